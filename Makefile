@@ -1,0 +1,44 @@
+# `make demo` and `make test` do all the set-up that they need on a machine with Python 3.11 or newer.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+EXTRAS ?= cpu,report,dev
+
+.PHONY: demo test format lint types imports tests benchmarks clean
+
+# The environment is made again whenever what is installed in it changes.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aclnet needs Python 3.11 or newer; name one with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+# Train on the synthetic walkers and print their NM/BG/CL table.
+demo: $(VENV)/.ready
+	$(BIN)/aclnet-task gait train --run runs/demo --overwrite
+
+# Everything that CI runs; pytest's closing line comes last.
+test: format lint types imports tests
+
+format: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+
+types: $(VENV)/.ready
+	$(BIN)/mypy
+
+imports: $(VENV)/.ready
+	$(BIN)/lint-imports
+
+tests: $(VENV)/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+benchmarks: $(VENV)/.ready
+	$(BIN)/python tests/benchmarks/bench_losses.py
+	$(BIN)/python tests/benchmarks/bench_backbone.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The training core: skeleton data, models, the affinity contrastive objective, the loop."""

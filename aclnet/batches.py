@@ -1,0 +1,127 @@
+"""What the engine trains on: batches, where they come from, and fetching them ahead."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+Position = tuple[int, int]
+"""1-based epoch and 0-based step within it."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A rank's share of one global batch.
+
+    Args:
+        clips: (N, M, T, V, C) float32.
+        labels: (N,) int64 class of each clip.
+        samples: N names, for messages.
+
+    Raises:
+        ValueError: the three differ in length, or there is no clip.
+    """
+
+    clips: Tensor
+    labels: Tensor
+    samples: list[str]
+
+    def __post_init__(self) -> None:
+        sizes = (len(self.clips), len(self.labels), len(self.samples))
+        if len(set(sizes)) > 1 or not sizes[0]:
+            raise ValueError(
+                "expected as many clips as labels and sample names, and at least one, got "
+                f"{sizes[0]} clips, {sizes[1]} labels and {sizes[2]} names; with several ranks "
+                "every batch needs at least one sample (or identity) for each rank"
+            )
+
+
+class BatchSource(Protocol):
+    """Batches by their position in the run."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of global batches in every epoch."""
+
+    def batch(self, epoch: int, step: int, rank: int, world: int) -> Batch:
+        """A rank's share of a global batch.
+
+        Must depend on nothing but its arguments: the engine fetches ahead in another thread, and
+        starts in the middle of an epoch after an interruption.
+
+        Args:
+            epoch: 1-based.
+            step: 0-based, below `steps_per_epoch`.
+            rank: which share.
+            world: number of shares.
+        """
+
+
+class Prefetcher:
+    """Fetches the batch after the one asked for in one background thread.
+
+    Args:
+        source: where batches come from; called by one thread at a time.
+        rank: this process's share.
+        world: number of shares.
+        pin: put batches into page-locked memory, from which a GPU copies without waiting.
+    """
+
+    def __init__(self, source: BatchSource, rank: int, world: int, pin: bool) -> None:
+        self._source, self._rank, self._world, self._pin = source, rank, world, pin
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aclnet-batches")
+        self._ahead: tuple[Position, Future[Batch]] | None = None
+
+    def get(self, position: Position, following: Position | None) -> Batch:
+        """The batch at a position; begins to fetch the following one.
+
+        Args:
+            position: epoch and step.
+            following: the position that will be asked for next; None at the end.
+
+        Returns:
+            This rank's share.
+        """
+        if self._ahead is not None and self._ahead[0] == position:
+            future = self._ahead[1]
+        else:
+            future = self._thread.submit(self._fetch, position)
+        if following is not None:
+            self._ahead = following, self._thread.submit(self._fetch, following)
+        return future.result()
+
+    def names(self, position: Position, rank: int) -> list[str]:
+        """The sample names of any rank's share, asked of the source again."""
+        epoch, step = position
+        share = self._thread.submit(self._source.batch, epoch, step, rank, self._world)
+        return share.result().samples
+
+    def _fetch(self, position: Position) -> Batch:
+        batch = self._source.batch(*position, self._rank, self._world)
+        if not self._pin:
+            return batch
+        return replace(batch, clips=batch.clips.pin_memory(), labels=batch.labels.pin_memory())
+
+    def __enter__(self) -> Prefetcher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+
+def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Clips and labels of a batch on a device, without waiting for the copy."""
+    return (
+        batch.clips.to(device, non_blocking=True),
+        batch.labels.to(device, non_blocking=True),
+    )

@@ -1,0 +1,1 @@
+"""Skeleton samples: the store, its checks, its readers and the synthetic walkers."""

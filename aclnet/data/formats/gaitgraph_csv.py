@@ -1,0 +1,167 @@
+"""GaitGraph's pose CSV: one row a frame, 17 COCO joints with confidence.
+
+Source: the file layout of github.com/tteepe/GaitGraph (Teepe et al., ICIP 2021). A row is
+`folder/SSS-ww-NN-VVV/FRAME.jpg` and 51 numbers: x, y (pixels) and confidence of each joint;
+SSS subject, ww condition, NN take, VVV view in degrees. Frames keep the file's order, gaps are
+not filled, and a frame number that comes again replaces the earlier row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.data.formats import Progress
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.skeleton import Layout, canonical_name, load_layout
+
+CHANNELS = ("x", "y", "confidence")
+_JOINTS = 17
+_BATCH = 2000
+
+Key = tuple[int, str, int, int]
+
+
+def recognises(path: Path) -> bool:
+    """Whether the file's first line is the format's header."""
+    if not path.is_file() or path.suffix.lower() != ".csv":
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline(10_000).startswith("image_name,")
+
+
+def read(
+    path: Path,
+    *,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Read the file twice: once to count each sequence's rows, once to hand them out.
+
+    Args:
+        path: the CSV.
+        layout: another layout of 17 joints, COCO-17 if not given.
+        progress: told the rows read and the rows there are.
+
+    Raises:
+        ValueError: the header is not the format's, or the layout has not 17 joints.
+    """
+    chosen = layout or load_layout("coco17")
+    _check_header(path, chosen)
+    info = StoreInfo(
+        name=path.stem,
+        layout=chosen.to_dict(),
+        channels=CHANNELS,
+        unit="pixel",
+        source=path.name,
+    )
+    return info, _sequences(path, info, progress)
+
+
+def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterator[Sample]:
+    """Sequences in the order in which the file first names them."""
+    left = _count_rows(path)
+    total, done = left.total(), 0
+    names: dict[Key, tuple[str, ...]] = {}
+    open_sequences: dict[Key, dict[int, list[float]]] = {}
+    for line in _rows(path):
+        done += 1
+        if progress and (done % _BATCH == 0 or done == total):
+            progress(done, total)
+        place = _parse_name(line)
+        if place is None:
+            info.count_dropped("rows with an unreadable image name")
+            continue
+        key, frame, texts = place
+        frames = open_sequences.setdefault(key, {})
+        names.setdefault(key, texts)
+        values = _parse_values(line, info)
+        if values is not None:
+            if frame in frames:
+                info.count_dropped("rows replaced by a later row of the same frame")
+            frames[frame] = values
+        left[key] -= 1
+        # Hand out from the front, so that the order is that of first appearance.
+        while open_sequences and left[first := next(iter(open_sequences))] == 0:
+            rows = open_sequences.pop(first)
+            if rows:
+                yield _sample(names.pop(first), rows)
+            else:
+                info.count_dropped("sequences without a readable row")
+
+
+def _sample(texts: tuple[str, ...], rows: dict[int, list[float]]) -> Sample:
+    subject, condition, take, view = texts
+    frames: npt.NDArray[np.float32] = np.array(list(rows.values()), dtype=np.float32)
+    return Sample(
+        sample="-".join(texts),
+        frames=frames.reshape(len(rows), 1, _JOINTS, len(CHANNELS)),
+        identity=subject,
+        condition=condition,
+        take=take,
+        view=view,
+    )
+
+
+def _rows(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        next(file)
+        for line in file:
+            if not line.isspace():
+                yield line
+
+
+def _count_rows(path: Path) -> Counter[Key | None]:
+    places = map(_parse_name, _rows(path))
+    return Counter(place[0] if place else None for place in places)
+
+
+def _parse_name(line: str) -> tuple[Key, int, tuple[str, ...]] | None:
+    folders = line.partition(",")[0].strip().strip('"').split("/")
+    texts = tuple(folders[1].split("-")) if len(folders) == 3 else ()
+    if len(texts) != 4:
+        return None
+    subject, condition, take, view = texts
+    try:
+        frame = int(folders[2].partition(".")[0])
+        return (int(subject), condition, int(take), int(view)), frame, texts
+    except ValueError:
+        return None
+
+
+def _parse_values(line: str, info: StoreInfo) -> list[float] | None:
+    fields = line.split(",")[1:]
+    if len(fields) != _JOINTS * len(CHANNELS):
+        info.count_dropped(f"rows without {_JOINTS * len(CHANNELS)} values")
+        return None
+    try:
+        return [float(field) for field in fields]
+    except ValueError:
+        info.count_dropped("rows with a value that is not a number")
+        return None
+
+
+def _check_header(path: Path, layout: Layout) -> None:
+    if layout.joint_count != _JOINTS:
+        raise ValueError(
+            f"{path}: the format has {_JOINTS} joints, layout {layout.name} has "
+            f"{layout.joint_count}"
+        )
+    with path.open(encoding="utf-8", errors="replace") as file:
+        names = [name.strip() for name in file.readline().split(",")]
+    joints = [canonical_name(name[:-2]) for name in names[1::3] if name.endswith("_x")]
+    if len(names) != 1 + _JOINTS * len(CHANNELS) or len(joints) != _JOINTS:
+        raise ValueError(
+            f"{path}: the first line must be image_name and {_JOINTS} times <joint>_x,<joint>_y,"
+            f"<joint>_conf, it has {len(names)} fields and starts with {names[0]!r}"
+        )
+    for place, joint in enumerate(joints):
+        if layout.find(joint) != place:
+            raise ValueError(
+                f"{path}: column {1 + 3 * place} is of joint {joint}, layout {layout.name} has "
+                f"{layout.joints[place]} there; name a layout with the file's order"
+            )

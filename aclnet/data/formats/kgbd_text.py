@@ -1,0 +1,137 @@
+"""KGBD's own text files: `PersonNNN/K.txt`, walk K of a person.
+
+Source: Andersson and Araujo, "Person identification using anthropometric and gait data from Kinect
+sensor", AAAI 2015; files of github.com/Vortander/KinectGait. A frame is 20 lines `Joint;x;y;z` in
+metres (Kinect v1, x right, y up, z depth), about 30 frames a second.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aclnet.data.formats import Progress
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.skeleton import Layout, load_layout
+
+_FPS = 30.0
+_LINE = re.compile(r"[A-Za-z -]+(;\s*[^;]+){3}\s*\Z")
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is such a file, or a folder with such a file at most one level down."""
+    first = next(iter(_files(path)), None)
+    if first is None:
+        return False
+    with first.open(encoding="utf-8", errors="replace") as file:
+        return bool(_LINE.match(file.readline(1000)))
+
+
+def read(
+    path: Path,
+    *,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Read a folder of persons, a person's folder, or one file.
+
+    Args:
+        path: the folder or file.
+        layout: another layout for the lines of a frame; KGBD's if not given.
+        progress: told the files read and the files there are.
+
+    Raises:
+        ValueError: there is no text file; while samples are drawn: a file names other joints.
+    """
+    files = _files(path)
+    if not files:
+        raise ValueError(f"{path}: no PersonNNN/*.txt there")
+    chosen = layout or load_layout("kgbd20")
+    info = StoreInfo(
+        name=path.stem,
+        layout=chosen.to_dict(),
+        channels=("x", "y", "z"),
+        unit="metre",
+        fps=_FPS,
+        source=path.name,
+    )
+    return info, _walks(files, chosen, info, progress)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path] if path.suffix.lower() == ".txt" else []
+    files = [*path.glob("*.txt"), *path.glob("*/*.txt")]
+    return sorted(files, key=lambda file: (file.parent.name, len(file.stem), file.stem))
+
+
+def _walks(
+    files: list[Path], layout: Layout, info: StoreInfo, progress: Progress | None
+) -> Iterator[Sample]:
+    for number, file in enumerate(files, 1):
+        frames = _frames(file, layout, info)
+        if progress:
+            progress(number, len(files))
+        if len(frames) == 0:
+            info.count_dropped("empty sequences")
+            continue
+        person = file.resolve().parent.name
+        digits = re.search(r"\d+\Z", person)
+        yield Sample(
+            sample=f"{person}_{file.stem}",
+            frames=frames,
+            identity=digits[0] if digits else person,
+            take=file.stem,
+        )
+
+
+def _frames(file: Path, layout: Layout, info: StoreInfo) -> npt.NDArray[np.float32]:
+    """The whole frames of a file, (T, 1, V, 3).
+
+    A frame starts with a line of the layout's first joint; it is whole if the layout's joints
+    follow in their order, each with three numbers.
+    """
+    joints = layout.joint_count
+    if file.stat().st_size == 0:
+        return np.zeros((0, 1, joints, 3), np.float32)
+    table = pd.read_csv(
+        file,
+        sep=";",
+        quoting=csv.QUOTE_NONE,
+        names=["joint", "x", "y", "z"],
+        dtype={"joint": str},
+        on_bad_lines="skip",  # a line with more fields leaves its frame one joint short
+        encoding_errors="replace",
+    )
+    places = {name: layout.find(name) for name in table["joint"].dropna().unique()}
+    unknown = [name for name, place in places.items() if place is None]
+    if unknown and len(unknown) == len(places):
+        raise ValueError(
+            f"{file}: names joint {unknown[0][:40]!r}, which layout {layout.name} does not have"
+        )
+    place = table["joint"].map(places).fillna(-1).to_numpy(np.int64)
+    columns = [pd.to_numeric(table[axis], errors="coerce") for axis in ("x", "y", "z")]
+    values = np.stack([column.to_numpy(np.float32) for column in columns], axis=1)
+    return _whole_frames(place, values, joints, info)[:, None]
+
+
+def _whole_frames(
+    place: npt.NDArray[np.int64], values: npt.NDArray[np.float32], joints: int, info: StoreInfo
+) -> npt.NDArray[np.float32]:
+    """The lines of whole frames as (T, V, 3); the others are counted."""
+    starts = np.flatnonzero(place == 0)
+    lengths = np.diff(np.append(starts, len(place)))
+    lines = starts[lengths == joints][:, None] + np.arange(joints)
+    in_order = (place[lines] == np.arange(joints)).all(axis=1)
+    in_order &= np.isfinite(values[lines]).all(axis=(1, 2))
+    frames: npt.NDArray[np.float32] = values[lines[in_order]]
+    broken = len(starts) + int((place[:1] != 0).any()) - len(frames)
+    if broken:
+        info.count_dropped("broken frames", broken)
+    return frames

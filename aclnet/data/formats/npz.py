@@ -1,0 +1,203 @@
+"""The project's exchange form of recordings: one `.npz` of joints, offsets and per-sample fields.
+
+Keys: `joints` (F, M, V, D) with D 2 or 3, `offsets` (N+1,): sample i is
+`joints[offsets[i]:offsets[i+1]]`; and where they exist `joint_names` (V,), `bones` (V-1, 2),
+`confidence` (F, M, V), and one value a sample in `subject`, `label` (with `class_names`),
+`condition`, `view`, `repetition`, `split*`, `sequence_name`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.data.formats import Progress
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
+
+Unit = Literal["pixel", "metre", "normalised"]
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+_FIELDS = {"identity": "subject", "condition": "condition", "view": "view", "take": "repetition"}
+_SPLITS = {"1": "train", "2": "test"}
+_CENTRES = ("hip_centre", "spine_base", "pelvis", "torso", "spine", "neck", "nose")
+# Above this a 2-D coordinate is a pixel, not a share of an image or of a body.
+_LARGEST_SHARE = 10.0
+_FEW_NEGATIVE = 0.02
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is an `.npz` with joints and offsets."""
+    if not path.is_file() or path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {"joints.npy", "offsets.npy"} <= set(archive.namelist())
+
+
+def read(
+    path: Path,
+    *,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+    split: str | None = None,
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Read an `.npz`; its joints are held in memory while samples are drawn.
+
+    Args:
+        path: the file.
+        layout: the joints; by default those of `joint_names`, built from `bones` if no shipped
+            layout has them.
+        progress: told the samples read and the samples there are.
+        split: the key to take as the split (such as split_xsub or fold); by default the file's
+            only split key. In a split key 1 is written train and 2 test.
+
+    Raises:
+        ValueError: a key is missing, has the wrong shape or does not belong to the layout.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: not a readable .npz without pickles: {error}") from None
+    _check(arrays, path)
+    joints = arrays["joints"]
+    chosen = layout or _own_layout(arrays, path)
+    if chosen.joint_count != joints.shape[2]:
+        raise ValueError(
+            f"{path}: joints has {joints.shape[2]} joints, layout {chosen.name} has "
+            f"{chosen.joint_count}"
+        )
+    channels = ("x", "y", "z")[: joints.shape[3]]
+    key = _split_key(arrays, split, path)
+    info = StoreInfo(
+        name=path.stem,
+        layout=chosen.to_dict(),
+        channels=(*channels, "confidence") if "confidence" in arrays else channels,
+        unit=_unit_of(joints),
+        source=path.name,
+        settings={"split": key},
+    )
+    return info, _samples(arrays, _columns(arrays, key, path), info, progress)
+
+
+def _samples(
+    arrays: Arrays,
+    columns: Mapping[str, Sequence[str]],
+    info: StoreInfo,
+    progress: Progress | None,
+) -> Iterator[Sample]:
+    offsets = arrays["offsets"].tolist()
+    count = len(offsets) - 1
+    for i, (start, end) in enumerate(itertools.pairwise(offsets)):
+        frames = arrays["joints"][start:end]
+        if "confidence" in arrays:
+            frames = np.concatenate([frames, arrays["confidence"][start:end, ..., None]], axis=-1)
+        if progress:
+            progress(i + 1, count)
+        if len(frames) == 0:
+            info.count_dropped("empty sequences")
+            continue
+        yield Sample(frames=frames, **{name: values[i] for name, values in columns.items()})
+
+
+def _columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[str]]:
+    count = len(arrays["offsets"]) - 1
+    columns = {
+        field: [str(value) for value in arrays[key].tolist()]
+        for field, key in _FIELDS.items()
+        if key in arrays
+    }
+    if "label" in arrays:
+        columns["label"] = _labels(arrays, path)
+    if split:
+        values = [str(value) for value in arrays[split].tolist()]
+        named = split.startswith("split") and set(values) <= set(_SPLITS)
+        columns["split"] = [_SPLITS[value] for value in values] if named else values
+    if "sequence_name" in arrays:
+        columns["sample"] = [str(name) for name in arrays["sequence_name"].tolist()]
+    else:
+        columns["sample"] = [f"{path.stem}-{i:05d}" for i in range(count)]
+    for field, texts in columns.items():
+        if len(texts) != count:
+            raise ValueError(f"{path}: {len(texts)} values of {field} for {count} samples")
+    return columns
+
+
+def _labels(arrays: Arrays, path: Path) -> list[str]:
+    labels = arrays["label"].tolist()
+    if "class_names" not in arrays:
+        return [str(label) for label in labels]
+    names = arrays["class_names"].tolist()
+    for label in labels:
+        if not 0 <= label < len(names):
+            raise ValueError(f"{path}: label {label} has no name, class_names has {len(names)}")
+    return [str(names[label]) for label in labels]
+
+
+def _split_key(arrays: Arrays, asked: str | None, path: Path) -> str:
+    present = [key for key in arrays if key.startswith("split")]
+    if asked is None:
+        return present[0] if len(present) == 1 else ""
+    if asked and (asked not in arrays or arrays[asked].ndim != 1):
+        raise ValueError(f"{path}: no split {asked!r}; it has {', '.join(present) or 'none'}")
+    return asked
+
+
+def _own_layout(arrays: Arrays, path: Path) -> Layout:
+    if "joint_names" not in arrays:
+        raise ValueError(f"{path}: has no joint_names; name the layout")
+    names = [str(name) for name in arrays["joint_names"].tolist()]
+    found = find_layout(names)
+    if found is not None:
+        return found
+    if "bones" not in arrays:
+        raise ValueError(
+            f"{path}: no shipped layout has the joints {', '.join(names)} and the file has no "
+            "bones; give a layout file"
+        )
+    joints = [canonical_name(name) for name in names]
+    centre = next((joint for joint in _CENTRES if joint in joints), joints[0])
+    bones = [[joints[a], joints[b]] for a, b in arrays["bones"].tolist()]
+    data = {"name": path.stem, "joints": joints, "bones": bones, "centre": centre}
+    return layout_from_dict(data, f"{path}: joint_names and bones")
+
+
+def _unit_of(joints: npt.NDArray[Any]) -> Unit:
+    """2-D is pixel or normalised by its size; 3-D is metre, or normalised.
+
+    Normalised 3-D has x and y counted from an image's corner, so hardly ever negative; a sensor
+    counts them from its axis.
+    """
+    finite = joints[..., :2][np.isfinite(joints[..., :2])]
+    if joints.shape[3] == 3:
+        return "metre" if (finite < 0).mean() > _FEW_NEGATIVE else "normalised"
+    return "pixel" if np.abs(finite).max(initial=0.0) > _LARGEST_SHARE else "normalised"
+
+
+def _check(arrays: Arrays, path: Path) -> None:
+    for key in ("joints", "offsets"):
+        if key not in arrays:
+            raise ValueError(f"{path}: has no key {key!r}; it has {', '.join(arrays)}")
+    joints, offsets = arrays["joints"], arrays["offsets"]
+    if joints.ndim != 4 or joints.shape[3] not in (2, 3) or joints.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{path}: joints must be numbers (frames, persons, joints, 2 or 3), they are "
+            f"{joints.dtype} {joints.shape}"
+        )
+    sound = offsets.ndim == 1 and len(offsets) > 1 and offsets.dtype.kind in "iu"
+    if not sound or offsets[0] != 0 or offsets[-1] != len(joints) or (np.diff(offsets) < 0).any():
+        raise ValueError(
+            f"{path}: offsets must rise from 0 to the {len(joints)} frames of joints, one number "
+            "more than there are samples"
+        )
+    if "confidence" in arrays and arrays["confidence"].shape != joints.shape[:3]:
+        raise ValueError(
+            f"{path}: confidence has shape {arrays['confidence'].shape}, joints needs "
+            f"{joints.shape[:3]}"
+        )

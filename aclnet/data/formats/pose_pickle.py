@@ -1,0 +1,187 @@
+"""Trees of pickled poses, `id/type/view/*.pkl`, as OpenGait and FastPoseGait keep them.
+
+A file holds one sequence: an array (T, V, 3) of x, y, confidence, or (T, V, 2), (T, 1, V, C),
+(T, V*C), or a list of (V, C) arrays. It does not say which joints it has: 17 are taken as COCO-17,
+18 as OpenPose's COCO-18, any other number must be told. Only NumPy arrays and plain containers are
+unpickled (`aclnet.data.unpickle`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.data.formats import Progress
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.unpickle import safe_unpickle
+from aclnet.skeleton import Layout, load_layout
+
+CHANNELS = ("x", "y", "confidence")
+_BY_COUNT = {17: "coco17", 18: "coco18"}
+_CONDITION_TAKE = re.compile(r"([A-Za-z]+)-(\d+)\Z")
+# Above this a coordinate is a pixel, not a share of the image.
+_LARGEST_SHARE = 2.0
+
+Poses = npt.NDArray[np.float32]
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is a pickle, or a folder with pickles three levels down."""
+    if path.is_file():
+        return path.suffix.lower() in (".pkl", ".pickle")
+    return next(path.glob("*/*/*/*.pkl"), None) is not None
+
+
+def read(
+    path: Path,
+    *,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+    pattern: str = "*.pkl",
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Read a tree, or one file.
+
+    Args:
+        path: the tree's root, or a pickle.
+        layout: the joints; needed where V is neither 17 nor 18.
+        progress: told the files read and the files there are.
+        pattern: which files of a leaf are poses, for leaves with several kinds of pickle.
+
+    Raises:
+        ValueError: there is no pose file, V is unknown, or a file is damaged or refused. While
+            samples are drawn also: a file's joints or channels differ from the first file's.
+    """
+    files = [path] if path.is_file() else sorted(path.glob(f"*/*/*/{pattern}"))
+    files = [file for file in files if file.suffix.lower() in (".pkl", ".pickle")]
+    dropped: dict[str, int] = {}
+    poses = _poses(files, layout, dropped, progress)
+    first = next(poses, None)
+    if first is None:
+        counts = "; ".join(f"{count} {reason}" for reason, count in dropped.items())
+        raise ValueError(
+            f"{path}: no pose sequence in {len(files)} files id/type/view/{pattern}"
+            + (f" ({counts})" if counts else "")
+        )
+    joints, channels = first[1].shape[1:]
+    chosen = layout or _layout_of(joints, first[0])
+    info = StoreInfo(
+        name=path.stem,
+        layout=chosen.to_dict(),
+        channels=CHANNELS[:channels],
+        unit="normalised" if _is_share(first[1]) else "pixel",
+        source=path.name,
+    ).model_copy(update={"dropped": dropped})  # the dict that `_poses` goes on counting in
+    several = {
+        file.parent for file, other in itertools.pairwise(files) if file.parent == other.parent
+    }
+    samples = (
+        _sample(file, pose, path if path.is_dir() else None, file.parent in several)
+        for file, pose in _alike(itertools.chain([first], poses), joints, channels)
+    )
+    return info, samples
+
+
+def _poses(
+    files: list[Path],
+    layout: Layout | None,
+    dropped: dict[str, int],
+    progress: Progress | None,
+) -> Iterator[tuple[Path, Poses]]:
+    """The files that hold a pose sequence, each as (T, V, C)."""
+    for number, file in enumerate(files, 1):
+        pose = _as_pose(safe_unpickle(file), layout, file)
+        if progress:
+            progress(number, len(files))
+        if pose is None:
+            reason = "pickles that are no pose sequence"
+        elif pose.size == 0:
+            reason = "empty sequences"
+        else:
+            yield file, pose
+            continue
+        dropped[reason] = dropped.get(reason, 0) + 1
+
+
+def _as_pose(value: Any, layout: Layout | None, file: Path) -> Poses | None:
+    """Frames (T, V, C) with C 2 or 3, an empty array for no frames, None for something else."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"{file}: a list of frames of different shapes; each must be (V, 2) or (V, 3)"
+        ) from None
+    if array.dtype.kind not in "fiu":
+        return None
+    if array.size == 0:
+        return np.zeros((0, 0, 0), np.float32)
+    if array.ndim == 4 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2:
+        array = _unfold(array, layout)
+    if array.ndim != 3 or array.shape[2] not in (2, 3):
+        return None
+    if layout is not None and array.shape[1] != layout.joint_count:
+        raise ValueError(
+            f"{file}: {array.shape[1]} joints a frame, layout {layout.name} has "
+            f"{layout.joint_count}"
+        )
+    return array.astype(np.float32)
+
+
+def _unfold(array: npt.NDArray[Any], layout: Layout | None) -> npt.NDArray[Any]:
+    """(T, V*C) as (T, V, C) where V is told or one of the known numbers; else as it is."""
+    width = array.shape[1]
+    for joints in (layout.joint_count,) if layout else _BY_COUNT:
+        for channels in (3, 2):
+            if width == joints * channels:
+                return array.reshape(len(array), joints, channels)
+    return array
+
+
+def _layout_of(joints: int, file: Path) -> Layout:
+    if joints not in _BY_COUNT:
+        raise ValueError(
+            f"{file}: {joints} joints a frame; 17 is read as coco17 and 18 as coco18, for any "
+            "other number name the layout"
+        )
+    return load_layout(_BY_COUNT[joints])
+
+
+def _is_share(pose: Poses) -> bool:
+    coordinates = pose[..., :2]
+    return bool(np.abs(coordinates[np.isfinite(coordinates)]).max(initial=0.0) <= _LARGEST_SHARE)
+
+
+def _alike(
+    poses: Iterator[tuple[Path, Poses]], joints: int, channels: int
+) -> Iterator[tuple[Path, Poses]]:
+    for file, pose in poses:
+        if pose.shape[1:] != (joints, channels):
+            raise ValueError(
+                f"{file}: {pose.shape[1]} joints and {pose.shape[2]} channels, the first file has "
+                f"{joints} and {channels}; convert them apart"
+            )
+        yield file, pose
+
+
+def _sample(file: Path, pose: Poses, root: Path | None, several: bool) -> Sample:
+    frames = pose[:, None]
+    if root is None:
+        return Sample(sample=file.stem, frames=frames)
+    identity, kind, view = file.relative_to(root).parts[:3]
+    parsed = _CONDITION_TAKE.match(kind)
+    condition, take = parsed.groups() if parsed else ("", kind) if kind.isdigit() else (kind, "")
+    return Sample(
+        sample="-".join([identity, kind, view, *([file.stem] if several else [])]),
+        frames=frames,
+        identity=identity,
+        condition=condition,
+        take=take,
+        view=view,
+    )

@@ -1,0 +1,63 @@
+"""What a recording is, and what is said about a collection of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+FIELDS = ("identity", "label", "condition", "view", "take", "camera", "split")
+COLUMNS = ("sample", "start", "length", *FIELDS)
+
+Frames = npt.NDArray[np.floating[Any]]
+
+
+class StoreInfo(BaseModel):
+    """What a store's numbers are and where they come from.
+
+    A reader hands out a StoreInfo before its first sample and counts what it leaves out in
+    `dropped` while its samples are drawn; the counts are complete when the last one is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    layout: dict[str, Any]
+    channels: tuple[str, ...]
+    unit: Literal["pixel", "metre", "normalised"]
+    image_size: tuple[int, int] | None = None
+    fps: float | None = None
+    synthetic: bool = False
+    source: str = ""
+    dropped: dict[str, int] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    fingerprint: str = ""
+
+    def count_dropped(self, reason: str, count: int = 1) -> None:
+        """Add to the number of things that the reader left out for a reason."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    @property
+    def dims(self) -> int:
+        """The number of space coordinates, 2 or 3."""
+        return sum(channel in ("x", "y", "z") for channel in self.channels)
+
+
+@dataclass
+class Sample:
+    """One recording of one person or group: frames (T, M, V, C) and what is known about it."""
+
+    sample: str
+    frames: npt.NDArray[Any]
+    identity: str = ""
+    label: str = ""
+    condition: str = ""
+    view: str = ""
+    take: str = ""
+    camera: str = ""
+    split: str = ""

@@ -1,0 +1,222 @@
+"""The one sample format: a folder of memory-mapped frames, an index table and a description.
+
+```
+store/
+  store.json   StoreInfo: what the numbers are, where they come from, what the reader dropped
+  frames.npy   (F, M, V, C) float32 or float16: the frames of all samples, one after another
+  index.csv    one row a sample: sample, start, length, identity, label, condition, view, take,
+               camera, split
+```
+
+Metadata are text, so that view "018" stays "018"; an unknown field is empty. A sample of T frames
+is `frames[start : start + length]`, axes (T, M, V, C).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ValidationError
+
+from aclnet.data.sample import COLUMNS, FIELDS, SCHEMA_VERSION, Frames, Sample, StoreInfo
+from aclnet.data.writer import StoreWriter
+from aclnet.skeleton import Layout, layout_from_dict
+
+__all__ = [
+    "COLUMNS",
+    "FIELDS",
+    "SCHEMA_VERSION",
+    "Sample",
+    "Store",
+    "StoreInfo",
+    "StoreWriter",
+    "file_fingerprint",
+    "open_store",
+    "write_store",
+]
+
+FloatArray = npt.NDArray[np.float32]
+IndexArray = npt.NDArray[np.int64]
+
+
+class Store:
+    """Samples behind one interface: an index table over shared, usually memory-mapped frames.
+
+    Args:
+        info: the description.
+        index: one row a sample with the columns `COLUMNS`.
+        frames: (F, M, V, C).
+        path: the folder, if the store lies in one.
+    """
+
+    def __init__(
+        self, info: StoreInfo, index: pd.DataFrame, frames: Frames, path: Path | None = None
+    ) -> None:
+        self.info = info
+        self.index = index.reset_index(drop=True)
+        self.frames = frames
+        self.path = path
+        self.layout: Layout = layout_from_dict(info.layout, f"{path or info.name}: layout")
+        self.starts: IndexArray = self.index["start"].to_numpy(np.int64)
+        self.lengths: IndexArray = self.index["length"].to_numpy(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def clip(self, i: int) -> FloatArray:
+        """All frames of sample i: float32 (T, M, V, C), a copy.
+
+        Raises:
+            ValueError: there is no sample i.
+        """
+        if not 0 <= i < len(self):
+            raise ValueError(f"{self._where}: no sample {i}, there are {len(self)}")
+        start = int(self.starts[i])
+        return np.array(self.frames[start : start + int(self.lengths[i])], dtype=np.float32)
+
+    def select(self, rows: npt.ArrayLike) -> Store:
+        """The samples of a boolean mask (N,) or of row numbers, sharing the frames.
+
+        Raises:
+            ValueError: the mask has another length, or a row number is out of range.
+        """
+        chosen = np.asarray(rows)
+        if chosen.dtype == np.bool_:
+            if chosen.shape != (len(self),):
+                raise ValueError(
+                    f"{self._where}: a mask of shape {chosen.shape} for {len(self)} samples"
+                )
+            chosen = np.flatnonzero(chosen)
+        chosen = chosen.astype(np.int64)
+        _check_range(chosen, np.int64(len(self)), f"{self._where}: row")
+        return Store(self.info, self.index.iloc[chosen], self.frames, self.path)
+
+    def gather(self, rows: npt.ArrayLike, frame_index: npt.ArrayLike) -> FloatArray:
+        """Clips of equal length from many samples in one indexing step.
+
+        Args:
+            rows: (N,) row numbers.
+            frame_index: (N, T) frame numbers within each sample, 0-based, in any order.
+
+        Returns:
+            float32 (N, M, T, V, C).
+
+        Raises:
+            ValueError: a row or a frame number is out of range, or the shapes do not fit.
+        """
+        row = np.asarray(rows, dtype=np.int64)
+        frame = np.asarray(frame_index, dtype=np.int64)
+        if row.ndim != 1 or frame.ndim != 2 or len(frame) != len(row):
+            raise ValueError(
+                f"gather needs rows (N,) and frame_index (N, T), got {row.shape}, {frame.shape}"
+            )
+        _check_range(row, np.int64(len(self)), f"{self._where}: row")
+        _check_range(frame, self.lengths[row][:, None], f"{self._where}: frame number")
+        clips = self.frames[self.starts[row][:, None] + frame]
+        return np.ascontiguousarray(clips.transpose(0, 2, 1, 3, 4), dtype=np.float32)
+
+    @property
+    def _where(self) -> str:
+        return str(self.path or self.info.name)
+
+
+def write_store(
+    path: str | Path,
+    samples: Iterable[Sample],
+    info: StoreInfo,
+    dtype: Literal["float32", "float16"] = "float32",
+    overwrite: bool = False,
+) -> Store:
+    """Write samples as they come and open the store.
+
+    Raises:
+        ValueError: as `StoreWriter` and its `add`; nothing is left behind.
+    """
+    with StoreWriter(path, info, dtype, overwrite) as writer:
+        for sample in samples:
+            writer.add(sample)
+    return open_store(path)
+
+
+def open_store(path: str | Path) -> Store:
+    """Open a store; frames stay on disk. Sizes are checked, the fingerprint is not (`validate`).
+
+    Raises:
+        ValueError: no store is there, it was written by another schema version, or its parts do
+            not belong together.
+    """
+    folder = Path(path)
+    if not (folder / "store.json").is_file():
+        raise ValueError(
+            f"{folder} is not a store (no store.json); make one with `aclnet-task data convert`"
+        )
+    info = _read_info(folder / "store.json")
+    try:
+        frames = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False)
+        index = _read_index(folder / "index.csv")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} is damaged: {error}; convert the data again") from None
+    total = int(index["length"].sum())
+    store_layout = layout_from_dict(info.layout, f"{folder / 'store.json'}: layout")
+    expected = (total, store_layout.joint_count, len(info.channels))
+    if frames.ndim != 4 or (frames.shape[0], *frames.shape[2:]) != expected:
+        raise ValueError(
+            f"{folder} is damaged: frames.npy has shape {frames.shape}, index.csv and store.json "
+            f"say ({total}, M, {expected[1]}, {expected[2]}); convert the data again"
+        )
+    # A plain view of the map: fancy indexing then makes ordinary arrays, not memmap objects.
+    return Store(info, index, np.asarray(frames), folder)
+
+
+def file_fingerprint(path: str | Path) -> str:
+    """The SHA-256 of a store's frames and index as they lie on disk now."""
+    folder = Path(path)
+    digest = hashlib.sha256()
+    with (folder / "frames.npy").open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0
+        (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
+        while block := file.read(1 << 22):
+            digest.update(block)
+    digest.update((folder / "index.csv").read_bytes())
+    return digest.hexdigest()
+
+
+def _read_info(path: Path) -> StoreInfo:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        version = data.get("schema_version") if isinstance(data, dict) else None
+        if version != SCHEMA_VERSION:
+            raise ValueError(
+                f"{path}: schema version {version}, this program reads version {SCHEMA_VERSION}; "
+                "convert the data again"
+            )
+        return StoreInfo.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path}: field {place}: {first['msg']}") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from None
+
+
+def _read_index(path: Path) -> pd.DataFrame:
+    index = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    if tuple(index.columns) != COLUMNS:
+        raise ValueError(f"{path.name} has columns {', '.join(index.columns)}")
+    return index.astype({"start": np.int64, "length": np.int64})
+
+
+def _check_range(values: IndexArray, limit: npt.NDArray[np.int64] | np.int64, what: str) -> None:
+    bad = (values < 0) | (values >= limit)
+    if bad.any():
+        value = int(values[bad][0])
+        end = int(np.broadcast_to(limit, values.shape)[bad][0])
+        raise ValueError(f"{what} {value} is not in 0..{end - 1}")

@@ -1,0 +1,85 @@
+"""What the synthetic walkers are: the one settings model of the embedded data set."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+CONDITIONS = ("nm", "bg", "cl")
+FASTEST = 1.9  # no walker is faster, metres a second
+
+
+class WalkerSettings(BaseModel):
+    """What the walkers are; the defaults make 60 people and 6,600 sequences.
+
+    Attributes:
+        identities: number of people.
+        seed: everything random follows from it.
+        frames: shortest and longest sequence; lengths are drawn evenly between them.
+        fps: frames a second.
+        views: camera angles in whole degrees, 0 is walked towards, 90 sees the left side.
+        nm_takes: plain walks of each person.
+        bg_takes: walks with a bag.
+        cl_takes: walks in a coat.
+        image_size: width and height in pixels.
+        field_of_view: horizontal, degrees.
+        camera_distance: from the middle of the walk, metres.
+        camera_height: over the ground, metres.
+        noise: standard deviation of the pose estimator for a well seen joint, as a share of the
+            height of a person in the picture.
+        identity_spread: factor on the differences between people (``walker_traits``).
+        take_spread: factor on the differences between walks of one person.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identities: int = Field(default=60, ge=1, le=99_999)
+    seed: int = Field(default=0, ge=0)
+    frames: tuple[int, int] = (64, 92)
+    fps: float = Field(default=25.0, gt=0.0, allow_inf_nan=False)
+    views: tuple[int, ...] = tuple(range(0, 181, 18))
+    nm_takes: int = Field(default=6, ge=0, le=99)
+    bg_takes: int = Field(default=2, ge=0, le=99)
+    cl_takes: int = Field(default=2, ge=0, le=99)
+    image_size: tuple[int, int] = (320, 240)
+    field_of_view: float = Field(default=46.0, gt=5.0, lt=120.0)
+    camera_distance: float = Field(default=7.0, ge=5.0, le=1000.0)
+    camera_height: float = Field(default=1.4, ge=0.0, le=50.0)
+    noise: float = Field(default=0.008, ge=0.0, le=0.2)
+    identity_spread: float = Field(default=1.0, ge=0.0, le=2.0)
+    take_spread: float = Field(default=1.0, ge=0.0, le=2.0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        shortest, longest = self.frames
+        if not 2 <= shortest <= longest:
+            raise ValueError(
+                f"frames must be shortest, longest with 2 <= shortest, not {self.frames}"
+            )
+        walked = 0.5 * FASTEST * longest / self.fps + 1.5
+        if walked > self.camera_distance:
+            raise ValueError(
+                f"{longest} frames at {self.fps:g} a second bring a fast walker up to cameras at "
+                f"{self.camera_distance:g} m; take fewer frames or a camera_distance of at least "
+                f"{walked:.1f}"
+            )
+        if not self.views or len(set(self.views)) < len(self.views):
+            raise ValueError(f"views must be different angles, at least one, not {self.views}")
+        if not all(0 <= view < 360 for view in self.views):
+            raise ValueError(f"views must be degrees from 0 to 359, not {self.views}")
+        if min(self.image_size) < 16:
+            raise ValueError(f"image_size must be at least 16 x 16 pixels, not {self.image_size}")
+        if not self.takes:
+            raise ValueError("nm_takes, bg_takes and cl_takes are all 0: nobody walks")
+        return self
+
+    @property
+    def takes(self) -> tuple[tuple[str, int], ...]:
+        """Condition and number, from 1, of every walk of a person, in order."""
+        counts = (self.nm_takes, self.bg_takes, self.cl_takes)
+        return tuple(
+            (condition, number)
+            for condition, count in zip(CONDITIONS, counts, strict=True)
+            for number in range(1, count + 1)
+        )

@@ -1,0 +1,100 @@
+"""Windows: which frames of a sequence make a clip.
+
+All functions return frame numbers within the sequence, so that a whole batch of clips is gathered
+by one indexing operation (`Store.gather`). A sequence shorter than the window is extended by
+walking back and forth over it (reflection, as GaitGraph2 pads), never by empty frames, which a
+network would take for motion.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Frames = npt.NDArray[np.int64]
+
+
+def reflect(frames: Frames, lengths: Frames) -> Frames:
+    """Frame numbers beyond a sequence's end turned back into it: 0 1 2 3 2 1 0 1 ….
+
+    Args:
+        frames: (N, T) frame numbers from 0.
+        lengths: (N,) frames in each sequence, at least 1.
+
+    Returns:
+        (N, T) int64 within 0..length-1.
+
+    >>> reflect(np.arange(6)[None], np.array([3])).tolist()
+    [[0, 1, 2, 1, 0, 1]]
+    """
+    period = np.maximum(2 * (lengths - 1), 1)[:, None]
+    folded = frames % period
+    return np.where(folded >= lengths[:, None], period - folded, folded)
+
+
+def windows_at(starts: Frames, lengths: Frames, frame_count: int, step: int = 1) -> Frames:
+    """The frames of windows that begin at `starts`.
+
+    Args:
+        starts: (N,) first frames.
+        lengths: (N,) frames in each sequence.
+        frame_count: T, frames in a window.
+        step: distance of consecutive frames; 2 halves the frame rate.
+
+    Returns:
+        (N, T) int64.
+    """
+    frames = starts[:, None] + step * np.arange(frame_count, dtype=np.int64)[None]
+    return reflect(frames, lengths)
+
+
+def random_windows(
+    lengths: Frames, frame_count: int, generator: np.random.Generator, step: int = 1
+) -> Frames:
+    """One window a sequence, every place equally likely, the last one too.
+
+    GaitGraph never draws the last window and refuses a sequence of exactly T frames; that is an
+    off-by-one, not a design, and is not repeated here.
+
+    Returns:
+        (N, T) int64.
+    """
+    room = np.maximum(lengths - ((frame_count - 1) * step + 1), 0)
+    starts = np.floor(generator.random(len(lengths)) * (room + 1)).astype(np.int64)
+    return windows_at(starts, lengths, frame_count, step)
+
+
+def centre_windows(lengths: Frames, frame_count: int, step: int = 1) -> Frames:
+    """The window in the middle of each sequence: begins at T/2 - frame_count/2, rounded down.
+
+    Returns:
+        (N, T) int64.
+    """
+    starts = np.maximum((lengths - frame_count * step) // 2, 0)
+    return windows_at(starts, lengths, frame_count, step)
+
+
+def sliding_windows(
+    lengths: Frames, frame_count: int, stride: int, step: int = 1
+) -> tuple[Frames, Frames]:
+    """All windows of each sequence, `stride` frames apart; at least one a sequence.
+
+    Args:
+        lengths: (N,) frames in each sequence.
+        frame_count: T, frames in a window.
+        stride: frames between the starts of neighbouring windows.
+        step: distance of consecutive frames.
+
+    Returns:
+        The sequence of each window (W,), and its frames (W, T); windows of one sequence adjoin.
+
+    >>> owner, frames = sliding_windows(np.array([5, 2]), frame_count=3, stride=2)
+    >>> owner.tolist(), frames.tolist()
+    ([0, 0, 1], [[0, 1, 2], [2, 3, 4], [0, 1, 0]])
+    """
+    room = np.maximum(lengths - ((frame_count - 1) * step + 1), 0)
+    counts = room // stride + 1
+    owner = np.repeat(np.arange(len(lengths), dtype=np.int64), counts)
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    starts = (np.arange(len(owner), dtype=np.int64) - first) * stride
+    return owner, windows_at(starts, lengths[owner], frame_count, step)

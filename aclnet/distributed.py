@@ -1,0 +1,126 @@
+"""Several ranks as one: sums, joined rows, and gradients that survive averaging.
+
+Everything here also works without a process group, where there is one rank. A loss that looks at
+the whole batch is computed by every rank over the joined rows, its own rows alive and the others
+as constants. Each rank then holds the gradient for its own rows only, and the sum over the ranks
+is the gradient of one rank with the joined batch. `DistributedDataParallel` averages instead of
+summing, which `undo_gradient_average` makes good. It holds for uneven rank batches too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    """Number of ranks; 1 without a process group."""
+    return dist.get_world_size() if _grouped() else 1
+
+
+def rank() -> int:
+    """This process's rank; 0 without a process group."""
+    return dist.get_rank() if _grouped() else 0
+
+
+@torch.no_grad()
+def all_sum(tensor: Tensor) -> Tensor:
+    """Sum a tensor over the ranks.
+
+    Args:
+        tensor: any shape, the same on every rank; left as it is.
+
+    Returns:
+        A new tensor with the sum, the same on every rank, without gradient.
+    """
+    total = tensor.detach().clone(memory_format=torch.contiguous_format)
+    if world_size() > 1:
+        dist.all_reduce(total)
+    return total
+
+
+@torch.no_grad()
+def row_counts(tensor: Tensor) -> tuple[int, ...]:
+    """How many rows each rank has, in rank order.
+
+    With several ranks the host waits for the answer, because the counts are the shapes of what
+    follows: ask once a step and hand the answer to `all_gather_rows` and `join_rows`.
+
+    Args:
+        tensor: (N, ...), N of this rank.
+
+    Returns:
+        One count a rank.
+    """
+    if world_size() == 1:
+        return (tensor.shape[0],)
+    own = torch.tensor([tensor.shape[0]], dtype=torch.int64, device=tensor.device)
+    counts = torch.empty(world_size(), dtype=torch.int64, device=tensor.device)
+    dist.all_gather_into_tensor(counts, own)
+    return tuple(counts.tolist())
+
+
+@torch.no_grad()
+def all_gather_rows(tensor: Tensor, counts: Sequence[int] | None = None) -> Tensor:
+    """Join the rows of all ranks, in rank order.
+
+    Args:
+        tensor: (N, ...); N may differ between ranks and may be 0, the rest of the shape may not.
+        counts: the answer of `row_counts`, where it is known already.
+
+    Returns:
+        (sum of N, ...), the same on every rank, without gradient.
+    """
+    tensor = tensor.detach()
+    if world_size() == 1:
+        return tensor
+    counts = row_counts(tensor) if counts is None else counts
+    # Collectives want one shape on all ranks and not every backend sends booleans.
+    rows = tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor
+    padded = rows.new_zeros((max(counts), *rows.shape[1:]))
+    padded[: rows.shape[0]] = rows
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    joined = torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+    return joined.to(tensor.dtype)
+
+
+def join_rows(tensor: Tensor, counts: Sequence[int] | None = None) -> Tensor:
+    """Join the rows of all ranks and keep the gradient of this rank's own rows.
+
+    Args:
+        tensor: (N, ...) of this rank.
+        counts: the answer of `row_counts`, where it is known already.
+
+    Returns:
+        (sum of N, ...); equal on every rank, with gradient to this rank's part only.
+    """
+    if world_size() == 1:
+        return tensor
+    counts = row_counts(tensor) if counts is None else counts
+    everyone = all_gather_rows(tensor, counts)
+    start = sum(counts[: rank()])
+    return torch.cat([everyone[:start], tensor, everyone[start + tensor.shape[0] :]])
+
+
+def undo_gradient_average(loss: Tensor) -> Tensor:
+    """Scale the gradient of a joined loss by the number of ranks; the value stays.
+
+    Args:
+        loss: a loss over `join_rows`, the same value on every rank.
+
+    Returns:
+        The same value, whose gradients, averaged over the ranks, are those of one rank with the
+        joined batch.
+    """
+    ranks = world_size()
+    if ranks == 1:
+        return loss
+    return loss.detach() + ranks * (loss - loss.detach())
+
+
+def _grouped() -> bool:
+    return dist.is_available() and dist.is_initialized()

@@ -1,0 +1,80 @@
+"""Noticing the first loss that is not a number, without waiting for the device in every step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from aclnet.distributed import all_gather_rows, world_size
+
+_NONE = -1
+
+
+class NonFiniteLossError(ValueError):
+    """The loss or its gradient is NaN or infinite; the message names the batch.
+
+    Args:
+        what: "loss" or "gradient".
+        epoch: 1-based epoch of the batch.
+        step: 1-based step within the epoch.
+        samples: names of the samples in that rank's share of the batch.
+    """
+
+    def __init__(self, what: str, epoch: int, step: int, samples: list[str]) -> None:
+        more = f" and {len(samples) - 8} more" if len(samples) > 8 else ""
+        super().__init__(
+            f"the {what} is not finite at epoch {epoch}, step {step}, in the batch of "
+            f"{', '.join(samples[:8])}{more}; nothing of this step was saved: check these samples "
+            "(aclnet-task data validate), or lower the learning rate"
+        )
+        self.epoch, self.step, self.samples = epoch, step, samples
+
+
+class FiniteWatch:
+    """Remembers, on the device, the first step whose loss or gradient was not finite.
+
+    Args:
+        device: where losses are computed.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        # Loss, gradient: the step at which each first went wrong.
+        self._first = torch.full((2,), _NONE, dtype=torch.int64, device=device)
+
+    def watch(self, loss: Tensor, gradient_norm: Tensor, step: int) -> None:
+        """Look at one step.
+
+        Args:
+            loss: scalar.
+            gradient_norm: scalar, norm of all gradients together.
+            step: 0-based step since the start of the run.
+        """
+        finite = torch.stack([loss.detach(), gradient_norm.to(loss)]).isfinite()
+        fresh = ~finite & (self._first == _NONE)
+        self._first = self._first.masked_fill(fresh, step)
+
+    def verdict(self, stop: bool) -> tuple[bool, tuple[int, int, str] | None]:
+        """What all ranks know together; here the host waits. Every rank must ask at once.
+
+        Args:
+            stop: whether this rank was asked to stop.
+
+        Returns:
+            Whether any rank was asked to stop, and the first failure as (step, rank, "loss" or
+            "gradient"), None where all is finite.
+        """
+        request = torch.tensor([int(stop)], device=self._first.device)
+        findings = torch.cat([self._first, request])
+        rows = all_gather_rows(findings[None], [1] * world_size()).tolist()
+        failures = [
+            (step, what, rank)
+            for rank, row in enumerate(rows)
+            for what, step in enumerate(row[:2])
+            if step != _NONE
+        ]
+        stop = any(row[2] for row in rows)
+        if not failures:
+            return stop, None
+        # At one step a bad loss is the cause, a bad gradient its effect on every rank.
+        step, what, rank = min(failures)
+        return stop, (step, rank, ("loss", "gradient")[what])

@@ -1,0 +1,1 @@
+"""The affinity contrastive losses and the objective that joins them."""

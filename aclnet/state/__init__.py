@@ -1,0 +1,1 @@
+"""What the losses remember between steps: small modules of persistent buffers."""

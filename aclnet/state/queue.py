@@ -1,0 +1,89 @@
+"""A queue of the newest features and their labels, of fixed length."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+NO_LABEL = -1
+"""The label of a slot that nothing has been written to."""
+
+
+def written_slots(cursor: Tensor, rows: int, size: int) -> Tensor:
+    """The slots that the newest rows go to, in the rows' order.
+
+    Args:
+        cursor: () int64, the next slot to write.
+        rows: number of rows to write, at most `size`.
+        size: number of slots, at least 1.
+
+    Returns:
+        (rows,) int64.
+
+    >>> written_slots(torch.tensor(3), 2, 4).tolist()
+    [3, 0]
+    """
+    return (cursor + torch.arange(rows, device=cursor.device)) % size
+
+
+class FeatureQueue(nn.Module):
+    """A ring of slots: the buffers `features`, `labels`, `cursor` and `fill`.
+
+    It holds what `collections.deque(maxlen=size)` would hold after the same rows, for batches of
+    any size, larger ones than the queue too.
+
+    Args:
+        size: number of slots Q; 0 keeps nothing.
+        dim: D.
+    """
+
+    features: Tensor
+    labels: Tensor
+    cursor: Tensor
+    fill: Tensor
+
+    def __init__(self, size: int, dim: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("features", torch.zeros(size, dim))
+        self.register_buffer("labels", torch.full((size,), NO_LABEL, dtype=torch.int64))
+        self.register_buffer("cursor", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("fill", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def push(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Write a batch over the oldest slots.
+
+        Args:
+            features: (N, D); any gradient is cut.
+            labels: (N,) int64, not negative.
+
+        Returns:
+            The labels (Q,) int64 with `NO_LABEL` at the slots just written: what remains of the
+            time before this batch.
+        """
+        if self.size == 0:
+            return self.labels.clone()
+        number = labels.shape[0]
+        skipped = max(0, number - self.size)
+        slots = written_slots(self.cursor + skipped, number - skipped, self.size)
+        remaining = self.labels.index_fill(0, slots, NO_LABEL)
+        self.features.index_copy_(0, slots, features[skipped:].to(self.features.dtype))
+        self.labels.index_copy_(0, slots, labels[skipped:])
+        self.cursor.add_(number).remainder_(self.size)
+        self.fill.add_(number).clamp_(max=self.size)
+        return remaining
+
+    def full(self) -> Tensor:
+        """Whether every slot is written: () bool, on the queue's device."""
+        return self.fill >= self.size
+
+    def ordered(self) -> tuple[Tensor, Tensor]:
+        """The content, oldest first. For reports and tests: the host waits for the fill.
+
+        Returns:
+            Features (fill, D) and labels (fill,).
+        """
+        fill = int(self.fill)
+        slots = written_slots(self.cursor - fill, fill, max(self.size, 1))
+        return self.features[slots], self.labels[slots]

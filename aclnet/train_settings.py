@@ -1,0 +1,77 @@
+"""Settings of the training loop."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from aclnet.config import Settings
+
+
+class TrainSettings(Settings):
+    """How a task is trained: length, optimizer, schedule, precision, device, bookkeeping.
+
+    The learning rate belongs to the global batch that the source states: it is never scaled by
+    the number of ranks or of micro-batches.
+    """
+
+    epochs: int = Field(default=30, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = Field(default=0.1, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of SGD; Adam keeps its own pair (0.9, 0.999)."""
+    nesterov: bool = True
+    weight_decay: float = Field(default=5e-4, ge=0)
+    decay_norm_and_bias: bool = True
+    """Apply weight decay also to parameters of fewer than two axes (biases, norms, scalars)."""
+
+    schedule: Literal["cosine", "onecycle", "constant"] = "cosine"
+    warmup_epochs: float | None = Field(default=None, ge=0)
+    """Epochs, or parts of one, in which the rate rises; unset: 30 % of the run for onecycle, else
+    none."""
+    cycle_momentum: bool = False
+    """With onecycle: momentum (Adam's first) from 0.95 to 0.85 and back, against the rate."""
+
+    accumulate_steps: int = Field(default=1, ge=1)
+    """Micro-batches into which a rank's share of a batch is cut; the update stays the same."""
+    gradient_clip: float | None = Field(default=None, gt=0)
+    """Largest L2 norm of all gradients together."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    deterministic: bool = False
+    """Refuse operations that may give other results from run to run (matters on a GPU)."""
+
+    checkpoint_every_epochs: int = Field(default=1, ge=1)
+    evaluate_every_epochs: int = Field(default=1, ge=1)
+    log_every_steps: int = Field(default=10, ge=1)
+    keep_best: str | None = None
+    """Name of an evaluation metric (higher is better) whose best epoch is kept as best.pt."""
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> TrainSettings:
+        if self.warmup_epochs is not None and self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs ({self.warmup_epochs}) must not exceed epochs ({self.epochs})"
+            )
+        if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0; set nesterov: false")
+        if self.cycle_momentum and self.schedule != "onecycle":
+            raise ValueError(f"cycle_momentum goes with schedule onecycle, not {self.schedule}")
+        if self.cycle_momentum and self.optimizer == "sgd" and self.momentum == 0:
+            raise ValueError("cycle_momentum needs an optimizer with a momentum above 0")
+        return self
+
+
+RESUMABLE = frozenset(
+    {
+        "accelerator",
+        "checkpoint_every_epochs",
+        "evaluate_every_epochs",
+        "log_every_steps",
+        "keep_best",
+    }
+)
+"""Settings that may change between a checkpoint and the run that goes on from it."""

@@ -1,0 +1,226 @@
+"""Distances between embeddings, in float64, with ties that stay ties.
+
+Two gallery rows that are equally far in exact arithmetic may differ in the last bits once a
+computer has added them up, and the order of the ranking would then depend on the matrix library,
+its block size and the number of threads. Every squared distance here is therefore computed in
+float64, about the gallery's mean (under ``cosine`` from unit vectors), and rounded to a grid of
+2^-40 of its own magnitude, the next power of two above |a|^2 + |b|^2. That is far finer than the
+float32 embeddings themselves (2^-24), far coarser than the arithmetic's error, and exact for
+vectors of integers. Rows that are equal on that grid are tied, and a tie is won by the lowest
+gallery row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Metric = Literal["euclidean", "cosine"]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+METRICS: tuple[Metric, ...] = ("euclidean", "cosine")
+BLOCK_BYTES = 64 * 2**20
+"""Default working memory of a blocked computation, in bytes, beside its input and result."""
+
+_GRID_BITS = 40
+_TILE_ROWS = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Embeddings that have been checked and can be measured.
+
+    Attributes:
+        values: (N, D) float32, contiguous, finite.
+        lengths: (N,) float64, Euclidean norms of ``values``.
+        metric: ``euclidean``, or ``cosine`` (the vectors count as unit vectors).
+        centre: (D,) float64, the point that Euclidean distances are computed about.
+    """
+
+    values: npt.NDArray[np.float32]
+    lengths: FloatArray
+    metric: Metric
+    centre: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: slice | IntArray) -> Points:
+        """The same points at the given rows, in that order."""
+        return Points(self.values[rows], self.lengths[rows], self.metric, self.centre)
+
+    def vectors(self, dtype: type[np.floating[Any]] = np.float64) -> npt.NDArray[Any]:
+        """(N, D) unit vectors under ``cosine``, else the values about the centre.
+
+        They are computed in float64, through NumPy's small buffers, whatever they are stored as.
+        """
+        result = np.empty(self.values.shape, dtype=dtype)
+        if self.metric == "cosine":
+            lengths = self.lengths[:, None]
+            np.divide(self.values, lengths, out=result, dtype=np.float64, casting="same_kind")
+        else:
+            np.subtract(self.values, self.centre, out=result, dtype=np.float64, casting="same_kind")
+        return result
+
+    def squared_lengths(self, vectors: npt.NDArray[Any]) -> FloatArray:
+        """(N,) float64: squared norms of these points' ``vectors``; exactly 1 under ``cosine``."""
+        if self.metric == "cosine":
+            return np.ones(len(self))
+        return np.asarray(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+
+
+def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
+    """Check embeddings and make them ready to be measured.
+
+    Args:
+        embedding: (N, D) numbers, read as float32.
+        metric: ``euclidean`` or ``cosine``.
+        role: What the rows are called in errors, such as ``probe``.
+
+    Returns:
+        The points.
+
+    Raises:
+        ValueError: The metric is unknown, the array is not two-dimensional and numeric, a value is
+            not finite in float32, or ``cosine`` meets a vector of zeros.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {', '.join(METRICS)}, not {metric!r}.")
+    array: npt.NDArray[Any] = np.asarray(embedding)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"The {role} embeddings must be a numeric array of shape (N, D), not "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(array, dtype=np.float32)
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(broken):
+        raise ValueError(
+            f"The {role} embedding in row {broken[0]} is not finite ({len(broken)} such rows in "
+            "all): leave these samples out or embed them again."
+        )
+    lengths = np.sqrt(np.einsum("nd,nd->n", values, values, dtype=np.float64))
+    empty = np.flatnonzero(lengths == 0)
+    if metric == "cosine" and len(empty):
+        raise ValueError(
+            f"The {role} embedding in row {empty[0]} is all zeros ({len(empty)} such rows in all) "
+            "and has no direction: use the euclidean metric or embed it again."
+        )
+    return Points(values, lengths, metric, np.zeros(values.shape[1]))
+
+
+def as_pair(probe: npt.ArrayLike, gallery: npt.ArrayLike, metric: Metric) -> tuple[Points, Points]:
+    """Check probe and gallery embeddings together.
+
+    Args:
+        probe: (P, D) numbers.
+        gallery: (G, D) numbers, G >= 1.
+        metric: ``euclidean`` or ``cosine``.
+
+    Returns:
+        Both as points, about the gallery's mean under ``euclidean``.
+
+    Raises:
+        ValueError: As :func:`as_points`; or the gallery is empty; or the dimensions differ.
+    """
+    gallery_points = as_points(gallery, metric, "gallery")
+    probe_points = as_points(probe, metric, "probe")
+    if not len(gallery_points):
+        raise ValueError("The gallery is empty: at least one enrolled embedding is needed.")
+    dims = probe_points.values.shape[1], gallery_points.values.shape[1]
+    if dims[0] != dims[1]:
+        raise ValueError(
+            f"Probe embeddings have {dims[0]} dimensions and gallery embeddings {dims[1]}: both "
+            "must come from the same model."
+        )
+    if metric == "euclidean":
+        # Distances do not change with the origin, but about a far origin their digits cancel.
+        centre = gallery_points.values.mean(axis=0, dtype=np.float64)
+        return replace(probe_points, centre=centre), replace(gallery_points, centre=centre)
+    return probe_points, gallery_points
+
+
+def _on_grid(squared: FloatArray, scale: FloatArray) -> FloatArray:
+    """Round squared distances to 2^-40 of the power of two above ``scale``; never below zero."""
+    _, exponent = np.frexp(scale)
+    shift = _GRID_BITS - exponent
+    rounded = np.maximum(np.rint(np.ldexp(squared, shift)), 0.0)
+    return np.asarray(np.ldexp(rounded, -shift), dtype=np.float64)
+
+
+def all_squared(probe: Points, gallery: Points) -> FloatArray:
+    """Squared distances of every probe to every gallery row, on the tie grid.
+
+    Args:
+        probe: (B, D) points, a block small enough that (B, G) fits in memory.
+        gallery: (G, D) points of the same metric.
+
+    Returns:
+        (B, G) float64; under ``cosine`` the squared distance of unit vectors, 2 - 2 cos.
+    """
+    left = probe.vectors()
+    left_squared = probe.squared_lengths(left)
+    result = np.empty((len(probe), len(gallery)))
+    for start in range(0, len(gallery), _TILE_ROWS):
+        tile = gallery.take(slice(start, start + _TILE_ROWS))
+        right = tile.vectors()
+        scale = left_squared[:, None] + tile.squared_lengths(right)
+        result[:, start : start + _TILE_ROWS] = _on_grid(scale - 2.0 * (left @ right.T), scale)
+    return result
+
+
+def some_squared(probe: Points, gallery: Points, rows: IntArray) -> FloatArray:
+    """Squared distances of each probe to its own candidates, on the tie grid.
+
+    Args:
+        probe: (B, D) points.
+        gallery: (G, D) points.
+        rows: (B, k) gallery rows.
+
+    Returns:
+        (B, k) float64, equal to ``all_squared`` at those rows.
+    """
+    near = gallery.take(rows.ravel())
+    left, right = probe.vectors(), near.vectors()
+    scale = probe.squared_lengths(left)[:, None] + near.squared_lengths(right).reshape(rows.shape)
+    inner = np.einsum("bd,bkd->bk", left, right.reshape(*rows.shape, -1))
+    return _on_grid(scale - 2.0 * inner, scale)
+
+
+def to_distance(squared: FloatArray, metric: Metric) -> FloatArray:
+    """Turn squared distances into distances: Euclidean, or 1 - cosine similarity."""
+    return squared / 2.0 if metric == "cosine" else np.sqrt(squared)
+
+
+def row_blocks(count: int, row_bytes: int, block_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
+    """Cut ``count`` rows into slices that need at most ``block_bytes`` (one row at least).
+
+    >>> [(block.start, block.stop) for block in row_blocks(5, 10, 20)]
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    step = max(1, block_bytes // max(1, row_bytes))
+    for start in range(0, count, step):
+        yield slice(start, min(count, start + step))
+
+
+def distance_blocks(
+    probe: Points, gallery: Points, block_bytes: int = BLOCK_BYTES
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Walk over the whole probe x gallery matrix without ever holding it.
+
+    Args:
+        probe: (P, D) points.
+        gallery: (G, D) points.
+        block_bytes: Working memory in bytes; about 64 bytes a probe-gallery pair are reckoned.
+
+    Yields:
+        A slice of probe rows and their (B, G) squared distances on the tie grid.
+    """
+    for block in row_blocks(len(probe), 64 * len(gallery), block_bytes):
+        yield block, all_squared(probe.take(block), gallery)

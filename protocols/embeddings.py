@@ -1,0 +1,234 @@
+"""Embeddings with their labels: what an evaluation needs, and nothing of the model.
+
+A file is an ``.npz`` of plain arrays (never a pickle) or a CSV. Any toolbox can write one: an
+embedding and a subject for every sample are compulsory, everything else is optional text.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+TextArray = npt.NDArray[np.str_]
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "embedding": ("embedding", "embeddings", "emb", "feature", "features"),
+    "subject": ("subject", "identity", "id", "person", "pid"),
+    "condition": ("condition", "cond", "type"),
+    "take": ("take", "seq", "sequence", "walk", "repetition"),
+    "view": ("view", "angle"),
+    "camera": ("camera", "cam", "camid"),
+    "sample": ("sample", "name", "sample_name", "sequence_name"),
+}
+"""Keys (npz) or columns (CSV) that are read for each field, in order of preference."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """One embedding a sample, and who, how, when and from where it was recorded.
+
+    Text fields accept any array of text or whole numbers; one that is left out is empty text.
+    Samples without a name are named subject-condition-take-view.
+
+    Attributes:
+        embedding: (N, D) float32, finite.
+        subject: (N,) text, the identity.
+        condition: (N,) text, such as nm, bg, cl.
+        take: (N,) text, number of the recording within its subject and condition.
+        view: (N,) text, degrees as given.
+        camera: (N,) text.
+        sample: (N,) text, the sample's name.
+
+    Raises:
+        ValueError: Shapes or lengths disagree, a field is no text, or a value is not finite (the
+            sample is named).
+
+    >>> Embeddings(np.eye(2), subject=[7, 8], take=[1, 1]).sample.tolist()
+    ['7-1', '8-1']
+    """
+
+    embedding: npt.NDArray[np.float32]
+    subject: TextArray
+    condition: TextArray = field(default_factory=lambda: np.empty(0, dtype=np.str_))
+    take: TextArray = field(default_factory=lambda: np.empty(0, dtype=np.str_))
+    view: TextArray = field(default_factory=lambda: np.empty(0, dtype=np.str_))
+    camera: TextArray = field(default_factory=lambda: np.empty(0, dtype=np.str_))
+    sample: TextArray = field(default_factory=lambda: np.empty(0, dtype=np.str_))
+
+    def __post_init__(self) -> None:
+        array: npt.NDArray[Any] = np.asarray(self.embedding)
+        if array.ndim != 2 or array.dtype.kind not in "fiu":
+            raise ValueError(
+                "embedding must be a numeric array of shape (N, D), one row a sample, not "
+                f"{array.dtype} of shape {array.shape}."
+            )
+        object.__setattr__(self, "embedding", np.ascontiguousarray(array, dtype=np.float32))
+        for name in self.text_fields():
+            values = _as_text(np.asarray(getattr(self, name)), name)
+            if len(values) == 0 and name != "subject":
+                values = np.full(len(array), "", dtype=np.str_)
+            if values.shape != (len(array),):
+                raise ValueError(
+                    f"{name} has shape {values.shape}, but there are {len(array)} embeddings: "
+                    "give one entry a sample."
+                )
+            object.__setattr__(self, name, values)
+        object.__setattr__(self, "sample", self._named())
+        broken = np.flatnonzero(~np.isfinite(self.embedding).all(axis=1))
+        if len(broken):
+            raise ValueError(
+                f"The embedding of sample {str(self.sample[broken[0]])!r} (row {broken[0]}) is "
+                f"not finite ({len(broken)} such samples in all): embed it again or leave it out."
+            )
+
+    def __len__(self) -> int:
+        return len(self.embedding)
+
+    @classmethod
+    def text_fields(cls) -> tuple[str, ...]:
+        """Names of the label fields, in order."""
+        return tuple(entry.name for entry in fields(cls) if entry.name != "embedding")
+
+    def select(self, rows: npt.ArrayLike) -> Embeddings:
+        """The samples at the given rows (indices or a mask), in that order."""
+        chosen = np.asarray(rows)
+        names = ("embedding", *self.text_fields())
+        return Embeddings(**{name: getattr(self, name)[chosen] for name in names})
+
+    def save(self, path: Path | str) -> None:
+        """Write an ``.npz`` without pickles; the file appears complete or not at all.
+
+        Raises:
+            ValueError: The name does not end in ``.npz``.
+        """
+        target = Path(path)
+        if target.suffix != ".npz":
+            raise ValueError(f"Embeddings are saved as .npz, and {target} ends otherwise.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.npz")
+        arrays = {name: getattr(self, name) for name in ("embedding", *self.text_fields())}
+        try:
+            np.savez(draft, allow_pickle=False, **arrays)
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _named(self) -> TextArray:
+        parts = (self.subject, self.condition, self.take, self.view)
+        made = ["-".join(part for part in row if part) for row in zip(*parts, strict=True)]
+        default = np.array(made, dtype=np.str_)
+        return np.where(self.sample == "", default, self.sample)
+
+
+def load_embeddings(path: Path | str) -> Embeddings:
+    """Read embeddings from an ``.npz`` or a CSV file.
+
+    The fields may go by the names in :data:`SYNONYMS`. A CSV has a header; the vector stands in
+    columns ``e0`` to ``e<D-1>`` or, separated by spaces, in one column ``embedding``.
+
+    Args:
+        path: The file; the ending decides how it is read.
+
+    Returns:
+        The embeddings, in file order.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, of another kind, lacks a compulsory field, holds pickled
+            objects, or as :class:`Embeddings`. The message names the file.
+    """
+    source = Path(path)
+    readers = {".npz": _read_npz, ".csv": _read_csv}
+    if source.suffix not in readers:
+        raise ValueError(f"Embeddings are read from .npz or .csv, and {source} is neither.")
+    if not source.is_file():
+        raise FileNotFoundError(f"There is no embeddings file {source}.")
+    try:
+        arrays = readers[source.suffix](source)
+        for name in ("embedding", "subject"):
+            if name not in arrays:
+                raise ValueError(
+                    f"the field {name!r} is missing (also read as {', '.join(SYNONYMS[name][1:])})."
+                )
+        return Embeddings(**arrays)
+    except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise ValueError(f"Embeddings file {source}: {error}") from error
+
+
+def _read_npz(source: Path) -> dict[str, Any]:
+    """The arrays of an npz file under our field names."""
+    if not zipfile.is_zipfile(source):
+        raise ValueError("this is not an npz archive; was it cut off while being copied?")
+    found: dict[str, Any] = {}
+    with np.load(source, allow_pickle=False) as archive:
+        for name, key in _find(list(archive.files)).items():
+            try:
+                found[name] = archive[key]
+            except ValueError as error:
+                raise ValueError(
+                    f"the array {key!r} cannot be read without unpickling objects, which could "
+                    "run code: save it as plain numbers or text."
+                ) from error
+    return found
+
+
+def _read_csv(source: Path) -> dict[str, Any]:
+    """The columns of a CSV file under our field names."""
+    table = pd.read_csv(source, dtype=str, keep_default_na=False, skipinitialspace=True)
+    keys = _find([str(column) for column in table.columns])
+    found: dict[str, Any] = {name: table[key].to_numpy(dtype=np.str_) for name, key in keys.items()}
+    count = sum(str(column)[:1] == "e" and str(column)[1:].isdecimal() for column in table.columns)
+    columns = [f"e{index}" for index in range(count)]
+    if count:
+        absent = [column for column in columns if column not in table.columns]
+        if absent:
+            raise ValueError(f"column {absent[0]!r} is missing among e0 to e{count - 1}.")
+        found["embedding"] = _numbers(table[columns].to_numpy(dtype=np.str_).tolist())
+    elif "embedding" in found:
+        found["embedding"] = _numbers([text.split() for text in found["embedding"].tolist()])
+    return found
+
+
+def _numbers(rows: list[list[str]]) -> npt.NDArray[np.float32]:
+    """Text to an (N, D) array; names the first line that does not fit."""
+    size = len(rows[0]) if rows else 0
+    for line, row in enumerate(rows, start=2):
+        if len(row) != size:
+            raise ValueError(f"line {line} holds {len(row)} embedding values, line 2 holds {size}.")
+    try:
+        return np.array(rows, dtype=np.float32).reshape(len(rows), size)
+    except ValueError as error:
+        raise ValueError(f"an embedding value is no number ({error}).") from error
+
+
+def _find(keys: list[str]) -> dict[str, str]:
+    """Which key holds which field: the first synonym that is there."""
+    chosen: dict[str, str] = {}
+    for name, synonyms in SYNONYMS.items():
+        present = [key for key in synonyms if key in keys]
+        if present:
+            chosen[name] = present[0]
+    return chosen
+
+
+def _as_text(values: npt.NDArray[Any], name: str) -> TextArray:
+    """Text, bytes or whole numbers as a text array."""
+    if values.size == 0:
+        return np.empty(values.shape, dtype=np.str_)
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8")
+    whole = values.dtype.kind == "f" and bool(np.all(values == np.rint(values)))
+    if whole:
+        values = values.astype(np.int64)
+    if values.dtype.kind not in "Uiu":
+        raise ValueError(f"{name} must be text or whole numbers, not an array of {values.dtype}.")
+    return values.astype(np.str_)

@@ -1,0 +1,1 @@
+"""The task adapters (gait, …) and the command line."""

@@ -1,0 +1,78 @@
+"""`aclnet-task`: the command line. Only light imports here, so that --help answers at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aclnet.interrupts import Interrupted
+from tasks.data_commands import data_app
+from tasks.gait_commands import gait_app
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train, embed and evaluate on skeletons with affinity contrastive learning.",
+)
+app.add_typer(gait_app, name="gait")
+app.add_typer(data_app, name="data")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what is installed and what is missing: versions, devices, search, threads."""
+    from tasks.doctor import examine
+
+    checks = examine()
+    if as_json:
+        import json
+
+        rows = [{"name": c.name, "good": c.good, "found": c.found} for c in checks]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        table = Table("", "what", "found", box=None)
+        for check in checks:
+            mark = Text("ok", "green") if check.good else Text("!!", "bold red")
+            table.add_row(mark, check.name, Text(check.found))
+        Console().print(table)
+    if not all(check.good for check in checks):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line: a mistake in the input is one sentence and exit code 2.
+
+    A stopped run (Ctrl-C) says how to go on and exits with 130; anything else is a fault of this
+    program and shows where.
+    """
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        _fail(_sentence(error), 2)
+    except (KeyboardInterrupt, Interrupted) as error:
+        _fail(str(error) or "stopped", 130)
+
+
+def _sentence(error: ValueError | OSError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'file'}: {error.strerror}"
+    return str(error)
+
+
+def _fail(sentence: str, code: int) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(
+        Text.assemble(("error: ", "bold red"), sentence)
+    )
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What a run was made with: versions, processors, devices."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from typing import Any
+
+PACKAGES = (
+    "aclnet",
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "lightning-fabric",
+    "pydantic",
+    "faiss-cpu",
+    "faiss-gpu",
+    "pytorch-metric-learning",
+    "matplotlib",
+)
+
+
+def package_versions() -> dict[str, str | None]:
+    """Installed version of each package that matters; None where it is absent."""
+    versions: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions, processors and devices, as they go into a result record.
+
+    Returns:
+        Plain values: `python`, `platform`, `processors`, `torch_threads`, `devices`, `packages`.
+    """
+    import torch
+
+    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "devices": devices or ["cpu"],
+        "packages": {name: v for name, v in package_versions().items() if v is not None},
+    }

@@ -1,0 +1,174 @@
+"""Gait recognition: train on some people, recognise others by their walk.
+
+The recipe's skeleton is GaitGraph's (Teepe et al., ICIP 2021): windows of 60 frames, identity as
+the class of training, an embedding compared by distance, CASIA-B's NM/BG/CL protocol. Changed on
+purpose, each where it matters: windows may begin anywhere, coordinates are freed from the camera's
+resolution, batches hold several walks of each person, the mirror image exchanges left and right,
+people held out of the training people watch the training (GaitGraph selects on the test people),
+and the test-time mirror does something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.data.store import Store
+from aclnet.models import SkeletonNetwork
+from protocols.distances import Metric
+from protocols.embeddings import Embeddings
+from protocols.gait import evaluate_gait
+from protocols.gait_rules import RuleName
+from protocols.gallery_probe import GalleryProbe, load_protocol
+from protocols.view_table import GaitTable
+from tasks.base import Report, TaskAdapter, label_rows
+from tasks.baselines import standardised_bone_lengths
+from tasks.clips import Rows, embed
+from tasks.identities import IdentitySettings, divide_identities
+from tasks.settings import TaskSettings
+
+
+class GaitSettings(TaskSettings):
+    """Settings of gait recognition.
+
+    Attributes:
+        identities: who trains, validates and is tested.
+        protocol: who is gallery and who is probe: a name (casia_b, kgbd_walks, ucalgary_gait) or a
+            CSV or YAML file.
+        gallery_takes: other gallery takes than the protocol's, such as `first 1` or `random 2`.
+        rule: how ranks become a table: exact, gaitgraph, gaitgraph2, opengait.
+    """
+
+    identities: IdentitySettings = IdentitySettings()
+    protocol: str = "casia_b"
+    gallery_takes: str | None = None
+    rule: RuleName = "exact"
+
+    def gallery_probe(self) -> GalleryProbe:
+        """The protocol's rules, with the gallery takes of these settings.
+
+        Raises:
+            ValueError: there is no such protocol, or its file is not one.
+        """
+        protocol = load_protocol(self.protocol)
+        return protocol.with_gallery_takes(self.gallery_takes) if self.gallery_takes else protocol
+
+
+class GaitAdapter(TaskAdapter[GaitSettings]):
+    """Gait recognition as a task.
+
+    Args:
+        settings: resolved settings.
+        store: the data set; every sample needs an identity.
+        report: takes sentences about what is left out.
+
+    Raises:
+        ValueError: samples without identity, or too few people for the division.
+    """
+
+    task = "gait"
+
+    def __init__(self, settings: GaitSettings, store: Store, report: Report | None = None) -> None:
+        long_enough = store.lengths >= settings.data.min_frames
+        self.dropped = {"short": int((~long_enough).sum())}
+        if self.dropped["short"] and report is not None:
+            report(
+                f"{self.dropped['short']} of {len(store)} sequences have fewer than "
+                f"{settings.data.min_frames} frames and are left out"
+            )
+        super().__init__(settings, store.select(long_enough))
+        identity = self.store.index["identity"].to_numpy()
+        if not len(identity) or (identity == "").any():
+            raise ValueError(
+                f"data set {store.info.name}: gait recognition needs an identity for every sample; "
+                f"{int((identity == '').sum())} of {len(identity)} have none"
+            )
+        self.groups = divide_identities(identity.tolist(), settings.identities, settings.train.seed)
+        self._identity = identity
+        self._protocol = settings.gallery_probe()
+        self._validation = self._people(self.groups.validation)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The people who train."""
+        return self.groups.train
+
+    def training_samples(self) -> tuple[Store, Rows]:
+        """All recordings of the training people, and who walks in each."""
+        samples = self._people(self.groups.train)
+        return samples, label_rows(samples.index["identity"].to_numpy(), self.classes)
+
+    def test_samples(self) -> Store:
+        """All recordings of the people who test."""
+        return self._people(self.groups.test)
+
+    def validate(self, network: SkeletonNetwork) -> dict[str, float]:
+        """Rank-1 of the held-out training people under the same protocol; nothing without them."""
+        if not len(self._validation):
+            return {}
+        table = self.evaluate(self.embeddings(network, self._validation))
+        return {"validation/rank1": table.headline}
+
+    def embeddings(
+        self, network: SkeletonNetwork, samples: Store, report: Report | None = None
+    ) -> Embeddings:
+        """Embed samples and keep their labels beside the vectors."""
+        if report is not None:
+            report(f"embedding {len(samples)} sequences")
+        vectors = embed(network, samples, self.clip_input, self.settings.embed)
+        return labelled(vectors, samples)
+
+    def evaluate(self, embeddings: Embeddings, metric: Metric | None = None) -> GaitTable:
+        """The protocol's table."""
+        generator = np.random.default_rng(self.settings.train.seed)
+        return evaluate_gait(
+            embeddings, self._protocol, self.settings.rule, metric=metric, generator=generator
+        )
+
+    def bone_length_table(self) -> GaitTable:
+        """The table of the nearest neighbour on standardised bone lengths, the floor to beat."""
+        test = self.test_samples()
+        train, _ = self.training_samples()
+        lengths = standardised_bone_lengths(train, test)
+        return self.evaluate(labelled(lengths, test), metric="euclidean")
+
+    def counts(self) -> dict[str, int]:
+        """People and sequences of each group, and what was left out."""
+        info = self.store.info
+        return {
+            "train_subjects": len(self.groups.train),
+            "validation_subjects": len(self.groups.validation),
+            "test_subjects": len(self.groups.test),
+            "train": len(self.training_samples()[0]),
+            "test": len(self.test_samples()),
+            **{f"dropped_{reason}": count for reason, count in self.dropped.items()},
+            **{f"dropped_{_word(why)}": count for why, count in info.dropped.items()},
+        }
+
+    def _people(self, names: Sequence[str]) -> Store:
+        return self.store.select(np.isin(self._identity, names))
+
+
+def labelled(vectors: npt.NDArray[np.float32], samples: Store) -> Embeddings:
+    """Vectors (N, D) with the labels of the samples that they stand for."""
+    index = samples.index
+
+    def text(column: str) -> npt.NDArray[np.str_]:
+        return index[column].to_numpy().astype(np.str_)
+
+    return Embeddings(
+        embedding=np.asarray(vectors, dtype=np.float32),
+        subject=text("identity"),
+        condition=text("condition"),
+        take=text("take"),
+        view=text("view"),
+        camera=text("camera"),
+        sample=text("sample"),
+    )
+
+
+def _word(reason: str) -> str:
+    """A count's name from a reader's sentence."""
+    return "_".join(reason.split())

@@ -1,0 +1,199 @@
+"""`aclnet-task gait`: train, embed, evaluate, and compare objectives over seeds."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from tasks.gait import GaitSettings
+
+gait_app = typer.Typer(no_args_is_help=True, help="Recognise people by their walk.")
+
+DEFAULT_RECIPE = "gait/walkers"
+
+Recipe = Annotated[
+    str,
+    typer.Option(
+        "--config", "-c", help="A recipe: a YAML file, or a shipped one such as gait/casia_b."
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="A store, or a file or folder that `aclnet-task data convert` reads; "
+        "instead of the recipe's data."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", help="Change one setting, such as train.seed=1; repeatable."),
+]
+Cache = Annotated[Path, typer.Option(help="Folder for converted and generated data.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the record here.")]
+
+
+class Rule(StrEnum):
+    """How ranks become a table (see `protocols.gait_rules`)."""
+
+    exact = "exact"
+    gaitgraph = "gaitgraph"
+    gaitgraph2 = "gaitgraph2"
+    opengait = "opengait"
+
+
+@gait_app.command("train")
+def train_command(
+    config: Recipe = DEFAULT_RECIPE,
+    data: Data = None,
+    run: Annotated[
+        Path | None, typer.Option(help="The run's folder; by default runs/<recipe>.")
+    ] = None,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the folder's checkpoint.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Begin anew in a folder with a run.")] = False,
+    cache: Cache = Path("runs/stores"),
+    json: JsonFile = None,
+) -> None:
+    """Train and evaluate; without arguments on the synthetic walkers.
+
+    The folder gets the settings, the log, the checkpoint, the test embeddings and a result record.
+    """
+    from tasks.gait_run import train_and_evaluate
+
+    settings = _settings(config, data, overrides)
+    folder = run or Path("runs") / Path(config).with_suffix("").name
+    result = train_and_evaluate(
+        settings,
+        folder,
+        cache,
+        command=_command_line(),
+        resume=resume,
+        overwrite=overwrite,
+        report=_say,
+    )
+    if result is None:
+        return
+    if json is not None:
+        result.record.write(json)
+    typer.echo(f"\n{result.text}\n")
+    typer.echo(f"everything is in {folder}; again without the network: ", nl=False)
+    typer.echo(f"aclnet-task gait eval --run {folder}")
+
+
+@gait_app.command("eval")
+def eval_command(
+    run: Annotated[Path | None, typer.Option(help="A run: its saved test embeddings.")] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Anybody's embeddings: .npz or CSV with subject, condition, take, view, embedding."
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="casia_b, kgbd_walks, ucalgary_gait, or a CSV or YAML file.")
+    ] = None,
+    gallery_takes: Annotated[
+        str | None, typer.Option(help="Other gallery takes, such as 'first 1' or 'random 2'.")
+    ] = None,
+    rule: Annotated[Rule | None, typer.Option(help="How ranks become a table.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="cosine or euclidean; by default the rule's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws the gallery takes of 'random N'.")] = 0,
+    json: JsonFile = None,
+) -> None:
+    """Evaluate saved embeddings under a protocol; no network is needed."""
+    from tasks.gait_eval import evaluate_file, evaluate_run
+
+    choice = {
+        "protocol": protocol,
+        "gallery_takes": gallery_takes,
+        "rule": None if rule is None else rule.value,
+    }
+    if run is not None and embeddings is None:
+        record, text = evaluate_run(run, choice, metric, _command_line())
+    elif embeddings is not None and run is None:
+        record, text = evaluate_file(embeddings, choice, metric, seed, _command_line())
+    else:
+        raise ValueError("give either --run RUN or --embeddings FILE")
+    if json is not None:
+        record.write(json)
+    typer.echo(text)
+
+
+@gait_app.command("embed")
+def embed_command(
+    run: Annotated[Path, typer.Option(help="A trained run.")],
+    out: Annotated[Path, typer.Option(help="The .npz to write.")],
+    data: Annotated[
+        Path | None, typer.Option(help="What to embed; by default the run's test people.")
+    ] = None,
+    cache: Cache = Path("runs/stores"),
+) -> None:
+    """Embed recordings with a trained network."""
+    from tasks.gait_run import embed_data
+
+    embedded = embed_data(run, data, cache, _say)
+    embedded.save(out)
+    typer.echo(f"{len(embedded)} embeddings of {embedded.embedding.shape[1]} numbers in {out}")
+
+
+@gait_app.command("study")
+def study_command(
+    config: Recipe = DEFAULT_RECIPE,
+    data: Data = None,
+    objectives: Annotated[
+        str, typer.Option(help="Any of ce, ce+inter, ce+intra, acl, by commas.")
+    ] = "ce,acl",
+    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1,2",
+    results: Annotated[
+        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
+    ] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None,
+    overrides: Overrides = None,
+    cache: Cache = Path("runs/stores"),
+) -> None:
+    """Train every objective with every seed, and set them side by side with the bone lengths.
+
+    A run that has ended is not trained again, one that was interrupted goes on.
+    """
+    from tasks.gait_study import study
+
+    folder = runs or Path("runs") / f"study-{Path(config).with_suffix('').name}"
+    text = study(
+        lambda changes: _settings(config, data, [*(overrides or []), *changes]),
+        objectives=[name.strip() for name in objectives.split(",")],
+        seeds=[int(seed) for seed in seeds.split(",")],
+        runs=folder,
+        results=results or folder,
+        cache=cache,
+        command=_command_line(),
+        report=_say,
+    )
+    typer.echo(f"\n{text}")
+
+
+def _settings(config: str, data: Path | None, overrides: list[str] | None) -> GaitSettings:
+    from aclnet.config import load_settings
+    from tasks.gait import GaitSettings
+    from tasks.recipes import find_recipe
+
+    settings = load_settings(GaitSettings, find_recipe(config), overrides or [])
+    if data is None:
+        return settings
+    return settings.model_copy(update={"data": settings.data.model_copy(update={"path": data})})
+
+
+def _say(sentence: str) -> None:
+    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(sentence)
+
+
+def _command_line() -> str:
+    return shlex.join(["aclnet-task", *sys.argv[1:]])

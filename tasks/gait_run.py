@@ -1,0 +1,194 @@
+"""A gait run from data to record: train, embed, judge, write, and say it as a table."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protocols.embeddings import Embeddings, load_embeddings
+from protocols.records import DatasetReference, ResultRecord
+from protocols.tables import render_gait
+from protocols.view_table import GaitTable
+from tasks.base import Report, load_run, start_run_folder, train
+from tasks.clips import embed
+from tasks.data_sources import open_data
+from tasks.environment import describe_environment
+from tasks.gait import GaitAdapter, GaitSettings, labelled
+from tasks.settings import DataSettings
+
+EMBEDDINGS, RECORD, BASELINE_RECORD = "embeddings.npz", "record.json", "record-bone-length.json"
+BASELINE = "bone-length"
+
+
+@dataclass(frozen=True)
+class GaitResult:
+    """What a gait run found.
+
+    Attributes:
+        record: of the learned embedding.
+        baseline: of the bone lengths, on the same samples.
+        text: the table, the baseline below it.
+    """
+
+    record: ResultRecord
+    baseline: ResultRecord
+    text: str
+
+
+def train_and_evaluate(
+    settings: GaitSettings,
+    run: Path,
+    cache: Path,
+    *,
+    command: str,
+    resume: bool = False,
+    overwrite: bool = False,
+    report: Report | None = None,
+) -> GaitResult | None:
+    """The whole run; with several ranks, rank 0 evaluates and the others return None.
+
+    Args:
+        settings: resolved settings.
+        run: the run's folder.
+        cache: folder for converted and generated data.
+        command: the command line, for the record.
+        resume: go on from the folder's checkpoint; a finished training is only evaluated.
+        overwrite: begin anew in a folder that holds a run.
+        report: takes sentences of progress.
+
+    Raises:
+        ValueError: settings, data and folder do not fit; see `tasks.base.train` for the others.
+    """
+    first = int(os.environ.get("RANK", "0")) == 0  # torchrun's; the group is not yet formed
+    if first:
+        start_run_folder(run, resume, overwrite)
+    store = open_data(settings.data, cache, report if first else None)
+    adapter = GaitAdapter(settings, store, report if first else None)
+    if first and report is not None:
+        report(_division(adapter))
+    network, fitted = train(adapter, run, resume=resume, report=report if first else None)
+    if not first:
+        return None
+    embeddings = adapter.embeddings(network, adapter.test_samples(), report)
+    embeddings.save(run / EMBEDDINGS)
+    table = adapter.evaluate(embeddings)
+    floor = adapter.bone_length_table()
+    own = _shared_fields(adapter, table)
+    record = make_record(
+        table, **own, objective=objective_name(settings), command=command, seconds=fitted.seconds
+    )
+    baseline = make_record(floor, **own, objective=BASELINE, command=command, seconds=0.0)
+    record.write(run / RECORD)
+    baseline.write(run / BASELINE_RECORD)
+    text = render_gait(table, record.objective, baselines={BASELINE: floor})
+    return GaitResult(record, baseline, text)
+
+
+def objective_name(settings: GaitSettings) -> str:
+    """`ce`, `ce+inter`, `ce+intra` or `acl`, from the weights."""
+    inter, intra = settings.objective.inter_weight > 0, settings.objective.intra_weight > 0
+    if inter and intra:
+        return "acl"
+    return "ce+inter" if inter else "ce+intra" if intra else "ce"
+
+
+def _shared_fields(adapter: GaitAdapter, table: GaitTable) -> dict[str, Any]:
+    """The parts of a record that a run and its baseline share."""
+    info, settings = adapter.store.info, adapter.settings
+    return {
+        "dataset": DatasetReference(
+            name=info.name, fingerprint=info.fingerprint, synthetic=info.synthetic
+        ),
+        "stream": "+".join(settings.clip.streams),
+        "seed": settings.train.seed,
+        "counts": {**adapter.counts(), **table.counts},
+        "settings": settings.model_dump(mode="json"),
+    }
+
+
+def make_record(
+    table: GaitTable,
+    *,
+    dataset: DatasetReference,
+    objective: str,
+    stream: str,
+    seed: int | None,
+    counts: dict[str, int],
+    settings: dict[str, Any],
+    command: str,
+    seconds: float,
+) -> ResultRecord:
+    """A record of a table, with bootstrap intervals over people (2,000 draws, seed 0)."""
+    return ResultRecord(
+        task="gait",
+        dataset=dataset,
+        protocol=table.protocol,
+        rule=table.rule.name,
+        objective=objective,
+        stream=stream,
+        seed=seed,
+        metrics=dict(table.metrics),
+        intervals=table.intervals(np.random.default_rng(0)),
+        counts=counts,
+        settings=settings,
+        environment=describe_environment(),
+        seconds=seconds,
+        command=command,
+        notes=tuple(table.notes),
+        cells=table.record_cells(),
+    )
+
+
+def embed_data(
+    run: Path, data: Path | None, cache: Path, report: Report | None = None
+) -> Embeddings:
+    """Embed data with a run's network: every sample of `data`, or the run's own test samples.
+
+    Args:
+        run: a trained run's folder.
+        data: a store, or anything that can be converted into one; None: the run's test people.
+        cache: folder for converted and generated data.
+        report: takes sentences of progress.
+
+    Raises:
+        ValueError: the run is none, or the data do not fit its network.
+    """
+    settings, info, network, clip_input = load_run(run, GaitSettings)
+    if data is None:
+        samples = GaitAdapter(
+            settings, open_data(settings.data, cache, report), report
+        ).test_samples()
+    else:
+        samples = open_data(DataSettings(path=data), cache, report)
+    info.require(samples, run)
+    if report is not None:
+        report(f"embedding {len(samples)} sequences")
+    return labelled(embed(network, samples, clip_input, settings.embed), samples)
+
+
+def run_embeddings(run: Path) -> Embeddings:
+    """The test embeddings that a run saved.
+
+    Raises:
+        ValueError: the run has none yet.
+    """
+    if not (run / EMBEDDINGS).is_file():
+        raise ValueError(
+            f"{run} has no {EMBEDDINGS}: its training has not ended; go on with "
+            f"`aclnet-task gait train --run {run} --resume`"
+        )
+    return load_embeddings(run / EMBEDDINGS)
+
+
+def _division(adapter: GaitAdapter) -> str:
+    counts = adapter.counts()
+    info = adapter.store.info
+    return (
+        f"{info.name}: {counts['train_subjects']} people train ({counts['train']} sequences), "
+        f"{counts['validation_subjects']} validate, {counts['test_subjects']} test "
+        f"({counts['test']} sequences)"
+    )

@@ -1,0 +1,71 @@
+"""Settings that every task has; a task adds its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from aclnet.config import Settings
+from aclnet.data.walkers import WalkerSettings
+from aclnet.losses.objective import ObjectiveSettings
+from aclnet.models import ModelSettings
+from aclnet.models.temporal_conv import TemporalConvSettings
+from aclnet.train_settings import TrainSettings
+from tasks.clips import ClipSettings, EmbedSettings
+
+
+class DataSettings(Settings):
+    """Where the samples come from.
+
+    Attributes:
+        path: a store, or any file or folder that `aclnet-task data convert` reads (it is converted
+            once and kept beside the runs); none: the synthetic walkers.
+        format: the format of `path`, where it is not recognised.
+        layout: joint layout of `path`, where the file does not tell.
+        map_to: change to this layout by joint name.
+        min_frames: shorter sequences are left out and counted.
+        walkers: settings of the synthetic walkers.
+    """
+
+    path: Path | None = None
+    format: str | None = None
+    layout: str | None = None
+    map_to: str | None = None
+    min_frames: int = Field(default=1, ge=1)
+    walkers: WalkerSettings = WalkerSettings()
+
+
+class NetworkSettings(Settings):
+    """The network: an encoder, the neck behind it and the classifier's dropout."""
+
+    encoder: ModelSettings = TemporalConvSettings()
+    neck: Literal["none", "bn"] = "bn"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class SamplerSettings(Settings):
+    """Training batches: P identities with K samples each.
+
+    Attributes:
+        identities_per_batch: P; fewer where there are fewer people.
+        samples_per_identity: K.
+        steps_per_epoch: batches an epoch; by default as many as show every sample about once.
+    """
+
+    identities_per_batch: int = Field(default=16, ge=2)
+    samples_per_identity: int = Field(default=4, ge=2)
+    steps_per_epoch: int | None = Field(default=None, ge=1)
+
+
+class TaskSettings(Settings):
+    """What every task is told; `tasks.gait.GaitSettings` shows how a task adds to it."""
+
+    data: DataSettings = DataSettings()
+    clip: ClipSettings = ClipSettings()
+    network: NetworkSettings = NetworkSettings()
+    objective: ObjectiveSettings = ObjectiveSettings()
+    sampler: SamplerSettings = SamplerSettings()
+    train: TrainSettings = TrainSettings()
+    embed: EmbedSettings = EmbedSettings()

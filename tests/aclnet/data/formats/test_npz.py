@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from aclnet.data.formats import read
+from aclnet.skeleton import layout_from_dict, load_layout
+
+NAMES = np.array(["pelvis", "foot_left", "foot_right"])
+
+
+def arrays(**changes: Any) -> dict[str, npt.NDArray[Any]]:
+    content = {
+        "joints": np.random.default_rng(0).normal(size=(6, 1, 3, 3)).astype(np.float32),
+        "offsets": np.array([0, 2, 2, 6]),
+        "joint_names": NAMES,
+        "bones": np.array([[0, 1], [2, 0]]),
+        "subject": np.array([1, 2, 10]),
+        **changes,
+    }
+    return {key: np.asarray(value) for key, value in content.items() if value is not None}
+
+
+def write(path: Path, **changes: Any) -> Path:
+    np.savez(path, **arrays(**changes))  # type: ignore[arg-type]
+    return path
+
+
+def test_real_recordings(shared: Path) -> None:
+    path = shared / "data" / "ucalgary_gait.npz"
+    info, samples = read(path)
+    kept = list(samples)
+    with np.load(path) as data:
+        joints, offsets = data["joints"], data["offsets"]
+        assert len(kept) == len(offsets) - 1 == 159
+        for i, sample in enumerate(kept):
+            np.testing.assert_array_equal(sample.frames, joints[offsets[i] : offsets[i + 1]])
+        assert [s.condition for s in kept] == data["condition"].tolist()
+        assert [s.take for s in kept] == [str(run) for run in data["repetition"]]
+        assert [s.sample for s in kept] == data["sequence_name"].tolist()
+    assert info.layout == load_layout("ucalgary18").to_dict()
+    assert (info.unit, info.channels, info.dropped) == ("metre", ("x", "y", "z"), {})
+
+
+def test_labels_splits_confidence_and_duplicates(shared: Path) -> None:
+    info, samples = read(shared / "data" / "msraction3d.npz")
+    sample = next(samples)
+    assert (sample.sample, sample.identity, sample.label, sample.take, sample.split) == (
+        "a01_s01_e01",
+        "1",
+        "high arm wave",
+        "1",
+        "train",
+    )
+    assert info.channels == ("x", "y", "z", "confidence")
+    assert sample.frames.shape[1:] == (1, 20, 4)
+    # The file marks 95 of its samples as copies: they are kept (validate finds them).
+    info, samples = read(shared / "data" / "nwucla.npz", split="split_xview")
+    kept = list(samples)
+    assert len(kept) == 1484
+    assert info.settings["split"] == "split_xview"
+    assert {s.split for s in kept if s.view == "3"} == {"test"}
+
+
+def test_two_persons_in_an_image(shared: Path) -> None:
+    info, samples = read(shared / "data" / "sbu.npz", split="fold")
+    sample = next(samples)
+    assert sample.frames.shape[1:] == (2, 15, 3)
+    assert (info.unit, sample.split) == ("normalised", "0")
+
+
+def test_empty_sequences_are_counted(tmp_path: Path) -> None:
+    info, samples = read(write(tmp_path / "x.npz"))
+    kept = list(samples)
+    assert [(s.sample, s.identity, len(s.frames)) for s in kept] == [
+        ("x-00000", "1", 2),
+        ("x-00002", "10", 4),
+    ]
+    assert info.dropped == {"empty sequences": 1}
+
+
+def test_an_unknown_skeleton_is_built_from_its_bones(tmp_path: Path) -> None:
+    info, _ = read(write(tmp_path / "x.npz"))
+    layout = layout_from_dict(info.layout)
+    assert layout.joints == ("pelvis", "left_foot", "right_foot")
+    assert layout.bones == (("left_foot", "pelvis"), ("right_foot", "pelvis"))
+    assert layout.mirror == (("left_foot", "right_foot"),)
+    assert layout.centre == "pelvis"
+
+
+@pytest.mark.parametrize(
+    ("joints", "unit"),
+    [
+        (np.full((6, 1, 3, 2), 120.0), "pixel"),
+        (np.full((6, 1, 3, 2), 0.4), "normalised"),
+        (np.full((6, 1, 3, 3), 0.4), "normalised"),
+        (np.full((6, 1, 3, 3), -0.4), "metre"),
+        (np.full((6, 1, 3, 2), np.nan), "normalised"),
+    ],
+)
+def test_units_are_recognised(joints: npt.NDArray[np.float64], unit: str, tmp_path: Path) -> None:
+    assert read(write(tmp_path / "x.npz", joints=joints))[0].unit == unit
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"joints": np.zeros((6, 3, 3))}, r"joints must be numbers .* float64 \(6, 3, 3\)"),
+        ({"joints": np.zeros((6, 1, 4, 3))}, "joints has 4 joints, layout x has 3"),
+        ({"offsets": [0, 2, 7]}, "offsets must rise from 0 to the 6 frames"),
+        ({"offsets": [0, 4, 2, 6]}, "offsets must rise"),
+        ({"offsets": [0.0, 6.0]}, "offsets must rise"),
+        ({"joint_names": None}, "has no joint_names; name the layout"),
+        ({"bones": None}, "no shipped layout has the joints pelvis, foot_left, foot_right"),
+        ({"bones": [[0, 1], [1, 0]]}, "joint_names and bones: layout x: the bones are not a tree"),
+        ({"subject": [1, 2]}, "2 values of identity for 3 samples"),
+        ({"label": [0, 1, 2], "class_names": ["a", "b"]}, "label 2 has no name"),
+        ({"confidence": np.zeros((5, 1, 3))}, r"confidence has shape \(5, 1, 3\)"),
+    ],
+)
+def test_what_does_not_fit_is_named(changes: Any, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.npz", **changes)
+    with pytest.raises(ValueError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_splits_are_asked_for_where_there_are_several(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.npz", split_a=[1, 2, 1], split_b=["probe", "gallery", "train"])
+    assert [s.split for s in read(path)[1]] == ["", ""]
+    assert [s.split for s in read(path, split="split_a")[1]] == ["train", "train"]
+    assert [s.split for s in read(path, split="split_b")[1]] == ["probe", "train"]
+    with pytest.raises(ValueError, match="no split 'split_c'; it has split_a, split_b"):
+        read(path, split="split_c")
+
+
+def test_keys_that_lack(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.npz", offsets=None)
+    with pytest.raises(ValueError, match="has no key 'offsets'; it has joints, joint_names"):
+        read(path, "npz")
+    pickled = tmp_path / "y.npz"
+    np.savez(pickled, joints=np.array([{}], dtype=object), offsets=np.array([0, 1]))
+    with pytest.raises(ValueError, match=r"not a readable .npz without pickles"):
+        read(pickled)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aclnet.data.formats import read
+
+POSES = np.random.default_rng(0).uniform(1, 200, size=(6, 17, 3))
+
+
+def put(root: Path, place: str, content: Any) -> Path:
+    file = root / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(pickle.dumps(content))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (POSES, POSES),
+        (POSES.astype(np.float32), POSES),
+        (POSES[..., :2], POSES[..., :2]),
+        (list(POSES), POSES),
+        ([frame.tolist() for frame in POSES], POSES),
+        (POSES.reshape(6, 51), POSES),
+        (POSES[..., :2].reshape(6, 34), POSES[..., :2]),
+        (POSES[:, None], POSES),
+    ],
+    ids=["TV3", "float32", "TV2", "list", "nested", "T51", "T34", "T1V3"],
+)
+def test_shapes_on_users_disks(content: Any, expected: Any, tmp_path: Path) -> None:
+    put(tmp_path, "001/nm-01/018/018.pkl", content)
+    info, samples = read(tmp_path)
+    (sample,) = samples
+    np.testing.assert_array_equal(sample.frames[:, 0], expected.astype(np.float32))
+    assert info.channels == ("x", "y", "confidence")[: expected.shape[2]]
+    assert info.layout["name"] == "coco17"
+    assert info.unit == "pixel"
+
+
+def test_a_tree_with_other_files(tmp_path: Path) -> None:
+    put(tmp_path, "002/cl-02/090/090.pkl", POSES)
+    put(tmp_path, "001/bg-01/000/000.pkl", POSES[:3])
+    put(tmp_path, "001/00/000/000.pkl", POSES[:4])
+    put(tmp_path, "001/U0_D0/000/000.pkl", POSES[:5])
+    put(tmp_path, "001/bg-02/000/000.pkl", POSES[:0])
+    put(tmp_path, "001/bg-03/000/000.pkl", [])
+    (tmp_path / "001/bg-01/000/mapping.txt").write_text("0 1\n")
+    (tmp_path / "partition.json").write_text("{}")
+    info, samples = read(tmp_path)
+    rows = [(s.sample, s.identity, s.condition, s.take, s.view, len(s.frames)) for s in samples]
+    assert rows == [
+        ("001-00-000", "001", "", "00", "000", 4),
+        ("001-U0_D0-000", "001", "U0_D0", "", "000", 5),
+        ("001-bg-01-000", "001", "bg", "01", "000", 3),
+        ("002-cl-02-090", "002", "cl", "02", "090", 6),
+    ]
+    assert info.dropped == {"empty sequences": 2}
+
+
+def test_leaves_with_several_pickles(tmp_path: Path) -> None:
+    put(tmp_path, "001/nm-01/000/pose_000.pkl", POSES)
+    put(tmp_path, "001/nm-01/000/float_000.pkl", np.zeros((6, 17, 64, 48), np.float16))
+    put(tmp_path, "001/nm-01/000/map_000.pkl", np.zeros((6, 2, 64, 64), np.uint8))
+    put(tmp_path, "001/nm-01/000/words.pkl", ["a", "b"])
+    info, samples = read(tmp_path)
+    assert [s.sample for s in samples] == ["001-nm-01-000-pose_000"]
+    assert info.dropped == {"pickles that are no pose sequence": 3}
+    info, samples = read(tmp_path, pattern="pose_*.pkl")
+    assert [s.sample for s in samples] == ["001-nm-01-000"]
+    assert info.dropped == {}
+
+
+def test_eighteen_joints_and_shares(tmp_path: Path) -> None:
+    put(tmp_path, "a/b/c/d.pkl", np.random.default_rng(0).uniform(size=(5, 18, 3)))
+    info, _ = read(tmp_path)
+    assert info.layout["name"] == "coco18"
+    assert info.unit == "normalised"
+
+
+def test_other_joints_are_told(tmp_path: Path) -> None:
+    put(tmp_path, "a/b/c/d.pkl", np.ones((5, 20, 2)))
+    with pytest.raises(ValueError, match=r"d.pkl: 20 joints a frame; .* name the layout"):
+        read(tmp_path)
+    info, samples = read(tmp_path, layout="kinect20")
+    assert info.layout["name"] == "kinect20"
+    assert next(samples).frames.shape == (5, 1, 20, 2)
+    with pytest.raises(ValueError, match=r"d.pkl: 20 joints a frame, layout sbu15 has 15"):
+        read(tmp_path, layout="sbu15")
+    put(tmp_path, "a/b/c/d.pkl", np.ones((5, 60)))
+    _, samples = read(tmp_path, layout="kinect20")
+    assert next(samples).frames.shape == (5, 1, 20, 3)
+    with pytest.raises(
+        ValueError, match=r"no pose sequence in 1 files .*1 pickles that are no pose"
+    ):
+        read(tmp_path)
+
+
+def test_mixed_trees_are_refused(tmp_path: Path) -> None:
+    put(tmp_path, "a/nm-01/c/d.pkl", POSES)
+    put(tmp_path, "a/nm-02/c/e.pkl", POSES[..., :2])
+    _, samples = read(tmp_path)
+    with pytest.raises(ValueError, match=r"e.pkl: 17 joints and 2 channels, .* convert them apart"):
+        list(samples)
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return os.system, ("touch pwned",)
+
+
+def test_hostile_and_truncated_files_are_named(tmp_path: Path) -> None:
+    put(tmp_path, "a/b/c/0.pkl", POSES)
+    evil = put(tmp_path, "a/b/d/evil.pkl", Evil())
+    _, samples = read(tmp_path)
+    with pytest.raises(ValueError, match=r"evil.pkl: the pickle asks for posix.system"):
+        list(samples)
+    evil.write_bytes(pickle.dumps(POSES)[:-100])
+    _, samples = read(tmp_path)
+    with pytest.raises(ValueError, match=r"evil.pkl: not a whole pickle"):
+        list(samples)
+    put(tmp_path, "a/b/d/evil.pkl", [POSES[0], POSES[0, :4]])
+    _, samples = read(tmp_path)
+    with pytest.raises(ValueError, match=r"evil.pkl: a list of frames of different shapes"):
+        list(samples)
+
+
+def test_one_file(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    file = put(tmp_path, "walk.pkl", POSES)
+    info, samples = read(file, progress=lambda done, total: seen.append((done, total)))
+    (sample,) = samples
+    assert (info.name, sample.sample, sample.identity) == ("walk", "walk", "")
+    assert seen == [(1, 1)]
+
+
+def test_all_counts_reach_the_description(tmp_path: Path) -> None:
+    # One empty file before the first pose, one after it.
+    for place, content in (("a", POSES[:0]), ("b", POSES), ("c", POSES[:0])):
+        put(tmp_path, f"1/nm-01/{place}/x.pkl", content)
+    info, samples = read(tmp_path)
+    assert len(list(samples)) == 1
+    assert info.dropped == {"empty sequences": 2}

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aclnet.data.formats import READERS, detect, read
+
+HEADER = "image_name" + "".join(f",j{i}_x,j{i}_y,j{i}_conf" for i in range(17))
+
+
+def write_npz(path: Path, lengths: tuple[int, ...] = (2, 3)) -> Path:
+    offsets = np.cumsum((0, *lengths))
+    joints = np.random.default_rng(0).normal(size=(offsets[-1], 1, 3, 3))
+    names = np.array(["pelvis", "foot_left", "foot_right"])
+    bones = np.array([[1, 0], [2, 0]])
+    np.savez(path, joints=joints, offsets=offsets, joint_names=names, bones=bones)
+    return path
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, Path]:
+    csv = tmp_path / "poses.csv"
+    csv.write_text(HEADER)
+    leaf = tmp_path / "tree" / "001" / "nm-01" / "000"
+    leaf.mkdir(parents=True)
+    (leaf / "000.pkl").write_bytes(pickle.dumps(np.ones((2, 17, 3))))
+    person = tmp_path / "kgbd" / "Person001"
+    person.mkdir(parents=True)
+    (person / "1.txt").write_text("Head;-0.02;0.79;2.58\r\n")
+    return {
+        "gaitgraph_csv": csv,
+        "pose_pickle": tmp_path / "tree",
+        "npz": write_npz(tmp_path / "poses.npz"),
+        "kgbd_text": tmp_path / "kgbd",
+    }
+
+
+def test_every_format_is_recognised(places: dict[str, Path]) -> None:
+    assert set(places) == set(READERS)
+    assert {name: detect(place) for name, place in places.items()} == {
+        name: name for name in READERS
+    }
+    assert detect(places["kgbd_text"] / "Person001") == "kgbd_text"
+    assert detect(places["pose_pickle"] / "001/nm-01/000/000.pkl") == "pose_pickle"
+
+
+def test_what_is_no_format_is_said(tmp_path: Path) -> None:
+    for name, content in (
+        ("a.csv", "x,y\n1,2"),
+        ("a.npz", "no zip"),
+        ("a.txt", "words"),
+        ("a", ""),
+    ):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ValueError, match="not recognised as gaitgraph_csv, pose_pickle"):
+            detect(tmp_path / name)
+    np.savez(tmp_path / "b.npz", scores=np.zeros(3))
+    with pytest.raises(ValueError, match="not recognised"):
+        detect(tmp_path / "b.npz")
+    with pytest.raises(ValueError, match="not recognised"):
+        detect(tmp_path)
+    with pytest.raises(ValueError, match="no such file or folder"):
+        detect(tmp_path / "gone")
+    with pytest.raises(ValueError, match="no such file or folder"):
+        read(tmp_path / "gone", "npz")
+
+
+def test_options_are_checked(places: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match="no format 'nzp'; there are gaitgraph_csv"):
+        read(places["npz"], "nzp")
+    with pytest.raises(ValueError, match=r"npz has no option 'spilt' \(did you mean split\?\)"):
+        read(places["npz"], spilt="x")
+    with pytest.raises(ValueError, match="kgbd_text has no option 'split'; it has none of its own"):
+        read(places["kgbd_text"], split="x")
+    with pytest.raises(ValueError, match="unit 'furlong'"):
+        read(places["npz"], unit="furlong")
+
+
+def test_what_the_user_tells_is_written_down(places: dict[str, Path]) -> None:
+    info, _ = read(places["npz"], fps=25, image_size=(320, 240), unit="pixel", min_frames=3)
+    assert (info.fps, info.image_size, info.unit) == (25, (320, 240), "pixel")
+    assert info.settings == {"format": "npz", "min_frames": 3, "split": ""}
+
+
+def test_short_sequences_are_counted(places: dict[str, Path]) -> None:
+    info, samples = read(places["npz"], min_frames=3)
+    assert [len(sample.frames) for sample in samples] == [3]
+    assert info.dropped == {"sequences shorter than 3 frames": 1}
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    _, samples = read(
+        write_npz(tmp_path / "x.npz"), progress=lambda done, total: seen.append((done, total))
+    )
+    assert len(list(samples)) == 2
+    assert seen == [(1, 2), (2, 2)]

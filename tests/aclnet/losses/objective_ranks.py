@@ -1,0 +1,79 @@
+"""Training with the objective, as one rank of several or alone: OUT RANK WORLD STORE.
+
+`test_two_ranks.py` starts it twice and calls `train` for the run of one rank.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from aclnet.losses.objective import Objective, ObjectiveSettings
+
+CLASSES = 7
+BATCHES = (16, 11, 16, 2, 5, 40, 16, 9)  # over two ranks: even, uneven, larger than the queue
+
+
+class Trainee(nn.Module):
+    """The smallest network with an objective inside, as `DistributedDataParallel` wants it."""
+
+    def __init__(self, variant: str) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(9, 6)
+        self.classifier = nn.Linear(6, CLASSES)
+        settings = ObjectiveSettings.model_validate(
+            {
+                "variant": variant,
+                "start_epoch": 1,
+                "queue_size": 24,
+                "projection_dim": 5,
+                "neighbours": 3,
+                "overlap": 1,
+                "inter_weight": 0.5,
+                "intra_weight": 0.5,
+            }
+        )
+        self.objective = Objective(settings, CLASSES, 6)
+
+    def forward(self, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        feature = torch.tanh(self.encoder(clips))
+        result: dict[str, Tensor] = self.objective(self.classifier(feature), feature, labels)
+        return result
+
+
+def train(variant: str, rank: int, world: int) -> dict[str, object]:
+    """Train on this rank's share of each batch; returns the state and the losses of the steps."""
+    torch.manual_seed(0)
+    trainee = Trainee(variant).double()
+    model = trainee if world == 1 else DistributedDataParallel(trainee, broadcast_buffers=False)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.9)
+    generator = torch.Generator().manual_seed(1)
+    losses, inter = [], []
+    for step, rows in enumerate(BATCHES):
+        trainee.objective.set_epoch(1 + step // 2)
+        labels = torch.randint(0, CLASSES, (rows,), generator=generator)
+        clips = torch.randn(rows, 9, generator=generator, dtype=torch.float64)
+        mine = torch.arange(rows).tensor_split(world)[rank]
+        parts = model(clips[mine], labels[mine])
+        optimiser.zero_grad()
+        parts["loss"].backward()
+        optimiser.step()
+        losses.append(float(parts["loss"].detach()))
+        inter.append(float(parts["inter"]))
+    return {"state": trainee.state_dict(), "losses": losses, "inter": inter}
+
+
+def main(out: Path, rank: int, world: int, store: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
+    runs = {variant: train(variant, rank, world) for variant in ("paper", "released")}
+    torch.save(runs, out / f"rank{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

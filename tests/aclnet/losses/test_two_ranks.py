@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPT = Path(__file__).with_name("objective_ranks.py")
+
+
+@pytest.mark.ddp
+@pytest.mark.slow
+def test_two_ranks_train_as_one(two_ranks: Callable[..., Path]) -> None:
+    """Weights, buffers and losses after even, uneven and over-long batches are those of one rank.
+
+    The weights are equal only if every averaged gradient was. Buffers are not broadcast.
+    """
+    out = two_ranks(SCRIPT)
+    spec = importlib.util.spec_from_file_location("objective_ranks", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    runs = [torch.load(out / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
+    for variant in ("paper", "released"):
+        first, second = (run[variant] for run in runs)
+        alone = script.train(variant, 0, 1)
+        for found in (first, second):
+            torch.testing.assert_close(found["state"], alone["state"], rtol=1e-9, atol=1e-12)
+            assert found["inter"] == pytest.approx(alone["inter"], rel=1e-9)
+        torch.testing.assert_close(first["state"], second["state"], rtol=0, atol=0)
+        means = [(a + b) / 2 for a, b in zip(first["losses"], second["losses"], strict=True)]
+        assert means == pytest.approx(alone["losses"], rel=1e-9)
+        assert alone["state"]["objective.inter_loss.families.members"].any()
+        assert sum(value > 0 for value in alone["inter"]) == 6

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aclnet.state.queue import NO_LABEL, FeatureQueue
+
+
+@settings(deadline=None, max_examples=150)
+@given(size=st.integers(0, 9), batches=st.lists(st.integers(0, 25), max_size=12))
+def test_holds_what_a_deque_would_hold(size: int, batches: list[int]) -> None:
+    queue = FeatureQueue(size, 2)
+    oracle: deque[int] = deque(maxlen=size)
+    written = 0
+    for rows in batches:
+        before = list(oracle)
+        labels = torch.arange(written, written + rows)
+        remaining = queue.push(labels[:, None].float().expand(-1, 2), labels)
+        oracle.extend(labels.tolist())
+        written += rows
+        features, kept = queue.ordered()
+        assert kept.tolist() == list(oracle)
+        assert features.tolist() == [[float(label)] * 2 for label in oracle]
+        assert int(queue.fill) == len(oracle)
+        assert bool(queue.full()) == (len(oracle) == size)
+        older = [label for label in before if label in oracle]
+        assert sorted(remaining[remaining != NO_LABEL].tolist()) == older
+
+
+def test_survives_a_checkpoint_in_mid_ring() -> None:
+    first = FeatureQueue(5, 1)
+    for start in (0, 3, 6):
+        first.push(torch.arange(start, start + 3)[:, None].float(), torch.arange(start, start + 3))
+    second = FeatureQueue(5, 1)
+    second.load_state_dict(first.state_dict())
+    for queue in (first, second):
+        queue.push(torch.tensor([[9.0], [10.0]]), torch.tensor([9, 10]))
+    assert second.ordered()[1].tolist() == [6, 7, 8, 9, 10]
+    torch.testing.assert_close(second.state_dict(), first.state_dict())
+
+
+def test_keeps_no_gradient() -> None:
+    queue = FeatureQueue(4, 2)
+    rows = torch.ones(3, 2, requires_grad=True)
+    queue.push(rows * 2, torch.tensor([0, 1, 2]))
+    assert not queue.features.requires_grad
+
+
+def test_state_is_buffers_only() -> None:
+    assert set(FeatureQueue(4, 2).state_dict()) == {"features", "labels", "cursor", "fill"}
+
+
+@pytest.mark.parametrize("rows", [3, 9])
+def test_writes_half_precision_rows_in_its_own_type(rows: int) -> None:
+    queue = FeatureQueue(4, 2)
+    queue.push(torch.ones(rows, 2, dtype=torch.bfloat16), torch.arange(rows))
+    assert queue.features.dtype == torch.float32

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, ValidationError, model_validator
+
+from aclnet.config import Settings, dump_settings, load_settings
+
+
+class Narrow(Settings):
+    name: Literal["narrow"] = "narrow"
+    width: int = Field(default=16, gt=0)
+    depth: int = 3
+
+
+class Deep(Settings):
+    name: Literal["deep"] = "deep"
+    blocks: tuple[int, ...] = (1, 1)
+
+
+class Train(Settings):
+    epochs: int = Field(default=10, gt=0)
+    learning_rate: float = 0.1
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    warmup_epochs: float | None = None
+
+    @model_validator(mode="after")
+    def _order(self) -> Train:
+        if self.warmup_epochs is not None and self.warmup_epochs > self.epochs:
+            raise ValueError("warmup_epochs must not exceed epochs")
+        return self
+
+
+class Recipe(Settings):
+    title: str = "toy"
+    model: Annotated[Narrow | Deep, Field(discriminator="name")] = Narrow(width=32)
+    train: Train = Train(epochs=20)
+    streams: list[str] = Field(default=["joint", "bone"])
+    stages: list[Train] = Field(default=[])
+    scale: int | str = 1
+
+
+class Needy(Settings):
+    data: str
+    seed: int = 0
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(model: Any, path: Path | None, *overrides: str) -> str:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (each caller checks the sentence)
+        load_settings(model, path, overrides)
+    assert not isinstance(caught.value, ValidationError)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_defaults_alone() -> None:
+    assert load_settings(Recipe) == Recipe()
+
+
+def test_settings_are_frozen_and_refuse_unknown_and_nan() -> None:
+    with pytest.raises(ValidationError):
+        Recipe().title = "other"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        Train(rate=1)  # type: ignore[call-arg]
+    with pytest.raises(ValidationError):
+        Train(learning_rate=float("nan"))
+
+
+def test_order_is_defaults_base_file_overrides(tmp_path: Path) -> None:
+    parents = tmp_path / "parents"
+    parents.mkdir()
+    write(parents / "outer.yaml", "title: outer\ntrain: {optimizer: adam, epochs: 1}\n")
+    write(parents / "inner.yaml", "base: outer.yaml\ntitle: inner\nstreams: [motion]\n")
+    leaf = write(tmp_path / "leaf.yaml", "base: parents/inner.yaml\ntrain:\n  epochs: 7\n")
+    got = load_settings(Recipe, leaf, ["train.learning_rate=1e-3", "scale=2"])
+    assert got.title == "inner"
+    assert got.streams == ["motion"]  # lists are replaced
+    assert got.train == Train(epochs=7, optimizer="adam", learning_rate=1e-3)
+    assert got.scale == 2
+
+
+def test_partly_given_nested_settings_keep_their_fields_default(tmp_path: Path) -> None:
+    leaf = write(tmp_path / "a.yaml", "model: {depth: 5}\ntrain: {learning_rate: 0.5}\n")
+    got = load_settings(Recipe, leaf)
+    assert got.model == Narrow(width=32, depth=5)
+    assert got.train == Train(epochs=20, learning_rate=0.5)
+
+
+def test_another_variant_replaces_the_mapping_of_the_former(tmp_path: Path) -> None:
+    write(tmp_path / "base.yaml", "model: {name: narrow, width: 8}\n")
+    leaf = write(tmp_path / "leaf.yaml", "base: base.yaml\nmodel: {name: deep, blocks: [2]}\n")
+    assert load_settings(Recipe, leaf).model == Deep(blocks=(2,))
+    assert load_settings(Recipe, None, ["model.name=deep"]).model == Deep()
+    same = load_settings(Recipe, tmp_path / "base.yaml", ["model.name=narrow", "model.depth=1"])
+    assert same.model == Narrow(width=8, depth=1)
+
+
+def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
+    leaf = write(tmp_path / "a.yaml", "scale: 5e1\n")
+    assert load_settings(Recipe, leaf).scale == 50
+
+
+@given(
+    st.builds(
+        Recipe,
+        title=st.text(),
+        model=st.one_of(st.builds(Narrow, depth=st.integers()), st.builds(Deep)),
+        train=st.builds(
+            Train, learning_rate=st.floats(allow_nan=False, allow_infinity=False, width=32)
+        ),
+        streams=st.lists(st.text(), max_size=3),
+    )
+)
+def test_dump_reads_back_equal(recipe: Recipe) -> None:
+    plain = yaml.safe_load(dump_settings(recipe))
+    assert Recipe.model_validate(plain) == recipe
+
+
+def test_dump_is_a_file_that_loads(tmp_path: Path) -> None:
+    recipe = load_settings(Recipe, None, ["model.name=deep", "train.warmup_epochs=0.5"])
+    assert load_settings(Recipe, write(tmp_path / "d.yaml", dump_settings(recipe))) == recipe
+
+
+def test_unknown_name_says_file_path_value_and_nearest(tmp_path: Path) -> None:
+    leaf = write(tmp_path / "leaf.yaml", "train: {epoch: 3}\n")
+    sentence = refusal(Recipe, leaf)
+    for part in (str(leaf), "`train.epoch`", "3", "nearest known name `epochs`", "optimizer"):
+        assert part in sentence
+
+
+def test_the_file_that_gave_the_value_is_named(tmp_path: Path) -> None:
+    parent = write(tmp_path / "parent.yaml", "train: {epochs: ten}\n")
+    leaf = write(tmp_path / "leaf.yaml", "base: parent.yaml\ntrain: {optimizer: adam}\n")
+    sentence = refusal(Recipe, leaf)
+    assert sentence.startswith(f"{parent}: `train.epochs` = 'ten'")
+    assert "integer" in sentence
+
+
+def test_wrong_choice_lists_the_choices() -> None:
+    sentence = refusal(Recipe, None, "train.optimizer=adamm")
+    assert sentence.startswith("--set train.optimizer=adamm: `train.optimizer` = 'adamm'")
+    assert "nearest known value `adam`" in sentence
+    assert "'sgd', 'adam' or 'adamw'" in sentence
+
+
+def test_wrong_variant_and_name_inside_a_variant() -> None:
+    wrong = refusal(Recipe, None, "model.name=narow")
+    assert "`model.name` = 'narow'" in wrong
+    assert "nearest known value `narrow`" in wrong
+    inside = refusal(Recipe, None, "model.name=deep", "model.width=3")
+    assert inside.startswith("--set model.width=3: unknown setting `model.width`")
+    assert "known names here: blocks, name" in inside
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("train.epochs=0", "`train.epochs` = 0 is not allowed: it must be greater than 0"),
+        ("train.warmup_epochs=30", "warmup_epochs must not exceed epochs"),
+        ("scale=[1]", "`scale` = [1]"),
+        ("train=3", "`train` = 3"),
+        ("stages=[{epoch: 2}]", "`stages.0.epoch`"),
+        ("stages=[{epoch: 2}]", "nearest known name `epochs`"),
+        ("train.learning_rate=.nan", "finite number"),
+    ],
+)
+def test_values_that_are_not_allowed(override: str, expected: str) -> None:
+    sentence = refusal(Recipe, None, override)
+    assert sentence.startswith(f"--set {override}: ")
+    assert expected in sentence
+
+
+def test_missing_setting(tmp_path: Path) -> None:
+    leaf = write(tmp_path / "a.yaml", "seed: 1\n")
+    assert refusal(Needy, leaf) == f"{leaf}: the setting `data` is missing and has no default"
+    misspelt = write(tmp_path / "b.yaml", "dat: x\n")
+    assert "nearest known name `data`" in refusal(Needy, misspelt)
+
+
+@pytest.mark.parametrize("text", ["epochs", "=3", "train.=3", "a..b=1"])
+def test_override_without_name_or_value(text: str) -> None:
+    assert refusal(Recipe, None, text).startswith(f"--set {text}: expected a dotted name")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("title: a\ntitle: b\n", "line 2, column 1: cannot be read as YAML: the key `title`"),
+        ("train: {epochs: 1, epochs: 2}\n", "the key `epochs` stands twice"),
+        ("title: [a\n", "line 2"),
+        ("title: !!python/object:os.system x\n", "could not determine a constructor"),
+        ("- a\n- b\n", "expected a mapping"),
+        ("1: a\n", "expected a mapping of setting names"),
+        ("base: [a, b]\n", "`base` = ['a', 'b'] must be the name of one YAML file"),
+    ],
+)
+def test_files_that_are_no_settings(tmp_path: Path, text: str, expected: str) -> None:
+    leaf = write(tmp_path / "a.yaml", text)
+    sentence = refusal(Recipe, leaf)
+    assert sentence.startswith(str(leaf))
+    assert expected in sentence
+
+
+def test_undecodable_file(tmp_path: Path) -> None:
+    leaf = tmp_path / "a.yaml"
+    leaf.write_bytes(b"title: \xff\xfe\x00\n")
+    assert refusal(Recipe, leaf).startswith(str(leaf))
+
+
+def test_empty_file_is_defaults(tmp_path: Path) -> None:
+    assert load_settings(Recipe, write(tmp_path / "a.yaml", "# nothing\n")) == Recipe()
+
+
+def test_missing_files(tmp_path: Path) -> None:
+    assert "No such file" in refusal(Recipe, tmp_path / "none.yaml")
+    leaf = write(tmp_path / "leaf.yaml", "base: gone.yaml\n")
+    sentence = refusal(Recipe, leaf)
+    assert sentence.startswith(f"{leaf}: `base` names {tmp_path / 'gone.yaml'}")
+
+
+def test_cycle_of_parents(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", "base: b.yaml\n")
+    write(tmp_path / "b.yaml", "base: ./a.yaml\n")
+    assert "`base` leads back" in refusal(Recipe, tmp_path / "a.yaml")
+
+
+def test_anchors_and_merge_keys_still_work(tmp_path: Path) -> None:
+    text = "train: &t {epochs: 2}\nstages:\n- {<<: *t, optimizer: adam}\n- {<<: *t, epochs: 4}\n"
+    got = load_settings(Recipe, write(tmp_path / "a.yaml", text))
+    assert got.stages == [Train(epochs=2, optimizer="adam"), Train(epochs=4)]

@@ -1,0 +1,206 @@
+"""Embedding files: what goes in comes out, and a bad file is told in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from protocols.embeddings import Embeddings, load_embeddings
+
+
+def example() -> Embeddings:
+    return Embeddings(
+        np.arange(6, dtype=np.float32).reshape(3, 2),
+        subject=np.array(["Ann", "Øyvind", "7"]),
+        condition=np.array(["nm", "bg", "cl"]),
+        take=np.array([1, 2, 3]),
+        view=np.array(["018", "036", "180"]),
+        camera=np.array(["a", "b", ""]),
+    )
+
+
+def assert_same(first: Embeddings, second: Embeddings) -> None:
+    np.testing.assert_array_equal(first.embedding, second.embedding)
+    for name in Embeddings.text_fields():
+        assert getattr(first, name).tolist() == getattr(second, name).tolist()
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "run.npz"
+    example().save(path)
+    assert_same(load_embeddings(path), example())
+    assert [entry.name for entry in path.parent.iterdir()] == ["run.npz"]
+    with np.load(path, allow_pickle=False) as archive:
+        assert sorted(archive.files) == sorted(["embedding", *Embeddings.text_fields()])
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.npz"
+    example().save(path)
+
+    def full(*_args: Any, **_named: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="disk full"):
+        example().select([0]).save(path)
+    assert len(load_embeddings(path)) == 3
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run.npz"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    embedding=arrays(np.float32, (3, 2), elements=st.floats(-(2.0**100), 2.0**100, width=32)),
+    subject=st.lists(st.text("abcÄ -_/\"',\n0", min_size=1, max_size=9), min_size=3, max_size=3),
+)
+def test_any_text_and_any_number_survive(
+    tmp_path_factory: pytest.TempPathFactory,
+    embedding: npt.NDArray[np.float32],
+    subject: list[str],
+) -> None:
+    path = tmp_path_factory.mktemp("npz") / "x.npz"
+    data = Embeddings(embedding, np.array(subject))
+    data.save(path)
+    assert_same(load_embeddings(path), data)
+
+
+def test_keys_of_other_toolboxes_are_understood(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(
+        path,
+        emb=np.eye(2, dtype=np.float16),
+        identity=np.array([3.0, 4.0]),
+        cond=np.array([0, 2], dtype=np.int8),
+        seq=np.array([b"01", b"02"]),
+        angle=np.array([0, 18]),
+        unrelated=np.zeros(7),
+    )
+    data = load_embeddings(path)
+    assert data.embedding.dtype == np.float32
+    assert data.subject.tolist() == ["3", "4"]
+    assert data.condition.tolist() == ["0", "2"]
+    assert data.take.tolist() == ["01", "02"]
+    assert data.sample.tolist() == ["3-0-01-0", "4-2-02-18"]
+    assert data.camera.tolist() == ["", ""]
+
+
+def test_the_golden_file_loads(shared: Path) -> None:
+    data = load_embeddings(shared / "golden" / "gait" / "casia_b_full.npz")
+    assert data.embedding.shape == (5500, 16)
+    assert data.sample[0] == "75-1-1-0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "subject,condition,take,view,e1,e0\nann,nm,01,018,2,1\nbob,bg,2,,-4e-1,3\n",
+        'subject,condition,take,view,embedding\nann,nm,01,018,"1 2"\nbob,bg,2,,3  -4e-1\n',
+        "subject, condition, take, view, embedding\nann, nm, 01, 018, 1 2\nbob, bg, 2, , 3 -0.4\n",
+    ],
+)
+def test_csv(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    data = load_embeddings(path)
+    np.testing.assert_array_equal(data.embedding, np.array([[1, 2], [3, -0.4]], dtype=np.float32))
+    assert data.subject.tolist() == ["ann", "bob"]
+    assert data.take.tolist() == ["01", "2"]
+    assert data.view.tolist() == ["018", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("condition,e0\nnm,1\n", "'subject' is missing"),
+        ("subject,view\nann,1\n", "'embedding' is missing"),
+        ("subject,e0,e2\nann,1,2\n", "column 'e1' is missing among e0 to e1"),
+        ("subject,embedding\nann,1 2\nbob,1\n", "line 3 holds 1 embedding values, line 2 holds 2"),
+        ("subject,e0\nann,one\n", "no number"),
+        ("subject,take,e0\nann,1,1\nbob,2,nan\n", "sample 'bob-2' .row 1. is not finite"),
+        ("", "No columns"),
+    ],
+)
+def test_a_bad_csv_is_told(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_embeddings(path)
+    assert str(path) in str(caught.value)
+
+
+BASE: dict[str, npt.NDArray[Any]] = {
+    "embedding": np.eye(2, dtype=np.float32),
+    "subject": np.array(["a", "b"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"subject": np.array(["a", None], dtype=object)}, "'subject' cannot be read without unpi"),
+        ({"embedding": np.array([None], dtype=object)}, "'embedding' cannot be read without unpi"),
+        ({"view": np.array(["0"])}, r"view has shape \(1,\), but there are 2 embeddings"),
+        ({"embedding": np.zeros((2, 2, 2))}, r"shape \(N, D\)"),
+        ({"embedding": np.array([[0, 1], [np.nan, 1]])}, "sample 'b' .row 1. is not finite"),
+        ({"take": np.array([0.5, 1.0])}, "take must be text or whole numbers"),
+        ({"take": np.array([True, False])}, "take must be text or whole numbers"),
+    ],
+)
+def test_a_bad_npz_is_told(
+    tmp_path: Path, change: dict[str, npt.NDArray[Any]], message: str
+) -> None:
+    path = tmp_path / "x.npz"
+    merged: dict[str, Any] = BASE | change
+    np.savez(path, **merged)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_embeddings(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["embedding", "subject"])
+def test_a_missing_key_is_named(tmp_path: Path, missing: str) -> None:
+    path = tmp_path / "x.npz"
+    kept: dict[str, Any] = {key: value for key, value in BASE.items() if key != missing}
+    np.savez(path, **kept)
+    with pytest.raises(ValueError, match=f"the field '{missing}' is missing"):
+        load_embeddings(path)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.npz"
+    example().save(whole)
+    cut = tmp_path / "cut.npz"
+    cut.write_bytes(whole.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"cut\.npz: this is not an npz archive"):
+        load_embeddings(cut)
+    turned = bytearray(whole.read_bytes())
+    turned[150] ^= 255
+    flipped = tmp_path / "flipped.npz"
+    flipped.write_bytes(bytes(turned))
+    with pytest.raises(ValueError, match=r"flipped\.npz"):
+        load_embeddings(flipped)
+    with pytest.raises(FileNotFoundError, match=r"no embeddings file .*gone\.npz"):
+        load_embeddings(tmp_path / "gone.npz")
+    with pytest.raises(ValueError, match=r"read from \.npz or \.csv"):
+        load_embeddings(tmp_path / "x.pkl")
+    with pytest.raises(ValueError, match=r"saved as \.npz"):
+        example().save(tmp_path / "x.csv")
+
+
+def test_select_takes_rows_or_a_mask() -> None:
+    data = example()
+    assert data.select([2, 0]).subject.tolist() == ["7", "Ann"]
+    assert data.select(data.condition == "bg").embedding.tolist() == [[2.0, 3.0]]
+
+
+def test_no_embeddings_at_all_is_a_file_like_any_other(tmp_path: Path) -> None:
+    empty = example().select(np.zeros(3, dtype=np.bool_))
+    empty.save(tmp_path / "x.npz")
+    assert len(load_embeddings(tmp_path / "x.npz")) == 0

@@ -1,0 +1,121 @@
+"""Result records: the schema, the file, the folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocols.records import DatasetReference, ResultRecord, read_records
+
+
+def fields(**changes: Any) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "task": "gait",
+        "dataset": {"name": "walkers", "fingerprint": "ab12", "synthetic": True},
+        "protocol": "casia_b",
+        "rule": "exact",
+        "objective": "acl",
+        "stream": "joint",
+        "seed": 3,
+        "metrics": {"rank1": 0.75, "rank1/nm": 1.0},
+        "intervals": {"rank1": [0.5, 0.8]},
+        "counts": {"probes": 12, "unmated": 0},
+        "settings": {"engine": {"epochs": 2, "lr": 0.1}, "name": "größer"},
+        "environment": {"torch": "2.13"},
+        "seconds": 1.5,
+        "command": "aclnet-task gait train",
+    } | changes
+
+
+def record(**changes: Any) -> ResultRecord:
+    return ResultRecord.model_validate(fields(**changes))
+
+
+def test_a_record_survives_its_file(tmp_path: Path) -> None:
+    original = record(cells={"rank1_hits": [[[1, 2]]]}, notes=["No probes of cl."])
+    original.write(tmp_path / "gait" / "run.json")
+    assert [entry.name for entry in (tmp_path / "gait").iterdir()] == ["run.json"]
+    records, problems = read_records(tmp_path)
+    assert records == [original]
+    assert problems == []
+
+
+def test_the_file_has_the_agreed_keys() -> None:
+    content = json.loads(record().to_json())
+    assert content == fields(notes=[])
+    by_name = ResultRecord(
+        task="gait",
+        dataset=DatasetReference(name="walkers", fingerprint="ab12", synthetic=True),
+        **{
+            key: value
+            for key, value in fields().items()
+            if key not in ("schema", "task", "dataset")
+        },
+    )
+    assert by_name == record()
+
+
+def test_the_file_is_small_and_has_an_entry_a_line() -> None:
+    cells = {"rank1_hits": [[[100] * 11] * 11] * 3}
+    lines = record(cells=cells).to_json().splitlines()
+    assert '    "rank1": 0.75,' in lines
+    assert len(lines) < 50
+    assert record(cells=cells).to_json() == record(cells=cells).to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"schema": 2}, "schema"),
+        ({"task": "dance"}, "task"),
+        ({"dataset": {"name": "x", "fingerprint": ""}}, r"dataset\.synthetic"),
+        ({"metrics": {"rank1": float("nan")}}, r"metrics\.rank1"),
+        ({"intervals": {"rank9": [0, 1]}}, "'rank9', which is no metric"),
+        ({"intervals": {"rank1": [0.9, 0.1]}}, "runs from 0.9 down to 0.1"),
+        ({"counts": {"probes": 1.5}}, r"counts\.probes"),
+        ({"protocol": ""}, "protocol"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_what_is_no_record_is_refused_by_field(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(ValueError, match=place):
+        ResultRecord.from_json(json.dumps(fields(**changes)))
+
+
+def test_missing_key_is_named() -> None:
+    content = fields()
+    del content["command"]
+    with pytest.raises(ValueError, match="not a result record: command: Field required"):
+        ResultRecord.from_json(json.dumps(content))
+
+
+def test_what_json_cannot_say_is_refused_before_writing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="what JSON cannot say"):
+        record(settings={"path": Path("x")}).write(tmp_path / "x.json")
+    with pytest.raises(ValueError, match="JSON"):
+        record(cells={"rate": float("nan")}).write(tmp_path / "x.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_files_are_named_and_hide_nobody(tmp_path: Path) -> None:
+    record(seed=1).write(tmp_path / "b.json")
+    record(seed=2).write(tmp_path / "a" / "c.json")
+    whole = (tmp_path / "b.json").read_text()
+    (tmp_path / "cut.json").write_text(whole[: len(whole) // 2])
+    (tmp_path / "other.json").write_text('{"task": "gait"}')
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / ".draft.json").write_text("{")
+    (tmp_path / "notes.txt").write_text("not read")
+    records, problems = read_records(tmp_path)
+    assert [found.seed for found in records] == [2, 1]
+    assert [Path(problem.split(": ")[0]).name for problem in problems] == [
+        "binary.json",
+        "cut.json",
+        "other.json",
+    ]
+    with pytest.raises(FileNotFoundError, match="no folder of results"):
+        read_records(tmp_path / "gone")
