@@ -3,8 +3,8 @@
 A data set of a few dozen people teaches a network little about how bodies differ. Showing each
 person in several sizes and as the mirror image, and calling each of these a person of its own,
 multiplies the identities that the classifier and the contrastive terms must tell apart, and makes
-size and side matter to them. Classes are numbered person * count + variant; a person as recorded is
-one of the variants. At test nothing is changed.
+size and side matter to them. Classes are numbered person * count + variant. At test nothing is
+changed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, field_validator
 from torch import Tensor
 
 from aclnet.config import Settings
@@ -26,14 +26,19 @@ class BodySettings(Settings):
     """Which bodies a person trains with.
 
     Attributes:
-        sizes: factors on the whole body, 1 being the recorded one. Without effect where clips are
-            scaled by the torso; leave it at (1.0,) there.
-        mirrored: the mirror image of each is a further one. Then `augment.mirror` should be 0, as
-            it would make the two alike.
+        sizes: factors on the whole body, 1 being the recorded one; no two alike.
+        mirrored: the mirror image of each is a further one.
     """
 
     sizes: tuple[PositiveFloat, ...] = Field(default=(1.0,), min_length=1)
     mirrored: bool = False
+
+    @field_validator("sizes")
+    @classmethod
+    def _different(cls, sizes: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(sizes)) < len(sizes):
+            raise ValueError("each size makes people of its own, so no size may stand twice")
+        return sizes
 
 
 class BodyVariants:
@@ -75,8 +80,6 @@ class BodyVariants:
         Returns:
             (N, M, T, V, C).
         """
-        if self.count == 1:
-            return clips
         sizes = len(self._sizes)
         factor = self._sizes[variant % sizes].to(clips)[:, None, None, None, None]
         coordinates = clips[..., : self.dims] * factor

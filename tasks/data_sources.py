@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aclnet.data.store import Store, open_store
+from aclnet.data.walker_settings import WALKERS_VERSION
 from tasks.settings import DataSettings
 
 Report = Callable[[str], None]
@@ -54,7 +55,8 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
 
 def _walkers(settings: DataSettings, cache: Path, report: Report | None) -> Store:
     walkers = settings.walkers
-    target = cache / f"walkers-{_digest(walkers.model_dump(mode='json'))}"
+    made_by = {"version": WALKERS_VERSION, **walkers.model_dump(mode="json")}
+    target = cache / f"walkers-{_digest(made_by)}"
     if not (target / "store.json").is_file():
         from aclnet.data.walkers import write_walkers
 

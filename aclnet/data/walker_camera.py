@@ -52,7 +52,11 @@ class Scene(NamedTuple):
 
 
 def project(points: Float32, rig: Rig) -> Float32:
-    """Perspective projection of world points (S, F, V, 3) into K cameras.
+    """Perspective projection into K cameras.
+
+    Args:
+        points: world positions (S, F, V, 3) in metres; all before the cameras.
+        rig: the cameras.
 
     Returns:
         (S, K, F, V, 3): x and y in pixels and the distance along the optical axis in metres.
@@ -83,7 +87,18 @@ def _places(rig: Rig) -> npt.NDArray[np.float64]:
 def hide(
     points: Float32, bag: Float32, bag_radius: Float32, metre: Float32, index: dict[str, int]
 ) -> tuple[Float32, Float32]:
-    """How far each joint is hidden, (S, K, F, V), and where it is then guessed, (..., V, 2)."""
+    """How far each joint is hidden by trunk, other leg or bag, and where it is then guessed.
+
+    Args:
+        points: joints in the pictures with depth, (S, K, F, V, 3) from ``project``.
+        bag: the bag likewise, (S, K, F, 3).
+        bag_radius: (S,) in metres, 0 where there is no bag.
+        metre: pixels of a metre at the walker, (S, K, F).
+        index: place of each joint's name.
+
+    Returns:
+        hidden (S, K, F, V) from 0 to 1, and guessed places (S, K, F, V, 2) in pixels.
+    """
 
     def part(*names: str) -> Float32:
         return points[..., [index[name] for name in names], :]
@@ -148,7 +163,16 @@ def _soft(value: Float32) -> Float32:
 
 
 def turned_away(scene: Scene, rig: Rig, index: dict[str, int]) -> Float32:
-    """How far the points of a face look away from the camera, (S, K, F, V); 0 elsewhere."""
+    """How far the points of a face look away from the camera.
+
+    Args:
+        scene: S walks.
+        rig: K cameras.
+        index: place of each joint's name.
+
+    Returns:
+        (S, K, F, V) from 0 to 1; 0 for all that is not in the face.
+    """
     left, right = scene.joints[..., index["left_ear"], :], scene.joints[..., index["right_ear"], :]
     centre = 0.5 * (left + right)
     ahead = _unit(scene.joints[..., index["nose"], :] - centre)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.walker_body import SIDE
+from aclnet.data.walker_legs import SIDE
 from aclnet.data.walker_noise import wander
 from aclnet.data.walker_traits import Array
 

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+WALKERS_VERSION = 1  # goes up when the same settings make other data
 CONDITIONS = ("nm", "bg", "cl")
 FASTEST = 1.9  # no walker is faster, metres a second
 

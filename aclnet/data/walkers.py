@@ -1,17 +1,19 @@
 """Synthetic people walking: the data set that is at hand without any download.
 
 Each person has a body and a way to walk (``walker_traits``), walks several times past a ring of
-cameras (``walker_body``), sometimes with a bag or in a coat (``walker_conditions``), and is seen
-by cameras (``walker_camera``) and a pose estimator that errs for reasons (``walker_estimator``);
-``walker_recording`` joins these for one person. All cameras record the same walk at once, as in
-CASIA-B, whose naming of subjects, conditions, takes and views is kept.
+cameras (``walker_body``, ``walker_legs``), sometimes with a bag or in a coat
+(``walker_conditions``), and is seen by cameras (``walker_camera``) and a pose estimator that errs
+for reasons (``walker_estimator``); ``walker_recording`` joins these for one person. All cameras
+record the same walk at once, as in CASIA-B, whose naming of subjects, conditions, takes and views
+is kept. The walkers are no evidence about real people: they show that a learner learns.
 
-What determines what: person n depends on the seed and n alone, so more identities add people and
-change nobody; the walks depend on the number of takes and frames besides; the recordings also on
-the views, the picture and the noise. People are made one at a time, so how many are asked for at
-once changes nothing. Nothing but body and gait is tied to a person: the start and length of a
-sequence, the place in the picture, the lane, the bag, the coat and the level of confidence are
-drawn anew for every walk or recording.
+What determines what: person n depends on the seed and n alone (and on ``identity_spread``, which
+scales everybody's distance from the mean), so more identities add people and change nobody; the
+walks depend on the number of takes and frames besides; the recordings also on the views, the
+picture and the noise. People are made one at a time, so how many are asked for at once changes
+nothing. Nothing but body and gait is tied to a person: the start and length of a sequence, the
+place in the picture, the lane, the bag, the coat and the level of confidence are drawn anew for
+every walk or recording.
 """
 
 from __future__ import annotations
@@ -22,10 +24,17 @@ from pathlib import Path
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import Store, write_store
 from aclnet.data.walker_recording import Recordings, record_person
-from aclnet.data.walker_settings import WalkerSettings
+from aclnet.data.walker_settings import WALKERS_VERSION, WalkerSettings
 from aclnet.skeleton import load_layout
 
-__all__ = ["Recordings", "WalkerSettings", "make_walkers", "record_person", "write_walkers"]
+__all__ = [
+    "WALKERS_VERSION",
+    "Recordings",
+    "WalkerSettings",
+    "make_walkers",
+    "record_person",
+    "write_walkers",
+]
 
 
 def make_walkers(settings: WalkerSettings) -> tuple[StoreInfo, Iterator[Sample]]:
@@ -45,7 +54,7 @@ def make_walkers(settings: WalkerSettings) -> tuple[StoreInfo, Iterator[Sample]]
         image_size=settings.image_size,
         fps=settings.fps,
         synthetic=True,
-        source="aclnet.data.walkers: synthetic people walking",
+        source=f"aclnet.data.walkers, version {WALKERS_VERSION}: synthetic people walking",
         settings=settings.model_dump(mode="json"),
     )
     return info, _samples(settings)

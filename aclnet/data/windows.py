@@ -2,8 +2,9 @@
 
 All functions return frame numbers within the sequence, so that a whole batch of clips is gathered
 by one indexing operation (`Store.gather`). A sequence shorter than the window is extended by
-walking back and forth over it (reflection, as GaitGraph2 pads), never by empty frames, which a
-network would take for motion.
+walking back and forth over it, never by empty frames, which a network would take for motion.
+GaitGraph2 reflects too, but at both ends, and shows the first and last frame twice where it has to
+reflect more than once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def reflect(frames: Frames, lengths: Frames) -> Frames:
     """Frame numbers beyond a sequence's end turned back into it: 0 1 2 3 2 1 0 1 ….
 
     Args:
-        frames: (N, T) frame numbers from 0.
+        frames: (N, T) frame numbers, negative ones before the beginning.
         lengths: (N,) frames in each sequence, at least 1.
 
     Returns:
@@ -59,25 +60,29 @@ def random_windows(
     Returns:
         (N, T) int64.
     """
-    room = np.maximum(lengths - ((frame_count - 1) * step + 1), 0)
+    room = _last_start(lengths, frame_count, step)
     starts = np.floor(generator.random(len(lengths)) * (room + 1)).astype(np.int64)
     return windows_at(starts, lengths, frame_count, step)
 
 
 def centre_windows(lengths: Frames, frame_count: int, step: int = 1) -> Frames:
-    """The window in the middle of each sequence: begins at T/2 - frame_count/2, rounded down.
+    """The window in the middle of each sequence; an odd frame too many is left out at the end.
 
     Returns:
         (N, T) int64.
+
+    >>> centre_windows(np.array([7, 8, 2]), frame_count=3).tolist()
+    [[2, 3, 4], [2, 3, 4], [0, 1, 0]]
     """
-    starts = np.maximum((lengths - frame_count * step) // 2, 0)
-    return windows_at(starts, lengths, frame_count, step)
+    return windows_at(_last_start(lengths, frame_count, step) // 2, lengths, frame_count, step)
 
 
 def sliding_windows(
     lengths: Frames, frame_count: int, stride: int, step: int = 1
 ) -> tuple[Frames, Frames]:
     """All windows of each sequence, `stride` frames apart; at least one a sequence.
+
+    Fewer than `stride` frames at a sequence's end may stand in no window.
 
     Args:
         lengths: (N,) frames in each sequence.
@@ -92,9 +97,13 @@ def sliding_windows(
     >>> owner.tolist(), frames.tolist()
     ([0, 0, 1], [[0, 1, 2], [2, 3, 4], [0, 1, 0]])
     """
-    room = np.maximum(lengths - ((frame_count - 1) * step + 1), 0)
-    counts = room // stride + 1
+    counts = _last_start(lengths, frame_count, step) // stride + 1
     owner = np.repeat(np.arange(len(lengths), dtype=np.int64), counts)
     first = np.repeat(np.cumsum(counts) - counts, counts)
     starts = (np.arange(len(owner), dtype=np.int64) - first) * stride
     return owner, windows_at(starts, lengths[owner], frame_count, step)
+
+
+def _last_start(lengths: Frames, frame_count: int, step: int) -> Frames:
+    """Where the last whole window of each sequence begins, 0 where none fits: (N,) int64."""
+    return np.maximum(lengths - ((frame_count - 1) * step + 1), 0)
