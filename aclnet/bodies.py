@@ -56,6 +56,7 @@ class BodyVariants:
         self.mirrored = settings.mirrored
         self.count = len(settings.sizes) * (2 if settings.mirrored else 1)
         self._sizes = torch.tensor(settings.sizes)
+        self._as_recorded = settings == BodySettings()
 
     def expand(self, labels: Labels) -> Labels:
         """Classes of all variants of all samples: (N,) to (N * count,), a sample's side by side.
@@ -80,6 +81,8 @@ class BodyVariants:
         Returns:
             (N, M, T, V, C).
         """
+        if self._as_recorded:
+            return clips
         sizes = len(self._sizes)
         factor = self._sizes[variant % sizes].to(clips)[:, None, None, None, None]
         coordinates = clips[..., : self.dims] * factor

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from aclnet.skeleton import Layout
+from aclnet.transforms import present
 
 STREAMS: dict[str, str] = {
     "j": "joint",
@@ -22,7 +23,7 @@ STREAMS: dict[str, str] = {
     "jm": "joint motion",
     "bm": "bone motion",
     "km": "k-bone motion",
-    "l": "bone length, one channel (zero at the root)",
+    "l": "bone length, one channel; zero at the root and where an end of the bone is missing",
 }
 
 
@@ -80,8 +81,9 @@ def make_stream(clips: Tensor, layout: Layout, stream: str, dims: int) -> Tensor
     if stream == "l":
         parents = torch.tensor(layout.parents, device=clips.device)
         bone = clips[..., :dims] - clips[:, :, :, parents, :dims]
-        length: Tensor = bone.norm(dim=-1, keepdim=True)
-        return length
+        seen = present(clips, dims)
+        length: Tensor = bone.norm(dim=-1) * (seen & seen[..., parents])
+        return length.unsqueeze(-1)
     base = clips
     if stream[0] in "bk":
         target = torch.tensor(layout.parents) if stream[0] == "b" else grandparents(layout)

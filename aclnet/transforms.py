@@ -1,12 +1,11 @@
-"""Batched transforms of clips: normalisation, and the augmentations of training.
+"""Batched normalisation of clips, and their mirror image; no randomness.
 
-All of them take and return clips (N, M, T, V, C) whose first `dims` channels are coordinates; a
+All functions take and return clips (N, M, T, V, C) whose first `dims` channels are coordinates; a
 further channel is the detector's confidence and is left alone. A joint that a detector did not find
-(2-D, confidence 0) stays at zero, as "missing" must not become a place in the room. Randomness
-comes from the generator that is passed in, drawn for the whole batch at once.
+(2-D, confidence 0) stays at zero, as "missing" must not become a place in the room.
 
-Reading order of the body: `normalise` (no randomness, train and test alike), then `augment`
-(training only, in normalised units), then `aclnet.streams`.
+The way of a clip: `normalise`, the same for training and test; then, in training only,
+`aclnet.augmentation.augment`, in normalised units; then `aclnet.streams`.
 """
 
 from __future__ import annotations
@@ -14,16 +13,18 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from aclnet.config import Settings
 from aclnet.skeleton import Layout
 
 _TINY = 1e-6
+_ALL = slice(None)
 
 
-class NormaliseSettings(BaseModel):
+class NormaliseSettings(Settings):
     """How clips are freed from camera and place.
 
     Attributes:
@@ -32,42 +33,15 @@ class NormaliseSettings(BaseModel):
             it: without it an embedding depends on the camera's resolution. Metres do not, and
             would lose the body's height, which is an identity cue.
         heading: 3-D only. Turn the body about the vertical until its left-right line lies along x:
-            per frame (smoothed) or once a clip; or not.
+            per frame (smoothed) or once a clip; or not. Each person by itself where each frame is
+            centred; otherwise all people with the first, so that they stay placed to each other.
         heading_smooth_frames: moving average over that line, in frames.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     centre: Literal["frame", "clip", "none"] = "frame"
     scale: Literal["torso", "none"] = "torso"
     heading: Literal["frame", "clip", "none"] = "none"
     heading_smooth_frames: int = Field(default=15, ge=1)
-
-
-class AugmentSettings(BaseModel):
-    """Random changes of training clips; lengths in normalised units (torso lengths, or metres).
-
-    GaitGraph (Teepe et al. 2021) mirrors about the body without exchanging left and right, and adds
-    noise in pixels. Here the mirror image is a whole one (sides exchanged) and noise is in units of
-    the body, so that both mean the same for every camera.
-
-    Attributes:
-        mirror: probability of the mirror image.
-        reverse: probability of time running backwards.
-        joint_noise: standard deviation of an offset a joint, constant over the clip.
-        point_noise: standard deviation of noise a joint and frame.
-        scale: standard deviation of the relative change of size.
-        drop_joints: share of joints set to zero for a whole clip.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mirror: float = Field(default=0.5, ge=0, le=1)
-    reverse: float = Field(default=0.0, ge=0, le=1)
-    joint_noise: float = Field(default=0.0, ge=0)
-    point_noise: float = Field(default=0.0, ge=0)
-    scale: float = Field(default=0.0, ge=0)
-    drop_joints: float = Field(default=0.0, ge=0, lt=1)
 
 
 def present(clips: Tensor, dims: int) -> Tensor:
@@ -81,8 +55,11 @@ def present(clips: Tensor, dims: int) -> Tensor:
     return (clips != 0).any(dim=-1)
 
 
-def _midpoint(clips: Tensor, seen: Tensor, joints: list[int], dims: int) -> tuple[Tensor, Tensor]:
+def _midpoint(
+    clips: Tensor, seen: Tensor, joints: list[int] | slice, dims: int
+) -> tuple[Tensor, Tensor]:
     """Mean of the seen ones of some joints: (N, M, T, dims), and whether any was seen (N, M, T)."""
+    # No matrix product, which may run in TF32 and would move pixels by half of one.
     weight = seen[..., joints].to(clips.dtype).unsqueeze(-1)
     count = weight.sum(dim=-2)
     total = (clips[..., joints, :dims] * weight).sum(dim=-2)
@@ -93,22 +70,40 @@ def _sides(layout: Layout, name: str) -> list[int]:
     return [layout.index(f"left_{name}"), layout.index(f"right_{name}")]
 
 
-def _keep_missing(clips: Tensor, coordinates: Tensor, seen: Tensor, dims: int) -> Tensor:
+def keep_missing(clips: Tensor, coordinates: Tensor, seen: Tensor, dims: int) -> Tensor:
+    """New coordinates with the clips' other channels; missing joints go back to zero.
+
+    Args:
+        clips: (N, M, T, V, C), for the channels after the coordinates.
+        coordinates: (N, M, T, V, dims).
+        seen: bool (N, M, T, V), see `present`.
+        dims: coordinates a joint.
+
+    Returns:
+        (N, M, T, V, C).
+    """
     coordinates = coordinates * seen.unsqueeze(-1)
     return torch.cat([coordinates, clips[..., dims:]], dim=-1)
+
+
+def _first_person(values: Tensor, seen: Tensor) -> Tensor:
+    """Of values (N, M, ...) those of the first person of whom anything is seen: (N, 1, ...)."""
+    first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1)
+    return values[torch.arange(len(first), device=first.device), first].unsqueeze(1)
 
 
 def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
     """Put the hips' midpoint at the origin, in every frame or in the first frame that shows it.
 
-    Frames without hips are moved by the mean of the frames with them.
+    Frames without hips are moved by the mean of the frames with them; a person whose hips are seen
+    in no frame, by the mean of the joints that are.
 
     Args:
         clips: (N, M, T, V, C).
         layout: needs left_hip and right_hip.
         dims: coordinates a joint.
-        per: "frame" or "clip". A clip is centred on the first person, so that two people keep
-            their distance; a frame on each person's own hips.
+        per: "frame" or "clip". A clip is centred on the first person seen in it, so that two
+            people keep their distance; a frame on each person's own hips.
 
     Returns:
         (N, M, T, V, C).
@@ -118,21 +113,28 @@ def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
     """
     seen = present(clips, dims)
     hips, known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
-    weight = known.to(clips.dtype).unsqueeze(-1)
-    mean = (hips * weight).sum(dim=2, keepdim=True) / weight.sum(dim=2, keepdim=True).clamp(min=1)
+    body, found = _midpoint(clips, seen, _ALL, dims)
+    never = ~known.any(dim=2, keepdim=True)
+    hips, known = torch.where(never.unsqueeze(-1), body, hips), torch.where(never, found, known)
     if per == "clip":
+        hips, known = _first_person(hips, seen), _first_person(known, seen)
         first = known.to(torch.int64).argmax(dim=2)[..., None, None]
-        origin = hips.gather(2, first.expand(-1, -1, 1, dims))[:, :1]
+        origin = hips.gather(2, first.expand(-1, -1, 1, dims))
     else:
+        weight = known.to(clips.dtype).unsqueeze(-1)
+        total = (hips * weight).sum(dim=2, keepdim=True)
+        mean = total / weight.sum(dim=2, keepdim=True).clamp(min=1)
         origin = torch.where(known.unsqueeze(-1), hips, mean)
-    return _keep_missing(clips, clips[..., :dims] - origin.unsqueeze(-2), seen, dims)
+    return keep_missing(clips, clips[..., :dims] - origin.unsqueeze(-2), seen, dims)
 
 
 def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
     """Divide by the clip's median torso length, the distance of hips' and shoulders' midpoints.
 
-    The median over the frames of all persons that show both ends; a clip that never does is left as
-    it is. In oblique views a walker's size changes: what remains of it is kept, it is gait.
+    The median over the frames of all persons that show both ends. A clip that never does is divided
+    by the median of its joints' root mean square distance from their middle, which for a standing
+    body is about a torso's length. In oblique views a walker's size changes: what remains of it is
+    kept, it is gait.
 
     Returns:
         (N, M, T, V, C), one torso length = 1.
@@ -142,17 +144,28 @@ def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
     shoulders, shoulders_known = _midpoint(clips, seen, _sides(layout, "shoulder"), dims)
     length = (hips - shoulders).norm(dim=-1)
     length = torch.where(hips_known & shoulders_known & (length > _TINY), length, torch.nan)
-    median = length.flatten(1).nanmedian(dim=1).values
+    never = length.isnan().flatten(1).all(dim=1)[:, None, None]
+    length = torch.where(never, _extent(clips, seen, dims), length)
+    # Not nanmedian: on CUDA it is refused where deterministic algorithms are asked for.
+    median = length.flatten(1).nanquantile(0.5, dim=1)
     median = torch.where(median.isnan(), torch.ones_like(median), median)
     scaled = clips[..., :dims] / median[:, None, None, None, None]
-    return torch.cat([scaled, clips[..., dims:]], dim=-1)
+    return keep_missing(clips, scaled, seen, dims)
+
+
+def _extent(clips: Tensor, seen: Tensor, dims: int) -> Tensor:
+    """Root mean square distance of the seen joints from their middle; NaN below two: (N, M, T)."""
+    middle, _ = _midpoint(clips, seen, _ALL, dims)
+    square = (clips[..., :dims] - middle.unsqueeze(-2)).square().sum(dim=-1) * seen
+    extent = (square.sum(dim=-1) / seen.sum(dim=-1).clamp(min=1)).sqrt()
+    return torch.where(extent > _TINY, extent, torch.nan)
 
 
 def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tensor:
     """The body's left-right direction on the ground, a unit vector a frame.
 
-    The sum of the hip line and the shoulder line seen from above; their noise is averaged out over
-    `smooth_frames`, or over the clip.
+    The sum of the hip line and the shoulder line seen from above, as far as both their ends are
+    seen; their noise is averaged out over `smooth_frames`, or over the clip.
 
     Args:
         clips: (N, M, T, V, 3), y up.
@@ -165,7 +178,9 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
     """
     left = [layout.index("left_hip"), layout.index("left_shoulder")]
     right = [layout.index("right_hip"), layout.index("right_shoulder")]
-    line = (clips[..., left, :] - clips[..., right, :]).sum(dim=-2)[..., [0, 2]]
+    seen = present(clips, 3)
+    both = (seen[..., left] & seen[..., right]).unsqueeze(-1)
+    line = ((clips[..., left, :] - clips[..., right, :]) * both).sum(dim=-2)[..., [0, 2]]
     line = line / line.norm(dim=-1, keepdim=True).clamp(min=_TINY)
     if per == "clip":
         line = line.mean(dim=2, keepdim=True).expand_as(line)
@@ -186,7 +201,7 @@ def turn(clips: Tensor, direction: Tensor) -> Tensor:
 
     Args:
         clips: (N, M, T, V, 3), y up.
-        direction: (N, M, T, 2) unit vectors (x, z).
+        direction: (N, M, T, 2) unit vectors (x, z); or (N, 1, T, 2) for all people together.
 
     Returns:
         (N, M, T, V, 3); heights and lengths unchanged.
@@ -197,7 +212,7 @@ def turn(clips: Tensor, direction: Tensor) -> Tensor:
 
 
 def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSettings) -> Tensor:
-    """Free clips from camera and place: centre, turn, scale, as set.
+    """Free clips from camera and place: scale, centre, turn, as set.
 
     Args:
         clips: (N, M, T, V, C) as stored (pixels or metres).
@@ -217,12 +232,17 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
             f"confidence channel; these have {dims} coordinates and {clips.shape[-1]} channels: "
             "set normalise.heading=none"
         )
+    # Scaled first: without a confidence, a joint put at the origin looks like a missing one.
+    if settings.scale == "torso":
+        clips = scale_by_torso(clips, layout, dims)
     if settings.centre != "none":
         clips = centre(clips, layout, dims, settings.centre)
     if settings.heading != "none":
         lines = heading(clips, layout, settings.heading, settings.heading_smooth_frames)
+        if settings.centre != "frame":
+            lines = _first_person(lines, present(clips, dims))
         clips = turn(clips, lines)
-    return scale_by_torso(clips, layout, dims) if settings.scale == "torso" else clips
+    return clips
 
 
 def mirror(clips: Tensor, layout: Layout) -> Tensor:
@@ -235,50 +255,3 @@ def mirror(clips: Tensor, layout: Layout) -> Tensor:
     """
     swapped = clips[:, :, :, torch.tensor(layout.mirror_index, device=clips.device)]
     return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
-
-
-def augment(
-    clips: Tensor,
-    layout: Layout,
-    dims: int,
-    settings: AugmentSettings,
-    generator: torch.Generator,
-) -> Tensor:
-    """Random changes, drawn independently for every clip of the batch.
-
-    Args:
-        clips: (N, M, T, V, C), normalised.
-        layout: joint layout.
-        dims: 2 or 3.
-        settings: which changes, how strong.
-        generator: on the clips' device.
-
-    Returns:
-        (N, M, T, V, C).
-    """
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=clips.device, dtype=clips.dtype)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, device=clips.device, dtype=clips.dtype)
-
-    N, M, T, V, _ = clips.shape
-    if settings.mirror > 0:
-        chosen = (uniform(N) < settings.mirror)[:, None, None, None, None]
-        clips = torch.where(chosen, mirror(clips, layout), clips)
-    if settings.reverse > 0:
-        chosen = (uniform(N) < settings.reverse)[:, None, None, None, None]
-        clips = torch.where(chosen, clips.flip(2), clips)
-    coordinates, seen = clips[..., :dims], present(clips, dims)
-    if settings.scale > 0:
-        coordinates = coordinates * (1 + settings.scale * normal(N, 1, 1, 1, 1))
-    if settings.joint_noise > 0:
-        coordinates = coordinates + settings.joint_noise * normal(N, M, 1, V, dims)
-    if settings.point_noise > 0:
-        coordinates = coordinates + settings.point_noise * normal(N, M, T, V, dims)
-    clips = _keep_missing(clips, coordinates, seen, dims)
-    if settings.drop_joints > 0:
-        kept = uniform(N, 1, 1, V, 1) >= settings.drop_joints
-        clips = clips * kept
-    return clips

@@ -4,86 +4,48 @@ A task adapter says which samples train, how they are labelled, how the network 
 it is judged. Everything else (building the network and its objective, the loop, the run folder) is
 here, once, so that a further task is one new file with a settings class and an adapter.
 
-A run folder holds `settings.yaml`, `run.json` (classes, layout, data), `log.jsonl`,
-`checkpoint.pt`, and what the task adds (gait: `embeddings.npz`, `record.json`).
+A run folder (`tasks.run_folder`) holds `settings.yaml`, `run.json` (classes, layout, data),
+`log.jsonl`, `checkpoint.pt`, and what the task adds (gait: `embeddings.npz`, `record.json`).
 """
 
 from __future__ import annotations
 
-import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from pydantic import ValidationError
+from lightning_fabric import Fabric
 from torch import nn
 
-from aclnet.checkpoint import atomic_write, load_checkpoint
-from aclnet.config import Settings, dump_settings, load_settings
+from aclnet.checkpoint import load_checkpoint
+from aclnet.config import dump_settings, load_settings
 from aclnet.data.store import Store
 from aclnet.engine import CHECKPOINT, FitResult, fit
 from aclnet.launch import make_fabric
 from aclnet.losses.objective import Objective
 from aclnet.models import SkeletonNetwork, build_encoder
+from aclnet.run_state import load_weights
 from aclnet.samplers import IdentitySampler
 from aclnet.seeding import derive_seed
 from aclnet.skeleton import layout_from_dict
 from aclnet.task import TrainingTask
 from tasks.clips import ClipInput, ClipSource, Rows
+from tasks.continuation import reached_epoch
+from tasks.run_folder import (
+    RUN_INFO,
+    SETTINGS,
+    RunInfo,
+    read_run_info,
+    require_run,
+    write_run_folder,
+)
 from tasks.settings import TaskSettings
-
-SETTINGS, RUN_INFO = "settings.yaml", "run.json"
 
 Report = Callable[[str], None]
 SettingsT = TypeVar("SettingsT", bound=TaskSettings)
-
-
-class RunInfo(Settings):
-    """What a run's network was trained on; needed to use it without the data.
-
-    Attributes:
-        task: name of the task.
-        classes: K class names, in the classifier's order.
-        layout: joint layout of its clips, as plain values.
-        channels: channel names of its clips.
-        unit: unit of the coordinates.
-        dataset: name of the data set.
-        fingerprint: of the data set's store.
-        synthetic: whether the data were generated.
-    """
-
-    task: str
-    classes: tuple[str, ...]
-    layout: dict[str, Any]
-    channels: tuple[str, ...]
-    unit: str
-    dataset: str
-    fingerprint: str
-    synthetic: bool
-
-    def require(self, store: Store, run: Path) -> None:
-        """Refuse data that the run's network cannot read.
-
-        Raises:
-            ValueError: other joints, channels or unit than the network was trained on.
-        """
-        joints = layout_from_dict(self.layout).joints
-        if store.layout.joints != joints or store.info.channels != self.channels:
-            raise ValueError(
-                f"the data have {store.layout.joint_count} joints ({store.layout.name}) and "
-                f"channels {', '.join(store.info.channels)}, but the network of {run} was trained "
-                f"on {len(joints)} joints ({self.layout['name']}) and channels "
-                f"{', '.join(self.channels)}: convert the data with --map-to {self.layout['name']}"
-            )
-        if store.info.unit != self.unit:
-            raise ValueError(
-                f"the data are in unit {store.info.unit}, but the network of {run} was trained on "
-                f"unit {self.unit}: convert the data with --unit {self.unit} if that is what "
-                "they are"
-            )
 
 
 class TaskAdapter(ABC, Generic[SettingsT]):
@@ -117,16 +79,19 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         """Figures to watch the training by, on samples that neither train nor test."""
 
 
+def class_count(adapter: TaskAdapter[Any]) -> int:
+    """Classes that the classifier tells apart: people, times the bodies of each."""
+    return len(adapter.classes) * adapter.clip_input.bodies.count
+
+
 def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     """Training batches of an adapter: P identities with K samples, random windows."""
     settings = adapter.settings
     store, labels = adapter.training_samples()
-    bodies = adapter.clip_input.bodies
     sampler_settings = settings.sampler
-    people = len(adapter.classes) * bodies.count
     sampler = IdentitySampler(
-        bodies.expand(labels),
-        min(sampler_settings.identities_per_batch, people),
+        adapter.clip_input.bodies.expand(labels),
+        min(sampler_settings.identities_per_batch, class_count(adapter)),
         sampler_settings.samples_per_identity,
         settings.train.seed,
         sampler_settings.steps_per_epoch,
@@ -144,12 +109,12 @@ def build_network(
             encoder that has none.
     """
     generator = torch.Generator().manual_seed(derive_seed("weights", settings.train.seed))
-    class_count = len(info.classes) * clip_input.bodies.count
+    classes = len(info.classes) * clip_input.bodies.count
     encoder = build_encoder(
         settings.network.encoder, clip_input.layout, clip_input.channels, generator
     )
     network = SkeletonNetwork(
-        encoder, class_count, settings.network.neck, settings.network.dropout, generator
+        encoder, classes, settings.network.neck, settings.network.dropout, generator
     )
     feature_dim = encoder.feature_dim
     if settings.objective.feature == "graph":
@@ -160,7 +125,7 @@ def build_network(
                 "objective.feature=pooled"
             )
         feature_dim = encoder.graph_dim
-    return network, Objective(settings.objective, class_count, feature_dim, generator)
+    return network, Objective(settings.objective, classes, feature_dim, generator)
 
 
 def run_info(adapter: TaskAdapter[Any]) -> RunInfo:
@@ -178,26 +143,23 @@ def run_info(adapter: TaskAdapter[Any]) -> RunInfo:
     )
 
 
-def start_run_folder(run: Path, resume: bool, overwrite: bool) -> None:
-    """Make a run's folder, or refuse to write over a finished or begun run.
-
-    Raises:
-        ValueError: the folder holds a run and neither `resume` nor `overwrite` was given, or it
-            holds something else.
-    """
-    if run.exists() and not run.is_dir():
-        raise ValueError(f"{run} is a file; name a folder for the run")
-    begun = (run / SETTINGS).exists() or (run / CHECKPOINT).exists()
-    if begun and overwrite:
-        shutil.rmtree(run)
-    elif begun and not resume:
-        raise ValueError(
-            f"{run} holds a run already: go on with --resume, begin anew with --overwrite, or name "
-            "another folder with --run"
+def remarks(adapter: TaskAdapter[Any]) -> Iterator[str]:
+    """Settings that do something else than they seem to say, one sentence each."""
+    settings, people = adapter.settings, class_count(adapter)
+    asked = settings.sampler.identities_per_batch
+    if asked > people:
+        yield (
+            f"a batch holds {people} people and not sampler.identities_per_batch={asked}: there "
+            "are no more to train on"
         )
-    elif run.exists() and not begun and any(run.iterdir()):
-        raise ValueError(f"{run} is not empty and holds no run; name another folder with --run")
-    run.mkdir(parents=True, exist_ok=True)
+    objective, epochs = settings.objective, settings.train.epochs
+    # Mistakes are counted from the start epoch on, the term acts one epoch later.
+    if objective.inter_weight > 0 and objective.start_epoch >= epochs:
+        yield (
+            f"the inter-class term never acts: it begins after epoch {objective.start_epoch} "
+            f"(objective.start_epoch) and there are {epochs} (train.epochs); lower the one, raise "
+            "the other, or leave the term out with objective.inter_weight=0"
+        )
 
 
 def train(
@@ -205,6 +167,7 @@ def train(
     run: Path,
     *,
     resume: bool = False,
+    fabric: Fabric | None = None,
     report: Report | None = None,
 ) -> tuple[SkeletonNetwork, FitResult]:
     """Train an adapter's network and leave the run folder complete but for the evaluation.
@@ -213,7 +176,8 @@ def train(
         adapter: the task.
         run: the run's folder (see `start_run_folder`).
         resume: go on from its checkpoint.
-        report: takes a sentence an epoch.
+        fabric: launched device and ranks; by default made from the settings.
+        report: takes remarks on the settings, and a sentence an epoch.
 
     Returns:
         The trained network in evaluation mode, and what the loop says of the run.
@@ -227,12 +191,14 @@ def train(
     info = run_info(adapter)
     network, objective = build_network(settings, info, adapter.clip_input)
     task = TrainingTask(network, objective, adapter.clip_input.augmented)
-    recipe = dump_settings(settings)
-    fabric = make_fabric(settings.train)
-    if fabric.is_global_zero:
-        for name, text in ((SETTINGS, recipe), (RUN_INFO, info.model_dump_json(indent=2) + "\n")):
-            with atomic_write(run / name) as draft:
-                draft.write_text(text, encoding="utf-8")
+    fabric = fabric or make_fabric(settings.train)
+    begun = reached_epoch(run, settings, info) if resume else None
+    if begun is None and fabric.is_global_zero:
+        write_run_folder(run, settings, info)
+    if report is not None:
+        position = _position(run, begun, settings.train.epochs) if resume else ()
+        for sentence in (*position, *remarks(adapter)):
+            report(sentence)
 
     def evaluate(module: nn.Module, epoch: int) -> dict[str, float]:
         del module, epoch  # the network inside is the one at hand
@@ -247,9 +213,22 @@ def train(
         resume=resume,
         fabric=fabric,
         report=report,
-        recipe=recipe,
+        recipe=dump_settings(settings),
     )
+    if fabric.is_global_zero:
+        # Only now is it known that a run that went on was given its own settings.
+        write_run_folder(run, settings, info)
     return network, result
+
+
+def _position(run: Path, begun: int | None, epochs: int) -> Iterator[str]:
+    """Where a run that was asked to go on stands."""
+    if begun is None:
+        yield f"there is no checkpoint in {run} yet: training begins"
+    elif begun > epochs:
+        yield f"the training in {run} has ended after {epochs} epochs; it is only evaluated again"
+    else:
+        yield f"going on in epoch {begun} of {epochs}"
 
 
 def load_run(
@@ -260,28 +239,17 @@ def load_run(
     Raises:
         ValueError: the folder is no run, has no checkpoint yet, or its parts do not fit.
     """
-    if not (run / SETTINGS).is_file() or not (run / RUN_INFO).is_file():
-        raise ValueError(
-            f"{run} is not a run: it has no {SETTINGS} and {RUN_INFO}; give the folder that "
-            "`aclnet-task gait train` wrote"
-        )
+    require_run(run)
     settings = load_settings(settings_class, run / SETTINGS)
-    try:
-        info = RunInfo.model_validate_json((run / RUN_INFO).read_text("utf-8"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise ValueError(f"{run / RUN_INFO} is damaged: {place}: {first['msg']}") from None
+    info = read_run_info(run)
     layout = layout_from_dict(info.layout, f"{run / RUN_INFO}: layout")
     clip_input = ClipInput(settings.clip, layout, info.channels)
     network, objective = build_network(settings, info, clip_input)
-    task = TrainingTask(network, objective)
-    checkpoint = load_checkpoint(run / CHECKPOINT)
+    content = load_checkpoint(run / CHECKPOINT)
     try:
-        task.load_state_dict(checkpoint["task"])
-    except (KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{run / CHECKPOINT} does not fit {run / SETTINGS}: {reason}") from None
+        load_weights(TrainingTask(network, objective), content.get("task", {}), run / CHECKPOINT)
+    except ValueError as error:
+        raise ValueError(f"{error}; was {run / SETTINGS} or {RUN_INFO} edited?") from None
     return settings, info, network.eval(), clip_input
 
 

@@ -50,21 +50,21 @@ def doctor(
 def main() -> None:
     """Run the command line: a mistake in the input is one sentence and exit code 2.
 
-    A stopped run (Ctrl-C) says how to go on and exits with 130; anything else is a fault of this
-    program and shows where.
+    A stopped run (Ctrl-C) says how to go on and exits with 130, as does, without a word, any other
+    command that is stopped; anything else is a fault of this program and shows where.
     """
     try:
         app()
     except (ValueError, OSError) as error:
         _fail(_sentence(error), 2)
-    except (KeyboardInterrupt, Interrupted) as error:
-        _fail(str(error) or "stopped", 130)
+    except Interrupted as error:
+        _fail(str(error), 130)
 
 
 def _sentence(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'file'}: {error.strerror}"
-    return str(error)
+    return " ".join(str(error).split())  # pandas ends its sentences with a line break
 
 
 def _fail(sentence: str, code: int) -> None:

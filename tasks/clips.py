@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from pydantic import Field, ValidationInfo, field_validator
+from torch import Tensor, nn
 from torch.nn import functional
 
+from aclnet.augmentation import AugmentSettings, augment
 from aclnet.batches import Batch
 from aclnet.bodies import BodySettings, BodyVariants
+from aclnet.config import Settings
 from aclnet.data.store import Store
 from aclnet.data.windows import centre_windows, random_windows, sliding_windows
 from aclnet.models import SkeletonNetwork
@@ -21,12 +24,12 @@ from aclnet.samplers import Sampler, rank_slice
 from aclnet.seeding import derive_seed
 from aclnet.skeleton import Layout
 from aclnet.streams import make_streams, stream_channels
-from aclnet.transforms import AugmentSettings, NormaliseSettings, augment, mirror, normalise
+from aclnet.transforms import NormaliseSettings, mirror, normalise
 
 Rows = npt.NDArray[np.int64]
 
 
-class ClipSettings(BaseModel):
+class ClipSettings(Settings):
     """How long a clip is and what the network sees of it.
 
     Attributes:
@@ -35,10 +38,9 @@ class ClipSettings(BaseModel):
         streams: what is shown, side by side on the channel axis (`aclnet.streams.STREAMS`).
         normalise: what is done to free clips from camera and place.
         augment: random changes of training clips.
-        bodies: changed bodies that train as people of their own.
+        bodies: changed bodies that train as people of their own. Several sizes need
+            `normalise.scale: none`, mirrored bodies `augment.mirror: 0`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     frames: int = Field(default=60, ge=1)
     step: int = Field(default=1, ge=1)
@@ -49,8 +51,25 @@ class ClipSettings(BaseModel):
     augment: AugmentSettings = AugmentSettings()
     bodies: BodySettings = BodySettings()
 
+    @field_validator("bodies")
+    @classmethod
+    def _told_apart(cls, bodies: BodySettings, info: ValidationInfo) -> BodySettings:
+        # A field that is not allowed itself is not among the data.
+        normalise, augment = info.data.get("normalise"), info.data.get("augment")
+        if normalise is not None and normalise.scale == "torso" and len(bodies.sizes) > 1:
+            raise ValueError(
+                "people of several sizes cannot be told apart when all are scaled to one torso "
+                "length: set normalise.scale to none, or give one size"
+            )
+        if augment is not None and augment.mirror > 0 and bodies.mirrored:
+            raise ValueError(
+                "a person and the mirror image cannot be told apart when clips are mirrored at "
+                "random: set augment.mirror to 0, or mirrored to false"
+            )
+        return bodies
 
-class EmbedSettings(BaseModel):
+
+class EmbedSettings(Settings):
     """How a recording of any length becomes one embedding.
 
     Attributes:
@@ -62,8 +81,6 @@ class EmbedSettings(BaseModel):
         feature: "embedding" after the network's neck, or "pooled" before it.
         batch_size: clips embedded at once.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     windows: Literal["all", "centre"] = "all"
     stride: int = Field(default=30, ge=1)
@@ -176,7 +193,12 @@ def embed(
 
     Returns:
         (N, D) float32.
+
+    Raises:
+        ValueError: there is no sample.
     """
+    if not len(store):
+        raise ValueError(f"there is nothing to embed: {store.info.name} holds no sample")
     clip = clip_input.settings
     if settings.windows == "centre":
         owner = np.arange(len(store), dtype=np.int64)
@@ -184,25 +206,32 @@ def embed(
     else:
         owner, frames = sliding_windows(store.lengths, clip.frames, settings.stride, clip.step)
     device = next(network.parameters()).device
-    was_training = network.training
+    sums = torch.zeros(len(store), network.classifier.in_features)
+    with _evaluating(network):
+        for first in range(0, len(owner), settings.batch_size):
+            part = slice(first, first + settings.batch_size)
+            clips = torch.from_numpy(store.gather(owner[part], frames[part])).to(device)
+            vectors = _unit_feature(network, clip_input.prepare(clips), settings.feature)
+            if settings.mirror:
+                mirrored = clip_input.prepare_mirrored(clips)
+                vectors = vectors + _unit_feature(network, mirrored, settings.feature)
+            # Added up on the CPU, where the order of the sum does not change from run to run.
+            sums.index_add_(0, torch.from_numpy(owner[part]), vectors.cpu())
+            if progress is not None:
+                progress(min(first + settings.batch_size, len(owner)), len(owner))
+    return functional.normalize(sums, dim=1).numpy()
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode; afterwards every module is in its own mode again, after an error too."""
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
-    total: Tensor | None = None
-    for first in range(0, len(owner), settings.batch_size):
-        part = slice(first, first + settings.batch_size)
-        clips = torch.from_numpy(store.gather(owner[part], frames[part])).to(device)
-        vectors = _unit_feature(network, clip_input.prepare(clips), settings.feature)
-        if settings.mirror:
-            mirrored = clip_input.prepare_mirrored(clips)
-            vectors = vectors + _unit_feature(network, mirrored, settings.feature)
-        if total is None:
-            total = torch.zeros(len(store), vectors.shape[1], device=device)
-        total.index_add_(0, torch.from_numpy(owner[part]).to(device), vectors)
-        if progress is not None:
-            progress(min(first + settings.batch_size, len(owner)), len(owner))
-    network.train(was_training)
-    if total is None:
-        raise ValueError("there is nothing to embed: the store holds no sample")
-    return functional.normalize(total, dim=1).cpu().numpy()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def _unit_feature(network: SkeletonNetwork, clips: Tensor, feature: str) -> Tensor:

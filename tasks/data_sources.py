@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aclnet.data.store import Store, open_store
 from aclnet.data.walker_settings import WALKERS_VERSION
+from aclnet.skeleton import load_layout
 from tasks.settings import DataSettings
 
 Report = Callable[[str], None]
@@ -19,7 +20,8 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
 
     A store is opened where it lies. Any other file or folder is converted once into a store under
     `cache`, found again while its name, size and time of change stay the same. Without a path the
-    walkers are generated, once for each of their settings.
+    walkers are generated, once for each of their settings. Several processes may ask for the same
+    store at once: the first to have it whole keeps its own, the others take that one.
 
     Args:
         settings: what to open.
@@ -27,7 +29,8 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
         report: takes a sentence before long work.
 
     Raises:
-        ValueError: there is nothing at the path, or it cannot be read.
+        ValueError: there is nothing at the path, or it cannot be read, or it is a store with other
+            joints than `map_to`.
     """
     if settings.path is None:
         return _walkers(settings, cache, report)
@@ -35,37 +38,64 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}: give the data with --data")
     if (path / "store.json").is_file():
-        return open_store(path)
-    target = cache / f"{path.stem}-{_digest(_identity(settings))}"
-    if not (target / "store.json").is_file():
+        return _checked(open_store(path), settings)
+    target = cache / f"{path.resolve().stem}-{_digest(_identity(settings))}"
+
+    def make() -> None:
         from aclnet.data.convert import convert
 
-        if report is not None:
-            report(f"converting {path} into {target}")
+        # Resolved, so that the data of the folder "." have a name too.
         convert(
-            path,
+            path.resolve(),
             target,
             format=settings.format,
             layout=settings.layout,
             map_to=settings.map_to,
-            overwrite=True,
         )
-    return open_store(target)
+
+    return _made_once(target, make, f"converting {path} into {target}", report)
 
 
 def _walkers(settings: DataSettings, cache: Path, report: Report | None) -> Store:
     walkers = settings.walkers
     made_by = {"version": WALKERS_VERSION, **walkers.model_dump(mode="json")}
     target = cache / f"walkers-{_digest(made_by)}"
-    if not (target / "store.json").is_file():
+
+    def make() -> None:
         from aclnet.data.walkers import write_walkers
 
-        sequences = walkers.nm_takes + walkers.bg_takes + walkers.cl_takes
-        count = walkers.identities * sequences * len(walkers.views)
-        if report is not None:
-            report(f"generating {walkers.identities} walkers ({count} sequences) into {target}")
         write_walkers(target, walkers)
+
+    sequences = walkers.nm_takes + walkers.bg_takes + walkers.cl_takes
+    count = walkers.identities * sequences * len(walkers.views)
+    what = f"generating {walkers.identities} walkers ({count} sequences) into {target}"
+    return _made_once(target, make, what, report)
+
+
+def _made_once(target: Path, make: Callable[[], None], what: str, report: Report | None) -> Store:
+    """The store at `target`, made if it is not there; it appears by one rename, whole."""
+    if not (target / "store.json").is_file():
+        if report is not None:
+            report(what)
+        try:
+            make()
+        except (ValueError, OSError):
+            # Another process may have been faster: then the writer found its place taken.
+            if not (target / "store.json").is_file():
+                raise
     return open_store(target)
+
+
+def _checked(store: Store, settings: DataSettings) -> Store:
+    """The store, if it has the joints that are wanted; it is not converted again."""
+    if settings.map_to is not None:
+        wanted = load_layout(settings.map_to)
+        if store.layout.joints != wanted.joints:
+            raise ValueError(
+                f"{settings.path} is a store of {store.layout.name} joints, and data.map_to asks "
+                f"for {wanted.name}: convert the recordings with --map-to {settings.map_to}"
+            )
+    return store
 
 
 def _identity(settings: DataSettings) -> dict[str, object]:
@@ -75,11 +105,13 @@ def _identity(settings: DataSettings) -> dict[str, object]:
         return {}
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     newest = max((file.stat().st_mtime_ns for file in files), default=0)
+    layouts = [Path(name) for name in (settings.layout, settings.map_to) if name is not None]
     return {
         "path": str(path.resolve()),
         "files": len(files),
         "bytes": sum(file.stat().st_size for file in files),
         "changed": newest,
+        "layouts": [layout.read_text("utf-8") for layout in layouts if layout.is_file()],
         **settings.model_dump(mode="json", include={"format", "layout", "map_to"}),
     }
 

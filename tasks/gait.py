@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
+from protocols.assignment import assign
 from protocols.distances import Metric
 from protocols.embeddings import Embeddings
 from protocols.gait import evaluate_gait
@@ -65,7 +66,8 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
         report: takes sentences about what is left out.
 
     Raises:
-        ValueError: samples without identity, or too few people for the division.
+        ValueError: samples without identity, too few people for the division, or a protocol that
+            finds no gallery or no probe among the people who test or validate.
     """
 
     task = "gait"
@@ -78,9 +80,15 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
                 f"{self.dropped['short']} of {len(store)} sequences have fewer than "
                 f"{settings.data.min_frames} frames and are left out"
             )
+        if not long_enough.any():
+            raise ValueError(
+                f"data set {store.info.name}: none of its {len(store)} sequences has the "
+                f"{settings.data.min_frames} frames of data.min_frames, the longest has "
+                f"{store.lengths.max(initial=0)}"
+            )
         super().__init__(settings, store.select(long_enough))
         identity = self.store.index["identity"].to_numpy()
-        if not len(identity) or (identity == "").any():
+        if (identity == "").any():
             raise ValueError(
                 f"data set {store.info.name}: gait recognition needs an identity for every sample; "
                 f"{int((identity == '').sum())} of {len(identity)} have none"
@@ -89,6 +97,12 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
         self._identity = identity
         self._protocol = settings.gallery_probe()
         self._validation = self._people(self.groups.validation)
+        self._check_protocol()
+        if len(self.groups.validation) == 1 and report is not None:
+            report(
+                "one person validates, who can be taken for nobody else: the validation's rank-1 "
+                "will say nothing; hold out two or more (identities.validation)"
+            )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -105,11 +119,12 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
         return self._people(self.groups.test)
 
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
-        """Rank-1 of the held-out training people under the same protocol; nothing without them."""
+        """Rank-1 and mAP of the held-out training people; nothing where there are none."""
         if not len(self._validation):
             return {}
         table = self.evaluate(self.embeddings(network, self._validation))
-        return {"validation/rank1": table.headline}
+        mean_precision = table.metrics.get("mAP", float("nan"))
+        return {"validation/rank1": table.headline, "validation/mAP": mean_precision}
 
     def embeddings(
         self, network: SkeletonNetwork, samples: Store, report: Report | None = None
@@ -142,10 +157,25 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
             "validation_subjects": len(self.groups.validation),
             "test_subjects": len(self.groups.test),
             "train": len(self.training_samples()[0]),
+            "validation": len(self._validation),
             "test": len(self.test_samples()),
             **{f"dropped_{reason}": count for reason, count in self.dropped.items()},
             **{f"dropped_{_word(why)}": count for why, count in info.dropped.items()},
         }
+
+    def _check_protocol(self) -> None:
+        """Refuse a protocol that does not fit the people, before hours of training."""
+        groups = {"are tested": self.test_samples(), "validate": self._validation}
+        for what, samples in groups.items():
+            unknown = labelled(np.zeros((len(samples), 1), dtype=np.float32), samples)
+            try:
+                if len(samples):
+                    assign(self._protocol, unknown, np.random.default_rng(0))
+            except ValueError as error:
+                raise ValueError(
+                    f"data set {self.store.info.name}, the people who {what}: {error} Choose "
+                    "another protocol with -s protocol=..."
+                ) from None
 
     def _people(self, names: Sequence[str]) -> Store:
         return self.store.select(np.isin(self._identity, names))

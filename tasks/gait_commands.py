@@ -17,13 +17,9 @@ if TYPE_CHECKING:
 gait_app = typer.Typer(no_args_is_help=True, help="Recognise people by their walk.")
 
 DEFAULT_RECIPE = "gait/walkers"
+RECIPE_HELP = "A recipe: a YAML file, or a shipped one such as gait/casia_b."
 
-Recipe = Annotated[
-    str,
-    typer.Option(
-        "--config", "-c", help="A recipe: a YAML file, or a shipped one such as gait/casia_b."
-    ),
-]
+Recipe = Annotated[str, typer.Option("--config", "-c", help=RECIPE_HELP)]
 Data = Annotated[
     Path | None,
     typer.Option(
@@ -50,10 +46,23 @@ class Rule(StrEnum):
 
 @gait_app.command("train")
 def train_command(
-    config: Recipe = DEFAULT_RECIPE,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help=f"{RECIPE_HELP} By default {DEFAULT_RECIPE}; with --resume the run's own.",
+        ),
+    ] = None,
     data: Data = None,
     run: Annotated[
-        Path | None, typer.Option(help="The run's folder; by default runs/<recipe>.")
+        Path | None,
+        typer.Option(
+            # torchrun takes --run for an abbreviation of its own options, and refuses it.
+            "--run",
+            "-r",
+            help="The run's folder; by default runs/<recipe>. Under torchrun write -r.",
+        ),
     ] = None,
     overrides: Overrides = None,
     resume: Annotated[bool, typer.Option(help="Go on from the folder's checkpoint.")] = False,
@@ -66,9 +75,12 @@ def train_command(
     The folder gets the settings, the log, the checkpoint, the test embeddings and a result record.
     """
     from tasks.gait_run import train_and_evaluate
+    from tasks.run_folder import SETTINGS
 
-    settings = _settings(config, data, overrides)
-    folder = run or Path("runs") / Path(config).with_suffix("").name
+    folder = run or _default_folder(config or DEFAULT_RECIPE)
+    if config is None and resume and (folder / SETTINGS).is_file():
+        config = str(folder / SETTINGS)
+    settings = _settings(config or DEFAULT_RECIPE, data, overrides)
     result = train_and_evaluate(
         settings,
         folder,
@@ -89,7 +101,9 @@ def train_command(
 
 @gait_app.command("eval")
 def eval_command(
-    run: Annotated[Path | None, typer.Option(help="A run: its saved test embeddings.")] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", "-r", help="A run: its saved test embeddings.")
+    ] = None,
     embeddings: Annotated[
         Path | None,
         typer.Option(
@@ -106,7 +120,10 @@ def eval_command(
     metric: Annotated[
         str | None, typer.Option(help="cosine or euclidean; by default the rule's.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Draws the gallery takes of 'random N'.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Draws the gallery takes of 'random N'; by default the run's, or 0."),
+    ] = None,
     json: JsonFile = None,
 ) -> None:
     """Evaluate saved embeddings under a protocol; no network is needed."""
@@ -118,9 +135,9 @@ def eval_command(
         "rule": None if rule is None else rule.value,
     }
     if run is not None and embeddings is None:
-        record, text = evaluate_run(run, choice, metric, _command_line())
+        record, text = evaluate_run(run, choice, metric, seed, _command_line())
     elif embeddings is not None and run is None:
-        record, text = evaluate_file(embeddings, choice, metric, seed, _command_line())
+        record, text = evaluate_file(embeddings, choice, metric, seed or 0, _command_line())
     else:
         raise ValueError("give either --run RUN or --embeddings FILE")
     if json is not None:
@@ -130,7 +147,7 @@ def eval_command(
 
 @gait_app.command("embed")
 def embed_command(
-    run: Annotated[Path, typer.Option(help="A trained run.")],
+    run: Annotated[Path, typer.Option("--run", "-r", help="A trained run.")],
     out: Annotated[Path, typer.Option(help="The .npz to write.")],
     data: Annotated[
         Path | None, typer.Option(help="What to embed; by default the run's test people.")
@@ -140,6 +157,8 @@ def embed_command(
     """Embed recordings with a trained network."""
     from tasks.gait_run import embed_data
 
+    if out.suffix != ".npz":  # said before the work, not after it
+        raise ValueError(f"--out {out}: embeddings are written as .npz, so the name must end so")
     embedded = embed_data(run, data, cache, _say)
     embedded.save(out)
     typer.echo(f"{len(embedded)} embeddings of {embedded.embedding.shape[1]} numbers in {out}")
@@ -166,11 +185,12 @@ def study_command(
     """
     from tasks.gait_study import study
 
-    folder = runs or Path("runs") / f"study-{Path(config).with_suffix('').name}"
+    default = _default_folder(config)
+    folder = runs or default.with_name(f"study-{default.name}")
     text = study(
         lambda changes: _settings(config, data, [*(overrides or []), *changes]),
         objectives=[name.strip() for name in objectives.split(",")],
-        seeds=[int(seed) for seed in seeds.split(",")],
+        seeds=_seeds(seeds),
         runs=folder,
         results=results or folder,
         cache=cache,
@@ -178,6 +198,17 @@ def study_command(
         report=_say,
     )
     typer.echo(f"\n{text}")
+
+
+def _default_folder(config: str) -> Path:
+    return Path("runs") / Path(config).with_suffix("").name
+
+
+def _seeds(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise ValueError(f"--seeds {text!r}: expected whole numbers by commas, such as 0,1,2")
+    return [int(part) for part in parts]
 
 
 def _settings(config: str, data: Path | None, overrides: list[str] | None) -> GaitSettings:

@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from aclnet.config import load_settings
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.gait import evaluate_gait
 from protocols.records import DatasetReference, ResultRecord
 from protocols.tables import render_gait
 from protocols.view_table import GaitTable
 from tasks.gait import GaitSettings
-from tasks.gait_run import RECORD, make_record, run_embeddings
+from tasks.gait_run import make_record, read_record, run_embeddings
+from tasks.run_folder import SETTINGS
 
 Choice = Mapping[str, str | None]
 """Settings of the protocol that the user gave: protocol, gallery_takes, rule; None if not."""
 
 
 def evaluate_run(
-    run: Path, choice: Choice, metric: str | None, command: str
+    run: Path, choice: Choice, metric: str | None, seed: int | None, command: str
 ) -> tuple[ResultRecord, str]:
     """Evaluate a run's saved test embeddings, under its own protocol unless told otherwise.
 
@@ -30,6 +32,7 @@ def evaluate_run(
         run: a run that has ended.
         choice: what replaces the run's protocol, gallery takes or rule.
         metric: cosine or euclidean; None: the rule's.
+        seed: draws the gallery takes where the protocol says `random N`; None: the run's.
         command: the command line, for the record.
 
     Returns:
@@ -38,13 +41,10 @@ def evaluate_run(
     Raises:
         ValueError: the run has not ended, or a choice is unknown.
     """
-    from aclnet.config import load_settings
-    from tasks.base import SETTINGS
-
     embeddings = run_embeddings(run)
-    settings = load_settings(GaitSettings, run / SETTINGS, _overrides(choice))
-    table = _table(embeddings, settings, metric, settings.train.seed)
-    before = ResultRecord.from_json((run / RECORD).read_text("utf-8"))
+    settings = _chosen(load_settings(GaitSettings, run / SETTINGS), choice)
+    before = read_record(run)
+    table = _table(embeddings, settings, metric, settings.train.seed if seed is None else seed)
     known = {key: count for key, count in before.counts.items() if key not in table.counts}
     record = make_record(
         table,
@@ -78,10 +78,8 @@ def evaluate_file(
     Raises:
         ValueError: the file cannot be read, or the protocol finds no gallery or no probe in it.
     """
-    from aclnet.config import load_settings
-
     embeddings = load_embeddings(path)
-    settings = load_settings(GaitSettings, None, _overrides(choice))
+    settings = _chosen(GaitSettings(), choice)
     table = _table(embeddings, settings, metric, seed)
     record = make_record(
         table,
@@ -101,8 +99,10 @@ def evaluate_file(
     return record, render_gait(table, path.stem)
 
 
-def _overrides(choice: Choice) -> list[str]:
-    return [f"{name}={value}" for name, value in choice.items() if value is not None]
+def _chosen(settings: GaitSettings, choice: Choice) -> GaitSettings:
+    # Not by overrides, which are YAML: a take `1` would be a number there.
+    given = {name: value for name, value in choice.items() if value is not None}
+    return settings.model_copy(update=given)
 
 
 def _table(embeddings: Embeddings, settings: GaitSettings, metric: Any, seed: int) -> GaitTable:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from aclnet.interrupts import Interrupted
+from aclnet.launch import make_fabric
+from aclnet.models import SkeletonNetwork
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.records import DatasetReference, ResultRecord
 from protocols.tables import render_gait
 from protocols.view_table import GaitTable
-from tasks.base import Report, load_run, start_run_folder, train
+from tasks.base import Report, load_run, train
 from tasks.clips import embed
 from tasks.data_sources import open_data
 from tasks.environment import describe_environment
 from tasks.gait import GaitAdapter, GaitSettings, labelled
+from tasks.run_folder import check_run_folder, require_run, start_run_folder
 from tasks.settings import DataSettings
 
 EMBEDDINGS, RECORD, BASELINE_RECORD = "embeddings.npz", "record.json", "record-bone-length.json"
@@ -63,27 +69,66 @@ def train_and_evaluate(
     Raises:
         ValueError: settings, data and folder do not fit; see `tasks.base.train` for the others.
     """
-    first = int(os.environ.get("RANK", "0")) == 0  # torchrun's; the group is not yet formed
-    if first:
-        start_run_folder(run, resume, overwrite)
-    store = open_data(settings.data, cache, report if first else None)
-    adapter = GaitAdapter(settings, store, report if first else None)
-    if first and report is not None:
-        report(_division(adapter))
-    network, fitted = train(adapter, run, resume=resume, report=report if first else None)
+    fabric = make_fabric(settings.train)
+    first = fabric.is_global_zero
     if not first:
-        return None
+        report = None
+    with _going_on(run):
+        adapter: GaitAdapter | None = None
+        try:
+            if first:
+                check_run_folder(run, resume, overwrite)
+                adapter = GaitAdapter(settings, open_data(settings.data, cache, report), report)
+                # Only now, with sound settings and data, may an older run be deleted.
+                start_run_folder(run, resume, overwrite)
+        finally:
+            # Data are converted by one; the others open what it made, or leave the error to it.
+            ready = fabric.broadcast(adapter is not None)
+        if not ready:
+            return None
+        adapter = adapter or GaitAdapter(settings, open_data(settings.data, cache))
+        if report is not None:
+            report(_division(adapter))
+        network, fitted = train(adapter, run, resume=resume, fabric=fabric, report=report)
+        return _judge(adapter, network, run, fitted.seconds, command, report) if first else None
+
+
+@contextmanager
+def _going_on(run: Path) -> Iterator[None]:
+    """Ctrl-C outside the training loop (which has its own) says how to go on as well."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; what was trained is saved in {run}: give the same command again with "
+            "--resume to go on"
+        ) from None
+
+
+def _judge(
+    adapter: GaitAdapter,
+    network: SkeletonNetwork,
+    run: Path,
+    seconds: float,
+    command: str,
+    report: Report | None,
+) -> GaitResult:
+    """Embed and evaluate the test people, the bone lengths beside them; write the records."""
     embeddings = adapter.embeddings(network, adapter.test_samples(), report)
     embeddings.save(run / EMBEDDINGS)
     table = adapter.evaluate(embeddings)
     floor = adapter.bone_length_table()
     own = _shared_fields(adapter, table)
     record = make_record(
-        table, **own, objective=objective_name(settings), command=command, seconds=fitted.seconds
+        table,
+        **own,
+        objective=objective_name(adapter.settings),
+        command=command,
+        seconds=seconds,
     )
     baseline = make_record(floor, **own, objective=BASELINE, command=command, seconds=0.0)
-    record.write(run / RECORD)
     baseline.write(run / BASELINE_RECORD)
+    record.write(run / RECORD)  # last: where it is, the run is complete
     text = render_gait(table, record.objective, baselines={BASELINE: floor})
     return GaitResult(record, baseline, text)
 
@@ -163,8 +208,11 @@ def embed_data(
             settings, open_data(settings.data, cache, report), report
         ).test_samples()
     else:
-        samples = open_data(DataSettings(path=data), cache, report)
+        wanted = DataSettings(path=data, map_to=settings.data.map_to)
+        samples = open_data(wanted, cache, report)
     info.require(samples, run)
+    if settings.train.accelerator != "cpu" and torch.cuda.is_available():
+        network.to("cuda")
     if report is not None:
         report(f"embedding {len(samples)} sequences")
     return labelled(embed(network, samples, clip_input, settings.embed), samples)
@@ -174,14 +222,35 @@ def run_embeddings(run: Path) -> Embeddings:
     """The test embeddings that a run saved.
 
     Raises:
-        ValueError: the run has none yet.
+        ValueError: the folder is no run, or has none yet.
     """
+    require_run(run)
     if not (run / EMBEDDINGS).is_file():
         raise ValueError(
             f"{run} has no {EMBEDDINGS}: its training has not ended; go on with "
             f"`aclnet-task gait train --run {run} --resume`"
         )
     return load_embeddings(run / EMBEDDINGS)
+
+
+def read_record(run: Path, name: str = RECORD) -> ResultRecord:
+    """The record that a run wrote.
+
+    Args:
+        run: a run that has ended.
+        name: file name: of the run's own record, or of the baseline's.
+
+    Raises:
+        ValueError: it is missing or damaged.
+    """
+    path = run / name
+    try:
+        return ResultRecord.from_json(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        reason = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
+        raise ValueError(
+            f"{path} {reason}; write it again with `aclnet-task gait train --run {run} --resume`"
+        ) from None
 
 
 def _division(adapter: GaitAdapter) -> str:

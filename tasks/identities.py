@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aclnet.config import Settings
 
@@ -30,6 +31,13 @@ class IdentitySettings(Settings):
     validation: float = Field(default=0.1, ge=0)
     table: str | None = None
 
+    @field_validator("train", "validation")
+    @classmethod
+    def _share_or_count(cls, amount: float) -> float:
+        if amount > 1 and not amount.is_integer():
+            raise ValueError("it must be a share below 1 or a whole number of people")
+        return amount
+
 
 @dataclass(frozen=True)
 class IdentityGroups:
@@ -42,7 +50,7 @@ class IdentityGroups:
 
 def natural_key(name: str) -> tuple[int, int, str]:
     """Order names that are numbers by value: 2 before 10, numbers before words."""
-    return (0, int(name), name) if name.isdigit() else (1, 0, name)
+    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
 
 
 def divide_identities(
@@ -59,7 +67,8 @@ def divide_identities(
         Three groups without a common member.
 
     Raises:
-        ValueError: if fewer than two people would train or nobody would be tested.
+        ValueError: if fewer than two people would train or nobody would be tested, or a table
+            names somebody twice.
     """
     people = sorted(set(names), key=natural_key)
     if settings.table is not None:
@@ -75,10 +84,16 @@ def divide_identities(
             test=tuple(people[count:]),
         )
     if len(groups.train) < 2 or not groups.test:
+        cure = (
+            "change identities.train or identities.validation"
+            if settings.table is None
+            else f"the data name them {', '.join(people[:3])}: compare identities.table="
+            f"{settings.table}"
+        )
         raise ValueError(
             f"identities: of {len(people)} people {len(groups.train)} would train, "
             f"{len(groups.validation)} validate and {len(groups.test)} test; training needs two "
-            "or more and testing one or more: change identities.train or identities.validation"
+            f"or more and testing one or more: {cure}"
         )
     return groups
 
@@ -92,6 +107,13 @@ def _from_table(people: Sequence[str], table: str) -> IdentityGroups:
     from protocols.identity_split import load_identity_split
 
     split = load_identity_split(table)
+    named = Counter((*split.fit, *split.validation, *split.test))
+    twice = [name for name, count in named.items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"identities.table={table} names {twice[0]} in {named[twice[0]]} rows; each person may "
+            "stand in one row, or the people who train and those who test would not be strangers"
+        )
     there = set(people)
 
     def present(names: Sequence[str]) -> tuple[str, ...]:

@@ -39,9 +39,10 @@ def find_recipe(name_or_path: str | Path) -> Path:
     if given.is_file():
         return given
     relative = Path(*given.parts[1:]) if given.parts and given.parts[0] == "configs" else given
-    shipped = recipe_folder() / relative.with_suffix(".yaml")
-    if shipped.is_file():
-        return shipped
+    if relative.name:
+        shipped = recipe_folder() / relative.with_suffix(".yaml")
+        if shipped.is_file():
+            return shipped
     raise ValueError(
         f"there is no recipe {str(name_or_path)!r}: give a YAML file, or one of "
         f"{', '.join(recipe_names())}"

@@ -1,0 +1,96 @@
+"""Going on with a run: is it still the same run, and how far had it come?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aclnet.checkpoint import load_checkpoint
+from aclnet.engine import CHECKPOINT
+from tasks.run_folder import RUN_INFO, RunInfo, read_run_info
+from tasks.settings import TaskSettings
+
+_SHAPING = ("clip", "network", "objective", "sampler")
+_KEPT = {
+    "task": "the task",
+    "fingerprint": "the data",
+    "classes": "who trains",
+    "layout": "the joints",
+    "channels": "the channels",
+    "unit": "the unit",
+}
+
+
+def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | None:
+    """The epoch at which a run goes on, after a look whether it is the run that was begun.
+
+    What shapes the weights must be the same: clips, network, objective, sampler and data. The
+    training loop itself compares its own settings (`aclnet.run_state`). How the embeddings are
+    made and judged may change.
+
+    Args:
+        run: the run's folder.
+        settings: with which it would go on.
+        info: of the data with which it would go on.
+
+    Returns:
+        1-based; one more than the last where the training has ended; None without a checkpoint.
+
+    Raises:
+        ValueError: the checkpoint is damaged, or other settings or data shaped it.
+    """
+    path = run / CHECKPOINT
+    if not path.is_file():
+        return None
+    checkpoint = load_checkpoint(path)
+    before = yaml.safe_load(checkpoint.get("recipe", "")) or {}
+    now = settings.model_dump(mode="json")
+    found = list(differences({part: before.get(part, {}) for part in _SHAPING}, now))
+    found += differences({"data": {"min_frames": before.get("data", {}).get("min_frames")}}, now)
+    if found:
+        place, old, new = found[0]
+        raise ValueError(
+            f"{run} was begun with {place} = {old!r} and would go on with {new!r}: resume with "
+            "the same settings (without --config they are the run's own), or begin another run "
+            "in another folder"
+        )
+    if (run / RUN_INFO).is_file():
+        _check_data(run, read_run_info(run), info)
+    return int(checkpoint.get("state", {}).get("epoch", 1))
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], above: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Dotted name, old and new value of the settings that differ.
+
+    Settings that only one of the two has came or went with another version, and do not count.
+
+    >>> list(differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "d": 4}}))
+    [('a.b', 1, 3)]
+    """
+    for name, new in now.items():
+        if name not in before:
+            continue
+        old = before[name]
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from differences(old, new, f"{above}{name}.")
+        elif old != new:
+            yield f"{above}{name}", old, new
+
+
+def _check_data(run: Path, before: RunInfo, now: RunInfo) -> None:
+    """Refuse other data, joints or people than the run was begun with."""
+    then, today = before.model_dump(mode="json"), now.model_dump(mode="json")
+    for name, what in _KEPT.items():
+        old, new = then[name], today[name]
+        if old != new:
+            values = f" ({old} before, {new} now)" if isinstance(old, str) else ""
+            raise ValueError(
+                f"{run} was begun on data set {before.dataset}, and {what} would change{values}: "
+                "resume with the same data and the same division of people, or begin another run "
+                "in another folder"
+            )

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocols.records import read_records
+
+
+@pytest.mark.slow
+def test_study(few: Path, call: Any, recipe: Path, tmp_path: Path) -> None:
+    command = ("gait", "study", "-c", recipe, "--data", few, "--runs", tmp_path / "runs")
+    options = ("--objectives", "ce, acl", "--seeds", "0,3", "--results", tmp_path / "results")
+    done = call(*command, *options)
+    assert done.code == 0, done.err
+    assert done.err.count("epoch 2/2") == 4
+    found, problems = read_records(tmp_path / "results")
+    assert problems == []
+    rank1 = {(one.objective, one.seed): one.metrics["rank1"] for one in found}
+    assert rank1.keys() == {
+        (name, seed) for name in ("bone-length", "ce", "acl") for seed in (0, 3)
+    }
+    rows = {line.split()[0]: line.split() for line in done.out.splitlines() if line.strip()}
+    assert rows["objective"][2] == "rank1"
+    for name in ("bone-length", "ce", "acl"):
+        values = 100 * np.array([rank1[name, seed] for seed in (0, 3)])
+        assert rows[name][1:5] == ["2", f"{values.mean():.2f}", "±", f"{values.std(ddof=1):.2f}"]
+    # Runs that have ended are only read.
+    again = call(*command, *options)
+    assert again.code == 0
+    assert again.out == done.out
+    assert again.err == ""
+    # A further seed trains only itself.
+    more = call(*command, "--objectives", "ce,acl", "--seeds", "0,3,4")
+    assert more.err.count("epoch 2/2") == 2
+    # A run of other settings is not taken for one of these.
+    other = call(*command, *options, "-s", "clip.frames=12")
+    assert other.code == 2
+    assert "clip.frames = 16" in other.err
+    assert "--runs" in other.err
+
+
+def test_study_goes_on_with_a_run_that_lacks_its_record(
+    few: Path, call: Any, recipe: Path, tmp_path: Path
+) -> None:
+    command = ("gait", "study", "-c", recipe, "--data", few, "--runs", tmp_path / "runs")
+    options = ("--objectives", "ce", "--seeds", "0")
+    done = call(*command, *options)
+    (tmp_path / "runs" / "ce-seed0" / "record.json").unlink()
+    again = call(*command, *options)
+    assert again.code == 0, again.err
+    assert "only evaluated again" in again.err
+    assert again.out == done.out

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGES = ("aclnet", "protocols", "tasks")
+
+pytestmark = pytest.mark.slow
+
+
+def python(*arguments: object, cwd: Path, **variables: str) -> str:
+    """Run this Python; its output."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout without changing it."""
+    for tool in ("build", "hatchling"):
+        pytest.importorskip(tool, reason=f"{tool} is not installed: no wheel can be built here")
+    folder = tmp_path_factory.mktemp("dist")
+    # In the folder of the wheel, so that `build` is the tool and not a folder of the checkout.
+    python("-m", "build", "--wheel", "--no-isolation", "--outdir", folder, REPOSITORY, cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel's packages in a folder of their own."""
+    folder = tmp_path_factory.mktemp("installed")
+    options = ("--no-deps", "--no-index", "--quiet", "--disable-pip-version-check")
+    python("-m", "pip", "install", *options, "--target", folder, wheel, cwd=folder)
+    return folder
+
+
+def tracked(pattern: str) -> set[str]:
+    """Files of the three packages and of configs/, by their path in the checkout."""
+    folders = [REPOSITORY / name for name in (*PACKAGES, "configs")]
+    found = (path for folder in folders for path in folder.rglob(pattern) if path.is_file())
+    return {path.relative_to(REPOSITORY).as_posix() for path in found}
+
+
+def test_wheel_holds_what_it_needs_and_no_more(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if not name.endswith("/")}
+    parts = {name.split("/", maxsplit=1)[0] for name in names}
+    (information,) = parts - set(PACKAGES)
+    assert information.endswith(".dist-info")
+    assert {f"{package}/py.typed" for package in PACKAGES} <= names
+    wanted = {
+        name.replace("configs/", "tasks/configs/") if name.startswith("configs/") else name
+        for pattern in ("*.py", "*.yaml", "*.csv", "py.typed")
+        for name in tracked(pattern)
+    }
+    assert wanted == {name for name in names if not name.startswith(information)}
+    # Guards against the comparison above being empty of what matters.
+    assert {"aclnet/layouts/coco17.yaml", "protocols/splits/casia_b.csv"} <= names
+    assert {"tasks/configs/gait/walkers.yaml", "tasks/configs/gait/casia_b.yaml"} <= names
+    assert not [name for name in names if "test" in name]
+    assert f"{information}/licenses/LICENSE" in names
+    assert f"{information}/entry_points.txt" in names
+
+
+def test_wheel_is_used_from_another_folder(installed: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def run(*arguments: object) -> str:
+        return python("-P", *arguments, cwd=elsewhere, PYTHONPATH=str(installed))
+
+    places = run(
+        "-c",
+        "import aclnet, protocols, tasks; print([m.__file__ for m in (aclnet, protocols, tasks)])",
+    )
+    assert places.count(str(installed)) == 3
+    checks = {
+        check["name"]: check for check in json.loads(run("-m", "tasks.cli", "doctor", "--json"))
+    }
+    assert str(installed / "tasks" / "configs") in checks["recipes"]["found"]
+    assert all(checks[name]["good"] for name in ("aclnet", "torch", "recipes"))
+    changes = (
+        "data.walkers.identities=6",
+        "data.walkers.views=[0,90]",
+        "data.walkers.frames=[20,24]",
+        "identities.train=4",
+        "identities.validation=2",
+        "clip.frames=16",
+        "network.encoder.width=8",
+        "sampler.steps_per_epoch=2",
+        "train.epochs=1",
+        "objective.inter_weight=0",
+    )
+    options = [word for change in changes for word in ("--set", change)]
+    # No --config: the recipe of the walkers, shipped in the wheel.
+    out = run("-m", "tasks.cli", "gait", "train", *options)
+    assert "casia_b, rule exact" in out
+    written = elsewhere / "runs" / "walkers"
+    assert json.loads((written / "record.json").read_text())["dataset"]["synthetic"] is True
