@@ -58,9 +58,9 @@ def row_counts(tensor: Tensor) -> tuple[int, ...]:
     if world_size() == 1:
         return (tensor.shape[0],)
     own = torch.tensor([tensor.shape[0]], dtype=torch.int64, device=tensor.device)
-    counts = torch.empty(world_size(), dtype=torch.int64, device=tensor.device)
-    dist.all_gather_into_tensor(counts, own)
-    return tuple(counts.tolist())
+    parts = [torch.empty_like(own) for _ in range(world_size())]
+    dist.all_gather(parts, own)
+    return tuple(torch.cat(parts).tolist())
 
 
 @torch.no_grad()
