@@ -36,7 +36,8 @@ class TrainSettings(Settings):
     """With onecycle: momentum (Adam's first) from 0.95 to 0.85 and back, against the rate."""
 
     accumulate_steps: int = Field(default=1, ge=1)
-    """Micro-batches into which a rank's share of a batch is cut; the update stays the same."""
+    """Micro-batches into which a rank's share of a batch is cut. Batch norms and the objective's
+    state (centres, queues) see micro-batches: only a loss without them gives the same update."""
     gradient_clip: float | None = Field(default=None, gt=0)
     """Largest L2 norm of all gradients together."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"

@@ -13,9 +13,10 @@ Eq. 3-4, neighbours       other classes that were confused         the K largest
                                                                    the class itself included
 Eq. 6, motion family      weight above n_a / K, without the class  neighbours, and classes that
                           itself                                   share more than n_a of them
-Eq. 7, class centres      mean of unit features of the whole       mean of raw features of the
-                          class; a constant in the loss; the       samples classified rightly; its
-                          first mean starts the centre             gradient flows; starts random
+Eq. 7, class centres      mean of unit features of all the         mean of raw features of the
+                          batch's samples of the class; a          samples classified rightly; its
+                          constant in the loss; the first mean     gradient flows; starts random
+                          starts the centre
 Eq. 8, similarity         inner product with the centre            cosine
 Eq. 8, family members     only classes that were seen              all, the class itself twice
                                                                    when it is in its own family

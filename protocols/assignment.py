@@ -74,9 +74,10 @@ def assign(
     """
     condition, take = canonical(data.condition), canonical(data.take)
     gallery = np.zeros(len(data), dtype=np.bool_)
+    enrollable = _enrollable(protocol, condition, take)
     for rule in protocol.rules:
         if rule.role == "gallery":
-            here = _of_condition(rule, condition)
+            here = _of_condition(rule, condition) & enrollable
             gallery |= _of_take(rule.take, here, canonical(data.subject), take, generator)
     group = np.full(len(data), "", dtype=object)
     order: list[str] = []
@@ -102,6 +103,23 @@ def _of_condition(rule: RoleRule, condition: TextArray) -> BoolArray:
         return np.ones(len(condition), dtype=np.bool_)
     names = [name for name in (rule.condition, rule.alias) if name]
     return np.isin(condition, canonical(names))
+
+
+def _enrollable(protocol: GalleryProbe, condition: TextArray, take: TextArray) -> BoolArray:
+    """(N,) samples that other gallery takes than the protocol's own may be drawn from."""
+    if not protocol.original:
+        return np.ones(len(condition), dtype=np.bool_)
+    enrolled = np.zeros(len(condition), dtype=np.bool_)
+    reserved = np.zeros(len(condition), dtype=np.bool_)
+    for rule in protocol.original:
+        here = _of_condition(rule, condition)
+        if rule.names_take:
+            here &= np.isin(take, canonical([rule.take]))
+        if rule.role == "gallery":
+            enrolled |= here
+        elif rule.names_take:
+            reserved |= here
+    return enrolled & ~reserved
 
 
 def _of_take(
@@ -162,7 +180,7 @@ def _count_missing(
     expected = len(np.unique(people)) * len(np.unique(view))
     missing = 0
     for rule in protocol.rules:
-        if rule.condition == ANY or rule.take == ANY or SELECTOR.fullmatch(rule.take):
+        if rule.condition == ANY or not rule.names_take:
             continue
         here = _of_condition(rule, condition) & np.isin(take, canonical([rule.take]))
         missing += expected - len(set(zip(people[here], view[here], strict=True)))

@@ -15,7 +15,7 @@ import numpy as np
 from protocols.assignment import Assignment, assign, canonical, natural_order
 from protocols.distances import IntArray, Metric
 from protocols.embeddings import Embeddings, TextArray
-from protocols.exclusion import same_identity_and_group
+from protocols.exclusion import BoolArray, same_identity_and_group
 from protocols.gait_rules import RuleName, table_rule
 from protocols.gallery_probe import GalleryProbe, load_protocol
 from protocols.identification import Identification, identify
@@ -72,9 +72,10 @@ def evaluate_gait(
         _compare(used, roles.probe, rows, person, hidden_view, (chosen, device, precision))
         for rows in galleries
     ]
+    labels = _labels(grid, roles, person, view)
     counts = count_views(
         grid,
-        _labels(grid, roles, person, view),
+        labels,
         results,
         [len(rows) for rows in galleries],
         unmated=spec.unmated,
@@ -87,7 +88,7 @@ def evaluate_gait(
         protocol=spec.name,
         metric=chosen,
         rounded=grid.views != _POOLED,
-        totals=_totals(used, roles, person, results),
+        totals=_totals(used, roles, person, results, grid.same_view[labels.view]),
         notes=notes,
     )
 
@@ -205,11 +206,15 @@ def _totals(
     roles: Assignment,
     person: TextArray,
     results: Sequence[Identification | None],
+    left_out: BoolArray,
 ) -> dict[str, int]:
-    """Flat counts for the result record."""
-    mates = np.zeros(len(roles.probe), dtype=np.int64)
-    for result in results:
-        mates += 0 if result is None else result.mates
+    """Flat counts for the result record; ``left_out`` (P, G) comparisons are in no mean."""
+    mated = np.zeros(len(roles.probe), dtype=np.bool_)
+    comparisons = 0
+    for result, skipped in zip(results, left_out.T, strict=True):
+        if result is not None:
+            mated |= (result.mates > 0) & ~skipped
+            comparisons += int(np.count_nonzero((result.mates == 0) & ~skipped))
     probed, enrolled = set(person[roles.probe].tolist()), set(person[roles.gallery].tolist())
     return {
         "probes": len(roles.probe),
@@ -217,8 +222,8 @@ def _totals(
         "probe_subjects": len(probed),
         "gallery_subjects": len(enrolled),
         "never_probed_subjects": len(enrolled - probed),
-        "unmated": int(np.count_nonzero(mates == 0)),
-        "unmated_comparisons": sum(0 if r is None else r.unmated for r in results),
+        "unmated": int(np.count_nonzero(~mated)),
+        "unmated_comparisons": comparisons,
         "missing": roles.missing,
         "ignored": len(data) - len(roles.probe) - len(roles.gallery),
     }

@@ -45,6 +45,11 @@ class RoleRule(BaseModel):
     role: Literal["gallery", "probe"]
     alias: str = ""
 
+    @property
+    def names_take(self) -> bool:
+        """Whether the rule names one take, rather than ``*``, ``first N`` or ``random N``."""
+        return self.take != ANY and SELECTOR.fullmatch(self.take) is None
+
 
 class GalleryProbe(BaseModel):
     """A protocol: the rules, and how views and unmated probes are treated.
@@ -59,6 +64,8 @@ class GalleryProbe(BaseModel):
         average: Under ``pooled``, ``view`` averages over probe views, ``probe`` over probes.
         unmated: What a probe without a mate counts for in rank-k: ``wrong`` or ``skip``.
         unmated_precision: The same for mAP and mINP.
+        original: The rules as they were before :meth:`with_gallery_takes`, which bound what may be
+            enrolled; empty if that was never called.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,14 +76,25 @@ class GalleryProbe(BaseModel):
     average: Literal["view", "probe"] = "probe"
     unmated: Unmated = "wrong"
     unmated_precision: Unmated = "wrong"
+    original: tuple[RoleRule, ...] = ()
 
     def with_gallery_takes(self, takes: str) -> GalleryProbe:
-        """The same protocol with other gallery takes, such as ``first 1`` or ``random 2``."""
-        changed = tuple(
-            rule.model_copy(update={"take": takes}) if rule.role == "gallery" else rule
-            for rule in self.rules
-        )
-        return self.model_copy(update={"rules": changed})
+        """The same protocol with other gallery takes, such as ``first 1`` or ``random 2``.
+
+        Each gallery condition gets one rule, so that its takes are drawn once. They are drawn among
+        the takes that the protocol enrols for it (any take where it says ``*``, ``first N`` or
+        ``random N``), never among those that a probe rule names: ``first 5`` of CASIA-B enrols the
+        four there are.
+        """
+        gallery: dict[str, RoleRule] = {}
+        for rule in self.rules:
+            key = rule.condition.strip().casefold()
+            # One row of the condition may carry the alias for all of them.
+            if rule.role == "gallery" and (key not in gallery or not gallery[key].alias):
+                gallery[key] = rule.model_copy(update={"take": takes})
+        probes = [rule for rule in self.rules if rule.role == "probe"]
+        original = self.original or self.rules
+        return self.model_copy(update={"rules": (*gallery.values(), *probes), "original": original})
 
 
 def protocol_names() -> list[str]:

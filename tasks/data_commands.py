@@ -209,14 +209,15 @@ def _median(store: Store) -> float:
 def _counts(store: Store, limit: int) -> Table:
     """For each field its number of values, and how many samples have each of the commonest."""
     from aclnet.data.store import FIELDS
+    from tasks.identities import natural_key
 
     table = Table("field", "values", "samples of each")
     for field in FIELDS:
         counts = store.index[field].value_counts()
         if list(counts.index) == [""]:
             continue
-        listed = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:limit]
-        texts = [f"{value or '(none)'}: {count}" for value, count in listed]
+        listed = sorted(counts.items(), key=lambda item: (-item[1], natural_key(str(item[0]))))
+        texts = [f"{value or '(none)'}: {count}" for value, count in listed[:limit]]
         more = ", …" if len(counts) > limit else ""
         table.add_row(field, str(len(counts)), Text(", ".join(texts) + more))
     return table

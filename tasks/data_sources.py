@@ -30,8 +30,9 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
 
     Raises:
         ValueError: there is nothing at the path, or it cannot be read, or it is a store with other
-            joints than `map_to`.
+            joints than `map_to`; or no path, and the source is not the walkers.
     """
+    require_data(settings, "the recipe")
     if settings.path is None:
         return _walkers(settings, cache, report)
     path = settings.path
@@ -54,6 +55,49 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
         )
 
     return _made_once(target, make, f"converting {path} into {target}", report)
+
+
+def require_data(settings: DataSettings, recipe: str) -> None:
+    """Refuse to generate walkers for a recipe that is made for real data.
+
+    Args:
+        settings: what would be opened.
+        recipe: how to call the recipe.
+
+    Raises:
+        ValueError: the source is `file`, and there is no path.
+    """
+    if settings.source == "file" and settings.path is None:
+        raise ValueError(
+            f"{recipe} needs data: give it with --data FILE (a store, or a file or folder that "
+            "`aclnet-task data convert` reads)"
+        )
+
+
+def without_short(store: Store, min_frames: int, report: Report | None = None) -> Store:
+    """The sequences that are long enough.
+
+    Args:
+        store: N sequences.
+        min_frames: shorter ones are left out.
+        report: is told how many are left out, if any.
+
+    Raises:
+        ValueError: none is long enough.
+    """
+    long_enough = store.lengths >= min_frames
+    short = int((~long_enough).sum())
+    if short and report is not None:
+        report(
+            f"{short} of {len(store)} sequences have fewer than {min_frames} frames and are left "
+            "out"
+        )
+    if not long_enough.any():
+        raise ValueError(
+            f"data set {store.info.name}: none of its {len(store)} sequences has the {min_frames} "
+            f"frames of data.min_frames, the longest has {store.lengths.max(initial=0)}"
+        )
+    return store.select(long_enough)
 
 
 def _walkers(settings: DataSettings, cache: Path, report: Report | None) -> Store:

@@ -1,4 +1,4 @@
-"""What `aclnet-task doctor` finds: versions, devices, search, threads, shared data."""
+"""What `aclnet-task doctor` finds: versions, devices, search, threads."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ PACKAGES = (
     "pydantic",
     "faiss-cpu",
     "faiss-gpu",
-    "pytorch-metric-learning",
     "matplotlib",
 )
 

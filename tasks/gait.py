@@ -27,6 +27,7 @@ from protocols.view_table import GaitTable
 from tasks.base import Report, TaskAdapter, label_rows
 from tasks.baselines import standardised_bone_lengths
 from tasks.clips import Rows, embed
+from tasks.data_sources import without_short
 from tasks.identities import IdentitySettings, divide_identities
 from tasks.settings import TaskSettings
 
@@ -73,20 +74,9 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
     task = "gait"
 
     def __init__(self, settings: GaitSettings, store: Store, report: Report | None = None) -> None:
-        long_enough = store.lengths >= settings.data.min_frames
-        self.dropped = {"short": int((~long_enough).sum())}
-        if self.dropped["short"] and report is not None:
-            report(
-                f"{self.dropped['short']} of {len(store)} sequences have fewer than "
-                f"{settings.data.min_frames} frames and are left out"
-            )
-        if not long_enough.any():
-            raise ValueError(
-                f"data set {store.info.name}: none of its {len(store)} sequences has the "
-                f"{settings.data.min_frames} frames of data.min_frames, the longest has "
-                f"{store.lengths.max(initial=0)}"
-            )
-        super().__init__(settings, store.select(long_enough))
+        long_enough = without_short(store, settings.data.min_frames, report)
+        self.dropped = {"short": len(store) - len(long_enough)}
+        super().__init__(settings, long_enough)
         identity = self.store.index["identity"].to_numpy()
         if (identity == "").any():
             raise ValueError(

@@ -213,13 +213,16 @@ def _seeds(text: str) -> list[int]:
 
 def _settings(config: str, data: Path | None, overrides: list[str] | None) -> GaitSettings:
     from aclnet.config import load_settings
+    from tasks.data_sources import require_data
     from tasks.gait import GaitSettings
     from tasks.recipes import find_recipe
 
     settings = load_settings(GaitSettings, find_recipe(config), overrides or [])
-    if data is None:
-        return settings
-    return settings.model_copy(update={"data": settings.data.model_copy(update={"path": data})})
+    if data is not None:
+        named = settings.data.model_copy(update={"path": data})
+        settings = settings.model_copy(update={"data": named})
+    require_data(settings.data, f"recipe {config}")
+    return settings
 
 
 def _say(sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +17,17 @@ from protocols.records import DatasetReference, ResultRecord
 from protocols.tables import render_gait
 from protocols.view_table import GaitTable
 from tasks.gait import GaitSettings
-from tasks.gait_run import make_record, read_record, run_embeddings
-from tasks.run_folder import SETTINGS
+from tasks.gait_run import (
+    EMBEDDINGS,
+    evaluation_settings,
+    make_record,
+    read_record,
+    run_embeddings,
+)
+from tasks.run_folder import RUN_INFO, SETTINGS, parse_run_info
+
+FOREIGN = "Foreign embeddings: whether the data were generated is not known."
+"""Stands beside every table of embeddings of unknown data."""
 
 Choice = Mapping[str, str | None]
 """Settings of the protocol that the user gave: protocol, gallery_takes, rule; None if not."""
@@ -44,7 +54,8 @@ def evaluate_run(
     embeddings = run_embeddings(run)
     settings = _chosen(load_settings(GaitSettings, run / SETTINGS), choice)
     before = read_record(run)
-    table = _table(embeddings, settings, metric, settings.train.seed if seed is None else seed)
+    seed = settings.train.seed if seed is None else seed
+    table = _table(embeddings, settings, metric, seed)
     known = {key: count for key, count in before.counts.items() if key not in table.counts}
     record = make_record(
         table,
@@ -53,7 +64,10 @@ def evaluate_run(
         stream=before.stream,
         seed=before.seed,
         counts={**known, **table.counts},
-        settings=settings.model_dump(mode="json"),
+        settings={
+            **settings.model_dump(mode="json"),
+            "evaluation": evaluation_settings(table, seed),
+        },
         command=command,
         seconds=before.seconds,
     )
@@ -64,6 +78,9 @@ def evaluate_file(
     path: Path, choice: Choice, metric: str | None, seed: int, command: str
 ) -> tuple[ResultRecord, str]:
     """Evaluate anybody's embeddings (see `protocols.embeddings` for the file).
+
+    The embeddings that a run saved keep the name of the run's data; for others a note says that
+    nothing is known of theirs.
 
     Args:
         path: .npz or CSV.
@@ -81,22 +98,40 @@ def evaluate_file(
     embeddings = load_embeddings(path)
     settings = _chosen(GaitSettings(), choice)
     table = _table(embeddings, settings, metric, seed)
+    dataset = _run_dataset(path)
+    if dataset is None:
+        table = dataclasses.replace(table, notes=(*table.notes, FOREIGN))
+        fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
+        dataset = DatasetReference(name=path.stem, fingerprint=fingerprint, synthetic=False)
     record = make_record(
         table,
-        dataset=DatasetReference(
-            name=path.stem,
-            fingerprint=hashlib.sha256(path.read_bytes()).hexdigest(),
-            synthetic=False,
-        ),
+        dataset=dataset,
         objective="embeddings",
         stream="",
         seed=None,
         counts=dict(table.counts),
-        settings={key: value for key, value in choice.items() if value is not None},
+        settings={
+            **settings.model_dump(mode="json", include=set(choice)),
+            **evaluation_settings(table, seed),
+        },
         command=command,
         seconds=0.0,
     )
     return record, render_gait(table, path.stem)
+
+
+def _run_dataset(path: Path) -> DatasetReference | None:
+    """The data of the run beside which the file lies, if it is the file that the run saved.
+
+    Any other name may be an embedding of other data, put into the run's folder.
+    """
+    beside = path.parent / RUN_INFO
+    if path.name != EMBEDDINGS or not beside.is_file():
+        return None
+    info = parse_run_info(beside)
+    return DatasetReference(
+        name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
+    )
 
 
 def _chosen(settings: GaitSettings, choice: Choice) -> GaitSettings:

@@ -20,7 +20,7 @@ from protocols.tables import render_gait
 from protocols.view_table import GaitTable
 from tasks.base import Report, load_run, train
 from tasks.clips import embed
-from tasks.data_sources import open_data
+from tasks.data_sources import open_data, without_short
 from tasks.environment import describe_environment
 from tasks.gait import GaitAdapter, GaitSettings, labelled
 from tasks.run_folder import check_run_folder, require_run, start_run_folder
@@ -118,31 +118,28 @@ def _judge(
     embeddings.save(run / EMBEDDINGS)
     table = adapter.evaluate(embeddings)
     floor = adapter.bone_length_table()
-    own = _shared_fields(adapter, table)
+    own, base_own = _shared_fields(adapter, table), _shared_fields(adapter, floor)
     record = make_record(
         table,
         **own,
-        objective=objective_name(adapter.settings),
+        objective=adapter.settings.objective.name,
         command=command,
         seconds=seconds,
     )
-    baseline = make_record(floor, **own, objective=BASELINE, command=command, seconds=0.0)
+    baseline = make_record(floor, **base_own, objective=BASELINE, command=command, seconds=0.0)
     baseline.write(run / BASELINE_RECORD)
     record.write(run / RECORD)  # last: where it is, the run is complete
     text = render_gait(table, record.objective, baselines={BASELINE: floor})
     return GaitResult(record, baseline, text)
 
 
-def objective_name(settings: GaitSettings) -> str:
-    """`ce`, `ce+inter`, `ce+intra` or `acl`, from the weights."""
-    inter, intra = settings.objective.inter_weight > 0, settings.objective.intra_weight > 0
-    if inter and intra:
-        return "acl"
-    return "ce+inter" if inter else "ce+intra" if intra else "ce"
+def evaluation_settings(table: GaitTable, gallery_seed: int) -> dict[str, Any]:
+    """How a table was made, beyond the recipe: the distance used, what drew `random N` takes."""
+    return {"metric": table.metric, "gallery_seed": gallery_seed}
 
 
 def _shared_fields(adapter: GaitAdapter, table: GaitTable) -> dict[str, Any]:
-    """The parts of a record that a run and its baseline share."""
+    """The parts of a record that follow from the adapter and the table."""
     info, settings = adapter.store.info, adapter.settings
     return {
         "dataset": DatasetReference(
@@ -151,7 +148,10 @@ def _shared_fields(adapter: GaitAdapter, table: GaitTable) -> dict[str, Any]:
         "stream": "+".join(settings.clip.streams),
         "seed": settings.train.seed,
         "counts": {**adapter.counts(), **table.counts},
-        "settings": settings.model_dump(mode="json"),
+        "settings": {
+            **settings.model_dump(mode="json"),
+            "evaluation": evaluation_settings(table, settings.train.seed),
+        },
     }
 
 
@@ -191,7 +191,10 @@ def make_record(
 def embed_data(
     run: Path, data: Path | None, cache: Path, report: Report | None = None
 ) -> Embeddings:
-    """Embed data with a run's network: every sample of `data`, or the run's own test samples.
+    """Embed data with a run's network: the samples of `data`, or the run's own test samples.
+
+    `data` are read as the run's data were (joints, least length; format and layout too, where the
+    name ends alike).
 
     Args:
         run: a trained run's folder.
@@ -208,14 +211,25 @@ def embed_data(
             settings, open_data(settings.data, cache, report), report
         ).test_samples()
     else:
-        wanted = DataSettings(path=data, map_to=settings.data.map_to)
-        samples = open_data(wanted, cache, report)
+        samples = open_data(_read_alike(settings.data, data), cache, report)
+        samples = without_short(samples, settings.data.min_frames, report)
     info.require(samples, run)
     if settings.train.accelerator != "cpu" and torch.cuda.is_available():
         network.to("cuda")
     if report is not None:
         report(f"embedding {len(samples)} sequences")
     return labelled(embed(network, samples, clip_input, settings.embed), samples)
+
+
+def _read_alike(own: DataSettings, data: Path) -> DataSettings:
+    """Settings that read other data as a run's own.
+
+    Format and layout speak of files of one kind: another kind must tell its own, since a layout
+    that is given overrules the joint names in a file.
+    """
+    alike = own.path is not None and own.path.suffix == data.suffix
+    unsaid = {} if alike else {"format": None, "layout": None}
+    return own.model_copy(update={"path": data, **unsaid})
 
 
 def run_embeddings(run: Path) -> Embeddings:

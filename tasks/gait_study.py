@@ -93,7 +93,9 @@ def _check(objectives: Sequence[str], seeds: Sequence[int]) -> None:
 def _require_same(run: Path, settings: GaitSettings) -> None:
     """Refuse to take an ended run for one with other settings; where the data lie may change."""
     before = read_record(run).settings
-    now = settings.model_dump(mode="json", exclude={"data": {"path"}, "train": set(RESUMABLE)})
+    now = settings.model_dump(
+        mode="json", exclude={"data": {"path", "source"}, "train": set(RESUMABLE)}
+    )
     for place, old, new in differences(before, now):
         raise ValueError(
             f"{run} has ended with {place} = {old!r}, and the study wants {new!r}: name another "
@@ -102,7 +104,10 @@ def _require_same(run: Path, settings: GaitSettings) -> None:
 
 
 def summary(records: Sequence[ResultRecord]) -> str:
-    """Rank-1 in percent, mean ± standard deviation over seeds (N - 1), a row an objective."""
+    """Rank-1 in percent, mean ± standard deviation over seeds (N - 1), a row an objective.
+
+    One seed has no spread, and none is printed.
+    """
     best = {(record.objective, record.seed): record for record in records}
     names = list(dict.fromkeys([BASELINE, *(name for name, _ in best)]))
     keys = [k for k in records[0].metrics if k == "rank1" or k.startswith("rank1/")]
@@ -113,8 +118,8 @@ def summary(records: Sequence[ResultRecord]) -> str:
         for key in keys:
             # A rule may leave a mean undefined; then the record lacks it.
             values = 100 * np.array([record.metrics.get(key, np.nan) for record in mine])
-            spread = values.std(ddof=1) if len(values) > 1 else 0.0
-            cells.append(f"{values.mean():6.2f} ± {spread:4.2f}".rjust(14))
+            spread = f" ± {values.std(ddof=1):4.2f}" if len(values) > 1 else ""
+            cells.append(f"{values.mean():6.2f}{spread}".rjust(14))
         lines.append(f"{name:<13} {len(mine):>5}  " + "  ".join(cells))
     return "\n".join(lines)
 

@@ -20,8 +20,8 @@ class IdentitySettings(Settings):
         train: how many people train, validation included; below 1 it is a share of all.
         order: `sorted`: the first ones by name, as CASIA-B's 74/50 split; `drawn`: drawn by the
             run's seed, so that several seeds are several splits of a small data set.
-        validation: how many of the training people are held out to watch and select the training
-            (the last ones); below 1 a share of the training people. Test people never select.
+        validation: how many of the training people are held out to watch the training (the last
+            ones); below 1 a share of the training people. Test people never watch.
         table: a CSV (or the name of a protocol that has one) with the columns subject and split,
             instead of `train` and `validation`.
     """

@@ -144,7 +144,15 @@ def read_run_info(run: Path) -> RunInfo:
         ValueError: the file is missing or damaged.
     """
     require_run(run)
-    path = run / RUN_INFO
+    return parse_run_info(run / RUN_INFO)
+
+
+def parse_run_info(path: Path) -> RunInfo:
+    """Read a run's `run.json`, wherever it lies.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     try:
         return RunInfo.model_validate_json(path.read_bytes())
     except ValidationError as error:

@@ -20,8 +20,10 @@ class DataSettings(Settings):
     """Where the samples come from.
 
     Attributes:
+        source: what there is without a path: `walkers`, generated ones; `file`: nothing, so that a
+            recipe for real data never runs on generated ones unasked.
         path: a store, or any file or folder that `aclnet-task data convert` reads (it is converted
-            once and kept beside the runs); none: the synthetic walkers.
+            once and kept beside the runs); none: as `source` says.
         format: the format of `path`, where it is not recognised.
         layout: joint layout of `path`, where the file does not tell.
         map_to: change to this layout by joint name.
@@ -29,6 +31,7 @@ class DataSettings(Settings):
         walkers: settings of the synthetic walkers.
     """
 
+    source: Literal["walkers", "file"] = "walkers"
     path: Path | None = None
     format: str | None = None
     layout: str | None = None

@@ -54,6 +54,13 @@ class ObjectiveSettings(Settings):
         "the full queue, paper does not)",
     )
 
+    @property
+    def name(self) -> str:
+        """`ce`, `ce+inter`, `ce+intra` or `acl`, from the terms in use."""
+        if self.inter_weight == 0:
+            return "ce" if self.intra_weight == 0 else "ce+intra"
+        return "ce+inter" if self.intra_weight == 0 else "acl"
+
 
 class Objective(nn.Module):
     """Weighted sum of cross-entropy, inter-class and intra-class terms.
@@ -97,9 +104,7 @@ class Objective(nn.Module):
     @property
     def name(self) -> str:
         """`ce`, `ce+inter`, `ce+intra` or `acl`, from the terms in use."""
-        if self.inter_loss is None:
-            return "ce" if self.intra_loss is None else "ce+intra"
-        return "ce+inter" if self.intra_loss is None else "acl"
+        return self.settings.name
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch the coming training steps belong to.

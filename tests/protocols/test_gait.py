@@ -281,6 +281,15 @@ def test_random_gallery_takes_are_seeded_and_do_not_depend_on_row_order() -> Non
         evaluate_gait(data, protocol)
 
 
+def test_a_mate_in_the_probes_own_view_does_not_count() -> None:
+    rows = [("a", 1, 0), ("a", 5, 0), ("b", 1, 18), ("b", 5, 0)]
+    subject, take, view = (np.array(column) for column in zip(*rows, strict=True))
+    data = Embeddings(np.eye(4, dtype=np.float32), subject, np.full(4, "nm"), take, view)
+    counts = evaluate_gait(data).counts
+    # Both probes are of view 0, where a is enrolled and b is not; only view 18 counts.
+    assert (counts["probes"], counts["unmated"], counts["unmated_comparisons"]) == (2, 1, 1)
+
+
 def test_intervals_come_from_persons() -> None:
     generator = np.random.default_rng(6)
     # Two people are always found and two never: the rate hangs on who is drawn.

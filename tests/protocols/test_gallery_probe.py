@@ -92,6 +92,33 @@ def test_random_takes_are_as_many_and_differ_by_seed() -> None:
     assert sorted([*first.gallery, *first.probe]) == list(range(150))
 
 
+@pytest.mark.parametrize(("takes", "enrolled"), [("random 2", 2), ("first 3", 3), ("first 5", 4)])
+def test_other_gallery_takes_leave_the_named_probes_alone(takes: str, enrolled: int) -> None:
+    conditions = ["nm"] * 6 + ["bg"] * 2 + ["cl"] * 2
+    data = samples(
+        np.repeat(np.arange(30), 10).tolist(), [*range(1, 7), 1, 2, 1, 2] * 30, conditions * 30
+    )
+    protocol = load_protocol("casia_b")
+    roles = assign(protocol.with_gallery_takes(takes), data, np.random.default_rng(0))
+    assert np.bincount(data.subject[roles.gallery].astype(int)).tolist() == [enrolled] * 30
+    assert set(data.take[roles.gallery]) <= set("1234")
+    assert roles.probe.tolist() == assign(protocol, data).probe.tolist()
+    again = protocol.with_gallery_takes("first 1").with_gallery_takes(takes)
+    assert again == protocol.with_gallery_takes(takes)
+
+
+def test_a_take_of_a_named_probe_is_never_drawn_under_a_wildcard() -> None:
+    rules = [("*", "first 1", "gallery"), ("*", "2", "probe")]
+    protocol = GalleryProbe.model_validate(
+        {
+            "name": "mine",
+            "rules": [dict(zip(("condition", "take", "role"), r, strict=True)) for r in rules],
+        }
+    )
+    roles = assign(protocol.with_gallery_takes("first 2"), samples([1] * 3, [1, 2, 3]))
+    assert (roles.gallery.tolist(), roles.probe.tolist()) == ([0, 2], [1])
+
+
 def test_wildcard_conditions_are_groups_of_their_own() -> None:
     protocol = GalleryProbe.model_validate(
         {

@@ -137,3 +137,16 @@ def test_the_commands_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_people_are_listed_by_number(tmp_path: Path) -> None:
+    path = tmp_path / "walks.npz"
+    np.savez(
+        path,
+        joints=np.random.default_rng(0).normal(size=(9, 1, 17, 3)).astype(np.float32),
+        offsets=np.arange(0, 10, 3),
+        subject=np.array([10, 2, 1]),
+    )
+    done = run("convert", path, tmp_path / "store", "--layout", "coco17")
+    assert done.exit_code == 0, done.output
+    assert "1: 1, 2: 1, 10: 1" in run("show", tmp_path / "store").output

@@ -224,3 +224,19 @@ def test_a_changed_layout_file_is_read_again(few: Path, tmp_path: Path) -> None:
         )
         found.append(open_data(DataSettings(path=data, layout=str(layout)), tmp_path / "cache"))
     assert [store.layout.joints[0] for store in found] == ["nose", "beak"]
+
+
+def test_a_recipe_for_real_data_generates_nothing(
+    few: Path, recipe: Path, call: Any, tmp_path: Path
+) -> None:
+    real = DataSettings(source="file")
+    with pytest.raises(ValueError, match="needs data: give it with --data FILE"):
+        open_data(real, tmp_path / "cache")
+    assert len(open_data(real.model_copy(update={"path": few}), tmp_path / "cache"))
+    options = ("-s", "data.source=file", "--cache", tmp_path / "cache")
+    for command, place in (("train", "--run"), ("study", "--runs")):
+        done = call("gait", command, "-c", recipe, place, tmp_path / command, *options)
+        assert done.code == 2
+        assert f"recipe {recipe} needs data: give it with --data FILE" in done.err
+        assert not (tmp_path / command).exists()
+    assert not (tmp_path / "cache").exists()

@@ -124,3 +124,44 @@ def test_anybodys_embeddings(
     assert (found.objective, found.stream, found.seed) == ("embeddings", "", None)
     assert (found.dataset.name, found.dataset.synthetic) == (path.stem, False)
     assert found.counts["probe_subjects"] == 50
+
+
+def test_the_record_says_how_it_was_judged(first: Path, call: Any, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+
+    def settings(*options: object) -> dict[str, Any]:
+        done = call("gait", "eval", "--json", out, *options)
+        assert done.code == 0, done.err
+        return ResultRecord.from_json(out.read_text()).settings
+
+    assert record(first)["settings"]["evaluation"] == {"metric": "cosine", "gallery_seed": 0}
+    floor = record(first, "record-bone-length.json")["settings"]["evaluation"]
+    assert floor["metric"] == "euclidean"
+    chosen = ("--gallery-takes", "random 1", "--metric", "euclidean", "--seed", 7)
+    judged = settings("--run", first, *chosen)
+    assert judged["evaluation"] == {"metric": "euclidean", "gallery_seed": 7}
+    file = first / "embeddings.npz"
+    own = {"protocol": "casia_b", "rule": "exact", "gallery_takes": None}
+    assert settings("--embeddings", file) == {**own, "metric": "cosine", "gallery_seed": 0}
+    assert settings("--embeddings", file, *chosen) == {
+        **own,
+        "gallery_takes": "random 1",
+        "metric": "euclidean",
+        "gallery_seed": 7,
+    }
+
+
+def test_a_runs_embeddings_keep_the_name_of_its_data(copy: Path, call: Any, tmp_path: Path) -> None:
+    def evaluated(path: Path) -> ResultRecord:
+        done = call("gait", "eval", "--embeddings", path, "--json", tmp_path / "out.json")
+        assert done.code == 0, done.err
+        return ResultRecord.from_json((tmp_path / "out.json").read_text())
+
+    file = copy / "embeddings.npz"
+    own = evaluated(file)
+    assert own.dataset.model_dump() == record(copy)["dataset"]
+    assert own.dataset.synthetic
+    assert not any("Foreign" in note for note in own.notes)
+    other = evaluated(file.rename(copy / "other.npz"))
+    assert (other.dataset.name, other.dataset.synthetic) == ("other", False)
+    assert "Foreign embeddings: whether the data were generated is not known." in other.notes

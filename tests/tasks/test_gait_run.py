@@ -10,10 +10,13 @@ import torch
 import yaml
 
 from aclnet.config import load_settings
-from aclnet.data.store import open_store
+from aclnet.data.store import Store, open_store
+from aclnet.losses.objective import ObjectiveSettings
 from aclnet.runlog import read_log
 from protocols.embeddings import load_embeddings
+from tasks import gait_run
 from tasks.gait import GaitSettings
+from tasks.settings import DataSettings
 
 FILES = {
     "settings.yaml",
@@ -95,7 +98,11 @@ def test_record(name: str, first: Path, walkers: Path) -> None:
     assert (found["protocol"], found["rule"], found["seed"]) == ("casia_b", "exact", 0)
     assert found["objective"] == ("acl" if name == "record.json" else "bone-length")
     assert found["stream"] == "j+b"
-    assert found["settings"] == yaml.safe_load((first / "settings.yaml").read_text())
+    metric = "cosine" if name == "record.json" else "euclidean"
+    assert found["settings"] == {
+        **yaml.safe_load((first / "settings.yaml").read_text()),
+        "evaluation": {"metric": metric, "gallery_seed": 0},
+    }
     assert found["command"].startswith("aclnet-task gait train -c ")
     assert found["environment"]["packages"]["torch"] == torch.__version__
     metrics = found["metrics"]
@@ -184,3 +191,50 @@ def test_resume_without_a_run_begins_and_says_so(
     assert done.code == 0, done.err
     assert f"there is no checkpoint in {tmp_path / 'new'} yet" in done.err
     np.testing.assert_array_equal(embeddings(tmp_path / "new")[1], embeddings(first)[1])
+
+
+def test_embedding_leaves_out_what_the_run_left_out(
+    copy: Path, walkers: Path, call: Any, tmp_path: Path
+) -> None:
+    settings = yaml.safe_load((copy / "settings.yaml").read_text())
+    settings["data"]["min_frames"] = 21
+    (copy / "settings.yaml").write_text(yaml.safe_dump(settings))
+    short = int((open_store(walkers).lengths < 21).sum())
+    done = call("gait", "embed", "--run", copy, "--data", walkers, "--out", tmp_path / "all.npz")
+    assert done.code == 0, done.err
+    assert short > 0
+    assert f"{short} of 240 sequences have fewer than 21 frames" in done.err
+    assert len(load_embeddings(tmp_path / "all.npz")) == 240 - short
+
+
+@pytest.mark.parametrize(("name", "kept"), [("b.csv", True), ("b.npz", False), ("b", False)])
+def test_data_to_embed_are_read_as_the_runs(
+    name: str, kept: bool, copy: Path, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = yaml.safe_load((copy / "settings.yaml").read_text())
+    told = {"format": "gaitgraph_csv", "layout": "coco17"}
+    settings["data"].update(path="a.csv", map_to="coco18", min_frames=5, **told)
+    (copy / "settings.yaml").write_text(yaml.safe_dump(settings))
+    seen = []
+
+    def spy(wanted: DataSettings, *_: object) -> Store:
+        seen.append(wanted)
+        raise ValueError("seen")
+
+    monkeypatch.setattr(gait_run, "open_data", spy)
+    call("gait", "embed", "--run", copy, "--data", name, "--out", tmp_path / "all.npz")
+    (wanted,) = seen
+    assert (wanted.path, wanted.map_to, wanted.min_frames) == (Path(name), "coco18", 5)
+    assert {"format": wanted.format, "layout": wanted.layout} == (
+        told if kept else dict.fromkeys(told)
+    )
+
+
+def test_objectives_are_named_by_their_weights() -> None:
+    names = {
+        ObjectiveSettings(inter_weight=inter, intra_weight=intra).name
+        for inter in (0, 0.1)
+        for intra in (0, 0.1)
+    }
+    assert names == {"ce", "ce+inter", "ce+intra", "acl"}
+    assert ObjectiveSettings(inter_weight=0).name == "ce+intra"

@@ -49,6 +49,7 @@ def test_study_goes_on_with_a_run_that_lacks_its_record(
     options = ("--objectives", "ce", "--seeds", "0")
     done = call(*command, *options)
     (tmp_path / "runs" / "ce-seed0" / "record.json").unlink()
+    assert "±" not in done.out  # one seed has no spread
     again = call(*command, *options)
     assert again.code == 0, again.err
     assert "only evaluated again" in again.err
