@@ -72,9 +72,8 @@ def dump_settings(settings: BaseModel) -> str:
     >>> dump_settings(Toy())
     'clip_frames: 60\n'
     """
-    text: str = yaml.safe_dump(
-        settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
-    )
+    # In ASCII: PyYAML writes some line breaks of Unicode so that it reads them back as others.
+    text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, width=100)
     return text
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, model_validator
 
@@ -122,6 +122,7 @@ def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
         streams=st.lists(st.text(), max_size=3),
     )
 )
+@example(Recipe(title="next line: \x85, line separator: \u2028"))
 def test_dump_reads_back_equal(recipe: Recipe) -> None:
     plain = yaml.safe_load(dump_settings(recipe))
     assert Recipe.model_validate(plain) == recipe
