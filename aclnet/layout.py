@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,30 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.joint_names import canonical_name, nearest_name
+from aclnet.layout_checks import check_derived, check_mirror, check_names, check_tree
+
+__all__ = ["IndexArray", "Layout", "canonical_name", "nearest_name"]
+
 IndexArray = npt.NDArray[np.int64]
-
-_SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}
-
-
-def canonical_name(text: str) -> str:
-    """A joint's name in one spelling: lower_snake, the side first, British `centre`.
-
-    Args:
-        text: a name as data files spell it.
-
-    Returns:
-        The canonical name.
-
-    >>> [canonical_name(name) for name in ("shoulder_left", "Hip-Right", "RKnee", "HeadCenter")]
-    ['left_shoulder', 'right_hip', 'right_knee', 'head_centre']
-    """
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[LR])(?=[A-Z][a-z])", "_", str(text).strip())
-    words = [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
-    words = ["centre" if word == "center" else word for word in words]
-    sides = [word for word in words if word in _SIDES]
-    if len(words) > 1 and len(sides) == 1:
-        words = [_SIDES[sides[0]], *(word for word in words if word not in _SIDES)]
-    return "_".join(words)
 
 
 @dataclass(frozen=True)
@@ -50,10 +30,13 @@ class Layout:
         mirror: pairs (left, right) that change places when a body is mirrored.
         parts: joints of the body's parts, by part name.
         aliases: other names of joints, by joint name.
+        derived: joints that are the mean of others, by joint name: where a recording lacks them
+            they are made of those (`aclnet.joint_map`). Others may be derived in their turn.
 
     Raises:
         ValueError: a joint is named twice or not at all, the bones are not a tree with root
-            `centre`, a mirror pair contradicts another, or an alias is ambiguous.
+            `centre`, a mirror pair contradicts another, an alias is ambiguous, or a joint is
+            derived of itself.
     """
 
     name: str
@@ -63,11 +46,13 @@ class Layout:
     mirror: tuple[tuple[str, str], ...] = ()
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    derived: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        _check_names(self)
-        _check_tree(self)
-        _check_mirror(self)
+        check_names(self)
+        check_tree(self)
+        check_mirror(self)
+        check_derived(self)
 
     @property
     def joint_count(self) -> int:
@@ -129,9 +114,17 @@ class Layout:
     def part_index(self, part: str) -> IndexArray:
         """The columns of a part's joints: int64.
 
+        Besides the layout's own parts there are, unless it has them itself, `two_legs`, both legs,
+        and `two_hands`, what of the arms lies beyond the elbow: wrists, hands, fingers. The paper's
+        study of occlusion (Table IX) hides these parts and does not say of which joints they are.
+
         Raises:
             ValueError: the layout has no such part.
         """
+        if part not in self.parts and part == "two_legs":
+            return np.concatenate([self.part_index("left_leg"), self.part_index("right_leg")])
+        if part not in self.parts and part == "two_hands":
+            return np.concatenate([self._beyond_elbow("left"), self._beyond_elbow("right")])
         if part not in self.parts:
             raise ValueError(
                 f"layout {self.name} has no part {part!r}; "
@@ -139,9 +132,24 @@ class Layout:
             )
         return np.array([self.index(joint) for joint in self.parts[part]], dtype=np.int64)
 
+    def _beyond_elbow(self, side: str) -> IndexArray:
+        elbow = self.index(f"{side}_elbow")
+        return np.array(
+            [joint for joint in self.part_index(f"{side}_arm") if elbow in self._above(joint)],
+            dtype=np.int64,
+        )
+
+    def _above(self, joint: int) -> list[int]:
+        """The columns of the joints on the way from a joint to the root, without itself."""
+        path = []
+        while joint != self.centre_index:
+            joint = int(self.parents[joint])
+            path.append(joint)
+        return path
+
     def to_dict(self) -> dict[str, Any]:
         """The layout as plain values, for YAML or JSON; `layout_from_dict` reads it back."""
-        return {
+        plain = {
             "name": self.name,
             "joints": list(self.joints),
             "bones": [list(pair) for pair in self.bones],
@@ -150,80 +158,12 @@ class Layout:
             "parts": {part: list(joints) for part, joints in self.parts.items()},
             "aliases": {joint: list(others) for joint, others in self.aliases.items()},
         }
-
-
-def nearest_name(name: str, names: Iterable[str]) -> str:
-    """A hint for an error message: the name that was probably meant, or nothing."""
-    near = difflib.get_close_matches(str(name), list(names), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+        # Left out where there is none, so that layouts written down earlier stay equal to today's.
+        if self.derived:
+            plain["derived"] = {joint: list(others) for joint, others in self.derived.items()}
+        return plain
 
 
 def _fixed(array: IndexArray) -> IndexArray:
     array.setflags(write=False)
     return array
-
-
-def _check_names(layout: Layout) -> None:
-    if not layout.joints:
-        raise ValueError(f"layout {layout.name} has no joints")
-    owner: dict[str, str] = {}
-    for joint in layout.joints:
-        if canonical_name(joint) in owner:
-            raise ValueError(f"layout {layout.name} names joint {joint!r} twice")
-        owner[canonical_name(joint)] = joint
-    _require(layout, owner, [layout.centre], "the centre")
-    _require(layout, owner, (j for bone in layout.bones for j in bone), "a bone")
-    _require(layout, owner, (j for pair in layout.mirror for j in pair), "a mirror pair")
-    for part, joints in layout.parts.items():
-        _require(layout, owner, joints, f"part {part}")
-    _require(layout, owner, layout.aliases, "an alias")
-    for joint, others in layout.aliases.items():
-        for other in others:
-            if owner.setdefault(canonical_name(other), joint) != joint:
-                raise ValueError(
-                    f"layout {layout.name}: alias {other!r} of {joint} already stands for "
-                    f"{owner[canonical_name(other)]}"
-                )
-
-
-def _require(layout: Layout, known: Mapping[str, str], names: Iterable[str], where: str) -> None:
-    for name in names:
-        if canonical_name(name) not in known:
-            raise ValueError(
-                f"layout {layout.name}: {where} names joint {name!r}, which is not among its "
-                f"joints{nearest_name(name, layout.joints)}"
-            )
-
-
-def _check_tree(layout: Layout) -> None:
-    parent: dict[str, str] = {}
-    root = canonical_name(layout.centre)
-    for child, above in ((canonical_name(a), canonical_name(b)) for a, b in layout.bones):
-        if child in parent or child == root:
-            raise ValueError(
-                f"layout {layout.name}: the bones are not a tree with root {layout.centre}: "
-                f"joint {child} hangs on {above} and {parent.get(child, 'is the root')}"
-            )
-        parent[child] = above
-    for joint in map(canonical_name, layout.joints):
-        path = {joint}
-        while joint in parent and parent[joint] not in path:
-            joint = parent[joint]
-            path.add(joint)
-        if joint != root:
-            raise ValueError(
-                f"layout {layout.name}: the bones are not connected: no path leads from "
-                f"{', '.join(sorted(path))} to the centre {layout.centre}"
-            )
-
-
-def _check_mirror(layout: Layout) -> None:
-    image: dict[str, str] = {}
-    for left, right in layout.mirror:
-        for joint, other in ((left, right), (right, left)):
-            earlier = image.setdefault(canonical_name(joint), canonical_name(other))
-            if left == right or earlier != canonical_name(other):
-                raise ValueError(
-                    f"layout {layout.name}: the mirror is not symmetric: {joint} is paired with "
-                    f"{other}" + ("" if left == right else f" and with {earlier}")
-                )

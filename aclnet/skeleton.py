@@ -11,6 +11,7 @@ bones: {head: neck, left_hand: neck, right_hand: neck}   # child: parent
 mirror: {left_hand: right_hand}      # left: right; left out, it is read from the names
 parts: {trunk: [neck, head], left_arm: [left_hand], right_arm: [right_hand]}
 aliases: {neck: [shoulder_centre]}   # other names of a joint, used to map between layouts
+derived: {neck: [left_hand, right_hand]}   # mean of others: how to map from layouts without it
 ```
 """
 
@@ -23,7 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from aclnet.layout import IndexArray, Layout, canonical_name, nearest_name
+from aclnet.joint_map import found_columns
+from aclnet.joint_names import canonical_name, nearest_name
+from aclnet.layout import IndexArray, Layout
 
 __all__ = [
     "Layout",
@@ -35,7 +38,7 @@ __all__ = [
     "map_layout",
 ]
 
-_KEYS = ("name", "joints", "bones", "centre", "mirror", "parts", "aliases")
+_KEYS = ("name", "joints", "bones", "centre", "mirror", "parts", "aliases", "derived")
 
 
 def layout_names() -> list[str]:
@@ -95,6 +98,7 @@ def layout_from_dict(data: Mapping[str, Any], where: str = "layout") -> Layout:
             mirror=_sided_pairs(joints) if mirror is None else _pairs(mirror, where, "mirror"),
             parts=_groups(data.get("parts"), where, "parts"),
             aliases=_groups(data.get("aliases"), where, "aliases"),
+            derived=_groups(data.get("derived"), where, "derived"),
         )
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
@@ -104,7 +108,7 @@ def map_layout(source: Layout, target: Layout) -> IndexArray:
     """Where the joints of `target` are found in `source`, by name or alias.
 
     `frames[..., map_layout(source, target), :]` turns frames (..., V_source, C) into the target's
-    joints.
+    joints. `aclnet.joint_map.map_joints` also makes joints that are the mean of others.
 
     Returns:
         Columns of the source: int64 (V_target,).
@@ -112,20 +116,14 @@ def map_layout(source: Layout, target: Layout) -> IndexArray:
     Raises:
         ValueError: the source lacks joints of the target; all of them are named.
     """
-    columns: list[int] = []
-    lacking: list[str] = []
-    for joint in target.joints:
-        names = (joint, *target.aliases.get(joint, ()))
-        found = [column for column in map(source.find, names) if column is not None]
-        columns.append(found[0] if found else -1)
-        if not found:
-            lacking.append(joint)
+    columns = found_columns(source, target)
+    lacking = [target.joints[place] for place in np.flatnonzero(columns < 0)]
     if lacking:
         raise ValueError(
             f"layout {source.name} cannot become {target.name}: it has no {', '.join(lacking)} "
             f"(its joints: {', '.join(source.joints)}); give the joints as aliases in a layout file"
         )
-    return np.array(columns, dtype=np.int64)
+    return columns
 
 
 def find_layout(joint_names: Sequence[str]) -> Layout | None:

@@ -9,12 +9,16 @@ minus this one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from aclnet.skeleton import Layout
 from aclnet.transforms import present
+
+Confidence = Literal["mean", "released"]
+"""What a confidence channel becomes: see `make_stream`."""
 
 STREAMS: dict[str, str] = {
     "j": "joint",
@@ -41,21 +45,25 @@ def grandparents(layout: Layout) -> Tensor:
     return torch.where(near_root, torch.arange(len(parent)), grand)
 
 
-def _difference(clips: Tensor, others: Tensor, dims: int) -> Tensor:
-    """Coordinates subtracted; a confidence channel averaged, as it is no coordinate."""
+def _difference(clips: Tensor, others: Tensor, dims: int, averaged: bool) -> Tensor:
+    """Coordinates subtracted; a confidence channel averaged, as it is no coordinate, or not."""
+    if not averaged:
+        return clips - others
     delta = clips[..., :dims] - others[..., :dims]
     if clips.shape[-1] == dims:
         return delta
     return torch.cat([delta, (clips[..., dims:] + others[..., dims:]) / 2], dim=-1)
 
 
-def _motion(clips: Tensor, dims: int) -> Tensor:
-    """Next frame minus this one; the last frame's coordinates are 0."""
-    following = torch.cat([clips[:, :, 1:], clips[:, :, -1:]], dim=2)
-    return _difference(following, clips, dims)
-
-
-def make_stream(clips: Tensor, layout: Layout, stream: str, dims: int) -> Tensor:
+def make_stream(
+    clips: Tensor,
+    layout: Layout,
+    stream: str,
+    dims: int,
+    *,
+    confidence: Confidence = "mean",
+    following: Tensor | None = None,
+) -> Tensor:
     """One stream of a batch of clips.
 
     Args:
@@ -64,17 +72,17 @@ def make_stream(clips: Tensor, layout: Layout, stream: str, dims: int) -> Tensor
         layout: the joints' layout; bones run towards its centre joint.
         stream: one of `STREAMS`.
         dims: 2 or 3, the number of coordinates.
+        confidence: "mean": averaged in bones, k-bones and motions; "released": as the release does
+            in its 2-D layout, averaged in bones, subtracted in k-bones and all motions (an
+            oversight in two of its operators, but its weights were trained with it).
+        following: like `clips`, the frame to which each frame's motion leads. None: the clip's next
+            frame, and at its last frame the coordinates' motion is 0.
 
     Returns:
         (N, M, T, V, C), or (N, M, T, V, 1) for bone lengths.
 
     Raises:
         ValueError: if the stream is unknown.
-
-    Note:
-        Confidence: the release averages the two joints' scores for bones of its 2-D layout but
-        subtracts them for k-bones and motions, an oversight in two of its operators. Here it is
-        averaged everywhere.
     """
     if stream not in STREAMS:
         raise ValueError(f"unknown stream '{stream}'; the streams are {', '.join(STREAMS)}")
@@ -84,20 +92,36 @@ def make_stream(clips: Tensor, layout: Layout, stream: str, dims: int) -> Tensor
         seen = present(clips, dims)
         length: Tensor = bone.norm(dim=-1) * (seen & seen[..., parents])
         return length.unsqueeze(-1)
-    base = clips
+    averaged = confidence == "mean"
+    if following is None:
+        following = torch.cat([clips[:, :, 1:], clips[:, :, -1:]], dim=2)
     if stream[0] in "bk":
         target = torch.tensor(layout.parents) if stream[0] == "b" else grandparents(layout)
-        base = _difference(clips, clips[:, :, :, target.to(clips.device)], dims)
-    return _motion(base, dims) if stream.endswith("m") else base
+        target = target.to(clips.device)
+        both = averaged or stream[0] == "b"
+        clips = _difference(clips, clips[:, :, :, target], dims, both)
+        following = _difference(following, following[:, :, :, target], dims, both)
+    return _difference(following, clips, dims, averaged) if stream.endswith("m") else clips
 
 
-def make_streams(clips: Tensor, layout: Layout, streams: Sequence[str], dims: int) -> Tensor:
-    """Several streams side by side on the channel axis (early fusion).
+def make_streams(
+    clips: Tensor,
+    layout: Layout,
+    streams: Sequence[str],
+    dims: int,
+    *,
+    confidence: Confidence = "mean",
+    following: Tensor | None = None,
+) -> Tensor:
+    """Several streams side by side on the channel axis (early fusion); see `make_stream`.
 
     Returns:
         (N, M, T, V, sum of the streams' channels).
     """
-    made = [make_stream(clips, layout, stream, dims) for stream in streams]
+    made = [
+        make_stream(clips, layout, stream, dims, confidence=confidence, following=following)
+        for stream in streams
+    ]
     return made[0] if len(made) == 1 else torch.cat(made, dim=-1)
 
 

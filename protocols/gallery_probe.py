@@ -99,7 +99,7 @@ class GalleryProbe(BaseModel):
 
 def protocol_names() -> list[str]:
     """Names of the protocols that come with the package."""
-    stems = {Path(entry.name).stem for entry in _folder().iterdir()}
+    stems = {Path(entry.name).stem for entry in _folder().iterdir() if entry.is_file()}
     return sorted(stem for stem in stems if not stem.endswith(SUBJECTS_SUFFIX))
 
 

@@ -1,4 +1,4 @@
-"""Gait tables as text: probe views across, conditions down, baselines below."""
+"""Tables as text: gait by condition and view, classification by subset; baselines below."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from protocols.class_table import ClassTable
+from protocols.confusion import worst_classes
 from protocols.view_table import GaitTable
 
 Style = Literal["plain", "markdown"]
 
 _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
+_ACCURACIES = ("top1", "top5", "mean_class")
 
 
 def render_gait(
@@ -57,7 +60,88 @@ def render_gait(
     return "\n".join([_title(table), "", _layout(rows, style), "", render_counts(table)])
 
 
-def render_counts(table: GaitTable) -> str:
+def render_classification(
+    table: ClassTable,
+    name: str,
+    *,
+    baselines: Mapping[str, ClassTable] | None = None,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
+    worst: int = 5,
+    style: Style = "plain",
+) -> str:
+    """Render a classification, in percent.
+
+    top-1, top-5 and the mean over classes of all test samples, top-1 of each subset; the same of
+    the baselines, and what answering the most frequent class or guessing would reach. Then the
+    classes of lowest accuracy and what they are taken for, the counts and the notes.
+
+    Args:
+        table: The table.
+        name: What is shown, such as ``acl``.
+        baselines: Other tables of the same classes, by name.
+        intervals: From :meth:`ClassTable.intervals`; those of top-1 are shown.
+        worst: How many classes to name.
+        style: ``plain`` or ``markdown``.
+
+    Returns:
+        The text, without a newline at its end.
+
+    Raises:
+        ValueError: A baseline has other classes or test samples, or the style is unknown.
+    """
+    rows = [["", "subset", "tested", "top1", "interval", "top5", "mean class"]]
+    rows += _accuracy_rows(name, table, intervals or {})
+    for other_name, other in (baselines or {}).items():
+        mine, theirs = table.outcomes, other.outcomes
+        if table.classes != other.classes or mine.sample.tolist() != theirs.sample.tolist():
+            raise ValueError(
+                f"Baseline {other_name!r} has {len(theirs)} test samples of {len(other.classes)} "
+                f"classes that are not the table's {len(mine)} of {len(table.classes)}: evaluate "
+                "both on the same samples."
+            )
+        rows += _accuracy_rows(other_name, other, {})
+    for constant in ("majority", "chance"):
+        rate = _share(table.metrics[constant])
+        rows.append([constant, "all", str(table.counts["test"]), rate, "", "", ""])
+    shown = [column for column in range(len(rows[0])) if any(row[column] for row in rows[1:])]
+    accuracies = _layout([[row[column] for column in shown] for row in rows], style)
+    parts = [f"{table.protocol}: accuracy in percent", accuracies]
+    if mistaken := _mistaken_rows(table, worst):
+        header = ["lowest accuracy", "taken for", "tested", "top1"]
+        parts.append(_layout([header, *mistaken], style))
+    return "\n\n".join([*parts, render_counts(table)])
+
+
+def _accuracy_rows(
+    name: str, table: ClassTable, intervals: Mapping[str, tuple[float, float]]
+) -> list[list[str]]:
+    """A row for all test samples and one a subset; what does not exist is left empty."""
+    rows: list[list[str]] = []
+    for subset in ("", *table.subsets):
+        mark = f"/{subset}" if subset else ""
+        ends = intervals.get(f"top1{mark}")
+        values = [_share(table.metrics.get(f"{measure}{mark}")) for measure in _ACCURACIES]
+        values.insert(1, "" if ends is None else f"{_share(ends[0])} to {_share(ends[1])}")
+        tested = str(table.counts[f"test{mark}"])
+        rows.append([name, subset or "all", tested, *values])
+    return rows
+
+
+def _mistaken_rows(table: ClassTable, count: int) -> list[list[str]]:
+    """The worst classes, each with the three classes it is taken for most."""
+    rows: list[list[str]] = []
+    for row in worst_classes(table.confused_with(top=3), count):
+        others = [f"{other.name} ({other.count})" for other in row.taken_for]
+        rows.append([row.name, ", ".join(others), str(row.tested), _share(row.accuracy)])
+    return rows
+
+
+def _share(rate: float | None) -> str:
+    """A rate in percent with two decimals; empty where there is none."""
+    return "" if rate is None else f"{100.0 * rate:.2f}"
+
+
+def render_counts(table: GaitTable | ClassTable) -> str:
     """The counts in one line, then each note in one."""
     counts = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in table.counts.items())
     return "\n".join([f"Counts: {counts}.", *(f"Note: {note}" for note in table.notes)])

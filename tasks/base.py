@@ -23,16 +23,18 @@ from torch import nn
 from aclnet.checkpoint import load_checkpoint
 from aclnet.config import dump_settings, load_settings
 from aclnet.data.store import Store
-from aclnet.engine import CHECKPOINT, FitResult, fit
+from aclnet.engine import BEST, CHECKPOINT, FitResult, fit
 from aclnet.launch import make_fabric
 from aclnet.losses.objective import Objective
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.run_state import load_weights
-from aclnet.samplers import IdentitySampler
+from aclnet.samplers import IdentitySampler, Sampler, ShuffleSampler
 from aclnet.seeding import derive_seed
 from aclnet.skeleton import layout_from_dict
 from aclnet.task import TrainingTask
-from tasks.clips import ClipInput, ClipSource, Rows
+from aclnet.train_settings import TrainSettings
+from tasks.clip_source import ClipSource
+from tasks.clips import ClipInput, Rows
 from tasks.continuation import reached_epoch
 from tasks.run_folder import (
     RUN_INFO,
@@ -74,6 +76,10 @@ class TaskAdapter(ABC, Generic[SettingsT]):
     def training_samples(self) -> tuple[Store, Rows]:
         """The N training samples and their classes (N,) int64."""
 
+    def train_settings(self) -> TrainSettings:
+        """Settings of the training loop; a task may add to them, such as what to keep."""
+        return self.settings.train
+
     @abstractmethod
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
         """Figures to watch the training by, on samples that neither train nor test."""
@@ -85,18 +91,25 @@ def class_count(adapter: TaskAdapter[Any]) -> int:
 
 
 def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
-    """Training batches of an adapter: P identities with K samples, random windows."""
+    """Training batches of an adapter: random clips, grouped by class or shuffled."""
     settings = adapter.settings
     store, labels = adapter.training_samples()
-    sampler_settings = settings.sampler
-    sampler = IdentitySampler(
-        adapter.clip_input.bodies.expand(labels),
-        min(sampler_settings.identities_per_batch, class_count(adapter)),
-        sampler_settings.samples_per_identity,
-        settings.train.seed,
-        sampler_settings.steps_per_epoch,
-    )
-    return ClipSource(store, labels, sampler, adapter.clip_input, settings.train.seed)
+    numbers = adapter.clip_input.bodies.expand(labels)
+    chosen, seed = settings.sampler, settings.train.seed
+    sampler: Sampler
+    if chosen.kind == "shuffle":
+        # A batch norm cannot train on one clip: a last batch of one is left out.
+        drop_last = len(numbers) % chosen.batch_size == 1 and len(numbers) > chosen.batch_size
+        sampler = ShuffleSampler(len(numbers), chosen.batch_size, seed, drop_last)
+    else:
+        sampler = IdentitySampler(
+            numbers,
+            min(chosen.identities_per_batch, class_count(adapter)),
+            chosen.samples_per_identity,
+            seed,
+            chosen.steps_per_epoch,
+        )
+    return ClipSource(store, labels, sampler, adapter.clip_input, seed)
 
 
 def build_network(
@@ -147,7 +160,7 @@ def remarks(adapter: TaskAdapter[Any]) -> Iterator[str]:
     """Settings that do something else than they seem to say, one sentence each."""
     settings, people = adapter.settings, class_count(adapter)
     asked = settings.sampler.identities_per_batch
-    if asked > people:
+    if settings.sampler.kind == "identities" and asked > people:
         yield (
             f"a batch holds {people} people and not sampler.identities_per_batch={asked}: there "
             "are no more to train on"
@@ -207,7 +220,7 @@ def train(
     result = fit(
         task,
         build_source(adapter),
-        settings.train,
+        adapter.train_settings(),
         run,
         evaluate=evaluate,
         resume=resume,
@@ -218,7 +231,16 @@ def train(
     if fabric.is_global_zero:
         # Only now is it known that a run that went on was given its own settings.
         write_run_folder(run, settings, info)
+    best = adapter.train_settings().keep_best
+    if best is not None and fabric.is_global_zero and (run / BEST).is_file():
+        _fill(run / BEST, TrainingTask(network, objective))
+        network.eval()
     return network, result
+
+
+def _fill(path: Path, task: TrainingTask) -> None:
+    """Fill a task with the weights of a checkpoint."""
+    load_weights(task, load_checkpoint(path).get("task", {}), path)
 
 
 def _position(run: Path, begun: int | None, epochs: int) -> Iterator[str]:
@@ -232,9 +254,14 @@ def _position(run: Path, begun: int | None, epochs: int) -> Iterator[str]:
 
 
 def load_run(
-    run: Path, settings_class: type[SettingsT]
+    run: Path, settings_class: type[SettingsT], *, best: bool = False
 ) -> tuple[SettingsT, RunInfo, SkeletonNetwork, ClipInput]:
     """A trained run: its settings, what it was trained on, its network, its input.
+
+    Args:
+        run: the run's folder.
+        settings_class: the task's settings.
+        best: take the weights of the epoch that was best in validation, not the last epoch's.
 
     Raises:
         ValueError: the folder is no run, has no checkpoint yet, or its parts do not fit.
@@ -245,9 +272,8 @@ def load_run(
     layout = layout_from_dict(info.layout, f"{run / RUN_INFO}: layout")
     clip_input = ClipInput(settings.clip, layout, info.channels)
     network, objective = build_network(settings, info, clip_input)
-    content = load_checkpoint(run / CHECKPOINT)
     try:
-        load_weights(TrainingTask(network, objective), content.get("task", {}), run / CHECKPOINT)
+        _fill(run / (BEST if best else CHECKPOINT), TrainingTask(network, objective))
     except ValueError as error:
         raise ValueError(f"{error}; was {run / SETTINGS} or {RUN_INFO} edited?") from None
     return settings, info, network.eval(), clip_input

@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from aclnet.interrupts import Interrupted
+from tasks.action_commands import action_app
+from tasks.action_study_commands import add_study_commands
 from tasks.data_commands import data_app
 from tasks.gait_commands import gait_app
 
@@ -20,6 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, embed and evaluate on skeletons with affinity contrastive learning.",
 )
+add_study_commands(action_app)
+app.add_typer(action_app, name="action")
 app.add_typer(gait_app, name="gait")
 app.add_typer(data_app, name="data")
 

@@ -1,27 +1,21 @@
-"""From store to network: which clips train, how they are prepared, how they are embedded."""
+"""What the network sees of a recording: which frames, prepared how, as which streams."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, ValidationInfo, field_validator
-from torch import Tensor, nn
-from torch.nn import functional
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from torch import Tensor
 
 from aclnet.augmentation import AugmentSettings, augment
-from aclnet.batches import Batch
 from aclnet.bodies import BodySettings, BodyVariants
 from aclnet.config import Settings
+from aclnet.data.sampling import stretched_frames, uniform_frames
 from aclnet.data.store import Store
-from aclnet.data.windows import centre_windows, random_windows, sliding_windows
-from aclnet.models import SkeletonNetwork
-from aclnet.samplers import Sampler, rank_slice
-from aclnet.seeding import derive_seed
+from aclnet.data.windows import random_windows, windows_at
 from aclnet.skeleton import Layout
 from aclnet.streams import make_streams, stream_channels
 from aclnet.transforms import NormaliseSettings, mirror, normalise
@@ -34,8 +28,19 @@ class ClipSettings(Settings):
 
     Attributes:
         frames: T, frames in a clip.
-        step: distance of consecutive frames in the recording; 2 halves the frame rate.
+        sampling: "window": consecutive frames (`step` apart) from anywhere in the recording, for
+            movements that repeat; "uniform": one frame of each of T equal parts of the recording,
+            for movements that begin and end (PYSKL's uniform sampling; shorter recordings begin
+            anew); "stretch": as uniform, but shorter recordings are slowed down.
+        step: with windows, distance of consecutive frames; 2 halves the frame rate.
+        least_share: unless with windows, the least share of a recording that a training clip
+            covers; 1 is the whole recording, as in the released code.
         streams: what is shown, side by side on the channel axis (`aclnet.streams.STREAMS`).
+        motion: what a motion leads to: "clip": the clip's next frame, 0 at its last; "recording":
+            the recording's next frame, whatever the clip's next is (released code, 3-D); "joined":
+            as "clip", but over all clips of a test one after another (released code, 2-D).
+        confidence: of bones and motions: "mean" of the two joints', or "released": subtracted for
+            k-bones and motions, as the released code does in its 2-D layout.
         normalise: what is done to free clips from camera and place.
         augment: random changes of training clips.
         bodies: changed bodies that train as people of their own. Several sizes need
@@ -43,10 +48,14 @@ class ClipSettings(Settings):
     """
 
     frames: int = Field(default=60, ge=1)
+    sampling: Literal["window", "uniform", "stretch"] = "window"
     step: int = Field(default=1, ge=1)
+    least_share: float = Field(default=1.0, gt=0, le=1)
     streams: tuple[Literal["j", "b", "k", "jm", "bm", "km", "l"], ...] = Field(
         default=("j", "b", "jm"), min_length=1
     )
+    motion: Literal["clip", "recording", "joined"] = "clip"
+    confidence: Literal["mean", "released"] = "mean"
     normalise: NormaliseSettings = NormaliseSettings()
     augment: AugmentSettings = AugmentSettings()
     bodies: BodySettings = BodySettings()
@@ -68,29 +77,33 @@ class ClipSettings(Settings):
             )
         return bodies
 
+    @model_validator(mode="after")
+    def _fit_together(self) -> ClipSettings:
+        if self.motion == "recording" and self.normalise.heading == "frame":
+            raise ValueError(
+                "motion: recording looks at frames outside the clip, whose smoothed heading is not "
+                "known: set normalise.heading to clip or none, or motion to clip"
+            )
+        if self.motion == "recording" and self.augment.reverse > 0:
+            raise ValueError(
+                "motion: recording leads forward also where a clip runs backwards: set "
+                "augment.reverse to 0, or motion to clip"
+            )
+        if self.sampling != "window" and self.step != 1:
+            raise ValueError(f"step goes with sampling: window, and not with {self.sampling}")
+        return self
 
-class EmbedSettings(Settings):
-    """How a recording of any length becomes one embedding.
-
-    Attributes:
-        windows: "all": every window, `stride` frames apart, unit embeddings averaged; "centre": the
-            middle window alone, as GaitGraph does.
-        stride: frames between windows.
-        mirror: average with the mirror image. GaitGraph's test-time flip reverses an axis of
-            length 1 and changes nothing; this one does.
-        feature: "embedding" after the network's neck, or "pooled" before it.
-        batch_size: clips embedded at once.
-    """
-
-    windows: Literal["all", "centre"] = "all"
-    stride: int = Field(default=30, ge=1)
-    mirror: bool = True
-    feature: Literal["embedding", "pooled"] = "embedding"
-    batch_size: int = Field(default=256, ge=1)
+    def window_frames(self, lengths: Rows, phase: float) -> Rows:
+        """Frame numbers (N, T) of each recording's window at a place from 0 (first) to 1 (last)."""
+        room = np.maximum(lengths - ((self.frames - 1) * self.step + 1), 0)
+        return windows_at((room * phase).astype(np.int64), lengths, self.frames, self.step)
 
 
 class ClipInput:
-    """Turns stored clips into what the network sees; one object for training and test.
+    """Turns recordings into what the network sees; one object for training and test.
+
+    Everything is float32 from the store to the network. (The released code centres half-precision
+    files in half precision in the test, and in double precision in training.)
 
     Args:
         settings: clip settings.
@@ -105,8 +118,46 @@ class ClipInput:
         self.channels = stream_channels(settings.streams, len(channels))
         self.bodies = BodyVariants(settings.bodies, layout, self.dims)
 
-    def prepare(self, clips: Tensor) -> Tensor:
-        """Stored clips (N, M, T, V, C) to network input (N, M, T, V, channels), no randomness."""
+    def training_frames(self, lengths: Rows, generator: np.random.Generator) -> Rows:
+        """Frame numbers (N, T) of a random clip of each recording of `lengths` (N,)."""
+        settings = self.settings
+        if settings.sampling == "window":
+            return random_windows(lengths, settings.frames, generator, settings.step)
+        share = generator.uniform(settings.least_share, 1, len(lengths))
+        covered = np.maximum((share * lengths).astype(np.int64), 1)
+        first = np.floor(generator.random(len(lengths)) * (lengths - covered + 1)).astype(np.int64)
+        if settings.sampling == "uniform":
+            return first[:, None] + uniform_frames(covered, settings.frames, generator)
+        phase = generator.random((len(lengths), settings.frames))
+        return first[:, None] + stretched_frames(covered, settings.frames, phase)
+
+    def stored(self, store: Store, rows: Rows, frames: Rows) -> Tensor:
+        """Frames of a store as `prepare` and `augmented` take them.
+
+        Args:
+            store: the recordings.
+            rows: (N,) their rows.
+            frames: (N, T) frame numbers.
+
+        Returns:
+            (N, M, T, V, C); with `motion: recording` (N, M, 2 T, V, C), each clip's frames and
+            then the frames that follow each of them in the recording.
+        """
+        if self.settings.motion == "recording":
+            following = np.minimum(frames + 1, store.lengths[rows][:, None] - 1)
+            frames = np.concatenate([frames, following], axis=1)
+        return torch.from_numpy(store.gather(rows, frames))
+
+    def prepare(self, clips: Tensor, hidden: Rows | None = None) -> Tensor:
+        """Stored clips to network input (N, M, T, V, channels), no randomness.
+
+        Args:
+            clips: from `stored`.
+            hidden: joints set to zero, as where a detector did not see them.
+        """
+        if hidden is not None:
+            clips = clips.clone()
+            clips[..., hidden, :] = 0  # before anything is measured on them
         return self._streams(normalise(clips, self.layout, self.dims, self.settings.normalise))
 
     def prepare_mirrored(self, clips: Tensor) -> Tensor:
@@ -121,129 +172,17 @@ class ClipInput:
         return self._streams(clips)
 
     def _streams(self, clips: Tensor) -> Tensor:
-        return make_streams(clips, self.layout, self.settings.streams, self.dims)
-
-
-class ClipSource:
-    """Training batches: random windows of a store's samples, a pure function of epoch and step.
-
-    Every sample stands for as many as there are bodies: number `row * count + variant` of
-    the sampler is the row's recording with that variant's body, and its class likewise.
-
-    Args:
-        store: the N training samples.
-        labels: (N,) class of each sample, before variants.
-        sampler: chooses the numbers of each global batch, 0..N * variants - 1.
-        clip_input: clip length, frame step and variants.
-        seed: with epoch and step it determines the windows, whatever the number of ranks.
-    """
-
-    def __init__(
-        self, store: Store, labels: Rows, sampler: Sampler, clip_input: ClipInput, seed: int
-    ) -> None:
-        self.store = store
-        self.labels = clip_input.bodies.expand(labels)
-        self.sampler = sampler
-        self.clip_input = clip_input
-        self.seed = seed
-        self._names = store.index["sample"].to_numpy()
-        self._epoch = -1
-        self._batches: list[Rows] = []
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches an epoch."""
-        return self.sampler.steps_per_epoch
-
-    def batch(self, epoch: int, step: int, rank: int, world: int) -> Batch:
-        """This rank's share of the global batch of a step; clips as stored, variants applied."""
-        if epoch != self._epoch:
-            self._epoch, self._batches = epoch, self.sampler.batches(epoch)
-        numbers = self._batches[step]
-        rows, variant = np.divmod(numbers, self.clip_input.bodies.count)
-        # Windows are drawn for the global batch, so that one rank and several see the same clips.
-        generator = np.random.default_rng(derive_seed("windows", self.seed, epoch, step))
-        clip = self.clip_input.settings
-        frames = random_windows(self.store.lengths[rows], clip.frames, generator, clip.step)
-        mine = rank_slice(np.arange(len(rows)), rank, world, self.sampler.samples_per_identity)
-        clips = torch.from_numpy(self.store.gather(rows[mine], frames[mine]))
-        return Batch(
-            clips=self.clip_input.bodies.apply(clips, torch.from_numpy(variant[mine])),
-            labels=torch.from_numpy(self.labels[numbers[mine]]),
-            samples=self._names[rows[mine]].tolist(),
+        following = None
+        if self.settings.motion == "recording":
+            clips, following = clips.chunk(2, dim=2)
+        return make_streams(
+            clips,
+            self.layout,
+            self.settings.streams,
+            self.dims,
+            confidence=self.settings.confidence,
+            following=following,
         )
 
 
-@torch.no_grad()
-def embed(
-    network: SkeletonNetwork,
-    store: Store,
-    clip_input: ClipInput,
-    settings: EmbedSettings,
-    progress: Callable[[int, int], None] | None = None,
-) -> npt.NDArray[np.float32]:
-    """One unit-length embedding a sample: the mean over its windows' unit embeddings, normalised.
-
-    Args:
-        network: put into evaluation mode for the call and given back as it was.
-        store: the samples to embed.
-        clip_input: prepares clips as in training.
-        settings: windows, mirror image, feature.
-        progress: called with windows done and windows in all.
-
-    Returns:
-        (N, D) float32.
-
-    Raises:
-        ValueError: there is no sample.
-    """
-    if not len(store):
-        raise ValueError(f"there is nothing to embed: {store.info.name} holds no sample")
-    clip = clip_input.settings
-    if settings.windows == "centre":
-        owner = np.arange(len(store), dtype=np.int64)
-        frames = centre_windows(store.lengths, clip.frames, clip.step)
-    else:
-        owner, frames = sliding_windows(store.lengths, clip.frames, settings.stride, clip.step)
-    device = next(network.parameters()).device
-    sums = torch.zeros(len(store), network.classifier.in_features)
-    with _evaluating(network):
-        for first in range(0, len(owner), settings.batch_size):
-            part = slice(first, first + settings.batch_size)
-            clips = torch.from_numpy(store.gather(owner[part], frames[part])).to(device)
-            vectors = _unit_feature(network, clip_input.prepare(clips), settings.feature)
-            if settings.mirror:
-                mirrored = clip_input.prepare_mirrored(clips)
-                vectors = vectors + _unit_feature(network, mirrored, settings.feature)
-            # Added up on the CPU, where the order of the sum does not change from run to run.
-            sums.index_add_(0, torch.from_numpy(owner[part]), vectors.cpu())
-            if progress is not None:
-                progress(min(first + settings.batch_size, len(owner)), len(owner))
-    return functional.normalize(sums, dim=1).numpy()
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards every module is in its own mode again, after an error too."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def _unit_feature(network: SkeletonNetwork, clips: Tensor, feature: str) -> Tensor:
-    output = network(clips)
-    vectors = output.embedding if feature == "embedding" else output.pooled
-    return functional.normalize(vectors.float(), dim=1)
-
-
-__all__ = [
-    "ClipInput",
-    "ClipSettings",
-    "ClipSource",
-    "EmbedSettings",
-    "embed",
-]
+__all__ = ["ClipInput", "ClipSettings", "Rows"]

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from aclnet.data.store import Store, open_store
 from aclnet.data.walker_settings import WALKERS_VERSION
@@ -42,6 +43,8 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
         return _checked(open_store(path), settings)
     target = cache / f"{path.resolve().stem}-{_digest(_identity(settings))}"
 
+    options: dict[str, Any] = dict(settings.options)
+
     def make() -> None:
         from aclnet.data.convert import convert
 
@@ -52,6 +55,8 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
             format=settings.format,
             layout=settings.layout,
             map_to=settings.map_to,
+            prepare=settings.prepare,
+            **options,
         )
 
     return _made_once(target, make, f"converting {path} into {target}", report)
@@ -157,6 +162,9 @@ def _identity(settings: DataSettings) -> dict[str, object]:
         "changed": newest,
         "layouts": [layout.read_text("utf-8") for layout in layouts if layout.is_file()],
         **settings.model_dump(mode="json", include={"format", "layout", "map_to"}),
+        # Without options as it was before there were any: stores made then are found again.
+        **({"options": settings.options} if settings.options else {}),
+        **({} if settings.prepare == "none" else {"prepare": settings.prepare}),
     }
 
 

@@ -26,8 +26,9 @@ from protocols.gallery_probe import GalleryProbe, load_protocol
 from protocols.view_table import GaitTable
 from tasks.base import Report, TaskAdapter, label_rows
 from tasks.baselines import standardised_bone_lengths
-from tasks.clips import Rows, embed
+from tasks.clips import Rows
 from tasks.data_sources import without_short
+from tasks.embedding import embed
 from tasks.identities import IdentitySettings, divide_identities
 from tasks.settings import TaskSettings
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from tasks.command_options import (
+    RECIPE_HELP,
+    Cache,
+    Data,
+    JsonFile,
+    Overrides,
+    Recipe,
+    command_line,
+    default_folder,
+    recipe_settings,
+    say,
+    seed_numbers,
+)
 
 if TYPE_CHECKING:
     from tasks.gait import GaitSettings
@@ -17,22 +28,6 @@ if TYPE_CHECKING:
 gait_app = typer.Typer(no_args_is_help=True, help="Recognise people by their walk.")
 
 DEFAULT_RECIPE = "gait/walkers"
-RECIPE_HELP = "A recipe: a YAML file, or a shipped one such as gait/casia_b."
-
-Recipe = Annotated[str, typer.Option("--config", "-c", help=RECIPE_HELP)]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        help="A store, or a file or folder that `aclnet-task data convert` reads; "
-        "instead of the recipe's data."
-    ),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", "-s", help="Change one setting, such as train.seed=1; repeatable."),
-]
-Cache = Annotated[Path, typer.Option(help="Folder for converted and generated data.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the record here.")]
 
 
 class Rule(StrEnum):
@@ -77,7 +72,7 @@ def train_command(
     from tasks.gait_run import train_and_evaluate
     from tasks.run_folder import SETTINGS
 
-    folder = run or _default_folder(config or DEFAULT_RECIPE)
+    folder = run or default_folder(config or DEFAULT_RECIPE)
     if config is None and resume and (folder / SETTINGS).is_file():
         config = str(folder / SETTINGS)
     settings = _settings(config or DEFAULT_RECIPE, data, overrides)
@@ -85,10 +80,10 @@ def train_command(
         settings,
         folder,
         cache,
-        command=_command_line(),
+        command=command_line(),
         resume=resume,
         overwrite=overwrite,
-        report=_say,
+        report=say,
     )
     if result is None:
         return
@@ -135,9 +130,9 @@ def eval_command(
         "rule": None if rule is None else rule.value,
     }
     if run is not None and embeddings is None:
-        record, text = evaluate_run(run, choice, metric, seed, _command_line())
+        record, text = evaluate_run(run, choice, metric, seed, command_line())
     elif embeddings is not None and run is None:
-        record, text = evaluate_file(embeddings, choice, metric, seed or 0, _command_line())
+        record, text = evaluate_file(embeddings, choice, metric, seed or 0, command_line())
     else:
         raise ValueError("give either --run RUN or --embeddings FILE")
     if json is not None:
@@ -159,7 +154,7 @@ def embed_command(
 
     if out.suffix != ".npz":  # said before the work, not after it
         raise ValueError(f"--out {out}: embeddings are written as .npz, so the name must end so")
-    embedded = embed_data(run, data, cache, _say)
+    embedded = embed_data(run, data, cache, say)
     embedded.save(out)
     typer.echo(f"{len(embedded)} embeddings of {embedded.embedding.shape[1]} numbers in {out}")
 
@@ -185,49 +180,22 @@ def study_command(
     """
     from tasks.gait_study import study
 
-    default = _default_folder(config)
+    default = default_folder(config)
     folder = runs or default.with_name(f"study-{default.name}")
     text = study(
         lambda changes: _settings(config, data, [*(overrides or []), *changes]),
         objectives=[name.strip() for name in objectives.split(",")],
-        seeds=_seeds(seeds),
+        seeds=seed_numbers(seeds),
         runs=folder,
         results=results or folder,
         cache=cache,
-        command=_command_line(),
-        report=_say,
+        command=command_line(),
+        report=say,
     )
     typer.echo(f"\n{text}")
 
 
-def _default_folder(config: str) -> Path:
-    return Path("runs") / Path(config).with_suffix("").name
-
-
-def _seeds(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise ValueError(f"--seeds {text!r}: expected whole numbers by commas, such as 0,1,2")
-    return [int(part) for part in parts]
-
-
 def _settings(config: str, data: Path | None, overrides: list[str] | None) -> GaitSettings:
-    from aclnet.config import load_settings
-    from tasks.data_sources import require_data
     from tasks.gait import GaitSettings
-    from tasks.recipes import find_recipe
 
-    settings = load_settings(GaitSettings, find_recipe(config), overrides or [])
-    if data is not None:
-        named = settings.data.model_copy(update={"path": data})
-        settings = settings.model_copy(update={"data": named})
-    require_data(settings.data, f"recipe {config}")
-    return settings
-
-
-def _say(sentence: str) -> None:
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(sentence)
-
-
-def _command_line() -> str:
-    return shlex.join(["aclnet-task", *sys.argv[1:]])
+    return recipe_settings(GaitSettings, config, data, overrides)

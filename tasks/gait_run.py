@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from aclnet.interrupts import Interrupted
-from aclnet.launch import make_fabric
 from aclnet.models import SkeletonNetwork
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.records import DatasetReference, ResultRecord
 from protocols.tables import render_gait
 from protocols.view_table import GaitTable
-from tasks.base import Report, load_run, train
-from tasks.clips import embed
+from tasks.base import Report, load_run
 from tasks.data_sources import open_data, without_short
+from tasks.embedding import embed
 from tasks.environment import describe_environment
 from tasks.gait import GaitAdapter, GaitSettings, labelled
-from tasks.run_folder import check_run_folder, require_run, start_run_folder
+from tasks.run_folder import require_run
 from tasks.settings import DataSettings
+from tasks.training_run import going_on, train_on_data
 
 EMBEDDINGS, RECORD, BASELINE_RECORD = "embeddings.npz", "record.json", "record-bone-length.json"
 BASELINE = "bone-length"
@@ -69,47 +66,24 @@ def train_and_evaluate(
     Raises:
         ValueError: settings, data and folder do not fit; see `tasks.base.train` for the others.
     """
-    fabric = make_fabric(settings.train)
-    first = fabric.is_global_zero
-    if not first:
-        report = None
-    with _going_on(run):
-        adapter: GaitAdapter | None = None
-        try:
-            if first:
-                check_run_folder(run, resume, overwrite)
-                adapter = GaitAdapter(settings, open_data(settings.data, cache, report), report)
-                # Only now, with sound settings and data, may an older run be deleted.
-                start_run_folder(run, resume, overwrite)
-        finally:
-            # Data are converted by one; the others open what it made, or leave the error to it.
-            ready = fabric.broadcast(adapter is not None)
-        if not ready:
-            return None
-        adapter = adapter or GaitAdapter(settings, open_data(settings.data, cache))
-        if report is not None:
-            report(_division(adapter))
-        network, fitted = train(adapter, run, resume=resume, fabric=fabric, report=report)
-        return _judge(adapter, network, run, fitted.seconds, command, report) if first else None
-
-
-@contextmanager
-def _going_on(run: Path) -> Iterator[None]:
-    """Ctrl-C outside the training loop (which has its own) says how to go on as well."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"stopped; what was trained is saved in {run}: give the same command again with "
-            "--resume to go on"
-        ) from None
+    with going_on(run):
+        trained = train_on_data(
+            lambda say: GaitAdapter(settings, open_data(settings.data, cache, say), say),
+            run,
+            settings.train,
+            resume=resume,
+            overwrite=overwrite,
+            describe=_division,
+            report=report,
+        )
+        return None if trained is None else _judge(*trained, run, command, report)
 
 
 def _judge(
     adapter: GaitAdapter,
     network: SkeletonNetwork,
-    run: Path,
     seconds: float,
+    run: Path,
     command: str,
     report: Report | None,
 ) -> GaitResult:

@@ -133,7 +133,7 @@ def require_run(run: Path) -> None:
     if not (run / SETTINGS).is_file() or not (run / RUN_INFO).is_file():
         raise ValueError(
             f"{run} is not a run: it has no {SETTINGS} and {RUN_INFO}; give the folder that "
-            "`aclnet-task gait train` wrote"
+            "`aclnet-task ... train` wrote"
         )
 
 

@@ -13,7 +13,8 @@ from aclnet.losses.objective import ObjectiveSettings
 from aclnet.models import ModelSettings
 from aclnet.models.temporal_conv import TemporalConvSettings
 from aclnet.train_settings import TrainSettings
-from tasks.clips import ClipSettings, EmbedSettings
+from tasks.clips import ClipSettings
+from tasks.embedding import EmbedSettings
 
 
 class DataSettings(Settings):
@@ -27,6 +28,9 @@ class DataSettings(Settings):
         format: the format of `path`, where it is not recognised.
         layout: joint layout of `path`, where the file does not tell.
         map_to: change to this layout by joint name.
+        options: the format's own options, such as `split: fold` for an .npz.
+        prepare: "main_person": the main person first, its empty frames left out, the recording
+            centred on it (`aclnet.data.prepare`); done once, in the conversion.
         min_frames: shorter sequences are left out and counted.
         walkers: settings of the synthetic walkers.
     """
@@ -36,6 +40,8 @@ class DataSettings(Settings):
     format: str | None = None
     layout: str | None = None
     map_to: str | None = None
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    prepare: Literal["none", "main_person"] = "none"
     min_frames: int = Field(default=1, ge=1)
     walkers: WalkerSettings = WalkerSettings()
 
@@ -49,14 +55,19 @@ class NetworkSettings(Settings):
 
 
 class SamplerSettings(Settings):
-    """Training batches: P identities with K samples each.
+    """Training batches: P identities (or classes) with K samples each, or all samples shuffled.
 
     Attributes:
+        kind: "identities": P x K, for few samples of many people; "shuffle": every sample once an
+            epoch.
+        batch_size: with shuffle, samples in a global batch; the last one of an epoch may be less.
         identities_per_batch: P; fewer where there are fewer people.
         samples_per_identity: K.
         steps_per_epoch: batches an epoch; by default as many as show every sample about once.
     """
 
+    kind: Literal["identities", "shuffle"] = "identities"
+    batch_size: int = Field(default=64, ge=2)
     identities_per_batch: int = Field(default=16, ge=2)
     samples_per_identity: int = Field(default=4, ge=2)
     steps_per_epoch: int | None = Field(default=None, ge=1)

@@ -65,7 +65,7 @@ def test_wheel_holds_what_it_needs_and_no_more(wheel: Path) -> None:
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     wanted = {
         name.replace("configs/", "tasks/configs/") if name.startswith("configs/") else name
-        for pattern in ("*.py", "*.yaml", "*.csv", "py.typed")
+        for pattern in ("*.py", "*.yaml", "*.csv", "*.txt", "py.typed")
         for name in tracked(pattern)
     }
     assert wanted == {name for name in names if not name.startswith(information)}

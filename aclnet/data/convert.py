@@ -1,4 +1,4 @@
-"""From a file in some format to a store, with the joints in another layout if asked."""
+"""From a file in some format to a store: joints in another layout, main person first, if asked."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aclnet.data.formats import Progress, read
+from aclnet.data.prepare import layout_centre, prepare_recording
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import Store, write_store
-from aclnet.skeleton import Layout, layout_from_dict, load_layout, map_layout
+from aclnet.joint_map import map_joints
+from aclnet.skeleton import Layout, layout_from_dict, load_layout
 
 
 def convert(
@@ -20,6 +22,7 @@ def convert(
     format: str | None = None,
     layout: Layout | str | Path | None = None,
     map_to: Layout | str | Path | None = None,
+    prepare: Literal["none", "main_person"] = "none",
     min_frames: int = 0,
     dtype: Literal["float32", "float16"] = "float32",
     overwrite: bool = False,
@@ -33,8 +36,11 @@ def convert(
         target: the store's folder.
         format: as `aclnet.data.formats.read`.
         layout: the joints of the source, where it does not say them.
-        map_to: the layout that the store shall have; joints are found by name.
-        min_frames: shorter sequences are left out and counted.
+        map_to: the layout that the store shall have; joints are found by name, or derived of
+            others where that layout says how (coco20 of coco17).
+        prepare: "main_person": the main person first, its empty frames left out (and counted), the
+            recording centred on its spine (`aclnet.data.prepare`, the release's 3-D preparation).
+        min_frames: sequences that are shorter in the source are left out and counted.
         dtype: of the stored frames.
         overwrite: replace a store that is already there.
         progress: told how far the reader is.
@@ -50,19 +56,46 @@ def convert(
     if map_to is not None:
         wanted = map_to if isinstance(map_to, Layout) else load_layout(map_to)
         info, samples = map_samples(info, samples, wanted)
+    if prepare == "main_person":
+        info, samples = prepare_samples(info, samples)
     return write_store(target, samples, info, dtype, overwrite)
 
 
 def map_samples(
     info: StoreInfo, samples: Iterator[Sample], target: Layout
 ) -> tuple[StoreInfo, Iterator[Sample]]:
-    """The same samples with the joints of another layout, found by name.
+    """The same samples with the joints of another layout, found by name or derived of others.
 
     Raises:
         ValueError: the samples' layout lacks a joint of the target.
     """
-    columns = map_layout(layout_from_dict(info.layout), target)
+    joints = map_joints(layout_from_dict(info.layout), target)
     settings = {**info.settings, "mapped_from": info.layout["name"]}
+    if joints.derived:
+        settings["derived"] = [target.joints[column] for column, _ in joints.derived]
     # The copy shares `dropped` with the reader, which goes on counting there.
     mapped = info.model_copy(update={"layout": target.to_dict(), "settings": settings})
-    return mapped, (replace(sample, frames=sample.frames[:, :, columns]) for sample in samples)
+    return mapped, (replace(sample, frames=joints.apply(sample.frames)) for sample in samples)
+
+
+def prepare_samples(
+    info: StoreInfo, samples: Iterator[Sample]
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """The same samples with the main person first, without its empty frames, centred on it.
+
+    Raises:
+        ValueError: the samples' layout has no joint spine.
+    """
+    joint = layout_centre(layout_from_dict(info.layout))
+    settings = {**info.settings, "prepare": "main_person"}
+    prepared = info.model_copy(update={"settings": settings})
+
+    def each() -> Iterator[Sample]:
+        for sample in samples:
+            made = prepare_recording(sample.frames, joint, dims=info.dims)
+            if len(made.kept) < len(sample.frames):
+                missing = len(sample.frames) - len(made.kept)
+                prepared.count_dropped("frames without the main person", missing)
+            yield replace(sample, frames=made.frames)
+
+    return prepared, each()

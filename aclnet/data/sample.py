@@ -7,11 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SCHEMA_VERSION = 1
 FIELDS = ("identity", "label", "condition", "view", "take", "camera", "split")
 COLUMNS = ("sample", "start", "length", *FIELDS)
+SIZE_COLUMN = "image_size"
+"""The last column of an index, there only where some sample says the size of its video."""
 
 Frames = npt.NDArray[np.floating[Any]]
 
@@ -21,6 +23,9 @@ class StoreInfo(BaseModel):
 
     A reader hands out a StoreInfo before its first sample and counts what it leaves out in
     `dropped` while its samples are drawn; the counts are complete when the last one is.
+
+    `classes` are the class names in the order of the class numbers, where the source has such an
+    order; every label is then one of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,12 +36,23 @@ class StoreInfo(BaseModel):
     channels: tuple[str, ...]
     unit: Literal["pixel", "metre", "normalised"]
     image_size: tuple[int, int] | None = None
+    classes: tuple[str, ...] = ()
     fps: float | None = None
     synthetic: bool = False
     source: str = ""
     dropped: dict[str, int] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
     fingerprint: str = ""
+
+    @field_validator("classes")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in value if value.count(name) > 1})
+        if twice or "" in value:
+            raise ValueError(
+                f"classes must be names, each once, not empty or repeated: {', '.join(twice)}"
+            )
+        return value
 
     def count_dropped(self, reason: str, count: int = 1) -> None:
         """Add to the number of things that the reader left out for a reason."""
@@ -50,7 +66,11 @@ class StoreInfo(BaseModel):
 
 @dataclass
 class Sample:
-    """One recording of one person or group: frames (T, M, V, C) and what is known about it."""
+    """One recording of one person or group: frames (T, M, V, C) and what is known about it.
+
+    `image_size` is the width and height of its video in pixels, where the recordings of a store
+    differ in it; where they do not, `StoreInfo.image_size` says it once.
+    """
 
     sample: str
     frames: npt.NDArray[Any]
@@ -61,3 +81,4 @@ class Sample:
     take: str = ""
     camera: str = ""
     split: str = ""
+    image_size: tuple[int, int] | None = None

@@ -5,11 +5,12 @@ store/
   store.json   StoreInfo: what the numbers are, where they come from, what the reader dropped
   frames.npy   (F, M, V, C) float32 or float16: the frames of all samples, one after another
   index.csv    one row a sample: sample, start, length, identity, label, condition, view, take,
-               camera, split
+               camera, split, and image_size where the videos' sizes differ
 ```
 
 Metadata are text, so that view "018" stays "018"; an unknown field is empty. A sample of T frames
-is `frames[start : start + length]`, axes (T, M, V, C).
+is `frames[start : start + length]`, axes (T, M, V, C). An image size is text like "340x256", width
+and height in pixels.
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
-from aclnet.data.sample import COLUMNS, FIELDS, SCHEMA_VERSION, Frames, Sample, StoreInfo
+from aclnet.data.sample import (
+    COLUMNS,
+    FIELDS,
+    SCHEMA_VERSION,
+    SIZE_COLUMN,
+    Frames,
+    Sample,
+    StoreInfo,
+)
 from aclnet.data.writer import StoreWriter
 from aclnet.skeleton import Layout, layout_from_dict
 
@@ -51,7 +60,7 @@ class Store:
 
     Args:
         info: the description.
-        index: one row a sample with the columns `COLUMNS`.
+        index: one row a sample with the columns `COLUMNS` and, maybe, `image_size`.
         frames: (F, M, V, C).
         path: the folder, if the store lies in one.
     """
@@ -121,6 +130,18 @@ class Store:
         _check_range(frame, self.lengths[row][:, None], f"{self._where}: frame number")
         clips = self.frames[self.starts[row][:, None] + frame]
         return np.ascontiguousarray(clips.transpose(0, 2, 1, 3, 4), dtype=np.float32)
+
+    @property
+    def image_width(self) -> FloatArray:
+        """The width of each sample's video in pixels: float32 (N,), NaN where it is not known.
+
+        A sample without a size of its own takes that of the store's description.
+        """
+        whole = self.info.image_size[0] if self.info.image_size else np.nan
+        if SIZE_COLUMN not in self.index:
+            return np.full(len(self), whole, dtype=np.float32)
+        widths = [float(size.partition("x")[0] or whole) for size in self.index[SIZE_COLUMN]]
+        return np.array(widths, dtype=np.float32)
 
     @property
     def _where(self) -> str:
@@ -209,8 +230,10 @@ def _read_info(path: Path) -> StoreInfo:
 
 def _read_index(path: Path) -> pd.DataFrame:
     index = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    if tuple(index.columns) != COLUMNS:
+    if tuple(index.columns) not in (COLUMNS, (*COLUMNS, SIZE_COLUMN)):
         raise ValueError(f"{path.name} has columns {', '.join(index.columns)}")
+    if SIZE_COLUMN in index and not index[SIZE_COLUMN].str.fullmatch(r"([1-9]\d*x[1-9]\d*)?").all():
+        raise ValueError(f"{path.name} has an {SIZE_COLUMN} that is not like 340x256")
     return index.astype({"start": np.int64, "length": np.int64})
 
 

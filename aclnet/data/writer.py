@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from aclnet.data.sample import COLUMNS, FIELDS, Frames, Sample, StoreInfo
+from aclnet.data.sample import COLUMNS, FIELDS, SIZE_COLUMN, Frames, Sample, StoreInfo
 from aclnet.skeleton import layout_from_dict
 
 
@@ -45,6 +45,8 @@ class StoreWriter:
         self._joints = layout_from_dict(info.layout, f"{path}: layout").joint_count
         self._overwrite = overwrite
         self._rows: list[tuple[str, ...]] = []
+        self._sizes: list[str] = []
+        self._classes = frozenset(info.classes)
         self._keys: set[str] = set()
         self._count = 0
         self._persons: int | None = None
@@ -70,7 +72,8 @@ class StoreWriter:
 
         Raises:
             ValueError: the key is empty or already there, a field holds control characters, the
-                shape does not fit, or a value is too large for the dtype.
+                label is not one of the description's classes, the image size is not two positive
+                numbers, the shape does not fit, or a value is too large for the dtype.
         """
         frames = self._cast(sample)
         row = (sample.sample, *(getattr(sample, name) for name in FIELDS))
@@ -79,6 +82,13 @@ class StoreWriter:
                 raise ValueError(f"sample {sample.sample!r}: {name} must be plain text: {value!r}")
         if not sample.sample or sample.sample in self._keys:
             raise ValueError(f"{self.path}: sample key {sample.sample!r} is empty or not unique")
+        if self._classes and sample.label not in self._classes:
+            raise ValueError(
+                f"sample {sample.sample!r}: label {sample.label!r} is not one of the "
+                f"{len(self._classes)} classes of {self.info.name} "
+                f"({_shortened(self.info.classes)})"
+            )
+        size = _size_text(sample)
         if not self._rows:
             self._persons = frames.shape[1]
             self._file.write(self._header())
@@ -86,6 +96,7 @@ class StoreWriter:
         self._hash.update(content)
         self._file.write(content)
         self._keys.add(sample.sample)
+        self._sizes.append(size)
         self._rows.append((row[0], str(self._count), str(len(frames)), *row[1:]))
         self._count += len(frames)
 
@@ -111,6 +122,11 @@ class StoreWriter:
             )
         return cast_frames
 
+    def _index(self) -> pd.DataFrame:
+        index = pd.DataFrame(self._rows, columns=list(COLUMNS))
+        # Only where there is something to say: the other stores keep their bytes and fingerprints.
+        return index.assign(**{SIZE_COLUMN: self._sizes}) if any(self._sizes) else index
+
     def _header(self) -> bytes:
         return _npy_header((self._count, self._persons or 1, self._joints), self)
 
@@ -131,9 +147,7 @@ class StoreWriter:
         self._file.seek(0)
         self._file.write(self._header())
         self._file.close()
-        index = pd.DataFrame(self._rows, columns=list(COLUMNS)).to_csv(
-            index=False, lineterminator="\n"
-        )
+        index = self._index().to_csv(index=False, lineterminator="\n")
         self._hash.update(index.encode())
         (self._temporary / "index.csv").write_bytes(index.encode())
         info = self.info.model_copy(update={"fingerprint": self._hash.hexdigest()})
@@ -161,6 +175,23 @@ def _npy_header(shape: tuple[int, int, int], writer: StoreWriter) -> bytes:
         },
     )
     return buffer.getvalue()
+
+
+def _size_text(sample: Sample) -> str:
+    """Width and height like 340x256, or nothing where they are not known."""
+    size = sample.image_size
+    if size is None:
+        return ""
+    if len(size) != 2 or not all(int(edge) == edge and edge > 0 for edge in size):
+        raise ValueError(
+            f"sample {sample.sample!r}: image_size must be width and height in whole pixels above "
+            f"0, not {size}"
+        )
+    return f"{int(size[0])}x{int(size[1])}"
+
+
+def _shortened(names: tuple[str, ...]) -> str:
+    return ", ".join(names if len(names) <= 6 else (*names[:5], "..."))
 
 
 def _beside(path: Path, kind: str) -> Path:

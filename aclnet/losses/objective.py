@@ -1,4 +1,7 @@
-"""The training objective: cross-entropy with the two affinity contrastive terms (Eq. 16)."""
+"""The training objective: cross-entropy with the two affinity contrastive terms (Eq. 16).
+
+Beside them, or in their place, any loss of pytorch-metric-learning may stand as a baseline.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from aclnet.config import Settings
 from aclnet.distributed import row_counts, world_size
 from aclnet.losses.inter import InterClassLoss
 from aclnet.losses.intra import IntraClassLoss, IntraStart
+from aclnet.losses.metric_learning import MetricLoss, MetricLossSettings
 from aclnet.losses.projection import at_least_float32, full_precision
 from aclnet.variant import Variant
 
@@ -53,17 +57,27 @@ class ObjectiveSettings(Settings):
         description="when the intra-class term begins (variant: released waits for "
         "the full queue, paper does not)",
     )
+    metric: MetricLossSettings | None = Field(
+        None, description="a loss of pytorch-metric-learning on the same feature; null: none"
+    )
 
     @property
     def name(self) -> str:
-        """`ce`, `ce+inter`, `ce+intra` or `acl`, from the terms in use."""
+        """The terms in use: `ce`, `ce+inter`, `ce+intra` or `acl`, then `+` a metric loss.
+
+        Where one temperature serves families of any size, the inter-class term is without the
+        paper's family-aware temperature: `ce+inter-fat`, `acl-fat` (the ablation, Table VIII).
+        """
         if self.inter_weight == 0:
-            return "ce" if self.intra_weight == 0 else "ce+intra"
-        return "ce+inter" if self.intra_weight == 0 else "acl"
+            terms = "ce" if self.intra_weight == 0 else "ce+intra"
+        else:
+            terms = "ce+inter" if self.intra_weight == 0 else "acl"
+            terms += "-fat" if len(set(self.temperatures)) == 1 else ""
+        return terms if self.metric is None else f"{terms}+{self.metric.name}"
 
 
 class Objective(nn.Module):
-    """Weighted sum of cross-entropy, inter-class and intra-class terms.
+    """Weighted sum of cross-entropy, inter-class, intra-class and metric terms.
 
     It has parameters (the projections) and must live inside the module that
     `DistributedDataParallel` wraps. Its state is equal on every rank by construction.
@@ -75,7 +89,8 @@ class Objective(nn.Module):
         generator: source of the initial weights and centres; None: torch's default generator.
 
     Raises:
-        ValueError: if there are fewer than 2 classes or the feature has no entries.
+        ValueError: if there are fewer than 2 classes, the feature has no entries, or the metric
+            loss cannot be made (see `MetricLoss`).
     """
 
     def __init__(
@@ -100,10 +115,15 @@ class Objective(nn.Module):
         self.feature_dim = feature_dim
         self.inter_loss = _inter_loss(settings, class_count, feature_dim, generator)
         self.intra_loss = _intra_loss(settings, feature_dim, generator)
+        self.metric_loss = (
+            None
+            if settings.metric is None
+            else MetricLoss(settings.metric, class_count, feature_dim, generator)
+        )
 
     @property
     def name(self) -> str:
-        """`ce`, `ce+inter`, `ce+intra` or `acl`, from the terms in use."""
+        """The terms in use (see `ObjectiveSettings.name`)."""
         return self.settings.name
 
     def set_epoch(self, epoch: int) -> None:
@@ -130,9 +150,9 @@ class Objective(nn.Module):
 
         Returns:
             `loss`, the weighted sum with gradient, and the parts in use, unweighted and without
-            gradient: `ce`, `inter`, `intra`; all () and at least float32. With several ranks the
-            averages of `loss` and of its gradient over the ranks are those of one rank with the
-            joined batch.
+            gradient: `ce`, `inter`, `intra`, `metric`; all () and at least float32. With several
+            ranks the averages of `loss` and of its gradient over the ranks are those of one rank
+            with the joined batch.
 
         Raises:
             ValueError: if shapes or types do not fit, or, on the CPU, a label is out of range.
@@ -156,6 +176,9 @@ class Objective(nn.Module):
             if self.intra_loss is not None:
                 parts["intra"] = self.intra_loss(feature, labels, counts)
                 loss = loss + self.settings.intra_weight * parts["intra"]
+            if self.metric_loss is not None:
+                parts["metric"] = self.metric_loss(feature, labels, counts)
+                loss = loss + self.metric_loss.settings.weight * parts["metric"]
         return {"loss": loss, **{name: part.detach() for name, part in parts.items()}}
 
     def _check(self, logits: Tensor, feature: Tensor, labels: Tensor) -> None:

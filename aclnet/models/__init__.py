@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from aclnet.models.affinity_gcn import AffinityGcnSettings
+from aclnet.models.ctr_gcn import CtrGcnSettings
 from aclnet.models.encoder import Encoder, EncoderOutput, EncoderSettings
 from aclnet.models.heads import NetworkOutput, SkeletonNetwork
 from aclnet.models.resgcn import ResGcnSettings
+from aclnet.models.st_gcn import StGcnSettings
 from aclnet.models.temporal_conv import TemporalConvSettings
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AffinityGcnSettings",
+    "CtrGcnSettings",
     "Encoder",
     "EncoderOutput",
     "EncoderSettings",
@@ -30,12 +33,13 @@ __all__ = [
     "NetworkOutput",
     "ResGcnSettings",
     "SkeletonNetwork",
+    "StGcnSettings",
     "TemporalConvSettings",
     "build_encoder",
 ]
 
 ModelSettings = Annotated[
-    AffinityGcnSettings | ResGcnSettings | TemporalConvSettings,
+    AffinityGcnSettings | CtrGcnSettings | ResGcnSettings | StGcnSettings | TemporalConvSettings,
     Field(discriminator="name"),
 ]
 

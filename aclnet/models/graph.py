@@ -1,4 +1,4 @@
-"""Adjacency matrices of a skeleton's graph, one a hop distance."""
+"""Adjacency matrices of a skeleton's graph, one a hop distance or a direction."""
 
 from __future__ import annotations
 
@@ -69,4 +69,68 @@ def hop_adjacency(
     distance = hop_distances(joint_count, edges, max_hop)
     slices = (distance == np.arange(max_hop + 1)[:, None, None]).astype(np.float64)
     normalised: npt.NDArray[np.float64] = slices / slices.sum(axis=(0, 1))
+    return normalised
+
+
+def centre_partition(
+    joint_count: int, edges: npt.NDArray[np.int64], centre: int
+) -> npt.NDArray[np.float64]:
+    """Normalised adjacency, split by the way to the skeleton's centre.
+
+    The spatial configuration partition of Yan et al. 2018, section 3.3, in the order of their
+    code. Entry [v, w] is what joint w takes from joint v.
+
+    Args:
+        joint_count: V.
+        edges: int64 (E, 2) pairs of joints, undirected; they need not form a tree.
+        centre: the joint that distances are taken from.
+
+    Returns:
+        float64 (3, V, V): from the joint itself and neighbours as far from the centre, from
+        neighbours further out, from neighbours nearer; over all slices each column sums to one.
+
+    Raises:
+        ValueError: see `hop_distances`.
+
+    >>> centre_partition(3, np.array([[0, 1], [1, 2]]), 0)[2].tolist()
+    [[0.0, 0.3333333333333333, 0.0], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]]
+    """
+    adjacency = hop_adjacency(joint_count, edges, 1)
+    distance = hop_distances(joint_count, edges, joint_count)[:, centre]
+    source, target = distance[:, None], distance[None, :]
+    partition: npt.NDArray[np.float64] = np.stack(
+        [
+            adjacency[0] + adjacency[1] * (source == target),
+            adjacency[1] * (source > target),
+            adjacency[1] * (source < target),
+        ]
+    )
+    return partition
+
+
+def directed_adjacency(joint_count: int, bones: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Adjacency of the joint itself, towards the centre, and away from it.
+
+    The three subsets of Shi et al. 2019 ("Two-stream adaptive graph convolutional networks") as
+    Chen et al. 2021 (CTR-GCN) start from them. Entry [v, w] is what joint w takes from joint v;
+    what a joint gives within a slice sums to one, as in their code, not what it takes.
+
+    Args:
+        joint_count: V.
+        bones: int64 (E, 2) pairs (child, parent).
+
+    Returns:
+        float64 (3, V, V): identity, child to parent, parent to child.
+
+    Raises:
+        ValueError: the bones are not pairs of joints 0 to V - 1.
+
+    >>> directed_adjacency(3, np.array([[1, 0], [2, 0]]))[2].tolist()
+    [[0.0, 0.5, 0.5], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    hop_distances(joint_count, bones, 0)  # refuses joints that do not exist
+    inward = np.zeros((joint_count, joint_count))
+    inward[bones[:, 0], bones[:, 1]] = 1.0
+    slices = np.stack([np.eye(joint_count), inward, inward.T])
+    normalised: npt.NDArray[np.float64] = slices / np.maximum(slices.sum(axis=2, keepdims=True), 1)
     return normalised

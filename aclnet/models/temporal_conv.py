@@ -38,6 +38,13 @@ class TemporalConvSettings(EncoderSettings):
         "mean_max", description="statistics over time; two of them double the feature's width"
     )
 
+    persons: int = Field(
+        1,
+        ge=1,
+        description="persons whose joints are one vector, for what people do to each other; 1: "
+        "each person is seen alone",
+    )
+
     @field_validator("kernel", "stem_kernel")
     @classmethod
     def _odd(cls, kernel: int) -> int:
@@ -81,10 +88,10 @@ class TemporalConv(Encoder):
         self.feature_dim = width if settings.pooling == "mean" else 2 * width
         self.graph_dim = None
         # Without weights of its own (the stem has them) nothing below the stem needs a gradient.
-        self.input_norm = nn.BatchNorm1d(joint_count * channels, affine=False)
-        self.stem = nn.Conv1d(
-            joint_count * channels, width, stem_kernel, padding=stem_kernel // 2, bias=False
-        )
+        self.persons = settings.persons
+        size = settings.persons * joint_count * channels
+        self.input_norm = nn.BatchNorm1d(size, affine=False)
+        self.stem = nn.Conv1d(size, width, stem_kernel, padding=stem_kernel // 2, bias=False)
         self.stem_norm = nn.BatchNorm1d(width)
         every = settings.stride_every
         self.blocks = nn.ModuleList(
@@ -97,9 +104,12 @@ class TemporalConv(Encoder):
         """Encode clips (N, M, T, V, C).
 
         Raises:
-            ValueError: other joint count or channels than the encoder was built for.
+            ValueError: other joint count or channels than the encoder was built for, or other
+                persons where it sees several together.
         """
         self.check_clips(clips)
+        if self.persons > 1:
+            clips = self._together(clips)
         frames = clips.flatten(3).flatten(0, 1).transpose(1, 2)  # (N*M, V*C, T)
         seen = (frames != 0).any(dim=1, keepdim=True).to(frames.dtype)  # (N*M, 1, T)
         x = self.input_norm(frames) * seen
@@ -108,6 +118,15 @@ class TemporalConv(Encoder):
             x, seen = block(x, seen)
         pooled = _pool(x, seen, self.pooling)
         return EncoderOutput(mean_over_persons(pooled, person_weights(clips)), None)
+
+    def _together(self, clips: Tensor) -> Tensor:
+        """(N, M, T, V, C) to (N, 1, T, M * V, C)."""
+        if clips.shape[1] != self.persons:
+            raise ValueError(
+                f"the encoder sees {self.persons} persons together (encoder.persons) and the clips "
+                f"have {clips.shape[1]}"
+            )
+        return clips.transpose(1, 2).flatten(2, 3).unsqueeze(1)
 
 
 class _Block(nn.Module):

@@ -30,6 +30,7 @@ SHARED_LAYOUTS = {
 # spec/action.md 4.4, joint: parent.
 NTU_PARENTS = [1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18]
 NTU_PARENTS += [20, 22, 7, 24, 11]
+ARM = ("shoulder", "elbow")
 COCO20_PARENTS = [19, 0, 0, 1, 2, 19, 19, 5, 6, 7, 8, 17, 17, 11, 12, 13, 14, 18, 19, 19]
 
 USER = """
@@ -60,7 +61,34 @@ def test_shipped_layout_is_sound(name: str) -> None:
     assert set(layout.parts) == {"left_arm", "right_arm", "left_leg", "right_leg", "trunk"}
     for joint in layout.parts["left_arm"]:
         assert joint.startswith("left_")
+    hands, legs = layout.part_index("two_hands").tolist(), layout.part_index("two_legs").tolist()
+    arms = {*layout.part_index("left_arm"), *layout.part_index("right_arm")}
+    names = {layout.joints[joint] for joint in arms - set(hands)}
+    assert names == {f"{side}_{joint}" for side in ("left", "right") for joint in ARM}
+    assert len(hands) == len(set(hands)) > 0
+    assert arms > set(hands)
+    assert sorted(image[hands]) == sorted(hands)
+    assert set(legs) == {*layout.part_index("left_leg"), *layout.part_index("right_leg")}
     assert layout_from_dict(layout.to_dict()) == layout
+
+
+def test_hands_are_what_lies_beyond_the_elbow_unless_the_layout_says_otherwise() -> None:
+    layout = load_layout("ntu25")
+    assert sorted(layout.part_index("two_hands")) == [6, 7, 10, 11, 21, 22, 23, 24]
+    own = {**layout.to_dict(), "parts": {"two_hands": ["left_thumb", "right_thumb"]}}
+    assert layout_from_dict(own).part_index("two_hands").tolist() == [22, 24]
+    with pytest.raises(ValueError, match="no part 'left_leg'; its parts are two_hands"):
+        layout_from_dict(own).part_index("two_legs")
+
+
+def test_limbs_of_ntu_are_the_released_ones() -> None:
+    layout = load_layout("ntu25")  # spec/action.md 4.2
+    assert sorted(layout.part_index("left_arm")) == [4, 5, 6, 7, 21, 22]
+    assert sorted(layout.part_index("right_arm")) == [8, 9, 10, 11, 23, 24]
+    assert sorted(layout.part_index("left_leg")) == [12, 13, 14, 15]
+    assert sorted(layout.part_index("right_leg")) == [16, 17, 18, 19]
+    exchanged = [*range(4), *range(8, 12), *range(4, 8), *range(16, 20), *range(12, 16)]
+    assert layout.mirror_index.tolist() == [*exchanged, 20, 23, 24, 21, 22]
 
 
 def test_parents_are_those_of_the_reference() -> None:
@@ -181,6 +209,14 @@ def test_bones_are_turned_towards_the_centre() -> None:
         ({"mirror": {"left_hand": "right_hnd"}}, "a mirror pair names joint 'right_hnd'"),
         ({"parts": {"trunk": ["nek"]}}, "part trunk names joint 'nek'"),
         ({"aliases": {"neck": ["head"]}}, "alias 'head' of neck already stands for head"),
+        ({"derived": {"neck": ["nek"]}}, "derived joint neck names joint 'nek'"),
+        ({"derived": {"nek": ["neck"]}}, "a derived joint names joint 'nek'"),
+        ({"derived": {"neck": []}}, "derived joint neck must be the mean of other joints.*none"),
+        (
+            {"derived": {"neck": ["head"], "head": ["left_hand", "neck"]}},
+            "derived joint head must be .*left_hand, neck",
+        ),
+        ({"derived": ["neck"]}, "derived must map"),
         ({"joints": ["neck", "head", "head", "left_hand", "right_hand"]}, "'head' twice"),
         ({"joints": []}, "no joints"),
         ({"joints": "neck"}, "joints must be a list of names"),

@@ -20,7 +20,9 @@ from aclnet.samplers import IdentitySampler
 from aclnet.skeleton import load_layout
 from aclnet.streams import make_streams
 from aclnet.transforms import NormaliseSettings, mirror, normalise
-from tasks.clips import ClipInput, ClipSettings, ClipSource, EmbedSettings, embed
+from tasks.clip_source import ClipSource
+from tasks.clips import ClipInput, ClipSettings
+from tasks.embedding import EmbedSettings, embed
 
 Clip = npt.NDArray[np.float32]
 LAYOUT = load_layout("coco17")

@@ -191,7 +191,7 @@ def test_two_ranks_share_one_run(recipe: Path, tmp_path: Path) -> None:
 def test_a_mistake_is_told_by_rank_0_alone(
     first: bool, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import gait_run
+    from tasks import gait_run, training_run
 
     told = []
 
@@ -204,7 +204,7 @@ def test_a_mistake_is_told_by_rank_0_alone(
             told.append(ready)
             return False
 
-    monkeypatch.setattr(gait_run, "make_fabric", lambda _: Rank())
+    monkeypatch.setattr(training_run, "make_fabric", lambda _: Rank())
     data = DataSettings(path=tmp_path / "gone")
     settings = load_settings(GaitSettings, recipe).model_copy(update={"data": data})
     places = (tmp_path / "run", tmp_path / "cache")

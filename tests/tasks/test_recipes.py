@@ -8,12 +8,14 @@ import yaml
 from aclnet.config import load_settings
 from aclnet.skeleton import load_layout
 from aclnet.streams import stream_channels
+from protocols.action_split import load_split
 from protocols.gallery_probe import load_protocol
+from tasks.action import ActionSettings
 from tasks.gait import GaitSettings
 from tasks.recipes import find_recipe, recipe_folder, recipe_names
 
 # Which settings a folder's recipes fill.
-SETTINGS = {"gait": GaitSettings}
+SETTINGS = {"action": ActionSettings, "gait": GaitSettings}
 FOLDER = Path(__file__).resolve().parents[2] / "configs"
 RECIPES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.y*ml"))
 
@@ -31,11 +33,15 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
     task = Path(name).parts[0]
     assert task in SETTINGS, f"say in this test which settings the recipes of {task} fill"
     settings = load_settings(SETTINGS[task], FOLDER / name)
-    assert settings.gallery_probe() == load_protocol(settings.protocol)
+    if isinstance(settings, ActionSettings):
+        split = load_split(settings.split)
+        assert split.by_fold == (settings.fold is not None)
+    else:
+        assert settings.gallery_probe() == load_protocol(settings.protocol)
     # A term that never acts, or a best epoch chosen by nobody, would be a recipe that lies.
     if settings.objective.inter_weight > 0:
         assert settings.objective.start_epoch < settings.train.epochs
-    if settings.train.keep_best is not None:
+    if settings.train.keep_best is not None and isinstance(settings, GaitSettings):
         assert settings.identities.validation > 0 or settings.identities.table is not None
 
 

@@ -25,8 +25,18 @@ READERS: Mapping[str, str] = MappingProxyType(
     {
         "gaitgraph_csv": "aclnet.data.formats.gaitgraph_csv",
         "pose_pickle": "aclnet.data.formats.pose_pickle",
+        "pyskl": "aclnet.data.formats.pyskl",
         "npz": "aclnet.data.formats.npz",
         "kgbd_text": "aclnet.data.formats.kgbd_text",
+        "ntu_skeleton": "aclnet.data.formats.ntu_skeleton",
+        "nwucla_json": "aclnet.data.formats.nwucla_json",
+        "alphapose_json": "aclnet.data.formats.alphapose_json",
+        "openpose_json": "aclnet.data.formats.openpose_json",
+        "mmpose_json": "aclnet.data.formats.mmpose_json",
+        "ultralytics_json": "aclnet.data.formats.ultralytics_json",
+        "ultralytics_text": "aclnet.data.formats.ultralytics_text",
+        "mediapipe": "aclnet.data.formats.mediapipe",
+        "keypoint_csv": "aclnet.data.formats.keypoint_csv",
     }
 )
 

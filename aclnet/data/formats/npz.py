@@ -3,7 +3,7 @@
 Keys: `joints` (F, M, V, D) with D 2 or 3, `offsets` (N+1,): sample i is
 `joints[offsets[i]:offsets[i+1]]`; and where they exist `joint_names` (V,), `bones` (V-1, 2),
 `confidence` (F, M, V), and one value a sample in `subject`, `label` (with `class_names`),
-`condition`, `view`, `repetition`, `split*`, `sequence_name`.
+`condition`, `view`, `repetition`, `split*`, `sequence_name` (see `aclnet.data.npz_fields`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats import Progress
+from aclnet.data.npz_fields import Arrays, class_order, kept_samples, sample_columns, split_key
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
 
 Unit = Literal["pixel", "metre", "normalised"]
-Arrays = Mapping[str, npt.NDArray[Any]]
 
-_FIELDS = {"identity": "subject", "condition": "condition", "view": "view", "take": "repetition"}
-_SPLITS = {"1": "train", "2": "test"}
 _CENTRES = ("hip_centre", "spine_base", "pelvis", "torso", "spine", "neck", "nose")
 # Above this a 2-D coordinate is a pixel, not a share of an image or of a body.
 _LARGEST_SHARE = 10.0
@@ -46,6 +44,8 @@ def read(
     layout: Layout | None = None,
     progress: Progress | None = None,
     split: str | None = None,
+    confidence: bool = True,
+    keep: str = "",
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Read an `.npz`; its joints are held in memory while samples are drawn.
 
@@ -54,8 +54,14 @@ def read(
         layout: the joints; by default those of `joint_names`, built from `bones` if no shipped
             layout has them.
         progress: told the samples read and the samples there are.
+        confidence: whether to read `confidence`; without it a joint of confidence 0 keeps its
+            place, as some sensors write 0 for joints that they only infer.
         split: the key to take as the split (such as split_xsub or fold); by default the file's
-            only split key. In a split key 1 is written train and 2 test.
+            only split key. In a split key 1 is written train and 2 test. "*" takes all keys that
+            start with split, as words with a space between: split_xview gives xview_train or
+            xview_test, split1 gives 1_train or 1_test, a key that is just split its value alone.
+        keep: the key of a yes or no (or 1 or 0) a sample, such as used_in_cvpr12; samples with no
+            are left out and counted.
 
     Raises:
         ValueError: a key is missing, has the wrong shape or does not belong to the layout.
@@ -66,6 +72,8 @@ def read(
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a readable .npz without pickles: {error}") from None
     _check(arrays, path)
+    if not confidence:
+        arrays.pop("confidence", None)
     joints = arrays["joints"]
     chosen = layout or _own_layout(arrays, path)
     if chosen.joint_count != joints.shape[2]:
@@ -74,21 +82,27 @@ def read(
             f"{chosen.joint_count}"
         )
     channels = ("x", "y", "z")[: joints.shape[3]]
-    key = _split_key(arrays, split, path)
+    key = split_key(arrays, split, path)
+    kept = kept_samples(arrays, keep, path)
+    columns = sample_columns(arrays, key, path)
     info = StoreInfo(
         name=path.stem,
         layout=chosen.to_dict(),
         channels=(*channels, "confidence") if "confidence" in arrays else channels,
         unit=_unit_of(joints),
         source=path.name,
+        classes=class_order(arrays),
         settings={"split": key},
     )
-    return info, _samples(arrays, _columns(arrays, key, path), info, progress)
+    if not kept.all():
+        info.count_dropped(f"not {keep}", int((~kept).sum()))
+    return info, _samples(arrays, columns, kept, info, progress)
 
 
 def _samples(
     arrays: Arrays,
     columns: Mapping[str, Sequence[str]],
+    kept: npt.NDArray[np.bool_],
     info: StoreInfo,
     progress: Progress | None,
 ) -> Iterator[Sample]:
@@ -100,53 +114,13 @@ def _samples(
             frames = np.concatenate([frames, arrays["confidence"][start:end, ..., None]], axis=-1)
         if progress:
             progress(i + 1, count)
+        if not kept[i]:
+            continue
         if len(frames) == 0:
             info.count_dropped("empty sequences")
             continue
-        yield Sample(frames=frames, **{name: values[i] for name, values in columns.items()})
-
-
-def _columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[str]]:
-    count = len(arrays["offsets"]) - 1
-    columns = {
-        field: [str(value) for value in arrays[key].tolist()]
-        for field, key in _FIELDS.items()
-        if key in arrays
-    }
-    if "label" in arrays:
-        columns["label"] = _labels(arrays, path)
-    if split:
-        values = [str(value) for value in arrays[split].tolist()]
-        named = split.startswith("split") and set(values) <= set(_SPLITS)
-        columns["split"] = [_SPLITS[value] for value in values] if named else values
-    if "sequence_name" in arrays:
-        columns["sample"] = [str(name) for name in arrays["sequence_name"].tolist()]
-    else:
-        columns["sample"] = [f"{path.stem}-{i:05d}" for i in range(count)]
-    for field, texts in columns.items():
-        if len(texts) != count:
-            raise ValueError(f"{path}: {len(texts)} values of {field} for {count} samples")
-    return columns
-
-
-def _labels(arrays: Arrays, path: Path) -> list[str]:
-    labels = arrays["label"].tolist()
-    if "class_names" not in arrays:
-        return [str(label) for label in labels]
-    names = arrays["class_names"].tolist()
-    for label in labels:
-        if not 0 <= label < len(names):
-            raise ValueError(f"{path}: label {label} has no name, class_names has {len(names)}")
-    return [str(names[label]) for label in labels]
-
-
-def _split_key(arrays: Arrays, asked: str | None, path: Path) -> str:
-    present = [key for key in arrays if key.startswith("split")]
-    if asked is None:
-        return present[0] if len(present) == 1 else ""
-    if asked and (asked not in arrays or arrays[asked].ndim != 1):
-        raise ValueError(f"{path}: no split {asked!r}; it has {', '.join(present) or 'none'}")
-    return asked
+        fields: dict[str, Any] = {name: values[i] for name, values in columns.items()}
+        yield Sample(frames=frames, **fields)
 
 
 def _own_layout(arrays: Arrays, path: Path) -> Layout:

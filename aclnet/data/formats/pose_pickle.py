@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.formats import Progress
+from aclnet.data.formats import Progress, pyskl
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.unpickle import safe_unpickle
 from aclnet.skeleton import Layout, load_layout
@@ -32,9 +32,9 @@ Poses = npt.NDArray[np.float32]
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a pickle, or a folder with pickles three levels down."""
+    """Whether it is a pickle, not of annotations, or a folder with pickles three levels down."""
     if path.is_file():
-        return path.suffix.lower() in (".pkl", ".pickle")
+        return path.suffix.lower() in (".pkl", ".pickle") and not pyskl.recognises(path)
     return next(path.glob("*/*/*/*.pkl"), None) is not None
 
 

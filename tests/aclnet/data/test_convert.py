@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from aclnet.data.convert import convert
+from aclnet.data.prepare import prepare_recording
 from aclnet.data.store import open_store
 from aclnet.skeleton import load_layout, map_layout
 
@@ -58,3 +60,55 @@ def test_an_impossible_mapping_writes_nothing(shared: Path, tmp_path: Path) -> N
     with pytest.raises(ValueError, match="ucalgary18 cannot become coco17: it has no nose"):
         convert(shared / "data" / "ucalgary_gait.npz", tmp_path / "s", map_to="coco17")
     assert list(tmp_path.iterdir()) == []
+
+
+def two_people(path: Path, joints: tuple[str, ...], channels: int) -> np.ndarray[Any, Any]:
+    """Two recordings of 5 frames; in one the second person is there longer than the first."""
+    random = np.random.default_rng(0)
+    frames = random.normal(size=(10, 2, len(joints), channels)).astype(np.float32) + 3
+    frames[[0, 1, 4], 0] = 0
+    frames[2, 1] = 0
+    np.savez(
+        path,
+        joints=frames,
+        offsets=[0, 5, 10],
+        subject=["a", "b"],
+        joint_names=list(joints),
+    )
+    return frames
+
+
+def test_the_main_person_comes_first_without_its_empty_frames(tmp_path: Path) -> None:
+    layout = load_layout("ntu25")
+    frames = two_people(tmp_path / "in.npz", layout.joints, 3)
+    store = convert(tmp_path / "in.npz", tmp_path / "s", prepare="main_person")
+    assert store.lengths.tolist() == [4, 5]
+    expected = prepare_recording(frames[:5], layout.index("spine_mid")).frames
+    np.testing.assert_array_equal(store.clip(0), expected)
+    np.testing.assert_array_equal(store.clip(0)[0, 0, 1], 0)
+    info = open_store(tmp_path / "s").info
+    assert info.settings["prepare"] == "main_person"
+    assert info.dropped == {"frames without the main person": 1}
+    plain = convert(tmp_path / "in.npz", tmp_path / "plain")
+    assert "prepare" not in plain.info.settings
+    np.testing.assert_array_equal(plain.frames, frames)
+
+
+def test_what_cannot_be_prepared_writes_nothing(tmp_path: Path) -> None:
+    two_people(tmp_path / "in.npz", load_layout("coco17").joints, 2)
+    with pytest.raises(ValueError, match="coco17 has no joint spine"):
+        convert(tmp_path / "in.npz", tmp_path / "s", prepare="main_person")
+    assert not (tmp_path / "s").exists()
+
+
+def test_coco17_becomes_coco20(tmp_path: Path) -> None:
+    frames = two_people(tmp_path / "in.npz", load_layout("coco17").joints, 2)
+    store = convert(tmp_path / "in.npz", tmp_path / "s", map_to="coco20")
+    assert store.layout == load_layout("coco20")
+    np.testing.assert_array_equal(store.frames[:, :, :17], frames)
+    hips, shoulders = frames[:, :, 11:13].mean(axis=2), frames[:, :, 5:7].mean(axis=2)
+    np.testing.assert_allclose(store.frames[:, :, 17], hips)
+    np.testing.assert_allclose(store.frames[:, :, 18], (hips + shoulders) / 2, rtol=1e-6)
+    np.testing.assert_allclose(store.frames[:, :, 19], shoulders)
+    assert store.info.settings["derived"] == ["hip_centre", "neck", "spine"]
+    assert store.info.settings["mapped_from"] == "coco17"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aclnet.data.store import (
+    COLUMNS,
     FIELDS,
     Sample,
     StoreInfo,
@@ -67,10 +68,10 @@ def test_what_was_written_is_read(
     if not content:
         return
     path = tmp_path_factory.mktemp("store") / "s"
-    written = [
-        Sample(f"key {i}", frames, **dict(zip(FIELDS, row, strict=True)))
-        for i, (frames, row) in enumerate(content)
-    ]
+    written = []
+    for i, (frames, values) in enumerate(content):
+        fields: dict[str, Any] = dict(zip(FIELDS, values, strict=True))
+        written.append(Sample(f"key {i}", frames, **fields))
     store = write_store(path, written, INFO)
     assert len(store) == len(written)
     for i, sample in enumerate(written):
@@ -177,6 +178,7 @@ def test_gather_refuses_what_is_not_there(tmp_path: Path) -> None:
         (Sample("a", clip(2)[:, :, :2]), r"\(T, 1, 3, 2\) for layout three .* not \(2, 1, 2, 2\)"),
         (Sample("a", clip(2, persons=2)), r"frames must be .* not \(2, 2, 3, 2\)"),
         (Sample("a", clip(2)[0]), "frames must be"),
+        (Sample("a", clip(2), image_size=(0, 5)), "'a': image_size must be width and height"),
         (Sample("a", clip(2), view="1\n2"), "view must be plain text"),
         (Sample("a", clip(2), identity=7), "identity must be plain text: 7"),  # type: ignore[arg-type]
     ],
@@ -234,6 +236,57 @@ def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
     other = write_store(tmp_path / "c", samples(4, 3), INFO)
     assert one.info.fingerprint == same.info.fingerprint != other.info.fingerprint
     assert len(one.info.fingerprint) == 64
+
+
+def test_image_sizes_are_kept(tmp_path: Path) -> None:
+    content = samples(3, 4, 2)
+    content[1].image_size = (340, 256)
+    store = write_store(tmp_path / "s", content, INFO)
+    lines = (tmp_path / "s" / "index.csv").read_text().splitlines()
+    assert lines[0] == ",".join((*COLUMNS, "image_size"))
+    assert [line.rpartition(",")[2] for line in lines[1:]] == ["", "340x256", ""]
+    np.testing.assert_array_equal(store.image_width, [np.nan, 340, np.nan])
+    assert store.image_width.dtype == np.float32
+    np.testing.assert_array_equal(store.select([1, 0]).image_width, [340, np.nan])
+    assert file_fingerprint(tmp_path / "s") == store.info.fingerprint
+
+    whole = INFO.model_copy(update={"image_size": (1920, 1080)})
+    store = write_store(tmp_path / "t", content, whole)
+    np.testing.assert_array_equal(store.image_width, [1920, 340, 1920])
+    (tmp_path / "t" / "index.csv").write_text("\n".join(lines).replace("340x256", "340"))
+    with pytest.raises(ValueError, match=r"index\.csv has an image_size that is not like 340x256"):
+        open_store(tmp_path / "t")
+
+
+def test_a_store_without_sizes_keeps_its_bytes(tmp_path: Path) -> None:
+    frames = np.arange(12, dtype=np.float32).reshape(2, 1, 3, 2)
+    content = [Sample("s0", frames, identity="000", view="018")]
+    store = write_store(tmp_path / "s", content, INFO)
+    index = (tmp_path / "s" / "index.csv").read_text()
+    assert index == (
+        "sample,start,length,identity,label,condition,view,take,camera,split\ns0,0,2,000,,,018,,,\n"
+    )
+    # Taken before there were image sizes: a change here would disown every recorded result.
+    taken = "4dbbae4ad2858cfa2020d02a185d31d287aaf3e4417f82aff3bf3101b28a1c6c"
+    assert store.info.fingerprint == taken
+    assert np.isnan(store.image_width).tolist() == [True]
+
+
+def test_labels_are_among_the_classes(tmp_path: Path) -> None:
+    info = INFO.model_copy(update={"classes": ("walk", "run")})
+    content = samples(2, 2)
+    content[0].label, content[1].label = "run", "walk"
+    store = write_store(tmp_path / "s", content, info)
+    assert store.info.classes == open_store(tmp_path / "s").info.classes == ("walk", "run")
+    content[1].label = "jump"
+    with pytest.raises(ValueError, match=r"'s1': label 'jump' is not one of the 2 .*walk, run"):
+        write_store(tmp_path / "t", content, info)
+    with pytest.raises(ValueError, match="'s0': label '' is not one of"):
+        write_store(tmp_path / "t", samples(2), info)
+    assert not (tmp_path / "t").exists()
+    edit_info(tmp_path / "s", classes=["walk", "run", "walk"])
+    with pytest.raises(ValueError, match=r"field classes: .* each once, .*walk"):
+        open_store(tmp_path / "s")
 
 
 def edit_info(path: Path, **changes: Any) -> None:

@@ -1,4 +1,6 @@
-"""Training with the objective, as one rank of several or alone: OUT RANK WORLD STORE.
+"""Training with the objective, as one rank of several or alone: OUT RANK WORLD STORE CASE...
+
+A case is a variant or the name of a metric loss.
 
 `test_two_ranks.py` starts it twice and calls `train` for the run of one rank.
 """
@@ -16,19 +18,22 @@ from torch.nn.parallel import DistributedDataParallel
 from aclnet.losses.objective import Objective, ObjectiveSettings
 
 CLASSES = 7
+VARIANTS = ("paper", "released")
 BATCHES = (16, 11, 16, 2, 5, 40, 16, 9)  # over two ranks: even, uneven, larger than the queue
 
 
 class Trainee(nn.Module):
     """The smallest network with an objective inside, as `DistributedDataParallel` wants it."""
 
-    def __init__(self, variant: str) -> None:
+    def __init__(self, case: str) -> None:
         super().__init__()
+        metric = None if case in VARIANTS else {"name": case, "weight": 0.5}
         self.encoder = nn.Linear(9, 6)
         self.classifier = nn.Linear(6, CLASSES)
         settings = ObjectiveSettings.model_validate(
             {
-                "variant": variant,
+                "variant": case if metric is None else "paper",
+                "metric": metric,
                 "start_epoch": 1,
                 "queue_size": 24,
                 "projection_dim": 5,
@@ -46,10 +51,10 @@ class Trainee(nn.Module):
         return result
 
 
-def train(variant: str, rank: int, world: int) -> dict[str, object]:
+def train(case: str, rank: int, world: int) -> dict[str, object]:
     """Train on this rank's share of each batch; returns the state and the losses of the steps."""
     torch.manual_seed(0)
-    trainee = Trainee(variant).double()
+    trainee = Trainee(case).double()
     model = trainee if world == 1 else DistributedDataParallel(trainee, broadcast_buffers=False)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.9)
     generator = torch.Generator().manual_seed(1)
@@ -68,12 +73,12 @@ def train(variant: str, rank: int, world: int) -> dict[str, object]:
     return {"state": trainee.state_dict(), "losses": losses, "inter": inter}
 
 
-def main(out: Path, rank: int, world: int, store: str) -> None:
+def main(out: Path, rank: int, world: int, store: str, *cases: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
-    runs = {variant: train(variant, rank, world) for variant in ("paper", "released")}
+    runs = {case: train(case, rank, world) for case in cases}
     torch.save(runs, out / f"rank{rank}.pt")
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])

@@ -42,6 +42,28 @@ def test_terms_of_weight_zero_are_not_built(inter: float, intra: float, name: st
     assert list(parts)[:2] == ["loss", "ce"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"temperatures": (0.5, 0.5, 0.5)}, "acl-fat"),
+        ({"temperatures": (0.5, 0.5, 0.5), "intra_weight": 0}, "ce+inter-fat"),
+        ({"temperatures": (0.5, 0.5, 0.5), "inter_weight": 0}, "ce+intra"),
+        ({"temperatures": (0.5, 0.5, 1.0)}, "acl"),
+        ({"metric": {"name": "SupConLoss"}}, "acl+SupConLoss"),
+        (
+            {"metric": {"name": "CircleLoss"}, "inter_weight": 0, "intra_weight": 0},
+            "ce+CircleLoss",
+        ),
+        (
+            {"metric": {"name": "SupConLoss"}, "temperatures": (1, 1, 1), "intra_weight": 0},
+            "ce+inter-fat+SupConLoss",
+        ),
+    ],
+)
+def test_the_name_tells_the_terms_and_the_ablation(changes: dict[str, Any], name: str) -> None:
+    assert _settings(**changes).name == name
+
+
 def test_projections_have_the_official_names() -> None:
     keys = set(Objective(_settings(), 4, 7).state_dict())
     official = {

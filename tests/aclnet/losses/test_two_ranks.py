@@ -12,21 +12,24 @@ SCRIPT = Path(__file__).with_name("objective_ranks.py")
 
 @pytest.mark.ddp
 @pytest.mark.slow
-def test_two_ranks_train_as_one(two_ranks: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("cases", [("paper", "released"), ("ArcFaceLoss", "TripletMarginLoss")])
+def test_two_ranks_train_as_one(two_ranks: Callable[..., Path], cases: tuple[str, ...]) -> None:
     """Weights, buffers and losses after even, uneven and over-long batches are those of one rank.
 
     The weights are equal only if every averaged gradient was. Buffers are not broadcast.
     """
-    out = two_ranks(SCRIPT)
+    if "paper" not in cases:
+        pytest.importorskip("pytorch_metric_learning")
+    out = two_ranks(SCRIPT, *cases)
     spec = importlib.util.spec_from_file_location("objective_ranks", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     runs = [torch.load(out / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
-    for variant in ("paper", "released"):
-        first, second = (run[variant] for run in runs)
-        alone = script.train(variant, 0, 1)
+    for case in cases:
+        first, second = (run[case] for run in runs)
+        alone = script.train(case, 0, 1)
         for found in (first, second):
             torch.testing.assert_close(found["state"], alone["state"], rtol=1e-9, atol=1e-12)
             assert found["inter"] == pytest.approx(alone["inter"], rel=1e-9)

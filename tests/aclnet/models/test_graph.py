@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aclnet.models.graph import hop_adjacency, hop_distances
+from aclnet.models.graph import (
+    centre_partition,
+    directed_adjacency,
+    hop_adjacency,
+    hop_distances,
+)
 from aclnet.skeleton import load_layout
 
 
@@ -58,6 +63,45 @@ def test_columns_sum_to_one_over_all_hops() -> None:
     layout = load_layout("ntu25")
     adjacency = hop_adjacency(25, layout.bone_index, 4)
     np.testing.assert_allclose(adjacency.sum(axis=(0, 1)), 1)
+
+
+@pytest.mark.parametrize("name", ["ntu25", "coco17", "msr20"])
+def test_centre_partition_takes_from_self_children_and_parent(name: str) -> None:
+    """In a tree no neighbour is as far from the centre as the joint itself."""
+    layout = load_layout(name)
+    V = layout.joint_count
+    expected = np.zeros((3, V, V))
+    for joint in range(V):
+        children = [child for child, parent in layout.bone_index if parent == joint]
+        parent = layout.parents[joint]
+        share = 1 / (1 + len(children) + (parent != joint))
+        expected[0, joint, joint] = share
+        expected[1, children, joint] = share
+        if parent != joint:
+            expected[2, parent, joint] = share
+    given = centre_partition(V, layout.bone_index, layout.centre_index)
+    np.testing.assert_allclose(given, expected, rtol=0, atol=1e-12)
+
+
+def test_centre_partition_of_a_ring_keeps_its_far_bone_with_the_joint() -> None:
+    ring = np.array([[0, 1], [0, 2], [1, 2]])
+    given = centre_partition(3, ring, 0)
+    np.testing.assert_allclose(given.sum(axis=0), 1 / 3)
+    assert given[0, 1, 2] == given[0, 2, 1] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("name", ["ntu25", "coco17", "msr20"])
+def test_directed_adjacency_follows_the_bones(name: str) -> None:
+    layout = load_layout(name)
+    V = layout.joint_count
+    same, inward, outward = directed_adjacency(V, layout.bone_index)
+    np.testing.assert_array_equal(same, np.eye(V))
+    assert {(int(v), int(w)) for v, w in np.argwhere(inward)} == set(
+        map(tuple, layout.bone_index.tolist())
+    )
+    np.testing.assert_array_equal(inward != 0, outward.T != 0)
+    for matrix in (inward, outward):  # leaves give nothing outward, the centre nothing inward
+        assert set(np.round(matrix.sum(axis=1), 12)) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 
 from aclnet.models import (
     AffinityGcnSettings,
+    CtrGcnSettings,
     Encoder,
     EncoderSettings,
     ModelSettings,
     ResGcnSettings,
     SkeletonNetwork,
+    StGcnSettings,
     TemporalConvSettings,
     build_encoder,
 )
@@ -28,6 +31,7 @@ SMALL_GCN: dict[str, Any] = {
     "stride_at": (2, 3),
     "subsets": 4,
 }
+SMALL_STAGES: dict[str, Any] = {"width": 12, "blocks": 3, "widen_at": (2,), "stride_at": (2, 3)}
 CASES: dict[str, tuple[EncoderSettings, str, int]] = {
     "temporal_conv": (TemporalConvSettings(width=12), "coco17", 5),
     "temporal_conv/mean": (TemporalConvSettings(width=9, blocks=1, pooling="mean"), "msr20", 3),
@@ -46,7 +50,20 @@ CASES: dict[str, tuple[EncoderSettings, str, int]] = {
         "kinect20",
         6,
     ),
+    "st_gcn": (StGcnSettings(**SMALL_STAGES, dropout=0.1), "ntu25", 3),
+    "st_gcn/uniform": (
+        StGcnSettings(**SMALL_STAGES, partition="uniform", edge_importance=False, kernel=5),
+        "msr20",
+        9,
+    ),
+    "ctr_gcn": (CtrGcnSettings(**SMALL_STAGES), "ntu25", 3),
+    "ctr_gcn/one_dilation": (
+        CtrGcnSettings(**SMALL_STAGES | {"width": 16}, reduction=2, kernel=3, dilations=(3,)),
+        "msr20",
+        9,
+    ),
 }
+OF_THE_BONES = ("resgcn/bones", "st_gcn", "st_gcn/uniform", "ctr_gcn")
 every_case = pytest.mark.parametrize("case", CASES)
 
 
@@ -167,6 +184,28 @@ def test_the_order_of_the_persons_does_not_matter(case: str) -> None:
     torch.testing.assert_close(
         encoder(clips).pooled, encoder(clips.flip(1)).pooled, rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("case", OF_THE_BONES)
+def test_the_order_of_the_joints_does_not_matter_where_the_layout_says_it(case: str) -> None:
+    """Renumbered joints with their bones are the same skeleton; without them they are not."""
+    settings, name, channels = CASES[case]
+    layout = load_layout(name)
+    V = layout.joint_count
+    order = torch.randperm(V, generator=torch.Generator().manual_seed(0))
+    renumbered = dataclasses.replace(layout, joints=tuple(layout.joints[i] for i in order.tolist()))
+    pooled = []
+    for given in (layout, renumbered):
+        generator = torch.Generator().manual_seed(3)
+        encoder = build_encoder(settings, given, channels, generator).eval()
+        with torch.no_grad():
+            for parameter in encoder.parameters():
+                if not {V, V * channels} & set(parameter.shape):  # nothing that knows the joints
+                    parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+        clips = make_clips(encoder)
+        pooled += [encoder(clips).pooled, encoder(clips[:, :, :, order]).pooled]
+    torch.testing.assert_close(pooled[0], pooled[3], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(pooled[0], pooled[1], rtol=1e-3, atol=1e-4)
 
 
 @every_case

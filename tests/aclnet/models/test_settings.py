@@ -7,8 +7,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from aclnet.models import (
     AffinityGcnSettings,
+    CtrGcnSettings,
     ModelSettings,
     ResGcnSettings,
+    StGcnSettings,
     TemporalConvSettings,
     build_encoder,
 )
@@ -19,7 +21,9 @@ from aclnet.skeleton import load_layout
     ("name", "kind"),
     [
         ("affinity_gcn", AffinityGcnSettings),
+        ("ctr_gcn", CtrGcnSettings),
         ("resgcn", ResGcnSettings),
+        ("st_gcn", StGcnSettings),
         ("temporal_conv", TemporalConvSettings),
     ],
 )
@@ -41,6 +45,15 @@ def test_name_chooses_the_settings(name: str, kind: type) -> None:
         {"name": "affinity_gcn", "blocks": 4, "widen_at": [0], "stride_at": []},
         {"name": "resgcn", "depth": "n40"},
         {"name": "resgcn", "reduction": 3},
+        {"name": "st_gcn", "width": 18},  # not a multiple of four
+        {"name": "st_gcn", "blocks": 6},
+        {"name": "st_gcn", "kernel": 8},
+        {"name": "st_gcn", "partition": "bones"},
+        {"name": "ctr_gcn", "blocks": 4, "widen_at": [], "stride_at": [5]},
+        {"name": "ctr_gcn", "kernel": 4},
+        {"name": "ctr_gcn", "dilations": []},
+        {"name": "ctr_gcn", "dilations": [0]},
+        {"name": "ctr_gcn", "width": 4, "dilations": [1, 2, 3]},
     ],
 )
 def test_settings_that_cannot_be_built_are_refused(data: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from aclnet.data.formats import read
+from aclnet.data.store import write_store
 from aclnet.skeleton import layout_from_dict, load_layout
 
 NAMES = np.array(["pelvis", "foot_left", "foot_right"])
@@ -146,3 +148,72 @@ def test_keys_that_lack(tmp_path: Path) -> None:
     np.savez(pickled, joints=np.array([{}], dtype=object), offsets=np.array([0, 1]))
     with pytest.raises(ValueError, match=r"not a readable .npz without pickles"):
         read(pickled)
+
+
+def test_all_splits_together(tmp_path: Path) -> None:
+    splits = {"split_xview": [1, 2, 1], "split1": [2, 2, 1], "split": ["probe", "gallery", "train"]}
+    path = write(tmp_path / "x.npz", fold=[0, 1, 2], **splits)
+    info, samples = read(path, split="*")
+    assert [s.split for s in samples] == [
+        "xview_train 1_test probe",
+        "xview_train 1_train train",
+    ]
+    assert info.settings["split"] == "*"
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({}, r"no split '\*'; it has none"),
+        ({"split1": [1, 2]}, "split1 must have one word or number for each sample"),
+        ({"split1": 3}, "split1 must have one word or number for each sample"),
+        ({"split_a": ["x y", "z", "z"]}, "split_a must have one word"),
+    ],
+)
+def test_splits_that_are_none(splits: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(write(tmp_path / "x.npz", **splits), split="*")
+
+
+def test_published_divisions_of_real_recordings(shared: Path) -> None:
+    _, samples = read(shared / "data" / "nwucla.npz", split="*")
+    counts = Counter(s.split.split()[0] for s in samples)
+    assert counts == {"xview_train": 1020, "xview_test": 464}
+    _, samples = read(shared / "data" / "jhmdb.npz", split="*")
+    assert {word.split("_")[0] for s in samples for word in s.split.split()} == {"1", "2", "3"}
+
+
+def test_samples_are_kept_by_a_key(shared: Path) -> None:
+    info, samples = read(shared / "data" / "msraction3d.npz", keep="used_in_cvpr12")
+    assert len(list(samples)) == 557
+    assert info.dropped == {"not used_in_cvpr12": 10}
+    assert info.settings["keep"] == "used_in_cvpr12"
+
+
+def test_what_is_kept_must_be_yes_or_no(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.npz", good=[1, 0, 1], marks=[1, 2, 0], few=[True])
+    info, samples = read(path, keep="good")
+    assert len(list(samples)) == 2
+    assert info.dropped == {"not good": 1}  # the empty one is not counted twice
+    with pytest.raises(ValueError, match="no key 'goood' to keep samples by; it has joints"):
+        read(path, keep="goood")
+    for key in ("marks", "few"):
+        with pytest.raises(ValueError, match=f"{key} must be 3 times yes or no"):
+            read(path, keep=key)
+
+
+def test_classes_keep_the_files_order(tmp_path: Path) -> None:
+    labels = {"label": [1, 0, 1], "class_names": ["walk", "eat"]}
+    info, samples = read(write(tmp_path / "x.npz", **labels))
+    assert info.classes == ("walk", "eat")
+    assert [s.label for s in samples] == ["eat", "eat"]
+    twice = read(write(tmp_path / "y.npz", label=[0, 1, 1], class_names=["a", "a"]))[0]
+    numbers = read(write(tmp_path / "z.npz", label=[0, 1, 1]))[0]
+    assert (twice.classes, numbers.classes) == ((), ())
+
+
+def test_stores_keep_their_fingerprints(shared: Path, tmp_path: Path) -> None:
+    # That of results/gait/ucalgary_gait: later options must not change what was published.
+    info, samples = read(shared / "data" / "ucalgary_gait.npz")
+    store = write_store(tmp_path / "store", samples, info)
+    assert store.info.fingerprint.startswith("7db4d278cbb7d61ab2be5ed1b3c47754")

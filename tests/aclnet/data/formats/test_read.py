@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import json
 import pickle
 from pathlib import Path
 
@@ -9,6 +11,22 @@ import pytest
 from aclnet.data.formats import READERS, detect, read
 
 HEADER = "image_name" + "".join(f",j{i}_x,j{i}_y,j{i}_conf" for i in range(17))
+
+KEYPOINTS = {
+    "alphapose_json": ("alpha", "alphapose-results.json", [{"image_id": "1.jpg", "keypoints": []}]),
+    "openpose_json": ("open", "v_000000000001_keypoints.json", {"version": 1.3, "people": []}),
+    "mmpose_json": ("mm", "v.json", [{"frame_id": 0, "instances": []}]),
+    "ultralytics_json": (
+        "yolo",
+        "v.json",
+        [[], [{"name": "person", "box": {"x1": 0}, "keypoints": {"x": [1], "y": [1]}}]],
+    ),
+    "ultralytics_text": ("labels", "v_1.txt", "0 0.5 0.5 0.2 0.4" + " 0.5 0.5 0.9" * 17),
+    "mediapipe": ("mp", "v.json", [{"frame": 0, "pose_landmarks": []}]),
+    "keypoint_csv": ("csv", "v.csv", "frame,person,nose_x,nose_y,neck_x,neck_y\n"),
+}
+
+UCLA = '{"file_name": "a01_s01_e00_v01", "skeletons": []}'
 
 
 def write_npz(path: Path, lengths: tuple[int, ...] = (2, 3)) -> Path:
@@ -30,11 +48,22 @@ def places(tmp_path: Path) -> dict[str, Path]:
     person = tmp_path / "kgbd" / "Person001"
     person.mkdir(parents=True)
     (person / "1.txt").write_text("Head;-0.02;0.79;2.58\r\n")
+    (tmp_path / "annotations.pkl").write_bytes(pickle.dumps({"split": {}, "annotations": []}))
+    for name, content in (("S001C001P001R001A001.skeleton", "0"), ("a01_s01_e00_v01.json", UCLA)):
+        (tmp_path / name).write_text(content)
+    for folder, name, content in KEYPOINTS.values():
+        (tmp_path / folder).mkdir()
+        text = content if isinstance(content, str) else json.dumps(content)
+        (tmp_path / folder / name).write_text(text)
     return {
+        **{name: tmp_path / folder for name, (folder, _, _) in KEYPOINTS.items()},
         "gaitgraph_csv": csv,
         "pose_pickle": tmp_path / "tree",
+        "pyskl": tmp_path / "annotations.pkl",
         "npz": write_npz(tmp_path / "poses.npz"),
         "kgbd_text": tmp_path / "kgbd",
+        "ntu_skeleton": tmp_path / "S001C001P001R001A001.skeleton",
+        "nwucla_json": tmp_path / "a01_s01_e00_v01.json",
     }
 
 
@@ -45,6 +74,14 @@ def test_every_format_is_recognised(places: dict[str, Path]) -> None:
     }
     assert detect(places["kgbd_text"] / "Person001") == "kgbd_text"
     assert detect(places["pose_pickle"] / "001/nm-01/000/000.pkl") == "pose_pickle"
+
+
+def test_no_reader_takes_another_ones_files(places: dict[str, Path]) -> None:
+    for name, place in places.items():
+        inside = place / KEYPOINTS[name][1] if name in KEYPOINTS else place
+        for reader, module in READERS.items():
+            recognises = importlib.import_module(module).recognises
+            assert [recognises(place), recognises(inside)] == [reader == name] * 2, (reader, name)
 
 
 def test_what_is_no_format_is_said(tmp_path: Path) -> None:

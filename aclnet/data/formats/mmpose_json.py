@@ -1,0 +1,167 @@
+"""MMPose 1.x's JSON, as its inferencers and demos write it.
+
+Source: `MMPoseInferencer(pred_out_dir=…)` and the demos' `--save-predictions` of
+github.com/open-mmlab/mmpose. A video's file is a list of frames, each with `frame_id` and
+`instances`, or an object whose `instance_info` is that list; an image's is the list of instances
+itself. An instance has `keypoints` (two numbers a joint, three from the 3-D lifters) and
+`keypoint_scores`; a `track_id` where somebody added one. `meta_info`, where it is there, names the
+joints; without it 17 joints in space may be COCO's or Human3.6M's, so name the layout.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from aclnet.data.formats import Progress
+from aclnet.data.keypoint_files import Recording, find_frame_folders, find_recordings, first_head
+from aclnet.data.keypoint_frames import KeypointFrames, load_json, number_rows
+from aclnet.data.keypoint_people import PeopleInFrames
+from aclnet.data.keypoint_samples import KeypointOptions, LabelFrom, People, keypoint_samples
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.skeleton import Layout
+
+_LAYOUTS = {(17, 2): ("coco17",), (26, 2): ("halpe26",), (17, 3): ("h36m17", "coco17")}
+_HEAD = re.compile(
+    r'\{"meta_info":|\{"instance_info":|\[\{"frame_id":\d+,"instances":|\[\{"keypoints":\[\['
+)
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is such a file, or a folder with one no deeper than four folders down."""
+    return bool(_HEAD.match(first_head(path)))
+
+
+def read(
+    path: Path,
+    *,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+    people: People = "together",
+    persons: int = 2,
+    max_gap: int = 30,
+    label_from: LabelFrom = "none",
+    labels: str | Path | None = None,
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Read a file, or a folder of them; images' files that lie in a folder are its frames.
+
+    Args:
+        path: the file or folder.
+        layout: the joints; by default by the file's names, or COCO-17 or Halpe-26 (also of
+            COCO-WholeBody-133 and Halpe-136) by their number.
+        progress: told the recordings read and the recordings there are.
+        people: "together" or "apart", see `KeypointOptions`, as for the rest.
+        persons: people of a sample.
+        max_gap: frames that a person may be away.
+        label_from: "none" or "folder".
+        labels: a CSV of what is known about the recordings.
+
+    Raises:
+        ValueError: there is no file, an option is wrong, or a file is not the format's.
+    """
+    options = KeypointOptions(people, persons, max_gap, label_from, labels)
+    recordings = find_recordings(path, ".json")
+    content = _frames(load_json(recordings[0].place), recordings[0].place)
+    if content and _is_instance(content[0]):
+        recordings = find_frame_folders(path)
+    return keypoint_samples(
+        path, recordings, _load, _LAYOUTS, options, layout=layout, progress=progress
+    )
+
+
+def _load(recording: Recording) -> KeypointFrames:
+    frames, dims = PeopleInFrames(), 0
+    names: tuple[str, ...] = ()
+    for file in recording.files:
+        content = load_json(file)
+        names = names or _joint_names(content)
+        items = _frames(content, file)
+        if len(recording.files) > 1 or (items and _is_instance(items[0])):
+            items = [{"frame_id": file.name, "instances": items}]
+        dims = dims or _dims(items)
+        for number, item in enumerate(items):
+            frame = str(item.get("frame_id", number))
+            frames.add_frame(frame)
+            for person, instance in enumerate(item["instances"]):
+                place = f"frame {frame}, person {person}"
+                row = _row(instance, dims, f"{file}: {place}")
+                frames.add(frame, row, place, _track(instance))
+    rows = number_rows(frames.rows, frames.places, recording.place)
+    points = rows.reshape(len(rows), -1 if len(rows) else 0, dims + 1)
+    return frames.build(points, names if len(names) == points.shape[1] else ())
+
+
+def _frames(content: Any, file: Path) -> list[dict[str, Any]]:
+    """The frames of a video, or the instances of an image."""
+    items = content.get("instance_info") if isinstance(content, dict) else content
+    if isinstance(items, list) and all(
+        isinstance(item, dict) and (_is_instance(item) or isinstance(item.get("instances"), list))
+        for item in items
+    ):
+        return items
+    raise ValueError(
+        f"{file}: no MMPose result: it must be a list of frames with instances, or of instances "
+        "with keypoints, alone or under instance_info; take other JSON files out of the folder"
+    )
+
+
+def _is_instance(item: dict[str, Any]) -> bool:
+    return "keypoints" in item
+
+
+def _dims(items: Sequence[dict[str, Any]]) -> int:
+    """Numbers a joint of the first person, 2 where there is nobody."""
+    for item in items:
+        for instance in [item] if _is_instance(item) else item["instances"]:
+            points = _joints(instance)
+            return 3 if points and isinstance(points[0], list) and len(points[0]) == 3 else 2
+    return 2
+
+
+def _joints(instance: object) -> list[Any]:
+    """The keypoints, without the further level that the 3-D inferencer may put around them."""
+    points = instance.get("keypoints") if isinstance(instance, dict) else None
+    if not isinstance(points, list):
+        return []
+    return points[0] if _nested(points) and _nested(points[0][:1]) else points
+
+
+def _row(instance: dict[str, Any], dims: int, where: str) -> list[Any]:
+    joints = _joints(instance)
+    scores = instance.get("keypoint_scores") if isinstance(instance, dict) else None
+    scores = scores[0] if isinstance(scores, list) and scores and _nested(scores) else scores
+    if not joints or not isinstance(scores, list) or len(scores) != len(joints):
+        raise ValueError(
+            f"{where}: {len(joints)} keypoints and "
+            f"{len(scores) if isinstance(scores, list) else 'no'} keypoint_scores; there must be "
+            "one score a keypoint"
+        )
+    row: list[Any] = []
+    for joint, score in zip(joints, scores, strict=True):
+        if not isinstance(joint, list) or len(joint) != dims:
+            raise ValueError(
+                f"{where}: keypoints must be lists of {dims} numbers as the first person's are; "
+                "convert 2-D and 3-D files apart"
+            )
+        row += [*joint, score]
+    return row
+
+
+def _nested(values: list[Any]) -> bool:
+    return len(values) == 1 and isinstance(values[0], list)
+
+
+def _joint_names(content: Any) -> tuple[str, ...]:
+    meta = content.get("meta_info") if isinstance(content, dict) else None
+    names = meta.get("keypoint_id2name") if isinstance(meta, dict) else None
+    if not isinstance(names, dict) or not all(str(key).isdecimal() for key in names):
+        return ()
+    return tuple(str(names[key]) for key in sorted(names, key=int))
+
+
+def _track(instance: dict[str, Any]) -> str:
+    value = instance.get("track_id")
+    value = value[0] if isinstance(value, list) and value else value
+    return str(value) if type(value) is int and value >= 0 else ""

@@ -1,0 +1,139 @@
+"""Northwestern-UCLA as JSON, `aNN_sNN_eNN_vNN.json`, one recording each.
+
+Source: Wang et al., "Cross-view action modeling, learning and recognition", CVPR 2014, in the form
+that Cheng et al., "Skeleton-based action recognition with shift graph convolutional network",
+CVPR 2020, and Chen et al., "Channel-wise topology refinement", ICCV 2021, train on: an object whose
+`skeletons` are frames of 20 joints of x, y, z (metres, Kinect v1: y up, z depth).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.data.action_names import NameFields, NwuclaName, parse_nwucla
+from aclnet.data.class_names import class_names
+from aclnet.data.formats import Progress
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.skeleton import Layout, load_layout
+
+ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
+"""The action numbers of the file names, in the order of the classes."""
+
+_KEY = "skeletons"
+_HEAD = 400
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is such a file, or a folder with such a file in it."""
+    first = path if path.is_file() else next(path.glob("a??_s??_e??_v??.json"), None)
+    if first is None or first.suffix.lower() != ".json":
+        return False
+    with first.open(encoding="utf-8", errors="replace") as file:
+        return f'"{_KEY}"' in file.read(_HEAD)
+
+
+def read(
+    path: Path,
+    *,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Read a folder of recordings, or one, file by file.
+
+    The class is that of the file's name; `label` in the file is not read. Copies of a recording
+    under another name are kept (`validate` finds them).
+
+    Args:
+        path: the folder or file.
+        layout: another layout for the joints of a frame; Kinect v1's 20 joints if not given.
+        progress: told the files read and the files there are.
+
+    Raises:
+        ValueError: there is no such file, or a name's action is none of the ten; while samples are
+            drawn: a file is not as it should be.
+    """
+    files = [path] if path.is_file() else sorted(path.glob("*.json"))
+    if not files:
+        raise ValueError(f"{path}: no *.json file there")
+    names = [parse_nwucla(file.name) for file in files]
+    for file, name in zip(files, names, strict=True):
+        if name and name.action not in ACTIONS:
+            raise ValueError(
+                f"{file}: names action {name.action}; the data set has "
+                f"{', '.join(map(str, ACTIONS))}"
+            )
+    chosen = layout or load_layout("kinect20")
+    info = StoreInfo(
+        name=path.stem,
+        layout=chosen.to_dict(),
+        channels=("x", "y", "z"),
+        unit="metre",
+        source=path.name,
+        # A store with classes has a label for every sample; files with other names have none.
+        classes=class_names("nwucla") if all(names) else (),
+    )
+    return info, _recordings(files, names, chosen, info, progress)
+
+
+def _recordings(
+    files: list[Path],
+    names: list[NwuclaName | None],
+    layout: Layout,
+    info: StoreInfo,
+    progress: Progress | None,
+) -> Iterator[Sample]:
+    classes = class_names("nwucla")
+    for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
+        frames = _frames(file, layout)
+        if progress:
+            progress(number, len(files))
+        if len(frames) == 0:
+            info.count_dropped("empty sequences")
+            continue
+        yield Sample(
+            sample=file.stem,
+            frames=frames[:, None],
+            label=classes[ACTIONS.index(name.action)] if name else "",
+            **(name.fields() if name else NameFields()),
+        )
+
+
+def _frames(file: Path, layout: Layout) -> npt.NDArray[np.float32]:
+    """(T, V, 3)."""
+    content = _content(file)
+    if _KEY not in content:
+        raise ValueError(f"{file}: has no key {_KEY!r}; it has {', '.join(content) or 'none'}")
+    for number, frame in enumerate(content[_KEY]):
+        shape = _shape(frame)
+        if shape != (layout.joint_count, 3):
+            raise ValueError(
+                f"{file}: {_KEY}, frame {number}: expected {layout.joint_count} joints (layout "
+                f"{layout.name}) of 3 numbers, got {shape or 'something else'}"
+            )
+    joints = np.array(content[_KEY], dtype=np.float32)
+    return joints.reshape(-1, layout.joint_count, 3)
+
+
+def _shape(frame: object) -> tuple[int, ...] | None:
+    """The shape of a frame's numbers, or None if it is ragged or not all numbers."""
+    try:
+        joints = np.asarray(frame)
+    except ValueError:
+        return None
+    return joints.shape if joints.dtype.kind in "fiu" else None
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file}: not JSON: {error}; fetch the file again") from None
+    if not isinstance(content, dict) or not isinstance(content.get(_KEY, []), list):
+        raise ValueError(f"{file}: expected an object with a list {_KEY!r}")
+    return content

@@ -1,0 +1,124 @@
+"""Ultralytics' results as JSON: what `Results.to_json()` gives for each frame.
+
+Source: `Results.summary` of github.com/ultralytics/ultralytics. A frame is a list of detections,
+each with `box`, `keypoints` {x: […], y: […], visible: […]} and, where tracking was on, `track_id`.
+A file is one frame (a folder of such files is a recording) or a list of frames, the two ways in
+which people save them. Detections without keypoints are left out. Where there is no `visible`, a
+joint at 0, 0 counts as not found and any other as certain. Pixels, or 0..1 if asked for
+(`normalize=True`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aclnet.data.formats import Progress
+from aclnet.data.keypoint_files import Recording, find_frame_folders, find_recordings, first_head
+from aclnet.data.keypoint_frames import KeypointFrames, load_json
+from aclnet.data.keypoint_people import PeopleInFrames
+from aclnet.data.keypoint_samples import KeypointOptions, LabelFrom, People, keypoint_samples
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.skeleton import Layout
+
+_LAYOUTS = {(17, 2): ("coco17",)}
+# Files of the first frames may all be empty lists, which say nothing.
+_LOOKED_AT = 20
+_HEAD = re.compile(r'\[(\[\],)*\[?\{.*"keypoints":\{"x":\[')
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is such a file, or a folder with one no deeper than four folders down."""
+    return bool(_HEAD.match(first_head(path)))
+
+
+def read(
+    path: Path,
+    *,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+    people: People = "together",
+    persons: int = 2,
+    max_gap: int = 30,
+    label_from: LabelFrom = "none",
+    labels: str | Path | None = None,
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Read a file, or a folder of them; files of one frame that lie in a folder are its frames.
+
+    Args:
+        path: the file or folder.
+        layout: the joints; COCO-17 by default, which Ultralytics' own pose models have.
+        progress: told the recordings read and the recordings there are.
+        people: "together" or "apart", see `KeypointOptions`, as for the rest.
+        persons: people of a sample.
+        max_gap: frames that a person may be away.
+        label_from: "none" or "folder".
+        labels: a CSV of what is known about the recordings.
+
+    Raises:
+        ValueError: there is no file, an option is wrong, or a file is not the format's.
+    """
+    options = KeypointOptions(people, persons, max_gap, label_from, labels)
+    recordings = find_recordings(path, ".json")
+    if not any(_is_video(recording.place) for recording in recordings[:_LOOKED_AT]):
+        recordings = find_frame_folders(path)
+    return keypoint_samples(
+        path, recordings, _load, _LAYOUTS, options, layout=layout, progress=progress
+    )
+
+
+def _is_video(file: Path) -> bool:
+    content = load_json(file)
+    return isinstance(content, list) and bool(content) and isinstance(content[0], list)
+
+
+def _load(recording: Recording) -> KeypointFrames:
+    frames = PeopleInFrames()
+    for file in recording.files:
+        content = load_json(file)
+        if not isinstance(content, list):
+            raise _foreign(file)
+        if content and isinstance(content[0], list):
+            named = [(str(number), value) for number, value in enumerate(content)]
+        else:
+            named = [(file.name, content)]
+        for name, detections in named:
+            _add_frame(frames, name, detections, file)
+    return frames.triples(recording.place)
+
+
+def _add_frame(frames: PeopleInFrames, name: str, detections: object, file: Path) -> None:
+    if not isinstance(detections, list) or not all(isinstance(one, dict) for one in detections):
+        raise _foreign(file)
+    frames.add_frame(name)
+    for number, detection in enumerate(detections):
+        if "keypoints" in detection:
+            place = f"frame {name}, detection {number}"
+            row = _row(detection["keypoints"], f"{file}: {place}")
+            frames.add(name, row, place, _track(detection))
+
+
+def _row(points: Any, where: str) -> list[Any]:
+    x, y = (points.get(axis) if isinstance(points, dict) else None for axis in ("x", "y"))
+    if not isinstance(x, list) or not isinstance(y, list):
+        raise ValueError(f"{where}: keypoints must be lists x and y of one number a joint")
+    visible = points.get("visible")
+    if visible is None:
+        visible = [float((a, b) != (0, 0)) for a, b in zip(x, y, strict=False)]
+    if not isinstance(visible, list) or not len(x) == len(y) == len(visible):
+        raise ValueError(f"{where}: x, y and visible of keypoints must be lists of one length")
+    return [value for joint in zip(x, y, visible, strict=True) for value in joint]
+
+
+def _track(detection: dict[str, Any]) -> str:
+    value = detection.get("track_id")
+    return str(value) if type(value) is int else ""
+
+
+def _foreign(file: Path) -> ValueError:
+    return ValueError(
+        f"{file}: no Ultralytics result: it must be a list of detections, or a list of frames "
+        "that are such lists; take other JSON files out of the folder"
+    )

@@ -1,0 +1,172 @@
+"""Where keypoint files lie: recordings in folders, and frames in the order of their numbers."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+IndexArray = npt.NDArray[np.int64]
+
+_HEAD_BYTES = 4096
+_HEADS = 20
+_LONGEST_HEADER = 100_000
+_DEEPEST = 4
+# Numbers in names that leave more than this many gaps a frame are times or ids, not frames.
+_LONGEST_STEP = 100
+_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})(?:_keypoints)?(?:\.[A-Za-z]\w*)?\Z")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One video's keypoints on disk.
+
+    Args:
+        key: its path below the root, without the ending.
+        files: in the order of their names.
+        folder: the name of the folder that it lies in.
+    """
+
+    key: str
+    files: tuple[Path, ...]
+    folder: str
+
+    @property
+    def place(self) -> Path:
+        """What an error message names: the file, or the folder of the files."""
+        return self.files[0] if len(self.files) == 1 else self.files[0].parent
+
+
+def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key that takes digits as numbers: 2.jpg before 12.jpg."""
+    parts = re.split(r"(\d+)", text)
+    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts)
+
+
+def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, int]:
+    """Which frame each image name or frame number stands for.
+
+    The number at the end of a name is its frame, so that a number that lacks is a gap. Names that
+    do not all end in a number behind the same text, or whose numbers lie too far apart to count
+    frames (times, say), are put in natural order, one frame after another.
+
+    Args:
+        names: as the file has them; a name may come more than once.
+
+    Returns:
+        0-based frame of each name (N,), and the number of frames.
+
+    >>> [found.tolist() if i == 0 else found for i, found in
+    ...     enumerate(frame_numbers(["12.jpg", "2.jpg", "3.jpg"]))]
+    [[10, 0, 1], 11]
+    """
+    if not names:
+        return np.zeros(0, np.int64), 0
+    distinct = sorted(set(names), key=lambda name: (natural_order(name), name))
+    parsed = [_NUMBERED.match(name) for name in distinct]
+    numbers = [int(match["number"]) for match in parsed if match]
+    places = {name: place for place, name in enumerate(distinct)}
+    if (
+        len(numbers) == len(distinct) == len(set(numbers))
+        and len({match["prefix"] for match in parsed if match}) == 1
+        and max(numbers) - min(numbers) <= _LONGEST_STEP * len(numbers)
+    ):
+        first = min(numbers)
+        places = {name: number - first for name, number in zip(distinct, numbers, strict=True)}
+    frames = np.array([places[name] for name in names], dtype=np.int64)
+    return frames, max(places.values()) + 1
+
+
+def first_head(path: Path, suffix: str = ".json") -> str:
+    """The start of a file, or of a folder's first file that has content, without white space.
+
+    For `recognises`: a cheap look at up to 20 files, no deeper than four folders down.
+    """
+    for file in itertools.islice(_walk(path, suffix), _HEADS):
+        with file.open("rb") as stream:
+            head = stream.read(_HEAD_BYTES).decode("utf-8-sig", errors="replace")
+        compact = "".join(head.split())
+        if compact not in ("", "[]", "{}"):
+            return compact
+    return ""
+
+
+def first_lines(path: Path, suffix: str) -> Iterator[str]:
+    """The first line of a file, or of each of a folder's first files, as `first_head`."""
+    for file in itertools.islice(_walk(path, suffix), _HEADS):
+        with file.open(encoding="utf-8-sig", errors="replace") as stream:
+            yield stream.readline(_LONGEST_HEADER)
+
+
+def find_recordings(path: Path, *suffixes: str) -> list[Recording]:
+    """One recording a file: the file itself, or all files of a folder with one of the endings.
+
+    Raises:
+        ValueError: there is none.
+    """
+    files = [file for suffix in suffixes for file in _walk(path, suffix, deepest=None)]
+    if not files:
+        raise ValueError(
+            f"{path}: no {' or '.join(suffixes)} file there; give the keypoint file or its folder"
+        )
+    return [
+        Recording(recording_key(path, file.with_suffix("")), (file,), file.resolve().parent.name)
+        for file in sorted(files, key=lambda file: natural_order(file.as_posix()))
+    ]
+
+
+def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
+    """Recordings that have a file a frame: one a folder, or one for each name that a folder has.
+
+    `clip_000000000001_keypoints.json` belongs to `clip`; a file whose name ends in no number is a
+    recording of one frame.
+
+    Raises:
+        ValueError: there is no file.
+    """
+    if path.is_file():
+        return [Recording(path.stem, (path,), path.resolve().parent.name)]
+    groups: dict[tuple[Path, str], list[Path]] = {}
+    for file in _walk(path, suffix, deepest=None):
+        match = _NUMBERED.match(file.name)
+        name = match["prefix"] if match else file.stem
+        groups.setdefault((file.parent, name.rstrip("_-. ")), []).append(file)
+    if not groups:
+        raise ValueError(f"{path}: no {suffix} file there; give the folder of the frames' files")
+    several = {
+        folder for folder, count in Counter(folder for folder, _ in groups).items() if count > 1
+    }
+    recordings = []
+    for (folder, name), files in groups.items():
+        shared = folder in several and bool(name)
+        key = recording_key(path, folder / name if shared else folder)
+        inside = folder if shared else folder.resolve().parent
+        ordered = tuple(sorted(files, key=lambda file: natural_order(file.name)))
+        recordings.append(Recording(key, ordered, inside.resolve().name))
+    return sorted(recordings, key=lambda recording: natural_order(recording.key))
+
+
+def recording_key(root: Path, place: Path) -> str:
+    """A recording's key: its path below the root, or its own name where it is the root."""
+    inner = place.relative_to(root).as_posix() if place.is_relative_to(root) else "."
+    return place.resolve().name if inner == "." else inner
+
+
+def _walk(path: Path, suffix: str, deepest: int | None = _DEEPEST) -> Iterator[Path]:
+    if path.is_file():
+        if path.suffix.lower() == suffix:
+            yield path
+        return
+    for folder, folders, names in os.walk(path):
+        depth = len(Path(folder).relative_to(path).parts)
+        folders[:] = [] if deepest is not None and depth >= deepest else sorted(folders)
+        for name in sorted(names):
+            if name.lower().endswith(suffix) and not name.startswith("."):
+                yield Path(folder) / name

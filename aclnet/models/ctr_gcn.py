@@ -1,0 +1,200 @@
+"""CTR-GCN: each channel refines the skeleton's topology by itself.
+
+Chen et al., "Channel-wise topology refinement graph convolution for skeleton-based action
+recognition", ICCV 2021, as released, in an equal form that costs less: the relation features are
+taken of the mean over time (it commutes with a pointwise convolution), and the three subsets are
+one convolution and one batched matrix product each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field, PositiveInt, field_validator, model_validator
+from torch import Tensor, nn
+
+from aclnet.models.encoder import Encoder, EncoderOutput
+from aclnet.models.graph import directed_adjacency
+from aclnet.models.initialise import reset_layers
+from aclnet.models.multi_scale import MultiScaleUnit
+from aclnet.models.persons import mean_over_persons, person_weights
+from aclnet.models.stages import BlockSize, StagedSettings, block_short_cut
+
+if TYPE_CHECKING:
+    from aclnet.skeleton import Layout
+
+_SMALL_START = 1e-6  # of a graph unit's last normalisation: it begins as its short cut
+
+
+class CtrGcnSettings(StagedSettings):
+    """Settings of `CtrGcn`; the defaults are the authors' ten blocks."""
+
+    name: Literal["ctr_gcn"] = "ctr_gcn"
+    reduction: int = Field(
+        8, ge=1, description="input channels for each channel that relations are taken in"
+    )
+    kernel: int = Field(5, ge=1, description="frames that a dilated convolution sees; odd")
+    dilations: tuple[PositiveInt, ...] = Field(
+        (1, 2), min_length=1, description="of the temporal unit's convolutions, one a branch"
+    )
+
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError(f"a kernel must be an odd number of frames, got {kernel}")
+        return kernel
+
+    @model_validator(mode="after")
+    def _a_channel_each(self) -> Self:
+        if len(self.dilations) + 2 > self.width:
+            raise ValueError(
+                f"dilations may be at most {self.width - 2} for a width of {self.width}, got "
+                f"{len(self.dilations)}: each branch over time needs a channel"
+            )
+        return self
+
+    def build(
+        self, layout: Layout, channels: int, generator: torch.Generator | None = None
+    ) -> CtrGcn:
+        """Make the encoder for this layout and these channels."""
+        graph = directed_adjacency(layout.joint_count, layout.bone_index)
+        return CtrGcn(self, graph, channels, generator)
+
+
+class CtrGcn(Encoder):
+    """Channel-wise topology refinement network.
+
+    Absent persons have no part in the mean over persons (in the authors' code they count).
+    Departures: the input normalisation is the same for all persons (there each person of a clip
+    has its own, which makes their order matter), and PyTorch's usual initial weights (there normal
+    by fan-out, and drawn around one for the temporal normalisations). The first block's relations
+    have width / `reduction` channels, 8 by default, as released.
+
+    Shapes: clips (N, M, T, V, C) to pooled (N, D), D = the last block's channels; no graph.
+
+    Args:
+        settings: sizes.
+        graph: (3, V, V) topology to start from; entry [k, v, w] is what joint w takes from v.
+        channels: C.
+        generator: source of the initial weights; None: torch's default generator.
+    """
+
+    def __init__(
+        self,
+        settings: CtrGcnSettings,
+        graph: npt.NDArray[np.float64],
+        channels: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        joint_count = graph.shape[-1]
+        super().__init__(joint_count, channels)
+        self.input_norm = nn.BatchNorm1d(joint_count * channels)
+        self.blocks = nn.ModuleList(
+            _Block(settings, size, graph) for size in settings.block_sizes(channels)
+        )
+        self.feature_dim = settings.feature_dim
+        self.graph_dim = None
+        reset_layers(self, generator)
+
+    def forward(self, clips: Tensor) -> EncoderOutput:
+        """Encode clips (N, M, T, V, C).
+
+        Raises:
+            ValueError: other joint count or channels than the encoder was built for.
+        """
+        self.check_clips(clips)
+        bodies = clips.flatten(0, 1)  # (n, T, V, C)
+        x = self.input_norm(bodies.flatten(2).flatten(0, 1)).view_as(bodies)
+        x = x.permute(0, 3, 1, 2).contiguous()  # (n, C, T, V)
+        for block in self.blocks:
+            x = block(x)
+        pooled = mean_over_persons(x.mean(dim=(2, 3)), person_weights(clips))
+        return EncoderOutput(pooled, None)
+
+
+class RefinedGraphConv(nn.Module):
+    """Graph convolution whose graph differs from clip to clip and channel to channel.
+
+    With A[k] the learned topology of subset k, r and q two relation features (means over time) and
+    a one learned scalar for all subsets, which starts at zero, the graph of each channel is
+
+        A[k] + a * (W[k] tanh(r[w] - q[v]) + b[k])
+
+    from joint v to joint w, and the output relu(BN(sum over k of features[k] graph[k]) + short
+    cut). Chen et al. 2021, Eq. 4-8.
+
+    Shapes: (n, c, T, V) to (n, o, T, V).
+
+    Args:
+        in_channels: c.
+        out_channels: o.
+        relations: channels that relations are taken in.
+        graph: (3, V, V) topology to start from; learned from there, by each unit its own.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        relations: int,
+        graph: npt.NDArray[np.float64],
+    ) -> None:
+        super().__init__()
+        subsets = len(graph)
+        self.sizes = (subsets, out_channels)
+        self.topology = nn.Parameter(torch.from_numpy(graph).float())
+        self.scale = nn.Parameter(torch.zeros(()))
+        self.relate = nn.Conv1d(in_channels, 2 * subsets * relations, 1)
+        self.refine = nn.Linear(relations, subsets * out_channels)
+        self.enter = nn.Conv2d(in_channels, subsets * out_channels, 1)
+        self.norm = nn.BatchNorm2d(out_channels)
+        nn.init.constant_(self.norm.weight, _SMALL_START)
+        self.short_cut: nn.Module = nn.Identity()
+        if in_channels != out_channels:
+            self.short_cut = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the joints of x (n, c, T, V)."""
+        n, _, T, V = x.shape
+        features = self.enter(x).view(-1, T, V)  # (n * 3 * o, T, V)
+        mixed = torch.bmm(features, self._graph(x).reshape(-1, V, V))
+        summed = mixed.view(n, *self.sizes, T, V).sum(dim=1)
+        out: Tensor = self.norm(summed) + self.short_cut(x)
+        return out.relu_()
+
+    def _graph(self, x: Tensor) -> Tensor:
+        """The refined graph (n, 3, o, V * V), from the first joint of each pair to the second."""
+        related = self.relate(x.mean(dim=2)).unflatten(1, (2, self.sizes[0], -1))
+        targets, sources = related.unbind(1)  # (n, 3, r, V)
+        relations = torch.tanh(targets.unsqueeze(-2) - sources.unsqueeze(-1)).flatten(3)
+        weight = self.scale * self.refine.weight.view(*self.sizes, -1)  # (3, o, r)
+        shift = self.scale * self.refine.bias.view(*self.sizes, 1)
+        whole: Tensor = weight @ relations + (shift + self.topology.flatten(1).unsqueeze(1))
+        return whole
+
+
+class _Block(nn.Module):
+    """Graph unit, temporal unit and short cut; (n, c, T, V) to (n, o, ceil(T / stride), V)."""
+
+    def __init__(
+        self, settings: CtrGcnSettings, size: BlockSize, graph: npt.NDArray[np.float64]
+    ) -> None:
+        super().__init__()
+        entering = size.out_channels if size.is_first else size.in_channels
+        relations = max(1, entering // settings.reduction)
+        channels = size.out_channels
+        self.graph = RefinedGraphConv(size.in_channels, channels, relations, graph)
+        self.temporal = MultiScaleUnit(channels, settings.kernel, settings.dilations, size.stride)
+        self.short_cut = block_short_cut(size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.temporal(self.graph(x))
+        if self.short_cut is not None:
+            out = out + self.short_cut(x)
+        return out.relu_()

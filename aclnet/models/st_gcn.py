@@ -1,0 +1,176 @@
+"""ST-GCN: graph convolution over joints, then convolution over frames, block by block.
+
+Yan et al., "Spatial temporal graph convolutional networks for skeleton-based action recognition",
+AAAI 2018. Inside, features are (V, c, T, n) in channels-last memory, that is joint by joint, then
+frame by frame, the n = N * M bodies in a row: so all joints are mixed by one matrix product, the
+channels by another, and the convolution over frames finds its input in order. On one CPU thread a
+training step takes about a quarter less than in (n, c, T, V).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aclnet.models.encoder import Encoder, EncoderOutput
+from aclnet.models.graph import centre_partition, hop_adjacency
+from aclnet.models.initialise import reset_layers
+from aclnet.models.persons import mean_over_persons, person_weights
+from aclnet.models.stages import BlockSize, StagedSettings, block_short_cut
+
+if TYPE_CHECKING:
+    from aclnet.skeleton import Layout
+
+Partition = Literal["uniform", "distance", "spatial"]
+"""How a joint's neighbours share weights: all alike, by hop distance, by the way to the centre."""
+
+
+class StGcnSettings(StagedSettings):
+    """Settings of `StGcn`; the defaults are the ten blocks of the authors' code."""
+
+    name: Literal["st_gcn"] = "st_gcn"
+    partition: Partition = Field("spatial", description="which neighbours share their weights")
+    kernel: int = Field(9, ge=1, description="frames that a convolution sees; odd")
+    edge_importance: bool = Field(True, description="learn a weight for each entry of the graph")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of each body's channels dropped at the end of a block"
+    )
+
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError(f"a kernel must be an odd number of frames, got {kernel}")
+        return kernel
+
+    def build(
+        self, layout: Layout, channels: int, generator: torch.Generator | None = None
+    ) -> StGcn:
+        """Make the encoder for this layout and these channels."""
+        return StGcn(self, skeleton_graph(layout, self.partition), channels, generator)
+
+
+def skeleton_graph(layout: Layout, partition: Partition) -> npt.NDArray[np.float64]:
+    """The normalised adjacency of a layout's bones: (K, V, V), K = 1, 2 or 3."""
+    joints, bones = layout.joint_count, layout.bone_index
+    if partition == "spatial":
+        return centre_partition(joints, bones, layout.centre_index)
+    by_distance = hop_adjacency(joints, bones, 1)
+    return by_distance.sum(axis=0, keepdims=True) if partition == "uniform" else by_distance
+
+
+class StGcn(Encoder):
+    """Spatial temporal graph convolutional network.
+
+    Absent persons have no part in the mean over persons (in the authors' code they count).
+    Departures: PyTorch's usual initial weights (there all are normal with deviation 0.02), and
+    dropout of whole channels of a body instead of single values, since neighbouring frames are too
+    alike for single values to matter (and drawing them costs as much as the convolution).
+
+    Shapes: clips (N, M, T, V, C) to pooled (N, D), D = the last block's channels; no graph.
+
+    Args:
+        settings: sizes.
+        graph: (K, V, V) adjacency; entry [k, v, w] is what joint w takes from joint v.
+        channels: C.
+        generator: source of the initial weights; None: torch's default generator.
+    """
+
+    adjacency: Tensor
+
+    def __init__(
+        self,
+        settings: StGcnSettings,
+        graph: npt.NDArray[np.float64],
+        channels: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        joint_count = graph.shape[-1]
+        super().__init__(joint_count, channels)
+        self.register_buffer(
+            "adjacency", torch.from_numpy(graph).float(), persistent=False
+        )  # it follows from the layout
+        self.input_norm = nn.BatchNorm1d(joint_count * channels)
+        self.blocks = nn.ModuleList(
+            _Block(settings, size, graph.shape) for size in settings.block_sizes(channels)
+        )
+        self.feature_dim = settings.feature_dim
+        self.graph_dim = None
+        reset_layers(self, generator)
+
+    def forward(self, clips: Tensor) -> EncoderOutput:
+        """Encode clips (N, M, T, V, C).
+
+        Raises:
+            ValueError: other joint count or channels than the encoder was built for.
+        """
+        self.check_clips(clips)
+        bodies = clips.flatten(0, 1)  # (n, T, V, C)
+        x = self.input_norm(bodies.flatten(2).flatten(0, 1)).view_as(bodies)
+        x = x.permute(2, 3, 1, 0).contiguous(memory_format=torch.channels_last)  # (V, C, T, n)
+        for block in self.blocks:
+            x = block(x, self.adjacency)
+        pooled = x.mean(dim=(0, 2)).t()
+        return EncoderOutput(mean_over_persons(pooled, person_weights(clips)), None)
+
+
+class _Block(nn.Module):
+    """Graph convolution, temporal convolution, short cut; (V, c, T, n) to (V, o, T / stride, n)."""
+
+    def __init__(
+        self, settings: StGcnSettings, size: BlockSize, graph_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        channels, kernel = size.out_channels, settings.kernel
+        self.dropout = settings.dropout
+        self.edge = nn.Parameter(torch.ones(graph_shape)) if settings.edge_importance else None
+        self.graph = _GraphConv(size.in_channels, channels, graph_shape[0])
+        self.graph_norm = nn.BatchNorm2d(channels)
+        self.temporal = nn.Conv2d(
+            channels, channels, (kernel, 1), (size.stride, 1), (kernel // 2, 0)
+        )
+        self.temporal_norm = nn.BatchNorm2d(channels)
+        self.short_cut = block_short_cut(size)
+
+    def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
+        graph = adjacency if self.edge is None else adjacency * self.edge
+        mixed = self.graph_norm(self.graph(x, graph)).relu_()
+        out: Tensor = self.temporal_norm(self.temporal(mixed))
+        if self.training and self.dropout > 0:
+            kept = out.new_ones(1, out.shape[1], 1, out.shape[3])
+            out = out * functional.dropout(kept, self.dropout)
+        if self.short_cut is not None:
+            out = out + self.short_cut(x)
+        return out.relu_()
+
+
+class _GraphConv(nn.Module):
+    """One pointwise convolution for each of K graphs, summed; (V, c, T, n) to (V, o, T, n).
+
+    out[w] = sum over k and v of graph[k, v, w] (W[k] x[v] + b[k]), joints first: the products
+    with the graphs then run over c and not over K * o channels. The bias is added behind them,
+    weighted by what each joint takes in all.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, subsets: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(in_channels, subsets * out_channels)
+
+    def forward(self, x: Tensor, graph: Tensor) -> Tensor:
+        V, c, T, n = x.shape
+        joints = x.permute(0, 2, 3, 1).reshape(V, -1)  # (V, T * n * c), no copy
+        taken = [(part.t() @ joints).view(-1, c) for part in graph]  # K times (V * T * n, c)
+        # Autocast lowers products, but not those added in place: the factors are lowered here.
+        factors = self.mix.weight.view(len(taken), -1, c).transpose(1, 2).to(taken[0].dtype)
+        out = taken[0] @ factors[0]
+        for rows, factor in zip(taken[1:], factors[1:], strict=True):
+            out.addmm_(rows, factor)  # a sum of new tensors would cost a pass over each
+        shift = graph.sum(dim=1).t() @ self.mix.bias.view(len(taken), -1)  # (V, o)
+        summed: Tensor = out.view(V, T * n, -1) + shift.unsqueeze(1).to(out.dtype)
+        return summed.view(V, T, n, -1).permute(0, 3, 1, 2)

@@ -1,0 +1,199 @@
+"""Several objectives, several seeds, all folds, one table: does each part of the objective help?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from aclnet.train_settings import RESUMABLE
+from protocols.class_scores import ClassScores
+from protocols.classification import evaluate_classes
+from protocols.records import ResultRecord
+from tasks.action import ActionSettings
+from tasks.action_run import RECORD, read_record, run_scores, train_and_evaluate
+from tasks.base import Report
+from tasks.continuation import differences
+
+_OFF = "objective.inter_weight=0"
+_ONE_TEMPERATURE = "objective.temperatures=[0.5,0.5,0.5]"
+ARMS: dict[str, tuple[str, ...]] = {
+    "ce": (_OFF, "objective.intra_weight=0"),
+    "ce+inter-fat": ("objective.intra_weight=0", _ONE_TEMPERATURE),
+    "ce+inter": ("objective.intra_weight=0",),
+    "ce+intra": (_OFF,),
+    "acl": (),
+}
+"""The rows of the paper's Table VIII, as changes of a recipe with the whole objective.
+
+`ce+inter-fat` is the inter-class term with one temperature for all families, the middle one, as the
+paper does not say which it takes where the family-aware temperature is left out.
+"""
+
+
+def study(
+    make_settings: Callable[[Sequence[str]], ActionSettings],
+    *,
+    arms: Sequence[str],
+    seeds: Sequence[int],
+    folds: Sequence[str | None],
+    runs: Path,
+    results: Path,
+    cache: Path,
+    command: str,
+    report: Report,
+) -> str:
+    """Train every arm with every seed on every fold; a run that has ended is only read.
+
+    Args:
+        make_settings: the recipe's settings with further overrides.
+        arms: names in `ARMS`.
+        seeds: the runs' seeds.
+        folds: the split's folds; (None,) where it has none. Folds of a seed are judged together.
+        runs: a folder a run goes here.
+        results: a record an arm and seed goes here, `<arm>-seed<seed>.json`.
+        cache: folder for converted data.
+        command: the command line, for the records.
+        report: takes sentences of progress.
+
+    Returns:
+        Mean and spread of each arm, and each arm against the first, as text.
+
+    Raises:
+        ValueError: an unknown arm, a run that has ended with other settings, or what
+            `train_and_evaluate` raises.
+    """
+    _check(arms, seeds, folds)
+    records: dict[tuple[str, int], ResultRecord] = {}
+    for seed in seeds:
+        for arm in arms:
+            found = []
+            for fold in folds:
+                run = runs / (f"{arm}-seed{seed}" + ("" if fold is None else f"-fold{fold}"))
+                chosen = [f"train.seed={seed}", *ARMS[arm]]
+                chosen += [] if fold is None else [f"fold={fold!r}"]
+                settings = make_settings(chosen)
+                if (run / RECORD).is_file():
+                    _require_same(run, settings)
+                else:
+                    report(f"{arm}, seed {seed}" + ("" if fold is None else f", fold {fold}"))
+                    train_and_evaluate(
+                        settings, run, cache, command=command, resume=True, report=report
+                    )
+                found.append(run)
+            records[arm, seed] = _joined(found)
+            records[arm, seed].write(results / f"{arm}-seed{seed}.json")
+    return summary(records)
+
+
+def _check(arms: Sequence[str], seeds: Sequence[int], folds: Sequence[str | None]) -> None:
+    unknown = [name for name in arms if name not in ARMS]
+    if unknown:
+        raise ValueError(f"unknown arm {unknown[0]!r}; known are {', '.join(ARMS)}")
+    if not arms or not seeds or not folds:
+        raise ValueError("a study needs at least one arm, one seed and one fold")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError(
+            "a study trains its runs in one process: start it without torchrun, or train each run "
+            "with `aclnet-task action train`"
+        )
+
+
+def _require_same(run: Path, settings: ActionSettings) -> None:
+    """Refuse to take an ended run for one with other settings; where the data lie may change."""
+    before = read_record(run).settings
+    now = settings.model_dump(
+        mode="json", exclude={"data": {"path", "source"}, "train": set(RESUMABLE)}
+    )
+    for place, old, new in differences(before, now):
+        raise ValueError(
+            f"{run} has ended with {place} = {old!r}, and the study wants {new!r}: name another "
+            "folder with --runs, or delete that run"
+        )
+
+
+def _joined(runs: Sequence[Path]) -> ResultRecord:
+    """The record of a run, or of all folds: every sample counts once, in the fold that tests it."""
+    records = [read_record(run) for run in runs]
+    first = records[0]
+    if len(runs) == 1:
+        return first
+    table = evaluate_classes(pooled([run_scores(run) for run in runs]), protocol=first.protocol)
+    trained = sum(record.counts["train"] for record in records)
+    return first.model_copy(
+        update={
+            "rule": f"{first.rule.rpartition(', fold')[0]}, {len(runs)} folds together",
+            "metrics": dict(table.metrics),
+            "intervals": table.intervals(np.random.default_rng(0)),
+            "counts": {**table.counts, "folds": len(runs), "train_all_folds": trained},
+            "settings": {**first.settings, "fold": None},
+            "seconds": sum(record.seconds for record in records),
+            "notes": tuple(table.notes),
+            "cells": table.record_cells(),
+        }
+    )
+
+
+def pooled(scores: Sequence[ClassScores]) -> ClassScores:
+    """The scores of several folds, one after another; a sample that several folds test is marked.
+
+    Raises:
+        ValueError: the folds have different classes.
+    """
+    classes = scores[0].classes
+    if any(not np.array_equal(part.classes, classes) for part in scores):
+        raise ValueError("the folds of a study have different classes and cannot be joined")
+    keys = np.concatenate([part.sample for part in scores])
+    if len(np.unique(keys)) < len(keys):
+        # Folds that overlap: the key says which of them, as every test counts.
+        keys = np.concatenate(
+            [[f"{key}@{i}" for key in part.sample.tolist()] for i, part in enumerate(scores)]
+        )
+    return ClassScores(
+        sample=keys,
+        label=np.concatenate([part.label for part in scores]),
+        classes=classes,
+        probabilities=np.concatenate([part.probabilities for part in scores]),
+        logits=None,
+        subject=np.concatenate([part.subject for part in scores]),
+        subset=np.concatenate([part.subset for part in scores]),
+    )
+
+
+def summary(records: dict[tuple[str, int], ResultRecord]) -> str:
+    """Accuracies in percent, mean ± standard deviation over seeds (N - 1), a row an arm."""
+    arms = list(dict.fromkeys(arm for arm, _ in records))
+    first = next(iter(records.values()))
+    keys = [k for k in first.metrics if k in ("top1", "mean_class") or k.startswith("top1/")]
+    lines = ["arm           seeds  " + "  ".join(f"{key:>14}" for key in keys)]
+    for name in arms:
+        mine = [record for (arm, _), record in records.items() if arm == name]
+        cells = []
+        for key in keys:
+            values = 100 * np.array([record.metrics[key] for record in mine])
+            spread = f" ± {values.std(ddof=1):4.2f}" if len(values) > 1 else ""
+            cells.append(f"{values.mean():6.2f}{spread}".rjust(14))
+        lines.append(f"{name:<13} {len(mine):>5}  " + "  ".join(cells))
+    lines.append(f"{'majority':<13} {'':>5}  {100 * first.metrics['majority']:6.2f}")
+    return "\n".join([*lines, *_comparisons(records, arms)])
+
+
+def _comparisons(records: dict[tuple[str, int], ResultRecord], arms: Sequence[str]) -> list[str]:
+    """Each arm against the first, sample by sample, all seeds together."""
+    from protocols.outcomes import Outcomes
+    from protocols.paired import compare_seeds
+
+    lines = []
+    for arm in arms[1:]:
+        seeds = [seed for name, seed in records if name == arm and (arms[0], seed) in records]
+        pairs = [
+            (
+                Outcomes.from_cells(records[arm, seed].cells),
+                Outcomes.from_cells(records[arms[0], seed].cells),
+            )
+            for seed in seeds
+        ]
+        lines.append(f"{arm} against {arms[0]}: {compare_seeds(pairs).sentence}")
+    return lines

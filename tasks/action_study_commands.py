@@ -1,0 +1,126 @@
+"""`aclnet-task action`: the paper's studies (Tables IX and X, Figures 3, 4 and 6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasks.command_options import (
+    RECIPE_HELP,
+    Cache,
+    Data,
+    JsonFile,
+    Overrides,
+    command_line,
+    default_folder,
+    recipe_settings,
+    say,
+    seed_numbers,
+)
+
+if TYPE_CHECKING:
+    from protocols.records import ResultRecord
+
+Runs = Annotated[
+    list[Path], typer.Option("--run", "-r", help="A run that has ended; repeat it for seeds.")
+]
+Compared = Annotated[
+    list[Path],
+    typer.Option(
+        "--run", "-r", help="A run that has ended, or a record file; repeat it for seeds."
+    ),
+]
+Baselines = Annotated[
+    list[Path],
+    typer.Option("--baseline", "-b", help="What it is compared with; repeat it for seeds."),
+]
+
+
+def add_study_commands(app: typer.Typer) -> None:
+    """Give an app the studies as commands."""
+    app.command("occlusion")(occlusion_command)
+    app.command("difficulty")(difficulty_command)
+    app.command("class-gain")(class_gain_command)
+    app.command("families")(families_command)
+    app.command("sweep")(sweep_command)
+
+
+def occlusion_command(
+    run: Runs,
+    results: Annotated[Path, typer.Option(help="Folder for the records, one a run.")],
+    cache: Cache = Path("runs/stores"),
+) -> None:
+    """Test trained runs with arms, hands, legs or trunk hidden (Table IX)."""
+    from tasks.action_studies import occlusion
+
+    _, text = occlusion(run, results, cache, command_line(), say)
+    typer.echo(text)
+
+
+def difficulty_command(baseline: Baselines, run: Compared, json: JsonFile = None) -> None:
+    """Compare mean class accuracies by level of difficulty for the baseline (Table X)."""
+    from tasks.action_gain import difficulty
+
+    _show(*difficulty(baseline, run, command_line()), json)
+
+
+def class_gain_command(baseline: Baselines, run: Compared, json: JsonFile = None) -> None:
+    """List the classes by what they gain over the baseline (Fig. 6)."""
+    from tasks.action_gain import class_gain
+
+    _show(*class_gain(baseline, run, command_line()), json)
+
+
+def families_command(
+    run: Annotated[Path, typer.Option("--run", "-r", help="A run that has ended.")],
+    json: JsonFile = None,
+) -> None:
+    """Show each class's motion family, and how often they are mistaken for it (Fig. 3)."""
+    from tasks.action_studies import families
+
+    _show(*families(run, command_line()), json)
+
+
+def sweep_command(
+    config: Annotated[str, typer.Option("--config", "-c", help=RECIPE_HELP)],
+    setting: Annotated[str, typer.Option(help="The setting, such as objective.overlap.")],
+    values: Annotated[str, typer.Option(help="Its values, by commas.")],
+    data: Data = None,
+    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0",
+    results: Annotated[
+        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
+    ] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None,
+    overrides: Overrides = None,
+    cache: Cache = Path("runs/stores"),
+) -> None:
+    """Train with each value of one setting, and say which differ (Fig. 4).
+
+    A run that has ended is not trained again, one that was interrupted goes on. Of a split with
+    folds one is trained: name it with --set fold=...
+    """
+    from tasks.action import ActionSettings
+    from tasks.action_sweep import split_values, sweep
+
+    default = default_folder(config)
+    folder = runs or default.with_name(f"sweep-{default.name}")
+    text = sweep(
+        lambda more: recipe_settings(ActionSettings, config, data, [*(overrides or []), *more]),
+        setting,
+        split_values(values),
+        seeds=seed_numbers(seeds),
+        runs=folder,
+        results=results or folder,
+        cache=cache,
+        command=command_line(),
+        report=say,
+    )
+    typer.echo(f"\n{text}")
+
+
+def _show(record: ResultRecord, text: str, json: Path | None) -> None:
+    if json is not None:
+        record.write(json)
+    typer.echo(text)

@@ -1,0 +1,106 @@
+"""Recordings of any length to one embedding each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aclnet.config import Settings
+from aclnet.data.store import Store
+from aclnet.data.windows import centre_windows, sliding_windows
+from aclnet.models import SkeletonNetwork
+from tasks.clips import ClipInput
+
+
+class EmbedSettings(Settings):
+    """How a recording of any length becomes one embedding.
+
+    Attributes:
+        windows: "all": every window, `stride` frames apart, unit embeddings averaged; "centre": the
+            middle window alone, as GaitGraph does.
+        stride: frames between windows.
+        mirror: average with the mirror image. GaitGraph's test-time flip reverses an axis of
+            length 1 and changes nothing; this one does.
+        feature: "embedding" after the network's neck, or "pooled" before it.
+        batch_size: clips embedded at once.
+    """
+
+    windows: Literal["all", "centre"] = "all"
+    stride: int = Field(default=30, ge=1)
+    mirror: bool = True
+    feature: Literal["embedding", "pooled"] = "embedding"
+    batch_size: int = Field(default=256, ge=1)
+
+
+@torch.no_grad()
+def embed(
+    network: SkeletonNetwork,
+    store: Store,
+    clip_input: ClipInput,
+    settings: EmbedSettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> npt.NDArray[np.float32]:
+    """One unit-length embedding a sample: the mean over its windows' unit embeddings, normalised.
+
+    Args:
+        network: put into evaluation mode for the call and given back as it was.
+        store: the samples to embed.
+        clip_input: prepares clips as in training.
+        settings: windows, mirror image, feature.
+        progress: called with windows done and windows in all.
+
+    Returns:
+        (N, D) float32.
+
+    Raises:
+        ValueError: there is no sample.
+    """
+    if not len(store):
+        raise ValueError(f"there is nothing to embed: {store.info.name} holds no sample")
+    clip = clip_input.settings
+    if settings.windows == "centre":
+        owner = np.arange(len(store), dtype=np.int64)
+        frames = centre_windows(store.lengths, clip.frames, clip.step)
+    else:
+        owner, frames = sliding_windows(store.lengths, clip.frames, settings.stride, clip.step)
+    device = next(network.parameters()).device
+    sums = torch.zeros(len(store), network.classifier.in_features)
+    with evaluating(network):
+        for first in range(0, len(owner), settings.batch_size):
+            part = slice(first, first + settings.batch_size)
+            clips = clip_input.stored(store, owner[part], frames[part]).to(device)
+            vectors = _unit_feature(network, clip_input.prepare(clips), settings.feature)
+            if settings.mirror:
+                mirrored = clip_input.prepare_mirrored(clips)
+                vectors = vectors + _unit_feature(network, mirrored, settings.feature)
+            # Added up on the CPU, where the order of the sum does not change from run to run.
+            sums.index_add_(0, torch.from_numpy(owner[part]), vectors.cpu())
+            if progress is not None:
+                progress(min(first + settings.batch_size, len(owner)), len(owner))
+    return functional.normalize(sums, dim=1).numpy()
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode; afterwards every module is in its own mode again, after an error too."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _unit_feature(network: SkeletonNetwork, clips: Tensor, feature: str) -> Tensor:
+    output = network(clips)
+    vectors = output.embedding if feature == "embedding" else output.pooled
+    return functional.normalize(vectors.float(), dim=1)

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aclnet.data.formats import detect, read
+from aclnet.data.sample import Sample, StoreInfo
+
+
+def entry(image: str | int, place: float, joints: int = 17, **more: Any) -> dict[str, Any]:
+    points = [v for j in range(joints) for v in (place + j, 50.0 + 2 * j, 0.5)]
+    return {"image_id": image, "category_id": 1, "keypoints": points, "score": 2.0, **more}
+
+
+def write(path: Path, content: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def load(path: Path, **options: Any) -> tuple[StoreInfo, list[Sample]]:
+    info, samples = read(path, **options)
+    return info, list(samples)
+
+
+def test_the_real_file(shared: Path) -> None:
+    file = shared / "data" / "raw_samples" / "alphapose" / "alphapose-results.json"
+    assert detect(file) == detect(file.parent) == "alphapose_json"
+    info, (sample,) = load(file)
+    assert (info.layout["name"], info.unit) == ("coco17", "pixel")
+    # 206 images without numbers at the end of every name: one frame an image, in natural order.
+    assert sample.frames.shape == (206, 2, 17, 3)
+    people = json.loads(file.read_text())
+    first = np.array(people[0]["keypoints"], np.float32).reshape(17, 3)
+    assert people[0]["image_id"] == min(person["image_id"] for person in people)
+    np.testing.assert_array_equal(sample.frames[0, 0], first)
+    # Its ids are all 0, with several people in an image: tracking was off.
+    _, apart = load(file, people="apart")
+    assert len(apart) > 2
+    assert sum(int(s.frames[..., 2].any(axis=(1, 2)).sum()) for s in apart) == len(people)
+
+
+def test_images_in_numeric_order_with_gaps(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", [entry("12.jpg", 12), entry("2.jpg", 2), entry("9.jpg", 9)])
+    _, (sample,) = load(path)
+    assert sample.frames.shape == (11, 2, 17, 3)
+    there = sample.frames[:, 0, 0, 0]
+    assert there.tolist() == [2, 0, 0, 0, 0, 0, 0, 9, 0, 0, 12]
+    assert not sample.frames[1:7].any()
+
+
+@pytest.mark.parametrize("shape", ["number", "list", "merged"])
+def test_ids_in_every_shape(shape: str, tmp_path: Path) -> None:
+    def idx(name: int) -> object:
+        return {"number": name, "list": [float(name)], "merged": [[name], [99]]}[shape]
+
+    people = [entry("1.jpg", 10, idx=idx(3)), entry("1.jpg", 400, idx=idx(8))]
+    people += [entry("2.jpg", 400, idx=idx(3)), entry("2.jpg", 10, idx=idx(8))]
+    path = write(tmp_path / "v.json", people)
+    _, samples = load(path, people="apart")
+    assert [(s.sample, s.frames[:, 0, 0, 0].tolist()) for s in samples] == [
+        ("v/person-3", [10, 400]),
+        ("v/person-8", [400, 10]),
+    ]
+
+
+def test_18_joints_are_not_guessed_in_a_list(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", [entry("1.jpg", 5, joints=18)])
+    with pytest.raises(ValueError, match=r"18 joints a person may be coco18 or coco17_neck18; nam"):
+        load(path)
+    info, _ = load(path, layout="coco17_neck18")
+    assert info.layout["joints"][17] == "neck"
+    with pytest.raises(ValueError, match="18 joints a person, layout coco17 has 17"):
+        load(path, layout="coco17")
+
+
+@pytest.mark.parametrize("keys", [("bodies", "joints"), ("people", "pose_keypoints_2d")])
+def test_the_other_forms_are_openposes_order(keys: tuple[str, str], tmp_path: Path) -> None:
+    people, points = keys
+    row = entry("1.jpg", 5, joints=18)["keypoints"]
+    path = write(
+        tmp_path / "v.json",
+        {
+            "10.jpg": {"version": "AlphaPose v0.3", people: [{points: row}]},
+            "9.jpg": {"version": "AlphaPose v0.3", people: []},
+        },
+    )
+    assert detect(path) == "alphapose_json"
+    info, (sample,) = load(path)
+    assert info.layout["name"] == "coco18"
+    assert len(sample.frames) == 2
+    assert not sample.frames[0].any()
+
+
+@pytest.mark.parametrize(
+    ("joints", "name", "kept"), [(26, "halpe26", 26), (136, "halpe26", 26), (133, "coco17", 17)]
+)
+def test_halpe_and_whole_bodies(joints: int, name: str, kept: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", [entry("1.jpg", 5, joints=joints)])
+    info, (sample,) = load(path)
+    assert info.layout["name"] == name
+    assert sample.frames.shape[2] == kept
+    assert info.settings.get("joints_left_out", 0) == joints - kept
+
+
+def test_coco_results_have_numbers_as_images(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", [entry(7, 5), entry(5, 6)])
+    assert detect(path) == "alphapose_json"
+    _, (sample,) = load(path)
+    assert sample.frames[:, 0, 0, 0].tolist() == [6, 0, 5]
+
+
+def test_folders_name_the_recordings(tmp_path: Path) -> None:
+    for label, name in (("run", "a"), ("walk", "b")):
+        write(tmp_path / label / name / "alphapose-results.json", [entry("1.jpg", 5)])
+        write(tmp_path / label / name / "sep-json" / "1.json", {"people": []})
+    _, samples = load(tmp_path, label_from="folder")
+    assert [(s.sample, s.label) for s in samples] == [("run/a", "run"), ("walk/b", "walk")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([{"image_id": "1.jpg"}], "no AlphaPose result"),
+        ([3], "no AlphaPose result"),
+        ({"1.jpg": {"people": 3}}, "no AlphaPose result"),
+        ("text", "no AlphaPose result"),
+        ([entry("1.jpg", float("nan"))], r"entry 0 \(1.jpg\): a keypoint is NaN"),
+        ([entry("1.jpg", 1), entry("2.jpg", 1, joints=18)], "54 numbers, the first person has 51"),
+        ([{"image_id": "1.jpg", "keypoints": [1, 2]}], "2 numbers are no triples"),
+        ([], "nobody was found"),
+    ],
+)
+def test_bad_files_are_refused(content: object, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", content)
+    with pytest.raises(ValueError, match=message) as caught:
+        load(path, format="alphapose_json")
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_cut_off_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", [entry("1.jpg", 1)])
+    path.write_text(path.read_text()[:-20])
+    assert detect(path) == "alphapose_json"
+    with pytest.raises(ValueError, match="not JSON, or cut off"):
+        load(path)

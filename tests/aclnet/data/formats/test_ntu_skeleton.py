@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from aclnet.data.class_names import class_names
+from aclnet.data.formats import detect, read
+from aclnet.data.store import open_store, write_store
+from aclnet.skeleton import load_layout
+
+Array = npt.NDArray[np.float64]
+
+
+def moving(frames: int, speed: float, seed: int = 0) -> Array:
+    """A narrow body of 25 joints: (T, 25, 3)."""
+    joints = np.random.default_rng(seed).uniform(0, 1, size=(25, 3)) * (0.5, 1.6, 0.3)
+    steps = np.arange(1, frames + 1)[:, None, None] * (0.0, 0.0, speed)
+    return np.round(joints + steps, 6)
+
+
+def text_of(frames: list[dict[str, Array]]) -> str:
+    """A file of frames of bodies by their number, each (25, 3)."""
+    lines = [str(len(frames))]
+    for bodies in frames:
+        lines.append(str(len(bodies)))
+        for body, joints in bodies.items():
+            lines += [f"{body} 0 1 1 1 1 0 0.02 -0.22 2", str(len(joints))]
+            for x, y, z in joints:
+                lines.append(f"{x} {y} {z} 277.4 191.5 1036.6 519.2 nan -inf 0.98 0.1 2")
+    return "\n".join(lines) + "\n"
+
+
+def write(folder: Path, name: str, *bodies: tuple[str, int, Array], frames: int = 0) -> Path:
+    """A file in which each body (number, first frame, joints) is seen from its first frame on."""
+    count = frames or max(start + len(joints) for _, start, joints in bodies)
+    table: list[dict[str, Array]] = [{} for _ in range(count)]
+    for body, start, joints in bodies:
+        for t, frame in enumerate(joints, start):
+            table[t][body] = frame
+    path = folder / f"{name}.skeleton"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text_of(table))
+    return path
+
+
+def test_a_file_is_read_with_its_name(tmp_path: Path) -> None:
+    joints = moving(5, 0.1)
+    # Frames 0, 1 and 7 are nobody's.
+    path = write(tmp_path, "S003C002P017R001A060", ("72057594037944738", 2, joints), frames=8)
+    assert detect(path) == "ntu_skeleton"
+    told: list[tuple[int, int]] = []
+    info, samples = read(path, progress=lambda done, total: told.append((done, total)))
+    (sample,) = samples
+    assert sample.frames.shape == (5, 2, 25, 3)
+    assert sample.frames.dtype == np.float32
+    np.testing.assert_array_equal(sample.frames[:, 0], joints.astype(np.float32))
+    assert not sample.frames[:, 1].any()
+    assert (sample.sample, sample.label) == ("S003C002P017R001A060", "walking apart")
+    fields = (sample.identity, sample.camera, sample.take, sample.condition, sample.view)
+    assert fields == ("17", "2", "1", "3", "")
+    assert info.classes == class_names("ntu60")
+    assert info.layout == load_layout("ntu25").to_dict()
+    assert (info.unit, info.fps, info.channels) == ("metre", 30.0, ("x", "y", "z"))
+    assert (info.dropped, told) == ({}, [(1, 1)])
+
+
+def test_two_people_and_noise_become_two_tracks(tmp_path: Path) -> None:
+    calm, lively, chair = moving(30, 0.01, 1), moving(12, 0.2, 2), moving(30, 0.5, 3)
+    chair[..., 0] *= 9
+    again = moving(14, 0.1, 4)
+    bodies = (("1", 0, calm), ("2", 0, lively), ("3", 0, chair), ("4", 16, again))
+    write(tmp_path, "S001C001P001R001A050", *bodies, ("5", 0, moving(11, 9.0, 5)))
+    _, samples = read(tmp_path)
+    (sample,) = samples
+    assert sample.frames.shape == (30, 2, 25, 3)
+    np.testing.assert_array_equal(sample.frames[:12, 0], lively.astype(np.float32))
+    np.testing.assert_array_equal(sample.frames[12:16, 0], 0)
+    np.testing.assert_array_equal(sample.frames[16:, 0], again.astype(np.float32))
+    np.testing.assert_array_equal(sample.frames[:, 1], calm.astype(np.float32))
+    _, one = read(tmp_path, persons=1)
+    np.testing.assert_array_equal(next(one).frames, sample.frames[:, :1])
+
+
+def test_float16_rounds_as_published(tmp_path: Path) -> None:
+    joints = moving(4, 0.1)
+    write(tmp_path, "S001C001P001R001A001", ("1", 0, joints))
+    info, samples = read(tmp_path, precision="float16")
+    frames = next(samples).frames
+    assert frames.dtype == np.float16
+    np.testing.assert_array_equal(frames[:, 0], joints.astype(np.float32).astype(np.float16))
+    assert info.settings["precision"] == "float16"
+
+
+def test_a_folder_becomes_a_store(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    for name in ("s/S018C001P003R002A061", "s/S001C001P001R001A001", "t/S001C001P001R001A120"):
+        write(raw, name, ("1", 0, moving(3, 0.1)))
+    write(raw, "s/S001C002P005R002A008", ("1", 0, moving(3, 0.1)))  # in the authors' list
+    (raw / "s" / "S002C001P001R001A001.skeleton").write_text("2\n0\n0\n")
+    (raw / "s" / "readme.txt").write_text("not a recording")
+    info, samples = read(raw)
+    store = write_store(tmp_path / "store", samples, info)
+    assert store.index["sample"].tolist() == [
+        "S001C001P001R001A001",
+        "S001C001P001R001A120",
+        "S018C001P003R002A061",
+    ]
+    assert store.index["label"].tolist()[1:] == ["rock-paper-scissors", "put on headphone"]
+    written = open_store(tmp_path / "store").info
+    assert written.classes == class_names("ntu120")
+    assert written.dropped == {
+        "recordings listed as without skeleton": 1,
+        "recordings without a body": 1,
+    }
+    info, samples = read(raw, benchmark="ntu60", missing="keep")
+    assert [s.sample for s in samples] == ["S001C001P001R001A001", "S001C002P005R002A008"]
+    assert info.classes == class_names("ntu60")
+    assert info.dropped["recordings of actions above 60"] == 2
+
+
+def test_a_list_of_ones_own_leaves_out_more(tmp_path: Path) -> None:
+    for name in ("S001C001P001R001A001", "S001C001P001R001A002", "S001C002P005R002A008"):
+        write(tmp_path / "raw", name, ("1", 0, moving(3, 0.1)))
+    mine = tmp_path / "mine.txt"
+    mine.write_text("S001C001P001R001A001.skeleton\n")
+    info, samples = read(tmp_path / "raw", missing=str(mine))
+    assert [s.sample for s in samples] == ["S001C001P001R001A002"]
+    assert info.dropped == {"recordings listed as without skeleton": 2}
+    assert info.settings["missing"] == "mine.txt"
+
+
+def test_other_names_have_no_class(tmp_path: Path) -> None:
+    write(tmp_path, "kitchen", ("1", 0, moving(3, 0.1)))
+    info, samples = read(tmp_path)
+    (sample,) = samples
+    assert (sample.sample, sample.label, info.classes) == ("kitchen", "", ())
+
+
+NAME = "S001C001P001R001A001"
+
+
+@pytest.mark.parametrize(
+    ("line", "replaced", "message"),
+    [
+        (1, "two", "line 1: expected the number of frames, got 'two'"),
+        (2, "-1", "line 2: expected the number of bodies in frame 1 of 2, got '-1'"),
+        (3, "1 2 3", "line 3: expected 10 numbers of a body, got '1 2 3'"),
+        (4, "20", r"line 4: expected 25 joints \(layout ntu25\), got '20'"),
+        (7, "0.1 0.2 x" + " 0" * 9, "line 7: expected 12 numbers of a joint .*, got '0.1 0.2 x"),
+        (8, "0.1 nan 0.2" + " 0" * 9, "line 8: expected 12 .* finite.*, got '0.1 nan 0.2"),
+        (29, "0.1 inf 0.2" + " 0" * 9, "line 29: expected 12 .* finite.*, got '0.1 inf 0.2"),
+        (9, "0.1 0.2", "line 9: expected 12 numbers of a joint .*, got '0.1 0.2'"),
+        (58, "0", "line 58: expected the end of the file after 2 frames, got '0'"),
+    ],
+)
+def test_bad_lines_are_named(line: int, replaced: str, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path, NAME, ("1", 0, moving(2, 0.1)))
+    lines = [*path.read_text().splitlines(), ""]
+    lines[line - 1] = replaced
+    path.write_text("\n".join(lines))
+    _, samples = read(path)
+    with pytest.raises(ValueError, match=message) as caught:
+        list(samples)
+    assert str(caught.value).startswith(f"{path}: line {line}: ")
+    assert "option missing" in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3, 10, 29, 30, 56])
+def test_cut_files_are_named(kept: int, tmp_path: Path) -> None:
+    path = write(tmp_path, NAME, ("1", 0, moving(2, 0.1)))
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:kept]))
+    with pytest.raises(ValueError, match=rf"line {kept + 1}: expected .* the file ends there"):
+        list(read(path)[1])
+
+
+def test_bad_files_leave_no_store(tmp_path: Path) -> None:
+    write(tmp_path / "raw", NAME, ("1", 0, moving(2, 0.1)))
+    (tmp_path / "raw" / "S001C001P001R001A002.skeleton").write_text("3\n1\n")
+    info, samples = read(tmp_path / "raw")
+    with pytest.raises(ValueError, match=r"A002.skeleton: line 3: expected a body, but the file"):
+        write_store(tmp_path / "store", samples, info)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+def test_options_and_names_that_are_none(tmp_path: Path) -> None:
+    write(tmp_path, "S001C001P001R001A121", ("1", 0, moving(2, 0.1)))
+    with pytest.raises(ValueError, match=r"A121\.skeleton names action 121, NTU RGB\+D 120 has"):
+        read(tmp_path)
+    with pytest.raises(ValueError, match="persons is one of 1, 2, not 3"):
+        read(tmp_path, persons=3)
+    with pytest.raises(ValueError, match="precision is one of float32, float16, not 'half'"):
+        read(tmp_path, precision="half")
+    with pytest.raises(ValueError, match="benchmark is one of None, ntu60, ntu120, not 'ntu'"):
+        read(tmp_path, benchmark="ntu")
+    with pytest.raises(ValueError, match="listet: not a readable list of names"):
+        read(tmp_path, missing="listet")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"no \*.skeleton file there"):
+        read(tmp_path / "empty", "ntu_skeleton")

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aclnet.data.action_names import parse_ntu
+from aclnet.data.missing import ntu_missing, read_names
+
+
+def test_as_many_as_the_authors_count() -> None:
+    names = [parse_ntu(name) for name in ntu_missing()]
+    assert len(names) == 535
+    assert None not in names
+    assert sum(name is not None and name.action <= 60 for name in names) == 302
+    # NTU RGB+D 60 is setups 1 to 17, and nothing but actions 1 to 60 was recorded there.
+    assert sum(name is not None and name.setup <= 17 for name in names) == 302
+    assert all(name is not None and name.setup <= 32 and name.camera <= 3 for name in names)
+
+
+def test_lists_are_read_as_published(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("2 of the samples lack skeletons.\n\n# mine\na_1.skeleton\nb-2  # too short\n")
+    assert read_names(path) == {"a_1", "b-2"}
+    path.write_text("# nothing\n")
+    with pytest.raises(ValueError, match=r"list.txt: has no line with a recording's name"):
+        read_names(path)
+    with pytest.raises(ValueError, match=r"none.txt: not a readable list of names"):
+        read_names(tmp_path / "none.txt")
