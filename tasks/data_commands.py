@@ -35,7 +35,7 @@ def convert(
     target: Annotated[Path, typer.Argument(help="Folder of the store to write.")],
     format: Annotated[
         str | None,
-        typer.Option(help="gaitgraph_csv, pose_pickle, npz or kgbd_text; recognised if not given."),
+        typer.Option(help="Such as pyskl, ntu_skeleton, npz; recognised if not given."),
     ] = None,
     layout: Annotated[
         str | None,
@@ -57,12 +57,27 @@ def convert(
     pattern: Annotated[
         str | None, typer.Option(help="pose_pickle: which files of a folder, such as 'pose_*.pkl'.")
     ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            "-o",
+            help="An option of the format, such as persons=1 or people=apart; repeatable.",
+        ),
+    ] = None,
+    main_person: Annotated[
+        bool,
+        typer.Option(
+            "--main-person",
+            help="Put the main person first, leave out its empty frames, centre on it.",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a store that is there.")] = False,
 ) -> None:
     """Write a store from recordings in one of the known formats."""
     from aclnet.data.convert import convert as convert_data
 
-    own: dict[str, Any] = {"split": split, "pattern": pattern}
+    own: dict[str, Any] = {"split": split, "pattern": pattern, **_parse_options(options or [])}
     console = Console()
     with _bar(console, "reading") as progress:
         store = convert_data(
@@ -71,6 +86,7 @@ def convert(
             format=format,
             layout=layout,
             map_to=map_to,
+            prepare="main_person" if main_person else "none",
             min_frames=min_frames,
             dtype=dtype.value,
             overwrite=overwrite,
@@ -151,6 +167,22 @@ def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _parse_options(texts: list[str]) -> dict[str, Any]:
+    """Options of a format from NAME=VALUE; a value is read as YAML: 2, true, 0.5, text."""
+    import yaml
+
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.isidentifier():
+            raise ValueError(f"--option {text!r}: expected NAME=VALUE, such as persons=1")
+        try:
+            options[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            options[name] = value
+    return options
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

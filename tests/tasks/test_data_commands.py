@@ -66,6 +66,23 @@ def test_convert_validate_show(walks: Path, tmp_path: Path) -> None:
     assert "left out" in result.output
 
 
+def test_options_of_a_format(tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    rows = [f"{frame},{person},1,2,3,4" for frame in range(4) for person in (0, 1)]
+    table.write_text("frame,person,hip_x,hip_y,neck_x,neck_y\n" + "\n".join(rows) + "\n")
+    layout = tmp_path / "two.yaml"
+    layout.write_text("name: two\njoints: [hip, neck]\ncentre: hip\nbones: {neck: hip}\n")
+    common = ("convert", table, "--format", "keypoint_csv", "--layout", layout)
+    assert run(*common[:2], tmp_path / "a", *common[2:], "-o", "people=apart").exit_code == 0
+    assert len(open_store(tmp_path / "a")) == 2
+    assert run(*common[:2], tmp_path / "b", *common[2:], "-o", "persons=3").exit_code == 0
+    assert open_store(tmp_path / "b").frames.shape[1] == 3
+    for option, message in (("persons", "expected NAME=VALUE"), ("person=1", "did you mean")):
+        refused = run(*common[:2], tmp_path / "c", *common[2:], "-o", option)
+        assert isinstance(refused.exception, ValueError)
+        assert message in str(refused.exception)
+
+
 def test_show_one_sample_and_draw(walks: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="drawing needs the report extra")
     run("convert", walks, tmp_path / "store")
