@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -22,14 +23,17 @@ class Batch:
         clips: (N, M, T, V, C) float32.
         labels: (N,) int64 class of each clip.
         samples: N names, for messages.
+        widths: (N,) float32 widths of the clips' videos in pixels, for what mirrors pictures; None
+            where nothing does.
 
     Raises:
-        ValueError: the three differ in length, or there is no clip.
+        ValueError: they differ in length, or there is no clip.
     """
 
     clips: Tensor
     labels: Tensor
     samples: list[str]
+    widths: Tensor | None = None
 
     def __post_init__(self) -> None:
         sizes = (len(self.clips), len(self.labels), len(self.samples))
@@ -39,6 +43,8 @@ class Batch:
                 f"{sizes[0]} clips, {sizes[1]} labels and {sizes[2]} names; with several ranks "
                 "every batch needs at least one sample (or identity) for each rank"
             )
+        if self.widths is not None and len(self.widths) != sizes[0]:
+            raise ValueError(f"expected {sizes[0]} widths, one a clip, got {len(self.widths)}")
 
 
 class BatchSource(Protocol):
@@ -105,7 +111,7 @@ class Prefetcher:
         batch = self._source.batch(*position, self._rank, self._world)
         if not self._pin:
             return batch
-        return replace(batch, clips=batch.clips.pin_memory(), labels=batch.labels.pin_memory())
+        return _changed(batch, Tensor.pin_memory)
 
     def __enter__(self) -> Prefetcher:
         return self
@@ -119,9 +125,12 @@ class Prefetcher:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
 
-def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Clips and labels of a batch on a device, without waiting for the copy."""
-    return (
-        batch.clips.to(device, non_blocking=True),
-        batch.labels.to(device, non_blocking=True),
-    )
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """A batch with its tensors on a device, without waiting for the copy."""
+    return _changed(batch, lambda tensor: tensor.to(device, non_blocking=True))
+
+
+def _changed(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """A batch with each of its tensors changed."""
+    widths = None if batch.widths is None else change(batch.widths)
+    return replace(batch, clips=change(batch.clips), labels=change(batch.labels), widths=widths)

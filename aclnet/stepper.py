@@ -59,9 +59,10 @@ class Stepper:
         generator = torch.Generator(device)
         generator.manual_seed(derive_seed("augment", seed, epoch, step, rank))
         seed_torch(derive_seed("dropout", seed, epoch, step, rank), device)
-        clips, labels = to_device(batch, device)
+        moved = to_device(batch, device)
+        labels = moved.labels
         with torch.no_grad():
-            clips = self._task.augmented(clips, generator)
+            clips = self._task.augmented(moved.clips, generator, moved.widths)
         parts = self._micro_batches(len(labels))
         pairs = zip(clips.tensor_split(parts), labels.tensor_split(parts), strict=True)
         means, total = RunningMeans(), torch.zeros((), device=device)

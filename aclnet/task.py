@@ -9,8 +9,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-Augment = Callable[[Tensor, torch.Generator], Tensor]
-"""Batched transform of clips (N, M, T, V, C) on their device, drawing from the generator."""
+Augment = Callable[[Tensor, torch.Generator, Tensor | None], Tensor]
+"""Batched transform of clips (N, M, T, V, C) on their device, drawing from the generator; told the
+widths (N,) of their videos in pixels, where the batches say them."""
 
 
 class FeatureChoice(Protocol):
@@ -43,17 +44,20 @@ class Trainable(nn.Module, ABC):
     `requires_grad` must take part in every loss, if only with a gradient of zero.
     """
 
-    def augmented(self, clips: Tensor, generator: torch.Generator) -> Tensor:
+    def augmented(
+        self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
+    ) -> Tensor:
         """Clips as the network shall see them in training; here unchanged.
 
         Args:
             clips: (N, M, T, V, C) float32 on the training device.
             generator: on the same device, seeded for this step.
+            widths: (N,) of the clips' videos in pixels; None where the batches do not say them.
 
         Returns:
             Clips of the same N.
         """
-        del generator  # nothing is drawn
+        del generator, widths  # nothing is drawn
         return clips
 
     def set_epoch(self, epoch: int) -> None:
@@ -96,9 +100,11 @@ class TrainingTask(Trainable):
         self.objective = objective
         self._augment = augment
 
-    def augmented(self, clips: Tensor, generator: torch.Generator) -> Tensor:
+    def augmented(
+        self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
+    ) -> Tensor:
         """Augmented clips (see `Trainable.augmented`)."""
-        return clips if self._augment is None else self._augment(clips, generator)
+        return clips if self._augment is None else self._augment(clips, generator, widths)
 
     def set_epoch(self, epoch: int) -> None:
         """Pass the epoch on to the objective."""

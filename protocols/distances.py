@@ -28,6 +28,8 @@ BLOCK_BYTES = 64 * 2**20
 """Default working memory of a blocked computation, in bytes, beside its input and result."""
 
 _GRID_BITS = 40
+_MANTISSA_BITS = 52
+_BIAS = 1023
 _TILE_ROWS = 65_536
 
 
@@ -148,6 +150,19 @@ def as_pair(probe: npt.ArrayLike, gallery: npt.ArrayLike, metric: Metric) -> tup
 
 def _on_grid(squared: FloatArray, scale: FloatArray) -> FloatArray:
     """Round squared distances to 2^-40 of the power of two above ``scale``; never below zero."""
+    exponent = scale.view(np.int64) >> _MANTISSA_BITS  # biased by 1023; scale is never negative
+    if exponent.min(initial=_BIAS) <= _GRID_BITS:  # zero, or too small for the powers of two below
+        return _on_grid_by_exponent(squared, scale)
+    # Powers of two made from their bits: the same result as frexp and ldexp, four times faster.
+    finer = ((2 * _BIAS - 1 + _GRID_BITS - exponent) << _MANTISSA_BITS).view(np.float64)
+    coarser = ((exponent + 1 - _GRID_BITS) << _MANTISSA_BITS).view(np.float64)
+    rounded = np.rint(squared * finer)
+    np.maximum(rounded, 0.0, out=rounded)
+    return np.multiply(rounded, coarser, out=rounded)
+
+
+def _on_grid_by_exponent(squared: FloatArray, scale: FloatArray) -> FloatArray:
+    """The same for any scale."""
     _, exponent = np.frexp(scale)
     shift = _GRID_BITS - exponent
     rounded = np.maximum(np.rint(np.ldexp(squared, shift)), 0.0)
@@ -170,8 +185,13 @@ def all_squared(probe: Points, gallery: Points) -> FloatArray:
     for start in range(0, len(gallery), _TILE_ROWS):
         tile = gallery.take(slice(start, start + _TILE_ROWS))
         right = tile.vectors()
-        scale = left_squared[:, None] + tile.squared_lengths(right)
-        result[:, start : start + _TILE_ROWS] = _on_grid(scale - 2.0 * (left @ right.T), scale)
+        right_squared = tile.squared_lengths(right)
+        part = result[:, start : start + _TILE_ROWS]
+        np.matmul(left, right.T, out=part)
+        for inner, squared in zip(part, left_squared, strict=True):
+            # A row at a time stays in the cache: several times faster than whole temporaries.
+            scale = squared + right_squared
+            inner[:] = _on_grid(scale - 2.0 * inner, scale)
     return result
 
 

@@ -49,6 +49,28 @@ def same_identity_and_group(
     return rule
 
 
+def same_key(probe_key: npt.ArrayLike, gallery_key: npt.ArrayLike) -> ExclusionRule:
+    """Remove gallery rows of the probe's own key: itself, or its own walk.
+
+    Args:
+        probe_key: (P,) integers or names.
+        gallery_key: (G,) likewise.
+
+    Returns:
+        The exclusion rule.
+
+    >>> same_key([4, 6], [4, 5])(slice(0, 2)).tolist()
+    [[True, False], [False, False]]
+    """
+    own, stored = identity_codes(probe_key, gallery_key)
+
+    def rule(block: slice) -> BoolArray:
+        same: BoolArray = own[block, None] == stored
+        return same
+
+    return rule
+
+
 def identity_codes(probe: npt.ArrayLike, gallery: npt.ArrayLike) -> tuple[IntArray, IntArray]:
     """Number the names of both sides alike: (P,) and (G,) int64."""
     left: npt.NDArray[Any] = np.asarray(probe)

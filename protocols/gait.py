@@ -90,6 +90,7 @@ def evaluate_gait(
         rounded=grid.views != _POOLED,
         totals=_totals(used, roles, person, results, grid.same_view[labels.view]),
         notes=notes,
+        people=tuple(np.unique(person[roles.probe]).tolist()),
     )
 
 

@@ -24,13 +24,13 @@ from protocols.distances import (
     FloatArray,
     IntArray,
     Metric,
-    Points,
     as_pair,
     distance_blocks,
     row_blocks,
 )
 from protocols.exclusion import BoolArray, ExclusionRule, count_mates, identity_codes
-from protocols.retrieval import Device, search
+from protocols.precision import Ties, rank_blocks
+from protocols.retrieval import Device, choose_backend, search
 
 Unmated = Literal["wrong", "skip"]
 
@@ -112,12 +112,15 @@ def identify(
     metric: Metric = "cosine",
     device: Device = "auto",
     block_bytes: int = BLOCK_BYTES,
+    ties: Ties = "row",
+    skip: int = 0,
 ) -> Identification:
     """Identify every probe in a gallery.
 
-    Ranks come from FAISS (:func:`protocols.retrieval.search`), fetching as many rows beyond
-    ``depth`` as the exclusion rule can remove; average precision needs the whole ranking and is
-    computed in float64 in blocks of probes. Nothing of size P x G is ever held.
+    Average precision needs the whole ranking, which is computed in float64 in blocks of probes and
+    gives the ranks too. Without it ranks come from FAISS (:func:`protocols.retrieval.search`),
+    fetching as many rows beyond ``depth`` as the exclusion rule can remove; they are the same.
+    Nothing of size P x G is ever held.
 
     Args:
         probe: (P, D) embeddings.
@@ -131,12 +134,15 @@ def identify(
         metric: ``cosine`` or ``euclidean``.
         device: Where FAISS searches: ``auto``, ``cpu`` or ``gpu``.
         block_bytes: Working memory in bytes of the blocked parts.
+        ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
+        skip: Nearest rows, whatever they are, that rank-k looks past; AP and INP do not.
 
     Returns:
         One entry a probe, in the given order.
 
     Raises:
-        ValueError: Lengths disagree, or as :func:`protocols.retrieval.search`.
+        ValueError: Lengths disagree, ``skip`` is negative, or as
+            :func:`protocols.retrieval.search`.
     """
     points = as_pair(probe, gallery, metric)
     own, enrolled = identity_codes(probe_identity, gallery_identity)
@@ -145,14 +151,20 @@ def identify(
             f"{len(own)} probe and {len(enrolled)} gallery identities were given for "
             f"{len(points[0])} probe and {len(points[1])} gallery embeddings."
         )
+    if depth < 1 or skip < 0:
+        raise ValueError(f"depth must be at least 1 and skip at least 0, not {depth} and {skip}.")
+    choose_backend(device)  # a device that is not there is refused, even if nothing is searched
     mates, removed = count_mates(own, enrolled, exclude, block_bytes)
-    fetch = min(len(enrolled), depth + int(removed.max(initial=0)))
-    rows = search(probe, gallery, fetch, metric=metric, device=device, block_bytes=block_bytes).rows
-    first = _first_mate(own, enrolled, rows, exclude, depth, block_bytes)
-    scores: tuple[FloatArray | None, FloatArray | None] = (None, None)
+    seen = len(enrolled) - removed
     if precision:
-        scores = _precision(points, own, enrolled, exclude, block_bytes)
-    return Identification(first, depth, mates, len(enrolled) - removed, *scores)
+        blocks = distance_blocks(*points, block_bytes)
+        ranks = rank_blocks(blocks, own, enrolled, exclude, ties=ties, skip=skip)
+        first = np.where(ranks.first <= depth, ranks.first, 0)
+        return Identification(first, depth, mates, seen, ranks.average, ranks.inverse)
+    fetch = min(len(enrolled), depth + skip + int(removed.max(initial=0)))
+    rows = search(probe, gallery, fetch, metric=metric, device=device, block_bytes=block_bytes).rows
+    first = _first_mate(own, enrolled, rows, exclude, (depth, skip), block_bytes)
+    return Identification(first, depth, mates, seen, None, None)
 
 
 def _first_mate(
@@ -160,47 +172,22 @@ def _first_mate(
     enrolled: IntArray,
     rows: IntArray,
     exclude: ExclusionRule | None,
-    depth: int,
+    ranks: tuple[int, int],
     block_bytes: int,
 ) -> IntArray:
-    """(P,) rank of the first mate among the rows that a probe may see, 0 beyond ``depth``."""
+    """(P,) rank of the first mate among the rows that a probe may see, 0 beyond the depth."""
+    depth, skip = ranks
     first = np.zeros(len(own), dtype=np.int64)
     for block in row_blocks(len(own), 4 * len(enrolled), block_bytes):
         near = rows[block]
         seen = np.ones(near.shape, dtype=np.bool_)
         if exclude is not None:
             seen = ~np.take_along_axis(exclude(block), near, axis=1)
-        mate = seen & (enrolled[near] == own[block, None])
-        rank = np.cumsum(seen, axis=1)
+        rank = np.cumsum(seen, axis=1) - skip
+        mate = seen & (rank > 0) & (enrolled[near] == own[block, None])
         found = np.where(mate.any(axis=1), rank[np.arange(len(near)), mate.argmax(axis=1)], 0)
         first[block] = np.where(found <= depth, found, 0)
     return first
-
-
-def _precision(
-    points: tuple[Points, Points],
-    own: IntArray,
-    enrolled: IntArray,
-    exclude: ExclusionRule | None,
-    block_bytes: int,
-) -> tuple[FloatArray, FloatArray]:
-    """(P,) average precision and (P,) INP from the whole ranking, NaN for unmated probes."""
-    average, inverse = np.full(len(own), np.nan), np.full(len(own), np.nan)
-    position = np.arange(1, len(enrolled) + 1)
-    for block, distances in distance_blocks(*points, block_bytes):
-        mate = own[block, None] == enrolled
-        if exclude is not None:
-            hidden = exclude(block)
-            distances[hidden] = np.inf  # a removed row ranks last and so shifts nobody
-            mate &= ~hidden
-        ranked = np.take_along_axis(mate, np.argsort(distances, axis=1, kind="stable"), axis=1)
-        found = np.cumsum(ranked, axis=1)
-        total = found[:, -1]
-        last = np.max(np.where(ranked, position, 0), axis=1)
-        with np.errstate(invalid="ignore"):
-            average[block] = np.where(ranked, found / position, 0.0).sum(axis=1) / total
-            inverse[block] = total / last
-    return average, inverse
 
 
 def _asked(values: FloatArray | None) -> FloatArray:

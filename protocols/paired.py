@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from protocols.class_table import mean_of_known, ratio
 from protocols.distances import FloatArray
 from protocols.matched import Run, match_outcomes, resampling_units
 from protocols.statistics import bootstrap_interval, mcnemar
-
-Verdict = Literal["better", "worse", "not told apart"]
+from protocols.verdict import Verdict, interval_words, judge, plain_sentence
 
 
 @dataclass(frozen=True)
@@ -126,10 +124,10 @@ def compare_outcomes(
     test = mcnemar(matched.first, matched.second)
     difference = float(matched.gain.mean())
     told_apart = test.p_value < 1.0 - confidence
-    verdict = _verdict(difference, float(low), float(high), told_apart)
+    verdict = judge(difference, float(low), float(high), told_apart)
     basis = (
-        f"{_interval(float(low), float(high), confidence)} over {len(units.names)} {units.unit}; "
-        f"McNemar p = {test.p_value:.2g} on {len(matched.sample)} samples"
+        f"{interval_words(float(low), float(high), confidence)} over {len(units.names)} "
+        f"{units.unit}; McNemar p = {test.p_value:.2g} on {len(matched.sample)} samples"
     )
     return PairedComparison(
         difference=difference,
@@ -143,7 +141,7 @@ def compare_outcomes(
         units=len(units.names),
         unit=units.unit,
         verdict=verdict,
-        sentence=_sentence(verdict, difference, names, basis),
+        sentence=plain_sentence(verdict, difference, names, "top-1", basis),
     )
 
 
@@ -201,10 +199,10 @@ def compare_seeds(
     differences = tuple(float(pair.gain.mean()) for pair in matched)
     mean = float(np.mean(differences))
     one_way = all(value * mean >= 0 for value in differences)
-    verdict = _verdict(mean, float(low), float(high), one_way)
+    verdict = judge(mean, float(low), float(high), one_way)
     basis = (
-        f"{_interval(float(low), float(high), confidence)} over {size} {units.unit}; the pairs "
-        f"differ by {', '.join(f'{100 * value:+.1f}' for value in differences)}"
+        f"{interval_words(float(low), float(high), confidence)} over {size} {units.unit}; "
+        f"the pairs differ by {', '.join(f'{100 * value:+.1f}' for value in differences)}"
     )
     return SeedComparison(
         differences=differences,
@@ -216,31 +214,5 @@ def compare_seeds(
         units=size,
         unit=units.unit,
         verdict=verdict,
-        sentence=_sentence(verdict, mean, names, basis),
-    )
-
-
-def _verdict(difference: float, low: float, high: float, sure: bool) -> Verdict:
-    """What the interval says, if the second condition holds too."""
-    if not sure or low <= 0.0 <= high:
-        return "not told apart"
-    return "better" if difference > 0 else "worse"
-
-
-def _interval(low: float, high: float, confidence: float) -> str:
-    """The interval in words, in points."""
-    return f"{100 * confidence:g} % interval {100 * low:+.1f} to {100 * high:+.1f}"
-
-
-def _sentence(verdict: Verdict, difference: float, names: tuple[str, str], basis: str) -> str:
-    """One plain sentence."""
-    first, second = names
-    if verdict == "not told apart":
-        return (
-            f"These data do not tell {first} and {second} apart: top-1 differs by "
-            f"{100 * difference:+.1f} points ({basis})."
-        )
-    return (
-        f"By these data {first} is {verdict} than {second}, by {100 * abs(difference):.1f} points "
-        f"of top-1 ({basis})."
+        sentence=plain_sentence(verdict, mean, names, "top-1", basis),
     )

@@ -34,7 +34,8 @@ class ResultRecord(BaseModel):
 
     Attributes:
         schema_version: Version of this format; the key in the file is ``schema``.
-        task: ``action``, ``gait``, ``reid`` or ``pretrain``.
+        task: ``action``, ``gait``, ``reid``, ``pretrain``, or ``cost``: what a network costs, by no
+            data; its protocol is the recipe, its objective the backbone, its rule the device.
         dataset: What it was measured on.
         protocol: Name of the protocol, such as ``casia_b``.
         rule: Variant of the protocol, such as ``exact``.
@@ -58,7 +59,7 @@ class ResultRecord(BaseModel):
     )
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    task: Literal["action", "gait", "reid", "pretrain"]
+    task: Literal["action", "gait", "reid", "pretrain", "cost"]
     dataset: DatasetReference
     protocol: Name
     rule: str
@@ -124,6 +125,12 @@ class ResultRecord(BaseModel):
 
 
 def read_records(folder: Path | str) -> tuple[list[ResultRecord], list[str]]:
+    """As :func:`read_record_files`, the records without their files."""
+    records, problems = read_record_files(folder)
+    return list(records.values()), problems
+
+
+def read_record_files(folder: Path | str) -> tuple[dict[str, ResultRecord], list[str]]:
     """Read every ``*.json`` below a folder, in the order of their paths.
 
     A damaged file does not hide the others.
@@ -132,23 +139,28 @@ def read_records(folder: Path | str) -> tuple[list[ResultRecord], list[str]]:
         folder: The folder; hidden files are passed over.
 
     Returns:
-        The records, and one sentence for each file that is none, with its path.
+        The records by their files (relative to the folder, with forward slashes), and one line for
+        each file that is none: damaged, of another version of the format, or foreign.
 
     Raises:
         FileNotFoundError: There is no such folder.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise FileNotFoundError(f"There is no folder of results {root}.")
-    records: list[ResultRecord] = []
+        raise FileNotFoundError(
+            f"There is no folder of results {root}: give the folder that holds the records."
+        )
+    records: dict[str, ResultRecord] = {}
     problems: list[str] = []
     for path in sorted(root.rglob("*.json")):
         if path.name.startswith("."):
             continue
+        file = path.relative_to(root).as_posix()
         try:
-            records.append(ResultRecord.from_json(path.read_text(encoding="utf-8")))
+            records[file] = ResultRecord.from_json(path.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
-            problems.append(f"{path}: {error}")
+            # A message of many lines would look like many files.
+            problems.append(f"{file}: {' '.join(str(error).split())}")
     return records, problems
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import importlib
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -105,7 +106,8 @@ def search(
         k: Neighbours a probe, at least 1; cut to G.
         metric: ``cosine`` (ranks by the inner product of unit vectors) or ``euclidean``.
         device: ``auto``, ``cpu`` or ``gpu``, chosen at run time.
-        block_bytes: Working memory in bytes, beside FAISS's own copy of the gallery.
+        block_bytes: Working memory in bytes, beside the answer and one float32 copy of the gallery
+            (on a GPU a second one there).
 
     Returns:
         (P, min(k, G)) rows and distances.
@@ -157,20 +159,19 @@ def _search_faiss(
     fetch = min(len(gallery), 2 * count + _SPARE_CANDIDATES)
     if backend == "faiss-gpu":
         fetch = min(fetch, GPU_LIMIT)
-    candidates, reach = _propose(probe, gallery, fetch, backend)
+    propose = _proposer(gallery, fetch, backend)
     rows = np.empty((len(probe), count), dtype=np.int64)
     squared = np.empty((len(probe), count))
-    row_bytes = 32 * fetch * probe.values.shape[1]
-    for block in row_blocks(len(probe), row_bytes, block_bytes):
-        near = np.sort(np.maximum(candidates[block], 0), axis=1)
-        measured = some_squared(probe.take(block), gallery, near)
-        order = np.argsort(measured, axis=1, kind="stable")[:, :count]
-        rows[block] = np.take_along_axis(near, order, axis=1)
-        squared[block] = np.take_along_axis(measured, order, axis=1)
-    open_rows = np.flatnonzero(
-        (candidates < 0).any(axis=1)  # FAISS pads with -1 where sums overflow float32
-        | ((fetch < len(gallery)) & ~(squared[:, -1] < reach))
-    )
+    proven = np.empty(len(probe), dtype=np.bool_)
+    # FAISS is slow on a few queries at a time, so its blocks are wider than those of the measuring.
+    for block in row_blocks(len(probe), 24 * fetch + 16 * gallery.values.shape[1], block_bytes):
+        part = probe.take(block)
+        candidates, reach = propose(part)
+        rows[block], squared[block] = _nearest_of(part, gallery, candidates, count, block_bytes)
+        proven[block] = (candidates >= 0).all(axis=1)  # FAISS pads with -1 where sums overflow
+        if fetch < len(gallery):
+            proven[block] &= squared[block, -1] < reach
+    open_rows = np.flatnonzero(~proven)
     if len(open_rows):
         rows[open_rows], squared[open_rows] = _rank_everything(
             probe.take(open_rows), gallery, count, block_bytes
@@ -178,29 +179,54 @@ def _search_faiss(
     return rows, squared
 
 
-def _propose(
-    probe: Points, gallery: Points, fetch: int, backend: Backend
+def _nearest_of(
+    probe: Points, gallery: Points, candidates: IntArray, count: int, block_bytes: int
 ) -> tuple[IntArray, FloatArray]:
-    """Ask FAISS for candidates.
+    """The nearest ``count`` of each probe's (P, fetch) candidates, measured in float64."""
+    rows = np.empty((len(probe), count), dtype=np.int64)
+    squared = np.empty((len(probe), count))
+    row_bytes = 32 * candidates.shape[1] * probe.values.shape[1]
+    for block in row_blocks(len(probe), row_bytes, block_bytes):
+        near = np.sort(np.maximum(candidates[block], 0), axis=1)
+        measured = some_squared(probe.take(block), gallery, near)
+        order = np.argsort(measured, axis=1, kind="stable")[:, :count]
+        rows[block] = np.take_along_axis(near, order, axis=1)
+        squared[block] = np.take_along_axis(measured, order, axis=1)
+    return rows, squared
+
+
+def _proposer(
+    gallery: Points, fetch: int, backend: Backend
+) -> Callable[[Points], tuple[IntArray, FloatArray]]:
+    """Make a gallery ready for FAISS.
 
     Returns:
-        (P, fetch) gallery rows, and (P,) the squared distance below which FAISS's float32
-        arithmetic cannot have left a gallery row out.
+        A function from (B, D) probes to (B, fetch) gallery rows, and (B,) the squared distance
+        below which FAISS's float32 arithmetic cannot have left a gallery row out.
     """
     faiss = importlib.import_module("faiss")
-    queries, base = probe.vectors(np.float32), gallery.vectors(np.float32)
+    base = gallery.vectors(np.float32)
     dims = base.shape[1]
     kind = "IP" if gallery.metric == "cosine" else "L2"
+    longest = np.sqrt(gallery.squared_lengths(base)).max()
     if backend == "faiss-gpu":
         index = getattr(faiss, f"GpuIndexFlat{kind}")(_gpu_resources(), dims)
+        index.add(base)
+        find = index.search
     else:
-        index = getattr(faiss, f"IndexFlat{kind}")(dims)
-    index.add(base)
-    scores, rows = index.search(queries, fetch)
-    last = scores[:, -1].astype(np.float64)
-    reach = np.sqrt(probe.squared_lengths(queries)) + np.sqrt(gallery.squared_lengths(base)).max()
-    error = (dims + 8) * (2.0**-23 * reach**2 + np.finfo(np.float32).tiny)
-    return rows.astype(np.int64), (2.0 - 2.0 * last if kind == "IP" else last) - error
+        # The function, not an index: an index would hold a second copy of the gallery.
+        metric = faiss.METRIC_INNER_PRODUCT if kind == "IP" else faiss.METRIC_L2
+        find = functools.partial(faiss.knn, xb=base, metric=metric)
+
+    def propose(probe: Points) -> tuple[IntArray, FloatArray]:
+        queries = probe.vectors(np.float32)
+        scores, rows = find(queries, k=fetch)
+        last = scores[:, -1].astype(np.float64)
+        reach = np.sqrt(probe.squared_lengths(queries)) + longest
+        error = (dims + 8) * (2.0**-23 * reach**2 + np.finfo(np.float32).tiny)
+        return rows.astype(np.int64), (2.0 - 2.0 * last if kind == "IP" else last) - error
+
+    return propose
 
 
 def _rank_everything(

@@ -102,6 +102,28 @@ def bootstrap_interval(
     return _quantiles(np.concatenate(values), tail)
 
 
+def spread_at_end(
+    ends: tuple[float, float], observed: float, units: int, confidence: float
+) -> tuple[float, float]:
+    """An interval as it is, but the Wilson interval of ``units`` people for a rate of 0 or 1.
+
+    Args:
+        ends: Low and high end of the resampled rate.
+        observed: The rate itself; one that misses 0 or 1 by rounding counts as that.
+        units: Number of people.
+        confidence: Coverage, 0..1.
+
+    Returns:
+        Low and high end.
+    """
+    nearest = round(observed)
+    # A mean of means of ones may be one less its last bits.
+    if abs(observed - nearest) > 1e-12:
+        return ends
+    low, high = wilson_interval(nearest * units, units, confidence)
+    return float(low), float(high)
+
+
 def _quantiles(values: FloatArray, tail: float) -> tuple[FloatArray, FloatArray]:
     """Both tails over the first axis, without the resamples that have no value."""
     columns = values.reshape(len(values), -1)

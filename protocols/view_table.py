@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from protocols.distances import FloatArray, IntArray
-from protocols.exclusion import BoolArray
 from protocols.gait_rules import TableRule
-from protocols.statistics import bootstrap_interval
+from protocols.statistics import bootstrap_interval, spread_at_end
 from protocols.view_counts import RANKS, Grid, ViewCounts
+from protocols.view_means import mean_of, mean_over_views, share
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +33,8 @@ class GaitTable:
             undefined is left out.
         notes: Sentences that must stand beside the table.
         cells: The counts behind the table.
+        people: S names of the probe persons, in the order of ``cells.subject_hits``; empty where
+            they are not known.
     """
 
     protocol: str
@@ -48,6 +49,7 @@ class GaitTable:
     metrics: Mapping[str, float]
     notes: tuple[str, ...]
     cells: ViewCounts
+    people: tuple[str, ...] = ()
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -75,8 +77,12 @@ class GaitTable:
         return self.cells.unmated
 
     def record_cells(self) -> dict[str, Any]:
-        """The cells as plain lists of counts, for a result record."""
-        return {
+        """The cells as plain lists of counts, for a result record.
+
+        ``people`` holds, for each person and condition, the rank-1 trials and hits of the cells
+        that the means average, those of identical views left out; absent without names.
+        """
+        cells: dict[str, Any] = {
             "conditions": list(self.conditions),
             "probe_views": list(self.views),
             "gallery_views": list(self.grid.gallery_views),
@@ -87,6 +93,22 @@ class GaitTable:
             "probes": self.cells.probes.tolist(),
             "gallery": self.cells.gallery.tolist(),
         }
+        if self.people:
+            cells["people"] = self._by_person()
+        return cells
+
+    def _by_person(self) -> dict[str, Any]:
+        """Names, and each person's trials and hits by condition."""
+        counted = ~self.grid.same_view
+        sums = [
+            np.where(counted, part, 0).sum(axis=(2, 3))
+            for part in (self.cells.subject_trials, self.cells.subject_hits)
+        ]
+        trials, hits = (
+            {name: part[:, place].tolist() for place, name in enumerate(self.conditions)}
+            for part in sums
+        )
+        return {"names": list(self.people), "trials": trials, "rank1_hits": hits}
 
     def intervals(
         self, generator: np.random.Generator, draws: int = 2000, confidence: float = 0.95
@@ -94,7 +116,8 @@ class GaitTable:
         """Bootstrap intervals over persons for ``rank1`` and each ``rank1/<condition>``.
 
         Probe persons are drawn with replacement, the gallery stays as it is; cells are exact
-        whatever the rule rounds.
+        whatever the rule rounds. A rate of 0 or 1 has the interval of
+        :func:`protocols.statistics.spread_at_end`, since every resample says the same.
 
         Args:
             generator: Draws the persons.
@@ -106,7 +129,7 @@ class GaitTable:
         """
 
         def means(hits: FloatArray, trials: FloatArray) -> FloatArray:
-            by_condition = mean_over_views(_ratio(hits, trials), self.grid.same_view, "skip")[1]
+            by_condition = mean_over_views(share(hits, trials), self.grid.same_view, "skip")[1]
             return np.concatenate([mean_of(by_condition, "skip")[..., None], by_condition], axis=-1)
 
         low, high = bootstrap_interval(
@@ -117,9 +140,15 @@ class GaitTable:
             draws=draws,
             confidence=confidence,
         )
+        sums = [part.sum(axis=0) for part in (self.cells.subject_hits, self.cells.subject_trials)]
+        observed = means(sums[0][None], sums[1][None])[0]
+        tried = np.where(~self.grid.same_view, self.cells.subject_trials, 0).sum(axis=(2, 3)) > 0
+        units = [tried.any(axis=1).sum(), *tried.sum(axis=0)]
         names = ["rank1", *(f"rank1/{name}" for name in self.conditions)]
         return {
-            name: (float(low[i]), float(high[i]))
+            name: spread_at_end(
+                (float(low[i]), float(high[i])), float(observed[i]), int(units[i]), confidence
+            )
             for i, name in enumerate(names)
             if np.isfinite(low[i]) and np.isfinite(high[i])
         }
@@ -135,6 +164,7 @@ def make_table(
     rounded: bool,
     totals: Mapping[str, int],
     notes: tuple[str, ...],
+    people: tuple[str, ...] = (),
 ) -> GaitTable:
     """Divide and average counts under a rule.
 
@@ -147,6 +177,7 @@ def make_table(
         rounded: Whether these cells are ones that the rule rounds.
         totals: Flat counts.
         notes: Sentences known already.
+        people: Names of the probe persons, in the order of the counts; empty where not known.
 
     Returns:
         The table.
@@ -176,52 +207,21 @@ def make_table(
         metrics={name: value for name, value in metrics.items() if name not in undefined},
         notes=notes + _note_undefined(undefined, rule),
         cells=counts,
+        people=people,
     )
 
 
 def _rates(counts: ViewCounts, decimals: int | None) -> dict[str, FloatArray]:
     """(C, P, G) rates of every measure, NaN where a cell does not exist."""
     rates = {
-        f"rank{k}": _rounded(_ratio(counts.hits[i], counts.trials), decimals)
+        f"rank{k}": _rounded(share(counts.hits[i], counts.trials), decimals)
         for i, k in enumerate(RANKS)
     }
     for name, sums in (("mAP", counts.precision), ("mINP", counts.penalty)):
         if sums is not None:
-            rates[name] = _rounded(_ratio(sums, counts.precision_trials), decimals)
-    rates["chance"] = _ratio(counts.chance, counts.trials)
+            rates[name] = _rounded(share(sums, counts.precision_trials), decimals)
+    rates["chance"] = share(counts.chance, counts.trials)
     return rates
-
-
-def mean_over_views(
-    cells: FloatArray, same_view: BoolArray, empty: str
-) -> tuple[FloatArray, FloatArray]:
-    """Average cells over the other gallery views, then over probe views.
-
-    Args:
-        cells: (..., P, G) rates, NaN where a cell does not exist.
-        same_view: (P, G) identical views, left out.
-        empty: ``skip`` averages over the cells that exist; ``spread`` lets NaN through.
-
-    Returns:
-        (..., P) and (...) means.
-    """
-    by_probe = mean_of(cells, empty, ~same_view)
-    return by_probe, mean_of(by_probe, empty)
-
-
-def mean_of(values: FloatArray, empty: str, counted: npt.ArrayLike = True) -> FloatArray:
-    """Mean over the last axis of the counted values; NaN where nothing is left."""
-    used = np.broadcast_to(np.asarray(counted, dtype=np.bool_), values.shape)
-    if empty == "skip":
-        used = used & np.isfinite(values)
-    return _ratio(np.where(used, values, 0.0).sum(axis=-1), used.sum(axis=-1))
-
-
-def _ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> FloatArray:
-    """Division with 0/0 = NaN, silently: an empty cell is told in the notes."""
-    result: FloatArray = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
-    np.divide(part, whole, out=result, where=whole > 0)
-    return result
 
 
 def _rounded(rates: FloatArray, decimals: int | None) -> FloatArray:

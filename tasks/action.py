@@ -20,10 +20,11 @@ from aclnet.models import SkeletonNetwork
 from aclnet.train_settings import TrainSettings
 from protocols.action_split import load_split
 from protocols.assignment import natural_order
-from protocols.class_scores import UNKNOWN, ClassScores
+from protocols.class_scores import ClassScores
 from protocols.classification import evaluate_classes
 from protocols.division import TEST, TRAIN, VALIDATION, hold_out
 from tasks.base import Report, TaskAdapter, label_rows
+from tasks.clip_source import picture_widths
 from tasks.clips import ClipSettings, Rows
 from tasks.data_sources import without_short
 from tasks.scoring import Scored, ScoringSettings, score
@@ -74,8 +75,8 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         report: takes sentences about what is left out.
 
     Raises:
-        ValueError: samples without label, a split that does not fit the data, or a class that is
-            tested but never trained.
+        ValueError: samples without label, a split that does not fit the data, a class that is
+            tested but never trained, or pictures to be mirrored whose width is not known.
     """
 
     task = "action"
@@ -101,6 +102,7 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         self.division = division
         self._classes = self._find_classes()
         self._check_labels()
+        picture_widths(self.samples(TRAIN), settings.clip)  # refused before a run is begun
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -197,9 +199,3 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
     def _labels(self, role: str) -> list[str]:
         labels: list[str] = self._label[self.division.rows(role)].tolist()
         return labels
-
-
-def known_labels(store: Store, classes: tuple[str, ...]) -> Rows:
-    """Class numbers (N,) of a store's labels; unknown where a label is none of the classes."""
-    places = {name: place for place, name in enumerate(classes)}
-    return np.array([places.get(name, UNKNOWN) for name in store.index["label"]], dtype=np.int64)

@@ -13,8 +13,10 @@ from tasks.command_options import (
     Data,
     JsonFile,
     Overrides,
+    ReaderOptions,
     command_line,
     default_folder,
+    reader_options,
     recipe_settings,
     say,
     seed_numbers,
@@ -187,18 +189,28 @@ def predict_command(
         str | None, typer.Option(help="The files' joints, where they do not say them.")
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames a second, for the times.")] = None,
+    options: ReaderOptions = None,
+    prepare: Annotated[
+        str | None,
+        typer.Option(help="main_person or none; by default as the run's own data."),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to compute, such as cuda.")] = "cpu",
     json: Annotated[
         Path | None, typer.Option("--json", help="Also write the predictions here.")
     ] = None,
 ) -> None:
-    """Say what is done in skeleton files, in windows where they are long."""
+    """Say what is done in skeleton files, in windows where they are long.
+
+    Files are read as the run's own data were (format, layout, options), if they are of one kind.
+    """
     from tasks.action_predict import Predictor
     from tasks.action_prediction_table import print_predictions, write_predictions
 
     predictor = Predictor.load(run, device)
     asked: dict[str, Any] = {"window": window, "stride": stride, "persons": persons}
-    asked |= {"format": format, "layout": layout, "fps": fps}
+    told = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
+    asked |= {name: value for name, value in told.items() if value is not None}
+    asked |= reader_options(options, predictor.predict)
     found = {file: predictor.predict(file, top=top, **asked) for file in files}
     if json is not None:
         write_predictions(json, found)

@@ -13,8 +13,9 @@ from protocols.classification import evaluate_classes
 from protocols.fusion import FUSION_RECIPES, FuseOn, fuse, recipe_weights
 from protocols.records import DatasetReference, ResultRecord
 from protocols.tables import render_classification
-from tasks.action_run import RECORD, read_record, run_scores
+from tasks.action_run import run_scores
 from tasks.environment import describe_environment
+from tasks.run_records import RECORD, read_record
 
 
 def fuse_runs(

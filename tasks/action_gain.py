@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from protocols.class_table import ratio
 from protocols.records import ResultRecord
-from tasks.action_run import read_record
 from tasks.environment import describe_environment
+from tasks.run_records import read_record
 
 Accuracies = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]

@@ -12,15 +12,16 @@ from torch import Tensor
 
 from aclnet.checkpoint import save_checkpoint
 from aclnet.config import dump_settings
-from aclnet.engine import BEST, CHECKPOINT
+from aclnet.engine import CHECKPOINT
 from aclnet.models import SkeletonNetwork
 from aclnet.models.official import import_official
-from aclnet.task import TrainingTask
+from aclnet.task import Trainable
 from tasks.action import ActionAdapter, ActionSettings, HoldOutSettings
-from tasks.action_run import RECORD, SCORES, ActionResult, make_record, render
-from tasks.base import Report, build_network, run_info
+from tasks.action_run import SCORES, ActionResult, make_record, render
+from tasks.base import Report, build_network, run_info, weight_generator
 from tasks.data_sources import open_data
 from tasks.run_folder import check_run_folder, start_run_folder, write_run_folder
+from tasks.run_records import RECORD
 
 OBJECTIVE = "imported"
 _LOSSES = ("cls_head.inter_loss.", "cls_head.intra_loss.")
@@ -82,7 +83,8 @@ def import_weights(
     state = read_weights(file)
     adapter = ActionAdapter(settings, open_data(settings.data, cache, report), report)
     info = run_info(adapter)
-    network, objective = build_network(settings, info, adapter.clip_input)
+    generator = weight_generator(settings.train.seed)
+    network = build_network(settings, info, adapter.clip_input, generator)
     matched = match_weights(state, network, file)
     network.load_state_dict(matched.weights)
     if report is not None:
@@ -91,7 +93,7 @@ def import_weights(
         report(f"testing {count} recordings, {settings.test.clips} clips each")
     start_run_folder(run, False, overwrite)
     write_run_folder(run, settings, info)
-    _save(run, TrainingTask(network, objective), settings, file)
+    _save(run, adapter.make_task(network, generator), settings, file)
     scores = adapter.test_scores(network.eval())
     scores.save(run / SCORES)
     record, table = make_record(
@@ -106,14 +108,13 @@ def import_weights(
     return ActionResult(record, render(table, record))
 
 
-def _save(run: Path, task: TrainingTask, settings: ActionSettings, file: Path) -> None:
+def _save(run: Path, task: Trainable, settings: ActionSettings, file: Path) -> None:
     content = {
         "task": task.state_dict(),
         "recipe": dump_settings(settings),
         "imported": file.name,
     }
-    for name in (CHECKPOINT, BEST):  # an evaluation may ask for either
-        save_checkpoint(run / name, content)
+    save_checkpoint(run / CHECKPOINT, content)
 
 
 def released_settings(settings: ActionSettings) -> ActionSettings:

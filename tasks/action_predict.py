@@ -7,24 +7,19 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
-from aclnet.data.convert import map_samples
-from aclnet.data.formats import READERS, detect, read
-from aclnet.data.sample import FIELDS, Sample, StoreInfo
-from aclnet.data.store import Store, open_store
+from aclnet.data.sample import Sample, StoreInfo
 from aclnet.engine import BEST
 from aclnet.models import SkeletonNetwork
-from aclnet.skeleton import load_layout
 from tasks.action import ActionSettings
+from tasks.action_reading import Preparation, Reading
 from tasks.action_windows import Cutting, Persons, Window, window_store
 from tasks.base import load_run
 from tasks.clips import ClipInput
@@ -32,8 +27,6 @@ from tasks.run_folder import RunInfo, require_run
 from tasks.scoring import Scored, score
 
 WINDOW_CLIPS = 4
-_CHOOSING = ("split", "keep", "label_from", "labels")
-"""Options of readers that say which recordings train or what they are called, not how to read."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ class Predictor:
         window: int | None = None,
         stride: int | None = None,
         persons: Persons = "together",
-        prepare: Literal["none", "main_person"] | None = None,
+        prepare: Preparation | None = None,
         **reading: Any,
     ) -> list[Prediction]:
         """Say what is done in a file, recording by recording and window by window.
@@ -116,9 +109,11 @@ class Predictor:
                 is one window.
             stride: frames between windows; by default half a window.
             persons: "together" as in training, or "apart": each alone.
-            prepare: as `aclnet.data.convert`; by default as the run's data were converted.
+            prepare: as `aclnet.data.convert`; by default as the run's data were converted, and
+                nothing for a store.
             **reading: passed to `aclnet.data.formats.read` (`format`, `layout`, `fps`, a reader's
-                own); what is not given is as in the run's settings.
+                own); what is not given is as in the run's settings (`tasks.action_reading`), None
+                leaves one of those out.
 
         Returns:
             In the order of the file: samples, their persons, their windows.
@@ -130,8 +125,9 @@ class Predictor:
         if top < 1:
             raise ValueError(f"top must be at least 1, not {top}")
         place = Path(path)
-        cutting = self._cutting(window, stride, persons, self._preparation(place, prepare))
-        info, samples = self._open(place, reading)
+        own = Reading(self.settings.data)
+        cutting = self._cutting(window, stride, persons, own.preparation(place, prepare))
+        info, samples = own.open(place, reading)
         try:
             self.info.require(window_store([], info), self.run)
             found = [
@@ -150,44 +146,11 @@ class Predictor:
         window: int | None,
         stride: int | None,
         persons: Persons,
-        prepare: Literal["none", "main_person"],
+        prepare: Preparation,
     ) -> Cutting:
         clip = self.settings.clip
         length = WINDOW_CLIPS * clip.frames * clip.step if window is None else window
         return Cutting(length, max(length // 2, 1) if stride is None else stride, persons, prepare)
-
-    def _preparation(
-        self, path: Path, asked: Literal["none", "main_person"] | None
-    ) -> Literal["none", "main_person"]:
-        if asked is not None:
-            return asked
-        learned = self.settings.data.options.get("prepare")
-        is_store = (path / "store.json").is_file()  # prepared already, if at all
-        return "main_person" if learned == "main_person" and not is_store else "none"
-
-    def _open(self, path: Path, reading: dict[str, Any]) -> tuple[StoreInfo, Iterator[Sample]]:
-        """Description and samples, read as the run's data were and mapped to their joints."""
-        if (path / "store.json").is_file():
-            store = open_store(path)
-            return store.info, _stored(store)
-        given = {name: value for name, value in reading.items() if value is not None}
-        name = given.pop("format", None) or detect(path)
-        info, samples = read(path, name, **{**self._learned(name), **given})
-        target = self.settings.data.map_to
-        return (
-            (info, samples) if target is None else map_samples(info, samples, load_layout(target))
-        )
-
-    def _learned(self, name: str) -> dict[str, Any]:
-        """The options with which the run's data were read, as far as they fit this format."""
-        if name not in READERS:
-            return {}
-        known = inspect.signature(importlib.import_module(READERS[name]).read).parameters
-        return {
-            option: value
-            for option, value in self.settings.data.options.items()
-            if option in (*known, "unit") and option not in _CHOOSING
-        }
 
     def _judge(
         self, sample: Sample, info: StoreInfo, cutting: Cutting, top: int
@@ -215,13 +178,6 @@ class Predictor:
             classes=tuple(self.info.classes[place] for place in order),
             probabilities=tuple(float(shares[place]) for place in order),
         )
-
-
-def _stored(store: Store) -> Iterator[Sample]:
-    columns = {name: store.index[name].tolist() for name in ("sample", *FIELDS)}
-    for row in range(len(store)):
-        fields: dict[str, Any] = {name: str(values[row]) for name, values in columns.items()}
-        yield Sample(frames=store.clip(row), **fields)
 
 
 def _with_place(error: ValueError, path: Path) -> str:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from aclnet.data.store import Store
 from aclnet.engine import BEST
 from aclnet.models import SkeletonNetwork
 from protocols.class_scores import ClassScores, load_class_scores
 from protocols.class_table import ClassTable
 from protocols.classification import evaluate_classes
-from protocols.records import DatasetReference, ResultRecord
+from protocols.records import ResultRecord
 from protocols.tables import render_classification
 from tasks.action import ActionAdapter, ActionSettings
 from tasks.base import Report, load_run
 from tasks.data_sources import open_data
 from tasks.environment import describe_environment
 from tasks.run_folder import require_run
+from tasks.run_records import RECORD, dataset_reference, recorded_seconds
 from tasks.training_run import going_on, train_on_data
 
-SCORES, RECORD = "scores.npz", "record.json"
+SCORES = "scores.npz"
+AdapterMaker = Callable[[ActionSettings, Store, Report | None], ActionAdapter]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ def train_and_evaluate(
     resume: bool = False,
     overwrite: bool = False,
     report: Report | None = None,
+    make_adapter: AdapterMaker = ActionAdapter,
 ) -> ActionResult | None:
     """The whole run; with several ranks, rank 0 evaluates and the others return None.
 
@@ -53,13 +58,14 @@ def train_and_evaluate(
         resume: go on from the folder's checkpoint; a finished training is only evaluated.
         overwrite: begin anew in a folder that holds a run.
         report: takes sentences of progress.
+        make_adapter: of settings, data and `report`; a study's may keep more of the training.
 
     Raises:
         ValueError: settings, data and folder do not fit; see `tasks.base.train` for the others.
     """
     with going_on(run):
         trained = train_on_data(
-            lambda say: ActionAdapter(settings, open_data(settings.data, cache, say), say),
+            lambda say: make_adapter(settings, open_data(settings.data, cache, say), say),
             run,
             settings.train,
             resume=resume,
@@ -117,9 +123,7 @@ def make_record(
     table = evaluate_classes(scores, protocol=protocol or Path(settings.split).stem)
     record = ResultRecord(
         task="action",
-        dataset=DatasetReference(
-            name=info.name, fingerprint=info.fingerprint, synthetic=info.synthetic
-        ),
+        dataset=dataset_reference(info),
         protocol=table.protocol,
         rule=_rule(adapter),
         objective=objective or settings.objective.name,
@@ -161,7 +165,7 @@ def evaluate_run(
     """
     adapter, network = open_run(run, cache, report, data=data, clips=clips)
     record, table = make_record(
-        adapter, adapter.test_scores(network), command=command, seconds=_seconds(run)
+        adapter, adapter.test_scores(network), command=command, seconds=recorded_seconds(run)
     )
     return ActionResult(record, render(table, record))
 
@@ -198,22 +202,6 @@ def open_run(
     return adapter, network
 
 
-def read_record(run: Path) -> ResultRecord:
-    """The record that a run wrote.
-
-    Raises:
-        ValueError: it is missing or damaged.
-    """
-    path = run / RECORD
-    try:
-        return ResultRecord.from_json(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        reason = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
-        raise ValueError(
-            f"{path} {reason}; write it again with `aclnet-task action train --run {run} --resume`"
-        ) from None
-
-
 def run_scores(run: Path) -> ClassScores:
     """The test scores that a run saved; a scores file may be given instead of the run.
 
@@ -226,10 +214,6 @@ def run_scores(run: Path) -> ClassScores:
             f"{run} has no {SCORES}: give the folder of a run that has ended, or a scores file"
         )
     return load_class_scores(path)
-
-
-def _seconds(run: Path) -> float:
-    return read_record(run).seconds if (run / RECORD).is_file() else 0.0
 
 
 def _rule(adapter: ActionAdapter) -> str:

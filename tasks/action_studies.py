@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from aclnet.checkpoint import load_checkpoint
 from aclnet.engine import CHECKPOINT
 from aclnet.models import SkeletonNetwork
-from aclnet.run_state import load_weights
-from aclnet.task import TrainingTask
 from protocols.classification import evaluate_classes
 from protocols.distances import IntArray
+from protocols.division import TRAIN
 from protocols.exclusion import BoolArray
 from protocols.records import ResultRecord
 from tasks.action import ActionAdapter, ActionSettings
-from tasks.action_run import RECORD, make_record, open_run, read_record
-from tasks.base import Report, build_network, load_run
+from tasks.action_run import make_record, open_run
+from tasks.base import Report, build_objective, fill_part, load_run, weight_generator
+from tasks.class_bodies import class_bodies
 from tasks.environment import describe_environment
+from tasks.run_records import read_record, recorded_seconds
 
 OCCLUDED = ("left_arm", "right_arm", "two_hands", "two_legs", "trunk")
 """The parts of Table IX; `Layout.part_index` says of which joints they are."""
@@ -55,8 +55,7 @@ def occlusion(
     records = []
     for run, name in zip(runs, names, strict=True):
         adapter, network = open_run(run, cache, report)
-        seconds = read_record(run).seconds if (run / RECORD).is_file() else 0.0
-        record = occlusion_record(adapter, network, command, seconds, report)
+        record = occlusion_record(adapter, network, command, recorded_seconds(run), report)
         record.write(results / f"occlusion-{name}.json")
         records.append(record)
     return records, _occlusion_table(records)
@@ -104,15 +103,21 @@ def _occlusion_table(records: Sequence[ResultRecord]) -> str:
     return "\n".join([*lines, f"Note: {_ZEROED}"])
 
 
-def families(run: Path, command: str) -> tuple[ResultRecord, str]:
+def families(
+    run: Path, command: str, cache: Path | None = None, report: Report | None = None
+) -> tuple[ResultRecord, str]:
     """The motion families at the end of a training, beside the mistakes in the test (Fig. 3).
 
     The families are the last epoch's, as they gather the training's mistakes; the mistakes are
-    those of the epoch that was tested.
+    those of the epoch that was tested. Where the run's data can be read, the record's cells also
+    hold under `bodies` a pose and joint weights of each class (`tasks.class_bodies`), of the
+    training recordings.
 
     Args:
         run: folder of a run that has ended.
         command: the command line, for the record.
+        cache: folder for converted data; None: without bodies.
+        report: takes sentences of progress.
 
     Raises:
         ValueError: the run has not ended, or its objective has no inter-class term.
@@ -136,6 +141,10 @@ def families(run: Path, command: str) -> tuple[ResultRecord, str]:
         for i, name in enumerate(classes)
     }
     notes = () if inside.any() else ("No family has been built: the inter-class term never acted.",)
+    cells: dict[str, Any] = {"axes": ["member", "taken for it", "it taken for"], "families": rows}
+    if cache is not None:
+        bodies, missing = _bodies(run, cache, report)
+        cells, notes = {**cells, **bodies}, (*notes, *missing)
     found = record.model_copy(
         update={
             "rule": f"{record.rule}; families of the last epoch",
@@ -145,10 +154,21 @@ def families(run: Path, command: str) -> tuple[ResultRecord, str]:
             "environment": describe_environment(),
             "command": command,
             "notes": notes,
-            "cells": {"axes": ["member", "taken for it", "it taken for"], "families": rows},
+            "cells": cells,
         }
     )
     return found, _families_table(rows, metrics, notes)
+
+
+def _bodies(
+    run: Path, cache: Path, report: Report | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The bodies of the classes for the cells; or none, and why, as families need no data."""
+    try:
+        adapter, _ = open_run(run, cache, report)
+        return {"bodies": class_bodies(adapter.samples(TRAIN), adapter.classes)}, ()
+    except (OSError, ValueError) as error:
+        return {}, (f"Without bodies: {' '.join(str(error).split())}",)
 
 
 def read_families(run: Path) -> tuple[BoolArray, tuple[str, ...]]:
@@ -157,15 +177,14 @@ def read_families(run: Path) -> tuple[BoolArray, tuple[str, ...]]:
     Raises:
         ValueError: the folder is no trained run, or its objective has no inter-class term.
     """
-    settings, info, network, clip_input = load_run(run, ActionSettings)
-    _, objective = build_network(settings, info, clip_input)
+    settings, info, network, _ = load_run(run, ActionSettings)
+    objective = build_objective(settings, network, weight_generator(settings.train.seed))
     if objective.inter_loss is None:
         raise ValueError(
             f"{run} was trained with {objective.name}, which keeps no motion families: give a run "
             "with objective.inter_weight above 0"
         )
-    path = run / CHECKPOINT
-    load_weights(TrainingTask(network, objective), load_checkpoint(path).get("task", {}), path)
+    fill_part(run / CHECKPOINT, objective, "objective")
     return objective.inter_loss.motion_families().cpu().numpy(), info.classes
 
 

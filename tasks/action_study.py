@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from aclnet.train_settings import RESUMABLE
 from protocols.class_scores import ClassScores
 from protocols.classification import evaluate_classes
 from protocols.records import ResultRecord
 from tasks.action import ActionSettings
-from tasks.action_run import RECORD, read_record, run_scores, train_and_evaluate
+from tasks.action_run import run_scores, train_and_evaluate
 from tasks.base import Report
-from tasks.continuation import differences
-
-_OFF = "objective.inter_weight=0"
-_ONE_TEMPERATURE = "objective.temperatures=[0.5,0.5,0.5]"
-ARMS: dict[str, tuple[str, ...]] = {
-    "ce": (_OFF, "objective.intra_weight=0"),
-    "ce+inter-fat": ("objective.intra_weight=0", _ONE_TEMPERATURE),
-    "ce+inter": ("objective.intra_weight=0",),
-    "ce+intra": (_OFF,),
-    "acl": (),
-}
-"""The rows of the paper's Table VIII, as changes of a recipe with the whole objective.
-
-`ce+inter-fat` is the inter-class term with one temperature for all families, the middle one, as the
-paper does not say which it takes where the family-aware temperature is left out.
-"""
+from tasks.run_records import read_record
+from tasks.study import chosen_arms, run_arms, summary_table
 
 
 def study(
@@ -49,7 +33,7 @@ def study(
 
     Args:
         make_settings: the recipe's settings with further overrides.
-        arms: names in `ARMS`.
+        arms: names in `tasks.study.ARMS`.
         seeds: the runs' seeds.
         folds: the split's folds; (None,) where it has none. Folds of a seed are judged together.
         runs: a folder a run goes here.
@@ -65,53 +49,18 @@ def study(
         ValueError: an unknown arm, a run that has ended with other settings, or what
             `train_and_evaluate` raises.
     """
-    _check(arms, seeds, folds)
+
+    def train_one(settings: ActionSettings, run: Path) -> None:
+        train_and_evaluate(settings, run, cache, command=command, resume=True, report=report)
+
     records: dict[tuple[str, int], ResultRecord] = {}
-    for seed in seeds:
-        for arm in arms:
-            found = []
-            for fold in folds:
-                run = runs / (f"{arm}-seed{seed}" + ("" if fold is None else f"-fold{fold}"))
-                chosen = [f"train.seed={seed}", *ARMS[arm]]
-                chosen += [] if fold is None else [f"fold={fold!r}"]
-                settings = make_settings(chosen)
-                if (run / RECORD).is_file():
-                    _require_same(run, settings)
-                else:
-                    report(f"{arm}, seed {seed}" + ("" if fold is None else f", fold {fold}"))
-                    train_and_evaluate(
-                        settings, run, cache, command=command, resume=True, report=report
-                    )
-                found.append(run)
-            records[arm, seed] = _joined(found)
-            records[arm, seed].write(results / f"{arm}-seed{seed}.json")
+    chosen = chosen_arms(arms)
+    for arm, seed, folders in run_arms(
+        make_settings, chosen, seeds, runs, train_one, report=report, folds=folds
+    ):
+        records[arm, seed] = _joined(folders)
+        records[arm, seed].write(results / f"{arm}-seed{seed}.json")
     return summary(records)
-
-
-def _check(arms: Sequence[str], seeds: Sequence[int], folds: Sequence[str | None]) -> None:
-    unknown = [name for name in arms if name not in ARMS]
-    if unknown:
-        raise ValueError(f"unknown arm {unknown[0]!r}; known are {', '.join(ARMS)}")
-    if not arms or not seeds or not folds:
-        raise ValueError("a study needs at least one arm, one seed and one fold")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ValueError(
-            "a study trains its runs in one process: start it without torchrun, or train each run "
-            "with `aclnet-task action train`"
-        )
-
-
-def _require_same(run: Path, settings: ActionSettings) -> None:
-    """Refuse to take an ended run for one with other settings; where the data lie may change."""
-    before = read_record(run).settings
-    now = settings.model_dump(
-        mode="json", exclude={"data": {"path", "source"}, "train": set(RESUMABLE)}
-    )
-    for place, old, new in differences(before, now):
-        raise ValueError(
-            f"{run} has ended with {place} = {old!r}, and the study wants {new!r}: name another "
-            "folder with --runs, or delete that run"
-        )
 
 
 def _joined(runs: Sequence[Path]) -> ResultRecord:
@@ -166,16 +115,8 @@ def summary(records: dict[tuple[str, int], ResultRecord]) -> str:
     """Accuracies in percent, mean ± standard deviation over seeds (N - 1), a row an arm."""
     arms = list(dict.fromkeys(arm for arm, _ in records))
     first = next(iter(records.values()))
-    keys = [k for k in first.metrics if k in ("top1", "mean_class") or k.startswith("top1/")]
-    lines = ["arm           seeds  " + "  ".join(f"{key:>14}" for key in keys)]
-    for name in arms:
-        mine = [record for (arm, _), record in records.items() if arm == name]
-        cells = []
-        for key in keys:
-            values = 100 * np.array([record.metrics[key] for record in mine])
-            spread = f" ± {values.std(ddof=1):4.2f}" if len(values) > 1 else ""
-            cells.append(f"{values.mean():6.2f}{spread}".rjust(14))
-        lines.append(f"{name:<13} {len(mine):>5}  " + "  ".join(cells))
+    rates = [k for k in first.metrics if k in ("top1", "mean_class") or k.startswith("top1/")]
+    lines = [summary_table(records, rates)]
     lines.append(f"{'majority':<13} {'':>5}  {100 * first.metrics['majority']:6.2f}")
     return "\n".join([*lines, *_comparisons(records, arms)])
 

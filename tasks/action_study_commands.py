@@ -1,4 +1,4 @@
-"""`aclnet-task action`: the paper's studies (Tables IX and X, Figures 3, 4 and 6)."""
+"""`aclnet-task action`: the paper's studies (Tables IX and X, Figures 3 to 6)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tasks.command_options import (
     recipe_settings,
     say,
     seed_numbers,
+    whole_numbers,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def add_study_commands(app: typer.Typer) -> None:
     app.command("class-gain")(class_gain_command)
     app.command("families")(families_command)
     app.command("sweep")(sweep_command)
+    app.command("evolution")(evolution_command)
 
 
 def occlusion_command(
@@ -76,11 +78,16 @@ def class_gain_command(baseline: Baselines, run: Compared, json: JsonFile = None
 def families_command(
     run: Annotated[Path, typer.Option("--run", "-r", help="A run that has ended.")],
     json: JsonFile = None,
+    cache: Cache = Path("runs/stores"),
 ) -> None:
-    """Show each class's motion family, and how often they are mistaken for it (Fig. 3)."""
+    """Show each class's motion family, and how often they are mistaken for it (Fig. 3).
+
+    With the run's data the record also holds a body of each class, for the picture.
+    """
     from tasks.action_studies import families
 
-    _show(*families(run, command_line()), json)
+    # Bodies take a look at the data, which the table has no need of.
+    _show(*families(run, command_line(), None if json is None else cache, say), json)
 
 
 def sweep_command(
@@ -99,7 +106,7 @@ def sweep_command(
     """Train with each value of one setting, and say which differ (Fig. 4).
 
     A run that has ended is not trained again, one that was interrupted goes on. Of a split with
-    folds one is trained: name it with --set fold=...
+    folds one is trained: name it with --set "fold='1'".
     """
     from tasks.action import ActionSettings
     from tasks.action_sweep import split_values, sweep
@@ -111,6 +118,51 @@ def sweep_command(
         setting,
         split_values(values),
         seeds=seed_numbers(seeds),
+        runs=folder,
+        results=results or folder,
+        cache=cache,
+        command=command_line(),
+        report=say,
+    )
+    typer.echo(f"\n{text}")
+
+
+def evolution_command(
+    config: Annotated[str, typer.Option("--config", "-c", help=RECIPE_HELP)],
+    data: Data = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Epochs, by commas; by default four over the training.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Classes, by commas; by default all, where there are few.")
+    ] = None,
+    arms: Annotated[
+        str, typer.Option(help="Any of ce, ce+inter-fat, ce+inter, ce+intra, acl, by commas.")
+    ] = "ce,acl",
+    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0",
+    results: Annotated[
+        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
+    ] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None,
+    overrides: Overrides = None,
+    cache: Cache = Path("runs/stores"),
+) -> None:
+    """Map the test embeddings of some classes at some epochs of the training (Fig. 5).
+
+    A run that has ended is not trained again, one that was interrupted goes on; other classes can
+    be mapped without training. Of a split with folds one is trained: name it with --set "fold='1'".
+    """
+    from tasks.action import ActionSettings
+    from tasks.action_evolution import evolution
+
+    default = default_folder(config)
+    folder = runs or default.with_name(f"evolution-{default.name}")
+    text = evolution(
+        lambda more: recipe_settings(ActionSettings, config, data, [*(overrides or []), *more]),
+        arms=[name.strip() for name in arms.split(",")],
+        seeds=seed_numbers(seeds),
+        epochs=None if epochs is None else whole_numbers(epochs, "--epochs"),
+        classes=None if classes is None else [name.strip() for name in classes.split(",")],
         runs=folder,
         results=results or folder,
         cache=cache,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from aclnet.train_settings import RESUMABLE
 from protocols.records import ResultRecord
 from tasks.action import ActionSettings
-from tasks.action_run import RECORD, read_record, train_and_evaluate
+from tasks.action_run import train_and_evaluate
 from tasks.action_study import summary
 from tasks.base import Report
-from tasks.continuation import differences
+from tasks.run_records import read_record
+from tasks.study import run_arms
 
 
 def sweep(
@@ -36,7 +35,8 @@ def sweep(
         values: its values, as in an override.
         seeds: the runs' seeds.
         runs: a folder a run goes here.
-        results: a record a run goes here, `<last part of the setting>=<value>-seed<seed>.json`.
+        results: a record a run goes here, `<last part of the setting>=<value>-seed<seed>.json`,
+            whose rule says of which setting.
         cache: folder for converted data.
         command: the command line, for the records.
         report: takes sentences of progress.
@@ -49,25 +49,23 @@ def sweep(
             training), a run has ended with other settings, or what `train_and_evaluate` raises.
     """
     _check(values)
+
+    def train_one(settings: ActionSettings, run: Path) -> None:
+        train_and_evaluate(settings, run, cache, command=command, resume=True, report=report)
+
     short = setting.rpartition(".")[2]
-    chosen = {
-        (f"{short}={value}", seed): make_settings([f"train.seed={seed}", f"{setting}={value}"])
-        for seed in seeds
-        for value in values
-    }
-    for (name, seed), settings in chosen.items():
-        run = runs / f"{name}-seed{seed}"
-        if (run / RECORD).is_file():
-            _require_same(run, settings)
+    arms = {f"{short}={value}": (f"{setting}={value}",) for value in values}
     records: dict[tuple[str, int], ResultRecord] = {}
-    for (name, seed), settings in chosen.items():
-        run = runs / f"{name}-seed{seed}"
-        if not (run / RECORD).is_file():
-            report(f"{name}, seed {seed}")
-            train_and_evaluate(settings, run, cache, command=command, resume=True, report=report)
-        records[name, seed] = read_record(run)
-        records[name, seed].write(results / f"{name}-seed{seed}.json")
+    for arm, seed, (run,) in run_arms(make_settings, arms, seeds, runs, train_one, report=report):
+        records[arm, seed] = _marked(read_record(run), setting, command)
+        records[arm, seed].write(results / f"{arm}-seed{seed}.json")
     return summary(records)
+
+
+def _marked(record: ResultRecord, setting: str, command: str) -> ResultRecord:
+    """The record of a run as one of a sweep, which is no further result of its objective."""
+    rule = f"{record.rule}; sweep of {setting}"
+    return record.model_copy(update={"rule": rule, "command": command})
 
 
 def split_values(text: str) -> list[str]:
@@ -83,18 +81,4 @@ def _check(values: Sequence[str]) -> None:
     if not values or len(set(values)) < len(values) or any("/" in value for value in values):
         raise ValueError(
             f"--values {','.join(values)}: give different values by commas, without '/'"
-        )
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ValueError("a sweep trains its runs in one process: start it without torchrun")
-
-
-def _require_same(run: Path, settings: ActionSettings) -> None:
-    """Refuse to take an ended run for one with other settings; where the data lie may change."""
-    now = settings.model_dump(
-        mode="json", exclude={"data": {"path", "source"}, "train": set(RESUMABLE)}
-    )
-    for place, old, new in differences(read_record(run).settings, now):
-        raise ValueError(
-            f"{run} has ended with {place} = {old!r}, and the sweep wants {new!r}: name another "
-            "folder with --runs, or delete that run"
         )

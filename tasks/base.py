@@ -31,7 +31,7 @@ from aclnet.run_state import load_weights
 from aclnet.samplers import IdentitySampler, Sampler, ShuffleSampler
 from aclnet.seeding import derive_seed
 from aclnet.skeleton import layout_from_dict
-from aclnet.task import TrainingTask
+from aclnet.task import Trainable, TrainingTask
 from aclnet.train_settings import TrainSettings
 from tasks.clip_source import ClipSource
 from tasks.clips import ClipInput, Rows
@@ -68,6 +68,11 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         self.clip_input = ClipInput(settings.clip, store.layout, store.info.channels)
 
     @property
+    def trains_objective(self) -> bool:
+        """Whether the settings' objective is what trains (see `make_task`)."""
+        return True
+
+    @property
     @abstractmethod
     def classes(self) -> tuple[str, ...]:
         """K class names: what the classifier tells apart."""
@@ -80,9 +85,27 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         """Settings of the training loop; a task may add to them, such as what to keep."""
         return self.settings.train
 
+    def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
+        """The network together with what it is trained by; here the settings' objective.
+
+        Args:
+            network: the untrained network.
+            generator: source of the objective's initial weights.
+
+        Raises:
+            ValueError: the objective wants a graph feature of an encoder that has none.
+        """
+        objective = build_objective(self.settings, network, generator)
+        return TrainingTask(network, objective, self.clip_input.augmented)
+
     @abstractmethod
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
         """Figures to watch the training by, on samples that neither train nor test."""
+
+    def watch(self, network: SkeletonNetwork, epoch: int) -> dict[str, float]:
+        """Look at the network after an epoch (1-based); a study may keep more than figures."""
+        del epoch
+        return self.validate(network)
 
 
 def class_count(adapter: TaskAdapter[Any]) -> int:
@@ -113,32 +136,51 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
 
 
 def build_network(
-    settings: TaskSettings, info: RunInfo, clip_input: ClipInput
-) -> tuple[SkeletonNetwork, Objective]:
-    """The untrained network and its objective; initial weights follow from the run's seed.
+    settings: TaskSettings, info: RunInfo, clip_input: ClipInput, generator: torch.Generator
+) -> SkeletonNetwork:
+    """The untrained network.
+
+    Args:
+        settings: of the encoder, the neck and the dropout.
+        info: the classes.
+        clip_input: joints and channels of the clips, bodies of each class.
+        generator: source of the initial weights (see `weight_generator`).
 
     Raises:
-        ValueError: the settings do not fit the data, or the objective wants a graph feature of an
-            encoder that has none.
+        ValueError: the settings do not fit the data.
     """
-    generator = torch.Generator().manual_seed(derive_seed("weights", settings.train.seed))
-    classes = len(info.classes) * clip_input.bodies.count
     encoder = build_encoder(
         settings.network.encoder, clip_input.layout, clip_input.channels, generator
     )
-    network = SkeletonNetwork(
-        encoder, classes, settings.network.neck, settings.network.dropout, generator
-    )
-    feature_dim = encoder.feature_dim
+    classes = len(info.classes) * clip_input.bodies.count
+    network = settings.network
+    return SkeletonNetwork(encoder, classes, network.neck, network.dropout, generator)
+
+
+def build_objective(
+    settings: TaskSettings, network: SkeletonNetwork, generator: torch.Generator
+) -> Objective:
+    """The objective for a network.
+
+    Raises:
+        ValueError: the objective wants a graph feature of an encoder that has none.
+    """
+    encoder, feature_dim = network.encoder, network.classifier.in_features
     if settings.objective.feature == "graph":
-        if encoder.graph_dim is None:
+        graph_dim = encoder.graph_dim
+        if not isinstance(graph_dim, int):
             raise ValueError(
                 f"objective.feature=graph needs an encoder that learns a joint graph, and "
                 f"{settings.network.encoder.name} does not: choose affinity_gcn, or set "
                 "objective.feature=pooled"
             )
-        feature_dim = encoder.graph_dim
-    return network, Objective(settings.objective, classes, feature_dim, generator)
+        feature_dim = graph_dim
+    return Objective(settings.objective, network.classifier.out_features, feature_dim, generator)
+
+
+def weight_generator(seed: int) -> torch.Generator:
+    """The source of all initial weights of a run: first the network's, then the objective's."""
+    return torch.Generator().manual_seed(derive_seed("weights", seed))
 
 
 def run_info(adapter: TaskAdapter[Any]) -> RunInfo:
@@ -167,7 +209,8 @@ def remarks(adapter: TaskAdapter[Any]) -> Iterator[str]:
         )
     objective, epochs = settings.objective, settings.train.epochs
     # Mistakes are counted from the start epoch on, the term acts one epoch later.
-    if objective.inter_weight > 0 and objective.start_epoch >= epochs:
+    acts = adapter.trains_objective and objective.inter_weight > 0
+    if acts and objective.start_epoch >= epochs:
         yield (
             f"the inter-class term never acts: it begins after epoch {objective.start_epoch} "
             f"(objective.start_epoch) and there are {epochs} (train.epochs); lower the one, raise "
@@ -202,8 +245,9 @@ def train(
     """
     settings = adapter.settings
     info = run_info(adapter)
-    network, objective = build_network(settings, info, adapter.clip_input)
-    task = TrainingTask(network, objective, adapter.clip_input.augmented)
+    generator = weight_generator(settings.train.seed)
+    network = build_network(settings, info, adapter.clip_input, generator)
+    task = adapter.make_task(network, generator)
     fabric = fabric or make_fabric(settings.train)
     begun = reached_epoch(run, settings, info) if resume else None
     if begun is None and fabric.is_global_zero:
@@ -214,8 +258,8 @@ def train(
             report(sentence)
 
     def evaluate(module: nn.Module, epoch: int) -> dict[str, float]:
-        del module, epoch  # the network inside is the one at hand
-        return adapter.validate(network)
+        del module  # the network inside is the one at hand
+        return adapter.watch(network, epoch)
 
     result = fit(
         task,
@@ -233,14 +277,26 @@ def train(
         write_run_folder(run, settings, info)
     best = adapter.train_settings().keep_best
     if best is not None and fabric.is_global_zero and (run / BEST).is_file():
-        _fill(run / BEST, TrainingTask(network, objective))
+        fill_part(run / BEST, network)
         network.eval()
     return network, result
 
 
-def _fill(path: Path, task: TrainingTask) -> None:
-    """Fill a task with the weights of a checkpoint."""
-    load_weights(task, load_checkpoint(path).get("task", {}), path)
+def fill_part(path: Path, module: nn.Module, part: str = "network") -> None:
+    """Fill a network, or an objective, with its weights and state in a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        module: what to fill.
+        part: "network" or "objective".
+
+    Raises:
+        ValueError: the file is damaged, or its weights are of another model.
+    """
+    saved = load_checkpoint(path).get("task", {})
+    start = f"{part}."
+    own = {name[len(start) :]: value for name, value in saved.items() if name.startswith(start)}
+    load_weights(module, own, path)
 
 
 def _position(run: Path, begun: int | None, epochs: int) -> Iterator[str]:
@@ -271,9 +327,9 @@ def load_run(
     info = read_run_info(run)
     layout = layout_from_dict(info.layout, f"{run / RUN_INFO}: layout")
     clip_input = ClipInput(settings.clip, layout, info.channels)
-    network, objective = build_network(settings, info, clip_input)
+    network = build_network(settings, info, clip_input, weight_generator(settings.train.seed))
     try:
-        _fill(run / (BEST if best else CHECKPOINT), TrainingTask(network, objective))
+        fill_part(run / (BEST if best else CHECKPOINT), network)
     except ValueError as error:
         raise ValueError(f"{error}; was {run / SETTINGS} or {RUN_INFO} edited?") from None
     return settings, info, network.eval(), clip_input

@@ -13,8 +13,13 @@ from rich.text import Text
 from aclnet.interrupts import Interrupted
 from tasks.action_commands import action_app
 from tasks.action_study_commands import add_study_commands
+from tasks.biometrics_commands import add_biometrics
+from tasks.compare_commands import add_compare
+from tasks.cost_commands import add_cost
 from tasks.data_commands import data_app
 from tasks.gait_commands import gait_app
+from tasks.reid_commands import reid_app
+from tasks.report_commands import add_report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,9 +28,15 @@ app = typer.Typer(
     help="Train, embed and evaluate on skeletons with affinity contrastive learning.",
 )
 add_study_commands(action_app)
+add_biometrics(gait_app, "gait")
+add_biometrics(reid_app, "reid")
 app.add_typer(action_app, name="action")
 app.add_typer(gait_app, name="gait")
+app.add_typer(reid_app, name="reid")
 app.add_typer(data_app, name="data")
+add_compare(app)
+add_report(app)
+add_cost(app)
 
 
 @app.command()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from aclnet.batches import Batch
 from aclnet.data.store import Store
 from aclnet.samplers import Sampler, rank_slice
 from aclnet.seeding import derive_seed
-from tasks.clips import ClipInput, Rows
+from tasks.clips import ClipInput, ClipSettings, Rows
 
 
 class ClipSource:
@@ -24,6 +25,9 @@ class ClipSource:
         sampler: chooses the numbers of each global batch, 0..N * variants - 1.
         clip_input: clip length, frame step and variants.
         seed: with epoch and step it determines the windows, whatever the number of ranks.
+
+    Raises:
+        ValueError: pictures are to be mirrored, and the data are not such (`picture_widths`).
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class ClipSource:
         self.clip_input = clip_input
         self.seed = seed
         self._names = store.index["sample"].to_numpy()
+        self._widths = picture_widths(store, clip_input.settings)
         self._epoch = -1
         self._batches: list[Rows] = []
 
@@ -58,4 +63,43 @@ class ClipSource:
             clips=self.clip_input.bodies.apply(clips, torch.from_numpy(variant[mine])),
             labels=torch.from_numpy(self.labels[numbers[mine]]),
             samples=self._names[rows[mine]].tolist(),
+            widths=None if self._widths is None else self._widths[torch.from_numpy(rows[mine])],
         )
+
+
+def picture_widths(store: Store, clip: ClipSettings) -> Tensor | None:
+    """The widths of the videos, where training mirrors pictures.
+
+    Args:
+        store: N samples.
+        clip: clip settings.
+
+    Returns:
+        float32 (N,) pixels; None where `augment.image_flip` is 0 and nobody asks.
+
+    Raises:
+        ValueError: the coordinates are no longer places in a picture, or a width is not known.
+    """
+    if clip.augment.image_flip == 0:
+        return None
+    info, where = store.info, f"data set {store.info.name}"
+    asked, remedy = "clip.augment.image_flip mirrors pictures", "set it to 0"
+    if info.dims != 2 or info.unit != "pixel":
+        raise ValueError(
+            f"{where}: {asked}, and its joints are {info.dims}-D in {info.unit}: {remedy}"
+        )
+    if info.settings.get("prepare") == "main_person":
+        raise ValueError(
+            f"{where}: {asked}, and its recordings are centred on the main person: {remedy}, or "
+            "convert the data without that (data.prepare=none)"
+        )
+    widths = store.image_width
+    unknown = np.flatnonzero(np.isnan(widths))
+    if len(unknown):
+        raise ValueError(
+            f"{where}: {asked}, and the width of {len(unknown)} of {len(store)} videos is not "
+            f"known, the first is that of sample {store.index['sample'].iat[unknown[0]]!r}: "
+            f"{remedy}, or convert the data with `aclnet-task data convert --image-size "
+            "WIDTHxHEIGHT`"
+        )
+    return torch.from_numpy(widths)

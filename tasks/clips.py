@@ -93,6 +93,19 @@ class ClipSettings(Settings):
             raise ValueError(f"step goes with sampling: window, and not with {self.sampling}")
         return self
 
+    @model_validator(mode="after")
+    def _pictures_stay_pictures(self) -> ClipSettings:
+        changes = self.normalise.model_dump(include={"centre", "scale", "heading"})
+        moved = [name for name, value in changes.items() if value != "none"]
+        if self.augment.image_flip > 0 and (moved or self.bodies != BodySettings()):
+            raise ValueError(
+                "augment.image_flip mirrors places in a picture, so joints must stay where they "
+                "were in pixels: set normalise.centre, normalise.scale and normalise.heading to "
+                "none and give no other bodies, or set image_flip to 0 (augment.mirror is for "
+                "centred clips)"
+            )
+        return self
+
     def window_frames(self, lengths: Rows, phase: float) -> Rows:
         """Frame numbers (N, T) of each recording's window at a place from 0 (first) to 1 (last)."""
         room = np.maximum(lengths - ((self.frames - 1) * self.step + 1), 0)
@@ -165,10 +178,18 @@ class ClipInput:
         clips = normalise(clips, self.layout, self.dims, self.settings.normalise)
         return self._streams(mirror(clips, self.layout))
 
-    def augmented(self, clips: Tensor, generator: torch.Generator) -> Tensor:
-        """As `prepare`, with the random changes of training."""
+    def augmented(
+        self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
+    ) -> Tensor:
+        """As `prepare`, with the random changes of training.
+
+        Args:
+            clips: from `stored`.
+            generator: on the clips' device.
+            widths: (N,) of their videos in pixels; only `augment.image_flip` needs them.
+        """
         clips = normalise(clips, self.layout, self.dims, self.settings.normalise)
-        clips = augment(clips, self.layout, self.dims, self.settings.augment, generator)
+        clips = augment(clips, self.layout, self.dims, self.settings.augment, generator, widths)
         return self._streams(clips)
 
     def _streams(self, clips: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ from aclnet.engine import CHECKPOINT
 from tasks.run_folder import RUN_INFO, RunInfo, read_run_info
 from tasks.settings import TaskSettings
 
-_SHAPING = ("clip", "network", "objective", "sampler")
+_SHAPING = ("clip", "network", "objective", "sampler", "transg", "people")
+_SHAPING_FIELDS = {"data": ("min_frames",), "sequences": ("border_frames", "training")}
 _KEPT = {
     "task": "the task",
     "fingerprint": "the data",
@@ -48,8 +49,7 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
     checkpoint = load_checkpoint(path)
     before = yaml.safe_load(checkpoint.get("recipe", "")) or {}
     now = settings.model_dump(mode="json")
-    found = list(differences({part: before.get(part, {}) for part in _SHAPING}, now))
-    found += differences({"data": {"min_frames": before.get("data", {}).get("min_frames")}}, now)
+    found = list(differences(_shaping(before), now))
     if found:
         place, old, new = found[0]
         raise ValueError(
@@ -60,6 +60,19 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
     if (run / RUN_INFO).is_file():
         _check_data(run, read_run_info(run), info)
     return int(checkpoint.get("state", {}).get("epoch", 1))
+
+
+def _shaping(before: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that shape the weights."""
+    shaping = {part: before[part] for part in _SHAPING if part in before}
+    fields = dict(_SHAPING_FIELDS)
+    if before.get("people") == "same":
+        # Held-out recordings do not train, while the people who do stay the same.
+        fields["identities"] = ("validation",)
+    for part, names in fields.items():
+        values = before.get(part, {})
+        shaping[part] = {name: values[name] for name in names if name in values}
+    return shaping
 
 
 def differences(

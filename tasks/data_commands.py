@@ -14,6 +14,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from tasks.command_options import ReaderOptions, reader_options
+
 if TYPE_CHECKING:
     from aclnet.data.store import Store
 
@@ -57,14 +59,7 @@ def convert(
     pattern: Annotated[
         str | None, typer.Option(help="pose_pickle: which files of a folder, such as 'pose_*.pkl'.")
     ] = None,
-    options: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option",
-            "-o",
-            help="An option of the format, such as persons=1 or people=apart; repeatable.",
-        ),
-    ] = None,
+    options: ReaderOptions = None,
     main_person: Annotated[
         bool,
         typer.Option(
@@ -77,7 +72,9 @@ def convert(
     """Write a store from recordings in one of the known formats."""
     from aclnet.data.convert import convert as convert_data
 
-    own: dict[str, Any] = {"split": split, "pattern": pattern, **_parse_options(options or [])}
+    own: dict[str, Any] = {"split": split, "pattern": pattern}
+    own |= {"fps": fps, "image_size": _parse_size(image_size), "unit": unit}
+    own |= reader_options(options, convert_data)
     console = Console()
     with _bar(console, "reading") as progress:
         store = convert_data(
@@ -91,9 +88,6 @@ def convert(
             dtype=dtype.value,
             overwrite=overwrite,
             progress=progress,
-            fps=fps,
-            image_size=_parse_size(image_size),
-            unit=unit,
             **{name: value for name, value in own.items() if value is not None},
         )
     console.print(Text(f"{target}: {_size(store)}"), soft_wrap=True)
@@ -167,22 +161,6 @@ def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def _parse_options(texts: list[str]) -> dict[str, Any]:
-    """Options of a format from NAME=VALUE; a value is read as YAML: 2, true, 0.5, text."""
-    import yaml
-
-    options: dict[str, Any] = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not sign or not name.isidentifier():
-            raise ValueError(f"--option {text!r}: expected NAME=VALUE, such as persons=1")
-        try:
-            options[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            options[name] = value
-    return options
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aclnet.data.sample import StoreInfo
 from aclnet.data.store import Store, open_store
 from aclnet.data.walker_settings import WALKERS_VERSION
 from aclnet.skeleton import load_layout
@@ -103,6 +104,11 @@ def without_short(store: Store, min_frames: int, report: Report | None = None) -
             f"frames of data.min_frames, the longest has {store.lengths.max(initial=0)}"
         )
     return store.select(long_enough)
+
+
+def dropped_counts(info: StoreInfo) -> dict[str, int]:
+    """What a reader left out, as counts of a record: `dropped_<reason>`."""
+    return {f"dropped_{'_'.join(why.split())}": count for why, count in info.dropped.items()}
 
 
 def _walkers(settings: DataSettings, cache: Path, report: Report | None) -> Store:

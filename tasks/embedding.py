@@ -17,6 +17,7 @@ from aclnet.config import Settings
 from aclnet.data.store import Store
 from aclnet.data.windows import centre_windows, sliding_windows
 from aclnet.models import SkeletonNetwork
+from protocols.embeddings import Embeddings
 from tasks.clips import ClipInput
 
 
@@ -29,14 +30,17 @@ class EmbedSettings(Settings):
         stride: frames between windows.
         mirror: average with the mirror image. GaitGraph's test-time flip reverses an axis of
             length 1 and changes nothing; this one does.
-        feature: "embedding" after the network's neck, or "pooled" before it.
+        feature: "embedding" after the network's neck, "pooled" before it, or "posterior": the
+            square roots of the class probabilities, so that the cosine of two samples is the
+            Bhattacharyya coefficient of what the classifier says of them. Only where the tested
+            people are those who trained does the last one make sense.
         batch_size: clips embedded at once.
     """
 
     windows: Literal["all", "centre"] = "all"
     stride: int = Field(default=30, ge=1)
     mirror: bool = True
-    feature: Literal["embedding", "pooled"] = "embedding"
+    feature: Literal["embedding", "pooled", "posterior"] = "embedding"
     batch_size: int = Field(default=256, ge=1)
 
 
@@ -72,7 +76,10 @@ def embed(
     else:
         owner, frames = sliding_windows(store.lengths, clip.frames, settings.stride, clip.step)
     device = next(network.parameters()).device
-    sums = torch.zeros(len(store), network.classifier.in_features)
+    classifier = network.classifier
+    posterior = settings.feature == "posterior"
+    width = classifier.out_features if posterior else classifier.in_features
+    sums = torch.zeros(len(store), width)
     with evaluating(network):
         for first in range(0, len(owner), settings.batch_size):
             part = slice(first, first + settings.batch_size)
@@ -102,5 +109,25 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 def _unit_feature(network: SkeletonNetwork, clips: Tensor, feature: str) -> Tensor:
     output = network(clips)
+    if feature == "posterior":
+        return torch.sqrt(functional.softmax(output.logits.float(), dim=1))
     vectors = output.embedding if feature == "embedding" else output.pooled
     return functional.normalize(vectors.float(), dim=1)
+
+
+def labelled(vectors: npt.NDArray[np.float32], samples: Store) -> Embeddings:
+    """Vectors (N, D) with the labels of the samples that they stand for."""
+    index = samples.index
+
+    def text(column: str) -> npt.NDArray[np.str_]:
+        return index[column].to_numpy().astype(np.str_)
+
+    return Embeddings(
+        embedding=np.asarray(vectors, dtype=np.float32),
+        subject=text("identity"),
+        condition=text("condition"),
+        take=text("take"),
+        view=text("view"),
+        camera=text("camera"),
+        sample=text("sample"),
+    )

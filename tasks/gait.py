@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
@@ -27,8 +26,8 @@ from protocols.view_table import GaitTable
 from tasks.base import Report, TaskAdapter, label_rows
 from tasks.baselines import standardised_bone_lengths
 from tasks.clips import Rows
-from tasks.data_sources import without_short
-from tasks.embedding import embed
+from tasks.data_sources import dropped_counts, without_short
+from tasks.embedding import embed, labelled
 from tasks.identities import IdentitySettings, divide_identities
 from tasks.settings import TaskSettings
 
@@ -151,7 +150,7 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
             "validation": len(self._validation),
             "test": len(self.test_samples()),
             **{f"dropped_{reason}": count for reason, count in self.dropped.items()},
-            **{f"dropped_{_word(why)}": count for why, count in info.dropped.items()},
+            **dropped_counts(info),
         }
 
     def _check_protocol(self) -> None:
@@ -170,26 +169,3 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
 
     def _people(self, names: Sequence[str]) -> Store:
         return self.store.select(np.isin(self._identity, names))
-
-
-def labelled(vectors: npt.NDArray[np.float32], samples: Store) -> Embeddings:
-    """Vectors (N, D) with the labels of the samples that they stand for."""
-    index = samples.index
-
-    def text(column: str) -> npt.NDArray[np.str_]:
-        return index[column].to_numpy().astype(np.str_)
-
-    return Embeddings(
-        embedding=np.asarray(vectors, dtype=np.float32),
-        subject=text("identity"),
-        condition=text("condition"),
-        take=text("take"),
-        view=text("view"),
-        camera=text("camera"),
-        sample=text("sample"),
-    )
-
-
-def _word(reason: str) -> str:
-    """A count's name from a reader's sentence."""
-    return "_".join(reason.split())

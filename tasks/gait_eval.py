@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,17 @@ import numpy as np
 from aclnet.config import load_settings
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.gait import evaluate_gait
-from protocols.records import DatasetReference, ResultRecord
+from protocols.records import ResultRecord
 from protocols.tables import render_gait
 from protocols.view_table import GaitTable
 from tasks.gait import GaitSettings
 from tasks.gait_run import (
-    EMBEDDINGS,
     evaluation_settings,
     make_record,
-    read_record,
-    run_embeddings,
 )
-from tasks.run_folder import RUN_INFO, SETTINGS, parse_run_info
-
-FOREIGN = "Foreign embeddings: whether the data were generated is not known."
-"""Stands beside every table of embeddings of unknown data."""
+from tasks.run_embeddings import FOREIGN, embeddings_dataset, run_embeddings
+from tasks.run_folder import SETTINGS
+from tasks.run_records import read_record
 
 Choice = Mapping[str, str | None]
 """Settings of the protocol that the user gave: protocol, gallery_takes, rule; None if not."""
@@ -51,7 +46,7 @@ def evaluate_run(
     Raises:
         ValueError: the run has not ended, or a choice is unknown.
     """
-    embeddings = run_embeddings(run)
+    embeddings = run_embeddings(run, "gait")
     settings = _chosen(load_settings(GaitSettings, run / SETTINGS), choice)
     before = read_record(run)
     seed = settings.train.seed if seed is None else seed
@@ -98,11 +93,9 @@ def evaluate_file(
     embeddings = load_embeddings(path)
     settings = _chosen(GaitSettings(), choice)
     table = _table(embeddings, settings, metric, seed)
-    dataset = _run_dataset(path)
-    if dataset is None:
+    dataset, known = embeddings_dataset(path)
+    if not known:
         table = dataclasses.replace(table, notes=(*table.notes, FOREIGN))
-        fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
-        dataset = DatasetReference(name=path.stem, fingerprint=fingerprint, synthetic=False)
     record = make_record(
         table,
         dataset=dataset,
@@ -118,20 +111,6 @@ def evaluate_file(
         seconds=0.0,
     )
     return record, render_gait(table, path.stem)
-
-
-def _run_dataset(path: Path) -> DatasetReference | None:
-    """The data of the run beside which the file lies, if it is the file that the run saved.
-
-    Any other name may be an embedding of other data, put into the run's folder.
-    """
-    beside = path.parent / RUN_INFO
-    if path.name != EMBEDDINGS or not beside.is_file():
-        return None
-    info = parse_run_info(beside)
-    return DatasetReference(
-        name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
-    )
 
 
 def _chosen(settings: GaitSettings, choice: Choice) -> GaitSettings:

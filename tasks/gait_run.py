@@ -7,24 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from aclnet.models import SkeletonNetwork
-from protocols.embeddings import Embeddings, load_embeddings
+from protocols.embeddings import Embeddings
 from protocols.records import DatasetReference, ResultRecord
 from protocols.tables import render_gait
 from protocols.view_table import GaitTable
 from tasks.base import Report, load_run
 from tasks.data_sources import open_data, without_short
-from tasks.embedding import embed
+from tasks.embedding import embed, labelled
 from tasks.environment import describe_environment
-from tasks.gait import GaitAdapter, GaitSettings, labelled
-from tasks.run_folder import require_run
-from tasks.settings import DataSettings
+from tasks.gait import GaitAdapter, GaitSettings
+from tasks.run_embeddings import (
+    BASELINE,
+    BASELINE_RECORD,
+    EMBEDDINGS,
+    on_best_device,
+    read_alike,
+)
+from tasks.run_records import RECORD, dataset_reference
 from tasks.training_run import going_on, train_on_data
-
-EMBEDDINGS, RECORD, BASELINE_RECORD = "embeddings.npz", "record.json", "record-bone-length.json"
-BASELINE = "bone-length"
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,7 @@ def _shared_fields(adapter: GaitAdapter, table: GaitTable) -> dict[str, Any]:
     """The parts of a record that follow from the adapter and the table."""
     info, settings = adapter.store.info, adapter.settings
     return {
-        "dataset": DatasetReference(
-            name=info.name, fingerprint=info.fingerprint, synthetic=info.synthetic
-        ),
+        "dataset": dataset_reference(info),
         "stream": "+".join(settings.clip.streams),
         "seed": settings.train.seed,
         "counts": {**adapter.counts(), **table.counts},
@@ -185,60 +185,13 @@ def embed_data(
             settings, open_data(settings.data, cache, report), report
         ).test_samples()
     else:
-        samples = open_data(_read_alike(settings.data, data), cache, report)
+        samples = open_data(read_alike(settings.data, data), cache, report)
         samples = without_short(samples, settings.data.min_frames, report)
     info.require(samples, run)
-    if settings.train.accelerator != "cpu" and torch.cuda.is_available():
-        network.to("cuda")
+    on_best_device(network, settings.train)
     if report is not None:
         report(f"embedding {len(samples)} sequences")
     return labelled(embed(network, samples, clip_input, settings.embed), samples)
-
-
-def _read_alike(own: DataSettings, data: Path) -> DataSettings:
-    """Settings that read other data as a run's own.
-
-    Format and layout speak of files of one kind: another kind must tell its own, since a layout
-    that is given overrules the joint names in a file.
-    """
-    alike = own.path is not None and own.path.suffix == data.suffix
-    unsaid = {} if alike else {"format": None, "layout": None}
-    return own.model_copy(update={"path": data, **unsaid})
-
-
-def run_embeddings(run: Path) -> Embeddings:
-    """The test embeddings that a run saved.
-
-    Raises:
-        ValueError: the folder is no run, or has none yet.
-    """
-    require_run(run)
-    if not (run / EMBEDDINGS).is_file():
-        raise ValueError(
-            f"{run} has no {EMBEDDINGS}: its training has not ended; go on with "
-            f"`aclnet-task gait train --run {run} --resume`"
-        )
-    return load_embeddings(run / EMBEDDINGS)
-
-
-def read_record(run: Path, name: str = RECORD) -> ResultRecord:
-    """The record that a run wrote.
-
-    Args:
-        run: a run that has ended.
-        name: file name: of the run's own record, or of the baseline's.
-
-    Raises:
-        ValueError: it is missing or damaged.
-    """
-    path = run / name
-    try:
-        return ResultRecord.from_json(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        reason = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
-        raise ValueError(
-            f"{path} {reason}; write it again with `aclnet-task gait train --run {run} --resume`"
-        ) from None
 
 
 def _division(adapter: GaitAdapter) -> str:

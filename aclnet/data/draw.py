@@ -58,10 +58,10 @@ def draw_clip(
     kind = path.suffix.lower()
     if kind not in (*_STILL, ".gif"):
         raise ValueError(f"{path}: a picture ends in {', '.join(_STILL)} or .gif, not {kind!r}")
-    points = _visible(frames, info)
+    points = visible_points(frames, info)
     if len(points) == 0 or not np.isfinite(points).any():
         raise ValueError(f"{title or path}: there is no joint to draw")
-    _need_matplotlib()
+    need_matplotlib()
     path.parent.mkdir(parents=True, exist_ok=True)
     layout = layout_from_dict(info.layout)
     if kind == ".gif":
@@ -88,7 +88,7 @@ def draw_strip(
     Raises:
         ValueError: matplotlib is not installed.
     """
-    _need_matplotlib()
+    need_matplotlib()
     from matplotlib.figure import Figure
 
     chosen = np.unique(np.linspace(0, len(points) - 1, min(count, len(points))).round().astype(int))
@@ -128,8 +128,16 @@ def _animate(points: Points, layout: Layout, info: StoreInfo, path: Path, title:
             writer.grab_frame()
 
 
-def _visible(frames: npt.NDArray[Any], info: StoreInfo) -> Points:
-    """What is drawn, (T, M, V, 2): x and y, NaN for a joint that was not seen."""
+def visible_points(frames: npt.NDArray[Any], info: StoreInfo) -> Points:
+    """What is drawn: x and y, NaN for a joint that was not seen.
+
+    Args:
+        frames: (T, M, V, C) of a store.
+        info: the store's description.
+
+    Returns:
+        float32 (T, M, V, 2).
+    """
     points = np.array(frames[..., :2], dtype=np.float32)
     unseen = (frames[..., : info.dims] == 0).all(axis=-1)
     if "confidence" in info.channels:
@@ -197,7 +205,12 @@ def _legend(figure: Figure, layout: Layout) -> None:
         figure.legend(sides, names, loc="lower center", ncols=2, fontsize=7, frameon=False)
 
 
-def _need_matplotlib() -> None:
+def need_matplotlib() -> None:
+    """Refuse to draw where matplotlib is not installed.
+
+    Raises:
+        ValueError: it is not; the message says how to install it.
+    """
     try:
         import matplotlib  # noqa: F401
     except ImportError:

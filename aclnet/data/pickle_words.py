@@ -53,7 +53,7 @@ def pickle_faults(path: str | Path) -> Iterator[None]:
         # Bytes that are no pickle make the reader raise almost any exception.
         raise ValueError(
             f"{path}: not a whole pickle ({type(error).__name__}: {_short(error)}); "
-            "it was cut short or is another kind of file"
+            "it was cut short or is another kind of file; fetch or write it again"
         ) from None
 
 
@@ -124,7 +124,8 @@ def build_array(content: Any, dtype: Any, shape: Any, order: str) -> npt.NDArray
     if not isinstance(dtype, DtypeDescription):
         raise RefusedError("an array without a type")
     if dtype.dtype.hasobject:
-        if not isinstance(content, list) or len(shape) != 1 or len(content) != shape[0]:
+        # A lone object, as `np.save` writes a dict, has the shape ().
+        if not isinstance(content, list) or len(shape) > 1 or len(content) != math.prod(shape):
             raise RefusedError("an array of objects in several dimensions")
         return content
     raw = content.encode("latin1") if isinstance(content, str) else bytes(content)

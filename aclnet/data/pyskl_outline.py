@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from aclnet.data.action_names import parse_ntu
+from aclnet.data.action_names import NtuName, parse_ntu
 from aclnet.data.class_names import class_lists, class_names
 from aclnet.data.pyskl_fields import Annotation, AnnotationForm
 
 MOST_CLASSES = 10_000
 """A larger label without class names is taken for a mistake."""
+_NTU_LISTS = ("ntu60", "ntu120")
+
+
+class Misnumbered(NamedTuple):
+    """A sample whose label is not the one that its name says.
+
+    Args:
+        key: the sample's name.
+        label: class number from 0, as the annotation has it.
+        action: A of the name, from 1.
+    """
+
+    key: str
+    label: int
+    action: int
 
 
 @dataclass(frozen=True)
@@ -24,7 +39,8 @@ class PysklOutline:
         keys: names of the samples.
         last_label: the highest class number, -1 where there are no labels.
         last_sample: a sample that has it.
-        is_ntu: every sample is named as in NTU RGB+D, and its label follows from the name.
+        is_ntu: every sample is named as in NTU RGB+D and has a label.
+        misnumbered: the first sample whose label contradicts its NTU name, if there is one.
         image_size: the size of all videos, None where they differ or it is not known.
         kpfiles: names of the files with the keypoints.
     """
@@ -34,6 +50,7 @@ class PysklOutline:
     last_label: int
     last_sample: str
     is_ntu: bool
+    misnumbered: Misnumbered | None
     image_size: tuple[int, int] | None
     kpfiles: Mapping[str, str]
 
@@ -50,6 +67,7 @@ def outline(annotations: Iterable[Mapping[Any, Any]], path: Path) -> PysklOutlin
     """
     first: AnnotationForm | None = None
     last, last_sample, is_ntu = -1, "", True
+    misnumbered: Misnumbered | None = None
     image_size: tuple[int, int] | None = None
     keys: set[str] = set()
     kpfiles: dict[str, str] = {}
@@ -64,14 +82,24 @@ def outline(annotations: Iterable[Mapping[Any, Any]], path: Path) -> PysklOutlin
         keys.add(form.key)
         if form.label is not None and form.label > last:
             last, last_sample = form.label, form.key
-        name = parse_ntu(form.key) if is_ntu else None
-        is_ntu = name is not None and form.label == name.action - 1
+        name = parse_ntu(form.key)
+        is_ntu = is_ntu and name is not None and form.label is not None
+        misnumbered = misnumbered or _misnumbered(form, name)
         image_size = image_size if image_size == form.image_size else None
         if form.kpfile:
             kpfiles.setdefault(form.kpfile, form.key)
     if first is None:
         raise ValueError(f"{path}: holds no annotation; nothing is there to be read")
-    return PysklOutline(first, frozenset(keys), last, last_sample, is_ntu, image_size, kpfiles)
+    return PysklOutline(
+        first, frozenset(keys), last, last_sample, is_ntu, misnumbered, image_size, kpfiles
+    )
+
+
+def _misnumbered(form: AnnotationForm, name: NtuName | None) -> Misnumbered | None:
+    """What is wrong with a label, where the sample's name says another one."""
+    if name is None or form.label in (None, name.action - 1):
+        return None
+    return Misnumbered(form.key, int(form.label or 0), name.action)
 
 
 def _check_alike(annotation: Annotation, form: AnnotationForm, first: AnnotationForm) -> None:
@@ -113,15 +141,26 @@ def class_order(found: PysklOutline, classes: str | Path | None, path: Path) -> 
         path: the annotation file.
 
     Raises:
-        ValueError: the names cannot be read or are not each there once, or a label has none.
+        ValueError: the names cannot be read or are not each there once, a label has none, or it
+            contradicts an NTU name though no other classes than NTU's are given.
     """
     if found.last_label < 0:
         return ()
+    if found.misnumbered is not None and (classes is None or str(classes) in _NTU_LISTS):
+        key, label, action = found.misnumbered
+        raise ValueError(
+            f"{path}: sample {key!r}: label {label} contradicts the name, whose A{action:03d} is "
+            f"label {action - 1}; correct the label (labels count from 0: the A number - 1), or "
+            "give a list of classes of your own by the option classes"
+        )
     if classes is not None:
         names = _names_of(classes)
         where = str(classes)
     elif found.is_ntu:
-        where = "ntu60" if found.last_label < len(class_names("ntu60")) else "ntu120"
+        where = next(
+            (name for name in _NTU_LISTS if found.last_label < len(class_names(name))),
+            _NTU_LISTS[-1],
+        )
         names = class_names(where)
     else:
         count = min(found.last_label + 1, MOST_CLASSES)

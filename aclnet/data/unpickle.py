@@ -10,6 +10,8 @@ import pickle
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from aclnet.data.pickle_words import (
     AllowedCall,
     ArrayDescription,
@@ -36,6 +38,44 @@ def safe_unpickle(path: str | Path) -> Any:
         with Path(path).open("rb") as file:
             loaded = _Reader(file).load()
         return _plain(loaded, 0)
+
+
+def safe_load_npy(path: str | Path) -> Any:
+    """Load a `.npy`, whose array may be of objects: then a pickle follows the file's header.
+
+    Returns:
+        An array of numbers or texts, memory-mapped; an array of objects as the list of them, a
+        lone object (as of `np.save(path, {...})`) as a list of one.
+
+    Raises:
+        ValueError: the file is no whole `.npy`, or its objects are refused as in `safe_unpickle`.
+    """
+    place = Path(path)
+    with pickle_faults(place), place.open("rb") as file:
+        dtype = _npy_dtype(file)
+        if dtype is not None and dtype.hasobject:
+            return _plain(_Reader(file).load(), 0)
+    try:
+        return np.load(place, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        # Bytes that are no array make NumPy raise almost any exception.
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{place}: not a whole .npy file ({reason}); it was cut short or is another kind of "
+            "file"
+        ) from None
+
+
+def _npy_dtype(file: BinaryIO) -> np.dtype[Any] | None:
+    """What the header says, the file then standing behind it; None where there is no header."""
+    formats = np.lib.format
+    try:
+        first = formats.read_magic(file) == (1, 0)
+        read_header = formats.read_array_header_1_0 if first else formats.read_array_header_2_0
+        dtype: np.dtype[Any] = read_header(file)[2]
+    except (ValueError, OverflowError):
+        return None
+    return dtype
 
 
 class _Reader(pickle.Unpickler):

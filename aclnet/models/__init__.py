@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from aclnet.models.affinity_gcn import AffinityGcnSettings
+from aclnet.models.clip_mlp import ClipMlpSettings
 from aclnet.models.ctr_gcn import CtrGcnSettings
 from aclnet.models.encoder import Encoder, EncoderOutput, EncoderSettings
 from aclnet.models.heads import NetworkOutput, SkeletonNetwork
 from aclnet.models.resgcn import ResGcnSettings
 from aclnet.models.st_gcn import StGcnSettings
 from aclnet.models.temporal_conv import TemporalConvSettings
+from aclnet.models.transg import TransgSettings
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AffinityGcnSettings",
+    "ClipMlpSettings",
     "CtrGcnSettings",
     "Encoder",
     "EncoderOutput",
@@ -35,11 +38,18 @@ __all__ = [
     "SkeletonNetwork",
     "StGcnSettings",
     "TemporalConvSettings",
+    "TransgSettings",
     "build_encoder",
 ]
 
 ModelSettings = Annotated[
-    AffinityGcnSettings | CtrGcnSettings | ResGcnSettings | StGcnSettings | TemporalConvSettings,
+    AffinityGcnSettings
+    | ClipMlpSettings
+    | CtrGcnSettings
+    | ResGcnSettings
+    | StGcnSettings
+    | TemporalConvSettings
+    | TransgSettings,
     Field(discriminator="name"),
 ]
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from aclnet.batches import Batch, Prefetcher
+from aclnet.batches import Batch, Prefetcher, to_device
 
 
 def batch_of(*names: str) -> Batch:
@@ -71,3 +71,16 @@ def test_no_thread_is_left() -> None:
 def test_batches_are_whole(clips: int, labels: int, names: int) -> None:
     with pytest.raises(ValueError, match=f"{clips} clips, {labels} labels and {names} names"):
         Batch(torch.zeros(clips, 1, 1, 1, 1), torch.zeros(labels), ["x"] * names)
+
+
+def test_widths_go_with_the_clips() -> None:
+    clips, labels = torch.zeros(2, 1, 1, 1, 1), torch.zeros(2)
+    batch = Batch(clips, labels, ["a", "b"], torch.tensor([320.0, 640.0]))
+    moved = to_device(batch, torch.device("meta"))
+    assert moved.widths is not None
+    kinds = {tensor.device.type for tensor in (moved.clips, moved.labels, moved.widths)}
+    assert kinds == {"meta"}
+    assert moved.samples == ["a", "b"]
+    assert to_device(batch_of("a"), torch.device("meta")).widths is None
+    with pytest.raises(ValueError, match="expected 2 widths, one a clip, got 3"):
+        Batch(clips, labels, ["a", "b"], torch.ones(3))

@@ -35,7 +35,9 @@ class Toy(Trainable):
         self.seen = nn.Buffer(torch.zeros(()))
         self.before_forward: Hook = lambda call: None
 
-    def augmented(self, clips: Tensor, generator: torch.Generator) -> Tensor:
+    def augmented(
+        self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
+    ) -> Tensor:
         return clips + self.noise * torch.randn(clips.shape, generator=generator)
 
     def set_epoch(self, epoch: int) -> None:

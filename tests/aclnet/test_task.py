@@ -82,7 +82,7 @@ def test_epoch_is_passed_on() -> None:
 
 
 def test_augmentation_gets_the_generator() -> None:
-    def augment(clips: Tensor, generator: torch.Generator) -> Tensor:
+    def augment(clips: Tensor, generator: torch.Generator, widths: Tensor | None) -> Tensor:
         return clips + torch.rand(clips.shape, generator=generator)
 
     task = TrainingTask(Network(), Objective("pooled"), augment)

@@ -37,7 +37,9 @@ class Toy(Trainable):
         )
         self.seen = nn.Buffer(torch.zeros(()))
 
-    def augmented(self, clips: Tensor, generator: torch.Generator) -> Tensor:
+    def augmented(
+        self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
+    ) -> Tensor:
         return clips + self.noise * torch.randn(clips.shape, generator=generator)
 
     def forward(self, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:

@@ -204,10 +204,10 @@ def test_a_sample_without_direction_is_named() -> None:
 
 def test_the_table_is_the_same_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
     data = casia_like(np.random.default_rng(8))
-    before = evaluate_gait(data, metric="euclidean")
+    before = evaluate_gait(data, metric="euclidean", precision=False)
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.warns(UserWarning, match="FAISS is not installed"):
-        after = evaluate_gait(data, metric="euclidean")
+        after = evaluate_gait(data, metric="euclidean", precision=False)
     assert after.metrics == before.metrics
     np.testing.assert_array_equal(after.cells.hits, before.cells.hits)
 
@@ -302,7 +302,8 @@ def test_intervals_come_from_persons() -> None:
     assert table.metrics["rank1/cl"] == 0.5
     intervals = table.intervals(np.random.default_rng(0))
     assert intervals["rank1/cl"] == (0.0, 1.0)
-    assert intervals["rank1/nm"] == (1.0, 1.0)
+    # All four are found: four people without an error, Wilson.
+    assert intervals["rank1/nm"] == pytest.approx((0.5101, 1.0), abs=1e-4)
     assert intervals == table.intervals(np.random.default_rng(0))
 
 

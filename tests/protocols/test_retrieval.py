@@ -63,6 +63,9 @@ def gpu_faiss(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     parts = {
         "IndexFlatL2": faiss.IndexFlatL2,
         "IndexFlatIP": faiss.IndexFlatIP,
+        "METRIC_L2": faiss.METRIC_L2,
+        "METRIC_INNER_PRODUCT": faiss.METRIC_INNER_PRODUCT,
+        "knn": faiss.knn,
         "StandardGpuResources": object,
         "get_num_gpus": lambda: 1,
         "GpuIndexFlatL2": lambda resources, dims: Flat(faiss.IndexFlatL2(dims)),

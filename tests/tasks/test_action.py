@@ -59,9 +59,7 @@ def write_data(path: Path, people: int = 6, **changes: Any) -> Path:
     info = StoreInfo(
         name="movements",
         layout=layout.to_dict(),
-        channels=("x", "y", "z"),
-        unit="metre",
-        **{"classes": CLASSES, **changes},
+        **{"channels": ("x", "y", "z"), "unit": "metre", "classes": CLASSES, **changes},
     )
     write_store(path, samples, info)
     return path
@@ -197,6 +195,17 @@ def test_samples_without_label_are_refused(tmp_path: Path) -> None:
     store.index.loc[0, "label"] = "wave"
     with pytest.raises(ValueError, match="'jump' is tested but has no training sample"):
         ActionAdapter(settings, store)
+
+
+def test_pictures_without_width_are_refused_before_a_run_is_begun(
+    call: Any, recipe: Path, tmp_path: Path
+) -> None:
+    data = write_data(tmp_path / "data", channels=("x", "y", "confidence"), unit="pixel")
+    flips = ("-s", "clip.augment.image_flip=0.5", "-s", "clip.augment.rotate=0", "--run")
+    done = call("action", "train", "-c", recipe, "--data", data, *flips, tmp_path / "run")
+    assert done.code == 2
+    assert "the width of 12 of 12 videos is not known" in " ".join(done.err.split())
+    assert not (tmp_path / "run").exists()
 
 
 def test_classes_that_a_split_leaves_out_are_no_classes(tmp_path: Path, data: Path) -> None:

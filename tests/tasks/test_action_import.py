@@ -98,14 +98,20 @@ def test_a_released_checkpoint_gives_equal_logits(
     record = json.loads((run / "record.json").read_text())
     assert record["objective"] == "imported"
     assert record["counts"]["test"] == 7
-    for best in (False, True):
-        settings, info, network, _ = load_run(run, ActionSettings, best=best)
-        with torch.no_grad():
-            logits = network(torch.from_numpy(golden["x"])).logits.numpy()
-        tolerance = 2e-6 * float(np.abs(golden["eval_logits"]).max())
-        np.testing.assert_allclose(logits, golden["eval_logits"], rtol=0, atol=tolerance)
+    settings, info, network, _ = load_run(run, ActionSettings)
+    with torch.no_grad():
+        logits = network(torch.from_numpy(golden["x"])).logits.numpy()
+    tolerance = 2e-6 * float(np.abs(golden["eval_logits"]).max())
+    np.testing.assert_allclose(logits, golden["eval_logits"], rtol=0, atol=tolerance)
     assert settings.objective.name == "ce"
     assert len(info.classes) == 7
+    # The last weights are the tested ones, once; evaluation and prediction find them.
+    assert sorted(path.suffix for path in run.glob("*.pt")) == [".pt"]
+    again = call("action", "eval", "--run", run, "--json", run.with_name("again.json"))
+    assert again.code == 0, again.err
+    metrics = json.loads(run.with_name("again.json").read_text())["metrics"]
+    assert metrics == record["metrics"]
+    assert call("action", "predict", data, "--run", run).code == 0
 
 
 def test_what_does_not_fit_is_said_and_nothing_written(

@@ -154,3 +154,23 @@ def test_command(call: Call, run: Path, tmp_path: Path) -> None:
     wrong = call("action", "predict", file, "--run", run, "--persons", "some")
     assert wrong.code != 0
     assert "persons is one of together, apart, not 'some'" in " ".join(wrong.err.split())
+
+
+def test_options_of_the_format(call: Call, run: Path, tmp_path: Path) -> None:
+    """What a file does not say is told by -o, and what is no option of its format is refused."""
+    file = write_npz(tmp_path / "clip.npz", [moving("raise", 60)])
+    predict = ("action", "predict", file, "--run", run)
+    refused = call(*predict, "-o", "unit=metre")
+    assert "in unit metre, but the network" in " ".join(refused.err.split())
+    assert call(*predict, "-o", "unit=normalised").code == 0
+    for option, sentence in (
+        ("top=3", "top is no option of a format"),
+        ("people=apart", "format npz has no option 'people'"),
+        ("unit", "expected NAME=VALUE"),
+    ):
+        refused = call(*predict, "-o", option)
+        assert refused.code == 2
+        assert sentence in " ".join(refused.err.split())
+    wrong = call(*predict, "-o", "unit=normalised", "--prepare", "some")
+    assert wrong.code == 2
+    assert "prepare is one of none, main_person, not 'some'" in " ".join(wrong.err.split())

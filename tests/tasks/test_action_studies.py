@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,63 +13,25 @@ import pytest
 import torch
 
 from aclnet.checkpoint import load_checkpoint, save_checkpoint
-from aclnet.data.sample import Sample, StoreInfo
-from aclnet.data.store import write_store
-from aclnet.skeleton import load_layout
 from protocols.records import DatasetReference, ResultRecord
 from tasks.action_gain import level_ranges, read_gain
 from tasks.action_run import open_run
 from tasks.action_studies import OCCLUDED
 from tasks.action_sweep import split_values
 
-RECIPE = """
-data: {min_frames: 4}
-split: store
-hold_out: {people: 1}
-clip: {frames: 8, sampling: uniform, streams: [j], normalise: {scale: none}}
-test: {clips: 2}
-network: {encoder: {name: temporal_conv, width: 8, blocks: 1}, dropout: 0.0}
-objective:
-  {variant: paper, start_epoch: 1, queue_size: 8, projection_dim: 8, neighbours: 2, overlap: 1}
-sampler: {kind: shuffle, batch_size: 8}
-train: {epochs: 2, optimizer: adamw, learning_rate: 1.0e-2, accelerator: cpu, log_every_steps: 1}
-"""
 CLASSES = ("a", "b", "c", "d")
 
 
 @pytest.fixture(scope="module")
-def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four classes, alike but for the height of the left arm; six people, two of them tested."""
-    layout = load_layout("ntu25")
-    body = np.random.default_rng(0).normal(size=(1, 1, 25, 3)).astype(np.float32)
-    arm = layout.part_index("left_arm")
-
-    def samples() -> Any:
-        for person in range(6):
-            for number, label in enumerate(CLASSES):
-                frames = np.repeat(body, 12, axis=0)
-                frames[:, :, arm, 1] += number
-                yield Sample(
-                    sample=f"{label}{person}",
-                    frames=frames,
-                    identity=str(person),
-                    label=label,
-                    split="test" if person > 3 else "train",
-                )
-
-    path = tmp_path_factory.mktemp("arms") / "store"
-    info = StoreInfo(
-        name="arms", layout=layout.to_dict(), channels=("x", "y", "z"), unit="metre", synthetic=True
-    )
-    write_store(path, samples(), info)
-    return path
-
-
-@pytest.fixture(scope="module")
-def swept(call: Callable[..., Any], arms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def swept(
+    call: Callable[..., Any],
+    arms: Path,
+    action_recipe: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """The runs of a sweep over two overlaps, and its recipe."""
     folder = tmp_path_factory.mktemp("swept")
-    (folder / "tiny.yaml").write_text(RECIPE)
+    shutil.copy(action_recipe, folder / "tiny.yaml")
     done = call(*_sweep(folder, arms, "1,2"))
     assert done.code == 0, done.err
     assert "overlap=2 against overlap=1" in done.out

@@ -19,6 +19,7 @@ from aclnet.models import SkeletonNetwork, TemporalConvSettings, build_encoder
 from aclnet.samplers import IdentitySampler
 from aclnet.skeleton import load_layout
 from aclnet.streams import make_streams
+from aclnet.task import TrainingTask
 from aclnet.transforms import NormaliseSettings, mirror, normalise
 from tasks.clip_source import ClipSource
 from tasks.clips import ClipInput, ClipSettings
@@ -29,6 +30,7 @@ LAYOUT = load_layout("coco17")
 CHANNELS = ("x", "y", "confidence")
 PLAIN = AugmentSettings(mirror=0)
 UNSCALED = NormaliseSettings(scale="none")
+PICTURES = "normalise={centre: none, scale: none, heading: none}\naugment.image_flip=0.5"
 
 
 def make_store(clips: Sequence[Clip]) -> Store:
@@ -74,6 +76,10 @@ def walks(lengths: Sequence[int] = (12, 30, 9, 17, 25)) -> list[Clip]:
     [
         ("bodies={sizes: [0.9, 1.0]}", "several sizes cannot be told apart .* normalise.scale"),
         ("bodies={mirrored: true}", "mirror image cannot be told apart .* augment.mirror to 0"),
+        ("augment.image_flip=0.5", "places in a picture, .* set normalise.centre"),
+        (PICTURES.replace("heading: none", "heading: clip"), "places in a picture"),
+        (PICTURES.replace("scale: none", "scale: torso"), "places in a picture"),
+        (PICTURES + "\nbodies={sizes: [2.0]}", "give no other bodies"),
         ("streams=[]", "`streams`"),
         ("streams=[joint]", "must be 'j', 'b', 'k'"),
         ("frames=0", "`frames` = 0"),
@@ -82,7 +88,11 @@ def walks(lengths: Sequence[int] = (12, 30, 9, 17, 25)) -> list[Clip]:
 )
 def test_senseless_clips_are_refused(wrong: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        load_settings(ClipSettings, None, [wrong])
+        load_settings(ClipSettings, None, wrong.split("\n"))
+
+
+def test_pictures_that_stay_pictures_are_taken() -> None:
+    assert load_settings(ClipSettings, None, PICTURES.split("\n")).augment.image_flip == 0.5
 
 
 def test_bodies_that_can_be_told_apart_are_taken() -> None:
@@ -217,6 +227,70 @@ def test_clips_labels_and_names_belong_together() -> None:
             assert frames.max() < LENGTHS[row]
             assert (frames.diff().abs() == 1).all()
     assert met == {0, 1, 2, 3}
+
+
+# --- mirrored pictures ----------------------------------------------------------------------------
+
+AS_FILMED = NormaliseSettings(centre="none", scale="none")
+
+
+def pictures(flip: float = 1.0, **info: Any) -> ClipSource:
+    """Recordings of videos that are 100, 200, ... pixels wide."""
+    store = make_store(walks([12] * 8))
+    store.index["image_size"] = [f"{100 * (row + 1)}x240" for row in range(8)]
+    store.info = store.info.model_copy(update=info)
+    augment = AugmentSettings(mirror=0, image_flip=flip)
+    made = clip_input(normalise=AS_FILMED, augment=augment, streams=("j",))
+    return ClipSource(store, PEOPLE, IdentitySampler(PEOPLE, 3, 2, 0), made, 0)
+
+
+def test_batches_bring_the_widths_by_which_pictures_are_mirrored() -> None:
+    asked = pictures()
+    for step in range(asked.steps_per_epoch):
+        batch = asked.batch(1, step, 0, 1)
+        widths = [100.0 * (int(name.removeprefix("walk-")) + 1) for name in batch.samples]
+        assert batch.widths is not None
+        assert batch.widths.tolist() == widths
+        shares = [pictures().batch(1, step, rank, 3).widths for rank in range(3)]
+        assert torch.equal(
+            torch.cat([share for share in shares if share is not None]), batch.widths
+        )
+        task = TrainingTask(torch.nn.Identity(), None, asked.clip_input.augmented)  # type: ignore[arg-type]
+        made = task.augmented(batch.clips, torch.Generator(), batch.widths)
+        for clip, flipped, width in zip(batch.clips, made, widths, strict=True):
+            nose, found = clip[0, :, 0, 0], clip[0, :, 0, 2] > 0
+            assert torch.equal(flipped[0, :, 0, 0], torch.where(found, width - nose, nose))
+    assert pictures(flip=0.0).batch(1, 0, 0, 1).widths is None
+
+
+def test_a_store_may_say_one_width_for_all() -> None:
+    made = pictures(image_size=(500, 240))
+    made.store.index["image_size"] = ""
+    again = ClipSource(made.store, PEOPLE, made.sampler, made.clip_input, 0)
+    assert torch.equal(again.batch(1, 0, 0, 1).widths, torch.full((6,), 500.0))
+
+
+@pytest.mark.parametrize(
+    ("info", "sentence"),
+    [
+        ({"unit": "normalised"}, "toy: .* its joints are 2-D in normalised: set it to 0"),
+        ({"channels": ("x", "y", "z")}, "toy: .* its joints are 3-D in pixel: set it to 0"),
+        ({"settings": {"prepare": "main_person"}}, "centred on the main person: set it to 0"),
+    ],
+)
+def test_what_is_no_picture_is_not_mirrored(info: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        pictures(**info)
+    pictures(flip=0.0, **info)
+
+
+def test_a_width_that_is_not_known_is_asked_for() -> None:
+    made = pictures()
+    made.store.index.loc[[2, 5], "image_size"] = ""
+    with pytest.raises(
+        ValueError, match=r"2 of 8 videos .* sample 'walk-2': set it to 0, or .* --image-size WID"
+    ):
+        ClipSource(made.store, PEOPLE, made.sampler, made.clip_input, 0)
 
 
 def test_one_body_leaves_labels_as_they_are() -> None:

@@ -77,7 +77,11 @@ def test_options_of_a_format(tmp_path: Path) -> None:
     assert len(open_store(tmp_path / "a")) == 2
     assert run(*common[:2], tmp_path / "b", *common[2:], "-o", "persons=3").exit_code == 0
     assert open_store(tmp_path / "b").frames.shape[1] == 3
-    for option, message in (("persons", "expected NAME=VALUE"), ("person=1", "did you mean")):
+    for option, message in (
+        ("persons", "expected NAME=VALUE"),
+        ("person=1", "did you mean"),
+        ("layout=coco17", "layout is no option of a format"),
+    ):
         refused = run(*common[:2], tmp_path / "c", *common[2:], "-o", option)
         assert isinstance(refused.exception, ValueError)
         assert message in str(refused.exception)

@@ -12,19 +12,8 @@ import pytest
 from aclnet.data import walkers as walkers_module
 from aclnet.data.store import Store, file_fingerprint, open_store
 from aclnet.data.walker_settings import WalkerSettings
-from protocols.embeddings import load_embeddings
 from tasks.data_sources import open_data
 from tasks.settings import DataSettings
-
-
-def record(run: Path, name: str = "record.json") -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((run / name).read_text())
-    return content
-
-
-def embeddings(run: Path) -> tuple[list[str], np.ndarray[Any, Any]]:
-    saved = load_embeddings(run / "embeddings.npz")
-    return saved.sample.tolist(), saved.embedding
 
 
 def as_csv(store: Store, folder: Path) -> Path:
@@ -90,6 +79,8 @@ def test_any_format_trains_the_same_network(
     recipe: Path,
     call: Any,
     tmp_path: Path,
+    record: Any,
+    embeddings: Any,
 ) -> None:
     data = form(open_store(few), tmp_path)
     run, stores = tmp_path / "run", tmp_path / "stores"
@@ -109,7 +100,7 @@ def test_any_format_trains_the_same_network(
 
 
 def test_changed_data_are_converted_again(
-    few: Path, call: Any, recipe: Path, tmp_path: Path
+    few: Path, call: Any, recipe: Path, tmp_path: Path, record: Any
 ) -> None:
     data = as_npz(open_store(few), tmp_path)
     command = ("gait", "train", "-c", recipe, "--data", data, "--cache", tmp_path / "stores")
@@ -124,7 +115,7 @@ def test_changed_data_are_converted_again(
 
 
 def test_a_folder_given_as_a_dot_has_a_name(
-    few: Path, call: Any, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Path, call: Any, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: Any
 ) -> None:
     monkeypatch.chdir(as_pickles(open_store(few), tmp_path))
     places = ("--cache", tmp_path / "stores", "--run", tmp_path / "run")
@@ -135,7 +126,7 @@ def test_a_folder_given_as_a_dot_has_a_name(
 
 @pytest.mark.parametrize("view", ["090", ""])
 def test_single_view_protocol(
-    view: str, walkers: Path, copy_store: Any, call: Any, recipe: Path, tmp_path: Path
+    view: str, walkers: Path, copy_store: Any, call: Any, recipe: Path, tmp_path: Path, record: Any
 ) -> None:
     everything = open_store(walkers)
     side = everything.select((everything.index["view"] == "090").to_numpy())
@@ -157,7 +148,7 @@ def test_single_view_protocol(
 
 
 def test_short_sequences_are_left_out_and_counted(
-    walkers: Path, call: Any, recipe: Path, tmp_path: Path
+    walkers: Path, call: Any, recipe: Path, tmp_path: Path, record: Any
 ) -> None:
     short = int((open_store(walkers).lengths < 21).sum())
     assert short > 0

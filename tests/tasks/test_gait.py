@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,8 @@ from tasks.base import train
 from tasks.gait import GaitAdapter, GaitSettings
 
 
-def record(run: Path, name: str = "record.json") -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((run / name).read_text())
-    return content
-
-
-def embeddings(run: Path) -> tuple[list[str], np.ndarray[Any, Any]]:
-    saved = load_embeddings(run / "embeddings.npz")
-    return saved.sample.tolist(), saved.embedding
-
-
 def test_same_seed_same_embeddings_other_seed_others(
-    first: Path, call: Any, recipe: Path, cache: Path, tmp_path: Path
+    first: Path, call: Any, recipe: Path, cache: Path, tmp_path: Path, record: Any, embeddings: Any
 ) -> None:
     for seed in (0, 1):
         options = ("--cache", cache, "--run", tmp_path / str(seed), "-s", f"train.seed={seed}")
@@ -83,7 +72,7 @@ def test_validation_is_the_protocol_on_the_held_out_people(
 
 
 def test_nobody_validates_where_nobody_is_held_out(
-    call: Any, recipe: Path, cache: Path, tmp_path: Path
+    call: Any, recipe: Path, cache: Path, tmp_path: Path, record: Any
 ) -> None:
     run = tmp_path / "run"
     options = ("--cache", cache, "--run", run, "-s", "identities.validation=0")
@@ -131,6 +120,7 @@ def test_objective_in_the_record(
     recipe: Path,
     cache: Path,
     tmp_path: Path,
+    record: Any,
 ) -> None:
     inter, intra = weights
     switches = (

@@ -10,39 +10,17 @@ import pytest
 
 from protocols.records import ResultRecord
 
-# design/architecture.md, Results
-KEYS = {
-    "schema",
-    "task",
-    "dataset",
-    "protocol",
-    "rule",
-    "objective",
-    "stream",
-    "seed",
-    "metrics",
-    "intervals",
-    "counts",
-    "settings",
-    "environment",
-    "seconds",
-    "command",
-}
 
-
-def record(run: Path, name: str = "record.json") -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((run / name).read_text())
-    return content
-
-
-def test_eval_needs_no_network(copy: Path, call: Any, tmp_path: Path) -> None:
+def test_eval_needs_no_network(
+    copy: Path, call: Any, tmp_path: Path, record: Any, record_keys: frozenset[str]
+) -> None:
     (copy / "checkpoint.pt").unlink()
     files = {item.name: item.read_bytes() for item in copy.iterdir()}
     out = tmp_path / "again.json"
     done = call("gait", "eval", "--run", copy, "--json", out)
     assert done.code == 0, done.err
     before, again = record(copy), json.loads(out.read_text())
-    for key in KEYS - {"command", "environment"}:
+    for key in record_keys - {"command", "environment"}:
         assert again[key] == before[key], key
     assert again["cells"] == before["cells"]
     assert ["acl", "nm"] in [line.split()[:2] for line in done.out.splitlines()]
@@ -126,7 +104,9 @@ def test_anybodys_embeddings(
     assert found.counts["probe_subjects"] == 50
 
 
-def test_the_record_says_how_it_was_judged(first: Path, call: Any, tmp_path: Path) -> None:
+def test_the_record_says_how_it_was_judged(
+    first: Path, call: Any, tmp_path: Path, record: Any
+) -> None:
     out = tmp_path / "out.json"
 
     def settings(*options: object) -> dict[str, Any]:
@@ -151,7 +131,9 @@ def test_the_record_says_how_it_was_judged(first: Path, call: Any, tmp_path: Pat
     }
 
 
-def test_a_runs_embeddings_keep_the_name_of_its_data(copy: Path, call: Any, tmp_path: Path) -> None:
+def test_a_runs_embeddings_keep_the_name_of_its_data(
+    copy: Path, call: Any, tmp_path: Path, record: Any
+) -> None:
     def evaluated(path: Path) -> ResultRecord:
         done = call("gait", "eval", "--embeddings", path, "--json", tmp_path / "out.json")
         assert done.code == 0, done.err

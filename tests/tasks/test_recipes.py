@@ -10,12 +10,14 @@ from aclnet.skeleton import load_layout
 from aclnet.streams import stream_channels
 from protocols.action_split import load_split
 from protocols.gallery_probe import load_protocol
+from protocols.reid_pairs import load_pairs
 from tasks.action import ActionSettings
 from tasks.gait import GaitSettings
 from tasks.recipes import find_recipe, recipe_folder, recipe_names
+from tasks.reid import ReidSettings
 
 # Which settings a folder's recipes fill.
-SETTINGS = {"action": ActionSettings, "gait": GaitSettings}
+SETTINGS = {"action": ActionSettings, "gait": GaitSettings, "reid": ReidSettings}
 FOLDER = Path(__file__).resolve().parents[2] / "configs"
 RECIPES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.y*ml"))
 
@@ -36,6 +38,8 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
     if isinstance(settings, ActionSettings):
         split = load_split(settings.split)
         assert split.by_fold == (settings.fold is not None)
+    elif isinstance(settings, ReidSettings):
+        assert settings.chosen_pairs()[0] == load_pairs(settings.protocol)
     else:
         assert settings.gallery_probe() == load_protocol(settings.protocol)
     # A term that never acts, or a best epoch chosen by nobody, would be a recipe that lies.

@@ -28,6 +28,7 @@ READERS: Mapping[str, str] = MappingProxyType(
         "pyskl": "aclnet.data.formats.pyskl",
         "npz": "aclnet.data.formats.npz",
         "kgbd_text": "aclnet.data.formats.kgbd_text",
+        "transg_npy": "aclnet.data.formats.transg_npy",
         "ntu_skeleton": "aclnet.data.formats.ntu_skeleton",
         "nwucla_json": "aclnet.data.formats.nwucla_json",
         "alphapose_json": "aclnet.data.formats.alphapose_json",

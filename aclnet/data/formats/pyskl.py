@@ -58,7 +58,8 @@ def read(
         persons: M of the samples, the first ones as the file has them; a person who is not there
             is zero.
         classes: a text file with one class name a line in the order of the labels, or the name of
-            a shipped list such as pku51. By default NTU's names for NTU's samples, else numbers.
+            a shipped list such as pku51. By default NTU's names for NTU's samples, else numbers. A
+            label that contradicts an NTU name is a mistake, unless it counts in a list given here.
         kpfiles: Kinetics: the folder with the files that raw_file names.
         box_threshold: Kinetics: the least box_score of a person. By default all boxes are taken,
             as the released configuration does (`aclnet.data.kpfiles`).

@@ -81,9 +81,9 @@ def test_unseen_joints_are_left_out(tmp_path: Path) -> None:
     clip[3, 0, 7, 0] = np.nan
     draw_clip(clip, PIXELS, tmp_path / "a.png")
     draw_clip(clip, PIXELS, tmp_path / "a.gif")
-    from aclnet.data.draw import _visible
+    from aclnet.data.draw import visible_points
 
-    unseen = np.asarray(np.isnan(_visible(clip, PIXELS)).all(axis=(1, 3)))
+    unseen = np.asarray(np.isnan(visible_points(clip, PIXELS)).all(axis=(1, 3)))
     assert unseen[0].all()
     assert np.argwhere(unseen[1:]).tolist() == [[0, 3], [1, 5], [2, 7]]
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aclnet.data.unpickle import safe_unpickle
+from aclnet.data.unpickle import safe_load_npy, safe_unpickle
 
 POSES = np.random.default_rng(0).normal(size=(7, 17, 3))
 
@@ -141,6 +141,53 @@ def test_a_shape_larger_than_its_bytes(file: Path) -> None:
     file.write_bytes(content.replace(b"K\x03\x85", b"J\xff\xff\xff\x7f\x85"))
     with pytest.raises(ValueError, match="not a whole pickle"):
         safe_unpickle(file)
+
+
+@pytest.mark.parametrize("array", [POSES, POSES[:0], np.array(["nm", "bg"]), np.float32(2)])
+def test_npy_of_numbers_and_texts(array: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", array)
+    loaded = safe_load_npy(tmp_path / "a.npy")
+    assert isinstance(loaded, np.memmap)
+    np.testing.assert_array_equal(loaded, array)
+
+
+def test_npy_of_objects(tmp_path: Path) -> None:
+    file = tmp_path / "a.npy"
+    np.save(file, {"001": [0, 1], 2: np.arange(3)}, allow_pickle=True)
+    (lone,) = safe_load_npy(file)
+    assert lone["001"] == [0, 1]
+    np.testing.assert_array_equal(lone[2], np.arange(3))
+    np.save(file, np.array([1, "a", None], dtype=object), allow_pickle=True)
+    assert safe_load_npy(file) == [1, "a", None]
+    np.save(file, np.empty((2, 2), dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="objects in several dimensions"):
+        safe_load_npy(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [Calls(os.system, "touch pwned"), np.zeros(1, dtype=[("a", "O")])],
+    ids=["call", "record"],
+)
+def test_hostile_npy_is_refused(content: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", content, allow_pickle=True)
+    with pytest.raises(ValueError, match=r"a.npy: the pickle asks for .*; do not trust this file"):
+        safe_load_npy(tmp_path / "a.npy")
+    assert not Path("pwned").exists()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.booleans(), st.floats(0, 1, exclude_max=True), st.binary(max_size=4))
+def test_cut_npy_is_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, objects: bool, share: float, end: bytes
+) -> None:
+    file = tmp_path_factory.mktemp("npy") / "cut.npy"
+    np.save(file, {"a": [1]} if objects else POSES[0, :3], allow_pickle=True)
+    whole = file.read_bytes()
+    file.write_bytes((whole[: int(share * len(whole))] + end)[: len(whole) - 1])
+    with pytest.raises(ValueError, match=r"cut.npy: (not a whole|the pickle asks)") as caught:
+        safe_load_npy(file)
+    assert "\n" not in str(caught.value)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

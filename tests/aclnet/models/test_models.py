@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from aclnet.models import (
     AffinityGcnSettings,
+    ClipMlpSettings,
     CtrGcnSettings,
     Encoder,
     EncoderSettings,
@@ -20,6 +21,7 @@ from aclnet.models import (
     SkeletonNetwork,
     StGcnSettings,
     TemporalConvSettings,
+    TransgSettings,
     build_encoder,
 )
 from aclnet.skeleton import load_layout
@@ -36,6 +38,7 @@ CASES: dict[str, tuple[EncoderSettings, str, int]] = {
     "temporal_conv": (TemporalConvSettings(width=12), "coco17", 5),
     "temporal_conv/mean": (TemporalConvSettings(width=9, blocks=1, pooling="mean"), "msr20", 3),
     "temporal_conv/std": (TemporalConvSettings(width=8, pooling="mean_std"), "sbu15", 3),
+    "clip_mlp": (ClipMlpSettings(width=16, dropout=0.1), "kinect20", 7),
     "affinity_gcn": (AffinityGcnSettings(**SMALL_GCN), "ntu25", 3),
     "affinity_gcn/ignore": (
         AffinityGcnSettings(**SMALL_GCN, absent_persons="ignore"),
@@ -61,6 +64,18 @@ CASES: dict[str, tuple[EncoderSettings, str, int]] = {
         CtrGcnSettings(**SMALL_STAGES | {"width": 16}, reduction=2, kernel=3, dilations=(3,)),
         "msr20",
         9,
+    ),
+    "transg": (
+        TransgSettings(width=24, heads=4, positions=6, dropout=0.1, attention_std=0.2),
+        "kinect20",
+        3,
+    ),
+    "transg/free_scores": (
+        TransgSettings(
+            width=32, heads=2, layers=1, dropout=0.0, clip_scores=None, attention_std=0.2
+        ),
+        "coco17",
+        4,
     ),
 }
 OF_THE_BONES = ("resgcn/bones", "st_gcn", "st_gcn/uniform", "ctr_gcn")

@@ -12,6 +12,7 @@ from aclnet.models import (
     ResGcnSettings,
     StGcnSettings,
     TemporalConvSettings,
+    TransgSettings,
     build_encoder,
 )
 from aclnet.skeleton import load_layout
@@ -25,6 +26,7 @@ from aclnet.skeleton import load_layout
         ("resgcn", ResGcnSettings),
         ("st_gcn", StGcnSettings),
         ("temporal_conv", TemporalConvSettings),
+        ("transg", TransgSettings),
     ],
 )
 def test_name_chooses_the_settings(name: str, kind: type) -> None:
@@ -54,6 +56,10 @@ def test_name_chooses_the_settings(name: str, kind: type) -> None:
         {"name": "ctr_gcn", "dilations": []},
         {"name": "ctr_gcn", "dilations": [0]},
         {"name": "ctr_gcn", "width": 4, "dilations": [1, 2, 3]},
+        {"name": "transg", "width": 20, "heads": 8},
+        {"name": "transg", "norm": "group"},
+        {"name": "transg", "positions": 0},
+        {"name": "transg", "clip_scores": 0.0},
     ],
 )
 def test_settings_that_cannot_be_built_are_refused(data: dict[str, Any]) -> None:

@@ -103,10 +103,28 @@ def test_ntu120_by_its_labels(write: Write) -> None:
     assert [s.label for s in samples] == list(info.classes[59:61])
 
 
-def test_ntu_names_with_other_labels_have_numbers(write: Write) -> None:
-    info, samples = drawn(write([ntu(1), ntu(61, label=1)]))
-    assert info.classes == ("0", "1")
-    assert [(s.label, s.identity) for s in samples] == [("0", "1"), ("1", "1")]
+@pytest.mark.parametrize("classes", [None, "ntu60", "ntu120"])
+def test_labels_that_contradict_ntu_names(classes: str | None, write: Write) -> None:
+    # One of the three has a name of another kind: NTU's are checked all the same.
+    made = [ntu(3), ntu(2, frame_dir="mine"), ntu(1, label=77)]
+    with pytest.raises(
+        ValueError,
+        match=r"made.pkl: sample 'S001C001P001R002A001': label 77 contradicts the name, whose A001 "
+        r"is label 0; correct the label \(labels count from 0: the A number - 1\), or give a list",
+    ):
+        read(write(made), classes=classes)
+
+
+def test_ntu_names_with_classes_of_ones_own(write: Write, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("drink\nread\n")
+    made = [ntu(1), ntu(61, label=1)]
+    info, samples = drawn(write(made), classes=str(names))
+    assert info.classes == ("drink", "read")
+    assert [(s.label, s.identity) for s in samples] == [("drink", "1"), ("read", "1")]
+    unlabelled = [{**annotation, "label": None} for annotation in made]
+    info, samples = drawn(write(unlabelled))
+    assert (info.classes, [s.label for s in samples]) == ((), ["", ""])
 
 
 def test_two_dimensions_with_scores(write: Write) -> None:

@@ -48,6 +48,9 @@ def places(tmp_path: Path) -> dict[str, Path]:
     person = tmp_path / "kgbd" / "Person001"
     person.mkdir(parents=True)
     (person / "1.txt").write_text("Head;-0.02;0.79;2.58\r\n")
+    windows = tmp_path / "KS20" / "6" / "train_npy_data"
+    windows.mkdir(parents=True)
+    np.save(windows / "source_x_KS20_6.npy", np.zeros((6, 25)))
     (tmp_path / "annotations.pkl").write_bytes(pickle.dumps({"split": {}, "annotations": []}))
     for name, content in (("S001C001P001R001A001.skeleton", "0"), ("a01_s01_e00_v01.json", UCLA)):
         (tmp_path / name).write_text(content)
@@ -62,6 +65,7 @@ def places(tmp_path: Path) -> dict[str, Path]:
         "pyskl": tmp_path / "annotations.pkl",
         "npz": write_npz(tmp_path / "poses.npz"),
         "kgbd_text": tmp_path / "kgbd",
+        "transg_npy": tmp_path / "KS20" / "6",
         "ntu_skeleton": tmp_path / "S001C001P001R001A001.skeleton",
         "nwucla_json": tmp_path / "a01_s01_e00_v01.json",
     }

@@ -1,0 +1,233 @@
+"""TranSG's objective: contrast with class prototypes, and prompted reconstruction.
+
+Rao and Miao, CVPR 2023, after the released code as `spec/reid.md` (b) describes it. GPC, the graph
+prototype contrast, holds features of sequences and of single skeletons against one constant
+prototype a class (`aclnet.prototype_task` computes them before each epoch). STPR, the structure-
+trajectory prompted reconstruction, restores the joints' coordinates from what remains when some
+joints, or some frames, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aclnet.config import Settings
+from aclnet.distributed import row_counts, world_size
+from aclnet.losses.projection import at_least_float32, full_precision, unit_rows
+from aclnet.models.initialise import reset_layers
+
+
+class TransgObjectiveSettings(Settings):
+    """Weights and numbers of `TransgObjective`; the defaults are the released code's for f = 6.
+
+    For CASIA-B (f = 40) the release has `alpha: 1.0` and `dropped_frames: 10`.
+    """
+
+    contrast_weight: float = Field(0.5, ge=0, description="of the prototype contrast (GPC)")
+    alpha: float = Field(
+        0.5, ge=0, le=1, description="share of the sequence level in the contrast, not skeletons'"
+    )
+    sequence_temperature: float = Field(0.07, gt=0, description="of the sequences' cosines")
+    skeleton_temperature: float = Field(14.0, gt=0, description="of the skeletons' dot products")
+    reconstruction_weight: float = Field(0.5, ge=0, description="of the reconstruction (STPR)")
+    beta: float = Field(
+        0.5, ge=0, le=1, description="share of the structure in it, not of the trajectory"
+    )
+    dropped_joints: int = Field(
+        10, ge=0, description="joints left out for the structure; one at least always remains"
+    )
+    dropped_frames: int = Field(
+        2, ge=0, description="frames left out for the trajectory; one at least always remains"
+    )
+    trajectory_width: int = Field(64, ge=1, description="hidden channels of the trajectory's head")
+    divide_twice: bool = Field(
+        True,
+        description="divide the mean errors of the reconstruction once more by the batch size, as "
+        "released; with a batch of 256 little then remains of them",
+    )
+
+
+class TransgObjective(nn.Module):
+    """Prototype contrast and prompted reconstruction, with their heads and prototypes inside.
+
+    Every parameter takes part in every loss, if only with a weight of zero. The prototypes are
+    constants in an epoch, so a loss is a mean over clips: with several ranks each scales its own
+    such that the ranks' average is that of the joined batch, but for the joints and frames left
+    out, which each rank (and each micro-batch) draws for itself.
+
+    Departures from the released code: none known but PyTorch's usual initial weights, and whole
+    reconstructions in evaluation mode, where nothing is left out.
+
+    Args:
+        settings: weights and numbers.
+        class_count: K classes, at least 2.
+        feature_dim: D, channels of a joint's feature.
+        clip_shape: (T, V, C) of the clips to restore.
+        generator: source of the initial weights; None: torch's default generator.
+
+    Attributes:
+        prototypes: (K, D) float32, in every checkpoint; zeros until they are first stored.
+        prototype_epoch: () int64, the epoch whose beginning they were computed at; 0 before.
+
+    Raises:
+        ValueError: fewer than 2 classes, or a size below 1.
+    """
+
+    prototypes: Tensor
+    prototype_epoch: Tensor
+
+    def __init__(
+        self,
+        settings: TransgObjectiveSettings,
+        class_count: int,
+        feature_dim: int,
+        clip_shape: tuple[int, int, int],
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if class_count < 2:
+            raise ValueError(
+                f"the objective needs at least 2 classes, got {class_count}: check the labels"
+            )
+        if min(feature_dim, *clip_shape) < 1:
+            raise ValueError(
+                f"the objective needs features and clips (T, V, C) of sizes from 1, got "
+                f"{feature_dim} and {tuple(clip_shape)}"
+            )
+        self.settings, self.class_count = settings, class_count
+        self.feature_dim, self.clip_shape = feature_dim, tuple(clip_shape)
+        frames, joints, channels = clip_shape
+        self.skeleton_map = nn.Linear(feature_dim, feature_dim, bias=False)
+        self.prototype_map = nn.Linear(feature_dim, feature_dim, bias=False)
+        self.structure_head = _two_layers(feature_dim, feature_dim, joints * channels)
+        self.trajectory_head = _two_layers(
+            feature_dim, settings.trajectory_width, frames * channels
+        )
+        reset_layers(self, generator)
+        self.register_buffer("prototypes", torch.zeros(class_count, feature_dim))
+        self.register_buffer("prototype_epoch", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def store_prototypes(self, prototypes: Tensor, epoch: int) -> None:
+        """Keep the prototypes (K, D) of a 1-based epoch."""
+        self.prototypes.copy_(prototypes)
+        self.prototype_epoch.fill_(epoch)
+
+    def forward(self, features: Tensor, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Compute the objective; nothing here makes the host wait for the device.
+
+        In training mode joints and frames to leave out are drawn from torch's generator of the
+        device, which the engine seeds in each step.
+
+        Args:
+            features: (N, T, V, D) of the joints, any floating type.
+            clips: (N, T, V, C) what is to be restored.
+            labels: (N,) int64 in 0..K-1.
+
+        Returns:
+            `loss`, the weighted sum with gradient, and its parts, unweighted and without gradient:
+            `sequence`, `skeleton`, `structure`, `trajectory`; all () and at least float32.
+
+        Raises:
+            ValueError: shapes or types do not fit.
+        """
+        self._check(features, clips, labels)
+        counts = row_counts(labels) if self.training else (labels.shape[0],)
+        settings = self.settings
+        with full_precision(features.device):
+            features, clips = at_least_float32(features), at_least_float32(clips)
+            parts = {
+                "sequence": self._sequence_contrast(features, labels),
+                "skeleton": self._skeleton_contrast(features, labels),
+                **self._reconstruction(features, clips, sum(counts)),
+            }
+            # The mean over all ranks' samples, also where a rank has fewer than another.
+            share = _rank_share(labels.shape[0], counts) if self.training else 1.0
+            parts = {name: part * share for name, part in parts.items()}
+            contrast = _blend(settings.alpha, parts["sequence"], parts["skeleton"])
+            restored = _blend(settings.beta, parts["structure"], parts["trajectory"])
+            loss = settings.contrast_weight * contrast + settings.reconstruction_weight * restored
+        return {"loss": loss, **{name: part.detach() for name, part in parts.items()}}
+
+    def sequence_logits(self, pooled: Tensor) -> Tensor:
+        """Cosines of sequences to the prototypes, divided by the temperature.
+
+        Args:
+            pooled: (N, D) means over joints and frames, float32 or better.
+
+        Returns:
+            (N, K); 0 for a class without prototype.
+        """
+        cosines = unit_rows(pooled) @ unit_rows(self.prototypes).to(pooled.dtype).t()
+        return cosines / self.settings.sequence_temperature
+
+    def _sequence_contrast(self, features: Tensor, labels: Tensor) -> Tensor:
+        return functional.cross_entropy(self.sequence_logits(features.mean(dim=(1, 2))), labels)
+
+    def _skeleton_contrast(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy of each frame's skeleton, summed over frames, mean over clips."""
+        frames = features.shape[1]
+        skeletons = self.skeleton_map(features.mean(dim=2)).flatten(0, 1)  # (N * T, D)
+        prototypes = self.prototype_map(self.prototypes)
+        logits = skeletons @ prototypes.t() / self.settings.skeleton_temperature
+        # The mean over clips of the sum over frames is `frames` times the mean over both.
+        return frames * functional.cross_entropy(logits, labels.repeat_interleave(frames))
+
+    def _reconstruction(
+        self, features: Tensor, clips: Tensor, batch_size: int
+    ) -> dict[str, Tensor]:
+        """Mean absolute errors from the joints, and from the frames, that remain."""
+        frames, joints = features.shape[1:3]
+        kept_joints = self._kept_shares(joints, self.settings.dropped_joints, features)
+        kept_frames = self._kept_shares(frames, self.settings.dropped_frames, features)
+        structure = self.structure_head(torch.einsum("ntvd,v->ntd", features, kept_joints))
+        trajectory = self.trajectory_head(torch.einsum("ntvd,t->nvd", features, kept_frames))
+        errors = {
+            "structure": (structure - clips.flatten(2)).abs().mean(),
+            "trajectory": (trajectory - clips.transpose(1, 2).flatten(2)).abs().mean(),
+        }
+        divisor = batch_size if self.settings.divide_twice else 1
+        return {name: error / divisor for name, error in errors.items()}
+
+    def _kept_shares(self, count: int, dropped: int, like: Tensor) -> Tensor:
+        """(count,) weights of a mean over what is not left out: all alike, the dropped ones 0."""
+        dropped = min(dropped, count - 1) if self.training else 0
+        shares = like.new_full((count,), 1.0 / (count - dropped))
+        if dropped:
+            shares[torch.randperm(count, device=like.device)[:dropped]] = 0.0
+        return shares
+
+    def _check(self, features: Tensor, clips: Tensor, labels: Tensor) -> None:
+        if labels.ndim != 1 or not len(labels) or labels.dtype != torch.int64:
+            raise ValueError(
+                f"labels must be int64 of shape (N,) with N >= 1, got {labels.dtype} of shape "
+                f"{tuple(labels.shape)}"
+            )
+        wanted = (len(labels), *self.clip_shape)
+        for what, tensor, shape in (
+            ("clips", clips, wanted),
+            ("features", features, (*wanted[:3], self.feature_dim)),
+        ):
+            if tensor.shape != shape:
+                raise ValueError(
+                    f"{what} must have shape {shape} for {len(labels)} labels, got "
+                    f"{tuple(tensor.shape)}; the objective's clip_shape is (T, V, C) of training"
+                )
+
+
+def _two_layers(inward: int, hidden: int, outward: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inward, hidden), nn.ReLU(), nn.Linear(hidden, outward))
+
+
+def _blend(share: float, one: Tensor, other: Tensor) -> Tensor:
+    return share * one + (1 - share) * other
+
+
+def _rank_share(own: int, counts: Sequence[int]) -> float:
+    """What this rank's mean over its own clips weighs in the average over the ranks."""
+    return world_size() * own / sum(counts)

@@ -1,0 +1,87 @@
+"""The confusion matrix as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from protocols.class_table import ratio
+from protocols.distances import FloatArray
+from protocols.figures.inputs import as_counts, check_names, shorten
+from protocols.figures.shaded_matrix import shade
+from protocols.figures.style import COLUMN_WIDTH, PAGE_WIDTH, TINY, house_style, new_axes
+
+_NAMED = 64
+"""Classes whose names fit on a page."""
+_NUMBERED = 20
+"""Classes whose percentages fit into the cells."""
+
+
+@house_style()
+def draw_confusion(counts: npt.ArrayLike, classes: Sequence[str]) -> Figure:
+    """Draw which class is taken for which, as shares of each true class.
+
+    Up to 20 classes have their percentages written into the cells (none for 0), up to 64 their
+    names on the axes; more are numbered from 1.
+
+    Args:
+        counts: (K, K), rows true, columns predicted; a row without samples is hatched.
+        classes: K names.
+
+    Returns:
+        The axes of the matrix and those of its colour bar.
+
+    Raises:
+        ValueError: counts are not a (K, K) matrix of 0 and more, all are 0, or the names are not K.
+    """
+    matrix = as_counts(counts, "Confusion counts", 2)
+    if matrix.shape[0] != matrix.shape[1] or not matrix.any():
+        raise ValueError(
+            f"Confusion counts must be (K, K) and not all 0; their shape is {matrix.shape}."
+        )
+    size = len(matrix)
+    names = check_names(classes, size, "Classes")
+    rates = ratio(matrix, matrix.sum(axis=1, keepdims=True))
+    width = COLUMN_WIDTH if size <= 8 else min(PAGE_WIDTH, 2.6 + 0.24 * size)
+    figure, plot = new_axes(width, 0.88 * width)
+    image = shade(plot, rates, numbers=size <= _NUMBERED)
+    for text in plot.texts:
+        # Mistakes stand out where those that do not happen are left blank.
+        text.set_visible(text.get_text() != "0")
+    if size <= _NAMED:
+        labels = [shorten(name, 20) for name in names]
+        font = TINY if size > 20 else None
+        plot.set_xticks(range(size), labels, rotation=90, fontsize=font)
+        plot.set_yticks(range(size), labels, fontsize=font)
+    else:
+        ticks = [0, *range(9, size, 10)]
+        plot.set_xticks(ticks, [str(tick + 1) for tick in ticks])
+        plot.set_yticks(ticks, [str(tick + 1) for tick in ticks])
+    plot.set_xlabel("predicted class")
+    plot.set_ylabel("true class")
+    figure.colorbar(image, ax=plot, shrink=0.8, label="share of the true class (%)")
+    return figure
+
+
+def dense_confusion(cells: Sequence[Sequence[int]], size: int) -> FloatArray:
+    """The (K, K) counts of a record's ``cells["confusion"]``.
+
+    Args:
+        cells: [true, predicted, count] of the cells that are not 0.
+        size: K.
+
+    Raises:
+        ValueError: an entry is no such triple, or names a class outside 0 to K-1.
+
+    >>> dense_confusion([[0, 1, 3]], 2).tolist()
+    [[0.0, 3.0], [0.0, 0.0]]
+    """
+    matrix = np.zeros((size, size))
+    for cell in cells:
+        if len(cell) != 3 or not (0 <= cell[0] < size and 0 <= cell[1] < size):
+            raise ValueError(f"A confusion entry must be [true, predicted, count], not {cell}.")
+        matrix[cell[0], cell[1]] = cell[2]
+    return matrix

@@ -1,0 +1,99 @@
+"""Embeddings in the plane over training, small multiples (Fig. 5 of the paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from protocols.distances import FloatArray, IntArray
+from protocols.figures.inputs import as_numbers, check_names, shorten
+from protocols.figures.style import (
+    COLUMN_WIDTH,
+    GREY,
+    PAGE_WIDTH,
+    house_style,
+    legend_below,
+    new_figure,
+    series_style,
+)
+
+
+@house_style()
+def draw_evolution(
+    methods: Mapping[str, Sequence[npt.ArrayLike]],
+    epochs: Sequence[int],
+    labels: npt.ArrayLike,
+    classes: Sequence[str],
+) -> Figure:
+    """Draw the same samples at several epochs, a row a method, a column an epoch.
+
+    The plane of t-SNE has no unit and turns from one picture to the next: axes have no ticks and
+    only neighbourhoods can be compared.
+
+    Args:
+        methods: by name, an (N, 2) array an epoch; a sample with NaN is not drawn.
+        epochs: E epochs, for the titles.
+        labels: (N,) class numbers 0 to K-1, the same for all.
+        classes: K names.
+
+    Returns:
+        A set of axes a method and epoch, row by row; a class has its colour and its marker.
+
+    Raises:
+        ValueError: there is no method or epoch, arrays do not fit each other, or a label has no
+            name.
+    """
+    label = np.asarray(labels, dtype=np.int64)
+    if not methods or not epochs or not label.size or label.ndim != 1:
+        raise ValueError("At least one method, one epoch and one labelled sample must be given.")
+    if label.min() < 0 or label.max() >= len(classes):
+        raise ValueError(
+            f"Labels run from {label.min()} to {label.max()}, and there are {len(classes)} names."
+        )
+    width = PAGE_WIDTH if len(epochs) > 1 else COLUMN_WIDTH
+    side = min(2.4, (width - 0.3) / len(epochs))
+    figure = new_figure(width, 0.6 + (side + 0.1) * len(methods) + 0.15 * (len(classes) // 6))
+    for row, (name, planes) in enumerate(methods.items()):
+        check_names([str(epoch) for epoch in epochs], len(planes), f"Epochs of {name!r}")
+        for column, plane in enumerate(planes):
+            plot = figure.add_subplot(len(methods), len(epochs), row * len(epochs) + column + 1)
+            points = as_numbers(plane, f"Embeddings of {name!r}, epoch {epochs[column]},", 2)
+            if points.shape != (len(label), 2):
+                raise ValueError(
+                    f"Embeddings of {name!r}, epoch {epochs[column]}, must be ({len(label)}, 2), "
+                    f"a row a label, not {points.shape}."
+                )
+            _draw_plane(plot, points, label, classes)
+            if row == 0:
+                plot.set_title(f"epoch {epochs[column]}")
+            if column == 0:
+                plot.set_ylabel(name)
+    legend_below(figure, columns=6)
+    return figure
+
+
+def _draw_plane(plot: Axes, points: FloatArray, label: IntArray, classes: Sequence[str]) -> None:
+    for number in np.unique(label).tolist():
+        style = series_style(number)
+        rows = points[label == number]
+        plot.plot(
+            rows[:, 0],
+            rows[:, 1],
+            linestyle="none",
+            marker=style.marker,
+            markersize=2.8,
+            markeredgewidth=0.2,
+            markeredgecolor="white",
+            color=style.colour,
+            label=shorten(str(classes[number]), 20),
+        )
+    plot.set_xticks([])
+    plot.set_yticks([])
+    for spine in plot.spines.values():
+        spine.set_visible(True)
+        spine.set_edgecolor(GREY)
+    plot.set_box_aspect(1)

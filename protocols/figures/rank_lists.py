@@ -1,0 +1,175 @@
+"""Rank lists of re-identification: a probe and the gallery sequences nearest to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from protocols.distances import FloatArray
+from protocols.figures.skeletons import choose_frames, draw_bodies, project
+from protocols.figures.style import (
+    GREY,
+    PAGE_WIDTH,
+    RIGHT,
+    SMALL,
+    TINY,
+    WRONG,
+    house_style,
+    new_figure,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class RankedStrip:
+    """A sequence in a rank list.
+
+    Attributes:
+        joints: (T, V, C) positions; NaN where a joint was not seen.
+        caption: such as ``Person012_3@40, 0.213``.
+        correct: whether it shows the probe's person; None for the probe itself.
+        flags: what makes the match easy, such as ``same take`` and ``same view``.
+    """
+
+    joints: npt.ArrayLike
+    caption: str
+    correct: bool | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RankList:
+    """A probe and the gallery sequences nearest to it, nearest first.
+
+    Attributes:
+        probe: the probe.
+        ranked: the gallery sequences.
+        note: a word beside the probe, such as ``AP 0.31``.
+    """
+
+    probe: RankedStrip
+    ranked: tuple[RankedStrip, ...]
+    note: str = ""
+
+
+@house_style()
+def draw_rank_list(
+    rank_list: RankList,
+    bones: Sequence[Sequence[int]],
+    *,
+    frames: int = 10,
+    axes: tuple[int, int] = (0, 1),
+    y_down: bool = False,
+) -> Figure:
+    """Draw one probe over its nearest gallery sequences, a strip a row.
+
+    Right ones have a tick and a solid frame, wrong ones a cross and a dashed frame.
+
+    Args:
+        rank_list: the probe and the ranked sequences.
+        bones: pairs of joint numbers.
+        frames: frames of each sequence to show at most.
+        axes: channels that run to the right and up.
+        y_down: whether the second of them grows downwards, as pixels do.
+
+    Returns:
+        Two sets of axes a row, the probe's first: the bodies, and the words beside them.
+
+    Raises:
+        ValueError: nothing is ranked, or as :func:`protocols.figures.draw_skeleton_strip`; the
+            message names the strip.
+    """
+    _check([rank_list])
+    strips = [rank_list.probe, *rank_list.ranked]
+    figure = new_figure(PAGE_WIDTH, 0.85 * len(strips))
+    grid = figure.add_gridspec(len(strips), 2, width_ratios=(1.25, 5.75))
+    for row, strip in enumerate(strips):
+        points = _points(strip, frames, axes, y_down)
+        _draw_framed(figure.add_subplot(grid[row, 1]), strip, points, bones, aspect=7.6)
+        text = "\n".join([_title(strip, row, rank_list.note), *strip.flags])
+        words = figure.add_subplot(grid[row, 0])
+        words.set_axis_off()
+        words.text(0, 0.5, text.replace(", ", "\n"), va="center", fontsize=SMALL)
+    return figure
+
+
+@house_style()
+def draw_rank_grid(
+    rank_lists: Sequence[RankList],
+    bones: Sequence[Sequence[int]],
+    *,
+    frames: int = 3,
+    axes: tuple[int, int] = (0, 1),
+    y_down: bool = False,
+) -> Figure:
+    """Draw several probes, a row each: the probe, then its nearest gallery sequences.
+
+    Args:
+        rank_lists: the rows, in the order wanted (the worst first, say).
+        bones: pairs of joint numbers.
+        frames: frames of each sequence to show at most.
+        axes: channels that run to the right and up.
+        y_down: whether the second of them grows downwards, as pixels do.
+
+    Returns:
+        A set of axes a sequence, row by row.
+
+    Raises:
+        ValueError: as :func:`draw_rank_list`.
+    """
+    _check(rank_lists)
+    columns = 1 + max(len(row.ranked) for row in rank_lists)
+    figure = new_figure(PAGE_WIDTH, (0.6 + 5.2 / columns) * len(rank_lists))
+    grid = figure.add_gridspec(len(rank_lists), columns)
+    for row, rank_list in enumerate(rank_lists):
+        for column, strip in enumerate([rank_list.probe, *rank_list.ranked]):
+            plot = figure.add_subplot(grid[row, column])
+            points = _points(strip, frames, axes, y_down)
+            _draw_framed(plot, strip, points, bones, aspect=1.35)
+            # Captions are narrow here: a part a line.
+            title = _title(strip, column, rank_list.note).replace(", ", "\n")
+            plot.set_title(title, fontsize=TINY, loc="left", pad=2)
+            plot.set_xlabel("\n".join(strip.flags), fontsize=TINY, style="italic", labelpad=2)
+    return figure
+
+
+def _check(rank_lists: Sequence[RankList]) -> None:
+    if not rank_lists or not all(row.ranked for row in rank_lists):
+        raise ValueError("A rank list needs a probe and at least one ranked gallery sequence.")
+
+
+def _points(strip: RankedStrip, frames: int, axes: tuple[int, int], y_down: bool) -> FloatArray:
+    """The chosen frames in the picture's plane; a fault is told with the strip's caption."""
+    try:
+        points = project(strip.joints, axes=axes, y_down=y_down)
+        return points[choose_frames(points, frames)]
+    except ValueError as error:
+        raise ValueError(f"{strip.caption}: {error}") from None
+
+
+def _draw_framed(
+    plot: Axes,
+    strip: RankedStrip,
+    points: FloatArray,
+    bones: Sequence[Sequence[int]],
+    aspect: float,
+) -> None:
+    """The bodies in a frame that tells right from wrong."""
+    draw_bodies(plot, points, bones, aspect=aspect)
+    plot.set_xticks([])
+    plot.set_yticks([])
+    for spine in plot.spines.values():
+        spine.set_visible(True)
+        spine.set_linewidth(0.7 if strip.correct is None else 1.6)
+        spine.set_edgecolor(GREY if strip.correct is None else RIGHT if strip.correct else WRONG)
+        spine.set_linestyle((0, (3, 1.5)) if strip.correct is False else "-")
+
+
+def _title(strip: RankedStrip, rank: int, note: str) -> str:
+    if rank == 0:
+        return ", ".join(part for part in ("probe", strip.caption, note) if part)
+    mark = "" if strip.correct is None else " ✓" if strip.correct else " ✗"
+    return f"{rank}{mark}  {strip.caption}"

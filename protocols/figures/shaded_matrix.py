@@ -1,0 +1,53 @@
+"""A matrix of rates as shaded cells, which the confusion matrix and the view table share."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+
+from protocols.distances import FloatArray
+from protocols.figures.style import GREY, TINY, shade_map, text_colour
+
+
+def shade(
+    plot: Axes, rates: FloatArray, *, low: float = 0.0, numbers: bool, digits: int = 0
+) -> AxesImage:
+    """Shade the cells of a matrix of rates, in percent; unknown cells are hatched.
+
+    Args:
+        plot: the axes.
+        rates: (R, S) rates 0..1, NaN where unknown; row 0 at the top.
+        low: the rate that is white; 1 is the darkest.
+        numbers: whether to write the percentage into each cell.
+        digits: of its decimals.
+
+    Returns:
+        The image, for a colour bar.
+    """
+    image = plot.imshow(
+        np.ma.masked_invalid(100 * rates), cmap=shade_map(), vmin=100 * low, vmax=100
+    )
+    plot.spines[:].set_visible(True)
+    for row, column in np.argwhere(np.isnan(rates)).tolist():
+        plot.add_patch(
+            Rectangle(
+                (column - 0.5, row - 0.5), 1, 1, fill=False, hatch="/////", color=GREY, linewidth=0
+            )
+        )
+    for row, column in np.argwhere(~np.isnan(rates)).tolist() if numbers else ():
+        rate = float(rates[row, column])
+        plot.text(
+            column,
+            row,
+            f"{100 * rate:.{digits}f}",
+            ha="center",
+            va="center",
+            fontsize=TINY,
+            color=text_colour(max(0.0, (rate - low) / (1 - low)) if low < 1 else 1.0),
+        )
+    for artist in (*plot.texts, *plot.patches):
+        # They stay inside the axes, and the layout asks each artist for its place in vain.
+        artist.set_in_layout(False)
+    return image

@@ -1,0 +1,134 @@
+"""``python -m protocols.report``: tables, figures and pages from a folder of result records."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from protocols.reporting.build import build_report
+from protocols.reporting.model import Report, ReportFigure
+from protocols.reporting.writing import FORMATS, check_formats, write_report
+
+Say = Callable[[str], object]
+
+WITHOUT_FIGURES = (
+    "figures are left out: matplotlib is not installed; pip install 'aclnet[report]' to draw them"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the records, write the report, say what was written and what was passed over.
+
+    Args:
+        argv: Arguments of the command; None takes those of the process.
+
+    Returns:
+        0, or 2 where the results cannot be read or the report cannot be written.
+    """
+    options = _parser().parse_args(argv)
+    try:
+        lines = make_report(
+            options.results,
+            options.out,
+            options.formats,
+            figures=options.figures,
+            runs=options.runs,
+            passed_over=lambda line: sys.stderr.write(f"{line}\n"),
+        )
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return 0
+
+
+def make_report(
+    results: Path | str,
+    out: Path | str,
+    formats: str = ",".join(FORMATS),
+    *,
+    figures: bool = True,
+    runs: Path | str | None = None,
+    passed_over: Say,
+) -> list[str]:
+    """Read the records, fill the tables, draw the figures, write everything.
+
+    Args:
+        results: Folder of the records.
+        out: Folder to write to.
+        formats: Of :data:`FORMATS`, by commas.
+        figures: Draw figures. None are drawn for CSV alone, which cannot hold them.
+        runs: Folder of run folders, whose logs become training curves; None draws none.
+        passed_over: Takes a sentence for each file and figure that is left out.
+
+    Returns:
+        What was made: a line on how much there is, then the files to open first.
+
+    Raises:
+        ValueError: A format is unknown, or none is given.
+        OSError: The results cannot be read or the report cannot be written.
+    """
+    chosen = [name for name in formats.split(",") if name]
+    check_formats(chosen)
+    report = build_report(results)
+    for line in report.skipped:
+        passed_over(f"passed over {line}")
+    logs = {} if runs is None else run_logs(runs)
+    if figures and set(chosen) & {"markdown", "latex", "html"}:
+        report = replace(report, figures=_draw(report, Path(out), logs, passed_over))
+    opened = write_report(report, out, chosen)
+    counts = (len(report.runs), len(report.tables), len(report.figures))
+    return ["{} records, {} tables, {} figures".format(*counts), *map(str, opened)]
+
+
+def run_logs(runs: Path | str) -> dict[str, Path]:
+    """The logs below a folder of run folders, by the names of their runs.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    root = Path(runs)
+    if not root.is_dir():
+        raise FileNotFoundError(f"There is no folder of runs {root}: give the folder above them.")
+    found = sorted(root.rglob("log.jsonl"))
+    return {path.parent.relative_to(root).as_posix(): path for path in found}
+
+
+def _draw(
+    report: Report, out: Path, logs: Mapping[str, Path], passed_over: Say
+) -> tuple[ReportFigure, ...]:
+    """The figures, or none where matplotlib is not installed."""
+    try:
+        from protocols.reporting.figures import make_figures
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        passed_over(WITHOUT_FIGURES)
+        return ()
+    return make_figures(
+        report.runs, out, logs=logs, passed_over=lambda line: passed_over(f"passed over {line}")
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m protocols.report",
+        description="Tables I to X of the paper and our own, and figures, from result records.",
+    )
+    parser.add_argument("--results", default="results", help="folder of the records")
+    parser.add_argument("--out", required=True, help="folder to write to")
+    parser.add_argument(
+        "--formats", default=",".join(FORMATS), help="some of %(default)s, by commas"
+    )
+    parser.add_argument(
+        "--figures", action=argparse.BooleanOptionalAction, default=True, help="draw figures"
+    )
+    parser.add_argument("--runs", help="folder of run folders, whose logs become training curves")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,54 @@
+"""A table as CSV: a figure a row, so that spreadsheets and programs can filter and pivot it."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from protocols.reporting.model import ReportTable
+
+FIELDS = (
+    "table",
+    "group",
+    "row",
+    "column",
+    "unit",
+    "text",
+    "value",
+    "spread",
+    "source",
+    "reference",
+    "runs",
+    "note",
+)
+"""The columns: ``value`` and ``spread`` in the unit given, in full; ``runs`` divided by spaces."""
+
+
+def render_csv(table: ReportTable) -> str:
+    """The table's figures, row by row.
+
+    Returns:
+        The text, with the header first and a newline at its end.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for row in table.rows:
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            writer.writerow(
+                (
+                    table.key,
+                    row.group,
+                    row.label,
+                    column.name,
+                    column.unit,
+                    cell.text,
+                    "" if cell.value is None else repr(cell.value),
+                    "" if cell.spread is None else repr(cell.spread),
+                    cell.source,
+                    row.reference,
+                    " ".join(cell.runs),
+                    cell.note,
+                )
+            )
+    return text.getvalue()

@@ -1,0 +1,149 @@
+"""Accuracy against the values of settings (Fig. 4 of the paper)."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from protocols.figures.hyper_curves import HyperCurve, draw_hyper_curves
+from protocols.records import ResultRecord
+from protocols.reporting.comparisons import BASELINE
+from protocols.reporting.figures.plan import (
+    Drawing,
+    FigurePlan,
+    files_told,
+    main_groups,
+    plan_of,
+    seeds_told,
+)
+from protocols.reporting.groups import RunGroup
+from protocols.reporting.model import RunEntry
+from protocols.reporting.names import dataset_of, objective_label
+
+_MARK = "; sweep of "
+_SYMBOLS = {
+    "objective.overlap": "$n_a$",
+    "objective.inter_weight": "$\\lambda_1$",
+    "objective.intra_weight": "$\\lambda_2$",
+    "objective.margin": "$\\epsilon$",
+}
+"""The paper's symbols of settings."""
+
+Curves = dict[tuple[str, str], list[RunEntry]]
+"""Runs by setting and by all other settings."""
+
+Place = tuple[str, str, str, str]
+"""Fingerprint of the data, protocol, rule, streams."""
+
+
+def plan_hyper_curves(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
+    """A figure a data set whose settings were swept (``aclnet-task action sweep``).
+
+    Args:
+        runs: All runs.
+    """
+    swept: dict[Place, Curves] = {}
+    for run in runs:
+        record = run.record
+        rule, mark, setting = record.rule.partition(_MARK)
+        if mark and "top1" in record.metrics:
+            place = (record.dataset.fingerprint, record.protocol, rule, record.stream)
+            rest = _without(record, setting)
+            swept.setdefault(place, {}).setdefault((setting, rest), []).append(run)
+    for place, curves in swept.items():
+        baseline = _like(runs, place, BASELINE)
+        first = next(iter(curves.values()))[0].record
+        draw = partial(_draw, curves, baseline, _like(runs, place, first.objective))
+        yield plan_of("settings", "accuracy by the value of a setting", first, draw)
+
+
+def _draw(curves: Curves, baseline: RunGroup | None, own: RunGroup | None) -> Drawing:
+    shown = [_curve(setting, members) for (setting, _), members in curves.items()]
+    members = [run for runs in curves.values() for run in runs]
+    record = members[0].record
+    rates = None if baseline is None else [run.record.metrics["top1"] for run in baseline.runs]
+    name = objective_label(BASELINE)
+    figure = draw_hyper_curves(shown, baseline=rates, baseline_name=name)
+    seeds = sorted({str(run.record.seed) for run in members})
+    text = (
+        f"Top-1 of {objective_label(record.objective)} on {dataset_of(record.dataset)}, protocol "
+        f"{record.protocol} ({record.rule.partition(_MARK)[0]}), streams {record.stream}, one "
+        f"setting changed at a time, seed{'' if len(seeds) == 1 else 's'} {', '.join(seeds)}; "
+        f"values stand at equal distances. {files_told(members).capitalize()}."
+    )
+    if baseline is not None:
+        text += (
+            f" Dashed: {name}, mean of {seeds_told(baseline.runs)}, band one standard deviation."
+        )
+    if own is not None and len(own.runs) > 1:
+        spread = 100 * statistics.stdev(run.record.metrics["top1"] for run in own.runs)
+        text += (
+            f" Over {len(own.runs)} seeds of the unchanged recipe top-1 has a standard deviation "
+            f"of {spread:.1f} points: differences of this size are chance."
+        )
+    return figure, text
+
+
+def _curve(setting: str, members: Sequence[RunEntry]) -> HyperCurve:
+    """The rates by value and seed; values in rising order where they are numbers."""
+    rates: dict[str, dict[object, float]] = {}
+    numbers: dict[str, float] = {}
+    for run in members:
+        value = _value(run.record.settings, setting)
+        text = f"{value:g}" if isinstance(value, int | float) else json.dumps(value)
+        numbers[text] = float(value) if isinstance(value, int | float) else float("inf")
+        rates.setdefault(text, {})[run.record.seed] = run.record.metrics["top1"]
+    seeds = list(dict.fromkeys(run.record.seed for run in members))
+    values = sorted(rates, key=lambda text: numbers[text])
+    scores = [[rates[value].get(seed, np.nan) for seed in seeds] for value in values]
+    short = setting.rpartition(".")[2]
+    symbol = _SYMBOLS.get(setting)
+    return HyperCurve(f"{short} ({symbol})" if symbol else short, tuple(values), scores)
+
+
+def _value(settings: Mapping[str, Any], setting: str) -> Any:
+    """The value of a dotted setting.
+
+    Raises:
+        KeyError: The settings do not hold it.
+    """
+    value: Any = settings
+    for part in setting.split("."):
+        value = value[part]
+    return value
+
+
+def _without(record: ResultRecord, setting: str) -> str:
+    """All settings but one, the seed and the place of the data, as text."""
+    left = {setting, "train.seed", "data.path"}
+
+    def walk(value: Any, name: str) -> Any:
+        if isinstance(value, Mapping):
+            inner = {key: f"{name}.{key}" if name else str(key) for key in value}
+            return {key: walk(value[key], path) for key, path in inner.items() if path not in left}
+        return value
+
+    return json.dumps(walk(record.settings, ""), sort_keys=True)
+
+
+def _like(runs: Sequence[RunEntry], place: Place, objective: str) -> RunGroup | None:
+    """The unchanged runs of an objective on the same data, rule and streams; most seeds first."""
+    groups = [
+        group
+        for groups in main_groups([run for run in runs if run.record.objective == objective])
+        for group in groups
+        if (
+            group.record.dataset.fingerprint,
+            group.record.protocol,
+            group.record.rule,
+            group.record.stream,
+        )
+        == place
+        and "top1" in group.record.metrics
+    ]
+    return max(groups, key=lambda group: len(group.runs), default=None)

@@ -1,0 +1,184 @@
+"""A figure that records allow, before it is drawn, and how captions name what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from protocols.records import ResultRecord
+from protocols.reporting.groups import RunGroup, group_runs
+from protocols.reporting.model import RunEntry
+from protocols.reporting.names import dataset_of, objective_label, objective_place, slug
+
+Drawing = tuple[Figure, str]
+"""A figure and its caption."""
+
+
+@dataclass(frozen=True, eq=False)
+class FigurePlan:
+    """One figure to draw.
+
+    Attributes:
+        key: Name for files and anchors.
+        title: One line.
+        task: Of the records.
+        datasets: Data sets by their display names.
+        draw: Draws it and says what is seen. Cells that are not as expected raise ValueError,
+            KeyError, TypeError or IndexError.
+    """
+
+    key: str
+    title: str
+    task: str
+    datasets: tuple[str, ...]
+    draw: Callable[[], Drawing]
+
+
+def plan_of(
+    kind: str, title: str, record: ResultRecord, draw: Callable[[], Drawing], part: str = ""
+) -> FigurePlan:
+    """A plan for records of one data set and protocol.
+
+    Args:
+        kind: Kind of figure, first in the key.
+        title: What it shows; the data set and, where its name does not tell it, the protocol are
+            added.
+        record: One of the records.
+        draw: Draws it.
+        part: What tells it from others of its kind on this data set.
+    """
+    data = dataset_of(record.dataset)
+    # Protocols are often named after their only data set.
+    same = slug(record.protocol).replace("-", "") in slug(record.dataset.name).replace("-", "")
+    place = data if same or slug(record.protocol) in slug(data) else f"{data}, {record.protocol}"
+    told = dict.fromkeys([kind, record.task, record.dataset.name, record.protocol, part])
+    key = slug("-".join(filter(None, told)))
+    return FigurePlan(key, f"{place}: {title}", record.task, (data,), draw)
+
+
+def cells_of(record: ResultRecord) -> Mapping[str, Any]:
+    """A record's cells; none where it has none."""
+    return record.cells or {}
+
+
+def main_groups(runs: Sequence[RunEntry], *cells: str) -> tuple[tuple[RunGroup, ...], ...]:
+    """Runs that were tested alike, as groups of seeds in the order of their objectives.
+
+    Alike are task, data, protocol and rule. Studies of a run, with a semicolon in their rule, and
+    runs that lack one of the cells are left out.
+
+    Args:
+        runs: All runs.
+        cells: Names of cells that are needed, lists or mappings.
+    """
+    tests: dict[tuple[object, ...], list[RunEntry]] = {}
+    for run in runs:
+        record, held = run.record, cells_of(run.record)
+        if ";" in record.rule or not all(isinstance(held.get(n), list | dict) for n in cells):
+            continue
+        data = (record.dataset.name, record.dataset.fingerprint, record.dataset.synthetic)
+        tests.setdefault((record.task, *data, record.protocol, record.rule), []).append(run)
+    return tuple(
+        tuple(sorted(group_runs(members), key=lambda g: objective_place(g.record.objective)))
+        for members in tests.values()
+    )
+
+
+def widest_tests(
+    tests: Sequence[tuple[RunGroup, ...]],
+) -> tuple[tuple[RunGroup, ...], ...]:
+    """Of each data set the tests with most classes: a part of the classes repeats the picture."""
+    sizes = [len(cells_of(groups[0].record)["classes"]) for groups in tests]
+    most: dict[str, int] = {}
+    for groups, size in zip(tests, sizes, strict=True):
+        name = groups[0].record.dataset.name
+        most[name] = max(size, most.get(name, 0))
+    return tuple(
+        groups
+        for groups, size in zip(tests, sizes, strict=True)
+        if size == most[groups[0].record.dataset.name]
+    )
+
+
+def leading(groups: Sequence[RunGroup]) -> RunGroup:
+    """The group to show where only one can be: the whole objective's, or the last in their order.
+
+    Of several (streams, settings) the one with most seeds.
+    """
+    return max(
+        groups,
+        key=lambda g: (
+            g.record.objective == "acl",
+            objective_place(g.record.objective),
+            len(g.runs),
+        ),
+    )
+
+
+def of_objectives(groups: Sequence[RunGroup], like: RunGroup) -> tuple[RunGroup, ...]:
+    """One group an objective, of the streams of ``like`` where it has them, else of its own.
+
+    Args:
+        groups: Groups that were tested alike.
+        like: The group that is shown alone elsewhere, which is kept.
+    """
+    chosen: dict[str, RunGroup] = {}
+    for group in groups:
+        objective = group.record.objective
+        same = group.record.stream == like.record.stream
+        if objective not in chosen or (
+            same and chosen[objective].record.stream != like.record.stream
+        ):
+            chosen[objective] = group
+    chosen[like.record.objective] = like
+    return tuple(chosen.values())
+
+
+def group_label(group: RunGroup) -> str:
+    """Objective and what tells its settings from others'."""
+    return ", ".join(filter(None, [objective_label(group.record.objective), group.variant]))
+
+
+def told(group: RunGroup, used: int | None = None) -> str:
+    """What a figure's numbers are of, for its caption.
+
+    Args:
+        group: The runs.
+        used: Runs that the figure shows, the first ones; None: all.
+    """
+    record, runs = group.record, group.runs[:used]
+    parts = [
+        f"{group_label(group)} on {dataset_of(record.dataset)}",
+        f"protocol {record.protocol} ({record.rule})",
+        f"streams {record.stream}" if record.stream else "",
+        seeds_told(runs),
+    ]
+    return f"{', '.join(filter(None, parts))}; {files_told(runs)}"
+
+
+def seeds_told(runs: Sequence[RunEntry]) -> str:
+    """How many seeds, and which.
+
+    >>> seeds_told([])
+    '0 runs'
+    """
+    seeds = [run.record.seed for run in runs]
+    if not seeds or None in seeds:
+        return f"{len(seeds)} run{'' if len(seeds) == 1 else 's'}"
+    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(str(seed) for seed in seeds)}"
+
+
+def files_told(runs: Sequence[RunEntry]) -> str:
+    """Which records, by folder."""
+    folders: dict[str, list[str]] = {}
+    for run in runs:
+        folder, _, name = run.file.rpartition("/")
+        folders.setdefault(folder, []).append(name.removesuffix(".json"))
+    named = [
+        f"{', '.join(names)} in {folder}" if folder else ", ".join(names)
+        for folder, names in folders.items()
+    ]
+    return f"record{'' if len(runs) == 1 else 's'} {'; '.join(named)}"

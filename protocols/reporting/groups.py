@@ -1,0 +1,128 @@
+"""Runs that differ in nothing but the seed, which one cell may average."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from protocols.records import ResultRecord
+from protocols.reporting.model import RunEntry
+
+_PLACES = frozenset({"seed", "path", "run", "baseline"})
+"""Settings that say where something lies or which seed it had, not what was done."""
+
+_OF_TRAINING = frozenset({"network", "objective", "sampler", "train"})
+"""Settings that bone lengths do not depend on, and that their records have nevertheless."""
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """The seeds of one setting.
+
+    Attributes:
+        runs: The runs, one a seed, in the order of their seeds.
+        variant: What tells these settings from those of other groups that would have the same
+            label; empty where there is none.
+        repeated: Files of further runs of a seed that is already there; they are left out, since a
+            copy would make the spread look smaller.
+    """
+
+    runs: tuple[RunEntry, ...]
+    variant: str = ""
+    repeated: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> ResultRecord:
+        """The first run's record, for what holds of all of them."""
+        return self.runs[0].record
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files of the records."""
+        return tuple(run.file for run in self.runs)
+
+
+def group_runs(runs: Sequence[RunEntry]) -> tuple[RunGroup, ...]:
+    """Put runs together that differ in nothing but the seed, in the order of their first files.
+
+    Alike are task, data (with their fingerprint), protocol, rule, objective, stream and all
+    settings but seeds and paths.
+    """
+    alike: dict[str, list[RunEntry]] = {}
+    for run in runs:
+        identity = [*_label(run.record), run.record.dataset.fingerprint, _settings(run.record)]
+        alike.setdefault(json.dumps(identity, sort_keys=True), []).append(run)
+    groups = [_of_seeds(members) for members in alike.values()]
+    by_label: dict[tuple[object, ...], list[RunGroup]] = {}
+    for group in groups:
+        by_label.setdefault(_label(group.record), []).append(group)
+    return tuple(
+        RunGroup(group.runs, _variant(group, by_label[_label(group.record)]), group.repeated)
+        for group in groups
+    )
+
+
+def _label(record: ResultRecord) -> tuple[object, ...]:
+    data = record.dataset
+    return (
+        record.task,
+        data.name,
+        data.synthetic,
+        record.protocol,
+        record.rule,
+        record.objective,
+        record.stream,
+    )
+
+
+def _of_seeds(members: Sequence[RunEntry]) -> RunGroup:
+    """One run a seed; runs of unknown seed are taken as different ones."""
+    first: dict[object, RunEntry] = {}
+    repeated: list[str] = []
+    for run in members:
+        seed = run.record.seed
+        key = run.file if seed is None else seed
+        if key in first:
+            repeated.append(run.file)
+        else:
+            first[key] = run
+    ordered = sorted(first.values(), key=lambda run: (run.record.seed or 0, run.file))
+    return RunGroup(tuple(ordered), repeated=tuple(repeated))
+
+
+def _settings(record: ResultRecord) -> dict[str, str]:
+    """The settings by dotted name, without seeds, paths and what is not set."""
+    flat: dict[str, str] = {}
+
+    def walk(value: Any, name: str) -> None:
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                if key not in _PLACES:
+                    walk(item, f"{name}.{key}" if name else str(key))
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            for place, item in enumerate(value):
+                walk(item, f"{name}.{place}")
+        elif value is not None:  # a setting that came later is None where it changes nothing
+            flat[name] = json.dumps(value)
+
+    left_out = _OF_TRAINING if record.objective == "bone-length" else frozenset()
+    walk({key: item for key, item in record.settings.items() if key not in left_out}, "")
+    return flat
+
+
+def _variant(group: RunGroup, others: Sequence[RunGroup], most: int = 3) -> str:
+    """The settings in which groups of one label differ, as this group has them."""
+    if len(others) < 2:
+        return ""
+    every = [_settings(other.record) for other in others]
+    own = _settings(group.record)
+    names = sorted({name for settings in every for name in settings})
+    differing = [name for name in names if len({settings.get(name) for settings in every}) > 1]
+    told = [f"{name.rpartition('.')[2]}={own.get(name, 'unset')}" for name in differing[:most]]
+    if len(differing) > most:
+        told.append(f"{len(differing) - most} more settings")
+    if len({other.record.dataset.fingerprint for other in others}) > 1:
+        told.append(f"data {group.record.dataset.fingerprint[:8]}")
+    return ", ".join(told)

@@ -1,0 +1,65 @@
+"""What data sets and objectives are called where people read."""
+
+from __future__ import annotations
+
+import re
+
+from protocols.records import DatasetReference, ResultRecord
+from protocols.reporting.model import Source
+
+_DATASETS = {
+    "msraction3d": "MSR-Action3D",
+    "utkinect": "UTKinect-Action3D",
+    "nwucla": "NW-UCLA",
+    "sbu": "SBU Kinect Interaction",
+    "jhmdb": "J-HMDB",
+    "kgbd": "KGBD",
+    "ucalgary_gait": "UCalgary gait",
+    "walkers": "Walkers",
+}
+
+_OBJECTIVES = {
+    "bone-length": "Bone lengths",
+    "ce": "Cross-entropy",
+    "ce+inter-fat": "Cross-entropy + inter, one temperature",
+    "ce+inter": "Cross-entropy + inter",
+    "ce+intra": "Cross-entropy + intra",
+    "acl": "ACL",
+    "imported": "Imported weights",
+    "transg": "TranSG, trained here",
+}
+"""In the order in which rows are shown: floors first, the whole objective last."""
+
+
+def dataset_label(name: str, synthetic: bool = False) -> str:
+    """Display name of a data set; generated data say so."""
+    label = _DATASETS.get(name, name)
+    return f"{label} (synthetic)" if synthetic else label
+
+
+def dataset_of(reference: DatasetReference) -> str:
+    """Display name of what a record was measured on."""
+    return dataset_label(reference.name, reference.synthetic)
+
+
+def objective_label(objective: str) -> str:
+    """Display name of an objective; an unknown one keeps its own."""
+    return _OBJECTIVES.get(objective, objective)
+
+
+def objective_place(objective: str) -> tuple[int, str]:
+    """Sorting key of an objective: the known ones in their order, then the others by name."""
+    known = list(_OBJECTIVES)
+    return (known.index(objective) if objective in known else len(known), objective)
+
+
+def source_of(record: ResultRecord) -> Source:
+    """Where a record's figures come from; generated data count before anything else."""
+    if record.dataset.synthetic:
+        return "synthetic"
+    return "imported" if record.objective == "imported" else "ours"
+
+
+def slug(text: str) -> str:
+    """A name for files and anchors: lower case, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"

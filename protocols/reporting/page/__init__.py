@@ -1,0 +1,1 @@
+"""The parts of the HTML page; its frame, style sheet and script lie beside them."""

@@ -1,0 +1,91 @@
+"""Which cells of a table are the best of their column."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from protocols.reporting.model import Cell, ReportTable, Source
+
+Mark = Literal["best", "our-best"]
+
+_COMPETING: tuple[Source, ...] = ("published", "ours", "imported")
+"""Generated data are easier or harder than people, so that such figures beat nobody."""
+
+
+def compared_rows(table: ReportTable) -> tuple[tuple[int, ...], ...]:
+    """Which rows may be compared with which.
+
+    Beside published rows all rows answer one question, and headings only tell who answered it. In
+    a table of our own each heading is another protocol or input, so that rows are compared within.
+
+    Returns:
+        Sets of places of rows; together every row of the table.
+    """
+    places = range(len(table.rows))
+    if any(row.source == "published" for row in table.rows):
+        return (tuple(places),)
+    groups: dict[str, list[int]] = {}
+    for place in places:
+        groups.setdefault(table.rows[place].group, []).append(place)
+    return tuple(tuple(rows) for rows in groups.values())
+
+
+def best_marks(table: ReportTable) -> dict[tuple[int, int], Mark]:
+    """The best of all and the best of ours, in each column that has a better end.
+
+    One figure alone is no best. Cells that read the same are equally good, for what is not shown
+    is not claimed. Marks compare figures and say nothing about significance.
+
+    Args:
+        table: the table.
+
+    Returns:
+        By row and column, ``best``, or ``our-best`` where a figure of another source is better.
+    """
+    marks: dict[tuple[int, int], Mark] = {}
+    for rows in compared_rows(table):
+        for column in range(len(table.columns)):
+            for row in best_rows(table, rows, column, ("ours",)):
+                marks[row, column] = "our-best"
+            for row in best_rows(table, rows, column, _COMPETING):
+                marks[row, column] = "best"
+    return marks
+
+
+def best_rows(
+    table: ReportTable,
+    rows: tuple[int, ...],
+    column: int,
+    sources: tuple[Source, ...],
+    least: int = 2,
+) -> tuple[int, ...]:
+    """The rows with the best figure of a column.
+
+    Args:
+        table: the table.
+        rows: places of the rows that are compared.
+        column: place of the column.
+        sources: whose figures are compared.
+        least: how many figures there must be for one to be the best.
+
+    Returns:
+        Their places; several where figures read the same, none where there is no best or, of
+        several, all are the same.
+    """
+    better_up = table.columns[column].higher_is_better
+    found: list[tuple[float, int]] = []
+    for row in rows:
+        cell = table.rows[row].cells[column]
+        if cell.value is not None and cell.source in sources:
+            found.append((cell.value, row))
+    if better_up is None or len(found) < least:
+        return ()
+    _, first = (max if better_up else min)(found, key=lambda item: item[0])
+    shown = _shown(table.rows[first].cells[column])
+    equal = tuple(row for _, row in found if _shown(table.rows[row].cells[column]) == shown)
+    return equal if len(equal) < len(found) or least == 1 else ()
+
+
+def _shown(cell: Cell) -> str:
+    """What a cell shows of its figure, without the spread."""
+    return cell.text.split("±")[0].strip()

@@ -1,0 +1,75 @@
+"""Several objectives, several seeds, one table of re-identification figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from protocols.records import ResultRecord
+from tasks.base import Report
+from tasks.reid import ReidSettings
+from tasks.reid_run import train_and_evaluate
+from tasks.run_embeddings import BASELINE, BASELINE_RECORD
+from tasks.run_records import read_record
+from tasks.study import chosen_arms, run_arms, summary_table
+
+TRANSG = "transg"
+
+
+def study(
+    make_settings: Callable[[Sequence[str]], ReidSettings],
+    *,
+    objectives: Sequence[str],
+    seeds: Sequence[int],
+    runs: Path,
+    results: Path,
+    cache: Path,
+    command: str,
+    report: Report,
+) -> str:
+    """Train every objective with every seed; a run that has ended is only read.
+
+    A recipe with TranSG's own objective has that one alone, whatever is named.
+
+    Args:
+        make_settings: the recipe's settings with further overrides.
+        objectives: names in `tasks.study.ARMS`.
+        seeds: the runs' seeds.
+        runs: a folder a run goes here.
+        results: a record a run goes here, `<objective>-seed<seed>.json`.
+        cache: folder for converted and generated data.
+        command: the command line, for the records.
+        report: takes sentences of progress.
+
+    Returns:
+        Mean and spread of each objective and of the bone lengths, as text.
+
+    Raises:
+        ValueError: an unknown objective, a run that has ended with other settings, or what
+            `train_and_evaluate` raises.
+    """
+
+    def train_one(settings: ReidSettings, run: Path) -> None:
+        train_and_evaluate(settings, run, cache, command=command, resume=True, report=report)
+
+    own = make_settings([]).transg is not None
+    arms = {TRANSG: ()} if own else chosen_arms(objectives, "objective")
+    floor: dict[tuple[str, int], ResultRecord] = {}
+    learned: dict[tuple[str, int], ResultRecord] = {}
+    for arm, seed, (run,) in run_arms(make_settings, arms, seeds, runs, train_one, report=report):
+        # The bone lengths learn nothing: every objective has the same, and one a seed is kept.
+        floor[BASELINE, seed] = read_record(run, BASELINE_RECORD)
+        learned[arm, seed] = read_record(run)
+        floor[BASELINE, seed].write(results / f"{BASELINE}-seed{seed}.json")
+        learned[arm, seed].write(results / f"{arm}-seed{seed}.json")
+    return summary({**floor, **learned})
+
+
+def summary(records: Mapping[tuple[str, int], ResultRecord]) -> str:
+    """Rank-1 and mAP in percent, mean ± standard deviation over seeds, a row an objective."""
+    first = next(iter(records.values()))
+    rates = [
+        name for name in first.metrics if name.split("/")[0] in ("rank1", "mAP") and "/" in name
+    ]
+    rates = ["rank1", "mAP", *rates] if len(rates) > 2 else ["rank1", "rank5", "rank10", "mAP"]
+    return summary_table(records, rates, "objective")

@@ -1,0 +1,80 @@
+"""The embeddings beside a run: its own, anybody's, and those of other data by its network."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+
+from aclnet.models import SkeletonNetwork
+from aclnet.train_settings import TrainSettings
+from protocols.embeddings import Embeddings, load_embeddings
+from protocols.records import DatasetReference
+from tasks.run_folder import RUN_INFO, parse_run_info, require_run
+from tasks.settings import DataSettings
+
+EMBEDDINGS = "embeddings.npz"
+BASELINE, BASELINE_RECORD = "bone-length", "record-bone-length.json"
+
+FOREIGN = "Foreign embeddings: whether the data were generated is not known."
+"""Stands beside every table of embeddings of unknown data."""
+
+
+def run_embeddings(run: Path, task: str) -> Embeddings:
+    """The test embeddings that a run saved.
+
+    Args:
+        run: the run's folder.
+        task: whose train command goes on with it.
+
+    Raises:
+        ValueError: the folder is no run of this task, or has none yet.
+    """
+    require_run(run)
+    of = parse_run_info(run / RUN_INFO).task
+    if of != task:
+        raise ValueError(
+            f"{run} is a run of `{of}`, not of `{task}`: see `aclnet-task {of} --help`"
+        )
+    if not (run / EMBEDDINGS).is_file():
+        raise ValueError(
+            f"{run} has no {EMBEDDINGS}: its training has not ended; go on with "
+            f"`aclnet-task {task} train --run {run} --resume`"
+        )
+    return load_embeddings(run / EMBEDDINGS)
+
+
+def embeddings_dataset(path: Path) -> tuple[DatasetReference, bool]:
+    """The data that a file of embeddings stands for, and whether they are known.
+
+    Known are those of the run beside which the file lies, if it is the file that the run saved: any
+    other name may be an embedding of other data, put into the run's folder.
+    """
+    beside = path.parent / RUN_INFO
+    if path.name == EMBEDDINGS and beside.is_file():
+        info = parse_run_info(beside)
+        known = DatasetReference(
+            name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
+        )
+        return known, True
+    fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
+    return DatasetReference(name=path.stem, fingerprint=fingerprint, synthetic=False), False
+
+
+def read_alike(own: DataSettings, data: Path) -> DataSettings:
+    """Settings that read other data as a run's own.
+
+    Format and layout speak of files of one kind: another kind must tell its own, since a layout
+    that is given overrules the joint names in a file.
+    """
+    alike = own.path is not None and own.path.suffix == data.suffix
+    unsaid = {} if alike else {"format": None, "layout": None}
+    return own.model_copy(update={"path": data, **unsaid})
+
+
+def on_best_device(network: SkeletonNetwork, settings: TrainSettings) -> SkeletonNetwork:
+    """The network on a GPU where there is one and the run's settings allow it."""
+    if settings.accelerator != "cpu" and torch.cuda.is_available():
+        network.to("cuda")
+    return network

@@ -1,0 +1,307 @@
+"""The page as text: complete, self-contained, valid, and deaf to hostile records."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from protocols.records import DatasetReference, ResultRecord
+from protocols.reporting.html import render_html, write_html
+from protocols.reporting.model import (
+    NOT_RUN,
+    Cell,
+    Column,
+    Report,
+    ReportFigure,
+    ReportTable,
+    Row,
+    RunEntry,
+    Source,
+)
+from protocols.reporting.page.marks import best_marks
+
+VOID = {"meta", "img", "input", "br", "link"}
+EVIL = "<script>alert(1)</script>\"' onload=alert(2) &amp; </pre></style>\u202e\x00\ud800"
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="252pt" height="90pt"><path d="M0 0"/></svg>'
+
+
+class Page(HTMLParser):
+    """Elements with their attributes; refuses what is not nested rightly."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"{tag} has an attribute twice"
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, name: str, **wanted: str) -> list[dict[str, str]]:
+        return [
+            found
+            for tag, found in self.elements
+            if tag == name and all(found.get(key) == value for key, value in wanted.items())
+        ]
+
+
+def record(
+    name: str = "sbu", objective: str = "acl", seed: int = 0, **more: object
+) -> ResultRecord:
+    fields = {
+        "task": "action",
+        "dataset": DatasetReference(name=name, fingerprint="f" * 64, synthetic=False),
+        "protocol": "sbu",
+        "rule": "last",
+        "objective": objective,
+        "stream": "j",
+        "seed": seed,
+        "metrics": {"top1": 0.8125 + seed / 100},
+        "intervals": {"top1": (0.71, 0.93)},
+        "counts": {"train": 7321},
+        "settings": {"train": {"epochs": 23, "seed": seed}},
+        "environment": {"python": "3.11.7"},
+        "seconds": 41.0,
+        "command": "aclnet-task action study --seeds 0",
+    }
+    return ResultRecord(**{**fields, **more})  # type: ignore[arg-type]
+
+
+def cell(value: float | None, source: Source = "published", *runs: str, note: str = "") -> Cell:
+    text = NOT_RUN if value is None else f"{value:.1f}"
+    return Cell(text, value, None, runs, source if value is not None else "none", note)
+
+
+def row(label: str, source: Source, *values: float | None, runs: str = "", group: str = "") -> Row:
+    files = tuple(runs.split())
+    cells = tuple(cell(value, source, *files) for value in values)
+    return Row(label, cells, source, f"reference of {label}", group)
+
+
+def table(*rows: Row, columns: tuple[Column, ...] = (Column("top-1"),)) -> ReportTable:
+    return ReportTable("table-1", "Table I", columns, rows, ("A note.",), "action", ("SBU",))
+
+
+def small_report() -> Report:
+    figure = ReportFigure("cmc", "Ranks", "What is seen.", "action", ("SBU",), SVG, None)
+    rows = (
+        row("Printed", "published", 90.0, group="Printed"),
+        row("One run", "ours", 81.3, runs="a/acl-seed0.json", group="This program"),
+        row("Mean", "ours", 81.8, runs="a/acl-seed0.json a/acl-seed1.json", group="This program"),
+        row("Missing", "none", None, group="This program"),
+    )
+    runs = tuple(RunEntry(f"a/acl-seed{seed}.json", record(seed=seed)) for seed in (0, 1))
+    return Report((table(*rows),), (figure,), runs, ("b/broken.json: not a result record.",))
+
+
+def test_page_is_valid_and_all_links_arrive() -> None:
+    page = Page(render_html(small_report()))
+    names = [found["id"] for _, found in page.elements if "id" in found]
+    assert len(names) == len(set(names))
+    links = [found["href"] for found in page.all("a")]
+    assert links
+    for link in links:
+        assert link.startswith("#")
+        assert link[1:] in names
+    for _, found in page.elements:
+        for name in found.get("aria-labelledby", "").split():
+            assert name in names
+
+
+def test_nothing_is_fetched() -> None:
+    text = render_html(small_report())
+    page = Page(text)
+    assert not page.all("link")
+    assert all(found["src"].startswith("data:") for _, found in page.elements if "src" in found)
+    assert "@import" not in text
+    assert not re.search(r"url\(", text)
+    policy = page.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in policy
+
+
+def test_equal_reports_give_equal_pages() -> None:
+    assert render_html(small_report()) == render_html(small_report())
+
+
+def test_empty_report_is_a_page() -> None:
+    page = Page(render_html(Report((), (), ())))
+    assert page.all("main")
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    entry = RunEntry(
+        f"x/{EVIL}.json",
+        record(
+            name=EVIL.replace("\ud800", ""),
+            settings={EVIL.replace("\ud800", ""): "x</script>"},
+            notes=("<img src=x onerror=alert(3)>",),
+            command="<b>",
+        ),
+    )
+    evil = Cell(EVIL, 1.0, None, (entry.file,), "ours", EVIL)
+    rows = (Row(EVIL, (evil,), "ours", EVIL, EVIL),)
+    hostile = ReportTable(EVIL, EVIL, (Column(EVIL, EVIL),), rows, (EVIL,), EVIL, (EVIL,))
+    figure = ReportFigure(
+        EVIL, EVIL, EVIL, EVIL, (EVIL,), SVG.replace("<path", "<script/><x"), None
+    )
+    target = tmp_path / "page.html"
+    write_html(Report((hostile,), (figure,), (entry,), (EVIL,)), target)
+    page = Page(target.read_text(encoding="utf-8"))
+    harmless = Page(render_html(small_report()))
+    assert len(page.all("script")) == 1
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in harmless.elements} | {"p"}
+    assert not [found for _, found in page.elements if any(name.startswith("on") for name in found)]
+    assert "\u202e" not in target.read_text(encoding="utf-8")
+
+
+def test_each_figure_of_ours_leads_to_settings() -> None:
+    text = render_html(small_report())
+    page = Page(text)
+    one, mean = (
+        found["href"][1:] for found in page.all("a") if "Settings" in found.get("title", "")
+    )
+    run = text[text.index(f'id="{one}"') :]
+    for told in (
+        "train.epochs: 23",
+        "aclnet-task action study",
+        "python: &quot;3.11.7&quot;",
+        "7321",
+        "0.71 to 0.93",
+    ):
+        assert told in run[: run.index("</details>")]
+    behind = text[text.index(f'id="{mean}"') :]
+    behind = behind[: behind.index("</details>")]
+    assert "train.epochs: 23" in behind
+    assert "<dt>train.seed</dt><dd>0; 1</dd>" in behind
+    assert behind.count('href="#run-a-acl-seed') == 2
+
+
+def test_runs_of_like_names_stay_apart() -> None:
+    files = ("a/ce+inter.json", "a/ce-inter.json", "a/CE inter.json")
+    runs = tuple(RunEntry(file, record()) for file in files)
+    page = Page(render_html(Report((), (), runs)))
+    assert len(page.all("div", **{"class": "run"})) == 3
+    assert len({found["id"] for found in page.all("div", **{"class": "run"})}) == 3
+
+
+def test_a_cell_of_an_unknown_run_is_no_link() -> None:
+    report = small_report()
+    text = render_html(replace(report, runs=()))
+    assert "Settings of the" not in text
+    assert "81.3" in text
+
+
+def test_sources_are_told_apart_by_words() -> None:
+    kinds: tuple[Source, ...] = ("published", "ours", "imported", "synthetic")
+    rows = [row(f"row {kind}", kind, 50.0) for kind in kinds]
+    text = render_html(Report((table(*rows),), (), ()))
+    for kind in kinds:
+        start = text.index(f'<tr data-source="{kind}">')
+        line = text[start : text.index("</tr>", start)]
+        assert f"row {kind}" in line
+        assert f">{kind}</span>" in line
+
+
+def test_best_of_all_and_best_of_ours() -> None:
+    marks = best_marks(
+        table(
+            row("a", "published", 90.0),
+            row("b", "ours", 80.0),
+            row("c", "ours", 85.0),
+            row("d", "synthetic", 99.0),
+            row("e", "imported", 91.0),
+            row("f", "none", None),
+        )
+    )
+    assert marks == {(4, 0): "best", (2, 0): "our-best"}
+
+
+def test_lower_may_be_better_and_neither_is_marked() -> None:
+    columns = (Column("Parameters", "M", False), Column("Seeds", "", None))
+    marks = best_marks(
+        table(row("a", "ours", 1.0, 3.0), row("b", "ours", 2.0, 2.0), columns=columns)
+    )
+    assert marks == {(0, 0): "best"}
+
+
+def test_figures_that_read_the_same_share_the_mark() -> None:
+    rows = (row("a", "ours", 80.01), row("b", "ours", 80.04), row("c", "ours", 70.0))
+    assert best_marks(table(*rows)) == {(0, 0): "best", (1, 0): "best"}
+    assert best_marks(table(*rows[:2])) == {}
+
+
+def test_protocols_of_our_own_are_not_compared() -> None:
+    rows = (
+        row("a", "ours", 80.0, group="first"),
+        row("b", "ours", 70.0, group="first"),
+        row("c", "ours", 60.0, group="second"),
+        row("d", "ours", 65.0, group="second"),
+    )
+    assert best_marks(table(*rows)) == {(0, 0): "best", (3, 0): "best"}
+    assert "data-apart" in render_html(Report((table(*rows),), (), ()))
+    published = (*rows, row("e", "published", 50.0, group="third"))
+    assert best_marks(table(*published)) == {(0, 0): "best"}
+
+
+def test_notes_and_sources_are_listed_once() -> None:
+    told = tuple(
+        Row(str(value), (cell(value, note="Other people."),), "published", "A. Author, 2024")
+        for value in (1.0, 2.0)
+    )
+    text = render_html(Report((table(*told),), (), ()))
+    assert text.count("</b> Other people.</li>") == 1
+    assert text.count('<li id="table-1-source-1">A. Author, 2024</li>') == 1
+    assert text.count('href="#table-1-note-1"') == 2
+    assert text.count('href="#table-1-source-1"') == 2
+
+
+def test_figures_are_contained(tmp_path: Path) -> None:
+    file = tmp_path / "cmc.svg"
+    file.write_text(SVG, encoding="utf-8")
+    report = small_report()
+    for svg in (SVG, file):
+        page = Page(render_html(replace(report, figures=(replace(report.figures[0], svg=svg),))))
+        (image,) = page.all("img")
+        kind, _, data = image["src"].partition(",")
+        assert kind == "data:image/svg+xml;base64"
+        assert b64decode(data).decode() == SVG
+        assert (image["alt"], image["width"], image["height"]) == ("Ranks", "336", "120")
+
+
+def test_missing_drawing_is_named(tmp_path: Path) -> None:
+    figure = replace(small_report().figures[0], svg=tmp_path / "gone.svg")
+    with pytest.raises(ValueError, match=r"figure cmc cannot be read from .*gone\.svg"):
+        render_html(Report((), (figure,), ()))
+
+
+def test_passed_over_files_are_named() -> None:
+    text = render_html(small_report())
+    assert "<li>b/broken.json: not a result record.</li>" in text
+    assert 'href="#skipped"' in text
+
+
+def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "index.html"
+    write_html(small_report(), target)
+    before = target.read_text(encoding="utf-8")
+    assert before == render_html(small_report())
+    broken = replace(small_report().figures[0], svg=tmp_path / "gone.svg")
+    with pytest.raises(ValueError, match="cannot be read"):
+        write_html(Report((), (broken,), ()), target)
+    assert target.read_text(encoding="utf-8") == before
+    assert [path.name for path in target.parent.iterdir()] == ["index.html"]

@@ -1,0 +1,420 @@
+"""The page in a browser: Chromium without a window, driven through a pipe of its own protocol.
+
+Skipped where there is no Chromium (``apt-get install chromium`` on Debian).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocols.records import DatasetReference, ResultRecord
+from protocols.reporting.html import write_html
+from protocols.reporting.model import (
+    NOT_RUN,
+    Cell,
+    Column,
+    Report,
+    ReportFigure,
+    ReportTable,
+    Row,
+    RunEntry,
+    Source,
+)
+
+pytestmark = pytest.mark.slow
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+EVIL = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
+PATIENCE = 60.0
+
+
+class Chromium:
+    """A tab, by the DevTools protocol over file descriptors 3 and 4."""
+
+    def __init__(self, program: str, profile: Path) -> None:
+        for_it, self.to = os.pipe()
+        self.back, from_it = os.pipe()
+        command = [
+            program,
+            "--headless=new",
+            "--no-sandbox",  # tests in containers run as root
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--remote-debugging-pipe",
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ]
+        plumbing = f'exec 3<&{for_it} 4>&{from_it}; exec "$@"'
+        self.process = subprocess.Popen(
+            ["bash", "-c", plumbing, "bash", *command],
+            pass_fds=(for_it, from_it),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(for_it)
+        os.close(from_it)
+        self.number = 0
+        self.rest = b""
+        self.session: str | None = None
+        self.events: list[dict[str, Any]] = []
+
+    def open_tab(self) -> None:
+        tab = self("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self(f"{domain}.enable")
+
+    def __call__(self, method: str, **params: object) -> dict[str, Any]:
+        self.number += 1
+        message: dict[str, Any] = {"id": self.number, "method": method, "params": params}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.to, json.dumps(message).encode() + b"\0")
+        while (answer := self._read()).get("id") != self.number:
+            self.events.append(answer)
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self.rest:
+            ready, _, _ = select.select([self.back], [], [], PATIENCE)
+            part = os.read(self.back, 1 << 20) if ready else b""
+            if not part:
+                raise ConnectionError("Chromium does not answer")
+            self.rest += part
+        message, _, self.rest = self.rest.partition(b"\0")
+        answer: dict[str, Any] = json.loads(message)
+        return answer
+
+    def run(self, script: str) -> Any:
+        """What a JavaScript expression gives."""
+        found = self("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    def show(
+        self, file: Path, state: str = "", width: int = 1280, scheme: str = "light"
+    ) -> list[dict[str, Any]]:
+        """Open a file; what happened meanwhile."""
+        preference = {"name": "prefers-color-scheme", "value": scheme}
+        calm = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self("Emulation.setEmulatedMedia", features=[preference, calm])
+        self(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=800,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        # Only another page is loaded anew; another place in the same is not.
+        self("Page.navigate", url="about:blank")
+        self.events.clear()
+        self("Page.navigate", url=f"{file.as_uri()}{state}")
+        end = time.monotonic() + PATIENCE
+        while self.run("document.readyState !== 'complete' || location.protocol === 'about:'"):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return list(self.events)
+
+    def press(self, key: str, text: str = "") -> None:
+        for kind in ("keyDown", "keyUp"):
+            code = {"Enter": 13, "Tab": 9}[key]
+            extra = {"text": text} if text and kind == "keyDown" else {}
+            self(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code,
+                **extra,
+            )
+
+    def close(self) -> None:
+        try:
+            self.session = None
+            self("Browser.close")
+            self.process.wait(PATIENCE)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+        os.close(self.to)
+        os.close(self.back)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None or sys.platform == "win32":
+        pytest.skip(f"no Chromium among {', '.join(NAMES)}: apt-get install chromium")
+    browser = Chromium(program, tmp_path_factory.mktemp("profile"))
+    try:
+        try:
+            browser.open_tab()
+        except OSError as error:
+            pytest.skip(f"{program} is there and does not start: {error}")
+        yield browser
+    finally:
+        browser.close()
+
+
+def record(seed: int) -> ResultRecord:
+    return ResultRecord(
+        task="gait",
+        dataset=DatasetReference(name="kgbd", fingerprint="f" * 64, synthetic=False),
+        protocol="kgbd_walks",
+        rule="exact",
+        objective="acl",
+        stream="j+b+jm+l",
+        seed=seed,
+        metrics={"rank1": 0.94},
+        intervals={},
+        counts={"probes": 63},
+        settings={"train": {"epochs": 23, "note": EVIL, "long": "x" * 400}},
+        environment={"python": "3.11.7"},
+        seconds=41.0,
+        command="aclnet-task gait study --results " + "results/" * 40,
+    )
+
+
+def table(key: str, task: str, dataset: str, groups: tuple[str, str]) -> ReportTable:
+    """Eleven columns, so that it is wider than a phone; values in no order."""
+
+    def row(label: str, source: Source, value: float | None, group: str) -> Row:
+        files = ("a/acl-seed0.json", "a/acl-seed1.json") if source == "ours" else ()
+        text = NOT_RUN if value is None else f"{value} ± 1.2"
+        cells = (Cell(text, value, 1.2, files, source, "Other people."),) * 11
+        return Row(label, cells, source, f"{EVIL} {'w' * 200}", group)
+
+    rows = (
+        row("first", "published", 9.5, groups[0]),
+        row("second", "published", None, groups[0]),
+        row("third", "ours", 70.0, groups[1]),
+        row(EVIL, "synthetic", 10.5, groups[1]),
+    )
+    columns = (*(Column(f"rank-{place}") for place in range(10)), Column("size", "M", False))
+    return ReportTable(key, f"{key} {'long-title-' * 12}", columns, rows, (EVIL,), task, (dataset,))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="515pt" height="180pt" '
+        'viewBox="0 0 515 180"><script>parent.hacked = 3</script>'
+        '<image href="http://example.invalid/x.png"/><path d="M0 0H500"/></svg>'
+    )
+    runs = tuple(RunEntry(f"a/acl-seed{seed}.json", record(seed)) for seed in (0, 1))
+    tables = (
+        table("table-1", "gait", "KGBD", ("Printed", "This program")),
+        table("table-2", "action", EVIL, ("Printed", "This program")),
+    )
+    figures = (ReportFigure("cmc", "Ranks", EVIL, "gait", ("KGBD",), svg, None),)
+    file = tmp_path_factory.mktemp("page") / "index.html"
+    write_html(Report(tables, figures, runs, (EVIL,)), file)
+    return file
+
+
+LABELS = (
+    "[...document.querySelectorAll('#table-1 tbody tr[data-source] th .name')]"
+    ".map(node => node.textContent.slice(0, 6))"
+)
+SORTS = "[...document.querySelectorAll('#table-1 thead th')].map(th => th.ariaSort)"
+
+
+def test_nothing_is_fetched_and_nothing_foreign_runs(chromium: Chromium, page: Path) -> None:
+    events = chromium.show(page)
+    asked = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    fetched = [url for url in asked if not url.startswith("data:")]
+    assert fetched == [page.as_uri()]
+    assert not [e for e in events if e["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")]
+    assert chromium.run("window.hacked") is None
+    assert chromium.run("document.scripts.length") == 1
+    assert chromium.run("document.querySelector('figure img').naturalWidth") == 687
+
+
+def test_tables_are_sorted_by_click_and_by_key(chromium: Chromium, page: Path) -> None:
+    chromium.show(page)
+    given = ["first", "second", "third", EVIL[:6]]
+    assert chromium.run(LABELS) == given
+    button = "document.querySelectorAll('#table-1 thead button')[1]"
+    chromium.run(f"{button}.click()")
+    assert chromium.run(LABELS) == ["third", EVIL[:6], "first", "second"]
+    assert chromium.run(SORTS)[:3] == [None, "descending", None]
+    chromium.run(f"{button}.focus()")
+    chromium.press("Enter", "\r")
+    assert chromium.run(LABELS) == ["first", EVIL[:6], "third", "second"]
+    assert chromium.run(SORTS)[1] == "ascending"
+    chromium.press("Enter", "\r")
+    assert chromium.run(LABELS) == given
+    assert chromium.run(SORTS)[1] is None
+    chromium.press("Tab")
+    assert chromium.run("document.activeElement.textContent") == "rank-1\u00a0%"
+
+
+def test_smaller_sizes_come_first(chromium: Chromium, page: Path) -> None:
+    chromium.show(page)
+    chromium.run("document.querySelector('#table-1 thead th:last-child button').click()")
+    assert chromium.run(SORTS)[-1] == "ascending"
+    assert chromium.run(LABELS)[0] == "first"
+
+
+def test_filters(chromium: Chromium, page: Path) -> None:
+    chromium.show(page)
+    shown = (
+        "[...document.querySelectorAll('[data-block]')].filter(b => b.checkVisibility())"
+        ".map(b => b.id || b.dataset.block)"
+    )
+
+    def choose(field: str, value: str) -> None:
+        chromium.run(
+            f"{{ const f = document.getElementById('{field}'); f.value = {json.dumps(value)};"
+            " f.dispatchEvent(new Event('input', {bubbles: true})); }"
+        )
+
+    everything = chromium.run(shown)
+    assert len(everything) == 6
+    choose("task", "action")
+    assert chromium.run(shown) == ["table-2"]
+    choose("task", "")
+    choose("data", EVIL)
+    assert chromium.run(shown) == ["table-2"]
+    choose("data", "")
+    choose("kind", "ours")
+    lines = "[...document.querySelectorAll('#table-1 tbody tr')].filter(r => r.checkVisibility())"
+    assert chromium.run(f"{lines}.length") == 2
+    assert chromium.run(f"{lines}[0].textContent") == "This program"
+    choose("kind", "")
+    choose("words", "THIRD")
+    assert chromium.run(f"{lines}.length") == 2
+    assert "2 of 2 tables, 0 of 1 figures, 0 of 2 runs" in chromium.run("found.textContent")
+    assert "words=THIRD" in chromium.run("location.hash")
+    chromium.run("document.querySelector('#filters button').click()")
+    assert chromium.run(shown) == everything
+    assert chromium.run("found.textContent") == ""
+
+
+def test_the_address_keeps_a_view(chromium: Chromium, page: Path) -> None:
+    chromium.show(page, "#task=gait&sort=table-1.1.ascending&sort=gone.99.up")
+    assert chromium.run("document.getElementById('task').value") == "gait"
+    assert chromium.run(LABELS)[0] == "first"
+    assert chromium.run(SORTS)[1] == "ascending"
+    assert not chromium.run("document.getElementById('table-2').checkVisibility()")
+
+
+def test_a_figure_leads_to_the_settings_of_its_runs(chromium: Chromium, page: Path) -> None:
+    chromium.show(page, "#task=action")
+    chromium.run("document.querySelector('#table-2 tr[data-source=ours] td a').click()")
+    time.sleep(0.1)
+    assert chromium.run("document.querySelector(':target').checkVisibility()")
+    assert "train.epochs: 23" in chromium.run("document.querySelector(':target').textContent")
+    chromium.run("document.querySelector(':target a').click()")
+    time.sleep(0.1)
+    assert chromium.run("document.querySelector(':target').id") == "run-a-acl-seed0"
+    top = chromium.run("document.querySelector(':target').getBoundingClientRect().top")
+    assert 0 <= top < 800
+
+
+@pytest.mark.parametrize("width", [320, 375, 768, 1280])
+def test_the_page_is_never_wider_than_the_screen(
+    chromium: Chromium, page: Path, width: int
+) -> None:
+    chromium.show(page, width=width)
+    chromium.run("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    assert chromium.run("document.documentElement.scrollWidth") <= width
+    box = "document.querySelector('#table-1 .scroll')"
+    assert chromium.run(f"{box}.scrollWidth > {box}.clientWidth")
+    left = f"{box}.querySelector('tbody tr[data-source] th').getBoundingClientRect().left"
+    before = chromium.run(left)
+    chromium.run(f"{box}.scrollLeft = 200")
+    assert chromium.run(f"{box}.scrollLeft") == 200
+    assert chromium.run(left) == before
+
+
+CONTRAST = """(() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const parse = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = (rgb) => rgb.slice(0, 3).map((c) => c / 255)
+    .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (node) => {
+    for (let one = node; one; one = one.parentElement) {
+      const colour = parse(getComputedStyle(one).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return [255, 255, 255];
+  };
+  let worst = [99, ''];
+  for (const node of document.querySelectorAll('body *')) {
+    const own = [...node.childNodes].some((c) => c.nodeType === 3 && c.textContent.trim());
+    if (!own || !node.checkVisibility()) continue;
+    const pair = [light(parse(getComputedStyle(node).color)), light(ground(node))].sort();
+    const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (ratio < worst[0]) worst = [ratio, node.outerHTML.slice(0, 200)];
+  }
+  return worst;
+})()"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_both_schemes(chromium: Chromium, page: Path, scheme: str) -> None:
+    chromium.show(page, scheme=scheme)
+    chromium.run("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    ground = chromium.run("getComputedStyle(document.body).backgroundColor")
+    dark = sum(int(part) for part in ground[4:-1].split(",")) < 3 * 64
+    assert dark == (scheme == "dark")
+    # Drawings are made for white paper.
+    drawing = "getComputedStyle(document.querySelector('.drawing')).backgroundColor"
+    assert chromium.run(drawing) == "rgb(255, 255, 255)"
+    # WCAG 2.2, success criterion 1.4.3: 4.5 to 1.
+    ratio, where = chromium.run(CONTRAST)
+    assert ratio >= 4.5, where
+
+
+def test_all_is_there_without_javascript(chromium: Chromium, page: Path) -> None:
+    chromium("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        chromium.show(page)
+        assert chromium.run("document.querySelectorAll('thead button').length") == 0
+        assert not chromium.run("document.getElementById('filters').checkVisibility()")
+        rows = "[...document.querySelectorAll('tr[data-source]')].map(r => r.checkVisibility())"
+        assert chromium.run(rows) == [True] * 8
+        # A link into what is folded unfolds it.
+        chromium.show(page, "#run-a-acl-seed1")
+        assert chromium.run("document.querySelector(':target').closest('details').open")
+    finally:
+        chromium("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_in_print_nothing_is_cut_off_and_controls_are_gone(chromium: Chromium, page: Path) -> None:
+    chromium.show(page, scheme="dark")
+    chromium("Emulation.setEmulatedMedia", media="print", features=[])
+    try:
+        assert chromium.run("getComputedStyle(document.body).backgroundColor") == (
+            "rgb(255, 255, 255)"
+        )
+        assert not chromium.run("document.getElementById('filters').checkVisibility()")
+        scrolls = "getComputedStyle(document.querySelector('#table-1 .scroll')).overflowX"
+        assert chromium.run(scrolls) == "visible"
+    finally:
+        chromium("Emulation.setEmulatedMedia", media="", features=[])

@@ -1,0 +1,139 @@
+"""The published figures against the paper and the notes that they were taken from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from protocols.reporting.literature import published_only
+from protocols.reporting.paper_catalogue import PAPER_TABLES
+from protocols.reporting.published import (
+    FIELDS,
+    load_published,
+    parse_published,
+    published_tables,
+)
+
+LAYOUTS = {layout.key: layout for layout in (*PAPER_TABLES, *published_only())}
+ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
+HEADER = ",".join(FIELDS)
+LINE = "table-1,X,CVPR 2020,,D,X-Sub,top-1,90.1,there,"
+
+
+def printed(key: str) -> dict[str, list[str]]:
+    """The figures by method, in the order of the layout's columns; ``-`` where there is none."""
+    figures: dict[str, dict[tuple[str, str, str], str]] = {}
+    for figure in load_published(key):
+        figures.setdefault(figure.method, {})[figure.place] = figure.printed
+    places = [column.place for column in LAYOUTS[key].columns]
+    return {method: [own.get(p, "-") for p in places] for method, own in figures.items()}
+
+
+def paper_rows(text: str, number: int) -> list[list[str]]:
+    """Cells of the rows of a table in the paper's text."""
+    start = re.search(rf"^TABLE {ROMAN[number - 1]}$", text, re.MULTILINE)
+    assert start is not None
+    lines = text[start.end() :].splitlines()
+    first = next(place for place, line in enumerate(lines) if "\t" in line)
+    rows = []
+    for line in lines[first:]:
+        if not line.strip():
+            break
+        rows.append([cell.strip() for cell in line.split("\t")])
+    return [row for row in rows if re.search(r"\d\.\d", "".join(row))]
+
+
+def test_each_file_has_a_table_and_each_figure_a_column() -> None:
+    assert set(published_tables()) == set(LAYOUTS)
+    for key, layout in LAYOUTS.items():
+        places = {column.place for column in layout.columns}
+        figures = load_published(key)
+        assert {figure.place for figure in figures} <= places
+        assert {figure.table for figure in figures} == {key}
+        # A column that nothing fills would be a misspelt one.
+        assert places == {figure.place for figure in figures}
+        for figure in figures:
+            low = -100 if figure.method == "Gain" else 0
+            assert low < figure.value <= 100
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 7, 9])
+def test_the_tables_of_the_paper_are_whole(shared: Path, number: int) -> None:
+    rows = paper_rows((shared / "paper" / "aclnet_paper.md").read_text("utf-8"), number)
+    own = printed(f"table-{number}")
+    count = len(LAYOUTS[f"table-{number}"].columns)
+    assert len(rows) >= 6
+    for row in rows:
+        method = re.sub(r"\s*\[\d+\]", "", row[0]).replace("Ours", "ACLNet")
+        assert own[method] == row[-count:]
+        if number <= 5 and method != "ACLNet":
+            (citation,) = {
+                f.citation for f in load_published(f"table-{number}") if f.method == method
+            }
+            assert citation == row[1]
+
+
+def test_the_ablations_of_the_paper_are_whole(shared: Path) -> None:
+    text = (shared / "paper" / "aclnet_paper.md").read_text("utf-8")
+    eight = [[row[-2].removesuffix("M"), row[-1].partition(" ")[0]] for row in paper_rows(text, 8)]
+    assert eight == list(printed("table-8").values())
+    ten = paper_rows(text, 10)
+    assert [list(column) for column in zip(*(row[1:] for row in ten), strict=True)] == list(
+        printed("table-10").values()
+    )
+
+
+def test_what_the_paper_leaves_out_is_as_noted(shared: Path) -> None:
+    text = (shared / "spec" / "reid.md").read_text("utf-8").partition("## (d)")[2]
+    checked = 0
+    for line in text.splitlines():
+        cells = [cell.strip().replace("*", "") for cell in line.strip("|").split("|")]
+        method = cells[0].partition(" (")[0]
+        for keys in (("table-7", "reid-casia-b-map"), ("reid-depth-sets", "reid-depth-sets-map")):
+            if len(cells) - 1 != len(LAYOUTS[keys[0]].columns) or "/" in method:
+                continue
+            for part, key in enumerate(keys):
+                own = printed(key).get(method, ["-"] * (len(cells) - 1))
+                for cell, figure in zip(cells[1:], own, strict=True):
+                    if found := re.fullmatch(r"([\d.]+)(?: \(([\d.]+)\))?", cell):
+                        assert figure == (found[part + 1] or "-"), (key, method)
+                        checked += 1
+    assert checked > 200
+
+
+def test_later_gait_methods_stand_beside_table_six() -> None:
+    own = printed("table-6")
+    assert own["GaitMixer"] == ["94.9", "85.6", "84.5", "88.3"]
+    assert own["GaitTR"] == ["96.0", "91.3", "90.0", "92.4"]
+    poses = {figure.method: figure.poses for figure in load_published("table-6")}
+    assert poses["GaitTR"] == "SimCC"
+    assert poses["GaitGraph"] == "HRNet"
+
+
+def test_what_was_not_verified_says_so() -> None:
+    notes = {figure.note for figure in load_published("table-7") if figure.method == "SPC-MGR"}
+    assert notes == {"Quoted from memory, not verified."}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["method,value", "X,1"], "must have the columns"),
+        ([HEADER, LINE + ",more"], "must have 10 fields"),
+        ([HEADER, "table-1,X,,,D,X-Sub,top-1,90.1"], "must have 10 fields"),
+        ([HEADER, LINE.replace("there", " ")], "says nothing under source"),
+        ([HEADER, LINE.replace("90.1", "90,1")], "10 fields"),
+        ([HEADER, LINE.replace("90.1", "ninety")], "'ninety' is no number"),
+        ([HEADER, LINE, LINE], "repeats X / D / X-Sub / top-1"),
+    ],
+)
+def test_a_damaged_file_is_refused(lines: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_published(lines, "table-1.csv")
+
+
+def test_an_unknown_table_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no published figures 'table-11'; there are gait-"):
+        load_published("table-11")

@@ -1,0 +1,297 @@
+"""Which runs fill which cells, and what a cell says of them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocols.records import ResultRecord
+from protocols.reporting.build import build_report
+from protocols.reporting.groups import group_runs
+from protocols.reporting.model import Column, ReportTable, Row, RunEntry
+from protocols.reporting.own_tables import own_tables
+from protocols.reporting.paper_tables import IMPORTED, OURS, paper_tables
+from protocols.reporting.study_tables import (
+    ablation_table,
+    cost_table,
+    difficulty_tables,
+    occlusion_tables,
+)
+
+RESULTS = Path(__file__).resolve().parents[3] / "results"
+
+
+def run(file: str, **changes: Any) -> RunEntry:
+    name = changes.pop("dataset", "casia_b")
+    synthetic = changes.pop("synthetic", False)
+    fields: dict[str, Any] = {
+        "task": "gait",
+        "dataset": {"name": name, "fingerprint": "ab", "synthetic": synthetic},
+        "protocol": "casia_b",
+        "rule": "exact",
+        "objective": "acl",
+        "stream": "j",
+        "seed": 0,
+        "metrics": {"rank1": 0.5, "rank1/nm": 0.7, "rank1/bg": 0.5, "rank1/cl": 0.3},
+        "intervals": {"rank1": (0.4, 0.6)},
+        "counts": {},
+        "settings": {"train": {"seed": changes.get("seed", 0), "epochs": 3}},
+        "environment": {},
+        "seconds": 1.0,
+        "command": "aclnet-task gait train",
+    }
+    return RunEntry(file, ResultRecord.model_validate(fields | changes))
+
+
+def seeds(**changes: Any) -> list[RunEntry]:
+    metrics = [{"rank1": rate} for rate in (0.50, 0.53, 0.62)]
+    return [
+        run(f"{seed}.json", seed=seed, metrics=rates, intervals={}, **changes)
+        for seed, rates in enumerate(metrics)
+    ]
+
+
+def table_of(key: str, tables: Sequence[ReportTable]) -> ReportTable:
+    (found,) = (table for table in tables if table.key == key)
+    return found
+
+
+def own(table: ReportTable) -> list[Row]:
+    return [row for row in table.rows if row.source != "published"]
+
+
+def test_a_row_needs_a_cell_a_column() -> None:
+    row = Row("X", (), "ours", "")
+    with pytest.raises(ValueError, match="'X' of t has 0 cells for 1 columns"):
+        ReportTable("t", "T", (Column("a"),), (row,), (), "action", ())
+
+
+def test_a_cell_averages_seeds_with_the_sample_deviation() -> None:
+    (row,) = own(table_of("table-6", paper_tables(seeds())))
+    cell = row.cells[3]
+    assert cell.value == pytest.approx(100 * statistics.mean([0.50, 0.53, 0.62]))
+    assert cell.spread == pytest.approx(100 * statistics.stdev([0.50, 0.53, 0.62]))
+    assert cell.text == "55.0 ± 6.2"
+    assert cell.runs == ("0.json", "1.json", "2.json")
+    assert (row.group, row.source, row.reference) == (OURS, "ours", "aclnet-task gait train")
+
+
+def test_one_run_has_no_spread() -> None:
+    (row,) = own(table_of("table-6", paper_tables([run("one.json")])))
+    assert [cell.text for cell in row.cells] == ["70.0", "50.0", "30.0", "50.0"]
+    assert {cell.spread for cell in row.cells} == {None}
+
+
+def test_without_runs_every_paper_table_says_not_run() -> None:
+    tables = paper_tables([])
+    for number in range(1, 11):
+        rows = own(table_of(f"table-{number}", tables))
+        assert rows
+        assert all("not run" in [cell.text for cell in row.cells] for row in rows)
+        assert {row.source for row in rows} == {"none"}
+
+
+def test_generated_data_enter_no_paper_table() -> None:
+    tables = paper_tables([run("w.json", synthetic=True), run("v.json", synthetic=True)])
+    assert not [cell for t in tables for row in t.rows for cell in row.cells if cell.runs]
+
+
+def test_other_data_under_the_protocol_are_named_and_left_out() -> None:
+    table = table_of("table-6", paper_tables([run("mine.json", dataset="my people")]))
+    assert own(table)[0].cells[0].text == "not run"
+    assert any("data named my people" in note for note in table.notes)
+
+
+def test_a_study_without_the_tables_figures_leaves_it_not_run() -> None:
+    study = run(
+        "tsne.json", rule="t-SNE of test embeddings", intervals={}, metrics={"silhouette": 0.2}
+    )
+    (row,) = own(table_of("table-6", paper_tables([study])))
+    assert {cell.text for cell in row.cells} == {"not run"}
+
+
+def test_imported_weights_have_rows_of_their_own() -> None:
+    shared: dict[str, Any] = {
+        "task": "action",
+        "dataset": "ntu60",
+        "protocol": "ntu60_xsub",
+        "intervals": {},
+        "metrics": {"top1": 0.9},
+    }
+    note = "weights imported from x.pth, not trained here"
+    runs = [
+        run("a.json", **shared),
+        run("b.json", objective="imported", notes=(note,), **shared),
+    ]
+    table = table_of("table-1", paper_tables(runs))
+    assert [(row.source, row.group) for row in own(table)] == [
+        ("ours", OURS),
+        ("imported", IMPORTED),
+    ]
+    # X-View was not run, and that is said beside the figure of X-Sub.
+    assert [cell.text for cell in own(table)[0].cells] == ["90.0", "not run"]
+    assert note in table.notes
+
+
+def test_other_settings_are_not_averaged_with_each_other() -> None:
+    longer = {"train": {"seed": 1, "epochs": 9}}
+    runs = [*seeds(), run("long.json", seed=1, settings=longer)]
+    groups = group_runs(runs)
+    assert [group.files for group in groups] == [("0.json", "1.json", "2.json"), ("long.json",)]
+    assert [group.variant for group in groups] == ["epochs=3", "epochs=9"]
+    labels = [row.label for row in own(table_of("table-6", paper_tables(runs)))]
+    assert labels == ["ACL, j, epochs=3", "ACL, j, epochs=9"]
+
+
+def test_other_data_of_one_name_are_not_averaged_either() -> None:
+    first = run("a.json")
+    data = first.record.dataset.model_copy(update={"fingerprint": "cd"})
+    second = RunEntry("b.json", first.record.model_copy(update={"dataset": data, "seed": 1}))
+    assert [group.variant for group in group_runs([first, second])] == ["data ab", "data cd"]
+
+
+def test_a_copy_of_a_run_is_no_further_seed() -> None:
+    (group,) = group_runs([*seeds(), run("copy.json", seed=1, metrics={"rank1": 0.53})])
+    assert group.files == ("0.json", "1.json", "2.json")
+    assert group.repeated == ("copy.json",)
+
+
+def test_bone_lengths_do_not_depend_on_the_training() -> None:
+    settings = [{"objective": {"inter_weight": w}, "clip": {"frames": 60}} for w in (0.0, 0.1)]
+    runs = [
+        run(f"{seed}.json", seed=seed, objective="bone-length", settings=own_settings)
+        for seed, own_settings in enumerate(settings)
+    ]
+    assert len(group_runs(runs)) == 1
+
+
+def reid(file: str, objective: str, hits: int, **changes: Any) -> RunEntry:
+    rate = hits / 10
+    metrics = {"rank1": rate, "rank1/C-N": rate, "mAP": 0.1, "mAP/C-N": 0.1, "chance": 0.02}
+    metrics |= {f"transg/{name}": value + 0.1 for name, value in metrics.items()}
+    people = {"names": [str(n) for n in range(10)], "trials": [1] * 10}
+    people["rank1_hits"] = [int(n < hits) for n in range(10)]
+    cells = {"main": {"pairs": {"C-N": {"people": people}}}}
+    fields: dict[str, Any] = {
+        "task": "reid",
+        "rule": "clean",
+        "objective": objective,
+        "metrics": metrics,
+        "cells": cells,
+        "settings": {"clip": {"frames": 40}},
+    }
+    return run(file, **(fields | changes))
+
+
+def test_reidentification_tells_its_rules_apart() -> None:
+    runs = [reid("ce.json", "ce", 2), reid("acl.json", "acl", 8)]
+    rows = own(table_of("table-7", paper_tables(runs)))
+    acl = {row.label: [cell.text for cell in row.cells] for row in rows if "ACL" in row.label}
+    assert acl == {
+        "ACL, j, rule transg": ["–", "–", "–", "90.0", "–"],  # noqa: RUF001 - the table's dash
+        "ACL, j, rule clean": ["–", "–", "–", "80.0", "–"],  # noqa: RUF001 - the table's dash
+    }
+    table = table_of("reid-casia-b", own_tables(runs))
+    labels = [row.label for row in table.rows]
+    assert labels[0] == "Random pick"
+    assert labels[-2:] == ["ACL, j", "ACL, j, rule transg"]
+    place = [column.name for column in table.columns].index("against cross-entropy")
+    cell = table.rows[labels.index("ACL, j")].cells[place]
+    assert cell.text == "+60.0"
+    assert "better" in cell.note
+    assert cell.runs == ("acl.json", "ce.json")
+
+
+def test_newer_gait_records_are_compared_by_person() -> None:
+    names = [str(n) for n in range(10)]
+
+    def entry(objective: str, hits: int) -> RunEntry:
+        right = [int(n < hits) for n in range(10)]
+        people = {"names": names, "trials": {"nm": [1] * 10}, "rank1_hits": {"nm": right}}
+        return run(f"{objective}.json", objective=objective, cells={"people": people})
+
+    table = table_of("gait-casia-b", own_tables([entry("ce", 2), entry("acl", 8)]))
+    place = [column.name for column in table.columns].index("against cross-entropy")
+    texts = {row.label: row.cells[place].text for row in table.rows}
+    assert texts["ACL, j"] == "+60.0"
+    # Older ones keep no such counts, and then there is no such column.
+    plain = [run("a.json"), run("c.json", objective="ce")]
+    names = [column.name for column in table_of("gait-casia-b", own_tables(plain)).columns]
+    assert "against cross-entropy" not in names
+
+
+def test_kgbd_of_six_frames_enters_the_depth_sets() -> None:
+    made: dict[str, Any] = {"dataset": "kgbd", "protocol": "kgbd"}
+    runs = [
+        reid("six.json", "acl", 5, settings={"clip": {"frames": 6}}, **made),
+        reid("forty.json", "acl", 9, **made),
+    ]
+    rows = own(table_of("reid-depth-sets", paper_tables(runs)))
+    assert [row.cells[1].text for row in rows if row.cells[1].runs] == ["60.0", "50.0"]
+
+
+def test_studies_of_a_run_have_their_own_tables() -> None:
+    shared: dict[str, Any] = {
+        "task": "action",
+        "dataset": "ntu60",
+        "protocol": "ntu60_xsub",
+        "intervals": {},
+    }
+    runs = [
+        run(
+            "o.json",
+            rule="10 clips; occlusion",
+            metrics={"top1": 0.9, "top1/left_arm": 0.8, "top1/trunk": 0.7},
+            **shared,
+        ),
+        run(
+            "d.json",
+            rule="10 clips; difficulty against ce",
+            metrics={"baseline/1-5": 0.6, "run/1-5": 0.65, "gain/1-5": 0.05},
+            **shared,
+        ),
+    ]
+    tables = paper_tables(runs)
+    nine = own(table_of("table-9", tables))[0]
+    assert (nine.cells[0].text, nine.cells[4].text) == ("80.0", "70.0")
+    ten = own(table_of("table-10", tables))
+    assert [row.cells[0].text for row in ten] == ["60.0", "65.0", "+5.0"]
+    assert own(table_of("table-1", tables))[0].cells[0].text == "not run"
+    assert not any(t.rows[0].cells[0].runs for t in own_tables(runs))
+    (hidden,), (levels,) = occlusion_tables(runs), difficulty_tables(runs)
+    assert [column.name for column in hidden.columns][:2] == ["nothing hidden", "left arm"]
+    assert levels.rows[0].cells[0].text == "+5.0"
+
+
+def test_cost_comes_from_its_records() -> None:
+    assert {cell.text for cell in cost_table([]).rows[0].cells} == {"not run"}
+    entry = run("c.json", intervals={}, metrics={"parameters": 3_728_796, "flops": 14.84e9})
+    cost = RunEntry("c.json", entry.record.model_copy(update={"task": "cost"}))
+    (row,) = cost_table([entry, cost]).rows
+    assert [cell.text for cell in row.cells[:2]] == ["3.73", "14.84"]
+
+
+@pytest.mark.skipif(not RESULTS.is_dir(), reason="no committed results beside the tests")
+def test_the_committed_results_are_those_of_the_readme() -> None:
+    report = build_report(RESULTS)
+    assert report.skipped == ()
+    kgbd = {row.label: row.cells[0].text for row in table_of("gait-kgbd", report.tables).rows}
+    assert kgbd["Bone lengths, j+b+jm+l"] == "77.4 ± 0.0"
+    assert kgbd["Cross-entropy, j+b+jm+l"] == "93.0 ± 0.3"
+    assert kgbd["ACL, j+b+jm+l"] == "94.6 ± 0.3"
+    walkers = table_of("gait-walkers", report.tables)
+    assert {row.source for row in walkers.rows} == {"synthetic"}
+    ablation = ablation_table(report.runs)
+    assert [row.cells[0].text for row in ablation.rows] == [
+        "89.1 ± 2.6",
+        "90.7 ± 2.6",
+        "90.1 ± 2.2",
+        "91.1 ± 1.8",
+        "90.7 ± 1.5",
+    ]
+    assert [row.cells[2].text for row in ablation.rows] == ["–", "+1.6", "+1.0", "+2.0", "+1.6"]  # noqa: RUF001 - the table's dash
+    assert "not tell ACL and Cross-entropy apart" in ablation.rows[-1].cells[2].note
