@@ -160,9 +160,8 @@ def file_development(path: Path) -> Development:
 
 def no_development(why: str) -> Development:
     """No development people; `why` begins the note."""
-    return Development(
-        None, None, f"{why}, so that no threshold comes from other people: see --development FILE."
-    )
+    note = f"{why}, so that no threshold comes from other people: see --development FILE."
+    return Development(None, None, note)
 
 
 def validation_development(embeddings: Embeddings) -> Development:

@@ -30,7 +30,7 @@ from tasks.base import build_network, build_objective, weight_generator
 from tasks.clips import ClipInput
 from tasks.cost_clips import ClipKind
 from tasks.environment import describe_environment
-from tasks.reid import ReidSettings
+from tasks.reid_settings import ReidSettings
 from tasks.run_folder import RunInfo
 from tasks.settings import TaskSettings
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tasks.action import ActionSettings
 from tasks.gait import GaitSettings
 from tasks.identities import IdentitySettings
-from tasks.reid import ReidSettings
+from tasks.reid_settings import ReidSettings
 from tasks.settings import TaskSettings
 
 

@@ -21,7 +21,7 @@ from tasks.cost import Conditions, Cost, measure_cost
 from tasks.cost_clips import ClipKind, clip_kind
 from tasks.gait import GaitSettings
 from tasks.recipes import find_recipe, recipe_folder, recipe_names
-from tasks.reid import ReidSettings
+from tasks.reid_settings import ReidSettings
 from tasks.settings import TaskSettings
 
 _SETTINGS: dict[str, type[TaskSettings]] = {

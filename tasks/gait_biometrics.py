@@ -123,7 +123,7 @@ def _development(
     if not query.own_development:
         return no_development("The run's validation people were left out")
     if origin.counts.get("validation_subjects", 0) < LEAST_PEOPLE:
-        return no_development(f"The run has not {LEAST_PEOPLE} validation people")
+        return no_development(f"The run has fewer than {LEAST_PEOPLE} validation people")
     return validation_development(_embed_validation(run, cache, report))
 
 

@@ -33,7 +33,8 @@ from tasks.biometrics import (
     with_acquisition,
 )
 from tasks.data_sources import open_data
-from tasks.reid import ReidAdapter, ReidSettings
+from tasks.reid import ReidAdapter
+from tasks.reid_settings import ReidSettings
 from tasks.run_embeddings import on_best_device, run_embeddings
 from tasks.run_folder import SETTINGS
 from tasks.sequences import cut_sequences
@@ -207,7 +208,7 @@ def _development(
     if not query.own_development:
         return no_development("The run's validation people were left out")
     if origin.counts.get("validation_subjects", 0) < LEAST_PEOPLE:
-        return no_development(f"The run has not {LEAST_PEOPLE} validation people")
+        return no_development(f"The run has fewer than {LEAST_PEOPLE} validation people")
     return validation_development(_embed_validation(run, settings, cache, report))
 
 

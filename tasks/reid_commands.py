@@ -23,7 +23,7 @@ from tasks.command_options import (
 )
 
 if TYPE_CHECKING:
-    from tasks.reid import ReidSettings
+    from tasks.reid_settings import ReidSettings
 
 reid_app = typer.Typer(
     no_args_is_help=True, help="Re-identify people: probe sequences against a gallery."
@@ -292,6 +292,6 @@ def _folder(config: str) -> Path:
 
 
 def _settings(config: str, data: Path | None, overrides: list[str] | None) -> ReidSettings:
-    from tasks.reid import ReidSettings
+    from tasks.reid_settings import ReidSettings
 
     return recipe_settings(ReidSettings, config, data, overrides)

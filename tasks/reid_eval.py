@@ -20,8 +20,8 @@ from protocols.reid_pairs import Pair, PairProtocol, load_pairs
 from protocols.reid_table import Level, ReidTable
 from protocols.reid_text import render_reid
 from protocols.reranking import DistanceBlocks, rerank
-from tasks.reid import ReidSettings
 from tasks.reid_run import make_record
+from tasks.reid_settings import ReidSettings
 from tasks.run_embeddings import FOREIGN, embeddings_dataset, run_embeddings
 from tasks.run_folder import SETTINGS
 from tasks.run_records import read_record

@@ -12,7 +12,6 @@ import numpy as np
 from aclnet.config import load_settings
 from aclnet.engine import BEST
 from aclnet.models import SkeletonNetwork
-from protocols.distances import Metric
 from protocols.embeddings import Embeddings
 from protocols.records import DatasetReference, ResultRecord
 from protocols.reid_pairs import load_pairs
@@ -22,7 +21,8 @@ from tasks.base import Report, load_run
 from tasks.data_sources import open_data, without_short
 from tasks.embedding import embed, labelled
 from tasks.environment import describe_environment
-from tasks.reid import ReidAdapter, ReidSettings, in_sets
+from tasks.reid import ReidAdapter, in_sets
+from tasks.reid_settings import ReidSettings
 from tasks.run_embeddings import (
     BASELINE,
     BASELINE_RECORD,
@@ -103,7 +103,8 @@ def _judge(
     if report is not None:
         report(f"ranking under {', '.join((settings.rule, *settings.beside))}")
     own = all_tables(adapter, embeddings)
-    floor = all_tables(adapter, adapter.bone_length_embeddings(), euclidean=True)
+    bones = adapter.evaluate(adapter.bone_length_embeddings(), metric="euclidean")
+    floor: dict[str, ReidTable] = {settings.rule: bones}
     shared: dict[str, Any] = {
         "dataset": dataset_reference(adapter.store.info),
         "stream": "+".join(settings.clip.streams),
@@ -117,32 +118,27 @@ def _judge(
     baseline.write(run / BASELINE_RECORD)
     record.write(run / RECORD)  # last: where it is, the run is complete
     main = settings.rule
-    text = render_reid(own[main], record.objective, baselines={BASELINE: floor[main]})
+    text = render_reid(own[main], record.objective, baselines={BASELINE: bones})
     beside = [render_reid(t, record.objective) for name, t in own.items() if name != main]
     return ReidResult(record, baseline, "\n\n".join([text, *beside]))
 
 
-def all_tables(
-    adapter: ReidAdapter, embeddings: Embeddings, *, euclidean: bool = False
-) -> dict[str, ReidTable]:
+def all_tables(adapter: ReidAdapter, embeddings: Embeddings) -> dict[str, ReidTable]:
     """The tables under the settings' rule, then under those beside it, then of whole walks.
 
     `cross-take` says nothing new where no set is looked for in itself, and whole walks nothing
     where there are no takes; both are left out there.
     """
     settings, pairs = adapter.settings, adapter.settings.chosen_pairs()[1]
-    metric: Metric | None = "euclidean" if euclidean else None
     rules = [settings.rule]
     known = bool((embeddings.take != "").all())
     for rule in settings.beside:
         useless = rule == "cross-take" and (not known or not any(pair.same_set for pair in pairs))
         if rule not in rules and not useless:
             rules.append(rule)
-    tables: dict[str, ReidTable] = {
-        rule: adapter.evaluate(embeddings, rule, metric=metric) for rule in rules
-    }
+    tables: dict[str, ReidTable] = {rule: adapter.evaluate(embeddings, rule) for rule in rules}
     if known:
-        tables["walk"] = adapter.evaluate(embeddings, metric=metric, level="walk")
+        tables["walk"] = adapter.evaluate(embeddings, level="walk")
     return tables
 
 

@@ -20,8 +20,9 @@ from protocols.reid_ranking import PairRanking, rank_pair
 from protocols.walks import number_walks
 from tasks.base import Report
 from tasks.data_sources import open_data
-from tasks.reid import ReidAdapter, ReidSettings
+from tasks.reid import ReidAdapter
 from tasks.reid_eval import ReidQuery
+from tasks.reid_settings import ReidSettings
 from tasks.run_embeddings import run_embeddings
 from tasks.run_folder import SETTINGS, read_run_info
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from protocols.records import ResultRecord
 from tasks.base import Report
-from tasks.reid import ReidSettings
 from tasks.reid_run import train_and_evaluate
+from tasks.reid_settings import ReidSettings
 from tasks.run_embeddings import BASELINE, BASELINE_RECORD
 from tasks.run_records import read_record
 from tasks.study import chosen_arms, run_arms, summary_table

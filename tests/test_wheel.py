@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,6 +12,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("aclnet", "protocols", "tasks")
+PATTERNS = ("*.py", "*.yaml", "*.csv", "*.txt", "*.css", "*.html", "*.js", "py.typed")
 
 pytestmark = pytest.mark.slow
 
@@ -65,13 +67,15 @@ def test_wheel_holds_what_it_needs_and_no_more(wheel: Path) -> None:
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     wanted = {
         name.replace("configs/", "tasks/configs/") if name.startswith("configs/") else name
-        for pattern in ("*.py", "*.yaml", "*.csv", "*.txt", "py.typed")
+        for pattern in PATTERNS
         for name in tracked(pattern)
     }
     assert wanted == {name for name in names if not name.startswith(information)}
     # Guards against the comparison above being empty of what matters.
     assert {"aclnet/layouts/coco17.yaml", "protocols/splits/casia_b.csv"} <= names
     assert {"tasks/configs/gait/walkers.yaml", "tasks/configs/gait/casia_b.yaml"} <= names
+    page = {f"protocols/reporting/page/page.{ending}" for ending in ("css", "html", "js")}
+    assert page | {"protocols/published/table-1.csv"} <= names
     assert not [name for name in names if "test" in name]
     assert f"{information}/licenses/LICENSE" in names
     assert f"{information}/entry_points.txt" in names
@@ -112,3 +116,22 @@ def test_wheel_is_used_from_another_folder(installed: Path, tmp_path: Path) -> N
     assert "casia_b, rule exact" in out
     written = elsewhere / "runs" / "walkers"
     assert json.loads((written / "record.json").read_text())["dataset"]["synthetic"] is True
+
+
+def test_the_report_is_made_from_another_folder(installed: Path, tmp_path: Path) -> None:
+    records = tmp_path / "results"
+    records.mkdir()
+    for record in sorted((REPOSITORY / "results" / "gait" / "kgbd").glob("acl-*.json")):
+        shutil.copy(record, records)
+    out = python(
+        *("-P", "-m", "protocols.report", "--out", "report", "--no-figures"),
+        cwd=tmp_path,
+        PYTHONPATH=str(installed),
+    )
+    assert out.splitlines()[0].startswith(f"{len(list(records.iterdir()))} records, ")
+    written = tmp_path / "report"
+    # Published figures, the page and its style come from the wheel.
+    assert "not run" in (written / "tables" / "table-1.tex").read_text("utf-8")
+    page = (written / "index.html").read_text("utf-8")
+    style = (installed / "protocols" / "reporting" / "page" / "page.css").read_text("utf-8")
+    assert style.strip().splitlines()[0] in page

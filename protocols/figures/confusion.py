@@ -48,9 +48,10 @@ def draw_confusion(counts: npt.ArrayLike, classes: Sequence[str]) -> Figure:
     width = COLUMN_WIDTH if size <= 8 else min(PAGE_WIDTH, 2.6 + 0.24 * size)
     figure, plot = new_axes(width, 0.88 * width)
     image = shade(plot, rates, numbers=size <= _NUMBERED)
-    for text in plot.texts:
+    for text in list(plot.texts):
         # Mistakes stand out where those that do not happen are left blank.
-        text.set_visible(text.get_text() != "0")
+        if text.get_text() == "0":
+            text.remove()
     if size <= _NAMED:
         labels = [shorten(name, 20) for name in names]
         font = TINY if size > 20 else None

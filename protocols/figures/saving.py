@@ -62,8 +62,9 @@ def _lay_out(figure: Figure) -> None:
 
     Each run of matplotlib's layout starts from the last one's places and may end elsewhere.
     """
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
         figure.set_layout_engine("none")
 
 

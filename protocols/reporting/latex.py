@@ -80,7 +80,7 @@ def render_latex(table: ReportTable) -> str:
         The text, with a newline at its end.
     """
     mark, notes = footnotes(table)
-    head = ["", *(escape(_heading(column)) for column in table.columns), "Source"]
+    head = ["", *(_heading(column) for column in table.columns), "Source"]
     lines = [
         f"% {_comment(table.title)}",
         r"\begin{table}[htbp]",
@@ -176,7 +176,10 @@ def _below(notes: Sequence[str], numbered: Sequence[str]) -> list[str]:
 
 
 def _heading(column: Column) -> str:
-    return column.name if column.unit in ("", "%") else f"{column.name} ({column.unit})"
+    """The name, with its unit under it: wide headings would make the whole table small."""
+    if column.unit in ("", "%"):
+        return escape(column.name)
+    return rf"\shortstack[r]{{{escape(column.name)}\\({escape(column.unit)})}}"
 
 
 def _cell(cell: Cell, number: int) -> str:

@@ -29,7 +29,7 @@ ARMS = ("ce", "ce+inter-fat", "ce+inter", "ce+intra", "acl")
 
 _COST = (
     ("parameters", Column("parameters", "millions", False), 1e-6, 2),
-    ("flops", Column("operations a clip", "GFLOP", False), 1e-9, 2),
+    ("flops", Column("operations a clip", "GFLOP", False), 1e-9, 3),
     ("clips_per_second", Column("inference", "clips/s"), 1.0, 1),
     ("train_clips_per_second", Column("training", "clips/s"), 1.0, 1),
     ("peak_memory_bytes", Column("peak memory", "MiB", False), 2.0**-20, 0),

@@ -278,7 +278,7 @@ def reid_walkers(reid_recipe: Path, cache: Path) -> Store:
     """The walkers that `reid_recipe` names."""
     from aclnet.config import load_settings
     from tasks.data_sources import open_data
-    from tasks.reid import ReidSettings
+    from tasks.reid_settings import ReidSettings
 
     return open_data(load_settings(ReidSettings, reid_recipe).data, cache)
 

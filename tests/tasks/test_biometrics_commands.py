@@ -96,6 +96,19 @@ def test_gait_of_a_file_alone_says_where_thresholds_come_from(call: Any, test_fi
     assert "Foreign embeddings" in text
 
 
+def test_data_of_one_unnamed_condition_show_their_figures(call: Any, tmp_path: Path) -> None:
+    data = people(0, 8)
+    data = data.select(data.condition == "nm")
+    path = tmp_path / "plain.npz"
+    Embeddings(data.embedding, data.subject, take=data.take, view=data.view).save(path)
+    command = ("gait", "biometrics", "--embeddings", path, "--protocol", "kgbd_walks")
+    text, _ = measured(call, *command, "--fmr", "0.1", "--rotations", 0)
+    header, _, row = text.splitlines()[2:5]
+    assert header.split()[:4] == ["condition", "genuine", "impostor", "EER"]
+    assert row.split()[0] == "all"
+    assert int(row.split()[1]) > 0
+
+
 @pytest.mark.slow
 def test_gait_of_a_run_takes_its_validation_people(
     call: Any, first: Path, cache: Path, tmp_path: Path

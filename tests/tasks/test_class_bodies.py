@@ -47,7 +47,7 @@ def waving(heights: list[float], turned: float = 0.0) -> np.ndarray[Any, Any]:
     frames[:, HAND, 1] += heights
     sine, cosine = np.sin(turned), np.cos(turned)
     rotation = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
-    return (frames @ rotation.T)[:, None]
+    return np.expand_dims(frames @ rotation.T, 1)
 
 
 def test_the_moving_joint_has_the_weight_and_the_pose_its_height(tmp_path: Path) -> None:

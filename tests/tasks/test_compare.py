@@ -128,7 +128,8 @@ def test_action_runs_by_class_person_and_verdict(call: Any, tmp_path: Path) -> N
         f"p{number}" for number in range(1, 8)
     }
     assert told["settings"][0] == {"name": "objective.weight", "first": 0.0, "second": 0.2}
-    assert next(f for f in told["figures"] if f["metric"] == "top1")["difference"] == 0.175
+    top1 = next(figure for figure in told["figures"] if figure["metric"] == "top1")
+    assert top1["difference"] == pytest.approx(0.175)
     # The other way round the same is worse.
     assert "old is worse than new" in compared(call, new, old)
 
@@ -174,7 +175,8 @@ def test_seeds_are_paired(call: Any, tmp_path: Path) -> None:
     assert "train.seed" not in text
     assert "acl-seed* is better than ce-seed*" in text
     action(tmp_path / "a0.json", (0, 1))
-    action(tmp_path / "a1.json", (0, 2), seed=1, settings={"train": {"seed": 1, "epochs": 9}})
+    others = {"objective": {"weight": 0.5}, "train": {"seed": 1, "epochs": 9}}
+    action(tmp_path / "a1.json", (0, 2), seed=1, settings=others)
     action(tmp_path / "b0.json", ())
     action(tmp_path / "b1.json", (), seed=1)
     text = compared(call, tmp_path / "a?.json", tmp_path / "b?.json")

@@ -14,7 +14,7 @@ from protocols.reid_pairs import load_pairs
 from tasks.action import ActionSettings
 from tasks.gait import GaitSettings
 from tasks.recipes import find_recipe, recipe_folder, recipe_names
-from tasks.reid import ReidSettings
+from tasks.reid_settings import ReidSettings
 
 # Which settings a folder's recipes fill.
 SETTINGS = {"action": ActionSettings, "gait": GaitSettings, "reid": ReidSettings}

@@ -13,7 +13,8 @@ from aclnet.data.store import Store, open_store
 from aclnet.prototype_task import PrototypeTask
 from aclnet.task import TrainingTask
 from tasks.base import build_network, run_info, weight_generator
-from tasks.reid import ReidAdapter, ReidSettings
+from tasks.reid import ReidAdapter
+from tasks.reid_settings import ReidSettings
 
 TRANSG = (
     "network={encoder: {name: transg, width: 8, heads: 2, layers: 1, positions: 5}, neck: none}",

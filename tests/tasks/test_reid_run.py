@@ -11,7 +11,7 @@ from aclnet.config import load_settings
 from aclnet.data.store import Store, open_store
 from aclnet.runlog import read_log
 from protocols.embeddings import load_embeddings
-from tasks.reid import ReidSettings
+from tasks.reid_settings import ReidSettings
 
 FILES = {
     "settings.yaml",

@@ -11,6 +11,7 @@ import numpy as np
 from protocols.distances import FloatArray
 from protocols.figures.cmc import draw_cmc
 from protocols.figures.identity_errors import draw_identity_errors
+from protocols.person_counts import BIOMETRICS
 from protocols.records import ResultRecord
 from protocols.reporting.figures.plan import (
     Drawing,
@@ -58,7 +59,9 @@ def _pairs(record: ResultRecord) -> Mapping[str, Any]:
     """Results by pair of the record's own rule; none where it is no record of re-ID."""
     main = cells_of(record).get("main", cells_of(record))
     pairs = main.get("pairs") if isinstance(main, Mapping) else None
-    return pairs if isinstance(pairs, Mapping) else {}
+    if record.rule == BIOMETRICS or not isinstance(pairs, Mapping):
+        return {}
+    return pairs
 
 
 def _curve(group: RunGroup, pair: str) -> FloatArray:

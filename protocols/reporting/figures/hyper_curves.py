@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -34,11 +35,23 @@ _SYMBOLS = {
 }
 """The paper's symbols of settings."""
 
-Curves = dict[tuple[str, str], list[RunEntry]]
-"""Runs by setting and by all other settings."""
-
 Place = tuple[str, str, str, str]
 """Fingerprint of the data, protocol, rule, streams."""
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """Runs that differ in one setting and the seed.
+
+    Attributes:
+        setting: Its dotted name.
+        rest: The other settings of the first run, by dotted name, as text.
+        runs: The runs.
+    """
+
+    setting: str
+    rest: Mapping[str, str]
+    runs: list[RunEntry]
 
 
 def plan_hyper_curves(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
@@ -47,24 +60,37 @@ def plan_hyper_curves(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
     Args:
         runs: All runs.
     """
-    swept: dict[Place, Curves] = {}
+    swept: dict[Place, list[_Sweep]] = {}
     for run in runs:
         record = run.record
         rule, mark, setting = record.rule.partition(_MARK)
         if mark and "top1" in record.metrics:
             place = (record.dataset.fingerprint, record.protocol, rule, record.stream)
-            rest = _without(record, setting)
-            swept.setdefault(place, {}).setdefault((setting, rest), []).append(run)
+            _add(swept.setdefault(place, []), setting, run)
     for place, curves in swept.items():
         baseline = _like(runs, place, BASELINE)
-        first = next(iter(curves.values()))[0].record
+        first = curves[0].runs[0].record
         draw = partial(_draw, curves, baseline, _like(runs, place, first.objective))
         yield plan_of("settings", "accuracy by the value of a setting", first, draw)
 
 
-def _draw(curves: Curves, baseline: RunGroup | None, own: RunGroup | None) -> Drawing:
-    shown = [_curve(setting, members) for (setting, _), members in curves.items()]
-    members = [run for runs in curves.values() for run in runs]
+def _add(curves: list[_Sweep], setting: str, run: RunEntry) -> None:
+    """Put a run to the sweep that it belongs to, or begin one.
+
+    Compared are the settings that both records know, as a later version may know more.
+    """
+    rest = _without(run.record, setting)
+    for curve in curves:
+        both = curve.rest.keys() & rest.keys()
+        if curve.setting == setting and all(curve.rest[name] == rest[name] for name in both):
+            curve.runs.append(run)
+            return
+    curves.append(_Sweep(setting, rest, [run]))
+
+
+def _draw(curves: Sequence[_Sweep], baseline: RunGroup | None, own: RunGroup | None) -> Drawing:
+    shown = [_curve(curve.setting, curve.runs) for curve in curves]
+    members = [run for curve in curves for run in curve.runs]
     record = members[0].record
     rates = None if baseline is None else [run.record.metrics["top1"] for run in baseline.runs]
     name = objective_label(BASELINE)
@@ -118,17 +144,20 @@ def _value(settings: Mapping[str, Any], setting: str) -> Any:
     return value
 
 
-def _without(record: ResultRecord, setting: str) -> str:
-    """All settings but one, the seed and the place of the data, as text."""
-    left = {setting, "train.seed", "data.path"}
+def _without(record: ResultRecord, setting: str) -> dict[str, str]:
+    """All settings but one, the seed and the place of the data, by dotted name, as text."""
+    flat: dict[str, str] = {}
 
-    def walk(value: Any, name: str) -> Any:
+    def walk(value: Any, name: str) -> None:
         if isinstance(value, Mapping):
-            inner = {key: f"{name}.{key}" if name else str(key) for key in value}
-            return {key: walk(value[key], path) for key, path in inner.items() if path not in left}
-        return value
+            for key, item in value.items():
+                walk(item, f"{name}.{key}" if name else str(key))
+        else:
+            flat[name] = json.dumps(value)
 
-    return json.dumps(walk(record.settings, ""), sort_keys=True)
+    walk(record.settings, "")
+    left_out = {setting, "train.seed", "data.path"}
+    return {name: text for name, text in flat.items() if name not in left_out}
 
 
 def _like(runs: Sequence[RunEntry], place: Place, objective: str) -> RunGroup | None:

@@ -119,7 +119,7 @@ def leading(groups: Sequence[RunGroup]) -> RunGroup:
 
 
 def of_objectives(groups: Sequence[RunGroup], like: RunGroup) -> tuple[RunGroup, ...]:
-    """One group an objective, of the streams of ``like`` where it has them, else of its own.
+    """One group an objective, of the streams of ``like`` where it has them; ``like`` last.
 
     Args:
         groups: Groups that were tested alike.
@@ -133,8 +133,8 @@ def of_objectives(groups: Sequence[RunGroup], like: RunGroup) -> tuple[RunGroup,
             same and chosen[objective].record.stream != like.record.stream
         ):
             chosen[objective] = group
-    chosen[like.record.objective] = like
-    return tuple(chosen.values())
+    chosen.pop(like.record.objective, None)
+    return (*chosen.values(), like)
 
 
 def group_label(group: RunGroup) -> str:

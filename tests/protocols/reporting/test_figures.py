@@ -176,9 +176,12 @@ def test_a_panel_a_setting_values_in_rising_order_seeds_apart() -> None:
 
 
 def test_values_of_another_recipe_are_another_panel() -> None:
-    runs = [swept("overlap", 1, 0.5), swept("overlap", 1, 0.9, clip={"frames": 8})]
+    runs = [swept("overlap", 1, 0.5, clip={"frames": f}) for f in (8, 9)]
     _, axes, _ = only(plan_hyper_curves, runs)
     assert len(axes) == 2
+    # A setting that only one of the records knows came later.
+    _, axes, _ = only(plan_hyper_curves, [*runs[:1], swept("overlap", 2, 0.5)])
+    assert len(axes) == 1
 
 
 def test_evolution_shows_objectives_of_the_same_samples_and_epochs() -> None:
@@ -281,6 +284,23 @@ def test_det_by_objective_and_condition_and_the_scores_behind_it() -> None:
     curve = (runs[0].record.cells or {})["det"]["all"]
     place = curve["threshold"].index(mark.get_xdata()[0])
     assert curve["fmr"][place] == pytest.approx(eer / 100, abs=0.03)
+
+
+def test_pairs_of_re_identification_are_kept_apart() -> None:
+    record = biometrics_run("acl", 0).record
+    cells = record.cells or {}
+    parts = {
+        name: {kind: {name: cells[kind][name]} for kind in ("det", "histogram")}
+        for name in ("nm", "cl")
+    }
+    metrics = {"eer/nm": 0.4, "eer/cl": 0.3}
+    fields: dict[str, Any] = {"task": "reid", "protocol": "casia_b", "rule": "biometrics"}
+    runs = [run("r.json", {"pairs": parts}, metrics=metrics, **fields)]
+    by_pair, scores = plan_biometrics(runs)
+    labels = [str(line.get_label()) for line in by_pair.draw()[0].axes[0].lines]
+    assert labels == ["nm (EER 40.0 %)", "cl (EER 30.0 %)", "equal rates"]
+    assert "pair nm alone" in scores.draw()[1]
+    assert not list(plan_cmc(runs))
 
 
 @pytest.mark.slow

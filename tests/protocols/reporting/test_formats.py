@@ -64,6 +64,21 @@ def test_markdown_links_figures_and_names_what_was_passed_over(tmp_path: Path) -
     assert "- x\\_y.json: no record" in text
 
 
+def test_latex_names_figures_from_where_it_lies(tmp_path: Path) -> None:
+    drawn = ReportFigure(
+        "f-1", f"Title {NASTY}", NASTY, "gait", (), "<svg/>", tmp_path / "pics" / "a_b.png"
+    )
+    vector_only = ReportFigure("g", "No bitmap", "", "gait", (), "<svg/>", None)
+    report = Report((), (drawn, vector_only), (), ())
+    text = render_document(report, tmp_path / "out")
+    # Without an ending, LaTeX takes the PDF beside the bitmap.
+    assert r"\includegraphics{\detokenize{../pics/a_b}}" in text
+    assert escape(NASTY) in text
+    assert r"\label{fig:f-1}" in text
+    assert text.count(r"\begin{figure}") == 1
+    assert "includegraphics" not in render_document(report)
+
+
 @given(st.text())
 def test_escaped_text_cannot_leave_its_cell(text: str) -> None:
     escaped = escape(text)
@@ -87,11 +102,24 @@ def test_latex_has_booktabs_and_whole_rows() -> None:
     assert text.count(r"\begin{") == text.count(r"\end{")
 
 
+def a_figure(folder: Path) -> ReportFigure:
+    """A figure wider than a page of paper, as PNG and PDF."""
+    pytest.importorskip("matplotlib", reason="figures need matplotlib")
+    from matplotlib.figure import Figure
+
+    from protocols.figures.saving import save_figure
+
+    figure = Figure(figsize=(12, 3))
+    figure.add_subplot().plot([0, 1])
+    svg, png, _ = save_figure(figure, folder / "a-figure", ("svg", "png", "pdf"))
+    return ReportFigure("a-figure", f"Figure {NASTY}", NASTY, "gait", (), svg, png)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
 def test_latex_compiles(tmp_path: Path) -> None:
-    folders = {"nasty": Report((nasty_table(),), (), (), ())}
-    write_report(folders["nasty"], tmp_path / "nasty", ["latex"])
+    figures = (a_figure(tmp_path / "nasty" / "figures"),)
+    write_report(Report((nasty_table(),), figures, (), ()), tmp_path / "nasty", ["latex"])
     (tmp_path / "none").mkdir()
     assert (
         main(

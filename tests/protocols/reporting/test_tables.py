@@ -272,7 +272,7 @@ def test_cost_comes_from_its_records() -> None:
     entry = run("c.json", intervals={}, metrics={"parameters": 3_728_796, "flops": 14.84e9})
     cost = RunEntry("c.json", entry.record.model_copy(update={"task": "cost"}))
     (row,) = cost_table([entry, cost]).rows
-    assert [cell.text for cell in row.cells[:2]] == ["3.73", "14.84"]
+    assert [cell.text for cell in row.cells[:2]] == ["3.73", "14.840"]
 
 
 @pytest.mark.skipif(not RESULTS.is_dir(), reason="no committed results beside the tests")
