@@ -13,7 +13,7 @@ from protocols.confusion import ClassConfusion, confused_with
 from protocols.distances import FloatArray, IntArray
 from protocols.exclusion import BoolArray
 from protocols.outcomes import Outcomes
-from protocols.statistics import bootstrap_interval, wilson_interval
+from protocols.statistics import bootstrap_interval, spread_at_end, wilson_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +90,10 @@ class ClassTable:
         """Intervals for top1, top5, mean_class and each top1/<subset>.
 
         With two persons or more: percentile bootstrap over persons; a sample of unknown person is
-        a person of its own, and a class or subset that a resample lacks does not count in it.
-        Otherwise Wilson intervals, which take samples as independent; mean_class then has none.
+        a person of its own, and a class or subset that a resample lacks does not count in it. A
+        rate of 0 or 1 has the interval of :func:`protocols.statistics.spread_at_end`, since every
+        resample says the same. Otherwise Wilson intervals, which take samples as independent;
+        mean_class then has none.
 
         Args:
             generator: Draws the persons.
@@ -121,8 +123,16 @@ class ClassTable:
             successes, trials, generator, statistic=rates, draws=draws, confidence=confidence
         )
         low, high = ends
-        named = enumerate([*names, "mean_class"])
-        return {name: (float(low[i]), float(high[i])) for i, name in named if np.isfinite(low[i])}
+        observed = rates(successes.sum(axis=0)[None], trials.sum(axis=0)[None])[0]
+        tried = trials[:, : len(names)] > 0
+        units = [*tried.sum(axis=0).tolist(), size]  # people that a rate is of
+        return {
+            name: spread_at_end(
+                (float(low[i]), float(high[i])), float(observed[i]), units[i], confidence
+            )
+            for i, name in enumerate([*names, "mean_class"])
+            if np.isfinite(low[i])
+        }
 
     def _cells(self) -> tuple[list[str], BoolArray, BoolArray]:
         """Metrics that are plain shares: their names, (R, N) hits and (R, N) samples counted."""

@@ -22,7 +22,7 @@ Rows = npt.NDArray[np.float32]
 
 def expand(
     probe: npt.ArrayLike,
-    gallery: npt.ArrayLike,
+    gallery: npt.ArrayLike | None = None,
     *,
     k: int = 5,
     alpha: float = 3.0,
@@ -38,15 +38,16 @@ def expand(
 
     Args:
         probe: (P, D) numbers, read as float32, no row all zeros.
-        gallery: (G, D) likewise, G >= 1.
-        k: Rows that are averaged, the row itself among them; cut to P + G.
+        gallery: (G, D) likewise, G >= 1. None: the probes are the gallery too, and each counts as
+            a neighbour once.
+        k: Rows that are averaged, the row itself among them; cut to all there are.
         alpha: Exponent of the weights, at least 0; 0 is the plain mean.
         times: How often this is done, each time from the last result.
         device: Where FAISS finds the neighbours: ``auto``, ``cpu`` or ``gpu``.
         block_bytes: Working memory in bytes, beside input, result and k neighbours a row.
 
     Returns:
-        (P, D) and (G, D) float32.
+        (P, D) and (G, D) float32; without a gallery the probes twice.
 
     Raises:
         ValueError: A setting is out of its range, or as :func:`protocols.retrieval.search`.
@@ -55,10 +56,12 @@ def expand(
     [[1.0, 0.0]]
     """
     check_expansion(k, alpha, times)
-    left, right = as_pair(probe, gallery, "cosine")
-    rows = np.concatenate([left.values, right.values])
+    left, right = as_pair(probe, probe if gallery is None else gallery, "cosine")
+    rows = left.values if gallery is None else np.concatenate([left.values, right.values])
     for _ in range(times):
         rows = _expand_once(rows, k, alpha, device, block_bytes)
+    if gallery is None:
+        return rows, rows
     return rows[: len(left)], rows[len(left) :]
 
 

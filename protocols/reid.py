@@ -18,7 +18,7 @@ from protocols.assignment import canonical
 from protocols.distances import METRICS, FloatArray, Metric
 from protocols.embeddings import Embeddings, TextArray
 from protocols.identification import Identification, identify
-from protocols.matrix_identification import identify_blocks
+from protocols.ranked_distances import identify_by_distances
 from protocols.reid_comparison import ReidComparison, compare_sets
 from protocols.reid_judgement import RANKS, judge_pair
 from protocols.reid_pairs import Pair, PairProtocol, load_pairs
@@ -28,11 +28,12 @@ from protocols.retrieval import Device
 from protocols.walks import check_directions, pool_walks
 
 Measuring = Callable[
-    [npt.NDArray[np.float32], npt.NDArray[np.float32], Metric],
+    [npt.NDArray[np.float32], npt.NDArray[np.float32] | None, Metric],
     Iterable[tuple[slice, FloatArray]],
 ]
 """Distances of (P, D) probes to a (G, D) gallery by blocks of probe rows, such as re-ranked ones
-(:func:`protocols.reranking.rerank`)."""
+(:func:`protocols.reranking.rerank`). The gallery is None where a set is looked for in itself: each
+sequence is then there once, not beside a copy of itself that would take a neighbour's place."""
 
 _BLOCK_BYTES = 256 * 2**20
 
@@ -151,14 +152,16 @@ def _identify(
     metric, device, precision = how
     deepest = max(depth, *RANKS)
     if measuring is not None:
-        return identify_blocks(
-            measuring(data.embedding[probe], data.embedding[gallery], metric),
+        stored = None if comparison.pair.same_set else data.embedding[gallery]
+        return identify_by_distances(
+            measuring(data.embedding[probe], stored, metric),
             person[probe],
             person[gallery],
             exclude=comparison.exclude,
             depth=deepest,
             ties=rule.ties,
             skip=comparison.skip,
+            block_bytes=_BLOCK_BYTES,
         )
     return identify(
         data.embedding[probe],

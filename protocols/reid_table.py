@@ -168,7 +168,10 @@ class ReidTable:
                 "rank1_hits": result.sums[:, 0].astype(int).tolist(),
             }
             if "mAP" in result.measures:
-                people["mAP_sums"] = np.round(result.sums[:, _at(result, "mAP")], 4).tolist()
+                # The rule may count other probes in mAP than in rank-1 (those without a mate).
+                column = result.measures.index("mAP")
+                people["mAP_trials"] = result.trials[:, column].astype(int).tolist()
+                people["mAP_sums"] = np.round(result.sums[:, column], 4).tolist()
             cells["pairs"][result.pair.name] = {
                 "metrics": result.metrics,
                 "cmc": [round(rate, 6) for rate in result.cmc.tolist() if np.isfinite(rate)],
@@ -187,8 +190,3 @@ class ReidTable:
             rows = [places[name] for name in result.people]
             sums[rows, column], trials[rows, column] = result.sums, result.trials
         return sums, trials
-
-
-def _at(result: PairResult, measure: str) -> int:
-    """Column of a measure."""
-    return result.measures.index(measure)

@@ -51,7 +51,7 @@ _HIT_BYTES = 64  # an entry of the gallery's encodings that a probe's encoding m
 
 
 class _Pieces(NamedTuple):
-    """What the blocks are made from; all rows are probes first, then gallery."""
+    """What the blocks are made from; all N rows are probes first, then gallery, or both at once."""
 
     probe: Points
     gallery: Points
@@ -62,7 +62,7 @@ class _Pieces(NamedTuple):
 
 def rerank(
     probe: npt.ArrayLike,
-    gallery: npt.ArrayLike,
+    gallery: npt.ArrayLike | None = None,
     *,
     k1: int = 20,
     k2: int = 6,
@@ -74,12 +74,13 @@ def rerank(
 ) -> DistanceBlocks:
     """Re-rank a gallery for every probe.
 
-    Probes are neighbours too: the distances depend on which probes are ranked together. Where the
-    probes are themselves gallery rows, each copy takes a place in the lists.
+    Probes are neighbours too: the distances depend on which probes are ranked together. Of a probe
+    that is given as a gallery row as well, each copy takes a place in the lists.
 
     Args:
         probe: (P, D) numbers, read as float32.
-        gallery: (G, D) numbers, read as float32, G >= 1.
+        gallery: (G, D) numbers, read as float32, G >= 1. None: the probes are the gallery too, and
+            each takes one place in the lists.
         k1: Neighbours that must be mutual, at least 1.
         k2: Encodings that are averaged, at least 1, which averages nothing.
         weight: Share of the original distance, 0..1 (the paper's lambda).
@@ -100,8 +101,9 @@ def rerank(
     (slice(0, 1, None), (1, 2), 1)
     """
     check_reranking(k1, k2, weight, form)
-    pair = as_pair(probe, gallery, metric)
-    pieces = _prepare(*pair, (k1, k2), form, device, block_bytes)
+    own, stored = as_pair(probe, probe if gallery is None else gallery, metric)
+    points = own if gallery is None else _joined(own, stored)
+    pieces = _prepare(points, own, stored, (k1, k2), form, device, block_bytes)
     return _blocks(pieces, weight, block_bytes)
 
 
@@ -122,7 +124,18 @@ def check_reranking(k1: int, k2: int, weight: float, form: str) -> None:
         )
 
 
+def _joined(probe: Points, gallery: Points) -> Points:
+    """The rows of both, probes first."""
+    return Points(
+        np.concatenate([probe.values, gallery.values]),
+        np.concatenate([probe.lengths, gallery.lengths]),
+        probe.metric,
+        probe.centre,
+    )
+
+
 def _prepare(
+    points: Points,
     probe: Points,
     gallery: Points,
     lists: tuple[int, int],
@@ -130,15 +143,12 @@ def _prepare(
     device: Device,
     block_bytes: int,
 ) -> _Pieces:
-    """Neighbours, encodings and the inverted lists of the gallery's encodings."""
+    """Neighbours, encodings and the inverted lists of the gallery's encodings.
+
+    The probes are the first of the points, the gallery the last.
+    """
     k1, k2 = lists
     count = len(probe)
-    points = Points(
-        np.concatenate([probe.values, gallery.values]),
-        np.concatenate([probe.lengths, gallery.lengths]),
-        probe.metric,
-        probe.centre,
-    )
     wide = k1 + 1 if form == "matrix" else k1
     near = search(
         points.values,
@@ -158,7 +168,7 @@ def _prepare(
         farthest=farthest,
         block_bytes=block_bytes,
     )
-    inverted = encoding[count:].T.tocsr()
+    inverted = encoding[len(points) - len(gallery) :].T.tocsr()
     own_farthest = None if farthest is None else farthest[:count]
     return _Pieces(probe, gallery, encoding[:count], inverted, own_farthest)
 

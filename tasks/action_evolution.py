@@ -91,7 +91,7 @@ def evolution(
 
     records: dict[tuple[str, int], ResultRecord] = {}
     for trained in run_arms(
-        make_settings, chosen_arms(arms), seeds, runs, train_one, report=report
+        make_settings, chosen_arms(arms), seeds, runs, train_one, cache=cache, report=report
     ):
         record = evolution_record(trained, chosen, classes, command)
         record.write(results / f"evolution-{trained.arm}-seed{trained.seed}.json")

@@ -18,8 +18,9 @@ from aclnet.models.official import import_official
 from aclnet.task import Trainable
 from tasks.action import ActionAdapter, ActionSettings, HoldOutSettings
 from tasks.action_run import SCORES, ActionResult, make_record, render
-from tasks.base import Report, build_network, run_info, weight_generator
+from tasks.base import Report, run_info
 from tasks.data_sources import open_data
+from tasks.networks import build_network, weight_generator
 from tasks.run_folder import check_run_folder, start_run_folder, write_run_folder
 from tasks.run_records import RECORD
 

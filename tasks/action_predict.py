@@ -19,10 +19,10 @@ from aclnet.data.sample import Sample, StoreInfo
 from aclnet.engine import BEST
 from aclnet.models import SkeletonNetwork
 from tasks.action import ActionSettings
-from tasks.action_reading import Preparation, Reading
 from tasks.action_windows import Cutting, Persons, Window, window_store
-from tasks.base import load_run
 from tasks.clips import ClipInput
+from tasks.networks import load_run
+from tasks.reading import Preparation, Reading
 from tasks.run_folder import RunInfo, require_run
 from tasks.scoring import Scored, score
 
@@ -112,7 +112,7 @@ class Predictor:
             prepare: as `aclnet.data.convert`; by default as the run's data were converted, and
                 nothing for a store.
             **reading: passed to `aclnet.data.formats.read` (`format`, `layout`, `fps`, a reader's
-                own); what is not given is as in the run's settings (`tasks.action_reading`), None
+                own); what is not given is as in the run's settings (`tasks.reading`), None
                 leaves one of those out.
 
         Returns:

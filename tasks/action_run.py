@@ -18,9 +18,10 @@ from protocols.classification import evaluate_classes
 from protocols.records import ResultRecord
 from protocols.tables import render_classification
 from tasks.action import ActionAdapter, ActionSettings
-from tasks.base import Report, load_run
+from tasks.base import Report
 from tasks.data_sources import open_data
 from tasks.environment import describe_environment
+from tasks.networks import load_run
 from tasks.run_folder import require_run
 from tasks.run_records import RECORD, dataset_reference, recorded_seconds
 from tasks.training_run import going_on, train_on_data

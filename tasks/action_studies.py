@@ -17,9 +17,10 @@ from protocols.exclusion import BoolArray
 from protocols.records import ResultRecord
 from tasks.action import ActionAdapter, ActionSettings
 from tasks.action_run import make_record, open_run
-from tasks.base import Report, build_objective, fill_part, load_run, weight_generator
+from tasks.base import Report
 from tasks.class_bodies import class_bodies
 from tasks.environment import describe_environment
+from tasks.networks import build_objective, fill_part, load_run, weight_generator
 from tasks.run_records import read_record, recorded_seconds
 
 OCCLUDED = ("left_arm", "right_arm", "two_hands", "two_legs", "trunk")

@@ -56,7 +56,7 @@ def study(
     records: dict[tuple[str, int], ResultRecord] = {}
     chosen = chosen_arms(arms)
     for arm, seed, folders in run_arms(
-        make_settings, chosen, seeds, runs, train_one, report=report, folds=folds
+        make_settings, chosen, seeds, runs, train_one, cache=cache, report=report, folds=folds
     ):
         records[arm, seed] = _joined(folders)
         records[arm, seed].write(results / f"{arm}-seed{seed}.json")

@@ -56,7 +56,9 @@ def sweep(
     short = setting.rpartition(".")[2]
     arms = {f"{short}={value}": (f"{setting}={value}",) for value in values}
     records: dict[tuple[str, int], ResultRecord] = {}
-    for arm, seed, (run,) in run_arms(make_settings, arms, seeds, runs, train_one, report=report):
+    for arm, seed, (run,) in run_arms(
+        make_settings, arms, seeds, runs, train_one, cache=cache, report=report
+    ):
         records[arm, seed] = _marked(read_record(run), setting, command)
         records[arm, seed].write(results / f"{arm}-seed{seed}.json")
     return summary(records)

@@ -1,8 +1,8 @@
 """What every task answers, and the training that they share.
 
 A task adapter says which samples train, how they are labelled, how the network is watched and how
-it is judged. Everything else (building the network and its objective, the loop, the run folder) is
-here, once, so that a further task is one new file with a settings class and an adapter.
+it is judged. Everything else (the loop, the run folder; `tasks.networks`: the network and its
+objective) is shared, so that a further task is one new file with a settings class and an adapter.
 
 A run folder (`tasks.run_folder`) holds `settings.yaml`, `run.json` (classes, layout, data),
 `log.jsonl`, `checkpoint.pt`, and what the task adds (gait: `embeddings.npz`, `record.json`).
@@ -20,30 +20,19 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from aclnet.checkpoint import load_checkpoint
-from aclnet.config import dump_settings, load_settings
+from aclnet.config import dump_settings
 from aclnet.data.store import Store
-from aclnet.engine import BEST, CHECKPOINT, FitResult, fit
+from aclnet.engine import FitResult, fit
 from aclnet.launch import make_fabric
-from aclnet.losses.objective import Objective
-from aclnet.models import SkeletonNetwork, build_encoder
-from aclnet.run_state import load_weights
+from aclnet.models import SkeletonNetwork
 from aclnet.samplers import IdentitySampler, Sampler, ShuffleSampler
-from aclnet.seeding import derive_seed
-from aclnet.skeleton import layout_from_dict
 from aclnet.task import Trainable, TrainingTask
 from aclnet.train_settings import TrainSettings
 from tasks.clip_source import ClipSource
 from tasks.clips import ClipInput, Rows
 from tasks.continuation import reached_epoch
-from tasks.run_folder import (
-    RUN_INFO,
-    SETTINGS,
-    RunInfo,
-    read_run_info,
-    require_run,
-    write_run_folder,
-)
+from tasks.networks import build_network, build_objective, fill_best, weight_generator
+from tasks.run_folder import RunInfo, write_run_folder
 from tasks.settings import TaskSettings
 
 Report = Callable[[str], None]
@@ -135,54 +124,6 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     return ClipSource(store, labels, sampler, adapter.clip_input, seed)
 
 
-def build_network(
-    settings: TaskSettings, info: RunInfo, clip_input: ClipInput, generator: torch.Generator
-) -> SkeletonNetwork:
-    """The untrained network.
-
-    Args:
-        settings: of the encoder, the neck and the dropout.
-        info: the classes.
-        clip_input: joints and channels of the clips, bodies of each class.
-        generator: source of the initial weights (see `weight_generator`).
-
-    Raises:
-        ValueError: the settings do not fit the data.
-    """
-    encoder = build_encoder(
-        settings.network.encoder, clip_input.layout, clip_input.channels, generator
-    )
-    classes = len(info.classes) * clip_input.bodies.count
-    network = settings.network
-    return SkeletonNetwork(encoder, classes, network.neck, network.dropout, generator)
-
-
-def build_objective(
-    settings: TaskSettings, network: SkeletonNetwork, generator: torch.Generator
-) -> Objective:
-    """The objective for a network.
-
-    Raises:
-        ValueError: the objective wants a graph feature of an encoder that has none.
-    """
-    encoder, feature_dim = network.encoder, network.classifier.in_features
-    if settings.objective.feature == "graph":
-        graph_dim = encoder.graph_dim
-        if not isinstance(graph_dim, int):
-            raise ValueError(
-                f"objective.feature=graph needs an encoder that learns a joint graph, and "
-                f"{settings.network.encoder.name} does not: choose affinity_gcn, or set "
-                "objective.feature=pooled"
-            )
-        feature_dim = graph_dim
-    return Objective(settings.objective, network.classifier.out_features, feature_dim, generator)
-
-
-def weight_generator(seed: int) -> torch.Generator:
-    """The source of all initial weights of a run: first the network's, then the objective's."""
-    return torch.Generator().manual_seed(derive_seed("weights", seed))
-
-
 def run_info(adapter: TaskAdapter[Any]) -> RunInfo:
     """What the run of an adapter must remember of its data."""
     info = adapter.store.info
@@ -239,7 +180,8 @@ def train(
         The trained network in evaluation mode, and what the loop says of the run.
 
     Raises:
-        ValueError: settings, data and checkpoint do not fit.
+        ValueError: settings, data and checkpoint do not fit, or the best epoch shall be kept and
+            no evaluation named one.
         NonFiniteLossError: a loss was not finite; the message names the samples.
         Interrupted: stopped by Ctrl-C or SIGTERM; the message says how to go on.
     """
@@ -276,27 +218,9 @@ def train(
         # Only now is it known that a run that went on was given its own settings.
         write_run_folder(run, settings, info)
     best = adapter.train_settings().keep_best
-    if best is not None and fabric.is_global_zero and (run / BEST).is_file():
-        fill_part(run / BEST, network)
-        network.eval()
+    if best is not None and fabric.is_global_zero:
+        fill_best(run, best, network)
     return network, result
-
-
-def fill_part(path: Path, module: nn.Module, part: str = "network") -> None:
-    """Fill a network, or an objective, with its weights and state in a checkpoint.
-
-    Args:
-        path: the checkpoint.
-        module: what to fill.
-        part: "network" or "objective".
-
-    Raises:
-        ValueError: the file is damaged, or its weights are of another model.
-    """
-    saved = load_checkpoint(path).get("task", {})
-    start = f"{part}."
-    own = {name[len(start) :]: value for name, value in saved.items() if name.startswith(start)}
-    load_weights(module, own, path)
 
 
 def _position(run: Path, begun: int | None, epochs: int) -> Iterator[str]:
@@ -307,32 +231,6 @@ def _position(run: Path, begun: int | None, epochs: int) -> Iterator[str]:
         yield f"the training in {run} has ended after {epochs} epochs; it is only evaluated again"
     else:
         yield f"going on in epoch {begun} of {epochs}"
-
-
-def load_run(
-    run: Path, settings_class: type[SettingsT], *, best: bool = False
-) -> tuple[SettingsT, RunInfo, SkeletonNetwork, ClipInput]:
-    """A trained run: its settings, what it was trained on, its network, its input.
-
-    Args:
-        run: the run's folder.
-        settings_class: the task's settings.
-        best: take the weights of the epoch that was best in validation, not the last epoch's.
-
-    Raises:
-        ValueError: the folder is no run, has no checkpoint yet, or its parts do not fit.
-    """
-    require_run(run)
-    settings = load_settings(settings_class, run / SETTINGS)
-    info = read_run_info(run)
-    layout = layout_from_dict(info.layout, f"{run / RUN_INFO}: layout")
-    clip_input = ClipInput(settings.clip, layout, info.channels)
-    network = build_network(settings, info, clip_input, weight_generator(settings.train.seed))
-    try:
-        fill_part(run / (BEST if best else CHECKPOINT), network)
-    except ValueError as error:
-        raise ValueError(f"{error}; was {run / SETTINGS} or {RUN_INFO} edited?") from None
-    return settings, info, network.eval(), clip_input
 
 
 def label_rows(names: np.ndarray[Any, Any], classes: tuple[str, ...]) -> Rows:

@@ -13,8 +13,21 @@ from aclnet.engine import CHECKPOINT
 from tasks.run_folder import RUN_INFO, RunInfo, read_run_info
 from tasks.settings import TaskSettings
 
-_SHAPING = ("clip", "network", "objective", "sampler", "transg", "people")
-_SHAPING_FIELDS = {"data": ("min_frames",), "sequences": ("border_frames", "training")}
+_SHAPING = (
+    "clip",
+    "network",
+    "objective",
+    "sampler",
+    "transg",
+    "people",
+    "prototype_every",
+)
+_SHAPING_BEST = ("select", "rule", "pairs", "protocol")
+_SHAPING_FIELDS = {
+    "data": ("min_frames",),
+    "sequences": ("border_frames", "training", "cutting"),
+}
+_SHAPING_BEST_FIELDS = ("windows", "stride", "mirror", "feature", "normalise")
 _KEPT = {
     "task": "the task",
     "fingerprint": "the data",
@@ -30,7 +43,7 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
 
     What shapes the weights must be the same: clips, network, objective, sampler and data. The
     training loop itself compares its own settings (`aclnet.run_state`). How the embeddings are
-    made and judged may change.
+    made and judged may change, unless it decides which epoch is the best and is tested.
 
     Args:
         run: the run's folder.
@@ -49,7 +62,7 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
     checkpoint = load_checkpoint(path)
     before = yaml.safe_load(checkpoint.get("recipe", "")) or {}
     now = settings.model_dump(mode="json")
-    found = list(differences(_shaping(before), now))
+    found = list(differences(_shaping(before, now.get("select") == "best"), now))
     if found:
         place, old, new = found[0]
         raise ValueError(
@@ -62,10 +75,23 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
     return int(checkpoint.get("state", {}).get("epoch", 1))
 
 
-def _shaping(before: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that shape the weights."""
-    shaping = {part: before[part] for part in _SHAPING if part in before}
+def _shaping(before: Mapping[str, Any], best: bool) -> dict[str, Any]:
+    """The settings that shape the weights.
+
+    Args:
+        before: those that the run was begun with.
+        best: whether the best epoch shall be tested, and what decides which one it is counts too.
+            A run begun for its last epoch has not kept the best so far, and may not change to it.
+    """
+    sequences = before.get("sequences", {})
+    parts = (*_SHAPING, *_SHAPING_BEST) if best else _SHAPING
+    shaping = {part: before[part] for part in parts if part in before}
     fields = dict(_SHAPING_FIELDS)
+    # TranSG's prototypes are made of the sequences, wherever training clips are taken from.
+    if best or sequences.get("training") == "fixed" or before.get("transg") is not None:
+        fields["sequences"] = (*fields["sequences"], "stride")
+    if best:
+        fields["embed"] = _SHAPING_BEST_FIELDS
     if before.get("people") == "same":
         # Held-out recordings do not train, while the people who do stay the same.
         fields["identities"] = ("validation",)

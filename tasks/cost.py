@@ -26,10 +26,10 @@ from aclnet.prototype_task import PrototypeTask
 from aclnet.skeleton import load_layout
 from aclnet.stepper import Stepper
 from aclnet.task import Trainable, TrainingTask
-from tasks.base import build_network, build_objective, weight_generator
 from tasks.clips import ClipInput
 from tasks.cost_clips import ClipKind
 from tasks.environment import describe_environment
+from tasks.networks import build_network, build_objective, weight_generator
 from tasks.reid_settings import ReidSettings
 from tasks.run_folder import RunInfo
 from tasks.settings import TaskSettings

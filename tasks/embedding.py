@@ -34,6 +34,7 @@ class EmbedSettings(Settings):
             square roots of the class probabilities, so that the cosine of two samples is the
             Bhattacharyya coefficient of what the classifier says of them. Only where the tested
             people are those who trained does the last one make sense.
+        normalise: give unit embeddings; without it the plain mean, as TranSG compares its features.
         batch_size: clips embedded at once.
     """
 
@@ -41,6 +42,7 @@ class EmbedSettings(Settings):
     stride: int = Field(default=30, ge=1)
     mirror: bool = True
     feature: Literal["embedding", "pooled", "posterior"] = "embedding"
+    normalise: bool = True
     batch_size: int = Field(default=256, ge=1)
 
 
@@ -52,7 +54,7 @@ def embed(
     settings: EmbedSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """One unit-length embedding a sample: the mean over its windows' unit embeddings, normalised.
+    """One embedding a sample: the mean over its windows' embeddings, of unit length if asked for.
 
     Args:
         network: put into evaluation mode for the call and given back as it was.
@@ -84,15 +86,18 @@ def embed(
         for first in range(0, len(owner), settings.batch_size):
             part = slice(first, first + settings.batch_size)
             clips = clip_input.stored(store, owner[part], frames[part]).to(device)
-            vectors = _unit_feature(network, clip_input.prepare(clips), settings.feature)
+            vectors = _feature(network, clip_input.prepare(clips), settings)
             if settings.mirror:
                 mirrored = clip_input.prepare_mirrored(clips)
-                vectors = vectors + _unit_feature(network, mirrored, settings.feature)
+                vectors = (vectors + _feature(network, mirrored, settings)) / 2
             # Added up on the CPU, where the order of the sum does not change from run to run.
             sums.index_add_(0, torch.from_numpy(owner[part]), vectors.cpu())
             if progress is not None:
                 progress(min(first + settings.batch_size, len(owner)), len(owner))
-    return functional.normalize(sums, dim=1).numpy()
+    if settings.normalise:
+        return functional.normalize(sums, dim=1).numpy()
+    counts = torch.from_numpy(np.bincount(owner, minlength=len(store)))
+    return (sums / counts[:, None]).numpy()
 
 
 @contextmanager
@@ -107,12 +112,13 @@ def evaluating(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _unit_feature(network: SkeletonNetwork, clips: Tensor, feature: str) -> Tensor:
+def _feature(network: SkeletonNetwork, clips: Tensor, settings: EmbedSettings) -> Tensor:
+    """What is compared of clips (N, M, T, V, C): (N, D) float32."""
     output = network(clips)
-    if feature == "posterior":
+    if settings.feature == "posterior":
         return torch.sqrt(functional.softmax(output.logits.float(), dim=1))
-    vectors = output.embedding if feature == "embedding" else output.pooled
-    return functional.normalize(vectors.float(), dim=1)
+    vectors = output.embedding if settings.feature == "embedding" else output.pooled
+    return functional.normalize(vectors.float(), dim=1) if settings.normalise else vectors.float()
 
 
 def labelled(vectors: npt.NDArray[np.float32], samples: Store) -> Embeddings:

@@ -12,7 +12,7 @@ from protocols.biometrics import evaluate_biometrics
 from protocols.biometrics_text import render_biometrics
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.records import ResultRecord
-from tasks.base import Report, load_run
+from tasks.base import Report
 from tasks.biometrics import (
     LEAST_PEOPLE,
     BiometricsQuery,
@@ -28,6 +28,7 @@ from tasks.biometrics import (
 )
 from tasks.data_sources import open_data
 from tasks.gait import GaitAdapter, GaitSettings
+from tasks.networks import load_run
 from tasks.run_embeddings import on_best_device, run_embeddings
 from tasks.run_folder import SETTINGS
 

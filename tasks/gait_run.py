@@ -13,11 +13,12 @@ from protocols.embeddings import Embeddings
 from protocols.records import DatasetReference, ResultRecord
 from protocols.tables import render_gait
 from protocols.view_table import GaitTable
-from tasks.base import Report, load_run
+from tasks.base import Report
 from tasks.data_sources import open_data, without_short
 from tasks.embedding import embed, labelled
 from tasks.environment import describe_environment
 from tasks.gait import GaitAdapter, GaitSettings
+from tasks.networks import load_run
 from tasks.run_embeddings import (
     BASELINE,
     BASELINE_RECORD,

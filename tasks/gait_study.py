@@ -51,7 +51,9 @@ def study(
     arms = chosen_arms(objectives, "objective")
     floor: dict[tuple[str, int], ResultRecord] = {}
     learned: dict[tuple[str, int], ResultRecord] = {}
-    for arm, seed, (run,) in run_arms(make_settings, arms, seeds, runs, train_one, report=report):
+    for arm, seed, (run,) in run_arms(
+        make_settings, arms, seeds, runs, train_one, cache=cache, report=report
+    ):
         # The bone lengths learn nothing: every objective has the same, and one a seed is kept.
         floor[BASELINE, seed] = read_record(run, BASELINE_RECORD)
         learned[arm, seed] = read_record(run)

@@ -51,8 +51,8 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
 
     Raises:
         ValueError: samples without identity, people who cannot be divided, no training recordings
-            in the data's split, a pair without probe or gallery, or a rule that needs a take or a
-            camera of data without them.
+            in the data's split, nobody held out where the best epoch shall be tested, a pair
+            without probe or gallery, or a rule that needs a take or a camera of data without them.
     """
 
     task = "reid"
@@ -83,6 +83,12 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             if settings.people == "strangers"
             else divide_recordings(self.store, settings.identities)
         )
+        if settings.select == "best" and not self.division.validation.any():
+            raise ValueError(
+                f"data set {self.store.info.name}: select: best needs recordings that are held "
+                "out, and there are none (with people: same somebody must have two that train): "
+                "change identities.validation, or set select=last"
+            )
         self._check_pairs()
 
     @property
@@ -104,8 +110,8 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
     def training_samples(self) -> tuple[Store, Rows]:
         """The recordings that train, or their sequences, and who walks in each."""
         store = self.store.select(self.division.train)
-        if self.settings.sequences.training == "fixed":
-            store = self._sequences(self.division.train)
+        if self.settings.sequences.training != "anywhere":
+            store = self._sequences(self.division.train, train=True)
         return store, label_rows(store.index["identity"].to_numpy(), self.classes)
 
     @cached_property
@@ -114,6 +120,9 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
         tested = self.store.select(self.division.test & np.any([*self._members.values()], axis=0))
         cut = cut_sequences(tested, self.settings.clip, self.settings.sequences)
         self.dropped["left_over_frames"] = cut.left_over
+        if self.settings.sequences.cutting is not None:  # of the tested recordings alone
+            self.dropped["test_border_frames"] = cut.border_frames
+            self.dropped["test_short"] = cut.short
         return cut.store
 
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
@@ -130,7 +139,7 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             found_there = self.evaluate(probes).metrics  # rule sge knows no mAP
             names = [name for name in ("rank1", "mAP") if name in found_there]
             return {f"validation/{name}": found_there[name] for name in names}
-        known = self.embeddings(network, self._sequences(self.division.train))
+        known = self.embeddings(network, self._sequences(self.division.train, train=True))
         found = identify(
             probes.embedding,
             known.embedding,
@@ -174,7 +183,7 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
 
     def bone_length_embeddings(self) -> Embeddings:
         """Standardised bone lengths of the test sequences, the floor to beat."""
-        train = self._sequences(self.division.train)
+        train = self._sequences(self.division.train, train=True)
         lengths = standardised_bone_lengths(train, self.test_sequences)
         return self.labelled(lengths, self.test_sequences)
 
@@ -192,7 +201,7 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
 
     def _prototype_clips(self) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
         """All training sequences, prepared as in inference, with their classes, in blocks."""
-        store = self._sequences(self.division.train)
+        store = self._sequences(self.division.train, train=True)
         store = store.select(np.arange(0, len(store), self.settings.prototype_every))
         labels = label_rows(store.index["identity"].to_numpy(), self.classes)
         size, clip = self.settings.embed.batch_size, self.settings.clip
@@ -221,11 +230,10 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             **dropped_counts(info),
         }
 
-    def _sequences(self, rows: Mask) -> Store:
-        """The sequences of some recordings."""
-        return cut_sequences(
-            self.store.select(rows), self.settings.clip, self.settings.sequences
-        ).store
+    def _sequences(self, rows: Mask, *, train: bool = False) -> Store:
+        """The sequences of some recordings, cut as those of the test or of the training."""
+        store, clip = self.store.select(rows), self.settings.clip
+        return cut_sequences(store, clip, self.settings.sequences, train=train).store
 
     def _check_pairs(self) -> None:
         """Refuse pairs without probe or gallery and rules without their labels, before training."""
@@ -237,11 +245,13 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
                 if (members & rows).any():
                     continue
                 there = ", ".join(sorted(set(self._set[rows].tolist()) - {""})[:6])
+                validating = role == "validating"
+                besides = ", or validate nobody with identities.validation=0" if validating else ""
                 raise ValueError(
                     f"data set {self.store.info.name}: no recording of the {role} people is of set "
                     f"{letter} ({self._protocol.field} {self._protocol.sets[letter]}) of protocol "
                     f"{self._protocol.name}; there are {there or 'none'}: choose pairs with "
-                    "-s pairs=..., or another protocol"
+                    f"-s pairs=..., or another protocol{besides}"
                 )
         tested = self.test_sequences
         labels = self.labelled(np.ones((len(tested), 1), dtype=np.float32), tested)

@@ -19,7 +19,7 @@ from protocols.reid_pairs import Pair, PairProtocol, load_pairs
 from protocols.reid_rules import ReidRule, reid_rule
 from protocols.reid_trials import pair_trials
 from protocols.trials import Trials, check_apart
-from tasks.base import Report, load_run
+from tasks.base import Report
 from tasks.biometrics import (
     LEAST_PEOPLE,
     BiometricsQuery,
@@ -33,6 +33,7 @@ from tasks.biometrics import (
     with_acquisition,
 )
 from tasks.data_sources import open_data
+from tasks.networks import load_run
 from tasks.reid import ReidAdapter
 from tasks.reid_settings import ReidSettings
 from tasks.run_embeddings import on_best_device, run_embeddings

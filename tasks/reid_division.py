@@ -14,6 +14,7 @@ from tasks.identities import (
     divide_identities,
     natural_key,
 )
+from tasks.sequences import cut_before
 
 TRAIN = "train"
 """The word in a sample's split that makes it a training sample, where the data say who trains."""
@@ -62,9 +63,11 @@ def divide_recordings(store: Store, settings: IdentitySettings) -> Division:
             share below 1 is one of the people who have two.
 
     Raises:
-        ValueError: no recording, or all, would train, or fewer than two people would.
+        ValueError: no recording, or all, would train, or fewer than two people would; somebody
+            shall be held out of windows that do not say which recording they are of.
     """
     identity = store.index["identity"].to_numpy().astype(np.str_)
+    _check_recordings(store, settings)
     train: Mask = np.array([TRAIN in words.split() for words in store.index["split"]])
     people = sorted(set(identity[train].tolist()), key=natural_key)
     if len(people) < 2 or train.all():
@@ -82,3 +85,14 @@ def divide_recordings(store: Store, settings: IdentitySettings) -> Division:
     tested = sorted(set(identity[~train].tolist()), key=natural_key)
     groups = IdentityGroups(tuple(people), tuple(spare[:count]), tuple(tested))
     return Division(groups, train & ~held, held, ~train)
+
+
+def _check_recordings(store: Store, settings: IdentitySettings) -> None:
+    """Refuse to hold out one of several windows of the same recording: it would be no test."""
+    unknown = bool((store.index["take"] == "").any())
+    if settings.validation and unknown and cut_before(store):
+        raise ValueError(
+            f"data set {store.info.name}: its windows were cut before and do not say which "
+            "recording they are of (no take), so a held-out one would have its like among those "
+            "that train: set identities.validation=0 (and select=last)"
+        )

@@ -22,7 +22,7 @@ from protocols.reid_text import render_reid
 from protocols.reranking import DistanceBlocks, rerank
 from tasks.reid_run import make_record
 from tasks.reid_settings import ReidSettings
-from tasks.run_embeddings import FOREIGN, embeddings_dataset, run_embeddings
+from tasks.run_embeddings import FOREIGN, embeddings_dataset, run_embeddings, saved_by
 from tasks.run_folder import SETTINGS
 from tasks.run_records import read_record
 
@@ -94,7 +94,7 @@ def evaluate_run(run: Path, query: ReidQuery, command: str) -> tuple[ResultRecor
         stream=before.stream,
         seed=before.seed,
         counts={k: n for k, n in before.counts.items() if k.startswith(("train", "dropped_"))},
-        settings={**settings.model_dump(mode="json"), **_asked(query)},
+        settings={**settings.model_dump(mode="json"), **_judged(table, query, settings)},
         command=command,
         seconds=before.seconds,
     )
@@ -104,6 +104,8 @@ def evaluate_run(run: Path, query: ReidQuery, command: str) -> tuple[ResultRecor
 def evaluate_file(path: Path, query: ReidQuery, command: str) -> tuple[ResultRecord, str]:
     """Evaluate anybody's embeddings of sequences (see `protocols.embeddings` for the file).
 
+    The embeddings that a run saved are judged by its protocol unless told otherwise.
+
     Returns:
         The record (objective `embeddings`), and the table as text.
 
@@ -111,7 +113,7 @@ def evaluate_file(path: Path, query: ReidQuery, command: str) -> tuple[ResultRec
         ValueError: the file cannot be read, or a set of a pair is not in it.
     """
     embeddings = load_embeddings(path)
-    protocol = load_pairs(query.protocol or ReidSettings.model_fields["protocol"].default)
+    protocol = load_pairs(query.protocol or _usual_protocol(path))
     table = _table(embeddings, protocol, query, "clean", None)
     dataset, known = embeddings_dataset(path)
     if not known:
@@ -123,7 +125,7 @@ def evaluate_file(path: Path, query: ReidQuery, command: str) -> tuple[ResultRec
         stream="",
         seed=None,
         counts={},
-        settings=_asked(query),
+        settings=_judged(table, query),
         command=command,
         seconds=0.0,
     )
@@ -153,12 +155,13 @@ def _measuring(query: ReidQuery) -> Measuring | None:
     if query.rerank is None and query.expand is None:
         return None
 
-    def measure(probe: Vectors, gallery: Vectors, metric: Metric) -> DistanceBlocks:
+    def measure(probe: Vectors, gallery: Vectors | None, metric: Metric) -> DistanceBlocks:
         if query.expand is not None:
             neighbours, exponent = query.expand
-            probe, gallery = expand(probe, gallery, k=neighbours, alpha=exponent)
+            probe, stored = expand(probe, gallery, k=neighbours, alpha=exponent)
+            gallery = None if gallery is None else stored
         if query.rerank is None:
-            return plain_distances(probe, gallery, metric)
+            return plain_distances(probe, probe if gallery is None else gallery, metric)
         k1, k2, weight = query.rerank
         return rerank(probe, gallery, k1=k1, k2=k2, weight=weight, metric=metric)
 
@@ -171,9 +174,33 @@ def plain_distances(probe: Vectors, gallery: Vectors, metric: Metric) -> Distanc
         yield block, to_distance(squared, metric)
 
 
-def _asked(query: ReidQuery) -> dict[str, Any]:
-    """The choices beyond the recipe that change figures."""
-    return {"rerank": query.rerank, "expand": query.expand}
+def _usual_protocol(path: Path) -> str:
+    """The protocol of the re-identification run that saved the file, or the default."""
+    info = saved_by(path)
+    if info is not None and info.task == "reid":
+        return load_settings(ReidSettings, path.parent / SETTINGS).protocol
+    return str(ReidSettings.model_fields["protocol"].default)
+
+
+def _judged(table: ReidTable, query: ReidQuery, own: ReidSettings | None = None) -> dict[str, Any]:
+    """What was evaluated, as settings of the record; metric and level are there already.
+
+    A record of one pair must not pass for a repeat of the run's own, while one that asks what the
+    run asked is one: what is as in its settings keeps their spelling.
+    """
+    pairs: Sequence[str] | None = [result.pair.name for result in table.pairs]
+    protocol = table.protocol
+    if own is not None and query.protocol in (None, own.protocol):
+        protocol = own.protocol
+        if pairs == [pair.name for pair in own.chosen_pairs()[1]]:
+            pairs = own.pairs
+    return {
+        "protocol": protocol,
+        "pairs": None if pairs is None else list(pairs),
+        "rule": table.rule.name,
+        "rerank": query.rerank,
+        "expand": query.expand,
+    }
 
 
 def _name(objective: str, query: ReidQuery) -> str:

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from aclnet.config import load_settings
-from aclnet.engine import BEST
 from aclnet.models import SkeletonNetwork
 from protocols.embeddings import Embeddings
 from protocols.records import DatasetReference, ResultRecord
 from protocols.reid_pairs import load_pairs
 from protocols.reid_table import ReidTable
 from protocols.reid_text import render_reid
-from tasks.base import Report, load_run
+from tasks.base import Report
 from tasks.data_sources import open_data, without_short
 from tasks.embedding import embed, labelled
 from tasks.environment import describe_environment
+from tasks.networks import load_run
 from tasks.reid import ReidAdapter, in_sets
 from tasks.reid_settings import ReidSettings
 from tasks.run_embeddings import (
@@ -220,8 +220,7 @@ def embed_data(
 def _tests_best(run: Path) -> bool:
     """Whether the run tests its best epoch."""
     require_run(run)
-    chosen = load_settings(ReidSettings, run / SETTINGS).select
-    return chosen == "best" and (run / BEST).is_file()
+    return load_settings(ReidSettings, run / SETTINGS).select == "best"
 
 
 def _division(adapter: ReidAdapter) -> str:

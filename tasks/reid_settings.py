@@ -25,8 +25,10 @@ class ReidSettings(TaskSettings):
             counts: how many people's last training recording is held out to watch the training.
         sequences: how recordings are cut.
         protocol: the sets and pairs: a name (casia_b, kgbd, ks20, ias, biwi) or a YAML file.
-        pairs: only these pairs, such as [C-N]; validation and `select` then watch them alone, so
-            that one model can be trained for each pair as TranSG does. None: all of the protocol.
+        pairs: only these pairs, such as [C-N]. With `people: strangers` validation and `select`
+            then watch them alone, so that one model can be trained for each pair as TranSG does;
+            with `people: same` they look for the held-out recordings among the training ones,
+            which are of no set, whatever the pairs. None: all pairs of the protocol.
         rule: how a ranking is judged: clean, transg, cross-take, market1501, spc-mgr, sge.
         beside: further rules whose figures are kept beside; `transg` is how published ones were
             made, `cross-take` is the honest one where a set is looked for in itself.
@@ -59,6 +61,17 @@ class ReidSettings(TaskSettings):
             raise ValueError(
                 "a sequence is one window: leave embed.windows at centre, and set "
                 "sequences.stride for more or fewer sequences"
+            )
+        if self.embed.feature == "posterior" and (self.people != "same" or self.transg is not None):
+            raise ValueError(
+                "embed.feature: posterior compares what the classifier says of its training "
+                "people: it needs people: same, and an objective that trains the classifier (no "
+                "transg); set embed.feature to embedding or pooled"
+            )
+        if self.sequences.cutting is not None and self.clip.step != 1:
+            raise ValueError(
+                f"sequences.cutting cuts consecutive frames, and clip.step is {self.clip.step}: "
+                "set it to 1, or leave cutting out"
             )
         if self.select == "best" and not self.identities.validation:
             raise ValueError(

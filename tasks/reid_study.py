@@ -14,12 +14,13 @@ from tasks.run_records import read_record
 from tasks.study import chosen_arms, run_arms, summary_table
 
 TRANSG = "transg"
+DEFAULT_OBJECTIVES = ("ce", "acl")
 
 
 def study(
     make_settings: Callable[[Sequence[str]], ReidSettings],
     *,
-    objectives: Sequence[str],
+    objectives: Sequence[str] | None,
     seeds: Sequence[int],
     runs: Path,
     results: Path,
@@ -29,11 +30,10 @@ def study(
 ) -> str:
     """Train every objective with every seed; a run that has ended is only read.
 
-    A recipe with TranSG's own objective has that one alone, whatever is named.
-
     Args:
         make_settings: the recipe's settings with further overrides.
-        objectives: names in `tasks.study.ARMS`.
+        objectives: names in `tasks.study.ARMS`; None: `DEFAULT_OBJECTIVES`, or TranSG's own
+            objective alone where the recipe has it.
         seeds: the runs' seeds.
         runs: a folder a run goes here.
         results: a record a run goes here, `<objective>-seed<seed>.json`.
@@ -45,24 +45,39 @@ def study(
         Mean and spread of each objective and of the bone lengths, as text.
 
     Raises:
-        ValueError: an unknown objective, a run that has ended with other settings, or what
-            `train_and_evaluate` raises.
+        ValueError: an unknown objective, one named for a recipe with TranSG's own, a run that has
+            ended with other settings, or what `train_and_evaluate` raises.
     """
 
     def train_one(settings: ReidSettings, run: Path) -> None:
         train_and_evaluate(settings, run, cache, command=command, resume=True, report=report)
 
-    own = make_settings([]).transg is not None
-    arms = {TRANSG: ()} if own else chosen_arms(objectives, "objective")
+    arms = _arms(make_settings([]), objectives)
     floor: dict[tuple[str, int], ResultRecord] = {}
     learned: dict[tuple[str, int], ResultRecord] = {}
-    for arm, seed, (run,) in run_arms(make_settings, arms, seeds, runs, train_one, report=report):
+    for arm, seed, (run,) in run_arms(
+        make_settings, arms, seeds, runs, train_one, cache=cache, report=report
+    ):
         # The bone lengths learn nothing: every objective has the same, and one a seed is kept.
         floor[BASELINE, seed] = read_record(run, BASELINE_RECORD)
         learned[arm, seed] = read_record(run)
         floor[BASELINE, seed].write(results / f"{BASELINE}-seed{seed}.json")
         learned[arm, seed].write(results / f"{arm}-seed{seed}.json")
     return summary({**floor, **learned})
+
+
+def _arms(
+    settings: ReidSettings, objectives: Sequence[str] | None
+) -> Mapping[str, tuple[str, ...]]:
+    """The objectives to compare, as changes of the recipe."""
+    if settings.transg is None:
+        return chosen_arms(objectives or DEFAULT_OBJECTIVES, "objective")
+    if objectives is not None and list(objectives) != [TRANSG]:
+        raise ValueError(
+            f"the recipe trains TranSG's own objective, and --objectives {','.join(objectives)} "
+            "would change nothing: leave --objectives out, or take a recipe without transg"
+        )
+    return {TRANSG: ()}
 
 
 def summary(records: Mapping[tuple[str, int], ResultRecord]) -> str:

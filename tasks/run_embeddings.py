@@ -11,7 +11,8 @@ from aclnet.models import SkeletonNetwork
 from aclnet.train_settings import TrainSettings
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.records import DatasetReference
-from tasks.run_folder import RUN_INFO, parse_run_info, require_run
+from tasks.reading import Reading
+from tasks.run_folder import RUN_INFO, RunInfo, parse_run_info, require_run
 from tasks.settings import DataSettings
 
 EMBEDDINGS = "embeddings.npz"
@@ -45,15 +46,20 @@ def run_embeddings(run: Path, task: str) -> Embeddings:
     return load_embeddings(run / EMBEDDINGS)
 
 
-def embeddings_dataset(path: Path) -> tuple[DatasetReference, bool]:
-    """The data that a file of embeddings stands for, and whether they are known.
+def saved_by(path: Path) -> RunInfo | None:
+    """The run that saved a file of embeddings; None where nothing is known of them.
 
-    Known are those of the run beside which the file lies, if it is the file that the run saved: any
+    It is the run beside which the file lies, if the file has the name that runs give: one of any
     other name may be an embedding of other data, put into the run's folder.
     """
     beside = path.parent / RUN_INFO
-    if path.name == EMBEDDINGS and beside.is_file():
-        info = parse_run_info(beside)
+    return parse_run_info(beside) if path.name == EMBEDDINGS and beside.is_file() else None
+
+
+def embeddings_dataset(path: Path) -> tuple[DatasetReference, bool]:
+    """The data that a file of embeddings stands for, and whether they are known: a run's are."""
+    info = saved_by(path)
+    if info is not None:
         known = DatasetReference(
             name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
         )
@@ -63,14 +69,12 @@ def embeddings_dataset(path: Path) -> tuple[DatasetReference, bool]:
 
 
 def read_alike(own: DataSettings, data: Path) -> DataSettings:
-    """Settings that read other data as a run's own.
+    """Settings that read other data as a run's own (:meth:`tasks.reading.Reading.settings`).
 
-    Format and layout speak of files of one kind: another kind must tell its own, since a layout
-    that is given overrules the joint names in a file.
+    Raises:
+        ValueError: no reader recognises them.
     """
-    alike = own.path is not None and own.path.suffix == data.suffix
-    unsaid = {} if alike else {"format": None, "layout": None}
-    return own.model_copy(update={"path": data, **unsaid})
+    return Reading(own).settings(data)
 
 
 def on_best_device(network: SkeletonNetwork, settings: TrainSettings) -> SkeletonNetwork:

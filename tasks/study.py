@@ -14,11 +14,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from aclnet.train_settings import RESUMABLE
 from protocols.records import ResultRecord
 from tasks.base import Report
-from tasks.continuation import differences
-from tasks.run_records import RECORD, read_record
+from tasks.ended_runs import require_same, require_same_data
+from tasks.run_records import RECORD
 from tasks.settings import TaskSettings
 
 SettingsT = TypeVar("SettingsT", bound=TaskSettings)
@@ -78,13 +77,14 @@ def run_arms(
     runs: Path,
     train_one: Callable[[SettingsT, Path], object],
     *,
+    cache: Path,
     report: Report,
     folds: Sequence[str | None] = (None,),
 ) -> Iterator[TrainedArm]:
     """Train every arm with every seed on every fold, where that has not been done.
 
-    All settings are made, and all runs that have ended are compared with theirs, before the first
-    training.
+    All settings are made, and all runs that have ended are compared with theirs and with the
+    study's data, before the first training.
 
     Args:
         make_settings: the recipe's settings with further overrides.
@@ -92,6 +92,7 @@ def run_arms(
         seeds: the runs' seeds.
         runs: a folder a run goes here, `<arm>-seed<seed>` and `-fold<fold>` where there are folds.
         train_one: trains and judges a run in its folder, or goes on with it; leaves its record.
+        cache: folder for converted and generated data.
         report: told which run begins.
         folds: the split's folds; (None,) where it has none.
 
@@ -100,7 +101,7 @@ def run_arms(
 
     Raises:
         ValueError: nothing to train, several processes, settings that the recipe does not take, a
-            run that has ended with other settings, or what `train_one` raises.
+            run that has ended with other settings or on other data, or what `train_one` raises.
     """
     _check_plan(arms, seeds, folds)
     plan = {
@@ -108,32 +109,17 @@ def run_arms(
         for seed in seeds
         for arm, changes in arms.items()
     }
-    for planned in plan.values():
-        for one in planned:
-            if (one.run / RECORD).is_file():
-                require_same(one.run, one.settings)
+    planned_runs = [one for planned in plan.values() for one in planned]
+    ended = {one.run: one.settings for one in planned_runs if (one.run / RECORD).is_file()}
+    for run, settings in ended.items():
+        require_same(run, settings)
+    require_same_data(ended, cache, report)
     for (arm, seed), planned in plan.items():
         for one in planned:
             if not (one.run / RECORD).is_file():
                 report(one.label)
                 train_one(one.settings, one.run)
         yield TrainedArm(arm, seed, tuple(one.run for one in planned))
-
-
-def require_same(run: Path, settings: TaskSettings) -> None:
-    """Refuse to take an ended run for one with other settings; where the data lie may change.
-
-    Raises:
-        ValueError: a setting differs that both know, or the run's record is damaged.
-    """
-    now = settings.model_dump(
-        mode="json", exclude={"data": {"path", "source"}, "train": set(RESUMABLE)}
-    )
-    for place, old, new in differences(read_record(run).settings, now):
-        raise ValueError(
-            f"{run} has ended with {place} = {old!r}, and the study wants {new!r}: name another "
-            "folder with --runs, or delete that run"
-        )
 
 
 def summary_table(

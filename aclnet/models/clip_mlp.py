@@ -1,7 +1,7 @@
 """A plain residual perceptron: a whole short clip is one vector.
 
 For sequences of a few frames (re-identification at 6) a convolution over time has nothing to slide
-over; this is faster and learns the same. It uses neither skeleton topology nor the order of time.
+over; this is faster. It knows neither which joints are neighbours nor which frames are.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aclnet.body_parts import joint_adjacency
 from aclnet.models.encoder import Encoder, EncoderOutput, EncoderSettings
-from aclnet.models.graph import hop_distances
 from aclnet.models.initialise import reset_layers
 from aclnet.models.laplacian import laplacian_encoding
 from aclnet.models.persons import mean_over_persons, person_weights
@@ -65,9 +65,7 @@ class TransgSettings(EncoderSettings):
     ) -> TransgEncoder:
         """Make the encoder for this layout and these channels."""
         try:
-            encoding = laplacian_encoding(
-                hop_distances(layout.joint_count, layout.bone_index, 1) == 1, self.positions
-            )
+            encoding = laplacian_encoding(joint_adjacency(layout), self.positions)
         except ValueError as error:
             raise ValueError(f"encoder.positions, layout {layout.name}: {error}") from None
         return TransgEncoder(self, torch.from_numpy(encoding).float(), channels, generator)

@@ -113,18 +113,19 @@ def _draw_curve(plot: Axes, curve: HyperCurve) -> None:
     labels = check_names(curve.values, len(scores), f"Values of {curve.setting}")
     mean, deviation = spread_over_seeds(scores)
     places = np.arange(len(mean), dtype=np.float64)
-    plot.plot(
-        np.repeat(places, scores.shape[1]),
-        scores.ravel(),
-        linestyle="none",
-        marker="x",
-        markersize=3,
-        color=GREY,
-        label="one seed",
-    )
-    plot.errorbar(
-        places, mean, yerr=deviation, color=BLUE, marker="o", capsize=2.5, label="mean ± sd"
-    )
+    several = scores.shape[1] > 1
+    if several:
+        plot.plot(
+            np.repeat(places, scores.shape[1]),
+            scores.ravel(),
+            linestyle="none",
+            marker="x",
+            markersize=3,
+            color=GREY,
+            label="one seed",
+        )
+    name = "mean ± sd" if several else "one seed"
+    plot.errorbar(places, mean, yerr=deviation, color=BLUE, marker="o", capsize=2.5, label=name)
     long = max(len(label) for label in labels) * len(labels) > 24
     shown = [shorten(label, 14) for label in labels]
     plot.set_xticks(places, shown, rotation=45 if long else 0, ha="right" if long else "center")

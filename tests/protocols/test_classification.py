@@ -177,6 +177,23 @@ def test_intervals_resample_persons_with_all_their_samples() -> None:
     assert "Intervals resample only 6 persons: take them as rough." in table.notes
 
 
+def test_a_rate_without_an_error_is_as_sure_as_its_people_are_many() -> None:
+    label = np.tile([0, 1], 8)
+    subset = np.where(np.arange(16) < 6, "few", "many")
+    table = evaluate_classes(
+        ClassScores(
+            [f"s{i}" for i in range(16)], label, ["x", "y"], np.eye(2)[label],
+            subject=[f"p{i // 2}" for i in range(16)], subset=subset,
+        )
+    )  # fmt: skip
+    ends = table.intervals(np.random.default_rng(0), draws=50)
+    people = {"top1": 8, "mean_class": 8, "top1/few": 3, "top1/many": 5}
+    assert ends == {
+        name: pytest.approx([float(end) for end in wilson_interval(count, count)])
+        for name, count in people.items()
+    }
+
+
 def test_a_sample_of_unknown_person_is_one_of_its_own() -> None:
     data = scores(1)
     half = np.where(np.arange(len(data)) % 2, data.subject, "")

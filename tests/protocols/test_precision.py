@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from protocols.matrix_identification import identify_matrix
 from protocols.precision import rank_mates
+from protocols.ranked_distances import identify_matrix
 
 
 @settings(max_examples=40, deadline=None)

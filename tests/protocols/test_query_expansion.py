@@ -54,6 +54,17 @@ def test_one_neighbour_changes_nothing() -> None:
     np.testing.assert_allclose(np.concatenate([probe, gallery]), rows, rtol=1e-6)
 
 
+def test_a_set_in_itself_has_each_row_once() -> None:
+    rows = np.random.default_rng(2).standard_normal((11, 4)).astype(np.float32)
+    probe, gallery = expand(rows, k=3)
+    np.testing.assert_array_equal(probe, np.concatenate(expand(rows[:4], rows[4:], k=3)))
+    np.testing.assert_array_equal(gallery, probe)
+    two, _ = expand(rows, k=2)
+    assert not np.allclose(two, rows, atol=1e-3)
+    twice, _ = expand(rows, rows, k=2)  # each beside its copy
+    np.testing.assert_allclose(twice, rows, rtol=1e-5)
+
+
 def test_it_helps_noisy_people() -> None:
     generator = np.random.default_rng(1)
     person = np.arange(400) % 20

@@ -234,6 +234,32 @@ def test_re_ranked_distances_can_be_judged() -> None:
     assert ranked.metrics["mAP"] > alone.metrics["mAP"]
 
 
+def test_a_set_in_itself_is_measured_once() -> None:
+    given: list[bool] = []
+
+    def measure(probe: Any, gallery: Any, metric: Any) -> Any:
+        given.append(gallery is None)
+        return rerank(probe, gallery, metric=metric, weight=1.0)
+
+    data = sequences(np.random.default_rng(5), noise=2.0)
+    found = evaluate_reid(data, "casia_b", ["N-N", "C-N"], measuring=measure)
+    assert given == [True, False]
+    assert found.metrics == pytest.approx(evaluate_reid(data, "casia_b", ["N-N", "C-N"]).metrics)
+
+
+def test_given_distances_are_checked() -> None:
+    data = sequences(np.random.default_rng(5))
+    with pytest.raises(ValueError, match="is not a number"):
+        evaluate_reid(
+            data,
+            "casia_b",
+            ["C-N"],
+            measuring=lambda p, g, m: [(slice(0, len(p)), np.full((len(p), len(g)), np.nan))],
+        )
+    with pytest.raises(ValueError, match="distance blocks end at probe 0"):
+        evaluate_reid(data, "casia_b", ["C-N"], measuring=lambda p, g, m: [])
+
+
 def test_intervals_resample_people() -> None:
     table = evaluate_reid(sequences(np.random.default_rng(6)), "casia_b")
     intervals = table.intervals(np.random.default_rng(0), draws=300)
@@ -263,8 +289,22 @@ def test_a_record_holds_the_table() -> None:
     people = cells["pairs"]["C-N"]["people"]
     hits, trials = sum(people["rank1_hits"]), sum(people["trials"])
     assert hits / trials == pytest.approx(table.metrics["rank1/C-N"])
-    assert sum(people["mAP_sums"]) / trials == pytest.approx(table.metrics["mAP/C-N"], abs=1e-4)
+    counted = sum(people["mAP_trials"])
+    assert sum(people["mAP_sums"]) / counted == pytest.approx(table.metrics["mAP/C-N"], abs=1e-4)
     assert len(cells["pairs"]["C-N"]["cmc"]) == 20
+
+
+def test_a_record_says_which_probes_average_precision_counts() -> None:
+    """Under transg a probe without a mate is wrong in rank-k and not there in mAP."""
+    data = Embeddings(
+        [[1.0, 0.0], [0.9, 0.1], [1.0, 0.1], [0.0, 1.0]], ["a", "a", "b", "c"],
+        ["probe", "gallery", "probe", "gallery"],
+    )  # fmt: skip
+    table = evaluate_reid(data, "kgbd", rule="transg")
+    (pair,) = table.record_cells()["pairs"].values()
+    people = pair["people"]
+    assert (people["names"], people["trials"], people["mAP_trials"]) == (["a", "b"], [1, 1], [1, 0])
+    assert sum(people["mAP_sums"]) / sum(people["mAP_trials"]) == table.metrics["mAP"]
 
 
 def test_no_valid_probe_is_no_number_but_a_note() -> None:

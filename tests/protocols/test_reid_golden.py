@@ -14,7 +14,7 @@ import pytest
 from protocols.embeddings import Embeddings
 from protocols.exclusion import same_identity_and_group
 from protocols.identification import Identification
-from protocols.matrix_identification import identify_matrix
+from protocols.ranked_distances import identify_matrix
 from protocols.reid import evaluate_reid
 from protocols.reid_judgement import judge
 from protocols.reid_pairs import PairProtocol

@@ -31,7 +31,7 @@ def golden(shared: Path) -> dict[str, npt.NDArray[Any]]:
         return dict(archive)
 
 
-def whole(probe: npt.ArrayLike, gallery: npt.ArrayLike, **settings: Any) -> Matrix:
+def whole(probe: npt.ArrayLike, gallery: npt.ArrayLike | None, **settings: Any) -> Matrix:
     blocks = list(rerank(probe, gallery, **settings))
     rows = [row for block, _ in blocks for row in range(block.start, block.stop)]
     assert rows == list(range(len(np.asarray(probe))))
@@ -175,6 +175,19 @@ def test_equals_the_slow_reading(
     )
     expected = slow_rerank(points.astype(np.float64), probes, k1, k2, 0.3, form, metric)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["matrix", "features"])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_set_in_itself_has_each_row_once(form: Form, metric: Metric) -> None:
+    points = np.random.default_rng(3).standard_normal((17, 5)).astype(np.float32)
+    found = whole(points, None, k1=4, k2=3, metric=metric, form=form, block_bytes=5000)
+    assert found.shape == (17, 17)
+    for cut in (1, 8):  # the same neighbours, wherever probes end and the gallery begins
+        parts = whole(points[:cut], points[cut:], k1=4, k2=3, metric=metric, form=form)
+        np.testing.assert_allclose(found[:cut, cut:], parts, atol=1e-6)
+    beside_copies = whole(points, points, k1=4, k2=3, metric=metric, form=form)
+    assert not np.allclose(found, beside_copies, atol=1e-3)
 
 
 def test_block_size_changes_no_bit_of_the_distances() -> None:

@@ -18,7 +18,7 @@ from aclnet.data.store import write_store
 from aclnet.skeleton import load_layout
 from tasks.action import ActionSettings
 from tasks.action_import import read_weights
-from tasks.base import load_run
+from tasks.networks import load_run
 
 Call = Callable[..., Any]
 RECIPE = """

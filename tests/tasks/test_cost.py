@@ -13,11 +13,11 @@ from torch import nn
 from protocols.records import ResultRecord, read_record_files
 from protocols.reporting.model import RunEntry
 from protocols.reporting.study_tables import cost_table
-from tasks.base import build_network, weight_generator
 from tasks.clips import ClipInput
 from tasks.cost import Conditions, Cost, _RandomClips, measure_cost
 from tasks.cost_clips import clip_kind
 from tasks.cost_run import CostPlan, cost_record, plan_costs, record_name
+from tasks.networks import build_network, weight_generator
 from tasks.recipes import find_recipe, recipe_names
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.records import read_records
+from protocols.records import ResultRecord, read_records
 
 
 @pytest.mark.slow
@@ -54,3 +54,23 @@ def test_study_goes_on_with_a_run_that_lacks_its_record(
     assert again.code == 0, again.err
     assert "only evaluated again" in again.err
     assert again.out == done.out
+
+
+def test_study_does_not_take_an_ended_run_of_other_data(
+    first: Path, walkers: Path, few: Path, call: Any, recipe: Path, cache: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "runs" / "acl-seed0"
+    run.mkdir(parents=True)
+    for name in ("record.json", "record-bone-length.json", "run.json"):
+        (run / name).write_text((first / name).read_text())
+    seed = ResultRecord.from_json((run / "record.json").read_text()).seed
+    run.rename(run.with_name(f"acl-seed{seed}"))
+    command = ("gait", "study", "-c", recipe, "--runs", tmp_path / "runs", "--cache", cache)
+    options = ("--objectives", "acl", "--seeds", seed, "--results", tmp_path / "results")
+    for same in ((), ("--data", walkers)):
+        done = call(*command, *options, *same)
+        assert (done.code, done.err) == (0, "")
+    done = call(*command, *options, "--data", few)
+    assert done.code == 2
+    (sentence,) = done.err.splitlines()
+    assert f"acl-seed{seed} has ended on other data" in sentence

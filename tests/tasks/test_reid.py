@@ -12,7 +12,8 @@ from aclnet.config import load_settings
 from aclnet.data.store import Store, open_store
 from aclnet.prototype_task import PrototypeTask
 from aclnet.task import TrainingTask
-from tasks.base import build_network, run_info, weight_generator
+from tasks.base import run_info
+from tasks.networks import build_network, weight_generator
 from tasks.reid import ReidAdapter
 from tasks.reid_settings import ReidSettings
 
@@ -112,6 +113,43 @@ def test_validation_of_known_people(make: Any, known_people: Path) -> None:
     assert nobody.validate(network_of(nobody)) == {}
 
 
+def test_the_best_epoch_needs_somebody_held_out(
+    make: Any, reid_walkers: Store, known_people: Path
+) -> None:
+    # A share that comes to nobody.
+    with pytest.raises(ValueError, match=r"select: best needs recordings that are held out"):
+        make(reid_walkers, "select=best", "identities.validation=0.05")
+    store = open_store(known_people)
+    with pytest.raises(ValueError, match=r"data set known: select: best needs .*select=last"):
+        make(store, *KNOWN, "select=best", "identities.validation=0.1")
+    assert make(store, *KNOWN, "identities.validation=0.1").counts()["validation"] == 0
+
+
+def test_posteriors_of_known_people(make: Any, known_people: Path) -> None:
+    adapter = make(open_store(known_people), *KNOWN, "embed.feature=posterior")
+    found = adapter.embeddings(network_of(adapter), adapter.test_sequences)
+    assert found.embedding.shape[1] == len(adapter.classes)
+
+
+def test_recordings_may_be_cut_as_the_released_ones(make: Any, reid_walkers: Store) -> None:
+    adapter = make(reid_walkers, "sequences={training: released, cutting: ias}", "clip.frames=4")
+    people = reid_walkers.index["identity"]
+    # Test: whole windows between borders of ten frames; training: only the beginning is cut off,
+    # and windows are half a window apart from each of the first four frames on.
+    inner = reid_walkers.lengths[people > "005"] - 20
+    counts = adapter.counts()
+    assert counts["test_sequences"] == (np.maximum(inner, 0) // 4).sum()
+    assert counts["dropped_test_short"] == (inner < 4).sum() > 0
+    assert counts["dropped_test_border_frames"] == 20 * len(inner)
+    left = reid_walkers.lengths[people < "004"][:, None] - 10 - np.arange(4)
+    training, labels = adapter.training_samples()
+    assert len(training) == len(labels) == ((left - 4) // 2 + 1).sum()
+    np.testing.assert_array_equal(training.clip(0), reid_walkers.clip(0)[10:14])
+    assert str(training.index["sample"][0]).endswith("@10")
+    fixed = sum(len(clips) for clips, _ in adapter._prototype_clips()())
+    assert fixed == len(training)
+
+
 def test_a_rule_without_precision_validates(make: Any, reid_walkers: Store) -> None:
     adapter = make(reid_walkers, "rule=sge")
     assert adapter.validate(network_of(adapter)).keys() == {"validation/rank1"}
@@ -149,6 +187,9 @@ def test_prototypes_are_made_of_all_training_sequences(make: Any, reid_walkers: 
         (["pairs=[CN]"], "PROBE-GALLERY"),
         (["protocol=market"], "no pair protocol 'market'"),
         (["rule=strict"], "rule"),
+        (["embed.feature=posterior"], "needs people: same"),
+        (["people=same", "embed.feature=posterior", *TRANSG], "no transg"),
+        (["clip.step=2", "sequences={training: released, cutting: kgbd}"], "clip.step is 2"),
     ],
 )
 def test_settings_that_do_not_fit(changes: list[str], words: str, reid_recipe: Path) -> None:

@@ -88,3 +88,14 @@ def test_data_that_do_not_say_who_trains(rows: list[str], words: str) -> None:
         divide_recordings(people(rows), IdentitySettings())
     assert words in str(error.value)
     assert "people: strangers" in str(error.value)
+
+
+def test_windows_without_take_hold_nobody_out() -> None:
+    store = people(DEPTH)
+    info = store.info.model_copy(update={"settings": {"frames": 1}})
+    windows = Store(info, store.index, store.frames)
+    with pytest.raises(ValueError, match="data set mine: its windows were cut before"):
+        divide_recordings(windows, IdentitySettings(validation=1))
+    assert not divide_recordings(windows, IdentitySettings(validation=0)).validation.any()
+    taken = Store(info, store.index.assign(take="1"), store.frames)
+    assert divide_recordings(taken, IdentitySettings(validation=1)).validation.sum() == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.records import ResultRecord
 from protocols.reid import evaluate_reid
+from protocols.reporting.groups import group_runs
+from protocols.reporting.model import RunEntry
 
 OTHERS = ("transg", "cross-take", "walk")
 PAIRS = ("N-N", "B-B", "C-C", "C-N", "B-N")
@@ -132,6 +135,80 @@ def test_reranking_and_expansion(reid_run: Path, judge: Judge, record: Any) -> N
     assert found["neither"].metrics["rank1"] == before["rank1"]
     # The same probes and galleries are judged, whatever their distances.
     assert found["both"].counts["gallery/C-N"] == record(reid_run)["counts"]["gallery/C-N"]
+
+
+def test_a_set_in_itself_is_expanded_once(reid_run: Path, judge: Judge) -> None:
+    """Two neighbours are a sequence and another, never a sequence and its copy in the gallery."""
+    same = ("--run", reid_run, "--probe", "N", "--gallery", "N")
+    plain, _ = judge(*same)
+    expanded, _ = judge(*same, "--expand", "2,3")
+    assert expanded.metrics["mAP"] != plain.metrics["mAP"]
+    one, _ = judge(*same, "--expand", "1,3")
+    assert one.metrics["mAP"] == pytest.approx(plain.metrics["mAP"], abs=1e-6)
+    saved = load_embeddings(reid_run / "embeddings.npz")
+    own = saved.select(np.flatnonzero(saved.condition == "nm"))
+    rows = own.embedding.astype(np.float64)
+    cosines = rows @ rows.T
+    np.fill_diagonal(cosines, -1)
+    nearest = cosines.argmax(axis=1)
+    weights = np.maximum(cosines.max(axis=1), 0) ** 3
+    grown = replace(own, embedding=(rows + weights[:, None] * rows[nearest]).astype(np.float32))
+    expected = evaluate_reid(grown, "casia_b", ["N-N"]).metrics
+    assert expanded.metrics["mAP"] == pytest.approx(expected["mAP"], abs=1e-3)
+
+
+def test_a_record_of_one_pair_is_no_repeat_of_the_runs(
+    reid_run: Path, judge: Judge, record: Any
+) -> None:
+    own = RunEntry("own.json", ResultRecord.model_validate(record(reid_run)))
+    again, pair, other, rule, walk = (
+        RunEntry(f"{name}.json", judge("--run", reid_run, *options)[0])
+        for name, options in {
+            "again": (),
+            "pair": ("--probe", "C", "--gallery", "N"),
+            "other": ("--probe", "B", "--gallery", "N"),
+            "rule": ("--rule", "cross-take"),
+            "walk": ("--level", "walk"),
+        }.items()
+    )
+    groups = group_runs([own, again, pair, other, rule, walk])
+    assert [group.files for group in groups] == [
+        (f"{name}.json",) for name in ("own", "pair", "other", "rule", "walk")
+    ]
+    assert groups[0].repeated == ("again.json",)
+    settings = pair.record.settings
+    assert (settings["pairs"], settings["protocol"], settings["rule"]) == (
+        ["C-N"], "casia_b", "clean",
+    )  # fmt: skip
+    assert settings["evaluation"] == {"metric": "cosine", "level": "sequence"}
+    assert rule.record.settings["rule"] == "cross-take"
+
+
+def test_a_record_of_a_file_says_what_was_asked(judge: Judge, tmp_path: Path) -> None:
+    path = anybodys(tmp_path / "mine.npz")
+    every, _ = judge("--embeddings", path)
+    one, _ = judge("--embeddings", path, "--probe", "C", "--gallery", "N", "--rule", "cross-take")
+    assert every.settings["pairs"] == ["N-N", "C-C", "C-N"]
+    asked = {"protocol": "casia_b", "pairs": ["C-N"], "rule": "cross-take"}
+    assert one.settings | asked == one.settings
+
+
+def test_a_runs_file_is_judged_by_the_runs_protocol(
+    reid_copy: Path, call: Any, judge: Judge, tmp_path: Path
+) -> None:
+    mine = tmp_path / "dress.yaml"
+    mine.write_text("sets: {A: nm, K: cl}\npairs: [K-A]\n")
+    settings = reid_copy / "settings.yaml"
+    text = settings.read_text()
+    assert "protocol: casia_b\n" in text
+    settings.write_text(text.replace("protocol: casia_b\n", f"protocol: {mine}\n"))
+    file = reid_copy / "embeddings.npz"
+    found, _ = judge("--embeddings", file)
+    assert (found.protocol, found.settings["pairs"]) == ("dress", ["K-A"])
+    told, _ = judge("--embeddings", file, "--protocol", "casia_b")
+    assert told.protocol == "casia_b"
+    other, _ = judge("--embeddings", file.rename(reid_copy / "other.npz"))
+    assert other.protocol == "casia_b"
 
 
 @pytest.mark.parametrize("form", ["npz", "csv"])

@@ -57,6 +57,18 @@ def test_a_recipe_with_transgs_objective_has_that_alone(
     assert names == {"transg-seed0", "transg-seed0.json", "bone-length-seed0.json"}
 
 
+def test_objectives_of_a_recipe_with_transgs_own_are_refused(
+    call: Any, reid_recipe: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "transg.yaml"
+    recipe.write_text(BASE.format(base=reid_recipe))
+    command = ("reid", "study", "-c", recipe, "--runs", tmp_path / "runs")
+    done = call(*command, "--objectives", "ce+inter,acl")
+    assert done.code == 2
+    assert "--objectives ce+inter,acl would change nothing: leave --objectives out" in done.err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_an_unknown_objective(call: Any, reid_recipe: Path, tmp_path: Path) -> None:
     command = ("reid", "study", "-c", reid_recipe, "--runs", tmp_path / "runs")
     done = call(*command, "--objectives", "ce,arcface")

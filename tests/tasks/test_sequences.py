@@ -110,3 +110,50 @@ def test_golden_windows_of_kgbd(frames: int, shared: Path) -> None:
 def test_bad_settings(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         SequenceSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"training": "released"}, "go together"),
+        ({"cutting": "kgbd"}, "go together"),
+        ({"training": "released", "cutting": "kgbd", "stride": 3}, "leave stride out"),
+        ({"training": "released", "cutting": "kgbd", "border_frames": 1}, "border_frames to 0"),
+    ],
+)
+def test_released_rules_stand_alone(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        SequenceSettings(**wrong)
+
+
+def windows_of(frames: int, *lengths: int) -> Store:
+    store = recordings(*lengths)
+    info = store.info.model_copy(update={"settings": {"frames": frames}})
+    return Store(info, store.index, store.frames)
+
+
+def test_windows_that_were_cut_before_stay() -> None:
+    store = windows_of(4, 4, 4)
+    assert without_border(store, 1) is store
+    # Other lengths than the reader noted are no such windows.
+    assert without_border(windows_of(4, 4, 6), 1).lengths.tolist() == [2, 4]
+    for settings in (
+        SequenceSettings(border_frames=1),
+        SequenceSettings(training="released", cutting="kgbd"),
+    ):
+        found = cut_sequences(store, ClipSettings(frames=4), settings, train=True)
+        assert shown(found.store) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+        assert found.store.index["sample"].tolist() == ["a", "b"]
+
+
+def test_training_recordings_are_cut_by_their_own_released_rule() -> None:
+    rule, clip = SequenceSettings(training="released", cutting="ias"), ClipSettings(frames=2)
+    store = recordings(24, 11)
+    test = cut_sequences(store, clip, rule)
+    assert shown(test.store) == [[10, 11], [12, 13]]
+    assert test.store.index["sample"].tolist() == ["a@10", "a@12"]
+    assert (test.left_over, test.border_frames, test.short) == (0, 31, 1)
+    training = cut_sequences(store, clip, rule, train=True)
+    firsts = [frames[0] for frames in shown(training.store)]
+    assert firsts == [*range(10, 23), *range(11, 23)]
+    assert training.border_frames == 20

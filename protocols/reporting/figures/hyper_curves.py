@@ -110,7 +110,7 @@ def _draw(curves: Sequence[_Sweep], baseline: RunGroup | None, own: RunGroup | N
         spread = 100 * statistics.stdev(run.record.metrics["top1"] for run in own.runs)
         text += (
             f" Over {len(own.runs)} seeds of the unchanged recipe top-1 has a standard deviation "
-            f"of {spread:.1f} points: differences of this size are chance."
+            f"of {spread:.1f} points: differences of this size can be chance."
         )
     return figure, text
 

@@ -24,12 +24,12 @@ _CHOOSING = ("split", "keep", "label_from", "labels")
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read for a run.
+    """How files are read for a run: to be embedded (`settings`) or to be looked at once (`open`).
 
     What the run's settings say of reading holds for other files too: a reader's options wherever
-    the reader of the file knows them, format, layout and unit where the file is of the same kind
-    (the same format or, where the settings name none, the same ending of the name), since a layout
-    that is given overrules the joint names in a file.
+    the reader of the file knows them; format, layout, unit and which recordings are meant where
+    the file is of the same kind (the same format or, where the settings name none, the same ending
+    of the name), since a layout that is given overrules the joint names in a file.
 
     Attributes:
         own: the settings of the run's data.
@@ -37,8 +37,38 @@ class Reading:
 
     own: DataSettings
 
+    def settings(self, path: Path, format: str | None = None) -> DataSettings:
+        """The run's settings for another file: what does not fit it is left out.
+
+        Args:
+            path: a file or folder, or a store, which says itself what it holds.
+            format: the file's format, where it is known.
+
+        Raises:
+            ValueError: no reader recognises what lies there.
+        """
+        own = self.own
+        if _is_store(path) or not path.exists():  # who opens it says that nothing is there
+            return own.model_copy(
+                update={"path": path, "format": format, "layout": None, "options": {}}
+            )
+        same_ending = own.path is not None and own.path.suffix.lower() == path.suffix.lower()
+        chosen = format or (own.format if same_ending else None)
+        name = chosen or detect(path)
+        alike = same_ending if own.format is None else own.format == name
+        return own.model_copy(
+            update={
+                "path": path,
+                "format": chosen,
+                "layout": own.layout if alike else None,
+                "options": self._fitting(name, alike),
+            }
+        )
+
     def open(self, path: Path, told: Mapping[str, Any]) -> tuple[StoreInfo, Iterator[Sample]]:
         """Description and samples of a file, mapped to the run's joints.
+
+        All its recordings are read, whichever of its own the run took.
 
         Args:
             path: a file or folder that some reader knows, or a store, which is taken as it lies.
@@ -51,8 +81,9 @@ class Reading:
         """
         if _is_store(path):
             return _open_store(path, told)
-        name = told.get("format") or self._format(path)
-        options = {**self._learned(path, name), **told, "format": name}
+        learned = self.settings(path, told.get("format"))
+        how = {name: value for name, value in learned.options.items() if name not in _CHOOSING}
+        options = {**how, "layout": learned.layout, **told, "format": learned.format}
         given = {option: value for option, value in options.items() if value is not None}
         info, samples = read(path, **given)
         target = self.own.map_to
@@ -66,23 +97,13 @@ class Reading:
             return asked
         return "none" if _is_store(path) else self.own.prepare
 
-    def _format(self, path: Path) -> str:
-        return (self.own.format if self._same_ending(path) else None) or detect(path)
-
-    def _learned(self, path: Path, name: str) -> dict[str, Any]:
-        """What the run's settings say, as far as it fits this file."""
+    def _fitting(self, name: str, alike: bool) -> dict[str, Any]:
+        """The run's options that the reader of this name takes."""
         if name not in READERS:
             return {}
-        own = self.own
-        alike = self._same_ending(path) if own.format is None else own.format == name
         known = inspect.signature(importlib.import_module(READERS[name]).read).parameters
-        fitting = {*known, "unit"} - set(_CHOOSING) - (set() if alike else {"unit"})
-        options = {option: value for option, value in own.options.items() if option in fitting}
-        return {**options, "layout": own.layout} if alike else options
-
-    def _same_ending(self, path: Path) -> bool:
-        own = self.own.path
-        return own is not None and own.suffix.lower() == path.suffix.lower()
+        fitting = {*known, "unit"} - (set() if alike else {*_CHOOSING, "unit"})
+        return {option: value for option, value in self.own.options.items() if option in fitting}
 
 
 def _is_store(path: Path) -> bool:

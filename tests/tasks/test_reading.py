@@ -11,7 +11,8 @@ import pytest
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import write_store
 from aclnet.skeleton import load_layout
-from tasks.action_reading import Reading
+from tasks.reading import Reading
+from tasks.run_embeddings import read_alike
 from tasks.settings import DataSettings
 
 COCO = load_layout("coco17")
@@ -113,3 +114,30 @@ def test_a_store_is_taken_as_it_lies(tmp_path: Path) -> None:
     assert reading.preparation(tmp_path / "store", "main_person") == "main_person"
     assert reading.preparation(tmp_path / "raw.pkl", None) == "main_person"
     assert reading.preparation(tmp_path / "raw.pkl", "none") == "none"
+
+
+def test_embedding_takes_the_same_from_the_run_as_predicting(nameless: Path, table: Path) -> None:
+    """`gait embed` and `reid embed` convert what `action predict` streams."""
+    own = DataSettings(
+        path=Path("train.CSV"),
+        layout="two.yaml",
+        map_to="coco17",
+        min_frames=3,
+        options={"people": "apart", "persons": 2, "unit": "metre", "split": "fold"},
+    )
+    # Another kind of file: only what its reader knows, and nothing of how the run's are laid out.
+    other = read_alike(own, nameless)
+    assert (other.path, other.layout, other.options) == (nameless, None, {})
+    assert (other.map_to, other.min_frames) == ("coco17", 3)
+    alike = read_alike(own, table)
+    assert alike.layout == "two.yaml"
+    assert alike.options == {"people": "apart", "persons": 2, "unit": "metre"}
+    folds = own.model_copy(update={"path": Path("train.npz"), "options": {"split": "fold"}})
+    # Which recordings are meant is the file's own affair only where the file is of another kind.
+    assert read_alike(folds, nameless).options == {"split": "fold"}
+    _, samples = Reading(folds.model_copy(update={"layout": "msr20", "map_to": None})).open(
+        nameless, {}
+    )
+    assert len(list(samples)) == 2
+    gone = read_alike(own, Path("gone.csv"))
+    assert (gone.path, gone.options) == (Path("gone.csv"), {})
