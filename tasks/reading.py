@@ -48,12 +48,17 @@ class Reading:
             ValueError: no reader recognises what lies there.
         """
         own = self.own
-        if _is_store(path) or not path.exists():  # who opens it says that nothing is there
+        if _is_store(path):
             return own.model_copy(
                 update={"path": path, "format": format, "layout": None, "options": {}}
             )
         same_ending = own.path is not None and own.path.suffix.lower() == path.suffix.lower()
         chosen = format or (own.format if same_ending else None)
+        if not path.exists():  # who opens it says that nothing is there
+            layout = own.layout if same_ending else None
+            return own.model_copy(
+                update={"path": path, "format": chosen, "layout": layout, "options": {}}
+            )
         name = chosen or detect(path)
         alike = same_ending if own.format is None else own.format == name
         return own.model_copy(

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from aclnet.config import load_settings
-from aclnet.engine import BEST
 from protocols.biometrics import evaluate_trials
 from protocols.biometrics_table import POOLED, BiometricsTable
 from protocols.biometrics_text import render_biometrics
@@ -217,7 +216,7 @@ def _embed_validation(
     run: Path, settings: ReidSettings, cache: Path, report: Report | None
 ) -> Embeddings:
     """Embed the sequences of a run's validation people with its network."""
-    best = settings.select == "best" and (run / BEST).is_file()  # the weights that were tested
+    best = settings.select == "best"  # the weights that were tested
     _, info, network, _ = load_run(run, ReidSettings, best=best)
     adapter = ReidAdapter(settings, open_data(settings.data, cache, report), report)
     info.require(adapter.store, run)
