@@ -12,6 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from protocols.figures.inputs import as_rates
 from protocols.figures.style import COLUMN_WIDTH, house_style, legend_below, new_axes, series_style
 
+_LONG_NAME = 18
+"""Letters of a name beside which no other has room."""
+
 
 @house_style()
 def draw_cmc(curves: Mapping[str, npt.ArrayLike], *, depth: int | None = None) -> Figure:
@@ -52,5 +55,7 @@ def draw_cmc(curves: Mapping[str, npt.ArrayLike], *, depth: int | None = None) -
     # Rank 1 is what most readers look for.
     plot.set_xticks([1, *(tick for tick in inner if 1 < tick <= longest)])
     plot.grid(visible=True)
-    legend_below(figure)
+    # Two long names side by side would run out of the column.
+    wide = max(len(name) for name in curves) > _LONG_NAME
+    legend_below(figure, columns=1 if wide else 2)
     return figure

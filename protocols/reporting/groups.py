@@ -120,6 +120,9 @@ def _variant(group: RunGroup, others: Sequence[RunGroup], most: int = 3) -> str:
     own = _settings(group.record)
     names = sorted({name for settings in every for name in settings})
     differing = [name for name in names if len({settings.get(name) for settings in every}) > 1]
+    # A setting that older records do not know says little where others tell the groups apart.
+    known = [name for name in differing if all(name in settings for settings in every)]
+    differing = sorted(known or differing, key=lambda name: name != "clip.frames")
     told = [f"{name.rpartition('.')[2]}={own.get(name, 'unset')}" for name in differing[:most]]
     if len(differing) > most:
         told.append(f"{len(differing) - most} more settings")

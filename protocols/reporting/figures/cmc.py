@@ -76,7 +76,8 @@ def _draw_objectives(groups: Sequence[RunGroup]) -> Drawing:
     for group in groups:
         parts = [_curve(group, pair) for pair in _pairs(group.record)]
         depth = min(len(part) for part in parts)
-        curves[group_label(group)] = np.mean([part[:depth] for part in parts], axis=0)
+        name = _short(group_label(group), curves)
+        curves[name] = np.mean([part[:depth] for part in parts], axis=0)
     record = groups[0].record
     seeds = "; ".join(
         f"{group_label(group)} {seeds_told(group.runs)}, {files_told(group.runs)}"
@@ -88,6 +89,12 @@ def _draw_objectives(groups: Sequence[RunGroup]) -> Drawing:
         f"{', '.join(_pairs(record))} and over seeds; in brackets rank-1. {seeds}."
     )
     return draw_cmc(curves), caption
+
+
+def _short(label: str, taken: Mapping[str, FloatArray]) -> str:
+    """A label up to the first setting that it names, where that is still its own."""
+    short = ", ".join(label.split(", ")[:2])
+    return label if short in taken else short
 
 
 def _draw_pairs(group: RunGroup) -> Drawing:
