@@ -13,13 +13,22 @@ from tasks.command_options import (
     Data,
     JsonFile,
     Overrides,
+    Overwrite,
     ReaderOptions,
+    Results,
+    Resume,
+    RunFolder,
+    Runs,
+    Seeds,
     command_line,
     default_folder,
+    own_recipe,
     reader_options,
     recipe_settings,
     say,
+    say_result,
     seed_numbers,
+    study_folder,
 )
 
 if TYPE_CHECKING:
@@ -37,17 +46,10 @@ def train_command(
         typer.Option("--config", "-c", help=f"{RECIPE_HELP} With --resume the run's own."),
     ] = None,
     data: Data = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            "--run",
-            "-r",
-            help="The run's folder; by default runs/<recipe>. Under torchrun write -r.",
-        ),
-    ] = None,
+    run: RunFolder = None,
     overrides: Overrides = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the folder's checkpoint.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Begin anew in a folder with a run.")] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     cache: Cache = Path("runs/stores"),
     json: JsonFile = None,
 ) -> None:
@@ -56,17 +58,15 @@ def train_command(
     The folder gets the settings, the log, the checkpoint, the test scores and a result record.
     """
     from tasks.action_run import train_and_evaluate
-    from tasks.run_folder import SETTINGS
 
     folder = run or (None if config is None else default_folder(config))
     if folder is None:
         raise ValueError("name a recipe with --config (or, with --resume, a run with --run)")
-    if config is None:
-        if not (resume and (folder / SETTINGS).is_file()):
-            raise ValueError(f"name a recipe with --config: {folder} is no run to --resume")
-        config = str(folder / SETTINGS)
+    recipe = own_recipe(config, folder, resume)
+    if recipe is None:
+        raise ValueError(f"name a recipe with --config: {folder} is no run to --resume")
     result = train_and_evaluate(
-        _settings(config, data, overrides),
+        _settings(recipe, data, overrides),
         folder,
         cache,
         command=command_line(),
@@ -74,11 +74,7 @@ def train_command(
         overwrite=overwrite,
         report=say,
     )
-    if result is None:
-        return
-    if json is not None:
-        result.record.write(json)
-    typer.echo(f"\n{result.text}\n\neverything is in {folder}")
+    say_result(result, json, folder)
 
 
 @action_app.command("eval")
@@ -107,14 +103,12 @@ def study_command(
     arms: Annotated[
         str, typer.Option(help="Any of ce, ce+inter-fat, ce+inter, ce+intra, acl, by commas.")
     ] = "ce,acl",
-    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1,2",
+    seeds: Seeds = "0,1,2",
     folds: Annotated[
         str | None, typer.Option(help="Folds, by commas; by default all that the split names.")
     ] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
-    ] = None,
-    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None,
+    results: Results = None,
+    runs: Runs = None,
     overrides: Overrides = None,
     cache: Cache = Path("runs/stores"),
 ) -> None:
@@ -127,8 +121,7 @@ def study_command(
 
     split = load_split(_settings(config, data, overrides).split)
     chosen = list(split.folds) if folds is None else [f.strip() for f in folds.split(",")]
-    default = default_folder(config)
-    folder = runs or default.with_name(f"study-{default.name}")
+    folder = study_folder(runs, default_folder(config))
     text = study(
         lambda changes: _settings(config, data, [*(overrides or []), *changes]),
         arms=[name.strip() for name in arms.split(",")],
@@ -235,9 +228,7 @@ def import_command(
     result = import_weights(
         file, settings, run, cache, command=command_line(), overwrite=overwrite, report=say
     )
-    if json is not None:
-        result.record.write(json)
-    typer.echo(f"\n{result.text}\n\neverything is in {run}")
+    say_result(result, json, run)
 
 
 def _settings(config: str, data: Path | None, overrides: list[str] | None) -> ActionSettings:

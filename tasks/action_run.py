@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from tasks.environment import describe_environment
 from tasks.networks import load_run
 from tasks.run_folder import require_run
 from tasks.run_records import RECORD, dataset_reference, recorded_seconds
-from tasks.training_run import going_on, train_on_data
+from tasks.training_run import HowToTrain, train_and_judge
 
 SCORES = "scores.npz"
 AdapterMaker = Callable[[ActionSettings, Store, Report | None], ActionAdapter]
@@ -43,41 +44,20 @@ def train_and_evaluate(
     run: Path,
     cache: Path,
     *,
-    command: str,
-    resume: bool = False,
-    overwrite: bool = False,
-    report: Report | None = None,
     make_adapter: AdapterMaker = ActionAdapter,
+    **how: Unpack[HowToTrain],
 ) -> ActionResult | None:
-    """The whole run; with several ranks, rank 0 evaluates and the others return None.
+    """The whole run (other arguments, result and errors: `tasks.training_run.train_and_judge`).
 
     Args:
         settings: resolved settings.
         run: the run's folder.
         cache: folder for converted data.
-        command: the command line, for the record.
-        resume: go on from the folder's checkpoint; a finished training is only evaluated.
-        overwrite: begin anew in a folder that holds a run.
-        report: takes sentences of progress.
         make_adapter: of settings, data and `report`; a study's may keep more of the training.
-
-    Raises:
-        ValueError: settings, data and folder do not fit; see `tasks.base.train` for the others.
+        how: see `HowToTrain`.
     """
-    with going_on(run):
-        trained = train_on_data(
-            lambda say: make_adapter(settings, open_data(settings.data, cache, say), say),
-            run,
-            settings.train,
-            resume=resume,
-            overwrite=overwrite,
-            describe=_division,
-            report=report,
-        )
-        if trained is None:
-            return None
-        adapter, network, seconds = trained
-        return _judge(adapter, network, seconds, run, command, report)
+    adapter = partial(make_adapter, settings)
+    return train_and_judge(adapter, _judge, _division, settings, run, cache, **how)
 
 
 def _judge(

@@ -13,18 +13,22 @@ from tasks.command_options import (
     Data,
     JsonFile,
     Overrides,
+    Results,
+    Runs,
+    Seeds,
     command_line,
     default_folder,
     recipe_settings,
     say,
     seed_numbers,
+    study_folder,
     whole_numbers,
 )
 
 if TYPE_CHECKING:
     from protocols.records import ResultRecord
 
-Runs = Annotated[
+EndedRuns = Annotated[
     list[Path], typer.Option("--run", "-r", help="A run that has ended; repeat it for seeds.")
 ]
 Compared = Annotated[
@@ -50,7 +54,7 @@ def add_study_commands(app: typer.Typer) -> None:
 
 
 def occlusion_command(
-    run: Runs,
+    run: EndedRuns,
     results: Annotated[Path, typer.Option(help="Folder for the records, one a run.")],
     cache: Cache = Path("runs/stores"),
 ) -> None:
@@ -95,11 +99,9 @@ def sweep_command(
     setting: Annotated[str, typer.Option(help="The setting, such as objective.overlap.")],
     values: Annotated[str, typer.Option(help="Its values, by commas.")],
     data: Data = None,
-    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0",
-    results: Annotated[
-        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
-    ] = None,
-    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None,
+    seeds: Seeds = "0",
+    results: Results = None,
+    runs: Runs = None,
     overrides: Overrides = None,
     cache: Cache = Path("runs/stores"),
 ) -> None:
@@ -111,8 +113,7 @@ def sweep_command(
     from tasks.action import ActionSettings
     from tasks.action_sweep import split_values, sweep
 
-    default = default_folder(config)
-    folder = runs or default.with_name(f"sweep-{default.name}")
+    folder = study_folder(runs, default_folder(config), "sweep")
     text = sweep(
         lambda more: recipe_settings(ActionSettings, config, data, [*(overrides or []), *more]),
         setting,
@@ -139,11 +140,9 @@ def evolution_command(
     arms: Annotated[
         str, typer.Option(help="Any of ce, ce+inter-fat, ce+inter, ce+intra, acl, by commas.")
     ] = "ce,acl",
-    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0",
-    results: Annotated[
-        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
-    ] = None,
-    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None,
+    seeds: Seeds = "0",
+    results: Results = None,
+    runs: Runs = None,
     overrides: Overrides = None,
     cache: Cache = Path("runs/stores"),
 ) -> None:
@@ -155,8 +154,7 @@ def evolution_command(
     from tasks.action import ActionSettings
     from tasks.action_evolution import evolution
 
-    default = default_folder(config)
-    folder = runs or default.with_name(f"evolution-{default.name}")
+    folder = study_folder(runs, default_folder(config), "evolution")
     text = evolution(
         lambda more: recipe_settings(ActionSettings, config, data, [*(overrides or []), *more]),
         arms=[name.strip() for name in arms.split(",")],

@@ -7,12 +7,14 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from protocols.embeddings import Embeddings
+    from protocols.records import ResultRecord
     from tasks.settings import TaskSettings
 
 SettingsT = TypeVar("SettingsT", bound="TaskSettings")
@@ -40,7 +42,53 @@ ReaderOptions = Annotated[
     ),
 ]
 Cache = Annotated[Path, typer.Option(help="Folder for converted and generated data.")]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        # torchrun takes --run for an abbreviation of its own options, and refuses it.
+        "--run",
+        "-r",
+        help="The run's folder; by default runs/<recipe> (re-ID: runs/reid-<recipe>). Under "
+        "torchrun write -r.",
+    ),
+]
+Resume = Annotated[bool, typer.Option(help="Go on from the folder's checkpoint.")]
+Overwrite = Annotated[bool, typer.Option(help="Begin anew in a folder with a run.")]
+TrainedRun = Annotated[Path, typer.Option("--run", "-r", help="A trained run.")]
+EmbeddingsOut = Annotated[Path, typer.Option("--out", help="The .npz to write.")]
+Seeds = Annotated[str, typer.Option(help="Seeds, by commas.")]
+Results = Annotated[
+    Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
+]
+Runs = Annotated[Path | None, typer.Option(help="Folder of the runs.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the record here.")]
+
+
+class Outcome(Protocol):
+    """What a command that trains gives back."""
+
+    @property
+    def record(self) -> ResultRecord:
+        """Its record."""
+
+    @property
+    def text(self) -> str:
+        """Its tables."""
+
+
+def own_recipe(config: str | None, folder: Path, resume: bool) -> str | None:
+    """The recipe that was named or, to go on with a run, that run's own; None where there is none.
+
+    Args:
+        config: the recipe of the command line.
+        folder: the run's.
+        resume: whether to go on.
+    """
+    from tasks.run_folder import SETTINGS
+
+    if config is None and resume and (folder / SETTINGS).is_file():
+        return str(folder / SETTINGS)
+    return config
 
 
 def default_folder(config: str) -> Path:
@@ -145,3 +193,41 @@ def say(sentence: str) -> None:
 def command_line() -> str:
     """The command as it was given."""
     return shlex.join(["aclnet-task", *sys.argv[1:]])
+
+
+def study_folder(runs: Path | None, default: Path, kind: str = "study") -> Path:
+    """The folder of a study's runs: the one that is named, or beside a single run's default."""
+    return runs or default.with_name(f"{kind}-{default.name}")
+
+
+def say_result(
+    result: Outcome | None, json: Path | None, folder: Path, again: str | None = None
+) -> None:
+    """Write a run's record and say what it found; nothing on ranks that have no result.
+
+    Args:
+        result: what the run found.
+        json: where the record goes besides.
+        folder: the run's.
+        again: the command that evaluates it without the network.
+    """
+    if result is None:
+        return
+    if json is not None:
+        result.record.write(json)
+    typer.echo(f"\n{result.text}\n")
+    cheaper = "" if again is None else f"; again without the network: {again} --run {folder}"
+    typer.echo(f"everything is in {folder}{cheaper}")
+
+
+def write_embeddings(embed: Callable[[], Embeddings], out: Path) -> None:
+    """Embed, save and say how many.
+
+    Raises:
+        ValueError: the name does not end in .npz (said before the work, not after it).
+    """
+    if out.suffix != ".npz":
+        raise ValueError(f"--out {out}: embeddings are written as .npz, so the name must end so")
+    embedded = embed()
+    embedded.save(out)
+    typer.echo(f"{len(embedded)} embeddings of {embedded.embedding.shape[1]} numbers in {out}")

@@ -12,14 +12,26 @@ from tasks.command_options import (
     RECIPE_HELP,
     Cache,
     Data,
+    EmbeddingsOut,
     JsonFile,
     Overrides,
+    Overwrite,
     Recipe,
+    Results,
+    Resume,
+    RunFolder,
+    Runs,
+    Seeds,
+    TrainedRun,
     command_line,
     default_folder,
+    own_recipe,
     recipe_settings,
     say,
+    say_result,
     seed_numbers,
+    study_folder,
+    write_embeddings,
 )
 
 if TYPE_CHECKING:
@@ -50,18 +62,10 @@ def train_command(
         ),
     ] = None,
     data: Data = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            # torchrun takes --run for an abbreviation of its own options, and refuses it.
-            "--run",
-            "-r",
-            help="The run's folder; by default runs/<recipe>. Under torchrun write -r.",
-        ),
-    ] = None,
+    run: RunFolder = None,
     overrides: Overrides = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the folder's checkpoint.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Begin anew in a folder with a run.")] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     cache: Cache = Path("runs/stores"),
     json: JsonFile = None,
 ) -> None:
@@ -70,12 +74,10 @@ def train_command(
     The folder gets the settings, the log, the checkpoint, the test embeddings and a result record.
     """
     from tasks.gait_run import train_and_evaluate
-    from tasks.run_folder import SETTINGS
 
     folder = run or default_folder(config or DEFAULT_RECIPE)
-    if config is None and resume and (folder / SETTINGS).is_file():
-        config = str(folder / SETTINGS)
-    settings = _settings(config or DEFAULT_RECIPE, data, overrides)
+    recipe = own_recipe(config, folder, resume) or DEFAULT_RECIPE
+    settings = _settings(recipe, data, overrides)
     result = train_and_evaluate(
         settings,
         folder,
@@ -85,13 +87,7 @@ def train_command(
         overwrite=overwrite,
         report=say,
     )
-    if result is None:
-        return
-    if json is not None:
-        result.record.write(json)
-    typer.echo(f"\n{result.text}\n")
-    typer.echo(f"everything is in {folder}; again without the network: ", nl=False)
-    typer.echo(f"aclnet-task gait eval --run {folder}")
+    say_result(result, json, folder, "aclnet-task gait eval")
 
 
 @gait_app.command("eval")
@@ -142,8 +138,8 @@ def eval_command(
 
 @gait_app.command("embed")
 def embed_command(
-    run: Annotated[Path, typer.Option("--run", "-r", help="A trained run.")],
-    out: Annotated[Path, typer.Option(help="The .npz to write.")],
+    run: TrainedRun,
+    out: EmbeddingsOut,
     data: Annotated[
         Path | None, typer.Option(help="What to embed; by default the run's test people.")
     ] = None,
@@ -152,11 +148,7 @@ def embed_command(
     """Embed recordings with a trained network."""
     from tasks.gait_run import embed_data
 
-    if out.suffix != ".npz":  # said before the work, not after it
-        raise ValueError(f"--out {out}: embeddings are written as .npz, so the name must end so")
-    embedded = embed_data(run, data, cache, say)
-    embedded.save(out)
-    typer.echo(f"{len(embedded)} embeddings of {embedded.embedding.shape[1]} numbers in {out}")
+    write_embeddings(lambda: embed_data(run, data, cache, say), out)
 
 
 @gait_app.command("study")
@@ -166,11 +158,9 @@ def study_command(
     objectives: Annotated[
         str, typer.Option(help="Any of ce, ce+inter, ce+intra, acl, by commas.")
     ] = "ce,acl",
-    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1,2",
-    results: Annotated[
-        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
-    ] = None,
-    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None,
+    seeds: Seeds = "0,1,2",
+    results: Results = None,
+    runs: Runs = None,
     overrides: Overrides = None,
     cache: Cache = Path("runs/stores"),
 ) -> None:
@@ -180,8 +170,7 @@ def study_command(
     """
     from tasks.gait_study import study
 
-    default = default_folder(config)
-    folder = runs or default.with_name(f"study-{default.name}")
+    folder = study_folder(runs, default_folder(config))
     text = study(
         lambda changes: _settings(config, data, [*(overrides or []), *changes]),
         objectives=[name.strip() for name in objectives.split(",")],

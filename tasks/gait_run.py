@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -27,59 +27,15 @@ from tasks.run_embeddings import (
     read_alike,
 )
 from tasks.run_records import RECORD, dataset_reference
-from tasks.training_run import going_on, train_on_data
-
-
-@dataclass(frozen=True)
-class GaitResult:
-    """What a gait run found.
-
-    Attributes:
-        record: of the learned embedding.
-        baseline: of the bone lengths, on the same samples.
-        text: the table, the baseline below it.
-    """
-
-    record: ResultRecord
-    baseline: ResultRecord
-    text: str
+from tasks.training_run import HowToTrain, JudgedRun, train_and_judge
 
 
 def train_and_evaluate(
-    settings: GaitSettings,
-    run: Path,
-    cache: Path,
-    *,
-    command: str,
-    resume: bool = False,
-    overwrite: bool = False,
-    report: Report | None = None,
-) -> GaitResult | None:
-    """The whole run; with several ranks, rank 0 evaluates and the others return None.
-
-    Args:
-        settings: resolved settings.
-        run: the run's folder.
-        cache: folder for converted and generated data.
-        command: the command line, for the record.
-        resume: go on from the folder's checkpoint; a finished training is only evaluated.
-        overwrite: begin anew in a folder that holds a run.
-        report: takes sentences of progress.
-
-    Raises:
-        ValueError: settings, data and folder do not fit; see `tasks.base.train` for the others.
-    """
-    with going_on(run):
-        trained = train_on_data(
-            lambda say: GaitAdapter(settings, open_data(settings.data, cache, say), say),
-            run,
-            settings.train,
-            resume=resume,
-            overwrite=overwrite,
-            describe=_division,
-            report=report,
-        )
-        return None if trained is None else _judge(*trained, run, command, report)
+    settings: GaitSettings, run: Path, cache: Path, **how: Unpack[HowToTrain]
+) -> JudgedRun | None:
+    """The whole run (arguments, result and errors: `tasks.training_run.train_and_judge`)."""
+    make_adapter = partial(GaitAdapter, settings)
+    return train_and_judge(make_adapter, _judge, _division, settings, run, cache, **how)
 
 
 def _judge(
@@ -89,7 +45,7 @@ def _judge(
     run: Path,
     command: str,
     report: Report | None,
-) -> GaitResult:
+) -> JudgedRun:
     """Embed and evaluate the test people, the bone lengths beside them; write the records."""
     embeddings = adapter.embeddings(network, adapter.test_samples(), report)
     embeddings.save(run / EMBEDDINGS)
@@ -107,7 +63,7 @@ def _judge(
     baseline.write(run / BASELINE_RECORD)
     record.write(run / RECORD)  # last: where it is, the run is complete
     text = render_gait(table, record.objective, baselines={BASELINE: floor})
-    return GaitResult(record, baseline, text)
+    return JudgedRun(record, baseline, text)
 
 
 def evaluation_settings(table: GaitTable, gallery_seed: int) -> dict[str, Any]:

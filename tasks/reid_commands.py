@@ -11,13 +11,25 @@ from tasks.command_options import (
     RECIPE_HELP,
     Cache,
     Data,
+    EmbeddingsOut,
     JsonFile,
     Overrides,
+    Overwrite,
     Recipe,
+    Results,
+    Resume,
+    RunFolder,
+    Runs,
+    Seeds,
+    TrainedRun,
     command_line,
+    own_recipe,
     recipe_settings,
     say,
+    say_result,
     seed_numbers,
+    study_folder,
+    write_embeddings,
 )
 from tasks.reid_eval_commands import DEFAULT_RECIPE, add_eval_commands, run_folder
 
@@ -40,18 +52,10 @@ def train_command(
         ),
     ] = None,
     data: Data = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            # torchrun takes --run for an abbreviation of its own options, and refuses it.
-            "--run",
-            "-r",
-            help="The run's folder; by default runs/reid-<recipe>. Under torchrun write -r.",
-        ),
-    ] = None,
+    run: RunFolder = None,
     overrides: Overrides = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the folder's checkpoint.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Begin anew in a folder with a run.")] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     cache: Cache = Path("runs/stores"),
     json: JsonFile = None,
 ) -> None:
@@ -61,13 +65,11 @@ def train_command(
     For a model for one pair, watched by that pair alone: -s 'pairs=[C-N]' -s select=best.
     """
     from tasks.reid_run import train_and_evaluate
-    from tasks.run_folder import SETTINGS
 
     folder = run or run_folder(config or DEFAULT_RECIPE)
-    if config is None and resume and (folder / SETTINGS).is_file():
-        config = str(folder / SETTINGS)
+    recipe = own_recipe(config, folder, resume) or DEFAULT_RECIPE
     result = train_and_evaluate(
-        _settings(config or DEFAULT_RECIPE, data, overrides),
+        _settings(recipe, data, overrides),
         folder,
         cache,
         command=command_line(),
@@ -75,13 +77,7 @@ def train_command(
         overwrite=overwrite,
         report=say,
     )
-    if result is None:
-        return
-    if json is not None:
-        result.record.write(json)
-    typer.echo(f"\n{result.text}\n")
-    typer.echo(f"everything is in {folder}; again without the network: ", nl=False)
-    typer.echo(f"aclnet-task reid eval --run {folder}")
+    say_result(result, json, folder, "aclnet-task reid eval")
 
 
 add_eval_commands(reid_app)
@@ -89,8 +85,8 @@ add_eval_commands(reid_app)
 
 @reid_app.command("embed")
 def embed_command(
-    run: Annotated[Path, typer.Option("--run", "-r", help="A trained run.")],
-    out: Annotated[Path, typer.Option(help="The .npz to write.")],
+    run: TrainedRun,
+    out: EmbeddingsOut,
     data: Annotated[
         Path | None, typer.Option(help="What to embed; by default the run's test recordings.")
     ] = None,
@@ -99,11 +95,7 @@ def embed_command(
     """Embed the sequences of recordings with a trained network."""
     from tasks.reid_run import embed_data
 
-    if out.suffix != ".npz":  # said before the work, not after it
-        raise ValueError(f"--out {out}: embeddings are written as .npz, so the name must end so")
-    embedded = embed_data(run, data, cache, say)
-    embedded.save(out)
-    typer.echo(f"{len(embedded)} embeddings of {embedded.embedding.shape[1]} numbers in {out}")
+    write_embeddings(lambda: embed_data(run, data, cache, say), out)
 
 
 @reid_app.command("study")
@@ -117,11 +109,9 @@ def study_command(
             "own where the recipe has it."
         ),
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1,2",
-    results: Annotated[
-        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
-    ] = None,
-    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None,
+    seeds: Seeds = "0,1,2",
+    results: Results = None,
+    runs: Runs = None,
     overrides: Overrides = None,
     cache: Cache = Path("runs/stores"),
 ) -> None:
@@ -131,8 +121,7 @@ def study_command(
     """
     from tasks.reid_study import study
 
-    default = run_folder(config)
-    folder = runs or default.with_name(f"study-{default.name}")
+    folder = study_folder(runs, run_folder(config))
     text = study(
         lambda changes: _settings(config, data, [*(overrides or []), *changes]),
         objectives=None if objectives is None else [n.strip() for n in objectives.split(",")],

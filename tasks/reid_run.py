@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -33,59 +33,15 @@ from tasks.run_embeddings import (
 from tasks.run_folder import SETTINGS, require_run
 from tasks.run_records import RECORD, dataset_reference
 from tasks.sequences import cut_sequences, without_border
-from tasks.training_run import going_on, train_on_data
-
-
-@dataclass(frozen=True)
-class ReidResult:
-    """What a re-identification run found.
-
-    Attributes:
-        record: of the learned embedding.
-        baseline: of the bone lengths, on the same sequences.
-        text: the tables.
-    """
-
-    record: ResultRecord
-    baseline: ResultRecord
-    text: str
+from tasks.training_run import HowToTrain, JudgedRun, train_and_judge
 
 
 def train_and_evaluate(
-    settings: ReidSettings,
-    run: Path,
-    cache: Path,
-    *,
-    command: str,
-    resume: bool = False,
-    overwrite: bool = False,
-    report: Report | None = None,
-) -> ReidResult | None:
-    """The whole run; with several ranks, rank 0 evaluates and the others return None.
-
-    Args:
-        settings: resolved settings.
-        run: the run's folder.
-        cache: folder for converted and generated data.
-        command: the command line, for the record.
-        resume: go on from the folder's checkpoint; a finished training is only evaluated.
-        overwrite: begin anew in a folder that holds a run.
-        report: takes sentences of progress.
-
-    Raises:
-        ValueError: settings, data and folder do not fit; see `tasks.base.train` for the others.
-    """
-    with going_on(run):
-        trained = train_on_data(
-            lambda say: ReidAdapter(settings, open_data(settings.data, cache, say), say),
-            run,
-            settings.train,
-            resume=resume,
-            overwrite=overwrite,
-            describe=_division,
-            report=report,
-        )
-        return None if trained is None else _judge(*trained, run, command, report)
+    settings: ReidSettings, run: Path, cache: Path, **how: Unpack[HowToTrain]
+) -> JudgedRun | None:
+    """The whole run (arguments, result and errors: `tasks.training_run.train_and_judge`)."""
+    make_adapter = partial(ReidAdapter, settings)
+    return train_and_judge(make_adapter, _judge, _division, settings, run, cache, **how)
 
 
 def _judge(
@@ -95,7 +51,7 @@ def _judge(
     run: Path,
     command: str,
     report: Report | None,
-) -> ReidResult:
+) -> JudgedRun:
     """Embed and evaluate the test sequences, the bone lengths beside them; write the records."""
     settings = adapter.settings
     embeddings = adapter.embeddings(network, adapter.test_sequences, report)
@@ -120,7 +76,7 @@ def _judge(
     main = settings.rule
     text = render_reid(own[main], record.objective, baselines={BASELINE: bones})
     beside = [render_reid(t, record.objective) for name, t in own.items() if name != main]
-    return ReidResult(record, baseline, "\n\n".join([text, *beside]))
+    return JudgedRun(record, baseline, "\n\n".join([text, *beside]))
 
 
 def all_tables(adapter: ReidAdapter, embeddings: Embeddings) -> dict[str, ReidTable]:

@@ -307,3 +307,21 @@ def known_people(reid_walkers: Store, tmp_path_factory: pytest.TempPathFactory) 
     path = tmp_path_factory.mktemp("known") / "store"
     write_store(path, samples(), store.info.model_copy(update={"name": "known"}))
     return path
+
+
+@pytest.fixture
+def mistake(call: Any, tmp_path: Path) -> Callable[..., str]:
+    """Call a command that must fail as a user's mistake does: exit code 2, one line, no more."""
+
+    def run(*arguments: object) -> str:
+        done = call(*arguments)
+        assert done.code == 2, done
+        assert done.out == ""
+        *reports, sentence = done.err.splitlines()
+        assert not any("error" in line.lower() or "Traceback" in line for line in reports), reports
+        assert sentence.startswith("error: "), done.err
+        assert "[Errno" not in sentence
+        assert len(sentence) > len("error: ") + 20
+        return str(sentence)
+
+    return run

@@ -6,13 +6,7 @@ Skipped where there is no Chromium (``apt-get install chromium`` on Debian).
 from __future__ import annotations
 
 import json
-import os
-import select
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,140 +28,7 @@ from protocols.reporting.model import (
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 EVIL = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
-PATIENCE = 60.0
-
-
-class Chromium:
-    """A tab, by the DevTools protocol over file descriptors 3 and 4."""
-
-    def __init__(self, program: str, profile: Path) -> None:
-        for_it, self.to = os.pipe()
-        self.back, from_it = os.pipe()
-        command = [
-            program,
-            "--headless=new",
-            "--no-sandbox",  # tests in containers run as root
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--remote-debugging-pipe",
-            f"--user-data-dir={profile}",
-            "about:blank",
-        ]
-        plumbing = f'exec 3<&{for_it} 4>&{from_it}; exec "$@"'
-        self.process = subprocess.Popen(
-            ["bash", "-c", plumbing, "bash", *command],
-            pass_fds=(for_it, from_it),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(for_it)
-        os.close(from_it)
-        self.number = 0
-        self.rest = b""
-        self.session: str | None = None
-        self.events: list[dict[str, Any]] = []
-
-    def open_tab(self) -> None:
-        tab = self("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self(f"{domain}.enable")
-
-    def __call__(self, method: str, **params: object) -> dict[str, Any]:
-        self.number += 1
-        message: dict[str, Any] = {"id": self.number, "method": method, "params": params}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self.to, json.dumps(message).encode() + b"\0")
-        while (answer := self._read()).get("id") != self.number:
-            self.events.append(answer)
-        assert "error" not in answer, answer
-        result: dict[str, Any] = answer["result"]
-        return result
-
-    def _read(self) -> dict[str, Any]:
-        while b"\0" not in self.rest:
-            ready, _, _ = select.select([self.back], [], [], PATIENCE)
-            part = os.read(self.back, 1 << 20) if ready else b""
-            if not part:
-                raise ConnectionError("Chromium does not answer")
-            self.rest += part
-        message, _, self.rest = self.rest.partition(b"\0")
-        answer: dict[str, Any] = json.loads(message)
-        return answer
-
-    def run(self, script: str) -> Any:
-        """What a JavaScript expression gives."""
-        found = self("Runtime.evaluate", expression=script, returnByValue=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
-
-    def show(
-        self, file: Path, state: str = "", width: int = 1280, scheme: str = "light"
-    ) -> list[dict[str, Any]]:
-        """Open a file; what happened meanwhile."""
-        preference = {"name": "prefers-color-scheme", "value": scheme}
-        calm = {"name": "prefers-reduced-motion", "value": "reduce"}
-        self("Emulation.setEmulatedMedia", features=[preference, calm])
-        self(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=800,
-            deviceScaleFactor=1,
-            mobile=width < 500,
-        )
-        # Only another page is loaded anew; another place in the same is not.
-        self("Page.navigate", url="about:blank")
-        self.events.clear()
-        self("Page.navigate", url=f"{file.as_uri()}{state}")
-        end = time.monotonic() + PATIENCE
-        while self.run("document.readyState !== 'complete' || location.protocol === 'about:'"):
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        return list(self.events)
-
-    def press(self, key: str, text: str = "") -> None:
-        for kind in ("keyDown", "keyUp"):
-            code = {"Enter": 13, "Tab": 9}[key]
-            extra = {"text": text} if text and kind == "keyDown" else {}
-            self(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key=key,
-                code=key,
-                windowsVirtualKeyCode=code,
-                **extra,
-            )
-
-    def close(self) -> None:
-        try:
-            self.session = None
-            self("Browser.close")
-            self.process.wait(PATIENCE)
-        except (OSError, subprocess.TimeoutExpired):
-            self.process.kill()
-            self.process.wait()
-        os.close(self.to)
-        os.close(self.back)
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None or sys.platform == "win32":
-        pytest.skip(f"no Chromium among {', '.join(NAMES)}: apt-get install chromium")
-    browser = Chromium(program, tmp_path_factory.mktemp("profile"))
-    try:
-        try:
-            browser.open_tab()
-        except OSError as error:
-            pytest.skip(f"{program} is there and does not start: {error}")
-        yield browser
-    finally:
-        browser.close()
 
 
 def record(seed: int) -> ResultRecord:
@@ -233,7 +94,7 @@ LABELS = (
 SORTS = "[...document.querySelectorAll('#table-1 thead th')].map(th => th.ariaSort)"
 
 
-def test_nothing_is_fetched_and_nothing_foreign_runs(chromium: Chromium, page: Path) -> None:
+def test_nothing_is_fetched_and_nothing_foreign_runs(chromium: Any, page: Path) -> None:
     events = chromium.show(page)
     asked = [
         event["params"]["request"]["url"]
@@ -248,7 +109,7 @@ def test_nothing_is_fetched_and_nothing_foreign_runs(chromium: Chromium, page: P
     assert chromium.run("document.querySelector('figure img').naturalWidth") == 687
 
 
-def test_tables_are_sorted_by_click_and_by_key(chromium: Chromium, page: Path) -> None:
+def test_tables_are_sorted_by_click_and_by_key(chromium: Any, page: Path) -> None:
     chromium.show(page)
     given = ["first", "second", "third", EVIL[:6]]
     assert chromium.run(LABELS) == given
@@ -267,14 +128,14 @@ def test_tables_are_sorted_by_click_and_by_key(chromium: Chromium, page: Path) -
     assert chromium.run("document.activeElement.textContent") == "rank-1\u00a0%"
 
 
-def test_smaller_sizes_come_first(chromium: Chromium, page: Path) -> None:
+def test_smaller_sizes_come_first(chromium: Any, page: Path) -> None:
     chromium.show(page)
     chromium.run("document.querySelector('#table-1 thead th:last-child button').click()")
     assert chromium.run(SORTS)[-1] == "ascending"
     assert chromium.run(LABELS)[0] == "first"
 
 
-def test_filters(chromium: Chromium, page: Path) -> None:
+def test_filters(chromium: Any, page: Path) -> None:
     chromium.show(page)
     shown = (
         "[...document.querySelectorAll('[data-block]')].filter(b => b.checkVisibility())"
@@ -309,7 +170,7 @@ def test_filters(chromium: Chromium, page: Path) -> None:
     assert chromium.run("found.textContent") == ""
 
 
-def test_the_address_keeps_a_view(chromium: Chromium, page: Path) -> None:
+def test_the_address_keeps_a_view(chromium: Any, page: Path) -> None:
     chromium.show(page, "#task=gait&sort=table-1.1.ascending&sort=gone.99.up")
     assert chromium.run("document.getElementById('task').value") == "gait"
     assert chromium.run(LABELS)[0] == "first"
@@ -317,7 +178,7 @@ def test_the_address_keeps_a_view(chromium: Chromium, page: Path) -> None:
     assert not chromium.run("document.getElementById('table-2').checkVisibility()")
 
 
-def test_a_figure_leads_to_the_settings_of_its_runs(chromium: Chromium, page: Path) -> None:
+def test_a_figure_leads_to_the_settings_of_its_runs(chromium: Any, page: Path) -> None:
     chromium.show(page, "#task=action")
     chromium.run("document.querySelector('#table-2 tr[data-source=ours] td a').click()")
     time.sleep(0.1)
@@ -331,9 +192,7 @@ def test_a_figure_leads_to_the_settings_of_its_runs(chromium: Chromium, page: Pa
 
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1280])
-def test_the_page_is_never_wider_than_the_screen(
-    chromium: Chromium, page: Path, width: int
-) -> None:
+def test_the_page_is_never_wider_than_the_screen(chromium: Any, page: Path, width: int) -> None:
     chromium.show(page, width=width)
     chromium.run("document.querySelectorAll('details').forEach(part => { part.open = true; })")
     assert chromium.run("document.documentElement.scrollWidth") <= width
@@ -377,7 +236,7 @@ CONTRAST = """(() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_can_be_read_in_both_schemes(chromium: Chromium, page: Path, scheme: str) -> None:
+def test_text_can_be_read_in_both_schemes(chromium: Any, page: Path, scheme: str) -> None:
     chromium.show(page, scheme=scheme)
     chromium.run("document.querySelectorAll('details').forEach(part => { part.open = true; })")
     ground = chromium.run("getComputedStyle(document.body).backgroundColor")
@@ -391,7 +250,7 @@ def test_text_can_be_read_in_both_schemes(chromium: Chromium, page: Path, scheme
     assert ratio >= 4.5, where
 
 
-def test_all_is_there_without_javascript(chromium: Chromium, page: Path) -> None:
+def test_all_is_there_without_javascript(chromium: Any, page: Path) -> None:
     chromium("Emulation.setScriptExecutionDisabled", value=True)
     try:
         chromium.show(page)
@@ -406,7 +265,7 @@ def test_all_is_there_without_javascript(chromium: Chromium, page: Path) -> None
         chromium("Emulation.setScriptExecutionDisabled", value=False)
 
 
-def test_in_print_nothing_is_cut_off_and_controls_are_gone(chromium: Chromium, page: Path) -> None:
+def test_in_print_nothing_is_cut_off_and_controls_are_gone(chromium: Any, page: Path) -> None:
     chromium.show(page, scheme="dark")
     chromium("Emulation.setEmulatedMedia", media="print", features=[])
     try:
