@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from protocols.assignment import canonical
+from protocols.names import canonical
 
 
 def count_not_acquired(

@@ -31,9 +31,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from protocols.assignment import natural_order
 from protocols.division import LEAVE, TEST, TRAIN, VALIDATION, Division
 from protocols.embeddings import TextArray
+from protocols.names import natural_order
 from protocols.split_rule import COLUMNS, SplitRule
 
 _ANY = ("", "*")

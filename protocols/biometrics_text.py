@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 
 from protocols.biometrics_table import POOLED, BiometricsTable, applied_name
-from protocols.tables import Style
-from protocols.text_columns import align_columns
+from protocols.text_columns import Style, align_columns
 
 _SIDES = ("genuine", "impostor")
 

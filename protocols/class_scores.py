@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from protocols.distances import IntArray
 from protocols.embeddings import TextArray
+from protocols.outcomes import Outcomes
 
 ScoreArray = npt.NDArray[np.float32]
 
@@ -103,6 +104,19 @@ class ClassScores:
             for name, value in values.items()
         }
         return ClassScores(**picked)
+
+    def outcomes(self) -> Outcomes:
+        """The predicted class of every sample, in the order of keys; without unknown labels."""
+        rows = np.argsort(self.sample, kind="stable")
+        rows = rows[self.label[rows] != UNKNOWN]
+        return Outcomes(
+            classes=self.classes,
+            sample=self.sample[rows],
+            label=self.label[rows],
+            predicted=self.predicted[rows],
+            subject=self.subject[rows],
+            subset=self.subset[rows],
+        )
 
     def save(self, path: Path | str) -> None:
         """Write an ``.npz`` without pickles; the file appears complete or not at all.

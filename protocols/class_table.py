@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from protocols.confusion import ClassConfusion, confused_with
 from protocols.distances import FloatArray, IntArray
 from protocols.exclusion import BoolArray
 from protocols.outcomes import Outcomes
-from protocols.statistics import bootstrap_interval, spread_at_end, wilson_interval
+from protocols.statistics import (
+    bootstrap_interval,
+    mean_of_known,
+    ratio,
+    spread_at_end,
+    wilson_interval,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,19 +157,6 @@ class ClassTable:
         unknown = np.flatnonzero(self.outcomes.subject == "")
         persons[unknown] = len(persons) + np.arange(len(unknown))
         return np.unique(persons, return_inverse=True)[1].astype(np.int64)
-
-
-def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> FloatArray:
-    """Division with 0/0 = NaN, silently: what is empty is counted elsewhere."""
-    result: FloatArray = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
-    np.divide(part, whole, out=result, where=whole > 0)
-    return result
-
-
-def mean_of_known(values: FloatArray) -> FloatArray:
-    """Mean over the last axis without NaN; NaN where nothing is left."""
-    known = np.isfinite(values)
-    return ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
 def _by_person(cells: BoolArray, person: IntArray, size: int) -> FloatArray:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from protocols.class_scores import UNKNOWN, ClassScores
-from protocols.class_table import ClassTable, mean_of_known, ratio
+from protocols.class_table import ClassTable
 from protocols.confusion import confusion_matrix
 from protocols.distances import IntArray
 from protocols.outcomes import Outcomes
+from protocols.statistics import mean_of_known, ratio
 
 _TOP = 5
 _FEW_PEOPLE = 10
@@ -40,7 +41,7 @@ def evaluate_classes(scores: ClassScores, *, protocol: str = "classification") -
     >>> evaluate_classes(ClassScores(["a", "b"], [0, 1], ["sit", "wave"], half)).metrics["top1"]
     0.5
     """
-    outcomes = Outcomes.of(scores)
+    outcomes = scores.outcomes()
     if not len(outcomes):
         raise ValueError(
             f"None of the {len(scores)} scored samples has a known label, so that there is nothing "

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from protocols.assignment import canonical
 from protocols.distances import IntArray
 from protocols.embeddings import TextArray
+from protocols.names import canonical
 
 TRAIN: Literal["train"] = "train"
 VALIDATION: Literal["validation"] = "validation"

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from protocols.assignment import Assignment, assign, canonical, natural_order
+from protocols.assignment import Assignment, assign
 from protocols.distances import IntArray, Metric
 from protocols.embeddings import Embeddings, TextArray
 from protocols.exclusion import BoolArray, same_identity_and_group
 from protocols.gait_rules import RuleName, table_rule
 from protocols.gallery_probe import GalleryProbe, load_protocol
 from protocols.identification import Identification, identify
+from protocols.names import canonical, natural_order
 from protocols.retrieval import Device
 from protocols.view_counts import RANKS, Grid, ProbeLabels, count_views
 from protocols.view_table import GaitTable, make_table

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from protocols.class_scores import ClassScores
 from protocols.distances import IntArray
 from protocols.embeddings import TextArray
 from protocols.exclusion import BoolArray
 from protocols.outcomes import Outcomes
 
-Run = ClassScores | Outcomes
+
+class Scores(Protocol):
+    """Class scores, such as :class:`protocols.class_scores.ClassScores`."""
+
+    def outcomes(self) -> Outcomes:
+        """What they make of every sample of known label."""
+
+
+Run = Scores | Outcomes
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +92,7 @@ def match_outcomes(a: Run, b: Run, names: tuple[str, str]) -> Matched:
     Raises:
         ValueError: Classes, keys or labels differ, or there is no sample of known label.
     """
-    runs = [Outcomes.of(run) if isinstance(run, ClassScores) else run for run in (a, b)]
+    runs = [run if isinstance(run, Outcomes) else run.outcomes() for run in (a, b)]
     if runs[0].classes.tolist() != runs[1].classes.tolist():
         raise ValueError(
             f"{names[0]} and {names[1]} are not of the same classes in the same order: compare "

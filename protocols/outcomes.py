@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.class_scores import UNKNOWN, ClassScores
 from protocols.distances import IntArray
 from protocols.embeddings import TextArray
 
@@ -46,20 +45,6 @@ class Outcomes:
     def correct(self) -> npt.NDArray[np.bool_]:
         """(N,) whether the prediction is right."""
         return np.asarray(self.predicted == self.label)
-
-    @classmethod
-    def of(cls, scores: ClassScores) -> Outcomes:
-        """The outcomes of scores; samples of unknown label are left out."""
-        rows = np.argsort(scores.sample, kind="stable")
-        rows = rows[scores.label[rows] != UNKNOWN]
-        return cls(
-            classes=scores.classes,
-            sample=scores.sample[rows],
-            label=scores.label[rows],
-            predicted=scores.predicted[rows],
-            subject=scores.subject[rows],
-            subset=scores.subset[rows],
-        )
 
     def to_cells(self) -> dict[str, Any] | None:
         """Plain lists for a record; None where there are more than :data:`LARGEST_RECORD`.

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.class_table import mean_of_known, ratio
 from protocols.distances import FloatArray
 from protocols.matched import Run, match_outcomes, resampling_units
-from protocols.statistics import bootstrap_interval, mcnemar
+from protocols.statistics import bootstrap_interval, mcnemar, mean_of_known, ratio
 from protocols.verdict import Verdict, interval_words, judge, plain_sentence
 
 

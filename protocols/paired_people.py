@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from protocols.class_table import mean_of_known, ratio
 from protocols.distances import FloatArray
-from protocols.statistics import bootstrap_interval
+from protocols.statistics import bootstrap_interval, mean_of_known, ratio
 from protocols.verdict import Verdict, interval_words, judge, plain_sentence
 
 PersonCounts = Mapping[str, tuple[int, int]]

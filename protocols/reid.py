@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from protocols.assignment import canonical
 from protocols.distances import METRICS, FloatArray, Metric
 from protocols.embeddings import Embeddings, TextArray
 from protocols.identification import Identification, identify
+from protocols.names import canonical
 from protocols.ranked_distances import identify_by_distances
 from protocols.reid_comparison import ReidComparison, compare_sets
 from protocols.reid_judgement import RANKS, judge_pair

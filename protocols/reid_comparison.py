@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.assignment import canonical, natural_order
 from protocols.distances import IntArray
 from protocols.embeddings import Embeddings, TextArray
 from protocols.exclusion import ExclusionRule, identity_codes, same_identity_and_group, same_key
+from protocols.names import canonical, natural_order
 from protocols.reid_pairs import Pair, PairProtocol
 from protocols.reid_rules import ReidRule
 from protocols.walks import check_takes, number_walks

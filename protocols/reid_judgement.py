@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from protocols.assignment import canonical
 from protocols.distances import FloatArray
 from protocols.embeddings import Embeddings
 from protocols.exclusion import BoolArray
 from protocols.identification import Identification, Unmated
+from protocols.names import canonical
 from protocols.reid_comparison import ReidComparison
 from protocols.reid_rules import ReidRule
 from protocols.reid_table import PairResult

@@ -17,9 +17,9 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from protocols.assignment import canonical
 from protocols.embeddings import TextArray
 from protocols.exclusion import BoolArray
+from protocols.names import canonical
 
 Letter = str
 

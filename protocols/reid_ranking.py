@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocols.assignment import canonical
 from protocols.distance_counts import DistanceCounts, count_distances
 from protocols.distances import FloatArray, IntArray, Metric
 from protocols.embeddings import Embeddings
 from protocols.identification import Identification, identify
+from protocols.names import canonical
 from protocols.reid_comparison import ReidComparison, compare_sets
 from protocols.reid_judgement import RANKS, judge_pair
 from protocols.reid_pairs import Pair, PairProtocol

@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from protocols.class_table import mean_of_known, ratio
 from protocols.distances import FloatArray, Metric
 from protocols.reid_pairs import Pair
 from protocols.reid_rules import ReidRule
-from protocols.statistics import bootstrap_interval, spread_at_end
+from protocols.statistics import bootstrap_interval, mean_of_known, ratio, spread_at_end
 
 Level = Literal["sequence", "walk"]
 

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 
 from protocols.reid_table import ReidTable
-from protocols.tables import Style
-from protocols.text_columns import align_columns
+from protocols.text_columns import Style, align_columns
 
 _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 _COUNTS = ("probes", "valid", "unmated", "gallery", "dropped")

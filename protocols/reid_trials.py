@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocols.assignment import canonical, natural_order
 from protocols.comparison_scores import EXACT_BYTES, compare_all
 from protocols.distances import Metric
 from protocols.embeddings import Embeddings
+from protocols.names import canonical, natural_order
 from protocols.reid_comparison import compare_sets
 from protocols.reid_pairs import Pair, PairProtocol
 from protocols.reid_rules import RULES, ReidRule

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from protocols.assignment import canonical
 from protocols.embeddings import TextArray
 from protocols.exclusion import BoolArray
+from protocols.names import canonical
 
 COLUMNS = ("identity", "camera", "view", "take", "condition", "label", "split", "sample")
 """Columns of the data that a table may look at."""

@@ -180,3 +180,16 @@ def _checked(confidence: float) -> float:
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}.")
     return confidence
+
+
+def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> FloatArray:
+    """Division with 0/0 = NaN, silently: what is empty is counted elsewhere."""
+    result: FloatArray = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
+    np.divide(part, whole, out=result, where=whole > 0)
+    return result
+
+
+def mean_of_known(values: FloatArray) -> FloatArray:
+    """Mean over the last axis without NaN; NaN where nothing is left."""
+    known = np.isfinite(values)
+    return ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))

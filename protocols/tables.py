@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from protocols.class_table import ClassTable
 from protocols.confusion import worst_classes
+from protocols.text_columns import Style
 from protocols.view_table import GaitTable
-
-Style = Literal["plain", "markdown"]
 
 _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 _ACCURACIES = ("top1", "top5", "mean_class")

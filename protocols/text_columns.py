@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from protocols.tables import Style
+Style = Literal["plain", "markdown"]
 
 
 def align_columns(rows: Sequence[Sequence[str]], style: Style, names: int = 1) -> str:

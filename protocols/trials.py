@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.assignment import assign, canonical, natural_order
+from protocols.assignment import assign
 from protocols.comparison_scores import EXACT_BYTES, Comparisons, compare_all
 from protocols.distances import IntArray, Metric
 from protocols.embeddings import Embeddings, TextArray
 from protocols.exclusion import ExclusionRule, same_identity_and_group
 from protocols.gallery_probe import GalleryProbe, load_protocol
+from protocols.names import canonical, natural_order
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocols.assignment import canonical
 from protocols.distances import IntArray
 from protocols.embeddings import Embeddings
+from protocols.names import canonical
 
 FIRST_FRAME_MARK = "@"
 """Between recording and first frame in the name of a sequence."""

@@ -19,10 +19,10 @@ from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.train_settings import TrainSettings
 from protocols.action_split import load_split
-from protocols.assignment import natural_order
 from protocols.class_scores import ClassScores
 from protocols.classification import evaluate_classes
 from protocols.division import TEST, TRAIN, VALIDATION, hold_out
+from protocols.names import natural_order
 from tasks.base import Report, TaskAdapter, label_rows
 from tasks.clip_source import picture_widths
 from tasks.clips import ClipSettings, Rows

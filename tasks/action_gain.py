@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.class_table import ratio
 from protocols.records import ResultRecord
+from protocols.statistics import ratio
 from tasks.environment import describe_environment
 from tasks.run_records import read_record
 

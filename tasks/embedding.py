@@ -17,7 +17,6 @@ from aclnet.config import Settings
 from aclnet.data.store import Store
 from aclnet.data.windows import centre_windows, sliding_windows
 from aclnet.models import SkeletonNetwork
-from protocols.embeddings import Embeddings
 from tasks.clips import ClipInput
 
 
@@ -119,21 +118,3 @@ def _feature(network: SkeletonNetwork, clips: Tensor, settings: EmbedSettings) -
         return torch.sqrt(functional.softmax(output.logits.float(), dim=1))
     vectors = output.embedding if settings.feature == "embedding" else output.pooled
     return functional.normalize(vectors.float(), dim=1) if settings.normalise else vectors.float()
-
-
-def labelled(vectors: npt.NDArray[np.float32], samples: Store) -> Embeddings:
-    """Vectors (N, D) with the labels of the samples that they stand for."""
-    index = samples.index
-
-    def text(column: str) -> npt.NDArray[np.str_]:
-        return index[column].to_numpy().astype(np.str_)
-
-    return Embeddings(
-        embedding=np.asarray(vectors, dtype=np.float32),
-        subject=text("identity"),
-        condition=text("condition"),
-        take=text("take"),
-        view=text("view"),
-        camera=text("camera"),
-        sample=text("sample"),
-    )

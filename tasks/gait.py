@@ -27,8 +27,9 @@ from tasks.base import Report, TaskAdapter, label_rows
 from tasks.baselines import standardised_bone_lengths
 from tasks.clips import Rows
 from tasks.data_sources import dropped_counts, without_short
-from tasks.embedding import embed, labelled
+from tasks.embedding import embed
 from tasks.identities import IdentitySettings, divide_identities
+from tasks.run_embeddings import labelled
 from tasks.settings import TaskSettings
 
 

@@ -15,7 +15,7 @@ from protocols.tables import render_gait
 from protocols.view_table import GaitTable
 from tasks.base import Report
 from tasks.data_sources import open_data, without_short
-from tasks.embedding import embed, labelled
+from tasks.embedding import embed
 from tasks.environment import describe_environment
 from tasks.gait import GaitAdapter, GaitSettings
 from tasks.networks import load_run
@@ -23,6 +23,7 @@ from tasks.run_embeddings import (
     BASELINE,
     BASELINE_RECORD,
     EMBEDDINGS,
+    labelled,
     on_best_device,
     read_alike,
 )

@@ -35,9 +35,10 @@ from tasks.base import Report, TaskAdapter, label_rows
 from tasks.baselines import standardised_bone_lengths
 from tasks.clips import Rows
 from tasks.data_sources import dropped_counts, without_short
-from tasks.embedding import embed, labelled
+from tasks.embedding import embed
 from tasks.reid_division import Mask, divide_recordings, divide_strangers
 from tasks.reid_settings import ReidSettings
+from tasks.run_embeddings import labelled
 from tasks.sequences import cut_sequences, without_border
 
 

@@ -18,7 +18,7 @@ from protocols.reid_table import ReidTable
 from protocols.reid_text import render_reid
 from tasks.base import Report
 from tasks.data_sources import open_data, without_short
-from tasks.embedding import embed, labelled
+from tasks.embedding import embed
 from tasks.environment import describe_environment
 from tasks.networks import load_run
 from tasks.reid import ReidAdapter, in_sets
@@ -27,6 +27,7 @@ from tasks.run_embeddings import (
     BASELINE,
     BASELINE_RECORD,
     EMBEDDINGS,
+    labelled,
     on_best_device,
     read_alike,
 )

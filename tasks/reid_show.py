@@ -15,7 +15,7 @@ import numpy as np
 from aclnet.config import load_settings
 from aclnet.data.draw import need_matplotlib, visible_points
 from aclnet.data.store import Store
-from protocols.assignment import canonical
+from protocols.names import canonical
 from protocols.reid_ranking import PairRanking, rank_pair
 from protocols.walks import number_walks
 from tasks.base import Report

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
+from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.train_settings import TrainSettings
 from protocols.embeddings import Embeddings, load_embeddings
@@ -82,3 +85,21 @@ def on_best_device(network: SkeletonNetwork, settings: TrainSettings) -> Skeleto
     if settings.accelerator != "cpu" and torch.cuda.is_available():
         network.to("cuda")
     return network
+
+
+def labelled(vectors: npt.NDArray[np.float32], samples: Store) -> Embeddings:
+    """Vectors (N, D) with the labels of the samples that they stand for."""
+    index = samples.index
+
+    def text(column: str) -> npt.NDArray[np.str_]:
+        return index[column].to_numpy().astype(np.str_)
+
+    return Embeddings(
+        embedding=np.asarray(vectors, dtype=np.float32),
+        subject=text("identity"),
+        condition=text("condition"),
+        take=text("take"),
+        view=text("view"),
+        camera=text("camera"),
+        sample=text("sample"),
+    )

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from protocols.assignment import Assignment, assign, canonical, natural_order
+from protocols.assignment import Assignment, assign
 from protocols.embeddings import Embeddings
 from protocols.gallery_probe import GalleryProbe, load_protocol, protocol_names
 from protocols.identity_split import load_identity_split
+from protocols.names import canonical, natural_order
 
 
 def samples(subject: list[Any], take: list[Any], condition: list[str] | None = None) -> Embeddings:

@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 
-from protocols.class_table import ratio
 from protocols.distances import FloatArray, IntArray
 from protocols.figures.class_gain import draw_class_gain
 from protocols.reporting.comparisons import BASELINE
@@ -26,6 +25,7 @@ from protocols.reporting.figures.plan import (
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import RunEntry
 from protocols.reporting.names import objective_label
+from protocols.statistics import ratio
 
 
 def plan_class_gain(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:

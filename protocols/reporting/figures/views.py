@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 
-from protocols.class_table import ratio
 from protocols.figures.view_heatmap import draw_view_heatmap
 from protocols.reporting.figures.plan import (
     Drawing,
@@ -20,6 +19,7 @@ from protocols.reporting.figures.plan import (
 )
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import RunEntry
+from protocols.statistics import ratio
 
 _NEEDED = ("conditions", "probe_views", "gallery_views", "rank1_hits", "trials")
 
