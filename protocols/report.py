@@ -10,7 +10,7 @@ from pathlib import Path
 
 from protocols.reporting.build import build_report
 from protocols.reporting.model import Report, ReportFigure
-from protocols.reporting.writing import FORMATS, check_formats, write_report
+from protocols.reporting.writers.files import FORMATS, check_formats, write_report
 
 Say = Callable[[str], object]
 

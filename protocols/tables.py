@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from protocols.class_table import ClassTable
-from protocols.confusion import worst_classes
-from protocols.text_columns import Style
-from protocols.view_table import GaitTable
+from protocols.action.confusion import worst_classes
+from protocols.action.table import ClassTable
+from protocols.gait.table import GaitTable
+from protocols.text import Style
 
 _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 _ACCURACIES = ("top1", "top5", "mean_class")

@@ -10,16 +10,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aclnet.interrupts import Interrupted
-from tasks.action_commands import action_app
-from tasks.action_study_commands import add_study_commands
-from tasks.biometrics_commands import add_biometrics
-from tasks.compare_commands import add_compare
-from tasks.cost_commands import add_cost
-from tasks.data_commands import data_app
-from tasks.gait_commands import gait_app
-from tasks.reid_commands import reid_app
-from tasks.report_commands import add_report
+from aclnet.training.interrupts import Interrupted
+from tasks.action.commands import action_app
+from tasks.action.study_commands import add_study_commands
+from tasks.commands.biometrics import add_biometrics
+from tasks.commands.compare import add_compare
+from tasks.commands.cost import add_cost
+from tasks.commands.data import data_app
+from tasks.commands.report import add_report
+from tasks.gait.commands import gait_app
+from tasks.reid.commands import reid_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,7 +44,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is installed and what is missing: versions, devices, search, threads."""
-    from tasks.doctor import examine
+    from tasks.commands.doctor import examine
 
     checks = examine()
     if as_json:

@@ -7,14 +7,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from aclnet.clips.input import ClipSettings
 from aclnet.config import Settings
-from aclnet.data.walkers import WalkerSettings
+from aclnet.data.walkers.dataset import WalkerSettings
 from aclnet.losses.objective import ObjectiveSettings
 from aclnet.models import ModelSettings
 from aclnet.models.temporal_conv import TemporalConvSettings
-from aclnet.train_settings import TrainSettings
-from tasks.clips import ClipSettings
-from tasks.embedding import EmbedSettings
+from aclnet.runs.embedding import EmbedSettings
+from aclnet.training.settings import TrainSettings
 
 
 class DataSettings(Settings):
@@ -74,7 +74,7 @@ class SamplerSettings(Settings):
 
 
 class TaskSettings(Settings):
-    """What every task is told; `tasks.gait.GaitSettings` shows how a task adds to it."""
+    """What every task is told; `tasks.gait.adapter.GaitSettings` shows how a task adds to it."""
 
     data: DataSettings = DataSettings()
     clip: ClipSettings = ClipSettings()

@@ -72,9 +72,9 @@ def test_wheel_holds_what_it_needs_and_no_more(wheel: Path) -> None:
     }
     assert wanted == {name for name in names if not name.startswith(information)}
     # Guards against the comparison above being empty of what matters.
-    assert {"aclnet/layouts/coco17.yaml", "protocols/splits/casia_b.csv"} <= names
+    assert {"aclnet/skeleton/layouts/coco17.yaml", "protocols/splits/casia_b.csv"} <= names
     assert {"tasks/configs/gait/walkers.yaml", "tasks/configs/gait/casia_b.yaml"} <= names
-    page = {f"protocols/reporting/page/page.{ending}" for ending in ("css", "html", "js")}
+    page = {f"protocols/reporting/writers/page/page.{ending}" for ending in ("css", "html", "js")}
     assert page | {"protocols/published/table-1.csv"} <= names
     assert not [name for name in names if "test" in name]
     assert f"{information}/licenses/LICENSE" in names
@@ -133,5 +133,7 @@ def test_the_report_is_made_from_another_folder(installed: Path, tmp_path: Path)
     # Published figures, the page and its style come from the wheel.
     assert "not run" in (written / "tables" / "table-1.tex").read_text("utf-8")
     page = (written / "index.html").read_text("utf-8")
-    style = (installed / "protocols" / "reporting" / "page" / "page.css").read_text("utf-8")
+    style = (installed / "protocols" / "reporting" / "writers" / "page" / "page.css").read_text(
+        "utf-8"
+    )
     assert style.strip().splitlines()[0] in page

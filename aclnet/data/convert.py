@@ -11,8 +11,8 @@ from aclnet.data.formats import Progress, read
 from aclnet.data.prepare import layout_centre, prepare_recording
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import Store, write_store
-from aclnet.joint_map import map_joints
 from aclnet.skeleton import Layout, layout_from_dict, load_layout
+from aclnet.skeleton.mapping import map_joints
 
 
 def convert(

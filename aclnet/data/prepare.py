@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.sample import Frames
-from aclnet.layout import Layout
+from aclnet.skeleton.layout import Layout
 
 _NOTHING = 1e-8
 """Coordinates up to this are nothing, as for `numpy.isclose`, which the release asks."""

@@ -1,6 +1,6 @@
 """Inter-class affinity contrastive loss: each sample against the centres of its motion family.
 
-Source: Liu et al. (ACLNet), Eq. 3-9. `aclnet.variant` lists where the released code differs.
+Source: Liu et al. (ACLNet), Eq. 3-9. `aclnet.state.variant` lists where the released code differs.
 
 A training step in epoch e (1-based), with s = `start_epoch`: project the feature; count the
 mistakes if e >= s; move the centres; if e > s, rebuild the families when this epoch has not done
@@ -19,7 +19,7 @@ from aclnet.losses.projection import full_precision, project, projection, unit_r
 from aclnet.state.centres import ClassCentres, class_means, moved_centres
 from aclnet.state.confusion import ConfusionCounts
 from aclnet.state.families import MotionFamilies
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 
 def family_temperature(

@@ -1,7 +1,7 @@
 """Intra-class marginal contrastive loss: positives nearer than negatives by a margin.
 
-Source: Liu et al. (ACLNet), Eq. 10-15. `aclnet.variant` lists where the released code differs;
-the queue of past features is the released code's and is open to both variants.
+Source: Liu et al. (ACLNet), Eq. 10-15. `aclnet.state.variant` lists where the released code
+differs; the queue of past features is the released code's and is open to both variants.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from aclnet.distributed import all_gather_rows, join_rows, row_counts, undo_gradient_average
 from aclnet.losses.projection import full_precision, project, projection, unit_rows
 from aclnet.state.queue import NO_LABEL, FeatureQueue
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 IntraStart: TypeAlias = Literal["variant", "at_once", "full_queue"]
 """When the loss begins: as the variant does, at once, or when the queue is full."""

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from torch import nn
 
-from aclnet.joint_names import nearest_name
+from aclnet.skeleton.names import nearest_name
 
 Part: TypeAlias = Literal["losses", "miners"]
 

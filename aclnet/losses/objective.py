@@ -18,7 +18,7 @@ from aclnet.losses.inter import InterClassLoss
 from aclnet.losses.intra import IntraClassLoss, IntraStart
 from aclnet.losses.metric_learning import MetricLoss, MetricLossSettings
 from aclnet.losses.projection import at_least_float32, full_precision
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 
 class ObjectiveSettings(Settings):

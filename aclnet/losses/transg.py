@@ -2,9 +2,9 @@
 
 Rao and Miao, CVPR 2023, after the released code as `spec/reid.md` (b) describes it. GPC, the graph
 prototype contrast, holds features of sequences and of single skeletons against one constant
-prototype a class (`aclnet.prototype_task` computes them before each epoch). STPR, the structure-
-trajectory prompted reconstruction, restores the joints' coordinates from what remains when some
-joints, or some frames, are left out.
+prototype a class (`aclnet.training.prototypes` computes them before each epoch). STPR, the
+structure- trajectory prompted reconstruction, restores the joints' coordinates from what remains
+when some joints, or some frames, are left out.
 """
 
 from __future__ import annotations

@@ -16,11 +16,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.body_parts import joint_adjacency
 from aclnet.models.encoder import Encoder, EncoderOutput, EncoderSettings
 from aclnet.models.initialise import reset_layers
 from aclnet.models.laplacian import laplacian_encoding
 from aclnet.models.persons import mean_over_persons, person_weights
+from aclnet.skeleton.parts import joint_adjacency
 
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 
 def confusion_entries(

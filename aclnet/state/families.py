@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 BLOCK_ENTRIES = 1 << 23
 """Matrix entries that one block of rows may hold while families are rebuilt (64 MB of keys)."""

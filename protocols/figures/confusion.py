@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from protocols.distances import FloatArray
 from protocols.figures.inputs import as_counts, check_names, shorten
 from protocols.figures.shaded_matrix import shade
 from protocols.figures.style import COLUMN_WIDTH, PAGE_WIDTH, TINY, house_style, new_axes
-from protocols.statistics import ratio
+from protocols.ranking.distances import FloatArray
+from protocols.statistics.intervals import ratio
 
 _NAMED = 64
 """Classes whose names fit on a page."""

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from protocols.distances import FloatArray
 from protocols.figures.inputs import as_rates
 from protocols.figures.style import (
     COLUMN_WIDTH,
@@ -19,6 +18,7 @@ from protocols.figures.style import (
     new_axes,
     series_style,
 )
+from protocols.ranking.distances import FloatArray
 
 _TICKS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
 _LIMITS = (0.0007, 0.55)

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from protocols.distances import FloatArray, IntArray
 from protocols.figures.inputs import as_numbers, check_names, shorten
 from protocols.figures.style import (
     COLUMN_WIDTH,
@@ -20,6 +19,7 @@ from protocols.figures.style import (
     new_figure,
     series_style,
 )
+from protocols.ranking.distances import FloatArray, IntArray
 
 
 @house_style()

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from protocols.distances import FloatArray
-from protocols.exclusion import BoolArray
 from protocols.figures.inputs import as_counts, as_numbers, shorten
 from protocols.figures.skeletons import draw_bodies, project
 from protocols.figures.style import (
@@ -26,6 +24,8 @@ from protocols.figures.style import (
     legend_below,
     new_figure,
 )
+from protocols.ranking.distances import FloatArray
+from protocols.ranking.exclusion import BoolArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from protocols.distances import FloatArray
 from protocols.figures.inputs import as_rates, check_names, shorten
 from protocols.figures.style import (
     BLUE,
@@ -22,6 +21,7 @@ from protocols.figures.style import (
     legend_below,
     new_figure,
 )
+from protocols.ranking.distances import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from protocols.distances import FloatArray
+from protocols.ranking.distances import FloatArray
 
 
 def as_numbers(values: npt.ArrayLike, what: str, dims: int = 1) -> FloatArray:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from protocols.distances import FloatArray
 from protocols.figures.skeletons import choose_frames, draw_bodies, project
 from protocols.figures.style import (
     GREY,
@@ -21,6 +20,7 @@ from protocols.figures.style import (
     house_style,
     new_figure,
 )
+from protocols.ranking.distances import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

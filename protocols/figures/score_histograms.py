@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from protocols.distances import FloatArray
 from protocols.figures.inputs import as_counts, as_numbers
 from protocols.figures.style import (
     BLACK,
@@ -17,6 +16,7 @@ from protocols.figures.style import (
     legend_below,
     new_axes,
 )
+from protocols.ranking.distances import FloatArray
 
 
 def draw_score_histograms(

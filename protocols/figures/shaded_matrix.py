@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from protocols.distances import FloatArray
 from protocols.figures.style import GREY, TINY, shade_map, text_colour
+from protocols.ranking.distances import FloatArray
 
 
 def shade(

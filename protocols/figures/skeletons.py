@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from protocols.distances import FloatArray, IntArray
 from protocols.figures.inputs import as_numbers
 from protocols.figures.style import BLACK, BLUE, GREY, PAGE_WIDTH, SMALL, house_style, new_axes
+from protocols.ranking.distances import FloatArray, IntArray
 
 _ROOM = 1.12
 """Height of the axes for a body of height 1."""

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from protocols.distances import FloatArray
 from protocols.figures.style import (
     COLUMN_WIDTH,
     PAGE_WIDTH,
@@ -19,6 +18,7 @@ from protocols.figures.style import (
     new_figure,
     series_style,
 )
+from protocols.ranking.distances import FloatArray
 
 _KINDS = ("epoch", "evaluation")
 _NO_MEASURE = ("epoch", "step", "seconds")

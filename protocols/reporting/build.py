@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from protocols.reporting.model import Report, ReportFigure
-from protocols.reporting.own_tables import own_tables
-from protocols.reporting.paper_tables import paper_tables
 from protocols.reporting.reading import read_runs
-from protocols.reporting.study_tables import (
+from protocols.reporting.tables.own import own_tables
+from protocols.reporting.tables.paper import paper_tables
+from protocols.reporting.tables.studies import (
     ablation_table,
     cost_table,
     difficulty_tables,

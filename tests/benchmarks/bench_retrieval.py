@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.distances import row_blocks
-from protocols.ranked_distances import identify_by_distances
-from protocols.reranking import rerank
-from protocols.retrieval import search
+from protocols.ranking.distances import row_blocks
+from protocols.ranking.ranked import identify_by_distances
+from protocols.ranking.reranking import rerank
+from protocols.ranking.retrieval import search
 
 Rows = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]

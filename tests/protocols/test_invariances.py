@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 from protocols.embeddings import Embeddings
-from protocols.gait import evaluate_gait
+from protocols.gait.evaluate import evaluate_gait
 
 Change = Callable[[Embeddings, np.random.Generator], Embeddings]
 

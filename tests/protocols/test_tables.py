@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protocols.class_scores import ClassScores
-from protocols.class_table import ClassTable
-from protocols.classification import evaluate_classes
+from protocols.action.evaluate import evaluate_classes
+from protocols.action.scores import ClassScores
+from protocols.action.table import ClassTable
 from protocols.embeddings import Embeddings
-from protocols.gait import evaluate_gait
-from protocols.gait_rules import RuleName
+from protocols.gait.evaluate import evaluate_gait
+from protocols.gait.rules import RuleName
+from protocols.gait.table import GaitTable
 from protocols.tables import render_classification, render_counts, render_gait
-from protocols.view_table import GaitTable
 
 
 def table(views: int = 3, rule: RuleName = "exact", seed: int = 0) -> GaitTable:

@@ -277,8 +277,8 @@ def reid_copy(reid_run: Path, tmp_path: Path) -> Path:
 def reid_walkers(reid_recipe: Path, cache: Path) -> Store:
     """The walkers that `reid_recipe` names."""
     from aclnet.config import load_settings
-    from tasks.data_sources import open_data
-    from tasks.reid_settings import ReidSettings
+    from tasks.reid.settings import ReidSettings
+    from tasks.samples.open import open_data
 
     return open_data(load_settings(ReidSettings, reid_recipe).data, cache)
 

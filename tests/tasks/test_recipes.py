@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from aclnet.clips.streams import stream_channels
 from aclnet.config import load_settings
 from aclnet.skeleton import load_layout
-from aclnet.streams import stream_channels
-from protocols.action_split import load_split
-from protocols.gallery_probe import load_protocol
-from protocols.reid_pairs import load_pairs
-from tasks.action import ActionSettings
-from tasks.gait import GaitSettings
+from protocols.action.split import load_split
+from protocols.gait.gallery_probe import load_protocol
+from protocols.reid.pairs import load_pairs
+from tasks.action.adapter import ActionSettings
+from tasks.gait.adapter import GaitSettings
 from tasks.recipes import find_recipe, recipe_folder, recipe_names
-from tasks.reid_settings import ReidSettings
+from tasks.reid.settings import ReidSettings
 
 # Which settings a folder's recipes fill.
 SETTINGS = {"action": ActionSettings, "gait": GaitSettings, "reid": ReidSettings}

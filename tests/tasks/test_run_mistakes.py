@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from aclnet.checkpoint import load_checkpoint
 from aclnet.data.sample import Sample
 from aclnet.data.store import open_store, write_store
+from aclnet.training.checkpoint import load_checkpoint
 
 Change = Callable[[Path], None]
 

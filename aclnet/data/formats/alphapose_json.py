@@ -20,10 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from aclnet.data.formats import Progress
-from aclnet.data.keypoint_files import Recording, find_recordings, first_head, recording_key
-from aclnet.data.keypoint_frames import KeypointFrames, load_json
-from aclnet.data.keypoint_people import PeopleInFrames
-from aclnet.data.keypoint_samples import KeypointOptions, LabelFrom, People, keypoint_samples
+from aclnet.data.formats.keypoints.files import (
+    Recording,
+    find_recordings,
+    first_head,
+    recording_key,
+)
+from aclnet.data.formats.keypoints.frames import KeypointFrames, load_json
+from aclnet.data.formats.keypoints.people import PeopleInFrames
+from aclnet.data.formats.keypoints.samples import (
+    KeypointOptions,
+    LabelFrom,
+    People,
+    keypoint_samples,
+)
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 

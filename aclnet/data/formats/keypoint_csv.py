@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aclnet.data.formats import Progress
-from aclnet.data.keypoint_files import Recording, find_recordings, first_lines
-from aclnet.data.keypoint_frames import KeypointFrames
-from aclnet.data.keypoint_samples import KeypointOptions, LabelFrom, People, keypoint_samples
-from aclnet.data.keypoint_table import (
+from aclnet.data.formats.keypoints.files import Recording, find_recordings, first_lines
+from aclnet.data.formats.keypoints.frames import KeypointFrames
+from aclnet.data.formats.keypoints.samples import (
+    KeypointOptions,
+    LabelFrom,
+    People,
+    keypoint_samples,
+)
+from aclnet.data.formats.keypoints.table import (
     FRAME_COLUMNS,
     find_column,
     header,

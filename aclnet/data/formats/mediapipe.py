@@ -27,13 +27,18 @@ from typing import Literal
 import numpy as np
 
 from aclnet.data.formats import Progress
-from aclnet.data.keypoint_files import Recording, find_recordings, first_head, first_lines
-from aclnet.data.keypoint_frames import KeypointFrames
-from aclnet.data.keypoint_samples import KeypointOptions, LabelFrom, People, keypoint_samples
-from aclnet.data.keypoint_table import header, read_table, table_people
-from aclnet.data.landmark_forms import Space, landmark_people, named_columns, row_form
+from aclnet.data.formats.keypoints.files import Recording, find_recordings, first_head, first_lines
+from aclnet.data.formats.keypoints.frames import KeypointFrames
+from aclnet.data.formats.keypoints.landmarks import Space, landmark_people, named_columns, row_form
+from aclnet.data.formats.keypoints.samples import (
+    KeypointOptions,
+    LabelFrom,
+    People,
+    keypoint_samples,
+)
+from aclnet.data.formats.keypoints.table import header, read_table, table_people
+from aclnet.data.formats.keypoints.tracks import seen_joints
 from aclnet.data.sample import Sample, StoreInfo
-from aclnet.data.tracks import seen_joints
 from aclnet.skeleton import Layout
 
 _HEAD = re.compile(r'"(pose_?)?(world_?)?landmarks":\[|\A\[+\{"x":[^{]*"y":', re.IGNORECASE)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.action_names import NameFields, NwuclaName, parse_nwucla
 from aclnet.data.class_names import class_names
 from aclnet.data.formats import Progress
+from aclnet.data.names import NameFields, NwuclaName, parse_nwucla
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 

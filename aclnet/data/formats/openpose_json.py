@@ -3,8 +3,8 @@
 Source: the output documentation of github.com/CMU-Perceptual-Computing-Lab/openpose. A file holds
 `people`, each with `pose_keypoints_2d`: x, y, confidence of 25 joints (BODY_25) or 18 (COCO).
 OpenPose's COCO model fixes the order, so 18 joints are coco18 here. People are followed by this
-project (`aclnet.data.tracks`), for `person_id` is -1 unless OpenPose tracks. The 3-D points are not
-read.
+project (`aclnet.data.formats.keypoints.tracks`), for `person_id` is -1 unless OpenPose tracks. The
+3-D points are not read.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from aclnet.data.formats import Progress
-from aclnet.data.keypoint_files import Recording, find_frame_folders, first_head
-from aclnet.data.keypoint_frames import KeypointFrames, load_json
-from aclnet.data.keypoint_people import PeopleInFrames
-from aclnet.data.keypoint_samples import KeypointOptions, LabelFrom, People, keypoint_samples
+from aclnet.data.formats.keypoints.files import Recording, find_frame_folders, first_head
+from aclnet.data.formats.keypoints.frames import KeypointFrames, load_json
+from aclnet.data.formats.keypoints.people import PeopleInFrames
+from aclnet.data.formats.keypoints.samples import (
+    KeypointOptions,
+    LabelFrom,
+    People,
+    keypoint_samples,
+)
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout
 

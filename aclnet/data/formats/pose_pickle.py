@@ -3,7 +3,7 @@
 A file holds one sequence: an array (T, V, 3) of x, y, confidence, or (T, V, 2), (T, 1, V, C),
 (T, V*C), or a list of (V, C) arrays. It does not say which joints it has: 17 are taken as COCO-17,
 18 as OpenPose's COCO-18, any other number must be told. Only NumPy arrays and plain containers are
-unpickled (`aclnet.data.unpickle`).
+unpickled (`aclnet.data.formats.pickles.unpickle`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.formats import Progress, pyskl
+from aclnet.data.formats import Progress
+from aclnet.data.formats.pickles.unpickle import safe_unpickle
+from aclnet.data.formats.pyskl import reader as pyskl
 from aclnet.data.sample import Sample, StoreInfo
-from aclnet.data.unpickle import safe_unpickle
 from aclnet.skeleton import Layout, load_layout
 
 CHANNELS = ("x", "y", "confidence")

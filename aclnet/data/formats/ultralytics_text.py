@@ -14,10 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from aclnet.data.formats import Progress
-from aclnet.data.keypoint_files import Recording, find_frame_folders, first_lines
-from aclnet.data.keypoint_frames import KeypointFrames
-from aclnet.data.keypoint_people import PeopleInFrames
-from aclnet.data.keypoint_samples import KeypointOptions, LabelFrom, People, keypoint_samples
+from aclnet.data.formats.keypoints.files import Recording, find_frame_folders, first_lines
+from aclnet.data.formats.keypoints.frames import KeypointFrames
+from aclnet.data.formats.keypoints.people import PeopleInFrames
+from aclnet.data.formats.keypoints.samples import (
+    KeypointOptions,
+    LabelFrom,
+    People,
+    keypoint_samples,
+)
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from protocols.figures.det import draw_det
 from protocols.figures.score_histograms import draw_binned_scores
-from protocols.person_counts import BIOMETRICS
 from protocols.records import ResultRecord
 from protocols.reporting.figures.plan import (
     Drawing,
@@ -28,6 +27,7 @@ from protocols.reporting.figures.plan import (
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import RunEntry
 from protocols.reporting.names import dataset_of
+from protocols.statistics.person_counts import BIOMETRICS
 
 _POOLED = "all"
 

@@ -7,9 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from protocols.distances import FloatArray, IntArray
 from protocols.figures.class_gain import draw_class_gain
-from protocols.reporting.comparisons import BASELINE
+from protocols.ranking.distances import FloatArray, IntArray
 from protocols.reporting.figures.plan import (
     Drawing,
     FigurePlan,
@@ -25,7 +24,8 @@ from protocols.reporting.figures.plan import (
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import RunEntry
 from protocols.reporting.names import objective_label
-from protocols.statistics import ratio
+from protocols.reporting.tables.comparisons import BASELINE
+from protocols.statistics.intervals import ratio
 
 
 def plan_class_gain(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from protocols.distances import FloatArray
 from protocols.figures.cmc import draw_cmc
 from protocols.figures.identity_errors import draw_identity_errors
-from protocols.person_counts import BIOMETRICS
+from protocols.ranking.distances import FloatArray
 from protocols.records import ResultRecord
 from protocols.reporting.figures.plan import (
     Drawing,
@@ -29,6 +28,7 @@ from protocols.reporting.figures.plan import (
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import RunEntry
 from protocols.reporting.names import dataset_of
+from protocols.statistics.person_counts import BIOMETRICS
 
 
 def plan_cmc(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from protocols.figures.hyper_curves import HyperCurve, draw_hyper_curves
 from protocols.records import ResultRecord
-from protocols.reporting.comparisons import BASELINE
 from protocols.reporting.figures.plan import (
     Drawing,
     FigurePlan,
@@ -25,6 +24,7 @@ from protocols.reporting.figures.plan import (
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import RunEntry
 from protocols.reporting.names import dataset_of, objective_label
+from protocols.reporting.tables.comparisons import BASELINE
 
 _MARK = "; sweep of "
 _SYMBOLS = {

@@ -19,7 +19,7 @@ from protocols.reporting.figures.plan import (
 )
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import RunEntry
-from protocols.statistics import ratio
+from protocols.statistics.intervals import ratio
 
 _NEEDED = ("conditions", "probe_views", "gallery_views", "rank1_hits", "trials")
 

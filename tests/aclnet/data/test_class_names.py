@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aclnet.data.action_names import parse_nwucla
 from aclnet.data.class_names import class_lists, class_names
 from aclnet.data.formats.nwucla_json import ACTIONS
+from aclnet.data.names import parse_nwucla
 
 
 @pytest.mark.parametrize("name", class_lists())

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from aclnet.data.action_names import parse_ntu
 from aclnet.data.missing import ntu_missing, read_names
+from aclnet.data.names import parse_ntu
 
 
 def test_as_many_as_the_authors_count() -> None:

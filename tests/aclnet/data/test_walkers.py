@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from aclnet.data.store import Store
-from aclnet.data.walker_camera import Rig, Scene, hide, project
-from aclnet.data.walkers import (
+from aclnet.data.walkers.camera import Rig, Scene, hide, project
+from aclnet.data.walkers.dataset import (
     Recordings,
     WalkerSettings,
     make_walkers,

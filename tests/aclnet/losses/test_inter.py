@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from aclnet.losses.inter import InterClassLoss, family_contrast
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")
 GOLDEN = (

@@ -13,7 +13,7 @@ from torch import Tensor
 from aclnet.losses.intra import IntraClassLoss, marginal_contrast
 from aclnet.losses.projection import unit_rows
 from aclnet.state.queue import NO_LABEL
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")
 GOLDEN = ("intra_m64_b16_d40_c12", "intra_m512_b64_d40_c60", "intra_m512_b16_d625_c60")

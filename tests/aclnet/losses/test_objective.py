@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aclnet.losses.objective import Objective, ObjectiveSettings
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aclnet.state.confusion import ConfusionCounts
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 
 def test_paper_counts_each_mistake_once() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aclnet.state import families
 from aclnet.state.families import MotionFamilies, nearest_classes
-from aclnet.variant import Variant
+from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")
 

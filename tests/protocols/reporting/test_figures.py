@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from protocols.biometrics import evaluate_biometrics
+from protocols.biometrics.evaluate import evaluate_biometrics
 from protocols.embeddings import Embeddings
 from protocols.records import DatasetReference, ResultRecord
-from protocols.reid import evaluate_reid
-from protocols.reid_pairs import load_pairs
+from protocols.reid.evaluate import evaluate_reid
+from protocols.reid.pairs import load_pairs
 from protocols.reporting.figures import make_figures
 from protocols.reporting.figures.biometrics import plan_biometrics
 from protocols.reporting.figures.class_gain import plan_class_gain

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.report import main
-from protocols.reporting.csv_text import render_csv
-from protocols.reporting.footnotes import footnotes
-from protocols.reporting.latex import escape, render_document, render_latex
-from protocols.reporting.markdown import render_markdown, render_table
 from protocols.reporting.model import Cell, Column, Report, ReportFigure, ReportTable, Row
-from protocols.reporting.writing import write_report
+from protocols.reporting.writers.csv import render_csv
+from protocols.reporting.writers.files import write_report
+from protocols.reporting.writers.footnotes import footnotes
+from protocols.reporting.writers.latex import escape, render_document, render_latex
+from protocols.reporting.writers.markdown import render_markdown, render_table
 
 RESULTS = Path(__file__).resolve().parents[3] / "results"
 NASTY = r"50 % of a_b & {c} $d$ #e ~f ^g \h | <i> `j` [k] *l* 漢 ± é “m”"

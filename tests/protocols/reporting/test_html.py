@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from protocols.records import DatasetReference, ResultRecord
-from protocols.reporting.html import render_html, write_html
 from protocols.reporting.model import (
     NOT_RUN,
     Cell,
@@ -23,7 +22,8 @@ from protocols.reporting.model import (
     RunEntry,
     Source,
 )
-from protocols.reporting.page.marks import best_marks
+from protocols.reporting.writers.html import render_html, write_html
+from protocols.reporting.writers.page.marks import best_marks
 
 VOID = {"meta", "img", "input", "br", "link"}
 EVIL = "<script>alert(1)</script>\"' onload=alert(2) &amp; </pre></style>\u202e\x00\ud800"

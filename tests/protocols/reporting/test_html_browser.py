@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from protocols.records import DatasetReference, ResultRecord
-from protocols.reporting.html import write_html
 from protocols.reporting.model import (
     NOT_RUN,
     Cell,
@@ -25,6 +24,7 @@ from protocols.reporting.model import (
     RunEntry,
     Source,
 )
+from protocols.reporting.writers.html import write_html
 
 pytestmark = pytest.mark.slow
 

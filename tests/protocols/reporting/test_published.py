@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from protocols.reporting.literature import published_only
-from protocols.reporting.paper_catalogue import PAPER_TABLES
-from protocols.reporting.published import (
+from protocols.reporting.tables.catalogue import PAPER_TABLES
+from protocols.reporting.tables.literature import published_only
+from protocols.reporting.tables.published import (
     FIELDS,
     load_published,
     parse_published,

@@ -13,9 +13,9 @@ from protocols.records import ResultRecord
 from protocols.reporting.build import build_report
 from protocols.reporting.groups import group_runs
 from protocols.reporting.model import Column, ReportTable, Row, RunEntry
-from protocols.reporting.own_tables import own_tables
-from protocols.reporting.paper_tables import IMPORTED, OURS, paper_tables
-from protocols.reporting.study_tables import (
+from protocols.reporting.tables.own import own_tables
+from protocols.reporting.tables.paper import IMPORTED, OURS, paper_tables
+from protocols.reporting.tables.studies import (
     ablation_table,
     cost_table,
     difficulty_tables,

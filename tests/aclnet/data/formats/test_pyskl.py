@@ -11,8 +11,8 @@ import pytest
 
 from aclnet.data.class_names import class_names
 from aclnet.data.convert import convert
-from aclnet.data.decompress import decompress_pose
 from aclnet.data.formats import detect, read
+from aclnet.data.formats.pyskl.decompress import decompress_pose
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.validate import validate
 

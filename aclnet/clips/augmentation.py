@@ -1,0 +1,242 @@
+"""Random changes of training clips, drawn for a whole batch at once from a generator."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from aclnet.clips.transforms import keep_missing, mirror, present
+from aclnet.config import Settings
+from aclnet.skeleton import Layout
+
+LIMBS = ("left_arm", "left_leg", "right_arm", "right_leg")
+"""The parts that `drop_part` chooses from, in the release's order."""
+
+
+class AugmentSettings(Settings):
+    """Random changes of training clips; lengths in normalised units (torso lengths, or metres).
+
+    GaitGraph (Teepe et al. 2021) mirrors about the body without exchanging left and right, and adds
+    noise in pixels. Here the mirror image is a whole one (sides exchanged) and noise is in units of
+    the body, so that both mean the same for every camera.
+
+    Attributes:
+        mirror: probability of the mirror image.
+        reverse: probability of time running backwards.
+        joint_noise: standard deviation of an offset a joint, constant over the clip.
+        point_noise: standard deviation of noise a joint and frame.
+        scale: standard deviation of the logarithm of the change of size; for small ones, of the
+            relative change.
+        drop_joints: share of joints set to zero for a whole clip.
+        rotate: 3-D: largest angle in radians by which a clip is turned about each of the axes x, y
+            and z (PYSKL's RandomRot, there 0.2); 2-D: in the image plane. About the origin, so
+            that clips should be centred.
+        exchange_sides: probability that left and right joints change their names but not their
+            places (the release's Spatial_Flip, which does not mirror).
+        drop_part: probability that one limb, drawn from arms and legs, is set to zero (the
+            release's Part_Drop).
+        image_flip: probability that the picture is mirrored, left for right: of 2-D joints in
+            pixels that are not centred (PYSKL's Flip, there 0.5); needs the videos' widths.
+    """
+
+    mirror: float = Field(default=0.5, ge=0, le=1)
+    reverse: float = Field(default=0.0, ge=0, le=1)
+    joint_noise: float = Field(default=0.0, ge=0)
+    point_noise: float = Field(default=0.0, ge=0)
+    scale: float = Field(default=0.0, ge=0)
+    drop_joints: float = Field(default=0.0, ge=0, lt=1)
+    rotate: float = Field(default=0.0, ge=0)
+    exchange_sides: float = Field(default=0.0, ge=0, le=1)
+    drop_part: float = Field(default=0.0, ge=0, le=1)
+    image_flip: float = Field(default=0.0, ge=0, le=1)
+
+
+def augment(
+    clips: Tensor,
+    layout: Layout,
+    dims: int,
+    settings: AugmentSettings,
+    generator: torch.Generator,
+    widths: Tensor | None = None,
+) -> Tensor:
+    """Random changes, drawn independently for every clip of the batch.
+
+    But for noise in points and for running backwards a change is the same in all frames of a clip,
+    so that clips and the frames that follow them can be changed alike, joined along the frames.
+
+    Args:
+        clips: (N, M, T, V, C), normalised.
+        layout: joint layout.
+        dims: 2 or 3.
+        settings: which changes, how strong.
+        generator: on the clips' device.
+        widths: (N,) of the videos in pixels, NaN where unknown; only `image_flip` asks for them.
+
+    Returns:
+        (N, M, T, V, C).
+
+    Raises:
+        ValueError: `image_flip` is asked of 3-D joints or without a video's width, or `drop_part`
+            of a layout that does not say the limbs.
+    """
+    if settings.image_flip > 0:
+        clips = _flip_some(clips, layout, dims, settings.image_flip, generator, widths)
+    clips = _change_body(clips, layout, dims, settings, generator)
+    return _change_release(clips, layout, dims, settings, generator)
+
+
+def _change_body(
+    clips: Tensor,
+    layout: Layout,
+    dims: int,
+    settings: AugmentSettings,
+    generator: torch.Generator,
+) -> Tensor:
+    """Mirror image, time, size, noise and missing joints."""
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device=clips.device, dtype=clips.dtype)
+
+    N, M, T, V, _ = clips.shape
+    if settings.mirror > 0:
+        chosen = _chosen(clips, settings.mirror, generator)
+        clips = torch.where(chosen, mirror(clips, layout), clips)
+    if settings.reverse > 0:
+        chosen = _chosen(clips, settings.reverse, generator)
+        clips = torch.where(chosen, clips.flip(2), clips)
+    coordinates, seen = clips[..., :dims], present(clips, dims)
+    if settings.scale > 0:
+        coordinates = coordinates * (settings.scale * normal(N, 1, 1, 1, 1)).exp()
+    if settings.joint_noise > 0:
+        coordinates = coordinates + settings.joint_noise * normal(N, M, 1, V, dims)
+    if settings.point_noise > 0:
+        coordinates = coordinates + settings.point_noise * normal(N, M, T, V, dims)
+    clips = keep_missing(clips, coordinates, seen, dims)
+    if settings.drop_joints > 0:
+        kept = _uniform(clips, generator, N, 1, 1, V, 1) >= settings.drop_joints
+        clips = clips * kept
+    return clips
+
+
+def _change_release(
+    clips: Tensor,
+    layout: Layout,
+    dims: int,
+    settings: AugmentSettings,
+    generator: torch.Generator,
+) -> Tensor:
+    """The release's changes of 3-D clips; drawn last, so that the other draws stay as they were."""
+    N = len(clips)
+    if settings.rotate > 0:
+        angles = settings.rotate * (2 * _uniform(clips, generator, N, 3) - 1)
+        clips = rotate(clips, angles, dims)
+    if settings.exchange_sides > 0:
+        chosen = _chosen(clips, settings.exchange_sides, generator)
+        clips = torch.where(chosen, exchange_sides(clips, layout), clips)
+    if settings.drop_part > 0:
+        whole = _uniform(clips, generator, N) >= settings.drop_part
+        part = (_uniform(clips, generator, N) * len(LIMBS)).long()
+        kept = limb_masks(layout, clips.device)[part] | whole[:, None]
+        clips = clips * kept[:, None, None, :, None]
+    return clips
+
+
+def _flip_some(
+    clips: Tensor,
+    layout: Layout,
+    dims: int,
+    probability: float,
+    generator: torch.Generator,
+    widths: Tensor | None,
+) -> Tensor:
+    if dims != 2:
+        raise ValueError(
+            f"augment.image_flip mirrors pictures, and these joints have {dims} coordinates: set "
+            "it to 0; augment.mirror makes the mirror image of a centred body"
+        )
+    unknown = len(clips) if widths is None else int(widths.isnan().sum())
+    if widths is None or unknown:
+        raise ValueError(
+            f"augment.image_flip needs the width of every video, and {unknown} of {len(clips)} "
+            "clips have none: convert the data with the image size, or set it to 0"
+        )
+    chosen = _chosen(clips, probability, generator)
+    return torch.where(chosen, image_flip(clips, layout, widths), clips)
+
+
+def _uniform(clips: Tensor, generator: torch.Generator, *shape: int) -> Tensor:
+    return torch.rand(shape, generator=generator, device=clips.device, dtype=clips.dtype)
+
+
+def _chosen(clips: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Which clips are changed: bool (N, 1, 1, 1, 1)."""
+    return (_uniform(clips, generator, len(clips)) < probability)[:, None, None, None, None]
+
+
+def rotate(clips: Tensor, angles: Tensor, dims: int) -> Tensor:
+    """Turn clips about the origin, R = Rz Ry Rx; in 2-D by the last angle alone.
+
+    Args:
+        clips: (N, M, T, V, C).
+        angles: (N, 3) radians about x, y, z.
+        dims: coordinates a joint.
+
+    Returns:
+        (N, M, T, V, C).
+    """
+    # The release's matrices turn against the usual sense.
+    (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(1), (-angles).sin().unbind(1)
+    if dims == 3:
+        rows = [
+            [cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx],
+            [sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx],
+            [-sy, cy * sx, cy * cx],
+        ]
+    else:
+        rows = [[cz, -sz], [sz, cz]]
+    matrix = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+    N, M, T, V, _ = clips.shape
+    turned = clips[..., :dims].reshape(N, -1, dims) @ matrix.to(clips.dtype).transpose(1, 2)
+    return torch.cat([turned.view(N, M, T, V, dims), clips[..., dims:]], dim=-1)
+
+
+def exchange_sides(clips: Tensor, layout: Layout) -> Tensor:
+    """Left joints in the places of the right ones and the reverse; nothing is mirrored."""
+    return clips[:, :, :, torch.tensor(layout.mirror_index, device=clips.device)]
+
+
+def image_flip(clips: Tensor, layout: Layout, widths: Tensor) -> Tensor:
+    """The picture mirrored: x becomes width - x, left and right joints change places.
+
+    A coordinate of exactly 0 stays 0, as in PYSKL's Flip: it is a joint that was not found.
+
+    Args:
+        clips: (N, M, T, V, C), the first channel x in pixels.
+        layout: joint layout.
+        widths: (N,) pixels.
+
+    Returns:
+        (N, M, T, V, C).
+    """
+    swapped = exchange_sides(clips, layout)
+    x = swapped[..., :1]
+    width = widths.to(clips.device, clips.dtype)[:, None, None, None, None]
+    return torch.cat([torch.where(x != 0, width - x, x), swapped[..., 1:]], dim=-1)
+
+
+def limb_masks(layout: Layout, device: torch.device | None = None) -> Tensor:
+    """For each of `LIMBS` the joints that remain without it: bool (4, V).
+
+    Raises:
+        ValueError: the layout does not say which joints a limb has.
+    """
+    kept = torch.ones(len(LIMBS), layout.joint_count, dtype=torch.bool)
+    for row, limb in enumerate(LIMBS):
+        if limb not in layout.parts:
+            raise ValueError(
+                f"layout {layout.name} has no part {limb}, which augment.drop_part needs: set it "
+                "to 0, or name the part in the layout's file"
+            )
+        kept[row, [layout.index(joint) for joint in layout.parts[limb]]] = False
+    return kept.to(device)

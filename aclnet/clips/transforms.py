@@ -1,0 +1,257 @@
+"""Batched normalisation of clips, and their mirror image; no randomness.
+
+All functions take and return clips (N, M, T, V, C) whose first `dims` channels are coordinates; a
+further channel is the detector's confidence and is left alone. A joint that a detector did not find
+(2-D, confidence 0) stays at zero, as "missing" must not become a place in the room.
+
+The way of a clip: `normalise`, the same for training and test; then, in training only,
+`aclnet.clips.augmentation.augment`, in normalised units; then `aclnet.clips.streams`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from aclnet.config import Settings
+from aclnet.skeleton import Layout
+
+_TINY = 1e-6
+_ALL = slice(None)
+
+
+class NormaliseSettings(Settings):
+    """How clips are freed from camera and place.
+
+    Attributes:
+        centre: subtract the hips' midpoint of every frame, of the clip's first seen frame, or not.
+        scale: divide by the clip's median torso length (hips to shoulders), or not. Pixels need
+            it: without it an embedding depends on the camera's resolution. Metres do not, and
+            would lose the body's height, which is an identity cue.
+        heading: 3-D only. Turn the body about the vertical until its left-right line lies along x:
+            per frame (smoothed) or once a clip; or not. Each person by itself where each frame is
+            centred; otherwise all people with the first, so that they stay placed to each other.
+        heading_smooth_frames: moving average over that line, in frames.
+    """
+
+    centre: Literal["frame", "clip", "none"] = "frame"
+    scale: Literal["torso", "none"] = "torso"
+    heading: Literal["frame", "clip", "none"] = "none"
+    heading_smooth_frames: int = Field(default=15, ge=1)
+
+
+def present(clips: Tensor, dims: int) -> Tensor:
+    """Which joints were found: confidence above 0, or (without one) any coordinate not 0.
+
+    Returns:
+        bool (N, M, T, V).
+    """
+    if clips.shape[-1] > dims:
+        return clips[..., dims] > 0
+    return (clips != 0).any(dim=-1)
+
+
+def _midpoint(
+    clips: Tensor, seen: Tensor, joints: list[int] | slice, dims: int
+) -> tuple[Tensor, Tensor]:
+    """Mean of the seen ones of some joints: (N, M, T, dims), and whether any was seen (N, M, T)."""
+    # No matrix product, which may run in TF32 and would move pixels by half of one.
+    weight = seen[..., joints].to(clips.dtype).unsqueeze(-1)
+    count = weight.sum(dim=-2)
+    total = (clips[..., joints, :dims] * weight).sum(dim=-2)
+    return total / count.clamp(min=1), count.squeeze(-1) > 0
+
+
+def _sides(layout: Layout, name: str) -> list[int]:
+    return [layout.index(f"left_{name}"), layout.index(f"right_{name}")]
+
+
+def keep_missing(clips: Tensor, coordinates: Tensor, seen: Tensor, dims: int) -> Tensor:
+    """New coordinates with the clips' other channels; missing joints go back to zero.
+
+    Args:
+        clips: (N, M, T, V, C), for the channels after the coordinates.
+        coordinates: (N, M, T, V, dims).
+        seen: bool (N, M, T, V), see `present`.
+        dims: coordinates a joint.
+
+    Returns:
+        (N, M, T, V, C).
+    """
+    coordinates = coordinates * seen.unsqueeze(-1)
+    return torch.cat([coordinates, clips[..., dims:]], dim=-1)
+
+
+def _first_person(values: Tensor, seen: Tensor) -> Tensor:
+    """Of values (N, M, ...) those of the first person of whom anything is seen: (N, 1, ...)."""
+    first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1)
+    return values[torch.arange(len(first), device=first.device), first].unsqueeze(1)
+
+
+def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
+    """Put the hips' midpoint at the origin, in every frame or in the first frame that shows it.
+
+    Frames without hips are moved by the mean of the frames with them; a person whose hips are seen
+    in no frame, by the mean of the joints that are.
+
+    Args:
+        clips: (N, M, T, V, C).
+        layout: needs left_hip and right_hip.
+        dims: coordinates a joint.
+        per: "frame" or "clip". A clip is centred on the first person seen in it, so that two
+            people keep their distance; a frame on each person's own hips.
+
+    Returns:
+        (N, M, T, V, C).
+
+    Raises:
+        ValueError: if the layout has no hips.
+    """
+    seen = present(clips, dims)
+    hips, known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
+    body, found = _midpoint(clips, seen, _ALL, dims)
+    never = ~known.any(dim=2, keepdim=True)
+    hips, known = torch.where(never.unsqueeze(-1), body, hips), torch.where(never, found, known)
+    if per == "clip":
+        hips, known = _first_person(hips, seen), _first_person(known, seen)
+        first = known.to(torch.int64).argmax(dim=2)[..., None, None]
+        origin = hips.gather(2, first.expand(-1, -1, 1, dims))
+    else:
+        weight = known.to(clips.dtype).unsqueeze(-1)
+        total = (hips * weight).sum(dim=2, keepdim=True)
+        mean = total / weight.sum(dim=2, keepdim=True).clamp(min=1)
+        origin = torch.where(known.unsqueeze(-1), hips, mean)
+    return keep_missing(clips, clips[..., :dims] - origin.unsqueeze(-2), seen, dims)
+
+
+def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
+    """Divide by the clip's median torso length, the distance of hips' and shoulders' midpoints.
+
+    The median over the frames of all persons that show both ends. A clip that never does is divided
+    by the median of its joints' root mean square distance from their middle, which for a standing
+    body is about a torso's length. In oblique views a walker's size changes: what remains of it is
+    kept, it is gait.
+
+    Returns:
+        (N, M, T, V, C), one torso length = 1.
+    """
+    seen = present(clips, dims)
+    hips, hips_known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
+    shoulders, shoulders_known = _midpoint(clips, seen, _sides(layout, "shoulder"), dims)
+    length = (hips - shoulders).norm(dim=-1)
+    length = torch.where(hips_known & shoulders_known & (length > _TINY), length, torch.nan)
+    never = length.isnan().flatten(1).all(dim=1)[:, None, None]
+    length = torch.where(never, _extent(clips, seen, dims), length)
+    # Not nanmedian: on CUDA it is refused where deterministic algorithms are asked for.
+    median = length.flatten(1).nanquantile(0.5, dim=1)
+    median = torch.where(median.isnan(), torch.ones_like(median), median)
+    scaled = clips[..., :dims] / median[:, None, None, None, None]
+    return keep_missing(clips, scaled, seen, dims)
+
+
+def _extent(clips: Tensor, seen: Tensor, dims: int) -> Tensor:
+    """Root mean square distance of the seen joints from their middle; NaN below two: (N, M, T)."""
+    middle, _ = _midpoint(clips, seen, _ALL, dims)
+    square = (clips[..., :dims] - middle.unsqueeze(-2)).square().sum(dim=-1) * seen
+    extent = (square.sum(dim=-1) / seen.sum(dim=-1).clamp(min=1)).sqrt()
+    return torch.where(extent > _TINY, extent, torch.nan)
+
+
+def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tensor:
+    """The body's left-right direction on the ground, a unit vector a frame.
+
+    The sum of the hip line and the shoulder line seen from above, as far as both their ends are
+    seen; their noise is averaged out over `smooth_frames`, or over the clip.
+
+    Args:
+        clips: (N, M, T, V, 3), y up.
+        layout: needs hips and shoulders of both sides.
+        per: "frame" or "clip".
+        smooth_frames: length of the moving average.
+
+    Returns:
+        (N, M, T, 2): x and z of the direction from right to left.
+    """
+    left = [layout.index("left_hip"), layout.index("left_shoulder")]
+    right = [layout.index("right_hip"), layout.index("right_shoulder")]
+    seen = present(clips, 3)
+    both = (seen[..., left] & seen[..., right]).unsqueeze(-1)
+    line = ((clips[..., left, :] - clips[..., right, :]) * both).sum(dim=-2)[..., [0, 2]]
+    line = line / line.norm(dim=-1, keepdim=True).clamp(min=_TINY)
+    if per == "clip":
+        line = line.mean(dim=2, keepdim=True).expand_as(line)
+    elif smooth_frames > 1:
+        N, M, T, _ = line.shape
+        rows = line.permute(0, 1, 3, 2).reshape(N * M, 2, T)
+        before = (smooth_frames - 1) // 2
+        rows = functional.pad(rows, (before, smooth_frames - 1 - before), mode="replicate")
+        rows = functional.avg_pool1d(rows, smooth_frames, stride=1)
+        line = rows.reshape(N, M, 2, T).permute(0, 1, 3, 2)
+    length = line.norm(dim=-1, keepdim=True)
+    ahead = torch.tensor([1.0, 0.0], dtype=line.dtype, device=line.device).expand_as(line)
+    return torch.where(length > _TINY, line / length.clamp(min=_TINY), ahead)
+
+
+def turn(clips: Tensor, direction: Tensor) -> Tensor:
+    """Rotate about the vertical (y) so that `direction` comes to lie along +x.
+
+    Args:
+        clips: (N, M, T, V, 3), y up.
+        direction: (N, M, T, 2) unit vectors (x, z); or (N, 1, T, 2) for all people together.
+
+    Returns:
+        (N, M, T, V, 3); heights and lengths unchanged.
+    """
+    cos, sin = direction[..., 0, None], direction[..., 1, None]
+    x, y, z = clips.unbind(dim=-1)
+    return torch.stack([x * cos + z * sin, y, z * cos - x * sin], dim=-1)
+
+
+def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSettings) -> Tensor:
+    """Free clips from camera and place: scale, centre, turn, as set.
+
+    Args:
+        clips: (N, M, T, V, C) as stored (pixels or metres).
+        layout: joint layout, with hips and shoulders of both sides.
+        dims: 2 or 3.
+        settings: what to do.
+
+    Returns:
+        (N, M, T, V, C).
+
+    Raises:
+        ValueError: if heading alignment is asked of 2-D joints.
+    """
+    if settings.heading != "none" and (dims != 3 or clips.shape[-1] != dims):
+        raise ValueError(
+            "normalise.heading turns a body about the vertical and needs 3-D joints without a "
+            f"confidence channel; these have {dims} coordinates and {clips.shape[-1]} channels: "
+            "set normalise.heading=none"
+        )
+    # Scaled first: without a confidence, a joint put at the origin looks like a missing one.
+    if settings.scale == "torso":
+        clips = scale_by_torso(clips, layout, dims)
+    if settings.centre != "none":
+        clips = centre(clips, layout, dims, settings.centre)
+    if settings.heading != "none":
+        lines = heading(clips, layout, settings.heading, settings.heading_smooth_frames)
+        if settings.centre != "frame":
+            lines = _first_person(lines, present(clips, dims))
+        clips = turn(clips, lines)
+    return clips
+
+
+def mirror(clips: Tensor, layout: Layout) -> Tensor:
+    """The mirror image: x changes sign, left and right joints change places.
+
+    Meant for centred clips, where x = 0 is the body's middle. It is its own inverse.
+
+    Returns:
+        (N, M, T, V, C).
+    """
+    swapped = clips[:, :, :, torch.tensor(layout.mirror_index, device=clips.device)]
+    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)

@@ -1,0 +1,117 @@
+"""One sentence for what is wrong with settings, in the words of the file that the user wrote."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from aclnet.config.merge import child_annotation, choose_model
+
+Origins = dict[tuple[str, ...], str]
+"""Where each nested name was last given: a file, or an override."""
+
+_CHOICE_ERRORS = {"literal_error", "enum", "union_tag_invalid"}
+
+
+def explain(
+    error: ValidationError,
+    model_class: type[BaseModel],
+    values: Mapping[str, Any],
+    origins: Origins,
+    source: str,
+) -> str:
+    """The first problem of a failed validation as one sentence.
+
+    Args:
+        error: what pydantic raised for `values`.
+        model_class: the settings model that was to be filled.
+        values: merged plain data that failed.
+        origins: file or override that gave each path.
+        source: what to name where a path was given by nobody (a missing setting).
+
+    Returns:
+        File or override, dotted path, value, what is allowed, nearest known name.
+    """
+    # A misspelt name often causes a second error (the right name is missing): it comes first.
+    problems = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+    first = problems[0]
+    path, model = _locate(first, model_class, values)
+    where = _origin(path, origins, source)
+    sentence = f"{where}: {_describe(first, path, model)}"
+    more = len(problems) - 1
+    return f"{sentence} (and {more} more)" if more and first["type"] != "missing" else sentence
+
+
+def _describe(problem: ErrorDetails, path: Sequence[Any], model: type[BaseModel] | None) -> str:
+    name, value, kind = ".".join(map(str, path)), problem["input"], problem["type"]
+    context = problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = sorted(model.model_fields) if model is not None else []
+        return (
+            f"unknown setting `{name}` (value {value!r})"
+            f"{_nearest('name', path[-1] if path else '', known)}; known names here: "
+            f"{', '.join(known) or 'none'}"
+        )
+    if kind == "missing":
+        return f"the setting `{name}` is missing and has no default"
+    if kind == "union_tag_not_found":
+        tag = str(context.get("discriminator", "")).strip("'")
+        return f"`{name}` needs `{tag}` to say which of its kinds it is, got {value!r}"
+    if kind in _CHOICE_ERRORS:
+        if kind == "union_tag_invalid":
+            name = f"{name}.{str(context.get('discriminator', '')).strip(chr(39))}"
+            value = context.get("tag", value)
+        allowed = str(context.get("expected", context.get("expected_tags", "")))
+        words = re.findall(r"'([^']*)'", allowed)
+        nearest = _nearest("value", value, words)
+        return f"`{name}` = {value!r} is not allowed{nearest}; it must be {allowed}"
+    return f"`{name}` = {value!r} is not allowed: {_requirement(problem)}"
+
+
+def _requirement(problem: ErrorDetails) -> str:
+    message = problem["msg"].removeprefix("Value error, ")
+    return re.sub(r"^Input should be", "it must be", message)
+
+
+def _nearest(what: str, given: Any, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(given), known, n=1)
+    return f", nearest known {what} `{close[0]}`" if close else ""
+
+
+def _origin(path: Sequence[Any], origins: Origins, source: str) -> str:
+    for length in range(len(path), 0, -1):
+        found = origins.get(tuple(path[:length]))
+        if found is not None:
+            return found
+    return source
+
+
+def _locate(
+    problem: ErrorDetails, model_class: type[BaseModel], values: Any
+) -> tuple[list[Any], type[BaseModel] | None]:
+    """The path as the user wrote it, and the settings model that holds its last name.
+
+    Pydantic's location also holds the names of union members, which no file contains.
+    """
+    path: list[Any] = []
+    annotation: Any = model_class
+    holder: type[BaseModel] | None = model_class
+    location = problem["loc"]
+    for position, part in enumerate(location):
+        inside = (isinstance(values, Mapping) and part in values) or (
+            isinstance(values, list | tuple) and isinstance(part, int) and part < len(values)
+        )
+        missing = problem["type"] == "missing" and position == len(location) - 1
+        if not inside and not missing:
+            continue
+        path.append(part)
+        holder = choose_model(annotation, values)
+        if inside:
+            annotation = child_annotation(annotation, part, values)
+            values = values[part]
+    return path, holder

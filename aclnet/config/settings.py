@@ -1,0 +1,172 @@
+"""Settings from YAML: typed, frozen, merged from defaults, parent files, a file and overrides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from aclnet.config.errors import Origins, explain
+from aclnet.config.merge import fill_defaults, merge
+
+Model = TypeVar("Model", bound=BaseModel)
+Layer = tuple[str, dict[str, Any]]
+
+
+class Settings(BaseModel):
+    """Base of every settings model: frozen, unknown names refused, no NaN and no infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def load_settings(
+    model_class: type[Model], path: Path | None = None, overrides: Sequence[str] = ()
+) -> Model:
+    """Read settings from a YAML file and overrides; later layers win over earlier ones.
+
+    The order is: the model's defaults, the parents named by `base:` (outermost first), the file,
+    the overrides. Mappings are merged key by key, lists and single values are replaced. Where a
+    later layer names another member of a union of settings models (another `name:`, say), its
+    mapping replaces the earlier one, whose keys belong to another model.
+
+    Args:
+        model_class: the pydantic model to fill.
+        path: YAML file, or None for defaults and overrides alone. Its optional key `base` names
+            one parent file, relative to the file itself; a parent may have a parent.
+        overrides: texts of the form `a.b=value`; the value is read as YAML.
+
+    Returns:
+        A valid `model_class`.
+
+    Raises:
+        ValueError: in one sentence with the file (or `--set a.b=value`), the dotted path, the
+            value, what is allowed and the nearest known name: a file is missing or no YAML
+            mapping, a key stands twice, parents form a cycle, a name is unknown, a value is of
+            the wrong type or out of range.
+    """
+    layers = _file_layers(Path(path)) if path is not None else []
+    layers += [_override_layer(text) for text in overrides]
+    values: dict[str, Any] = {}
+    origins: Origins = {}
+    for origin, layer in layers:
+        values = merge(values, layer, model_class)
+        origins.update((place, origin) for place in _places(layer))
+    values = fill_defaults(values, model_class)
+    try:
+        return model_class.model_validate(values)
+    except ValidationError as error:
+        source = str(path) if path is not None else "settings"
+        raise ValueError(explain(error, model_class, values, origins, source)) from None
+
+
+def dump_settings(settings: BaseModel) -> str:
+    r"""Resolved settings as YAML that `load_settings` reads back to an equal model.
+
+    >>> from aclnet.config import Settings, dump_settings
+    >>> class Toy(Settings):
+    ...     clip_frames: int = 60
+    >>> dump_settings(Toy())
+    'clip_frames: 60\n'
+    """
+    # In ASCII: PyYAML writes some line breaks of Unicode so that it reads them back as others.
+    text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, width=100)
+    return text
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice and reads `1e-4` as a number."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # Checked before merge keys (`<<`) are unfolded: those may repeat names on purpose.
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key `{key.value}` stands twice in one mapping",
+                    problem_mark=key.start_mark,
+                )
+            seen.add((key.tag, key.value))
+        return node
+
+
+# YAML 1.1, which PyYAML reads, takes 1e-4 for a text because it has no decimal point.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def _parse(text: str | bytes, origin: str) -> Any:
+    """The plain data in a YAML text; ValueError with origin, line and column where it is none."""
+    try:
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
+        raise ValueError(f"{origin}{place}: cannot be read as YAML: {problem}") from None
+
+
+def _file_layers(path: Path) -> list[Layer]:
+    """A file and its parents, outermost parent first."""
+    layers: list[Layer] = []
+    chain: list[Path] = []
+    here: Path | None = path
+    while here is not None:
+        if here.resolve() in [seen.resolve() for seen in chain]:
+            names = " -> ".join(str(item) for item in [*chain, here])
+            raise ValueError(f"{chain[-1]}: `base` leads back to a file already read: {names}")
+        values = _read_mapping(here, named_by=chain[-1] if chain else None)
+        chain.append(here)
+        parent = values.pop("base", None)
+        if parent is not None and not isinstance(parent, str):
+            raise ValueError(f"{here}: `base` = {parent!r} must be the name of one YAML file")
+        layers.insert(0, (str(here), values))
+        here = None if parent is None else here.parent / parent
+    return layers
+
+
+def _read_mapping(path: Path, named_by: Path | None) -> dict[str, Any]:
+    source = f"{named_by}: `base` names {path}, which" if named_by else str(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{source} cannot be read: {error.strerror or error}") from None
+    values = _parse(content, str(path))
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ValueError(f"{path}: expected a mapping of setting names to values at the top level")
+    return values
+
+
+def _override_layer(text: str) -> Layer:
+    """`a.b=c` as the layer {a: {b: c}}."""
+    origin = f"--set {text}"
+    name, equals, value = text.partition("=")
+    parts = name.strip().split(".")
+    if not equals or not all(parts):
+        raise ValueError(f"{origin}: expected a dotted name, `=` and a value, such as train.seed=1")
+    layer: Any = _parse(value, origin)
+    for part in reversed(parts):
+        layer = {part: layer}
+    return origin, layer
+
+
+def _places(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every key of a nested mapping."""
+    for key, value in values.items():
+        place = (*above, key)
+        yield place
+        if isinstance(value, Mapping):
+            yield from _places(value, place)

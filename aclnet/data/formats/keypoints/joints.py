@@ -1,0 +1,116 @@
+"""Which layout the joints of a keypoint file belong to, and what unit their coordinates have.
+
+By the joints' names where the file gives them, else by their number. A number that two layouts
+have is refused with both named: nothing here is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from aclnet.data.formats.keypoints.frames import IndexArray, KeypointFrames, Points, Unit
+from aclnet.data.formats.keypoints.tracks import seen_joints
+from aclnet.skeleton import Layout, find_layout, layout_names, load_layout
+
+LayoutsByCount = Mapping[tuple[int, int], tuple[str, ...]]
+"""Names of the layouts that V joints of 2 or 3 coordinates may have in a format."""
+
+# Whole-body sets begin with a body's joints: Halpe-136 with Halpe-26, COCO-WholeBody-133 with
+# COCO-17. What follows (face, hands) has no layout here and is left out.
+_BODY_OF = {136: 26, 133: 17}
+# Above this a 2-D coordinate is a pixel; OpenPose's own scales end at 1, a joint outside the
+# image may lie a little beyond.
+_LARGEST_SHARE = 2.0
+_LARGEST_METRE = 20.0
+_FEW_NEGATIVE = 0.02
+
+
+def choose_joints(
+    found: KeypointFrames, by_count: LayoutsByCount, layout: Layout | None, place: Path
+) -> tuple[Layout, IndexArray]:
+    """The layout of a file's joints, and the file's column of each of its joints.
+
+    Args:
+        found: the file's people.
+        by_count: the layouts that the format has.
+        layout: what the user named.
+        place: where the people come from.
+
+    Raises:
+        ValueError: the joints do not belong to the layout that was named, or to no layout or more
+            than one where none was.
+    """
+    if found.joints:
+        names = found.joints[: _BODY_OF.get(len(found.joints), len(found.joints))]
+        chosen = layout or _by_names(names, place)
+        return chosen, _named_columns(names, chosen, place)
+    joints, dims = int(found.points.shape[1]), int(found.points.shape[2]) - 1
+    body = _BODY_OF.get(joints, joints)
+    chosen = layout or _by_number(joints, by_count.get((body, dims), ()), place)
+    if chosen.joint_count not in (joints, body):
+        raise ValueError(
+            f"{place}: {joints} joints a person, layout {chosen.name} has {chosen.joint_count}; "
+            "name the layout of this file, or convert files of different joints apart"
+        )
+    return chosen, np.arange(chosen.joint_count, dtype=np.int64)
+
+
+def unit_of(points: Points) -> Unit | None:
+    """The unit of coordinates (D, V, C) by their range, None where no joint was seen.
+
+    In an image: pixel where any is above 2, else normalised. In space: metre where some lie on
+    either side of 0 (a sensor's axis, the body's root), else as in an image.
+    """
+    place = points[..., :-1][seen_joints(points)]
+    if not place.size:
+        return None
+    largest = float(np.abs(place[:, :2]).max())
+    if place.shape[1] == 3 and largest <= _LARGEST_METRE:
+        return "metre" if float((place[:, :2] < 0).mean()) > _FEW_NEGATIVE else "normalised"
+    return "pixel" if largest > _LARGEST_SHARE else "normalised"
+
+
+def _by_number(joints: int, names: Sequence[str], place: Path) -> Layout:
+    if len(names) == 1:
+        return load_layout(names[0])
+    if names:
+        raise ValueError(
+            f"{place}: {joints} joints a person may be {' or '.join(names)}; name the layout"
+        )
+    raise ValueError(
+        f"{place}: no layout of {joints} joints a person is known for this format; name a layout, "
+        "or give a layout file"
+    )
+
+
+def _by_names(names: Sequence[str], place: Path) -> Layout:
+    """The shipped layout that has these joints, in the file's order if one has."""
+    layouts = [load_layout(name) for name in layout_names()]
+    same = [
+        layout
+        for layout in layouts
+        if {layout.find(name) for name in names} == set(range(layout.joint_count))
+        and layout.joint_count == len(names)
+    ]
+    chosen = find_layout(names) or next(iter(same), None)
+    if chosen is None:
+        raise ValueError(
+            f"{place}: no shipped layout has the {len(names)} joints {', '.join(names[:4])}"
+            f"{', …' if len(names) > 4 else ''}; name the layout whose joints to take, or give a "
+            "layout file"
+        )
+    return chosen
+
+
+def _named_columns(names: Sequence[str], layout: Layout, place: Path) -> IndexArray:
+    columns = {layout.find(name): column for column, name in reversed(list(enumerate(names)))}
+    lacking = [joint for i, joint in enumerate(layout.joints) if i not in columns]
+    if lacking:
+        raise ValueError(
+            f"{place}: has no joint {', '.join(lacking)}, which layout {layout.name} has; its "
+            f"joints are {', '.join(names)}"
+        )
+    return np.array([columns[i] for i in range(layout.joint_count)], dtype=np.int64)

@@ -1,0 +1,157 @@
+"""Key points in a table: one row a frame and person, columns `<joint>_x, <joint>_y, …`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aclnet.data.formats.keypoints.files import first_lines
+from aclnet.data.formats.keypoints.frames import KeypointFrames, Points
+from aclnet.data.formats.keypoints.people import PeopleInFrames
+from aclnet.skeleton.layout import canonical_name
+
+FRAME_COLUMNS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx")
+PERSON_COLUMNS = ("person", "person_id", "track", "track_id")
+_CONFIDENCE = "confidence"
+_AXES = {
+    **{axis: axis for axis in ("x", "y", "z")},
+    **dict.fromkeys(("confidence", "conf", "c", "score", "visibility", "v"), _CONFIDENCE),
+}
+_JOINT = re.compile(rf"(?P<joint>.*[^\W_].*?)[_. ]+(?P<axis>{'|'.join(_AXES)})\Z", re.IGNORECASE)
+
+
+def read_table(file: Path) -> pd.DataFrame:
+    """A CSV as text, its header stripped.
+
+    Raises:
+        ValueError: it is no CSV, has no row, or names a column twice.
+    """
+    try:
+        table = pd.read_csv(
+            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file}: not a readable CSV: {' '.join(str(error).split())}") from None
+    table.columns = pd.Index([str(column).strip() for column in table.columns])
+    # pandas gives a name's second column another name, so it is looked for in the file itself.
+    names = header(next(first_lines(file, file.suffix.lower()), ""))
+    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    if twice or table.empty:
+        problem = f"column {twice[0]} is there twice" if twice else "there is no row"
+        raise ValueError(f"{file}: {problem}; it must have a header and one row a frame and person")
+    return table
+
+
+def header(line: str) -> list[str]:
+    """The column names of a CSV's first line."""
+    return [name.strip().strip('"') for name in line.lstrip("\ufeff").split(",")]
+
+
+def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """The first column that has one of these names, in any case."""
+    return next((column for column in columns if column.lower() in names), None)
+
+
+def joint_columns(columns: Sequence[str]) -> dict[str, dict[str, str]]:
+    """For each joint, in the order of the file, its columns by axis (x, y, z, confidence).
+
+    Only joints with x and y count.
+
+    >>> joint_columns(["frame", "nose_x", "nose_y", "nose_conf", "width_x"])
+    {'nose': {'x': 'nose_x', 'y': 'nose_y', 'confidence': 'nose_conf'}}
+    """
+    joints: dict[str, dict[str, str]] = {}
+    for column in columns:
+        match = _JOINT.match(column)
+        if match:
+            axes = joints.setdefault(canonical_name(match["joint"]), {})
+            axes.setdefault(_AXES[match["axis"].lower()], column)
+    return {joint: axes for joint, axes in joints.items() if {"x", "y"} <= set(axes)}
+
+
+def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
+    """The people of a table.
+
+    A joint whose cells are empty was not found. Without confidence columns a joint is certain,
+    but for one at 0 in all coordinates, which was not found either.
+
+    Raises:
+        ValueError: the frame or the joints lack, joints have different axes, a person comes twice
+            in a frame, or a cell is no finite number.
+    """
+    columns = list(table.columns)
+    frame_column = find_column(columns, FRAME_COLUMNS)
+    joints = joint_columns(columns)
+    if frame_column is None or not joints:
+        raise ValueError(
+            f"{file}: no column {'frame' if joints else '<joint>_x and <joint>_y'}; the columns "
+            f"must be frame, person and <joint>_x, <joint>_y[, <joint>_z][, <joint>_conf], they "
+            f"are {', '.join(columns[:6])}{', …' if len(columns) > 6 else ''}"
+        )
+    person_column = find_column(columns, PERSON_COLUMNS)
+    frames = [_whole(text) for text in table[frame_column]]
+    people = [_whole(text) for text in table[person_column]] if person_column else [""] * len(table)
+    _check_rows(frames, people, file)
+    found = PeopleInFrames()
+    for frame, person in zip(frames, people, strict=True):
+        place = f"frame {frame}" + (f", person {person}" if person else "")
+        found.add(frame, None, place, person)
+    return found.build(_points(table, joints, found.places, file), tuple(joints))
+
+
+def _points(
+    table: pd.DataFrame,
+    joints: Mapping[str, Mapping[str, str]],
+    places: Sequence[str],
+    file: Path,
+) -> Points:
+    axes = [axis for axis in ("x", "y", "z") if axis in next(iter(joints.values()))]
+    certain = _CONFIDENCE not in next(iter(joints.values()))
+    wanted = {*axes} if certain else {*axes, _CONFIDENCE}
+    points = np.zeros((len(table), len(joints), len(axes) + 1), np.float32)
+    for number, (joint, columns) in enumerate(joints.items()):
+        if set(columns) != wanted:
+            raise ValueError(
+                f"{file}: joint {joint} has {', '.join(columns)}, the first joint "
+                f"{', '.join(sorted(wanted))}; give every joint the same columns"
+            )
+        chosen = table[[columns[axis] for axis in (*axes, *([] if certain else [_CONFIDENCE]))]]
+        text = chosen.to_numpy(str)
+        absent = (text == "").all(axis=1)
+        values = chosen.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32, copy=True)
+        bad = ~np.isfinite(values).all(axis=1) & ~absent
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise ValueError(
+                f"{file}: {places[row]}: {joint} is {', '.join(text[row])!r}; write finite "
+                "numbers, or leave all of its cells empty where it was not found"
+            )
+        values[absent] = 0
+        points[:, number, : values.shape[1]] = values
+        if certain:
+            points[:, number, -1] = (values != 0).any(axis=1)
+    return points
+
+
+def _check_rows(frames: Sequence[str], people: Sequence[str], file: Path) -> None:
+    seen: set[tuple[str, str]] = set()
+    for line, (frame, person) in enumerate(zip(frames, people, strict=True), 2):
+        if not frame.isdecimal():
+            raise ValueError(f"{file}: line {line}: frame {frame!r} is no whole number from 0 on")
+        if person and (frame, person) in seen:
+            raise ValueError(
+                f"{file}: line {line}: person {person} is in frame {frame} twice; give each "
+                "person of a frame one row"
+            )
+        seen.add((frame, person))
+
+
+def _whole(text: str) -> str:
+    """A number as pandas may have written it, 3.0, as 3."""
+    stripped = text.strip()
+    return stripped[:-2] if stripped.endswith(".0") else stripped

@@ -1,0 +1,160 @@
+"""From people found in each frame to people followed through a video.
+
+The file's own ids are taken where it has them. A person without one is matched to the people of
+the frames before, the best pair first: the cost of a pair is how far the centre has moved, in body
+sizes, plus how much the size has changed (absolute log ratio); above 1 it is no match. The result
+depends on the numbers alone, ties go to the older track and to the person listed first. A person
+who is away for up to `max_gap` frames is found again, after that is a new one.
+
+A plain rule of this project, weaker than a tracker that sees the images (appearance): people who
+cross may change their tracks. Where that matters, track in the pose estimator.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.data.formats.keypoints.frames import BoolArray, IndexArray, KeypointFrames, Points
+
+Floats = npt.NDArray[np.float64]
+
+_WORST_MATCH = 1.0
+# From this share of repeated ids on, the file's ids are no tracks (AlphaPose without tracking
+# gives everybody the same).
+_MANY_REPEATED = 0.1
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person's detections: name, and row numbers (t,) in the order of their frames."""
+
+    name: str
+    rows: IndexArray
+
+
+def find_tracks(found: KeypointFrames, max_gap: int) -> list[Track]:
+    """People followed through a video.
+
+    Args:
+        found: D detections ordered by frame, each with a joint that was seen.
+        max_gap: for how many frames a person without an id may be away and be found again.
+
+    Returns:
+        The tracks, the one with most frames first; where equal, the one that appears first.
+    """
+    ids = _trusted_ids(found)
+    centre, size = _centres_and_sizes(found.points)
+    follower = _Follower(centre, size, max_gap, taken=set(ids))
+    for frame, group in itertools.groupby(range(len(found)), key=found.frame.tolist().__getitem__):
+        rows = list(group)
+        for row in rows:
+            if ids[row]:
+                follower.add(ids[row], row, frame)
+        follower.match([row for row in rows if not ids[row]], frame)
+    tracks = [Track(name, np.array(rows, np.int64)) for name, rows in follower.rows.items()]
+    return sorted(tracks, key=lambda track: -len(track.rows))
+
+
+def track_frames(
+    found: KeypointFrames, tracks: Sequence[Track], start: int, end: int, persons: int
+) -> Points:
+    """The frames start..end-1 of tracks; where a person is not there, zeros.
+
+    Returns:
+        float32 (T, M, V, C), M = persons.
+    """
+    frames = np.zeros((end - start, persons, *found.points.shape[1:]), np.float32)
+    for person, track in enumerate(tracks):
+        frames[found.frame[track.rows] - start, person] = found.points[track.rows]
+    return frames
+
+
+def seen_joints(points: Points) -> BoolArray:
+    """Which joints were found: (..., V, C) to (..., V).
+
+    A joint with no confidence was not, nor was one of an image at its very corner, where pose
+    estimators put what they did not find.
+    """
+    seen: BoolArray = points[..., -1] > 0
+    if points.shape[-1] == 3:
+        seen = seen & (points[..., :-1] != 0).any(axis=-1)
+    return seen
+
+
+@dataclass
+class _Follower:
+    """The tracks so far, and where each was last seen."""
+
+    centre: Floats
+    size: Floats
+    max_gap: int
+    taken: set[str]
+    rows: dict[str, list[int]] = field(default_factory=dict)
+    last_frame: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str, row: int, frame: int) -> None:
+        self.rows.setdefault(name, []).append(row)
+        self.last_frame[name] = frame
+
+    def match(self, rows: list[int], frame: int) -> None:
+        """Give each of a frame's people without an id the nearest track, or a new one."""
+        free = [
+            name
+            for name, last in self.last_frame.items()
+            if last < frame and frame - last - 1 <= self.max_gap
+        ]
+        pairs = [
+            (self._cost(self.rows[name][-1], row), place, row)
+            for place, name in enumerate(free)
+            for row in rows
+        ]
+        names: dict[int, str] = {}
+        for cost, place, row in sorted(pairs):
+            if cost <= _WORST_MATCH and row not in names and free[place] not in names.values():
+                names[row] = free[place]
+        for row in rows:
+            self.add(names.get(row) or self._new_name(), row, frame)
+
+    def _cost(self, before: int, now: int) -> float:
+        moved = float(np.linalg.norm(self.centre[now] - self.centre[before]))
+        sizes = self.size[before], self.size[now]
+        return float(2 * moved / sum(sizes) + abs(np.log(sizes[1] / sizes[0])))
+
+    def _new_name(self) -> str:
+        name = next(str(i) for i in itertools.count(1) if str(i) not in self.taken)
+        self.taken.add(name)
+        return name
+
+
+def _trusted_ids(found: KeypointFrames) -> list[str]:
+    """The file's ids; empty where it has none, or gives one twice in a frame."""
+    pairs = list(zip(found.frame.tolist(), found.track, strict=True))
+    times = Counter(pair for pair in pairs if pair[1])
+    repeated = sum(count - 1 for count in times.values())
+    only_one = len({name for _, name in times}) == 1
+    if repeated > _MANY_REPEATED * len(pairs) or (repeated and only_one):
+        return [""] * len(pairs)
+    seen: set[tuple[int, str]] = set()
+    ids = []
+    for pair in pairs:
+        ids.append("" if pair in seen else pair[1])
+        seen.add(pair)
+    return ids
+
+
+def _centres_and_sizes(points: Points) -> tuple[Floats, Floats]:
+    """Of the joints that were seen: the mean (D, dims) and the box's diagonal (D,)."""
+    place = points[..., :-1].astype(np.float64)
+    seen = seen_joints(points)[..., None]
+    centre = (place * seen).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    low = np.where(seen, place, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen, place, -np.inf).max(axis=1, initial=-np.inf)
+    size = np.linalg.norm(high - low, axis=-1)
+    # One joint alone has no size; a tiny one keeps the cost defined and such people apart.
+    return centre, np.maximum(size, np.finfo(np.float32).tiny)

@@ -1,0 +1,183 @@
+"""The project's exchange form of recordings: one `.npz` of joints, offsets and per-sample fields.
+
+Keys: `joints` (F, M, V, D) with D 2 or 3, `offsets` (N+1,): sample i is
+`joints[offsets[i]:offsets[i+1]]`; and where they exist `joint_names` (V,), `bones` (V-1, 2),
+`confidence` (F, M, V), and one value a sample in `subject`, `label` (with `class_names`),
+`condition`, `view`, `repetition`, `split*`, `sequence_name` (see `aclnet.data.formats.npz.fields`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.data.formats import Progress
+from aclnet.data.formats.npz.fields import (
+    Arrays,
+    class_order,
+    kept_samples,
+    sample_columns,
+    split_key,
+)
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
+
+Unit = Literal["pixel", "metre", "normalised"]
+
+_CENTRES = ("hip_centre", "spine_base", "pelvis", "torso", "spine", "neck", "nose")
+# Above this a 2-D coordinate is a pixel, not a share of an image or of a body.
+_LARGEST_SHARE = 10.0
+_FEW_NEGATIVE = 0.02
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is an `.npz` with joints and offsets."""
+    if not path.is_file() or path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {"joints.npy", "offsets.npy"} <= set(archive.namelist())
+
+
+def read(
+    path: Path,
+    *,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+    split: str | None = None,
+    confidence: bool = True,
+    keep: str = "",
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Read an `.npz`; its joints are held in memory while samples are drawn.
+
+    Args:
+        path: the file.
+        layout: the joints; by default those of `joint_names`, built from `bones` if no shipped
+            layout has them.
+        progress: told the samples read and the samples there are.
+        confidence: whether to read `confidence`; without it a joint of confidence 0 keeps its
+            place, as some sensors write 0 for joints that they only infer.
+        split: the key to take as the split (such as split_xsub or fold); by default the file's
+            only split key. In a split key 1 is written train and 2 test. "*" takes all keys that
+            start with split, as words with a space between: split_xview gives xview_train or
+            xview_test, split1 gives 1_train or 1_test, a key that is just split its value alone.
+        keep: the key of a yes or no (or 1 or 0) a sample, such as used_in_cvpr12; samples with no
+            are left out and counted.
+
+    Raises:
+        ValueError: a key is missing, has the wrong shape or does not belong to the layout.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: not a readable .npz without pickles: {error}") from None
+    _check(arrays, path)
+    if not confidence:
+        arrays.pop("confidence", None)
+    joints = arrays["joints"]
+    chosen = layout or _own_layout(arrays, path)
+    if chosen.joint_count != joints.shape[2]:
+        raise ValueError(
+            f"{path}: joints has {joints.shape[2]} joints, layout {chosen.name} has "
+            f"{chosen.joint_count}"
+        )
+    channels = ("x", "y", "z")[: joints.shape[3]]
+    key = split_key(arrays, split, path)
+    kept = kept_samples(arrays, keep, path)
+    columns = sample_columns(arrays, key, path)
+    info = StoreInfo(
+        name=path.stem,
+        layout=chosen.to_dict(),
+        channels=(*channels, "confidence") if "confidence" in arrays else channels,
+        unit=_unit_of(joints),
+        source=path.name,
+        classes=class_order(arrays),
+        settings={"split": key},
+    )
+    if not kept.all():
+        info.count_dropped(f"not {keep}", int((~kept).sum()))
+    return info, _samples(arrays, columns, kept, info, progress)
+
+
+def _samples(
+    arrays: Arrays,
+    columns: Mapping[str, Sequence[str]],
+    kept: npt.NDArray[np.bool_],
+    info: StoreInfo,
+    progress: Progress | None,
+) -> Iterator[Sample]:
+    offsets = arrays["offsets"].tolist()
+    count = len(offsets) - 1
+    for i, (start, end) in enumerate(itertools.pairwise(offsets)):
+        frames = arrays["joints"][start:end]
+        if "confidence" in arrays:
+            frames = np.concatenate([frames, arrays["confidence"][start:end, ..., None]], axis=-1)
+        if progress:
+            progress(i + 1, count)
+        if not kept[i]:
+            continue
+        if len(frames) == 0:
+            info.count_dropped("empty sequences")
+            continue
+        fields: dict[str, Any] = {name: values[i] for name, values in columns.items()}
+        yield Sample(frames=frames, **fields)
+
+
+def _own_layout(arrays: Arrays, path: Path) -> Layout:
+    if "joint_names" not in arrays:
+        raise ValueError(f"{path}: has no joint_names; name the layout")
+    names = [str(name) for name in arrays["joint_names"].tolist()]
+    found = find_layout(names)
+    if found is not None:
+        return found
+    if "bones" not in arrays:
+        raise ValueError(
+            f"{path}: no shipped layout has the joints {', '.join(names)} and the file has no "
+            "bones; give a layout file"
+        )
+    joints = [canonical_name(name) for name in names]
+    centre = next((joint for joint in _CENTRES if joint in joints), joints[0])
+    bones = [[joints[a], joints[b]] for a, b in arrays["bones"].tolist()]
+    data = {"name": path.stem, "joints": joints, "bones": bones, "centre": centre}
+    return layout_from_dict(data, f"{path}: joint_names and bones")
+
+
+def _unit_of(joints: npt.NDArray[Any]) -> Unit:
+    """2-D is pixel or normalised by its size; 3-D is metre, or normalised.
+
+    Normalised 3-D has x and y counted from an image's corner, so hardly ever negative; a sensor
+    counts them from its axis.
+    """
+    finite = joints[..., :2][np.isfinite(joints[..., :2])]
+    if joints.shape[3] == 3:
+        return "metre" if (finite < 0).mean() > _FEW_NEGATIVE else "normalised"
+    return "pixel" if np.abs(finite).max(initial=0.0) > _LARGEST_SHARE else "normalised"
+
+
+def _check(arrays: Arrays, path: Path) -> None:
+    for key in ("joints", "offsets"):
+        if key not in arrays:
+            raise ValueError(f"{path}: has no key {key!r}; it has {', '.join(arrays)}")
+    joints, offsets = arrays["joints"], arrays["offsets"]
+    if joints.ndim != 4 or joints.shape[3] not in (2, 3) or joints.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{path}: joints must be numbers (frames, persons, joints, 2 or 3), they are "
+            f"{joints.dtype} {joints.shape}"
+        )
+    sound = offsets.ndim == 1 and len(offsets) > 1 and offsets.dtype.kind in "iu"
+    if not sound or offsets[0] != 0 or offsets[-1] != len(joints) or (np.diff(offsets) < 0).any():
+        raise ValueError(
+            f"{path}: offsets must rise from 0 to the {len(joints)} frames of joints, one number "
+            "more than there are samples"
+        )
+    if "confidence" in arrays and arrays["confidence"].shape != joints.shape[:3]:
+        raise ValueError(
+            f"{path}: confidence has shape {arrays['confidence'].shape}, joints needs "
+            f"{joints.shape[:3]}"
+        )

@@ -1,0 +1,1 @@
+"""NTU RGB+D's own text files."""

@@ -1,0 +1,1 @@
+"""Foreign pickles, read without running them."""

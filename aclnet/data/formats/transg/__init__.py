@@ -1,0 +1,1 @@
+"""Released windows of skeleton re-identification."""

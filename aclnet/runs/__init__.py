@@ -1,0 +1,1 @@
+"""What a trained network says of recordings: embeddings and class scores."""

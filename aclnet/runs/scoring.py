@@ -1,0 +1,132 @@
+"""Class scores of recordings: several clips of each, their probabilities averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from aclnet.clips.input import ClipInput, ClipSettings, Rows
+from aclnet.clips.sampling import released_test_frames, stretched_frames
+from aclnet.config import Settings
+from aclnet.data.store import Store
+from aclnet.models import SkeletonNetwork
+from aclnet.runs.embedding import evaluating
+
+Scores = npt.NDArray[np.float32]
+
+
+class ScoringSettings(Settings):
+    """How a recording is tested.
+
+    Attributes:
+        clips: clips of each recording, whose probabilities are averaged (the release takes 10).
+        rule: which of the release's samplers, with uniform sampling: "decode" (its 3-D data) or
+            "frames" (its 2-D data); they differ for recordings shorter than a clip.
+        batch_size: clips scored at once.
+    """
+
+    clips: int = Field(default=10, ge=1)
+    rule: Literal["decode", "frames"] = "decode"
+    batch_size: int = Field(default=128, ge=1)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a network says of N recordings.
+
+    Attributes:
+        probabilities: (N, K), mean over clips of the softmax.
+        logits: (N, K), mean over clips.
+        embedding: (N, D), mean over clips of the feature before the classifier.
+    """
+
+    probabilities: Scores
+    logits: Scores
+    embedding: Scores
+
+
+def scoring_frames(lengths: Rows, clip: ClipSettings, test: ScoringSettings) -> Rows:
+    """Frame numbers of the test clips: (N, clips, T) int64, the same in every call.
+
+    Uniform clips are the release's; stretched ones take the parts' frames at evenly spread phases;
+    windows begin at evenly spread places.
+    """
+    if clip.sampling == "uniform":
+        return released_test_frames(lengths, clip.frames, test.clips, test.rule)
+    phases = (np.arange(test.clips) + 0.5) / test.clips
+    if clip.sampling == "stretch":
+        return np.stack([stretched_frames(lengths, clip.frames, phase) for phase in phases], axis=1)
+    return np.stack([clip.window_frames(lengths, phase) for phase in phases], axis=1)
+
+
+@torch.no_grad()
+def score(
+    network: SkeletonNetwork,
+    store: Store,
+    clip_input: ClipInput,
+    test: ScoringSettings,
+    *,
+    hidden: Rows | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scored:
+    """Score recordings over their test clips.
+
+    Args:
+        network: put into evaluation mode for the call and given back as it was.
+        store: N recordings.
+        clip_input: prepares clips as in training.
+        test: how many clips, at once.
+        hidden: joints set to zero in every clip, as if they had not been seen.
+        progress: called with recordings done and recordings in all.
+
+    Raises:
+        ValueError: there is no recording.
+    """
+    if not len(store):
+        raise ValueError(f"there is nothing to score: {store.info.name} holds no sample")
+    device = next(network.parameters()).device
+    frames = scoring_frames(store.lengths, clip_input.settings, test)
+    at_once = max(test.batch_size // test.clips, 1)
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    with evaluating(network):
+        for first in range(0, len(store), at_once):
+            rows = np.arange(first, min(first + at_once, len(store)))
+            clips = _test_clips(store, rows, frames[rows], clip_input, device, hidden)
+            output = network(clips)
+            count = (len(rows), test.clips, -1)
+            logits = output.logits.float()
+            shares = logits.softmax(dim=1).view(count).mean(dim=1)
+            parts.append((shares, logits.view(count).mean(1), output.embedding.view(count).mean(1)))
+            if progress is not None:
+                progress(int(rows[-1]) + 1, len(store))
+    shares, logits, embedding = (
+        torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)
+    )
+    return Scored(shares, logits, embedding)
+
+
+def _test_clips(
+    store: Store,
+    rows: Rows,
+    frames: Rows,
+    clip_input: ClipInput,
+    device: torch.device,
+    hidden: Rows | None,
+) -> Tensor:
+    """Network input of the clips (rows, clips, T), recording by recording."""
+    count, clips, length = frames.shape
+    if clip_input.settings.motion != "joined":
+        stored = clip_input.stored(store, np.repeat(rows, clips), frames.reshape(-1, length))
+        return clip_input.prepare(stored.to(device), hidden)
+    stored = clip_input.stored(store, rows, frames.reshape(count, -1))
+    made = clip_input.prepare(stored.to(device), hidden)
+    persons, joints, channels = made.shape[1], *made.shape[3:]
+    made = made.view(count, persons, clips, length, joints, channels).transpose(1, 2)
+    return made.reshape(count * clips, persons, length, joints, channels)

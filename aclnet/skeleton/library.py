@@ -1,0 +1,206 @@
+"""Joint layouts as data: names, bones, mirror pairs, centre and parts; mapping by joint name.
+
+A layout says what the V columns of a clip (N, M, T, V, C) are. The shipped ones lie beside this
+module as YAML (`layouts/*.yaml`); a user's own is a YAML file of the same form:
+
+```yaml
+name: upper4
+joints: [neck, head, left_hand, right_hand]
+centre: neck                  # the root joint; every bone leads towards it
+bones: {head: neck, left_hand: neck, right_hand: neck}   # child: parent
+mirror: {left_hand: right_hand}      # left: right; left out, it is read from the names
+parts: {trunk: [neck, head], left_arm: [left_hand], right_arm: [right_hand]}
+aliases: {neck: [shoulder_centre]}   # other names of a joint, used to map between layouts
+derived: {neck: [left_hand, right_hand]}   # mean of others: how to map from layouts without it
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aclnet.skeleton.layout import IndexArray, Layout
+from aclnet.skeleton.mapping import found_columns
+from aclnet.skeleton.names import canonical_name, nearest_name
+
+__all__ = [
+    "Layout",
+    "canonical_name",
+    "find_layout",
+    "layout_from_dict",
+    "layout_names",
+    "load_layout",
+    "map_layout",
+]
+
+_KEYS = ("name", "joints", "bones", "centre", "mirror", "parts", "aliases", "derived")
+
+
+def layout_names() -> list[str]:
+    """The names of the shipped layouts, sorted."""
+    folder = resources.files("aclnet.skeleton") / "layouts"
+    return sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def load_layout(name_or_path: str | Path) -> Layout:
+    """A shipped layout by its name, or a user's own from a YAML file.
+
+    Raises:
+        ValueError: no such layout or file, or the file is not a layout; the sentence says where.
+    """
+    text = str(name_or_path)
+    if text in layout_names():
+        file = resources.files("aclnet.skeleton") / "layouts" / f"{text}.yaml"
+        return layout_from_dict(_parse(file.read_text("utf-8"), file.name), file.name)
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise ValueError(
+            f"no joint layout {text!r}{nearest_name(text, layout_names())}; shipped are "
+            f"{', '.join(layout_names())}, or give the path of a YAML file"
+        )
+    return layout_from_dict(_parse(path.read_text("utf-8"), str(path)), str(path))
+
+
+def layout_from_dict(data: Mapping[str, Any], where: str = "layout") -> Layout:
+    """A layout from plain values; bones may be pairs in either direction or a child-parent map.
+
+    Args:
+        data: the keys of the YAML form in this module's head.
+        where: what error messages call the source.
+
+    Raises:
+        ValueError: a key is unknown, missing or of the wrong form, or the layout is not sound.
+    """
+    unknown = [key for key in data if key not in _KEYS]
+    if unknown:
+        raise ValueError(
+            f"{where}: unknown key {unknown[0]!r}{nearest_name(str(unknown[0]), _KEYS)}; "
+            f"a layout has {', '.join(_KEYS)}"
+        )
+    missing = [key for key in ("name", "joints", "bones", "centre") if key not in data]
+    if missing:
+        raise ValueError(f"{where}: a layout needs the key {missing[0]!r}")
+    joints = tuple(_texts(data["joints"], where, "joints"))
+    bones = _pairs(data["bones"], where, "bones")
+    centre = str(data["centre"])
+    mirror = data.get("mirror")
+    try:
+        return Layout(
+            name=str(data["name"]),
+            joints=joints,
+            bones=_towards(centre, bones),
+            centre=centre,
+            mirror=_sided_pairs(joints) if mirror is None else _pairs(mirror, where, "mirror"),
+            parts=_groups(data.get("parts"), where, "parts"),
+            aliases=_groups(data.get("aliases"), where, "aliases"),
+            derived=_groups(data.get("derived"), where, "derived"),
+        )
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def map_layout(source: Layout, target: Layout) -> IndexArray:
+    """Where the joints of `target` are found in `source`, by name or alias.
+
+    `frames[..., map_layout(source, target), :]` turns frames (..., V_source, C) into the target's
+    joints. `aclnet.skeleton.mapping.map_joints` also makes joints that are the mean of others.
+
+    Returns:
+        Columns of the source: int64 (V_target,).
+
+    Raises:
+        ValueError: the source lacks joints of the target; all of them are named.
+    """
+    columns = found_columns(source, target)
+    lacking = [target.joints[place] for place in np.flatnonzero(columns < 0)]
+    if lacking:
+        raise ValueError(
+            f"layout {source.name} cannot become {target.name}: it has no {', '.join(lacking)} "
+            f"(its joints: {', '.join(source.joints)}); give the joints as aliases in a layout file"
+        )
+    return columns
+
+
+def find_layout(joint_names: Sequence[str]) -> Layout | None:
+    """The shipped layout whose joints are these, in this order, or None.
+
+    >>> layout = find_layout(load_layout("kgbd20").joints)
+    >>> layout.name if layout else "unknown"
+    'kgbd20'
+    """
+    for name in layout_names():
+        layout = load_layout(name)
+        if len(joint_names) == layout.joint_count and all(
+            layout.find(joint) == place for place, joint in enumerate(joint_names)
+        ):
+            return layout
+    return None
+
+
+def _towards(centre: str, bones: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The bones in their order, each as (child, parent) seen from the centre.
+
+    Bones that no path joins to the centre stay as they are; the layout then refuses them.
+    """
+    bones = list(bones)
+    done: dict[int, tuple[str, str]] = {}
+    reached = {canonical_name(centre)}
+    grown = True
+    while grown:
+        grown = False
+        for place, (a, b) in enumerate(bones):
+            ends = (canonical_name(a), canonical_name(b))
+            if place in done or not reached & set(ends):
+                continue
+            done[place] = (a, b) if ends[1] in reached else (b, a)
+            reached.update(ends)
+            grown = True
+    return tuple(done.get(place, bone) for place, bone in enumerate(bones))
+
+
+def _sided_pairs(joints: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    names = {canonical_name(joint): joint for joint in joints}
+    return tuple(
+        (joint, names["right_" + name[5:]])
+        for name, joint in names.items()
+        if name.startswith("left_") and "right_" + name[5:] in names
+    )
+
+
+def _parse(text: str, where: str) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"{where}: a layout is a mapping with the keys {', '.join(_KEYS)}")
+    return data
+
+
+def _texts(value: object, where: str, key: str) -> list[str]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
+        raise ValueError(f"{where}: {key} must be a list of names, not {value!r}")
+    return list(value)
+
+
+def _pairs(value: object, where: str, key: str) -> tuple[tuple[str, str], ...]:
+    items = list(value.items()) if isinstance(value, dict) else value
+    if isinstance(items, (list, tuple)):
+        pairs = [_texts(item, where, key) for item in items]
+        if all(len(pair) == 2 for pair in pairs):
+            return tuple((pair[0], pair[1]) for pair in pairs)
+    raise ValueError(f"{where}: {key} must be a list of pairs of joint names, not {value!r}")
+
+
+def _groups(value: object, where: str, key: str) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, (dict, type(None))):
+        raise ValueError(f"{where}: {key} must map a name to a list of names, not {value!r}")
+    groups = value or {}
+    return {str(name): tuple(_texts(group, where, key)) for name, group in groups.items()}

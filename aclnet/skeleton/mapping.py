@@ -1,0 +1,91 @@
+"""From one joint layout to another: joints found by name, others made as the mean of joints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.skeleton.layout import IndexArray, Layout
+
+Frames = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class JointMap:
+    """How the joints of a target layout are made of a source's.
+
+    A mean counts a joint that was not found (at the origin, confidence 0) like any other, as the
+    ACLNet release's does: the derived joint then lies half-way to the origin, with half the
+    confidence.
+
+    Args:
+        columns: the source's column of every joint, -1 where it is derived: int64 (V_target,).
+        derived: the target's column of every derived joint and the target's columns whose mean it
+            is; what a mean needs stands before it.
+    """
+
+    columns: IndexArray
+    derived: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+    def apply(self, frames: Frames) -> Frames:
+        """The target's joints.
+
+        Args:
+            frames: (..., V_source, C); all channels are averaged, the confidence too.
+
+        Returns:
+            (..., V_target, C) of the frames' type, but at least float32 where joints are derived:
+            the mean of two half-precision numbers is rarely one.
+        """
+        made = frames[..., np.maximum(self.columns, 0), :]
+        if not self.derived:
+            return made
+        made = made.astype(np.result_type(frames.dtype, np.float32), copy=False)
+        for column, others in self.derived:
+            made[..., column, :] = made[..., list(others), :].mean(axis=-2)
+        return made
+
+
+def found_columns(source: Layout, target: Layout) -> IndexArray:
+    """Where the joints of `target` are found in `source`, by name or alias; -1 where nowhere.
+
+    Returns:
+        int64 (V_target,).
+    """
+    columns = []
+    for joint in target.joints:
+        names = (joint, *target.aliases.get(joint, ()))
+        found = [column for column in map(source.find, names) if column is not None]
+        columns.append(found[0] if found else -1)
+    return np.array(columns, dtype=np.int64)
+
+
+def map_joints(source: Layout, target: Layout) -> JointMap:
+    """As `aclnet.skeleton.map_layout`; what the source lacks is derived, where `target` says how.
+
+    Raises:
+        ValueError: the source lacks joints of the target that cannot be derived; all are named.
+    """
+    columns = found_columns(source, target)
+    known = set(np.flatnonzero(columns >= 0).tolist())
+    recipes = {
+        target.index(joint): tuple(target.index(other) for other in others)
+        for joint, others in target.derived.items()
+    }
+    derived: list[tuple[int, tuple[int, ...]]] = []
+    while ready := [
+        joint for joint, others in recipes.items() if joint not in known and known >= set(others)
+    ]:
+        derived += [(joint, recipes[joint]) for joint in ready]
+        known.update(ready)
+    lacking = [name for place, name in enumerate(target.joints) if place not in known]
+    if lacking:
+        raise ValueError(
+            f"layout {source.name} cannot become {target.name}: it has no {', '.join(lacking)} "
+            f"(its joints: {', '.join(source.joints)}); give the joints as aliases in a layout "
+            "file, or say there what they are derived of"
+        )
+    return JointMap(columns, tuple(derived))

@@ -1,0 +1,1 @@
+"""The training loop, ignorant of tasks, and what it stands on."""

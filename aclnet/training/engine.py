@@ -1,0 +1,273 @@
+"""The training loop: one page, ignorant of tasks, exact to resume.
+
+Read `_Loop.run` from top to bottom. Each optimizer step is a pure function of the task's and the
+optimizer's state and of (seed, epoch, step, rank): its batch, learning rate, augmentation and
+dropout come from these, never from a generator that was advanced by earlier steps. So a run that
+goes on from a checkpoint repeats, bit for bit on a CPU, what it would have done uninterrupted.
+
+Ranks differ in their share of the batch and in their random numbers: rank r seeds augmentation and
+dropout with r, so that no two clips of a global batch are changed alike. Two ranks equal one with
+the joined batch where neither is random and no layer normalises over the batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from aclnet.training.batches import Batch, BatchSource, Position, Prefetcher
+from aclnet.training.checkpoint import remove_partial
+from aclnet.training.finite import FiniteWatch, NonFiniteLossError
+from aclnet.training.interrupts import Interrupted, StopRequest
+from aclnet.training.launch import make_fabric, reproducible
+from aclnet.training.log import RunLog
+from aclnet.training.means import RunningMeans
+from aclnet.training.optimizers import set_step
+from aclnet.training.progress import Report, RunProgress
+from aclnet.training.settings import TrainSettings
+from aclnet.training.state import FitResult, RunState, load_run, save_run
+from aclnet.training.stepper import Stepper
+from aclnet.training.task import Trainable
+
+CHECKPOINT, BEST, LOG = "checkpoint.pt", "best.pt", "log.jsonl"
+
+Evaluate = Callable[[nn.Module, int], dict[str, float]]
+
+
+def fit(
+    task: Trainable,
+    source: BatchSource,
+    settings: TrainSettings,
+    run_dir: Path,
+    *,
+    evaluate: Evaluate | None = None,
+    resume: bool = False,
+    fabric: Fabric | None = None,
+    report: Report | None = None,
+    recipe: str = "",
+) -> FitResult:
+    """Train a task.
+
+    The run folder gets `checkpoint.pt` (the last), `best.pt` where `keep_best` is set, and
+    `log.jsonl` with a line every `log_every_steps` and every epoch. Only rank 0 writes.
+
+    Args:
+        task: trained in place, on the run's device; in evaluation mode afterwards.
+        source: batches by epoch and step.
+        settings: length, optimizer, precision, bookkeeping.
+        run_dir: the run's folder; made if need be.
+        evaluate: called on rank 0 after an epoch with the task (evaluation mode, no gradient) and
+            the 1-based epoch; gives metrics by name.
+        resume: go on from the folder's checkpoint; where there is none yet, begin.
+        fabric: launched device and ranks; by default made from `settings` (torchrun's ranks).
+        report: takes one sentence an epoch; with it a bar is drawn on a terminal.
+        recipe: YAML of all resolved settings, kept in the checkpoint.
+
+    Returns:
+        Steps, epochs, seconds, metrics and the checkpoint's path.
+
+    Raises:
+        ValueError: the folder holds a run and `resume` is off; the checkpoint does not belong to
+            this run; the source is empty.
+        NonFiniteLossError: a loss or gradient is NaN or infinite. No checkpoint holds that step.
+        Interrupted: SIGINT or SIGTERM came; everything is saved.
+    """
+    path = run_dir / CHECKPOINT
+    if source.steps_per_epoch < 1:
+        raise ValueError("the source has no batch: check the data, or lower the batch size")
+    if path.exists() and not resume:
+        raise ValueError(f"{path} is there already: resume that run or choose another folder")
+    fabric = fabric or make_fabric(settings)
+    state, optimizer_state = RunState(), None
+    if path.exists():
+        state, optimizer_state = load_run(path, task, settings, source.steps_per_epoch)
+    with ExitStack() as stack:
+        stack.enter_context(reproducible(settings, fabric.device))
+        loop = _Loop(task, source, settings, run_dir, evaluate, fabric, state, recipe)
+        if optimizer_state is not None:
+            loop.stepper.optimizer.load_state_dict(optimizer_state)
+        loop.open(stack, report)
+        loop.run()
+    task.eval()
+    steps = settings.epochs * source.steps_per_epoch
+    return FitResult(steps, settings.epochs, loop.state.seconds, loop.state.metrics, path)
+
+
+@dataclass
+class _Loop:
+    """The loop and what it works on."""
+
+    task: Trainable
+    source: BatchSource
+    settings: TrainSettings
+    run_dir: Path
+    evaluate: Evaluate | None
+    fabric: Fabric
+    state: RunState
+    recipe: str
+
+    def __post_init__(self) -> None:
+        self.steps = self.source.steps_per_epoch
+        self.stepper = Stepper(self.task, self.settings, self.fabric)
+        self.means = RunningMeans(self.state.means)
+        self.finite = FiniteWatch(self.fabric.device)
+        self.started = time.perf_counter() - self.state.seconds
+
+    def open(self, stack: ExitStack, report: Report | None) -> None:
+        """Open what must be closed however the run ends."""
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        on_gpu = self.fabric.device.type == "cuda"
+        self.stop = stack.enter_context(StopRequest())
+        self.batches = stack.enter_context(Prefetcher(self.source, rank, world, pin=on_gpu))
+        self.log: RunLog | None = None
+        if rank == 0:
+            for name in (CHECKPOINT, BEST, LOG):
+                remove_partial(self.run_dir / name)
+            self.log = stack.enter_context(RunLog(self.run_dir / LOG, self.state.log_lines))
+        done = (self.state.epoch - 1) * self.steps + self.state.step
+        self.progress = stack.enter_context(
+            RunProgress(report if rank == 0 else None, self.settings.epochs, self.steps, done)
+        )
+
+    def run(self) -> None:
+        """Train from where the state stands to the last epoch."""
+        for epoch in range(self.state.epoch, self.settings.epochs + 1):
+            self.task.set_epoch(epoch)
+            self.task.train()
+            for step in range(self.state.step, self.steps):
+                stop = self._train_step(epoch, step)
+                self.state.step = step + 1
+                if stop:
+                    self._save_and_stop()
+            self._finish_epoch(epoch)
+
+    def _train_step(self, epoch: int, step: int) -> bool:
+        """One optimizer step; True where a rank was asked to stop after it."""
+        done = (epoch - 1) * self.steps + step
+        batch = self.batches.get((epoch, step), self._following(epoch, step))
+        rate = set_step(self.stepper.optimizer, self.settings, done, self.steps)
+        losses, total, norm = self.stepper.backward(batch, epoch, step)
+        self.finite.watch(total, norm, done)
+        # Before the step, so that where the host looks each time nothing bad enters the weights.
+        stop = self._agree() if self._host_waits(done) else False
+        self.stepper.apply()
+        self.means.merge(losses)
+        shown = None
+        if (done + 1) % self.settings.log_every_steps == 0:
+            values = losses.averages(self.fabric)
+            shown = values["loss"]
+            self._write("step", epoch, done + 1, {**values, "learning_rate": rate})
+        self.progress.step(epoch, shown)
+        return stop
+
+    def _host_waits(self, done: int) -> bool:
+        """Whether to wait for the device at this step; the same on every rank."""
+        asked = self.fabric.world_size == 1 and self.stop.requested
+        last = (done + 1) % self.steps == 0
+        logged = (done + 1) % self.settings.log_every_steps == 0
+        return self.fabric.device.type == "cpu" or asked or last or logged
+
+    def _agree(self) -> bool:
+        """Whether any rank was asked to stop; raises where any rank's loss is not finite."""
+        stop, failure = self.finite.verdict(self.stop.requested)
+        if failure is None:
+            return stop
+        done, rank, what = failure
+        epoch, step = done // self.steps + 1, done % self.steps
+        samples = self.batches.names((epoch, step), rank)
+        raise NonFiniteLossError(what, epoch, step + 1, samples)
+
+    def _following(self, epoch: int, step: int) -> Position | None:
+        if step + 1 < self.steps:
+            return epoch, step + 1
+        return (epoch + 1, 0) if epoch < self.settings.epochs else None
+
+    def _finish_epoch(self, epoch: int) -> None:
+        """Evaluate, write the epoch's lines, and save."""
+        done, last = epoch * self.steps, epoch == self.settings.epochs
+        train = {f"train/{name}": mean for name, mean in self.means.averages(self.fabric).items()}
+        scores: dict[str, float] = {}
+        if self.evaluate is not None and (last or epoch % self.settings.evaluate_every_epochs == 0):
+            scores = self._evaluate(self.evaluate, epoch)
+        seconds = time.perf_counter() - self.started
+        self._write("epoch", epoch, done, {**train, "seconds": seconds})
+        if scores:
+            self._write("evaluation", epoch, done, scores)
+        self.means = RunningMeans()
+        self.state = replace(
+            self.state, epoch=epoch + 1, step=0, metrics={**train, **scores}, seconds=seconds
+        )
+        best = self.settings.keep_best
+        improved = best is not None and self.state.take_best(scores, best)
+        # The best comes first: killed in between, the run repeats the epoch and writes it again.
+        if improved:
+            self._save(BEST)
+        if last or epoch % self.settings.checkpoint_every_epochs == 0:
+            self._save(CHECKPOINT)
+        self.progress.epoch(epoch, self.state.metrics, seconds)
+
+    def _evaluate(self, evaluate: Evaluate, epoch: int) -> dict[str, float]:
+        """The metrics, computed by rank 0 and known to all; a signal stops the run here too."""
+        scores: dict[str, float] | None = None
+        if self.fabric.global_rank == 0 and not self.stop.requested:
+            self.task.eval()
+            try:
+                with self.stop.at_once(), torch.no_grad():
+                    scores = evaluate(self.task, epoch)
+            except KeyboardInterrupt:
+                scores = None
+            self.task.train()
+        scores = self.fabric.broadcast(scores)
+        if scores is None:
+            self._save_and_stop()
+        return scores or {}
+
+    def _write(self, kind: str, epoch: int, step: int, values: dict[str, float]) -> None:
+        if self.log is not None:
+            self.log.write(kind, epoch=epoch, step=step, values=values)
+
+    def _save(self, name: str) -> None:
+        """Write a checkpoint; no rank goes on before it is there."""
+        self.state.seconds = time.perf_counter() - self.started
+        self.state.means = self.means.state(self.fabric)
+        if self.log is not None:
+            self.state.log_lines = self.log.lines
+            save_run(
+                self.run_dir / name,
+                self.task,
+                self.stepper.optimizer,
+                self.state,
+                self.settings,
+                self.steps,
+                self.recipe,
+            )
+        self.fabric.barrier()
+
+    def _save_and_stop(self) -> None:
+        self._save(CHECKPOINT)
+        raise Interrupted(
+            f"stopped at epoch {self.state.epoch}, after step {self.state.step} of {self.steps}; "
+            f"everything is saved in {self.run_dir / CHECKPOINT}: give the same command again with "
+            "--resume to go on from there"
+        )
+
+
+__all__ = [
+    "BEST",
+    "CHECKPOINT",
+    "LOG",
+    "Batch",
+    "BatchSource",
+    "FitResult",
+    "Interrupted",
+    "NonFiniteLossError",
+    "TrainSettings",
+    "fit",
+]

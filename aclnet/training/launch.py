@@ -1,0 +1,108 @@
+"""The device, the ranks and the precision of a run, through lightning Fabric."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.plugins.precision import MixedPrecision, Precision
+from lightning_fabric.strategies.ddp import DDPStrategy
+
+from aclnet.training.settings import TrainSettings
+
+# Rank 0 evaluates while the others wait; a full gallery may take long.
+_PATIENCE = timedelta(hours=4)
+
+
+def make_fabric(settings: TrainSettings) -> Fabric:
+    """Fabric for one CPU or GPU, or for the ranks that torchrun has started.
+
+    Args:
+        settings: `accelerator` and `precision`.
+
+    Returns:
+        A launched Fabric: one process by itself, or one of WORLD_SIZE ranks.
+
+    Raises:
+        ValueError: CUDA is asked for and not available.
+    """
+    accelerator = _accelerator(settings)
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    fabric = Fabric(
+        accelerator=accelerator,
+        strategy=DDPStrategy(timeout=_PATIENCE) if world > 1 else "auto",
+        devices=local,
+        num_nodes=world // local,
+        # Named, not detected: a single process inside a cluster's job stays a single process.
+        plugins=[
+            TorchElasticEnvironment() if world > 1 else LightningEnvironment(),
+            _precision(settings, accelerator),
+        ],
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def reproducible(settings: TrainSettings, device: torch.device) -> Iterator[None]:
+    """Keep torch's global state inside a run: random numbers always, determinism where asked for.
+
+    Args:
+        settings: `deterministic`.
+        device: device of the run.
+    """
+    was = torch.are_deterministic_algorithms_enabled()
+    if settings.deterministic:
+        if device.type == "cuda":
+            # cuBLAS reads this when it is first used; without it, torch refuses to multiply.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(was)
+
+
+def seed_torch(seed: int, device: torch.device) -> None:
+    """Seed the generators that dropout draws from, on the CPU and on the run's own device."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+class _Bfloat16Compute(MixedPrecision):
+    """bfloat16 autocast that leaves the clips in float32.
+
+    Fabric's own would round the input to 8 bits of mantissa before the model subtracts joints
+    and frames from each other; autocast then still chooses bfloat16 for the multiplications.
+    """
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
+def _accelerator(settings: TrainSettings) -> str:
+    available = torch.cuda.is_available()
+    if settings.accelerator == "cuda" and not available:
+        raise ValueError(
+            "accelerator: cuda is set but torch finds no CUDA device; set accelerator: cpu or "
+            "auto, or install a CUDA build of torch"
+        )
+    if settings.accelerator == "auto":
+        return "cuda" if available else "cpu"
+    return settings.accelerator
+
+
+def _precision(settings: TrainSettings, accelerator: str) -> Precision:
+    if settings.precision == "bf16-mixed":
+        return _Bfloat16Compute("bf16-mixed", device=accelerator)
+    return Precision()

@@ -1,0 +1,101 @@
+"""A run's metrics as JSON lines, one object a line, whole lines only."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from aclnet.training.checkpoint import atomic_write
+
+
+class RunLog:
+    """Appends one JSON object a line to a file.
+
+    A run that goes on from a checkpoint keeps the lines written before that checkpoint and cuts
+    the rest, so that its log equals the log of a run that was never interrupted, apart from the
+    times in it.
+
+    Args:
+        path: file to append to; its folder is made if need be.
+        keep_lines: lines to keep of an older log (the checkpoint's `lines`); 0 begins anew.
+
+    Raises:
+        ValueError: the older log holds a line, among those to keep, that is no JSON object.
+    """
+
+    def __init__(self, path: Path, keep_lines: int = 0) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = read_log(path)[:keep_lines] if keep_lines and path.exists() else []
+        with atomic_write(path) as partial:
+            partial.write_text("".join(map(_line, kept)), encoding="utf-8")
+        self.lines = len(kept)
+        self._file: IO[str] = path.open("a", encoding="utf-8")
+
+    def write(self, kind: str, *, epoch: int, step: int, values: Mapping[str, float]) -> None:
+        """Append one line and hand it to the system at once.
+
+        Args:
+            kind: what the line is about ("step", "epoch", "evaluation").
+            epoch: 1-based epoch.
+            step: optimizer steps done since the start of the run.
+            values: named numbers; one that is not finite becomes null, as JSON has no NaN.
+        """
+        self._file.write(_line({"kind": kind, "epoch": epoch, "step": step, **values}))
+        self._file.flush()
+        self.lines += 1
+
+    def close(self) -> None:
+        """Close the file; nothing can be written afterwards."""
+        self._file.close()
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log, oldest first.
+
+    A last line without its end, as a killed process leaves it, is left out.
+
+    Args:
+        path: a file that `RunLog` wrote.
+
+    Returns:
+        One dict a line.
+
+    Raises:
+        ValueError: the file is missing, or a line is no JSON object (its number is given).
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no run log")
+    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    entries: list[dict[str, Any]] = []
+    for number, text in enumerate(whole.splitlines(), start=1):
+        try:
+            entry = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}, line {number}: not JSON ({error.msg})") from None
+        if not isinstance(entry, dict):
+            raise ValueError(f"{path}, line {number}: expected a JSON object, got {text[:40]!r}")
+        entries.append(entry)
+    return entries
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    clean = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in entry.items()
+    }
+    return json.dumps(clean, allow_nan=False) + "\n"

@@ -1,0 +1,186 @@
+"""Where a run stands, and the checkpoint that holds it."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from aclnet.config import dump_settings
+from aclnet.training.checkpoint import load_checkpoint, save_checkpoint
+from aclnet.training.settings import RESUMABLE, TrainSettings
+
+
+@dataclass
+class RunState:
+    """Position and bookkeeping of a run; the schedule follows from the position.
+
+    `step` equal to the steps of an epoch means that the epoch is trained but not yet evaluated.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    seconds: float = 0.0
+    log_lines: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    best: float | None = None
+    means: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def take_best(self, scores: Mapping[str, float], name: str) -> bool:
+        """Note the value of the metric that decides which epoch is the best.
+
+        Args:
+            scores: what the evaluation returned; nothing happens where it is empty.
+            name: `TrainSettings.keep_best`, a metric of which more is better.
+
+        Returns:
+            Whether it is better than all before. A value that is not a number never is.
+
+        Raises:
+            ValueError: there is no metric of that name (the nearest is given).
+        """
+        if not scores:
+            return False
+        if name not in scores:
+            close = difflib.get_close_matches(name, list(scores), n=1)
+            nearest = f", nearest known name `{close[0]}`" if close else ""
+            raise ValueError(
+                f"keep_best names the metric `{name}`{nearest}, but the evaluation gives "
+                f"{', '.join(sorted(scores))}"
+            )
+        if math.isnan(scores[name]) or (self.best is not None and scores[name] <= self.best):
+            return False
+        self.best = scores[name]
+        return True
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a finished run gives back.
+
+    Args:
+        steps: optimizer steps of the whole run.
+        epochs: epochs of the whole run.
+        seconds: time of the whole run, interruptions left out.
+        metrics: of the last epoch: losses as "train/NAME", the evaluation's under its own names.
+        checkpoint: the last epoch's checkpoint.
+    """
+
+    steps: int
+    epochs: int
+    seconds: float
+    metrics: dict[str, float]
+    checkpoint: Path
+
+
+def save_run(
+    path: Path,
+    task: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: RunState,
+    settings: TrainSettings,
+    steps_per_epoch: int,
+    recipe: str,
+) -> None:
+    """Write all that a run needs to go on, atomically.
+
+    Args:
+        path: checkpoint file.
+        task: its parameters and buffers.
+        optimizer: its state.
+        state: position and bookkeeping.
+        settings: kept as YAML text under "settings".
+        steps_per_epoch: kept, to notice other data.
+        recipe: the whole run's resolved settings as YAML, kept under "recipe" for who reads it.
+    """
+    content = {
+        "task": task.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "state": dict(vars(state)),
+        "settings": dump_settings(settings),
+        "steps_per_epoch": steps_per_epoch,
+        "recipe": recipe,
+    }
+    save_checkpoint(path, content)
+
+
+def load_run(
+    path: Path, task: nn.Module, settings: TrainSettings, steps_per_epoch: int
+) -> tuple[RunState, dict[str, Any]]:
+    """Read a checkpoint, check that it belongs to this run, and fill the task.
+
+    Args:
+        path: checkpoint file.
+        task: gets the saved parameters and buffers.
+        settings: of the run that goes on; may differ in `RESUMABLE` only.
+        steps_per_epoch: of the run that goes on.
+
+    Returns:
+        The position, and the optimizer's state for its `load_state_dict`.
+
+    Raises:
+        ValueError: the file is damaged, or belongs to another model, other data or other settings.
+    """
+    content = load_checkpoint(path)
+    missing = {"task", "optimizer", "state", "settings", "steps_per_epoch"} - content.keys()
+    if missing:
+        raise ValueError(
+            f"{path}: not a training checkpoint: it lacks {', '.join(sorted(missing))}"
+        )
+    _check_settings(path, yaml.safe_load(content["settings"]), settings)
+    if content["steps_per_epoch"] != steps_per_epoch:
+        raise ValueError(
+            f"{path}: the run had {content['steps_per_epoch']} steps in an epoch and now has "
+            f"{steps_per_epoch}: resume with the same data and batch size, or start a new run"
+        )
+    load_weights(task, content["task"], path)
+    return RunState(**content["state"]), content["optimizer"]
+
+
+def load_weights(task: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Fill a task with saved parameters and buffers, all of them.
+
+    Args:
+        task: to fill.
+        weights: a `state_dict`.
+        source: file to name in the error.
+
+    Raises:
+        ValueError: names or shapes differ (the first few are given).
+    """
+    own = task.state_dict()
+    problems = [f"{name} is missing" for name in own if name not in weights]
+    problems += [f"{name} is unknown" for name in weights if name not in own]
+    problems += [
+        f"{name} has shape {tuple(weights[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:3])
+        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        raise ValueError(
+            f"{source}: the checkpoint is of another model or objective: {shown}{more}"
+        )
+    task.load_state_dict(dict(weights))
+
+
+def _check_settings(path: Path, saved: Mapping[str, Any], settings: TrainSettings) -> None:
+    now = settings.model_dump(mode="json")
+    free = set(RESUMABLE)
+    if settings.schedule == "constant":
+        free.add("epochs")  # the only schedule whose past does not depend on the run's length
+    for name, value in now.items():
+        before = saved.get(name, value)
+        if name not in free and before != value:
+            raise ValueError(
+                f"{path}: the run was started with {name} = {before!r} and would go on with "
+                f"{value!r}: resume with the same settings, or start a new run in another folder"
+            )

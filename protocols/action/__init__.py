@@ -1,0 +1,1 @@
+"""Action recognition: splits, scores, tables."""

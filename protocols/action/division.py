@@ -1,0 +1,133 @@
+"""A division of samples into training, validation and test, and holding people out of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.embeddings import TextArray
+from protocols.names import canonical
+from protocols.ranking.distances import IntArray
+
+TRAIN: Literal["train"] = "train"
+VALIDATION: Literal["validation"] = "validation"
+TEST: Literal["test"] = "test"
+LEAVE: Literal["leave"] = "leave"
+ROLES = (TRAIN, VALIDATION, TEST, LEAVE)
+"""What a sample may be for; ``leave`` takes no part."""
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """Which of N samples are for what.
+
+    Attributes:
+        role: (N,) one of :data:`ROLES`.
+        subset: (N,) name of the part of the test set; empty for none.
+        counts: train, validation, test, left_out (by a rule), unmatched (no rule fits), and what
+            :func:`hold_out` adds.
+    """
+
+    role: TextArray
+    subset: TextArray
+    counts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, role: TextArray, subset: TextArray, **extra: int) -> Division:
+        """Count the roles; ``extra`` counts are added."""
+        counts: dict[str, int] = {
+            name: int(np.sum(role == name)) for name in ROLES if name != LEAVE
+        }
+        return cls(role, subset, counts | extra)
+
+    def rows(self, role: str) -> IntArray:
+        """Rows of the samples of a role, ascending.
+
+        Raises:
+            ValueError: There is no such role.
+        """
+        if role not in ROLES:
+            raise ValueError(f"role must be one of {', '.join(ROLES)}, not {role!r}.")
+        return np.flatnonzero(self.role == role).astype(np.int64)
+
+
+def hold_out(
+    division: Division,
+    identity: npt.ArrayLike,
+    people: int,
+    seed: int | np.random.Generator,
+    *,
+    label: npt.ArrayLike | None = None,
+    share: float = 0.1,
+) -> Division:
+    """Move some training people to validation, so that settings are chosen on strangers.
+
+    Where a training sample's identity is unknown, people cannot be kept apart; then a share of the
+    training samples of every class is drawn instead (at least one of a class of two or more, never
+    the whole class), which tells less about strangers: the count ``validation_people`` is absent.
+    A sample of several persons goes by the one that its identity names.
+
+    Args:
+        division: The division; test samples are not touched.
+        identity: (N,) text or numbers; ``01`` and ``1`` are the same person; empty is unknown.
+        people: How many people to move; 0 changes nothing.
+        seed: Seed of the draw, or its generator.
+        label: (N,) classes, by which samples are drawn where identity is unknown.
+        share: Share of the samples of each class to move then, 0..1.
+
+    Returns:
+        The new division.
+
+    Raises:
+        ValueError: Lengths differ, ``people`` is negative or leaves nobody to train, or ``share``
+            is not between 0 and 1.
+    """
+    person = canonical([str(name) for name in np.asarray(identity).tolist()])
+    if person.shape != division.role.shape:
+        raise ValueError(
+            f"identity has {len(person)} entries for {len(division.role)} samples: give one each."
+        )
+    if people < 0:
+        raise ValueError(f"The number of people to hold out must be 0 or more, not {people}.")
+    train = division.rows(TRAIN)
+    if people == 0 or not len(train):
+        return division
+    generator = np.random.default_rng(seed)
+    extra: dict[str, int] = {}
+    if np.any(person[train] == ""):
+        classes = np.zeros(len(person), dtype=np.int64) if label is None else np.asarray(label)
+        if classes.shape != person.shape:
+            raise ValueError(f"label has shape {classes.shape}: give one a sample ({len(person)}).")
+        moved = _stratified(train, classes, share, generator)
+    else:
+        known = np.unique(person[train])
+        if people >= len(known):
+            raise ValueError(
+                f"{people} people cannot be held out of {len(known)} training people: at least one "
+                "must stay, so hold out fewer."
+            )
+        drawn = generator.choice(known, size=people, replace=False)
+        moved = train[np.isin(person[train], drawn)]
+        extra["validation_people"] = people
+    # Not written in place: an array of shorter words would cut the new one short.
+    role = np.where(np.isin(np.arange(len(person)), moved), VALIDATION, division.role)
+    kept = {name: count for name, count in division.counts.items() if name not in ROLES}
+    return Division.of(role, division.subset, **{**kept, **extra})
+
+
+def _stratified(
+    train: IntArray, label: npt.NDArray[np.generic], share: float, generator: np.random.Generator
+) -> IntArray:
+    """Rows drawn from every class."""
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"share must lie between 0 and 1, not {share}.")
+    drawn: list[IntArray] = []
+    for name in np.unique(label[train]):
+        rows = train[label[train] == name]
+        size = min(max(round(share * len(rows)), 1), len(rows) - 1)
+        drawn.append(generator.choice(rows, size=size, replace=False))
+    return np.sort(np.concatenate(drawn)).astype(np.int64)

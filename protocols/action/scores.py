@@ -1,0 +1,255 @@
+"""Class scores with their labels: what a classification is judged by, and nothing of the model.
+
+A file is an ``.npz`` of plain arrays, never a pickle; any toolbox can write one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import zipfile
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.embeddings import TextArray
+from protocols.ranking.distances import IntArray
+from protocols.statistics.outcomes import Outcomes
+
+ScoreArray = npt.NDArray[np.float32]
+
+UNKNOWN = -1
+"""Label of a sample whose class is not known."""
+
+_TEXTS = ("sample", "classes", "subject", "subset")
+_OPTIONAL = ("logits", "subject", "subset")
+# Half-precision softmax rows of several hundred classes miss 1 by a few thousandths.
+_SUM_TOLERANCE = 1e-2
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """How one run scores N samples over K classes. Sequences are made arrays.
+
+    Attributes:
+        sample: (N,) text, unique: the sample's key.
+        label: (N,) int64, 0-based class number, -1 where unknown.
+        classes: (K,) text, unique: class names in the order of their numbers.
+        probabilities: (N, K) float32, mean over a sample's test clips of the softmax; rows sum
+            to 1.
+        logits: (N, K) float32, mean over the clips, or None.
+        subject: (N,) text, the person; empty where unknown.
+        subset: (N,) text, name of the part of the test set to be told apart; empty for none.
+
+    Raises:
+        ValueError: Shapes disagree, a value is not finite, a row is no distribution (the sample is
+            named), a key or a class name comes twice, or a label is no class.
+
+    >>> scores = ClassScores(["a", "b"], [0, 1], ["sit", "wave"], [[0.5, 0.5], [0.1, 0.9]])
+    >>> scores.predicted.tolist()
+    [0, 1]
+    """
+
+    sample: TextArray
+    label: IntArray
+    classes: TextArray
+    probabilities: ScoreArray
+    logits: ScoreArray | None = None
+    subject: TextArray = field(default_factory=lambda: np.empty(0, dtype=np.str_))
+    subset: TextArray = field(default_factory=lambda: np.empty(0, dtype=np.str_))
+
+    def __post_init__(self) -> None:
+        for name in _TEXTS:
+            object.__setattr__(self, name, _as_text(getattr(self, name), name))
+        count, size = len(self.sample), len(self.classes)
+        for name in ("subject", "subset"):
+            if len(getattr(self, name)) == 0:
+                object.__setattr__(self, name, np.full(count, "", dtype=np.str_))
+            if len(getattr(self, name)) != count:
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} entries for {count} samples: give one "
+                    "a sample, or none at all."
+                )
+        for name in ("sample", "classes"):
+            _check_unique(getattr(self, name), name)
+        object.__setattr__(self, "label", _as_labels(self.label, self.sample, size))
+        for name in ("probabilities", "logits"):
+            if getattr(self, name) is not None:
+                table = _as_scores(getattr(self, name), name, self.sample, size)
+                object.__setattr__(self, name, table)
+        _check_distributions(self.probabilities, self.sample)
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+    @property
+    def predicted(self) -> IntArray:
+        """(N,) class of the highest probability; among equals the lowest class number."""
+        return np.asarray(np.argmax(self.probabilities, axis=1), dtype=np.int64)
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether the predicted class is the label; False where the label is unknown."""
+        return np.asarray(self.predicted == self.label)
+
+    def select(self, rows: npt.ArrayLike) -> ClassScores:
+        """The samples at the given rows (indices or a mask), in that order."""
+        chosen = np.asarray(rows)
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        picked = {
+            name: value if name == "classes" or value is None else value[chosen]
+            for name, value in values.items()
+        }
+        return ClassScores(**picked)
+
+    def outcomes(self) -> Outcomes:
+        """The predicted class of every sample, in the order of keys; without unknown labels."""
+        rows = np.argsort(self.sample, kind="stable")
+        rows = rows[self.label[rows] != UNKNOWN]
+        return Outcomes(
+            classes=self.classes,
+            sample=self.sample[rows],
+            label=self.label[rows],
+            predicted=self.predicted[rows],
+            subject=self.subject[rows],
+            subset=self.subset[rows],
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write an ``.npz`` without pickles; the file appears complete or not at all.
+
+        Raises:
+            ValueError: The name does not end in ``.npz``.
+        """
+        target = Path(path)
+        if target.suffix != ".npz":
+            raise ValueError(f"Class scores are saved as .npz, and {target} ends otherwise.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.npz")
+        arrays = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        kept = {name: array for name, array in arrays.items() if array is not None}
+        try:
+            np.savez(draft, allow_pickle=False, **kept)
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def load_class_scores(path: Path | str) -> ClassScores:
+    """Read class scores from an ``.npz``.
+
+    Args:
+        path: The file, with the keys named as the attributes of :class:`ClassScores`; ``logits``,
+            ``subject`` and ``subset`` may be left out.
+
+    Returns:
+        The scores, in file order.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, lacks a key, holds pickled objects, or as
+            :class:`ClassScores`. The message names the file.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"There is no file of class scores {source}.")
+    try:
+        return ClassScores(**_read(source))
+    except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise ValueError(f"Class scores {source}: {error}") from error
+
+
+def _read(source: Path) -> dict[str, Any]:
+    """The arrays of an npz file, compulsory ones checked for."""
+    if not zipfile.is_zipfile(source):
+        raise ValueError("this is not an npz archive; was it cut off while being copied?")
+    found: dict[str, Any] = {}
+    with np.load(source, allow_pickle=False) as archive:
+        for entry in fields(ClassScores):
+            if entry.name in archive.files:
+                try:
+                    found[entry.name] = archive[entry.name]
+                except ValueError as error:
+                    raise ValueError(
+                        f"the array {entry.name!r} cannot be read without unpickling objects, "
+                        "which could run code: save it as plain numbers or text."
+                    ) from error
+            elif entry.name not in _OPTIONAL:
+                raise ValueError(
+                    f"the key {entry.name!r} is missing; the file has "
+                    f"{', '.join(archive.files) or 'none'}."
+                )
+    return found
+
+
+def _as_text(values: Any, name: str) -> TextArray:
+    """A one-dimensional text array; whole numbers and columns of a table become text."""
+    array: npt.NDArray[Any] = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}.")
+    objects = array.dtype.kind == "O" and all(isinstance(value, str) for value in array.tolist())
+    # numpy 2 has a text type of its own ("T"), which pandas may hand out.
+    if not (objects or array.dtype.kind in "UiuT" or array.size == 0):
+        raise ValueError(f"{name} must be text or whole numbers, not an array of {array.dtype}.")
+    return array.astype(np.str_)
+
+
+def _check_unique(values: TextArray, name: str) -> None:
+    """Refuse a key that comes twice."""
+    distinct, counts = np.unique(values, return_counts=True)
+    twice = distinct[counts > 1]
+    if len(twice):
+        raise ValueError(
+            f"{name} must be unique, and {str(twice[0])!r} comes {counts[counts > 1][0]} times "
+            f"({len(twice)} such names in all): give every one a name of its own."
+        )
+
+
+def _as_labels(values: Any, sample: TextArray, size: int) -> IntArray:
+    """(N,) int64 class numbers, -1 for unknown."""
+    array: npt.NDArray[Any] = np.asarray(values)
+    if array.shape != (len(sample),) or (array.dtype.kind not in "iu" and array.size):
+        raise ValueError(
+            f"label must hold one whole number for each of {len(sample)} samples, not "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    wrong = np.flatnonzero((array < UNKNOWN) | (array >= size))
+    if len(wrong):
+        raise ValueError(
+            f"The label of sample {str(sample[wrong[0]])!r} is {array[wrong[0]]}, but there are "
+            f"{size} classes: labels are 0 to {size - 1}, or {UNKNOWN} where unknown."
+        )
+    return array.astype(np.int64)
+
+
+def _as_scores(values: Any, name: str, sample: TextArray, size: int) -> ScoreArray:
+    """(N, K) float32, finite."""
+    array: npt.NDArray[Any] = np.asarray(values)
+    if array.shape != (len(sample), size) or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} must be numbers of shape ({len(sample)}, {size}), a row a sample and a column "
+            f"a class, not {array.dtype} of shape {array.shape}."
+        )
+    scores = np.ascontiguousarray(array, dtype=np.float32)
+    broken = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if len(broken):
+        raise ValueError(
+            f"The {name} of sample {str(sample[broken[0]])!r} (row {broken[0]}) are not finite "
+            f"({len(broken)} such samples in all): score it again or leave it out."
+        )
+    return scores
+
+
+def _check_distributions(probabilities: ScoreArray, sample: TextArray) -> None:
+    """Refuse rows that are no probabilities, such as logits given in their place."""
+    total = probabilities.sum(axis=1, dtype=np.float64)
+    wrong = np.flatnonzero((probabilities < 0).any(axis=1) | (np.abs(total - 1) > _SUM_TOLERANCE))
+    if len(wrong):
+        raise ValueError(
+            f"The probabilities of sample {str(sample[wrong[0]])!r} are negative or sum to "
+            f"{total[wrong[0]]:.3g} instead of 1 ({len(wrong)} such samples in all): take the "
+            "softmax first, and give raw outputs as logits."
+        )

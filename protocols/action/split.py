@@ -1,0 +1,252 @@
+"""Who trains and who is tested in action recognition: a division of the data as a table.
+
+A table is a CSV with any of the columns ``identity``, ``camera``, ``view``, ``take``,
+``condition``, ``label``, ``split``, ``sample``, with ``role`` and, if parts of the test set are to
+be told apart, ``subset``. The first row that matches a sample gives its role; a sample that no row
+matches is left out and counted. Cells:
+
+* ``*`` or nothing matches anything, ``a|b|c`` each of the alternatives;
+* numbers match whatever their leading zeros, text whatever its case (sample keys match as written);
+* ``odd`` and ``even`` match numbers in ``identity`` and ``condition``;
+* ``split`` matches one of the words of the sample's split column, as ``xsub_train`` in
+  "xsub_train xview_val";
+* ``{fold}`` becomes the fold that is asked for.
+
+Roles are ``train``, ``validation``, ``test`` and ``leave``; ``validation|test`` is validation where
+another row finds test samples, and else test. The file may begin with comments; of these
+``# folds: 0 1 2`` names the folds there are and ``# source: ...`` says where the division is from.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from protocols.action.division import LEAVE, TEST, TRAIN, VALIDATION, Division
+from protocols.action.split_rule import COLUMNS, SplitRule
+from protocols.embeddings import TextArray
+from protocols.names import natural_order
+
+_ANY = ("", "*")
+_TEST_UNLESS_ANY = f"{VALIDATION}|{TEST}"
+_ROLES = (TRAIN, VALIDATION, TEST, LEAVE, _TEST_UNLESS_ANY)
+_NOTE = re.compile(r"#\s*(folds|source)\s*:\s*(.*)")
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class ActionSplit:
+    """A division of a data set, as a table of rules.
+
+    Attributes:
+        name: Name in results.
+        rules: The rows, in the order in which they are tried.
+        folds: Names of the folds; empty where there are none or the file names none.
+        source: Where the division is from.
+    """
+
+    name: str
+    rules: tuple[SplitRule, ...]
+    folds: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def by_fold(self) -> bool:
+        """Whether the table needs a fold."""
+        return any(rule.by_fold for rule in self.rules)
+
+    def divide(
+        self,
+        index: pd.DataFrame,
+        fold: str | None = None,
+        *,
+        needs: Sequence[str] = (TRAIN, TEST),
+    ) -> Division:
+        """Give every sample its role.
+
+        Args:
+            index: One row a sample, with those of :data:`COLUMNS` that are known as text or
+                numbers; a column that is absent counts as unknown.
+            fold: The fold, where the table has folds.
+            needs: Roles that must not be empty; ``("test",)`` for an evaluation alone.
+
+        Returns:
+            The roles in the order of the index.
+
+        Raises:
+            ValueError: A fold is lacking, unknown or not wanted, or a needed role is empty.
+        """
+        self._check_fold(fold)
+        columns = {name: _texts(index, name) for name in self.columns}
+        role = np.full(len(index), "", dtype="<U16")
+        subset = np.full(len(index), "", dtype=object)
+        for rule in self.rules:
+            here = (role == "") & rule.matches(columns, len(index), fold or "")
+            role[here], subset[here] = rule.role, rule.subset
+        either = VALIDATION if np.any(role == TEST) else TEST
+        role[role == _TEST_UNLESS_ANY] = either
+        unmatched = int(np.sum(role == ""))
+        left_out = int(np.sum(role == LEAVE))
+        role[role == ""] = LEAVE
+        division = Division.of(role, subset.astype(np.str_), left_out=left_out, unmatched=unmatched)
+        self._check_roles(division, columns, needs, fold)
+        return division
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that some rule looks at."""
+        return tuple(name for name in COLUMNS if any(name in rule.cells for rule in self.rules))
+
+    def _check_fold(self, fold: str | None) -> None:
+        if not self.by_fold:
+            if fold is not None:
+                raise ValueError(f"Split {self.name} has no folds: leave out fold {fold!r}.")
+            return
+        known = f"one of {', '.join(self.folds)}" if self.folds else "the name of a fold"
+        if fold is None:
+            raise ValueError(f"Split {self.name} is divided by fold: give {known}.")
+        if self.folds and fold not in self.folds:
+            raise ValueError(f"Split {self.name} has no fold {fold!r}: give {known}.")
+
+    def _check_roles(
+        self,
+        division: Division,
+        columns: Mapping[str, TextArray],
+        needs: Sequence[str],
+        fold: str | None,
+    ) -> None:
+        """Refuse a table that does not fit the data; say what the data have."""
+        for role in needs:
+            if division.counts.get(role, 0):
+                continue
+            having = "; ".join(f"{name} {_examples(values)}" for name, values in columns.items())
+            raise ValueError(
+                f"Split {self.name}{'' if fold is None else f' (fold {fold})'} finds no {role} "
+                f"sample among {len(division.role)}: it looks at {', '.join(columns) or 'nothing'}"
+                f", and the data have {having or 'no samples'}; choose the split that belongs to "
+                "these data, fill those columns, or give a CSV table of your own."
+            )
+
+
+def split_names() -> list[str]:
+    """Names of the divisions that come with the package."""
+    return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.is_file())
+
+
+def load_split(name_or_path: str | Path) -> ActionSplit:
+    """Load a built-in division by name, or one from a CSV file.
+
+    Args:
+        name_or_path: Name or file.
+
+    Returns:
+        The division, called after the file.
+
+    Raises:
+        ValueError: There is none (the nearest name is told), or the file is no such table.
+    """
+    source = _locate(name_or_path)
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+        return parse_split(Path(source.name).stem, text)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"Split file {source}: {error}") from error
+
+
+def parse_split(name: str, text: str) -> ActionSplit:
+    """Read a division from the text of its CSV file.
+
+    Args:
+        name: Name in results.
+        text: The file's content.
+
+    Raises:
+        ValueError: A column, a role or the number of cells is wrong, or there is no rule.
+    """
+    notes: dict[str, str] = {}
+    lines = text.splitlines()
+    while lines and (lines[0].startswith("#") or not lines[0].strip()):
+        found = _NOTE.match(lines.pop(0))
+        if found:
+            notes[found[1]] = found[2].strip()
+    header, *rows = list(csv.reader(lines, skipinitialspace=True, strict=True)) or [[]]
+    header = [column.strip() for column in header]
+    _check_header(header)
+    rules = tuple(_rule(header, row, place) for place, row in enumerate(rows, start=1) if row)
+    if not rules:
+        raise ValueError("the table has no row: say at least which samples train and are tested.")
+    return ActionSplit(name, rules, tuple(notes.get("folds", "").split()), notes.get("source", ""))
+
+
+def _check_header(header: Sequence[str]) -> None:
+    known = (*COLUMNS, "role", "subset")
+    for column in header:
+        if column not in known:
+            raise ValueError(f"column {column!r} is none of {', '.join(known)}.")
+        if header.count(column) > 1:
+            raise ValueError(f"column {column!r} comes twice.")
+    if "role" not in header:
+        raise ValueError(f"the column 'role' is missing; the header is {', '.join(header)!r}.")
+
+
+def _rule(header: Sequence[str], row: Sequence[str], place: int) -> SplitRule:
+    """One row of the file."""
+    if len(row) != len(header):
+        raise ValueError(f"row {place} has {len(row)} cells, the header {len(header)}.")
+    values = {column: cell.strip() for column, cell in zip(header, row, strict=True)}
+    role, subset = values.pop("role"), values.pop("subset", "")
+    if role not in _ROLES:
+        raise ValueError(f"row {place}: role {role!r} is none of {', '.join(_ROLES)}.")
+    cells = {
+        column: tuple(part.strip() for part in cell.split("|"))
+        for column, cell in values.items()
+        if cell not in _ANY
+    }
+    return SplitRule(cells, role, "" if subset in _ANY else subset)
+
+
+def _texts(index: pd.DataFrame, column: str) -> TextArray:
+    """(N,) a column as text; empty where it is absent or unknown."""
+    if column not in index.columns:
+        return np.full(len(index), "", dtype=np.str_)
+    values = index[column].astype(object).where(index[column].notna(), "").tolist()
+    # A column of numbers with gaps is one of floats: 1.0 is person 1.
+    whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    return np.array([str(value) for value in whole], dtype=np.str_)
+
+
+def _examples(values: TextArray) -> str:
+    """Some of the values, or that there are none."""
+    names = [name or "(empty)" for name in natural_order(values)]
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _locate(name_or_path: str | Path) -> Traversable:
+    """A user's file, or one of the package by its name."""
+    given = Path(name_or_path)
+    if given.suffix == ".csv":
+        if not given.is_file():
+            raise ValueError(f"There is no split file {given}.")
+        return given
+    names = split_names()
+    if str(name_or_path) in names:
+        return _folder() / f"{name_or_path}.csv"
+    near = difflib.get_close_matches(str(name_or_path), names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
+    raise ValueError(
+        f"There is no split {str(name_or_path)!r}; give the name of one, or a .csv file: {hint}"
+    )
+
+
+def _folder() -> Traversable:
+    """The divisions that come with the package."""
+    return files("protocols") / "splits" / "action"

@@ -1,0 +1,1 @@
+"""Verification, thresholds that travel, open-set identification."""

@@ -1,0 +1,235 @@
+"""Open-set rates over several draws of who is enrolled: mean, spread, intervals over people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from protocols.biometrics.open_set import (
+    OpenSetPoint,
+    OpenSetScores,
+    rotate_unenrolled,
+    unenrolled_people,
+)
+from protocols.biometrics.people_errors import spread_of
+from protocols.biometrics.scores import Comparisons
+from protocols.ranking.distances import FloatArray, IntArray
+from protocols.statistics.intervals import bootstrap_interval
+
+SHORTLIST = 5
+"""Length of the longer list of candidates that is reported beside the first one."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenSetCell:
+    """One condition at one target, over R rotations that have mated and non-mated probes.
+
+    Attributes:
+        mark: Behind the metric names: empty, or ``/`` and the condition.
+        target: The FPIR wanted.
+        points: (R) what the threshold of each rotation achieves, R = 1 candidate.
+        longer: (R) FNIR of the longer list at the same threshold.
+        hits: (S, R) mated probes of each person that are found.
+        trials: (S, R) mated probes of each person.
+    """
+
+    mark: str
+    target: float
+    points: tuple[OpenSetPoint, ...]
+    longer: tuple[float, ...]
+    hits: IntArray
+    trials: IntArray
+
+    @property
+    def dir(self) -> float:
+        """Mean over the rotations of the detection and identification rate."""
+        return 1.0 - float(np.mean([point.fnir for point in self.points]))
+
+    def metrics(self) -> dict[str, float]:
+        """Flat figures by name."""
+        rates = [point.fnir for point in self.points]
+        name = f"{self.target:g}{self.mark}"
+        found = {
+            f"dir@far{name}": self.dir,
+            f"fnir@fpir{name}": float(np.mean(rates)),
+            f"fnir_r{SHORTLIST}@fpir{name}": float(np.mean(self.longer)),
+            f"fpir_achieved@fpir{name}": float(np.mean([point.fpir for point in self.points])),
+        }
+        if len(rates) > 1:
+            found[f"dir_spread@far{name}"] = float(np.std(rates, ddof=1))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class OpenSetTable:
+    """Open-set rates by condition and target.
+
+    Attributes:
+        enrolled: People enrolled in each rotation.
+        rotations: Number of rotations.
+        strangers: Least number of non-mated probes of a rotation, all conditions.
+        cells: One a condition and target.
+        notes: What could not be computed.
+    """
+
+    enrolled: int
+    rotations: int
+    strangers: int
+    cells: tuple[OpenSetCell, ...]
+    notes: tuple[str, ...]
+
+    def metrics(self) -> dict[str, float]:
+        """Flat figures by name: ``dir@far0.01``, ``dir_spread@far0.01/nm`` ..."""
+        return {name: value for cell in self.cells for name, value in cell.metrics().items()}
+
+    def intervals(
+        self, generator: np.random.Generator, draws: int, confidence: float
+    ) -> dict[str, tuple[float, float]]:
+        """Bootstrap over people of DIR and FNIR, each person with all rotations."""
+        found: dict[str, tuple[float, float]] = {}
+        for cell in self.cells:
+            ends = bootstrap_interval(
+                cell.hits,
+                cell.trials,
+                generator,
+                statistic=_mean_rate,
+                draws=draws,
+                confidence=confidence,
+            )
+            people = int(np.count_nonzero(cell.trials.sum(axis=1)))
+            low, high = float(ends[0]), float(ends[1])
+            if cell.dir in (0.0, 1.0):
+                low, high = spread_of(np.array(ends), cell.dir, people, confidence)
+            name = f"{cell.target:g}{cell.mark}"
+            found[f"dir@far{name}"] = (low, high)
+            found[f"fnir@fpir{name}"] = (1.0 - high, 1.0 - low)
+        return found
+
+    def record_cells(self) -> dict[str, Any]:
+        """Each rotation's rates as plain lists, for a record."""
+        return {
+            "enrolled": self.enrolled,
+            "rotations": self.rotations,
+            "cells": [
+                {
+                    "condition": cell.mark.removeprefix("/") or "all",
+                    "target": cell.target,
+                    "dir": [1.0 - point.fnir for point in cell.points],
+                    "fpir": [point.fpir for point in cell.points],
+                    "threshold": [
+                        point.threshold if np.isfinite(point.threshold) else None
+                        for point in cell.points
+                    ],
+                }
+                for cell in self.cells
+            ],
+        }
+
+
+def draw_open_set(
+    comparisons: Comparisons,
+    condition: IntArray,
+    conditions: Sequence[str],
+    targets: Sequence[float],
+    generator: np.random.Generator,
+    *,
+    rotations: int,
+    unenrolled: float,
+) -> OpenSetTable | None:
+    """Take people out of the gallery several times and tabulate what is found.
+
+    Args:
+        comparisons: P probes and their gallery.
+        condition: (P,) index into ``conditions``.
+        conditions: Their names.
+        targets: FPIRs wanted.
+        generator: Draws the people.
+        rotations: How often; 0 for not at all.
+        unenrolled: Share of the enrolled people to take out, 0..1.
+
+    Returns:
+        The table; None without rotations, or where fewer than two people are enrolled.
+    """
+    people = len(np.unique(comparisons.enrolled))
+    if rotations == 0 or people < 2:
+        return None
+    found = rotate_unenrolled(comparisons, generator, rotations=rotations, unenrolled=unenrolled)
+    person = np.unique(comparisons.own, return_inverse=True)[1].astype(np.int64)
+    enrolled = people - unenrolled_people(people, unenrolled)
+    return tabulate_open_set(found, person, condition, conditions, targets, enrolled)
+
+
+def tabulate_open_set(
+    rotations: Sequence[OpenSetScores],
+    person: IntArray,
+    condition: IntArray,
+    conditions: Sequence[str],
+    targets: Sequence[float],
+    enrolled: int,
+) -> OpenSetTable:
+    """Rates of every condition, and of all, at every target.
+
+    Args:
+        rotations: What each rotation found for P probes.
+        person: (P,) number of each probe's person.
+        condition: (P,) index into ``conditions``.
+        conditions: Their names.
+        targets: FPIRs wanted.
+        enrolled: People enrolled in each rotation.
+
+    Returns:
+        The table; a target that a rotation has too few non-mated probes for is noted and left out.
+    """
+    groups = {"": np.ones(len(condition), dtype=np.bool_)}
+    groups |= {f"/{name}": condition == index for index, name in enumerate(conditions)}
+    cells: list[OpenSetCell] = []
+    notes: list[str] = []
+    for target in targets:
+        lacking: list[str] = []
+        for mark, rows in groups.items():
+            try:
+                parts = [scores.select(rows) for scores in rotations]
+                cells.append(_cell(parts, person[rows], mark, target, int(person.max()) + 1))
+            except ValueError:
+                lacking.append(mark.removeprefix("/") or "all conditions")
+        if lacking:
+            notes.append(
+                f"An FPIR of {target:g} cannot be seen in the non-mated probes of "
+                f"{', '.join(lacking)}: no open-set rate there."
+            )
+    strangers = min(int(np.count_nonzero(~scores.mated)) for scores in rotations)
+    return OpenSetTable(enrolled, len(rotations), strangers, tuple(cells), tuple(notes))
+
+
+def _cell(
+    parts: Sequence[OpenSetScores], person: IntArray, mark: str, target: float, people: int
+) -> OpenSetCell:
+    """One condition at one target."""
+    points = tuple(scores.at_fpir(target) for scores in parts)
+    hits, trials, longer = [], [], []
+    for scores, point in zip(parts, points, strict=True):
+        found = scores.found(point.threshold)
+        hits.append(np.bincount(person[found], minlength=people))
+        trials.append(np.bincount(person[scores.mated], minlength=people))
+        longer.append(scores.at_threshold(point.threshold, SHORTLIST).fnir)
+    return OpenSetCell(
+        mark,
+        target,
+        points,
+        tuple(longer),
+        np.stack(hits, axis=1).astype(np.int64),
+        np.stack(trials, axis=1).astype(np.int64),
+    )
+
+
+def _mean_rate(hits: FloatArray, trials: FloatArray) -> FloatArray:
+    """(B,) mean over the rotations of hits by trials; rotations without a trial are left out."""
+    known = trials > 0
+    rates = np.divide(hits, trials, out=np.zeros(hits.shape), where=known)
+    count = known.sum(axis=1)
+    means = np.full(len(hits), np.nan)
+    np.divide(rates.sum(axis=1), count, out=means, where=count > 0)
+    return means

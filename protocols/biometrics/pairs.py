@@ -1,0 +1,90 @@
+"""The comparisons of one pair of sets as verification trials: every probe with every sequence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protocols.biometrics.scores import EXACT_BYTES, compare_all
+from protocols.biometrics.trials import Trials
+from protocols.embeddings import Embeddings
+from protocols.names import canonical, natural_order
+from protocols.ranking.distances import Metric
+from protocols.reid.comparison import compare_sets
+from protocols.reid.pairs import Pair, PairProtocol
+from protocols.reid.rules import RULES, ReidRule
+from protocols.reid.walks import check_directions
+
+_HIDDEN = {
+    "nothing": "",
+    "self": "No sequence is compared with itself.",
+    "walk": "No sequence is compared with its own walk.",
+    "camera": "No sequence is compared with its own person before its own camera.",
+}
+
+
+def pair_trials(
+    data: Embeddings,
+    protocol: PairProtocol,
+    pair: Pair,
+    rule: ReidRule,
+    *,
+    metric: Metric = "cosine",
+    exact_bytes: int = EXACT_BYTES,
+) -> Trials:
+    """Make the comparisons of a pair.
+
+    Args:
+        data: One embedding a sequence; ``condition`` holds what the protocol's ``field`` names.
+        protocol: The sets.
+        pair: Which set is compared with which.
+        rule: What a probe may not see. Sequences of one walk are nearly alike, so that in a
+            same-set pair ``clean`` flatters; ``cross-take`` does not.
+        metric: ``cosine`` or ``euclidean``.
+        exact_bytes: Memory up to which scores are kept exactly.
+
+    Returns:
+        The trials, of the one condition ``pair.name``.
+
+    Raises:
+        ValueError: A set has no sequences, the rule needs a take or a camera that is not there, it
+            is one that drops some of the nearest or of the last sequences, or cosine meets an
+            embedding of zeros.
+    """
+    if rule.drops_nearest or rule.batch is not None:
+        usable = ", ".join(
+            name for name, one in RULES.items() if not (one.drops_nearest or one.batch)
+        )
+        raise ValueError(
+            f"Rule {rule.name} judges rankings and drops some of the nearest or the last "
+            f"sequences, which single comparisons do not have: choose one of {usable}."
+        )
+    if metric == "cosine":
+        check_directions(data)
+    made = compare_sets(data, protocol, pair, rule)
+    person, view = canonical(data.subject), canonical(data.view)
+    names = natural_order(view[made.probe])
+    several = len(names) > 1 and "" not in names
+    place = {name: number for number, name in enumerate(names)}
+    views = [place[name] if several else 0 for name in view[made.probe].tolist()]
+    comparisons = compare_all(
+        data.embedding[made.probe],
+        data.embedding[made.gallery],
+        person[made.probe],
+        person[made.gallery],
+        metric=metric,
+        exclude=made.exclude,
+        exact_bytes=exact_bytes,
+    )
+    hidden = _HIDDEN[rule.hidden] if made.exclude is not None else ""
+    return Trials(
+        protocol=f"{protocol.name} {pair.name}",
+        comparisons=comparisons,
+        conditions=(pair.name,),
+        condition=np.zeros(len(made.probe), dtype=np.int64),
+        views=tuple(names) if several else (),
+        view=np.array(views, dtype=np.int64),
+        reference=None,
+        people=person[made.probe],
+        missing=0,
+        excluded=" ".join([*([hidden] if hidden else []), *made.notes]),
+    )

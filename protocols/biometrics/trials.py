@@ -1,0 +1,196 @@
+"""Which comparisons a protocol makes, and the condition and view that each probe belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.biometrics.scores import EXACT_BYTES, Comparisons, compare_all
+from protocols.embeddings import Embeddings, TextArray
+from protocols.gait.assignment import assign
+from protocols.gait.gallery_probe import GalleryProbe, load_protocol
+from protocols.names import canonical, natural_order
+from protocols.ranking.distances import IntArray, Metric
+from protocols.ranking.exclusion import ExclusionRule, same_identity_and_group
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Comparisons with their labels.
+
+    Attributes:
+        protocol: Name of the protocol.
+        comparisons: P probes against G gallery samples.
+        conditions: Names of conditions.
+        condition: (P,) index into ``conditions``.
+        views: Names of probe views; empty where there is none or only one.
+        view: (P,) index into ``views``; all 0 where there is none.
+        reference: The condition that the gallery was recorded in, if probes were too.
+        people: (P,) names of the probes' persons.
+        missing: Recordings that the protocol asks for and the data lack.
+        excluded: What is not compared, as a sentence; empty for nothing.
+    """
+
+    protocol: str
+    comparisons: Comparisons
+    conditions: tuple[str, ...]
+    condition: IntArray
+    views: tuple[str, ...]
+    view: IntArray
+    reference: str | None
+    people: TextArray
+    missing: int
+    excluded: str
+
+    def counts(self) -> dict[str, int]:
+        """Flat counts of samples and people for a result record."""
+        comparisons = self.comparisons
+        found = {
+            "probes": len(comparisons.own),
+            "gallery": len(comparisons.enrolled),
+            "probe_subjects": len(np.unique(comparisons.own)),
+            "gallery_subjects": len(np.unique(comparisons.enrolled)),
+            "missing": self.missing,
+        }
+        for index, name in enumerate(self.conditions):
+            found[f"probes/{name}"] = int(np.count_nonzero(self.condition == index))
+        return found
+
+    def remarks(self) -> list[str]:
+        """What must be said about the comparisons, as sentences."""
+        notes = [self.excluded] if self.excluded else []
+        if self.comparisons.resolution:
+            notes.append(
+                f"So many comparisons are not kept: scores were rounded down to multiples of "
+                f"{self.comparisons.resolution:g}."
+            )
+        return notes
+
+
+def protocol_trials(
+    data: Embeddings,
+    protocol: GalleryProbe | str = "casia_b",
+    *,
+    metric: Metric = "cosine",
+    subjects: Iterable[str] | None = None,
+    generator: np.random.Generator | None = None,
+    exact_bytes: int = EXACT_BYTES,
+) -> Trials:
+    """Make the comparisons of a gallery-probe protocol.
+
+    All gallery views are one gallery here, since a decision needs one threshold. Where the protocol
+    leaves identical views out of its means (``single``, or ``auto`` with two views or more) no two
+    samples of one view are compared, genuine or impostor; under ``pooled`` only those of the same
+    person in the same view are left out.
+
+    Args:
+        data: One embedding a sample.
+        protocol: The table of rules, or the name of a built-in one.
+        metric: ``cosine`` or ``euclidean``.
+        subjects: The people to compare; None takes all.
+        generator: Draws the gallery takes where the protocol says ``random N``.
+        exact_bytes: Memory up to which scores are kept exactly.
+
+    Returns:
+        The trials.
+
+    Raises:
+        ValueError: The protocol finds no gallery or no probe, none of ``subjects`` is there, or an
+            embedding has no direction under ``cosine``.
+    """
+    spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    used = data if subjects is None else _only(data, list(subjects))
+    roles = assign(spec, used, generator)
+    person, view = canonical(used.subject), canonical(used.view)
+    names = natural_order(view[np.concatenate([roles.gallery, roles.probe])])
+    several = len(names) > 1
+    exclude, sentence = None, ""
+    if several:
+        exclude, sentence = _exclusion(spec, person, view, roles.probe, roles.gallery)
+    _check_directions(used, metric)
+    comparisons = compare_all(
+        used.embedding[roles.probe],
+        used.embedding[roles.gallery],
+        person[roles.probe],
+        person[roles.gallery],
+        metric=metric,
+        exclude=exclude,
+        exact_bytes=exact_bytes,
+    )
+    enrolled = set(canonical(used.condition[roles.gallery]).tolist())
+    same = [name for name in roles.conditions if canonical([name])[0] in enrolled]
+    order = {name: place for place, name in enumerate(names)}
+    places = [order[name] if several else 0 for name in view[roles.probe].tolist()]
+    return Trials(
+        protocol=spec.name,
+        comparisons=comparisons,
+        conditions=roles.conditions,
+        condition=roles.condition,
+        views=tuple(names) if several else (),
+        view=np.array(places, dtype=np.int64),
+        reference=same[0] if same else None,
+        people=person[roles.probe],
+        missing=roles.missing,
+        excluded=sentence,
+    )
+
+
+def check_apart(
+    data: Embeddings, tested: list[str] | None, development: Embeddings, chosen: list[str] | None
+) -> None:
+    """Refuse people who would help to choose the threshold that they are then judged by.
+
+    Args:
+        data: Embeddings to test.
+        tested: The people among them to test; None for all.
+        development: Embeddings to choose thresholds on.
+        chosen: The people among them; None for all.
+
+    Raises:
+        ValueError: Somebody is on both sides.
+    """
+    sides = []
+    for part, people in ((data, tested), (development, chosen)):
+        there = set(canonical(part.subject).tolist())
+        sides.append(there if people is None else there & set(canonical(people).tolist()))
+    both = sorted(sides[0] & sides[1])
+    if both:
+        raise ValueError(
+            f"{len(both)} people, such as {both[0]!r}, are among both the development and the test "
+            "people: choose thresholds on other people."
+        )
+
+
+def _only(data: Embeddings, wanted: list[str]) -> Embeddings:
+    """The samples of the given people."""
+    rows = np.isin(canonical(data.subject), canonical(wanted))
+    if not rows.any():
+        raise ValueError(
+            f"None of the {len(wanted)} people to compare is among the embeddings, which are of "
+            f"{', '.join(natural_order(data.subject)[:8])} ..."
+        )
+    return data.select(rows)
+
+
+def _exclusion(
+    spec: GalleryProbe, person: TextArray, view: TextArray, probe: IntArray, gallery: IntArray
+) -> tuple[ExclusionRule, str]:
+    """What data of several views do not compare."""
+    if spec.views == "pooled":
+        rule = same_identity_and_group(person[probe], person[gallery], view[probe], view[gallery])
+        return rule, "No sample is compared with its own person in its own view."
+    anybody = np.zeros(len(person), dtype=np.int64)
+    rule = same_identity_and_group(anybody[probe], anybody[gallery], view[probe], view[gallery])
+    return rule, "Samples of one view are not compared with each other."
+
+
+def _check_directions(data: Embeddings, metric: Metric) -> None:
+    """Refuse embeddings of zeros under cosine, by the sample's name."""
+    empty = np.flatnonzero(~data.embedding.any(axis=1))
+    if metric == "cosine" and len(empty):
+        raise ValueError(
+            f"The embedding of sample {str(data.sample[empty[0]])!r} is all zeros ({len(empty)} "
+            "such samples in all) and has no direction: use the euclidean metric or embed it again."
+        )

@@ -1,0 +1,242 @@
+"""Verification: is this the person he is taken for? FMR, FNMR, EER, DET, AUC and d'.
+
+Vocabulary of ISO/IEC 19795-1: a comparison is accepted if its score is at least the threshold;
+FMR is the share of impostor comparisons that are accepted, FNMR the share of genuine comparisons
+that are not. Thresholds are the distinct scores that were seen, and infinity. Rates are quotients
+of whole numbers, so ties are exact and no order of the scores matters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+
+from protocols.biometrics.tally import ScoreTally
+from protocols.ranking.distances import FloatArray, IntArray
+
+DET_POINTS = 200
+"""Most points that a thinned curve keeps."""
+
+
+class OperatingPoint(NamedTuple):
+    """What a threshold does.
+
+    Attributes:
+        threshold: Scores of at least this are accepted; may be infinite.
+        fmr: False match rate, 0..1.
+        fnmr: False non-match rate, 0..1.
+        false_matches: Impostor comparisons that are accepted.
+        false_non_matches: Genuine comparisons that are not.
+    """
+
+    threshold: float
+    fmr: float
+    fnmr: float
+    false_matches: int
+    false_non_matches: int
+
+
+class EqualError(NamedTuple):
+    """Where both rates meet (Maio et al., FVC2000, TPAMI 24, 2002).
+
+    Attributes:
+        rate: Middle of ``low`` and ``high``: the EER.
+        low: Low end of the step on which the curves cross.
+        high: High end.
+        crossing: The rate where straight lines between the curves' points cross.
+        threshold: The smallest threshold at which FNMR is at least FMR.
+    """
+
+    rate: float
+    low: float
+    high: float
+    crossing: float
+    threshold: float
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorCurve:
+    """Both error rates at every threshold.
+
+    Attributes:
+        threshold: (T,) float64, ascending, the last infinite.
+        false_matches: (T,) int64, non-increasing.
+        false_non_matches: (T,) int64, non-decreasing.
+        genuine: Number of genuine comparisons.
+        impostor: Number of impostor comparisons.
+    """
+
+    threshold: FloatArray
+    false_matches: IntArray
+    false_non_matches: IntArray
+    genuine: int
+    impostor: int
+
+    @property
+    def fmr(self) -> FloatArray:
+        """(T,) false match rates."""
+        return np.asarray(self.false_matches / self.impostor)
+
+    @property
+    def fnmr(self) -> FloatArray:
+        """(T,) false non-match rates."""
+        return np.asarray(self.false_non_matches / self.genuine)
+
+    def resolves(self, target: float) -> bool:
+        """Whether there are impostor comparisons enough to see an FMR of ``target``."""
+        return target * self.impostor >= 1.0
+
+    def at_fmr(self, target: float) -> OperatingPoint:
+        """The smallest threshold whose FMR is not above ``target``.
+
+        Raises:
+            ValueError: The target is not in (0, 1], or below one in the number of impostor
+                comparisons, so that these data cannot show it.
+        """
+        if not 0.0 < target <= 1.0:
+            raise ValueError(f"A target FMR lies above 0 and at most at 1, not at {target}.")
+        if not self.resolves(target):
+            raise ValueError(
+                f"An FMR of {target:g} cannot be seen in {self.impostor} impostor comparisons: it "
+                f"takes at least {int(np.ceil(1 / target))}."
+            )
+        return self._point(int(np.argmax(self.fmr <= target)))
+
+    def at_threshold(self, threshold: float) -> OperatingPoint:
+        """What a threshold chosen elsewhere does to these comparisons.
+
+        Raises:
+            ValueError: The threshold is NaN.
+        """
+        if np.isnan(threshold):
+            raise ValueError("The threshold is NaN: choose it from scores first.")
+        place = int(np.searchsorted(self.threshold, threshold, side="left"))
+        return self._point(place)._replace(threshold=float(threshold))
+
+    def equal_error(self) -> EqualError:
+        """The equal error rate."""
+        # Compared as whole numbers: FNMR <= FMR without a division.
+        gap = self.false_matches * self.genuine - self.false_non_matches * self.impostor
+        first = int(np.flatnonzero(gap >= 0)[-1])
+        second = int(np.argmax(gap <= 0))
+        fmr, fnmr = self.fmr, self.fnmr
+        if fmr[first] + fnmr[first] <= fmr[second] + fnmr[second]:
+            low, high = float(fnmr[first]), float(fmr[first])
+        else:
+            low, high = float(fmr[second]), float(fnmr[second])
+        share = gap[first] / max(gap[first] - gap[second], 1)
+        crossing = float(fmr[first] + share * (fmr[second] - fmr[first]))
+        threshold = float(self.threshold[second])
+        return EqualError((low + high) / 2.0, low, high, crossing, threshold)
+
+    def thinned(self, points: int = DET_POINTS) -> ErrorCurve:
+        """The same curve at no more than ``points`` thresholds, the first and last among them.
+
+        They are spread evenly along the DET curve as it is drawn, on probit axes, where a rate of
+        none or all stands half a comparison inside.
+
+        Raises:
+            ValueError: Fewer than two points are asked for.
+        """
+        if points < 2:
+            raise ValueError(f"A curve has at least 2 points, not {points}.")
+        if len(self.threshold) <= points:
+            return self
+        x = _probit(self.fmr, self.impostor)
+        y = _probit(self.fnmr, self.genuine)
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+        wanted = np.linspace(0.0, along[-1], points)
+        kept = np.unique(np.searchsorted(along, wanted).clip(0, len(along) - 1))
+        kept[-1] = len(along) - 1
+        return ErrorCurve(
+            self.threshold[kept],
+            self.false_matches[kept],
+            self.false_non_matches[kept],
+            self.genuine,
+            self.impostor,
+        )
+
+    def _point(self, place: int) -> OperatingPoint:
+        """The operating point at a place of the curve."""
+        matched, missed = int(self.false_matches[place]), int(self.false_non_matches[place])
+        return OperatingPoint(
+            float(self.threshold[place]),
+            matched / self.impostor,
+            missed / self.genuine,
+            matched,
+            missed,
+        )
+
+
+def error_curve(tally: ScoreTally) -> ErrorCurve:
+    """Both error rates at every threshold.
+
+    Args:
+        tally: Genuine and impostor scores by value.
+
+    Returns:
+        The curve, with one point a distinct score and one at infinity.
+
+    Raises:
+        ValueError: There is no genuine or no impostor comparison.
+
+    >>> curve = error_curve(ScoreTally(np.array([1.0, 2.0]), np.array([0, 1]), np.array([1, 0])))
+    >>> curve.fmr.tolist(), curve.fnmr.tolist(), curve.equal_error().rate
+    ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0], 0.0)
+    """
+    _check_complete(tally)
+    below = np.concatenate([[0], np.cumsum(tally.genuine)])
+    passed = np.concatenate([[0], np.cumsum(tally.impostor)])
+    return ErrorCurve(
+        threshold=np.append(tally.values, np.inf),
+        false_matches=(passed[-1] - passed).astype(np.int64),
+        false_non_matches=below.astype(np.int64),
+        genuine=tally.n_genuine,
+        impostor=tally.n_impostor,
+    )
+
+
+def area_under_curve(tally: ScoreTally) -> float:
+    """AUC of the ROC: the chance that a genuine score beats an impostor's, ties counted half.
+
+    Raises:
+        ValueError: There is no genuine or no impostor comparison.
+    """
+    _check_complete(tally)
+    beaten = np.cumsum(tally.impostor) - 0.5 * tally.impostor
+    return float(tally.genuine @ beaten) / (float(tally.n_genuine) * tally.n_impostor)
+
+
+def d_prime(tally: ScoreTally) -> float:
+    """Decidability: the means' distance by the root of the mean of both population variances.
+
+    Returns:
+        d' (Daugman, 2000), at least 0; NaN where no score varies.
+
+    Raises:
+        ValueError: There is no genuine or no impostor comparison.
+    """
+    _check_complete(tally)
+    means, variances = [], []
+    for count, total in ((tally.genuine, tally.n_genuine), (tally.impostor, tally.n_impostor)):
+        mean = float(tally.values @ count) / total
+        means.append(mean)
+        variances.append(float((tally.values - mean) ** 2 @ count) / total)
+    spread = float(np.sqrt(sum(variances) / 2.0))
+    return abs(means[0] - means[1]) / spread if spread > 0 else float("nan")
+
+
+def _check_complete(tally: ScoreTally) -> None:
+    if not tally.complete:
+        raise ValueError(
+            f"There are {tally.n_genuine} genuine and {tally.n_impostor} impostor comparisons: an "
+            "error rate needs at least one of each."
+        )
+
+
+def _probit(rate: FloatArray, count: int) -> FloatArray:
+    """Normal quantile of a rate, kept half a trial away from 0 and 1."""
+    return np.asarray(ndtri(np.clip(rate, 0.5 / count, 1.0 - 0.5 / count)))

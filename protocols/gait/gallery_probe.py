@@ -1,0 +1,185 @@
+"""Who is enrolled and who is looked for: gallery and probe as a table of rules.
+
+A protocol is data. Its table has the columns ``condition``, ``take`` and ``role``; each row says
+that the samples of this condition and take are gallery, or are probes. ``*`` stands for any
+condition or take, ``first 2`` for the first two takes of every person, ``random 2`` for two takes
+drawn for every person by the generator that is passed in. Gallery rules are applied first and a
+sample in the gallery is never also a probe, so that ``*`` in a probe rule means "the rest". An
+optional column ``alias`` gives a condition a second name in data (CASIA-B: 0, 1, 2 for nm, bg, cl).
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from protocols.ranking.identification import Unmated
+
+ANY = "*"
+SELECTOR = re.compile(r"(first|random) ([1-9]\d*)")
+SUBJECTS_SUFFIX = "_subjects"
+
+
+class RoleRule(BaseModel):
+    """One row of a protocol's table.
+
+    Attributes:
+        condition: Name of the condition, or ``*``.
+        take: A take (``1`` and ``01`` are the same), ``*``, ``first N`` or ``random N``.
+        role: ``gallery`` or ``probe``.
+        alias: Another name of the condition in data; empty for none.
+    """
+
+    # A take is often a bare number in YAML.
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    condition: str
+    take: str
+    role: Literal["gallery", "probe"]
+    alias: str = ""
+
+    @property
+    def names_take(self) -> bool:
+        """Whether the rule names one take, rather than ``*``, ``first N`` or ``random N``."""
+        return self.take != ANY and SELECTOR.fullmatch(self.take) is None
+
+
+class GalleryProbe(BaseModel):
+    """A protocol: the rules, and how views and unmated probes are treated.
+
+    Attributes:
+        name: Name in results.
+        rules: The table.
+        views: ``single``: each gallery view is a gallery of its own, giving probe view x gallery
+            view matrices, and identical views are left out of the means; ``pooled``: one gallery,
+            in which a probe does not see its own person in its own view; ``auto``: ``single`` where
+            the data have two views or more, else one gallery from which nothing is removed.
+        average: Under ``pooled``, ``view`` averages over probe views, ``probe`` over probes.
+        unmated: What a probe without a mate counts for in rank-k: ``wrong`` or ``skip``.
+        unmated_precision: The same for mAP and mINP.
+        original: The rules as they were before :meth:`with_gallery_takes`, which bound what may be
+            enrolled; empty if that was never called.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    rules: tuple[RoleRule, ...]
+    views: Literal["auto", "single", "pooled"] = "auto"
+    average: Literal["view", "probe"] = "probe"
+    unmated: Unmated = "wrong"
+    unmated_precision: Unmated = "wrong"
+    original: tuple[RoleRule, ...] = ()
+
+    def with_gallery_takes(self, takes: str) -> GalleryProbe:
+        """The same protocol with other gallery takes, such as ``first 1`` or ``random 2``.
+
+        Each gallery condition gets one rule, so that its takes are drawn once. They are drawn among
+        the takes that the protocol enrols for it (any take where it says ``*``, ``first N`` or
+        ``random N``), never among those that a probe rule names: ``first 5`` of CASIA-B enrols the
+        four there are.
+        """
+        gallery: dict[str, RoleRule] = {}
+        for rule in self.rules:
+            key = rule.condition.strip().casefold()
+            # One row of the condition may carry the alias for all of them.
+            if rule.role == "gallery" and (key not in gallery or not gallery[key].alias):
+                gallery[key] = rule.model_copy(update={"take": takes})
+        probes = [rule for rule in self.rules if rule.role == "probe"]
+        original = self.original or self.rules
+        return self.model_copy(update={"rules": (*gallery.values(), *probes), "original": original})
+
+
+def protocol_names() -> list[str]:
+    """Names of the protocols that come with the package."""
+    stems = {Path(entry.name).stem for entry in _folder().iterdir() if entry.is_file()}
+    return sorted(stem for stem in stems if not stem.endswith(SUBJECTS_SUFFIX))
+
+
+def load_protocol(name_or_path: str | Path) -> GalleryProbe:
+    """Load a built-in protocol by name, or one from a CSV or YAML file.
+
+    A CSV is the table of rules. A YAML file has the fields of :class:`GalleryProbe`, with the rules
+    under ``rules`` or in a CSV beside it that ``table`` names.
+
+    Args:
+        name_or_path: Name or file.
+
+    Returns:
+        The protocol; without a ``name`` it is called after the file.
+
+    Raises:
+        ValueError: Nothing is found, or the file does not say a protocol.
+    """
+    source = locate_split(name_or_path)
+    try:
+        if source.name.endswith(".csv"):
+            fields: dict[str, Any] = {"rules": _table(source)}
+        else:
+            fields = _yaml(source, Path(name_or_path).parent)
+        protocol = GalleryProbe(**{"name": Path(source.name).stem, **fields})
+        for rule in protocol.rules:
+            if not SELECTOR.fullmatch(rule.take) and len(rule.take.split()) != 1:
+                raise ValueError(
+                    f"take {rule.take!r} is none of: one take, '*', 'first N', 'random N'."
+                )
+        return protocol
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"Protocol file {source}: {place}: {first['msg']}.") from error
+    except (ValueError, TypeError, OSError, yaml.YAMLError) as error:
+        raise ValueError(f"Protocol file {source}: {error}") from error
+
+
+def locate_split(name_or_path: str | Path) -> Traversable:
+    """Find a user's file of rules or identities, or one of the package by its name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    given = Path(name_or_path)
+    if given.suffix in (".csv", ".yaml", ".yml"):
+        if not given.is_file():
+            raise ValueError(f"There is no protocol file {given}.")
+        return given
+    for suffix in (".csv", ".yaml"):
+        source = _folder() / f"{name_or_path}{suffix}"
+        if source.is_file():
+            return source
+    raise ValueError(
+        f"There is no protocol {str(name_or_path)!r}: it is one of {', '.join(protocol_names())}, "
+        "or a .csv or .yaml file."
+    )
+
+
+def _folder() -> Traversable:
+    """The protocols that come with the package."""
+    return files("protocols") / "splits"
+
+
+def _table(source: Traversable) -> list[dict[str, str]]:
+    """The rows of a CSV of rules."""
+    with source.open("r", encoding="utf-8") as stream:
+        table = pd.read_csv(stream, dtype=str, keep_default_na=False, skipinitialspace=True)
+    return [
+        {str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")
+    ]
+
+
+def _yaml(source: Traversable, beside: Path) -> dict[str, Any]:
+    """The fields of a YAML protocol; its ``table`` lies beside it or is one of the package's."""
+    fields = yaml.safe_load(source.read_text(encoding="utf-8"))
+    if not isinstance(fields, dict):
+        raise ValueError("a protocol is a mapping with rules or table, views, average, unmated.")
+    if "table" in fields:
+        name = str(fields.pop("table"))
+        fields["rules"] = _table(beside / name if (beside / name).is_file() else _folder() / name)
+    return fields

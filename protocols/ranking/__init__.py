@@ -1,0 +1,1 @@
+"""Who is nearest to whom: distances, search, ranks, precision, re-ranking."""

@@ -1,0 +1,205 @@
+"""Closed-set identification: rank-k, CMC, average precision, mAP and mINP.
+
+A probe is compared with every gallery row that an exclusion rule leaves it. Its *mates* are the
+remaining rows of the same identity; a probe without any is *unmated*, and each measure takes a
+named policy for it: ``wrong`` (a failure that stays in the denominator, as in the gait tables) or
+``skip`` (left out, as in the re-ID toolboxes). The CMC is at sample level: the rank of the first
+mate among the gallery rows, ties won by the lowest gallery row.
+
+Average precision is the mean, over the mates, of the precision at each mate's rank, without
+interpolation. INP is (number of mates) / (rank of the last mate): Ye et al., "Deep Learning for
+Person Re-identification: A Survey and Outlook", TPAMI 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.ranking.distances import (
+    BLOCK_BYTES,
+    FloatArray,
+    IntArray,
+    Metric,
+    as_pair,
+    distance_blocks,
+    row_blocks,
+)
+from protocols.ranking.exclusion import BoolArray, ExclusionRule, count_mates, identity_codes
+from protocols.ranking.precision import Ties, rank_blocks
+from protocols.ranking.retrieval import Device, choose_backend, search
+
+Unmated = Literal["wrong", "skip"]
+
+
+@dataclass(frozen=True, eq=False)
+class Identification:
+    """What became of each probe.
+
+    Attributes:
+        first_mate: (P,) int64, rank of the first mate from 1; 0 where none is within ``depth``.
+        depth: The deepest rank that was looked at.
+        mates: (P,) int64, gallery rows of the same identity that the probe may see.
+        candidates: (P,) int64, gallery rows that the probe may see.
+        average_precision: (P,) float64, NaN for unmated probes; None if it was not asked for.
+        inverse_penalty: (P,) float64 INP, likewise.
+    """
+
+    first_mate: IntArray
+    depth: int
+    mates: IntArray
+    candidates: IntArray
+    average_precision: FloatArray | None
+    inverse_penalty: FloatArray | None
+
+    @property
+    def unmated(self) -> int:
+        """Number of probes without a mate in their gallery."""
+        return int(np.count_nonzero(self.mates == 0))
+
+    def hits(self, k: int) -> BoolArray:
+        """(P,) whether a mate is among the first ``k`` rows.
+
+        Raises:
+            ValueError: ``k`` is below 1 or above ``depth``.
+        """
+        if not 1 <= k <= self.depth:
+            raise ValueError(f"Rank {k} was not looked at: ranks 1 to {self.depth} were.")
+        return (self.first_mate > 0) & (self.first_mate <= k)
+
+    def rank(self, k: int, unmated: Unmated = "wrong") -> float:
+        """Share of probes with a mate among the first ``k`` rows; NaN without probes."""
+        return _mean(self.hits(k).astype(np.float64), self.mates, unmated)
+
+    def cmc(self, unmated: Unmated = "wrong") -> FloatArray:
+        """(depth,) rank-1 to rank-depth, the cumulative match characteristic."""
+        return np.array([self.rank(k, unmated) for k in range(1, self.depth + 1)])
+
+    def mean_average_precision(self, unmated: Unmated = "wrong") -> float:
+        """MAP, 0..1; under ``wrong`` an unmated probe counts as 0.
+
+        Raises:
+            ValueError: Precision was not asked for.
+        """
+        return _mean(_asked(self.average_precision), self.mates, unmated)
+
+    def mean_inverse_penalty(self, unmated: Unmated = "wrong") -> float:
+        """MINP, 0..1; under ``wrong`` an unmated probe counts as 0.
+
+        Raises:
+            ValueError: Precision was not asked for.
+        """
+        return _mean(_asked(self.inverse_penalty), self.mates, unmated)
+
+    def chance(self) -> float:
+        """Expected rank-1 of a random pick from each probe's gallery; unmated probes fail."""
+        share = self.mates / np.maximum(self.candidates, 1)
+        return float(share.mean()) if len(share) else float("nan")
+
+
+def identify(
+    probe: npt.ArrayLike,
+    gallery: npt.ArrayLike,
+    probe_identity: npt.ArrayLike,
+    gallery_identity: npt.ArrayLike,
+    *,
+    exclude: ExclusionRule | None = None,
+    depth: int = 10,
+    precision: bool = True,
+    metric: Metric = "cosine",
+    device: Device = "auto",
+    block_bytes: int = BLOCK_BYTES,
+    ties: Ties = "row",
+    skip: int = 0,
+) -> Identification:
+    """Identify every probe in a gallery.
+
+    Average precision needs the whole ranking, which is computed in float64 in blocks of probes and
+    gives the ranks too. Without it ranks come from FAISS
+    (:func:`protocols.ranking.retrieval.search`), fetching as many rows beyond ``depth`` as the
+    exclusion rule can remove; they are the same. Nothing of size P x G is ever held.
+
+    Args:
+        probe: (P, D) embeddings.
+        gallery: (G, D) embeddings, G >= 1.
+        probe_identity: (P,) identities, text or integers, of any naming.
+        gallery_identity: (G,) identities.
+        exclude: Which gallery rows a probe may not see, such as
+            :func:`protocols.ranking.exclusion.same_identity_and_group`; None removes nothing.
+        depth: The deepest rank wanted.
+        precision: Whether to compute AP and INP.
+        metric: ``cosine`` or ``euclidean``.
+        device: Where FAISS searches: ``auto``, ``cpu`` or ``gpu``.
+        block_bytes: Working memory in bytes of the blocked parts.
+        ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
+        skip: Nearest rows, whatever they are, that rank-k looks past; AP and INP do not.
+
+    Returns:
+        One entry a probe, in the given order.
+
+    Raises:
+        ValueError: Lengths disagree, ``skip`` is negative, or as
+            :func:`protocols.ranking.retrieval.search`.
+    """
+    points = as_pair(probe, gallery, metric)
+    own, enrolled = identity_codes(probe_identity, gallery_identity)
+    if (len(own), len(enrolled)) != (len(points[0]), len(points[1])):
+        raise ValueError(
+            f"{len(own)} probe and {len(enrolled)} gallery identities were given for "
+            f"{len(points[0])} probe and {len(points[1])} gallery embeddings."
+        )
+    if depth < 1 or skip < 0:
+        raise ValueError(f"depth must be at least 1 and skip at least 0, not {depth} and {skip}.")
+    choose_backend(device)  # a device that is not there is refused, even if nothing is searched
+    mates, removed = count_mates(own, enrolled, exclude, block_bytes)
+    seen = len(enrolled) - removed
+    if precision:
+        blocks = distance_blocks(*points, block_bytes)
+        ranks = rank_blocks(blocks, own, enrolled, exclude, ties=ties, skip=skip)
+        first = np.where(ranks.first <= depth, ranks.first, 0)
+        return Identification(first, depth, mates, seen, ranks.average, ranks.inverse)
+    fetch = min(len(enrolled), depth + skip + int(removed.max(initial=0)))
+    rows = search(probe, gallery, fetch, metric=metric, device=device, block_bytes=block_bytes).rows
+    first = _first_mate(own, enrolled, rows, exclude, (depth, skip), block_bytes)
+    return Identification(first, depth, mates, seen, None, None)
+
+
+def _first_mate(
+    own: IntArray,
+    enrolled: IntArray,
+    rows: IntArray,
+    exclude: ExclusionRule | None,
+    ranks: tuple[int, int],
+    block_bytes: int,
+) -> IntArray:
+    """(P,) rank of the first mate among the rows that a probe may see, 0 beyond the depth."""
+    depth, skip = ranks
+    first = np.zeros(len(own), dtype=np.int64)
+    for block in row_blocks(len(own), 4 * len(enrolled), block_bytes):
+        near = rows[block]
+        seen = np.ones(near.shape, dtype=np.bool_)
+        if exclude is not None:
+            seen = ~np.take_along_axis(exclude(block), near, axis=1)
+        rank = np.cumsum(seen, axis=1) - skip
+        mate = seen & (rank > 0) & (enrolled[near] == own[block, None])
+        found = np.where(mate.any(axis=1), rank[np.arange(len(near)), mate.argmax(axis=1)], 0)
+        first[block] = np.where(found <= depth, found, 0)
+    return first
+
+
+def _asked(values: FloatArray | None) -> FloatArray:
+    """The values, with NaN (unmated) as the failure that it is."""
+    if values is None:
+        raise ValueError("Average precision was not computed: call identify with precision=True.")
+    return np.nan_to_num(values)
+
+
+def _mean(values: FloatArray, mates: IntArray, unmated: Unmated) -> float:
+    """Mean over the probes that the policy counts; NaN where there are none."""
+    if unmated not in ("wrong", "skip"):
+        raise ValueError(f"unmated must be wrong or skip, not {unmated!r}.")
+    counted = values if unmated == "wrong" else values[mates > 0]
+    return float(counted.mean()) if len(counted) else float("nan")

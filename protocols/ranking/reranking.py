@@ -1,0 +1,256 @@
+"""k-reciprocal re-ranking of a probe x gallery distance matrix that is never held whole.
+
+The new distance is (1 - weight) times the Jaccard distance of two rows' reciprocal encodings
+(:mod:`protocols.ranking.reciprocal`) plus weight times the original distance: Zhong et al.,
+"Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, equations 10 and 12.
+Two forms go by that name and give different figures:
+
+``matrix``
+    As torchreid, and fast-reid's function on distance matrices: lists of k1 + 1 neighbours, the row
+    itself among them; distances divided by the row's largest over probes and gallery, squared.
+``features``
+    As fast-reid at test time: lists of k1 neighbours, the row itself among them, except that its
+    smaller lists have round(k1 / 2) + 1 (an off-by-one of the released code, kept so that figures
+    compare); squared distances as they are in the weights, and 1 - cosine or the squared Euclidean
+    distance in the sum.
+
+Memory, beside the input and a few copies of it in float32: the neighbour lists (8 (k1 + 1) bytes a
+row), the encodings (12 bytes an entry; some hundred entries a row, twice while they are put
+together) and ``block_bytes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from protocols.ranking.distances import (
+    BLOCK_BYTES,
+    FloatArray,
+    IntArray,
+    Metric,
+    Points,
+    all_squared,
+    as_pair,
+    some_squared,
+)
+from protocols.ranking.reciprocal import reciprocal_encoding, scaled, weighted_blocks
+from protocols.ranking.retrieval import Device, search
+
+Form = Literal["matrix", "features"]
+DistanceBlocks = Iterator[tuple[slice, FloatArray]]
+"""Slices of probe rows and their (B, G) distances, from the first probe to the last."""
+
+_JACCARD_GRID_BITS = 40
+_PAIR_BYTES = 112  # a probe-gallery pair: 64 for its original distance, the rest for the new one
+_HIT_BYTES = 64  # an entry of the gallery's encodings that a probe's encoding meets
+
+
+class _Pieces(NamedTuple):
+    """What the blocks are made from; all N rows are probes first, then gallery, or both at once."""
+
+    probe: Points
+    gallery: Points
+    probe_encoding: csr_array  # (P, N)
+    inverted: csr_array  # (N, G): for each row, which gallery encodings hold it
+    farthest: FloatArray | None  # (P,)
+
+
+def rerank(
+    probe: npt.ArrayLike,
+    gallery: npt.ArrayLike | None = None,
+    *,
+    k1: int = 20,
+    k2: int = 6,
+    weight: float = 0.3,
+    metric: Metric = "cosine",
+    form: Form = "matrix",
+    device: Device = "auto",
+    block_bytes: int = BLOCK_BYTES,
+) -> DistanceBlocks:
+    """Re-rank a gallery for every probe.
+
+    Probes are neighbours too: the distances depend on which probes are ranked together. Of a probe
+    that is given as a gallery row as well, each copy takes a place in the lists.
+
+    Args:
+        probe: (P, D) numbers, read as float32.
+        gallery: (G, D) numbers, read as float32, G >= 1. None: the probes are the gallery too, and
+            each takes one place in the lists.
+        k1: Neighbours that must be mutual, at least 1.
+        k2: Encodings that are averaged, at least 1, which averages nothing.
+        weight: Share of the original distance, 0..1 (the paper's lambda).
+        metric: ``cosine`` or ``euclidean``.
+        form: ``matrix`` or ``features``.
+        device: Where FAISS finds the neighbours: ``auto``, ``cpu`` or ``gpu``.
+        block_bytes: Working memory in bytes; one probe at a time is the least.
+
+    Returns:
+        An iterator over slices of probe rows and their (B, G) float64 distances. Neighbours and
+        encodings are made before the first block.
+
+    Raises:
+        ValueError: A setting is out of its range, or as :func:`protocols.ranking.retrieval.search`.
+
+    >>> ((rows, distances),) = rerank([[1.0, 0.0]], [[0.0, 1.0], [1.0, 0.1]], k1=1, k2=1)
+    >>> rows, distances.shape, int(distances.argmin())
+    (slice(0, 1, None), (1, 2), 1)
+    """
+    check_reranking(k1, k2, weight, form)
+    own, stored = as_pair(probe, probe if gallery is None else gallery, metric)
+    points = own if gallery is None else _joined(own, stored)
+    pieces = _prepare(points, own, stored, (k1, k2), form, device, block_bytes)
+    return _blocks(pieces, weight, block_bytes)
+
+
+def check_reranking(k1: int, k2: int, weight: float, form: str) -> None:
+    """Refuse settings that mean nothing.
+
+    Raises:
+        ValueError: Which one, and what it may be.
+    """
+    if form not in get_args(Form):
+        raise ValueError(f"form must be one of {', '.join(get_args(Form))}, not {form!r}.")
+    for name, value in (("k1", k1), ("k2", k2)):
+        if value < 1:
+            raise ValueError(f"Re-ranking needs {name} of at least 1, not {value}.")
+    if not 0.0 <= weight <= 1.0:
+        raise ValueError(
+            f"The weight of the original distance in re-ranking must be 0 to 1, not {weight}."
+        )
+
+
+def _joined(probe: Points, gallery: Points) -> Points:
+    """The rows of both, probes first."""
+    return Points(
+        np.concatenate([probe.values, gallery.values]),
+        np.concatenate([probe.lengths, gallery.lengths]),
+        probe.metric,
+        probe.centre,
+    )
+
+
+def _prepare(
+    points: Points,
+    probe: Points,
+    gallery: Points,
+    lists: tuple[int, int],
+    form: Form,
+    device: Device,
+    block_bytes: int,
+) -> _Pieces:
+    """Neighbours, encodings and the inverted lists of the gallery's encodings.
+
+    The probes are the first of the points, the gallery the last.
+    """
+    k1, k2 = lists
+    count = len(probe)
+    wide = k1 + 1 if form == "matrix" else k1
+    near = search(
+        points.values,
+        points.values,
+        max(wide, k2) if form == "matrix" else wide,  # fast-reid's lists end at k1 for k2 too
+        metric=points.metric,
+        device=device,
+        block_bytes=block_bytes,
+    ).rows
+    farthest = _farthest(points, device, block_bytes) if form == "matrix" else None
+    encoding = reciprocal_encoding(
+        points,
+        _itself_first(near),
+        wide=wide,
+        narrow=round(k1 / 2) + 1,
+        k2=k2,
+        farthest=farthest,
+        block_bytes=block_bytes,
+    )
+    inverted = encoding[len(points) - len(gallery) :].T.tocsr()
+    own_farthest = None if farthest is None else farthest[:count]
+    return _Pieces(probe, gallery, encoding[:count], inverted, own_farthest)
+
+
+def _itself_first(rows: IntArray) -> IntArray:
+    """(N, k) the lists with each row at the head of its own.
+
+    Among exact copies the lowest row comes first, and with more copies than places a row would not
+    be in its own list; the released code leaves that to an unstable sort.
+    """
+    own = np.arange(len(rows))[:, None]
+    lists = rows.copy()
+    absent = ~(lists == own).any(axis=1)
+    lists[absent, -1] = own[absent, 0]
+    order = np.argsort(lists != own, axis=1, kind="stable")
+    return np.take_along_axis(lists, order, axis=1)
+
+
+def _farthest(points: Points, device: Device, block_bytes: int) -> FloatArray:
+    """(N,) squared distance to the farthest row, found by a search for the nearest.
+
+    With R the longest of the vectors, |(-a, 0) - (b, sqrt(2 R^2 - 2 |b|^2))|^2 is
+    2 |a|^2 + 2 R^2 - |a - b|^2: the row that is farthest from a is nearest to its lifted opposite.
+    The lift is stored in float32, so that of two rows within 3e-7 of equally far either may be
+    taken; its distance is then measured in float64.
+    """
+    vectors = points.vectors(np.float32)
+    squared = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
+    lift = np.sqrt(2.0 * (squared.max() - squared))
+    lifted = np.column_stack([vectors, lift.astype(np.float32)])
+    opposite = np.column_stack([-vectors, np.zeros(len(vectors), dtype=np.float32)])
+    found = search(
+        opposite, lifted, 1, metric="euclidean", device=device, block_bytes=block_bytes
+    ).rows
+    result = np.empty(len(points))
+    row_bytes = np.full(len(points), 48 * points.values.shape[1], dtype=np.int64)
+    for block in weighted_blocks(row_bytes, block_bytes):
+        result[block] = some_squared(points.take(block), points, found[block])[:, 0]
+    return result
+
+
+def _blocks(pieces: _Pieces, weight: float, block_bytes: int) -> DistanceBlocks:
+    """The weighted sum of both distances, block by block."""
+    held = np.diff(pieces.inverted.indptr).astype(np.float64)
+    pattern = csr_array(
+        (
+            np.ones(pieces.probe_encoding.nnz),
+            pieces.probe_encoding.indices,
+            pieces.probe_encoding.indptr,
+        ),
+        shape=pieces.probe_encoding.shape,
+    )
+    hits = np.asarray(pattern @ held).astype(np.int64)
+    for block in weighted_blocks(
+        _PAIR_BYTES * len(pieces.gallery) + _HIT_BYTES * hits, block_bytes
+    ):
+        distances = _jaccard(pieces.probe_encoding[block], pieces.inverted)
+        distances *= 1.0 - weight
+        original = all_squared(pieces.probe.take(block), pieces.gallery)
+        if pieces.farthest is not None:
+            original = scaled(original, pieces.farthest[block, None])
+        elif pieces.probe.metric == "cosine":
+            original /= 2.0
+        original *= weight
+        distances += original
+        yield block, distances
+
+
+def _jaccard(encoding: csr_array, inverted: csr_array) -> FloatArray:
+    """(B, G) Jaccard distances 1 - sum of minima / sum of maxima, on a grid of 2^-40.
+
+    Both rows sum to 1, so the maxima sum to 2 less the minima. The grid is for ties: equal sums
+    taken in another order differ in their last bits.
+    """
+    met = inverted[encoding.indices]
+    lengths = np.diff(met.indptr)
+    probe = np.repeat(np.arange(encoding.shape[0]), np.diff(encoding.indptr))
+    low = np.minimum(np.repeat(encoding.data, lengths), met.data)
+    cell = np.repeat(probe, lengths) * inverted.shape[1] + met.indices
+    size = encoding.shape[0] * inverted.shape[1]
+    shared = np.bincount(cell, low, minlength=size).reshape(encoding.shape[0], -1)
+    distance = np.maximum(1.0 - shared / (2.0 - shared), 0.0)
+    return np.asarray(
+        np.ldexp(np.rint(np.ldexp(distance, _JACCARD_GRID_BITS)), -_JACCARD_GRID_BITS)
+    )

@@ -1,0 +1,246 @@
+"""Exact nearest-neighbour search by FAISS, on CPU or GPU, with deterministic ties.
+
+FAISS promises no order among equal distances, and its float32 sums differ between one query and
+many, CPU and GPU. So FAISS only proposes: more candidates than asked for are fetched, measured
+again in float64 (:mod:`protocols.ranking.distances`) and sorted by distance, then gallery row. The
+answer for a probe is kept when it is proven complete: no row that FAISS left out can be as near as
+the last one kept, by the worst-case error of a float32 inner product, (D + 8) 2^-23 (|a| + |b|)^2.
+Probes for which that cannot be shown (many ties, extreme scales) are ranked against the whole
+gallery in float64. The result is thus the same with FAISS on CPU, on GPU, and without FAISS.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.ranking.distances import (
+    BLOCK_BYTES,
+    FloatArray,
+    IntArray,
+    Metric,
+    Points,
+    as_pair,
+    distance_blocks,
+    row_blocks,
+    some_squared,
+    to_distance,
+)
+
+Device = Literal["auto", "cpu", "gpu"]
+Backend = Literal["faiss-gpu", "faiss-cpu", "numpy"]
+
+GPU_LIMIT = 2048
+"""Most neighbours a probe that FAISS returns on a GPU."""
+
+_SPARE_CANDIDATES = 16
+
+
+class Neighbours(NamedTuple):
+    """The nearest gallery rows of each probe, nearest first, ties by the lowest gallery row.
+
+    Attributes:
+        rows: (P, k) int64 gallery rows.
+        distances: (P, k) float64, Euclidean distance or 1 - cosine similarity.
+    """
+
+    rows: IntArray
+    distances: FloatArray
+
+
+def choose_backend(device: Device = "auto", k: int = 1) -> Backend:
+    """Say what would search here and now.
+
+    Args:
+        device: ``auto`` takes a GPU if FAISS can use one, ``cpu`` and ``gpu`` insist.
+        k: Neighbours a probe; FAISS on a GPU returns at most 2048.
+
+    Returns:
+        ``faiss-gpu``, ``faiss-cpu``, or ``numpy`` where FAISS is not installed.
+
+    Raises:
+        ValueError: The device is unknown; or ``gpu`` was asked for and FAISS sees none, or
+            ``k`` is above its limit there.
+    """
+    if device not in ("auto", "cpu", "gpu"):
+        raise ValueError(f"device must be auto, cpu or gpu, not {device!r}.")
+    faiss = _faiss()
+    usable = (
+        faiss is not None and hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+    )
+    if device == "gpu" and not usable:
+        raise ValueError(
+            "device gpu was asked for, but FAISS sees no GPU here: install aclnet[gpu] on a "
+            "machine with one, or take device cpu."
+        )
+    if device == "gpu" and k > GPU_LIMIT:
+        raise ValueError(
+            f"FAISS returns at most {GPU_LIMIT} neighbours on a GPU and {k} were asked for: take "
+            "device cpu or auto."
+        )
+    if usable and device != "cpu" and k <= GPU_LIMIT:
+        return "faiss-gpu"
+    return "numpy" if faiss is None else "faiss-cpu"
+
+
+def search(
+    probe: npt.ArrayLike,
+    gallery: npt.ArrayLike,
+    k: int,
+    *,
+    metric: Metric = "cosine",
+    device: Device = "auto",
+    block_bytes: int = BLOCK_BYTES,
+) -> Neighbours:
+    """Find the ``k`` nearest gallery rows of every probe, exactly.
+
+    Args:
+        probe: (P, D) numbers, read as float32.
+        gallery: (G, D) numbers, read as float32, G >= 1.
+        k: Neighbours a probe, at least 1; cut to G.
+        metric: ``cosine`` (ranks by the inner product of unit vectors) or ``euclidean``.
+        device: ``auto``, ``cpu`` or ``gpu``, chosen at run time.
+        block_bytes: Working memory in bytes, beside the answer and one float32 copy of the gallery
+            (on a GPU a second one there).
+
+    Returns:
+        (P, min(k, G)) rows and distances.
+
+    Raises:
+        ValueError: Bad ``k``, device or metric, values that are not finite, dimensions that
+            differ, or an empty gallery.
+
+    >>> search([[1.0, 0.0]], [[0.0, 1.0], [2.0, 0.0], [1.0, 0.0]], k=2).rows.tolist()
+    [[1, 2]]
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}.")
+    probe_points, gallery_points = as_pair(probe, gallery, metric)
+    count = min(k, len(gallery_points))
+    backend = choose_backend(device, count)
+    if backend == "numpy":
+        warnings.warn(
+            "FAISS is not installed: the exact search runs in NumPy, which is slower on large "
+            "galleries (install aclnet[cpu] or aclnet[gpu]).",
+            stacklevel=2,
+        )
+        rows, squared = _rank_everything(probe_points, gallery_points, count, block_bytes)
+    else:
+        rows, squared = _search_faiss(probe_points, gallery_points, count, backend, block_bytes)
+    return Neighbours(rows, to_distance(squared, metric))
+
+
+def _faiss() -> Any | None:
+    """The FAISS module, or None where it is absent or broken."""
+    try:
+        module = importlib.import_module("faiss")
+    except (ImportError, RuntimeError):  # the GPU build raises RuntimeError without its CUDA wheels
+        return None
+    # Uninstalling one of faiss-cpu and faiss-gpu beside the other leaves an empty folder behind.
+    return module if hasattr(module, "IndexFlatL2") else None
+
+
+@functools.cache
+def _gpu_resources() -> Any:
+    """One scratch space a process: each would reserve up to 1.5 GiB of GPU memory."""
+    return importlib.import_module("faiss").StandardGpuResources()
+
+
+def _search_faiss(
+    probe: Points, gallery: Points, count: int, backend: Backend, block_bytes: int
+) -> tuple[IntArray, FloatArray]:
+    """Candidates from FAISS, measured again; whatever is not proven is ranked in full."""
+    fetch = min(len(gallery), 2 * count + _SPARE_CANDIDATES)
+    if backend == "faiss-gpu":
+        fetch = min(fetch, GPU_LIMIT)
+    propose = _proposer(gallery, fetch, backend)
+    rows = np.empty((len(probe), count), dtype=np.int64)
+    squared = np.empty((len(probe), count))
+    proven = np.empty(len(probe), dtype=np.bool_)
+    # FAISS is slow on a few queries at a time, so its blocks are wider than those of the measuring.
+    for block in row_blocks(len(probe), 24 * fetch + 16 * gallery.values.shape[1], block_bytes):
+        part = probe.take(block)
+        candidates, reach = propose(part)
+        rows[block], squared[block] = _nearest_of(part, gallery, candidates, count, block_bytes)
+        proven[block] = (candidates >= 0).all(axis=1)  # FAISS pads with -1 where sums overflow
+        if fetch < len(gallery):
+            proven[block] &= squared[block, -1] < reach
+    open_rows = np.flatnonzero(~proven)
+    if len(open_rows):
+        rows[open_rows], squared[open_rows] = _rank_everything(
+            probe.take(open_rows), gallery, count, block_bytes
+        )
+    return rows, squared
+
+
+def _nearest_of(
+    probe: Points, gallery: Points, candidates: IntArray, count: int, block_bytes: int
+) -> tuple[IntArray, FloatArray]:
+    """The nearest ``count`` of each probe's (P, fetch) candidates, measured in float64."""
+    rows = np.empty((len(probe), count), dtype=np.int64)
+    squared = np.empty((len(probe), count))
+    row_bytes = 32 * candidates.shape[1] * probe.values.shape[1]
+    for block in row_blocks(len(probe), row_bytes, block_bytes):
+        near = np.sort(np.maximum(candidates[block], 0), axis=1)
+        measured = some_squared(probe.take(block), gallery, near)
+        order = np.argsort(measured, axis=1, kind="stable")[:, :count]
+        rows[block] = np.take_along_axis(near, order, axis=1)
+        squared[block] = np.take_along_axis(measured, order, axis=1)
+    return rows, squared
+
+
+def _proposer(
+    gallery: Points, fetch: int, backend: Backend
+) -> Callable[[Points], tuple[IntArray, FloatArray]]:
+    """Make a gallery ready for FAISS.
+
+    Returns:
+        A function from (B, D) probes to (B, fetch) gallery rows, and (B,) the squared distance
+        below which FAISS's float32 arithmetic cannot have left a gallery row out.
+    """
+    faiss = importlib.import_module("faiss")
+    base = gallery.vectors(np.float32)
+    dims = base.shape[1]
+    kind = "IP" if gallery.metric == "cosine" else "L2"
+    longest = np.sqrt(gallery.squared_lengths(base)).max()
+    if backend == "faiss-gpu":
+        index = getattr(faiss, f"GpuIndexFlat{kind}")(_gpu_resources(), dims)
+        index.add(base)
+        find = index.search
+    else:
+        # The function, not an index: an index would hold a second copy of the gallery.
+        metric = faiss.METRIC_INNER_PRODUCT if kind == "IP" else faiss.METRIC_L2
+        find = functools.partial(faiss.knn, xb=base, metric=metric)
+
+    def propose(probe: Points) -> tuple[IntArray, FloatArray]:
+        queries = probe.vectors(np.float32)
+        scores, rows = find(queries, k=fetch)
+        last = scores[:, -1].astype(np.float64)
+        reach = np.sqrt(probe.squared_lengths(queries)) + longest
+        error = (dims + 8) * (2.0**-23 * reach**2 + np.finfo(np.float32).tiny)
+        return rows.astype(np.int64), (2.0 - 2.0 * last if kind == "IP" else last) - error
+
+    return propose
+
+
+def _rank_everything(
+    probe: Points, gallery: Points, count: int, block_bytes: int
+) -> tuple[IntArray, FloatArray]:
+    """The nearest ``count`` rows from the whole matrix in float64, block by block."""
+    rows = np.empty((len(probe), count), dtype=np.int64)
+    squared = np.empty((len(probe), count))
+    for block, matrix in distance_blocks(probe, gallery, block_bytes):
+        bound = np.partition(matrix, count - 1, axis=1)[:, count - 1]
+        for row, distances, worst in zip(
+            range(block.start, block.stop), matrix, bound, strict=True
+        ):
+            near = np.flatnonzero(distances <= worst)
+            rows[row] = near[np.argsort(distances[near], kind="stable")[:count]]
+            squared[row] = distances[rows[row]]
+    return rows, squared

@@ -1,0 +1,1 @@
+"""Person re-identification: pairs of sets, rules, tables."""

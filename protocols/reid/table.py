@@ -1,0 +1,191 @@
+"""The table of a re-identification protocol: a row of figures a pair, and their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from protocols.ranking.distances import FloatArray, Metric
+from protocols.reid.pairs import Pair
+from protocols.reid.rules import ReidRule
+from protocols.statistics.intervals import bootstrap_interval, mean_of_known, ratio, spread_at_end
+
+Level = Literal["sequence", "walk"]
+
+
+@dataclass(frozen=True, eq=False)
+class PairResult:
+    """What became of the probes of one pair. Rates are 0..1.
+
+    S probe people, Q measures.
+
+    Attributes:
+        pair: The pair.
+        measures: Q names: rank1, rank5, rank10, and mAP, mINP where the rule and the caller ask.
+        people: S names of the people that are probes.
+        sums: (S, Q) each measure summed over the probes of each person.
+        trials: (S, Q) probes of each person that count for it.
+        cmc: (depth,) rank-1 to rank-depth; NaN where no probe counts.
+        chance: Expected rank-1 of a random pick; NaN where no probe counts.
+        counts: probes, valid (with a mate in sight), unmated, gallery, dropped.
+    """
+
+    pair: Pair
+    measures: tuple[str, ...]
+    people: tuple[str, ...]
+    sums: FloatArray
+    trials: FloatArray
+    cmc: FloatArray
+    chance: float
+    counts: Mapping[str, int]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The measures and ``chance`` by name; what is undefined is left out."""
+        rates = ratio(self.sums.sum(axis=0), self.trials.sum(axis=0)).tolist()
+        named = {**dict(zip(self.measures, rates, strict=True)), "chance": self.chance}
+        return {name: rate for name, rate in named.items() if np.isfinite(rate)}
+
+
+@dataclass(frozen=True, eq=False)
+class ReidTable:
+    """A finished table under one rule.
+
+    Attributes:
+        protocol: Name of the protocol.
+        rule: The rule.
+        metric: The distance that ranked.
+        level: ``sequence``, or ``walk`` where sequences were pooled.
+        pairs: The pairs, in order.
+        notes: Sentences that must stand beside the figures.
+    """
+
+    protocol: str
+    rule: ReidRule
+    metric: Metric
+    level: Level
+    pairs: tuple[PairResult, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat rates: ``rank1`` (the mean over the pairs that have it), ``rank1/C-N`` ..."""
+        by_pair = [result.metrics for result in self.pairs]
+        flat: dict[str, float] = {}
+        for name in (*self.pairs[0].measures, "chance"):
+            known = [rates[name] for rates in by_pair if name in rates]
+            if known:
+                flat[name] = float(np.mean(known))
+            for result, rates in zip(self.pairs, by_pair, strict=True):
+                if name in rates:
+                    flat[f"{name}/{result.pair.name}"] = rates[name]
+        return flat
+
+    @property
+    def headline(self) -> float:
+        """Mean rank-1 over the pairs; NaN where no probe of any counts."""
+        return self.metrics.get("rank1", float("nan"))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Flat counts: ``probes`` (summed over the pairs), ``probes/C-N`` ..."""
+        flat: dict[str, int] = {}
+        for name in self.pairs[0].counts:
+            flat[name] = sum(result.counts[name] for result in self.pairs)
+        if len(self.pairs) > 1:
+            for result in self.pairs:
+                flat |= {f"{name}/{result.pair.name}": n for name, n in result.counts.items()}
+        return flat
+
+    def pair(self, name: str) -> PairResult:
+        """The result of a pair such as ``C-N``.
+
+        Raises:
+            ValueError: It is not in the table.
+        """
+        for result in self.pairs:
+            if result.pair.name == name:
+                return result
+        known = ", ".join(result.pair.name for result in self.pairs)
+        raise ValueError(f"Pair {name!r} is not in this table, which has {known}.")
+
+    def intervals(
+        self, generator: np.random.Generator, draws: int = 2000, confidence: float = 0.95
+    ) -> dict[str, tuple[float, float]]:
+        """Bootstrap intervals over people for every measure of every pair and their means.
+
+        Probe people are drawn with replacement, each with all their sequences in all pairs (the
+        sequences of one person are not independent); the gallery stays as it is. A rate of 0 or 1
+        has the interval of :func:`protocols.statistics.intervals.spread_at_end`, since every
+        resample says the same.
+
+        Args:
+            generator: Draws the people.
+            draws: Number of resamples.
+            confidence: Coverage, 0..1.
+
+        Returns:
+            Low and high end by metric name; what is undefined is left out.
+        """
+
+        def rates(sums: FloatArray, trials: FloatArray) -> FloatArray:
+            each = ratio(sums, trials)  # (B, pairs, Q)
+            means = mean_of_known(np.moveaxis(each, 1, -1))
+            return np.concatenate([means[:, None], each], axis=1).reshape(len(each), -1)
+
+        sums, trials = self._by_person()
+        low, high = bootstrap_interval(
+            sums, trials, generator, statistic=rates, draws=draws, confidence=confidence
+        )
+        marks = ["", *(f"/{result.pair.name}" for result in self.pairs)]
+        names = [f"{name}{mark}" for mark in marks for name in self.pairs[0].measures]
+        tried = np.greater(trials, 0)  # (S, pairs, Q)
+        by_pair = np.concatenate([np.any(tried, axis=1, keepdims=True), tried], axis=1)
+        units = by_pair.sum(axis=0).reshape(-1).tolist()
+        known = self.metrics
+        return {
+            name: spread_at_end((float(low[i]), float(high[i])), known[name], units[i], confidence)
+            for i, name in enumerate(names)
+            if name in known and np.isfinite(low[i]) and np.isfinite(high[i])
+        }
+
+    def record_cells(self) -> dict[str, Any]:
+        """The pairs as plain numbers, for a result record: figures, CMC, counts by person."""
+        cells: dict[str, Any] = {
+            "level": self.level,
+            "metric": self.metric,
+            "rule": self.rule.name,
+            "pairs": {},
+        }
+        for result in self.pairs:
+            people: dict[str, Any] = {
+                "names": list(result.people),
+                "trials": result.trials[:, 0].astype(int).tolist(),
+                "rank1_hits": result.sums[:, 0].astype(int).tolist(),
+            }
+            if "mAP" in result.measures:
+                # The rule may count other probes in mAP than in rank-1 (those without a mate).
+                column = result.measures.index("mAP")
+                people["mAP_trials"] = result.trials[:, column].astype(int).tolist()
+                people["mAP_sums"] = np.round(result.sums[:, column], 4).tolist()
+            cells["pairs"][result.pair.name] = {
+                "metrics": result.metrics,
+                "cmc": [round(rate, 6) for rate in result.cmc.tolist() if np.isfinite(rate)],
+                "counts": dict(result.counts),
+                "people": people,
+            }
+        return cells
+
+    def _by_person(self) -> tuple[FloatArray, FloatArray]:
+        """(S, pairs, Q) sums and trials of all people of all pairs."""
+        names = sorted({name for result in self.pairs for name in result.people})
+        places = {name: place for place, name in enumerate(names)}
+        shape = (len(names), len(self.pairs), len(self.pairs[0].measures))
+        sums, trials = np.zeros(shape), np.zeros(shape)
+        for column, result in enumerate(self.pairs):
+            rows = [places[name] for name in result.people]
+            sums[rows, column], trials[rows, column] = result.sums, result.trials
+        return sums, trials

@@ -1,0 +1,204 @@
+"""Tables of studies: the parts of the objective, hidden parts, levels of difficulty, cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from protocols.reporting.groups import RunGroup, group_runs
+from protocols.reporting.model import Cell, Column, ReportTable, Row, RunEntry
+from protocols.reporting.names import (
+    dataset_of,
+    objective_label,
+    objective_place,
+    slug,
+    source_of,
+)
+from protocols.reporting.tables.cells import (
+    EMPTY,
+    MISSING,
+    interval_cell,
+    metric_cell,
+    seeds_cell,
+    shared_notes,
+)
+from protocols.reporting.tables.comparisons import comparison_cell
+
+ARMS = ("ce", "ce+inter-fat", "ce+inter", "ce+intra", "acl")
+"""The rows of Table VIII in its order; ``ce+inter-fat`` is the inter term with one temperature."""
+
+_COST = (
+    ("parameters", Column("parameters", "millions", False), 1e-6, 2),
+    ("flops", Column("operations a clip", "GFLOP", False), 1e-9, 3),
+    ("clips_per_second", Column("inference", "clips/s"), 1.0, 1),
+    ("train_clips_per_second", Column("training", "clips/s"), 1.0, 1),
+    ("peak_memory_bytes", Column("peak memory", "MiB", False), 2.0**-20, 0),
+)
+"""Metric of a cost record, its column, the factor between their units, decimals."""
+
+
+def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
+    """Table VIII's rows on MSR-Action3D, all streams side by side.
+
+    Args:
+        runs: All runs.
+    """
+    chosen = [
+        run
+        for run in runs
+        if run.record.task == "action"
+        and run.record.protocol == "msr_action3d"
+        and run.record.dataset.name == "msraction3d"
+        and not run.record.dataset.synthetic
+        and run.record.objective in ARMS
+        and "top1" in run.record.metrics
+        and ";" not in run.record.rule
+    ]
+    groups = sorted(group_runs(chosen), key=lambda group: ARMS.index(group.record.objective))
+    rows = [_ablation_row(group, groups) for group in groups]
+    run_arms = {group.record.objective for group in groups}
+    rows += [
+        Row(objective_label(arm), (MISSING,) * 5, "none", "") for arm in ARMS if arm not in run_arms
+    ]
+    return ReportTable(
+        key="ablation-msr-action3d",
+        title="Parts of the objective on MSR-Action3D (the rows of Table VIII)",
+        columns=(
+            Column("top-1"),
+            Column("top-1, interval", "%", None),
+            Column("against cross-entropy", "points"),
+            Column("mean class"),
+            Column("runs", "", None),
+        ),
+        rows=tuple(rows),
+        notes=shared_notes([run.record for run in chosen]),
+        task="action",
+        datasets=("MSR-Action3D",),
+    )
+
+
+def _ablation_row(group: RunGroup, groups: Sequence[RunGroup]) -> Row:
+    record = group.record
+    alike = [one for one in groups if _same_test(one, group)]
+    cells = (
+        metric_cell(group, "top1"),
+        interval_cell(group, "top1"),
+        comparison_cell(group, alike),
+        metric_cell(group, "mean_class"),
+        seeds_cell(group),
+    )
+    label = ", ".join(filter(None, [objective_label(record.objective), group.variant]))
+    return Row(label, cells, source_of(record), record.command, f"streams {record.stream}")
+
+
+def _same_test(one: RunGroup, other: RunGroup) -> bool:
+    return (one.record.stream, one.record.rule) == (other.record.stream, other.record.rule)
+
+
+def occlusion_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
+    """Accuracy with hidden parts of the body, a table a data set that was studied.
+
+    Args:
+        runs: All runs.
+    """
+    return _studies(runs, "; occlusion", "occlusion", "bodies with hidden parts", "top1")
+
+
+def difficulty_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
+    """Gain by level of difficulty of the classes, a table a data set that was studied.
+
+    Args:
+        runs: All runs.
+    """
+    return _studies(runs, "; difficulty", "difficulty", "gain by difficulty of the class", "gain")
+
+
+def _studies(
+    runs: Sequence[RunEntry], mark: str, name: str, title: str, metric: str
+) -> tuple[ReportTable, ...]:
+    """A table a data set, of the records with a mark in their rule: ``metric`` and its parts."""
+    found: dict[str, list[RunEntry]] = {}
+    for run in runs:
+        if mark in run.record.rule:
+            found.setdefault(dataset_of(run.record.dataset), []).append(run)
+    return tuple(
+        _study_table(f"{name}-{slug(label)}", f"{label}: {title}", label, metric, members)
+        for label, members in found.items()
+    )
+
+
+def _study_table(
+    key: str, title: str, label: str, metric: str, runs: Sequence[RunEntry]
+) -> ReportTable:
+    every = dict.fromkeys(name for run in runs for name in run.record.metrics)
+    names = [name for name in every if name == metric or name.startswith(f"{metric}/")]
+    groups = sorted(group_runs(runs), key=lambda group: objective_place(group.record.objective))
+    signed = metric == "gain"
+    rows = tuple(
+        Row(
+            ", ".join(filter(None, [objective_label(group.record.objective), group.variant])),
+            (*(metric_cell(group, name, signed=signed) for name in names), seeds_cell(group)),
+            source_of(group.record),
+            group.record.command,
+            f"{group.record.protocol}: {group.record.rule}, streams {group.record.stream}",
+        )
+        for group in groups
+    )
+    headings = [name.partition("/")[2].replace("_", " ") or "nothing hidden" for name in names]
+    columns = (
+        *(Column(heading, "points" if signed else "%") for heading in headings),
+        Column("runs", "", None),
+    )
+    notes = shared_notes([run.record for run in runs])
+    return ReportTable(key, title, columns, rows, notes, "action", (label,))
+
+
+def cost_table(runs: Sequence[RunEntry]) -> ReportTable:
+    """Parameters, operations, throughput and memory, from records whose task is ``cost``.
+
+    Their metrics are ``parameters``, ``flops`` (of one clip), ``clips_per_second``,
+    ``train_clips_per_second`` and ``peak_memory_bytes``; their objective is the backbone, their
+    protocol the recipe, and rows of one device stand together.
+
+    Args:
+        runs: All runs.
+    """
+    groups = group_runs([run for run in runs if run.record.task == "cost"])
+    rows = [_cost_row(group) for group in sorted(groups, key=_devices)]
+    if not rows:
+        rows = [Row(objective_label("acl"), (MISSING,) * (len(_COST) + 1), "none", "")]
+    return ReportTable(
+        key="cost",
+        title="Cost: parameters, operations, throughput, memory",
+        columns=(*(column for _, column, _, _ in _COST), Column("clip, M × T × V × C", "", None)),  # noqa: RUF001 - the sign itself
+        rows=tuple(rows),
+        notes=shared_notes([run.record for group in groups for run in group.runs]),
+        task="cost",
+        datasets=tuple(dict.fromkeys(dataset_of(group.record.dataset) for group in groups)),
+    )
+
+
+def _cost_row(group: RunGroup) -> Row:
+    record = group.record
+    cells = tuple(
+        metric_cell(group, metric, factor=factor, decimals=decimals)
+        for metric, _, factor, decimals in _COST
+    )
+    label = ", ".join(filter(None, [record.objective, record.protocol, group.variant]))
+    return Row(
+        label, (*cells, _clip_cell(group)), source_of(record), record.command, _devices(group)
+    )
+
+
+def _clip_cell(group: RunGroup) -> Cell:
+    """What one clip is: persons, frames, joints, channels; sorted by their product."""
+    counts = group.record.counts
+    axes = [counts[name] for name in ("persons", "frames", "joints", "channels") if name in counts]
+    if len(axes) < 4:
+        return EMPTY
+    text = " × ".join(map(str, axes))  # noqa: RUF001 - the sign itself
+    return Cell(text, float(math.prod(axes)), None, group.files, source_of(group.record))
+
+
+def _devices(group: RunGroup) -> str:
+    return ", ".join(group.record.environment.get("devices", ()))

@@ -1,0 +1,1 @@
+"""The report as files: CSV, Markdown, LaTeX, HTML."""

@@ -1,0 +1,76 @@
+"""The report's files."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from protocols.reporting.model import Report
+from protocols.reporting.writers.csv import render_csv
+from protocols.reporting.writers.latex import render_document, render_latex
+from protocols.reporting.writers.markdown import render_markdown
+
+FORMATS = ("markdown", "latex", "csv", "html")
+"""What can be written."""
+
+
+def write_report(report: Report, folder: Path | str, formats: Sequence[str]) -> tuple[Path, ...]:
+    """Write the report: ``report.md``; ``main.tex`` and ``tables/*.tex``; ``tables/*.csv``; page.
+
+    Args:
+        report: The report.
+        folder: Where to; it is made if need be, files of the same names are replaced.
+        formats: Of :data:`FORMATS`.
+
+    Returns:
+        The files that a person opens first, one a format.
+
+    Raises:
+        ValueError: No format is given, or one is unknown.
+    """
+    check_formats(formats)
+    root = Path(folder)
+    opened: list[Path] = []
+    if "markdown" in formats:
+        opened.append(_write(root / "report.md", render_markdown(report, root)))
+    if "latex" in formats:
+        for table in report.tables:
+            _write(root / "tables" / f"{table.key}.tex", render_latex(table))
+        opened.append(_write(root / "main.tex", render_document(report, root)))
+    if "csv" in formats:
+        for table in report.tables:
+            _write(root / "tables" / f"{table.key}.csv", render_csv(table))
+        opened.append(root / "tables")
+    if "html" in formats:
+        from protocols.reporting.writers.html import write_html
+
+        opened.append(root / "index.html")
+        write_html(report, opened[-1])
+    return tuple(opened)
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse what cannot be written.
+
+    Raises:
+        ValueError: No format is given, or one is unknown.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise ValueError(
+            f"Reports are written as {', '.join(FORMATS)}, not as {', '.join(unknown) or 'none'}."
+        )
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write a file, which appears complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,86 @@
+"""One setting, several values, several seeds, one table: how much hangs on the value (Fig. 4)?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from protocols.records import ResultRecord
+from tasks.action.adapter import ActionSettings
+from tasks.action.run import train_and_evaluate
+from tasks.action.study import summary
+from tasks.run.adapter import Report
+from tasks.run.records import read_record
+from tasks.run.study import run_arms
+
+
+def sweep(
+    make_settings: Callable[[Sequence[str]], ActionSettings],
+    setting: str,
+    values: Sequence[str],
+    *,
+    seeds: Sequence[int],
+    runs: Path,
+    results: Path,
+    cache: Path,
+    command: str,
+    report: Report,
+) -> str:
+    """Train with each value of one setting and each seed; a run that has ended is only read.
+
+    Args:
+        make_settings: the recipe's settings with further overrides.
+        setting: such as `objective.overlap`.
+        values: its values, as in an override.
+        seeds: the runs' seeds.
+        runs: a folder a run goes here.
+        results: a record a run goes here, `<last part of the setting>=<value>-seed<seed>.json`,
+            whose rule says of which setting.
+        cache: folder for converted data.
+        command: the command line, for the records.
+        report: takes sentences of progress.
+
+    Returns:
+        Accuracies by value, and each value against the first, as text.
+
+    Raises:
+        ValueError: the recipe has no such setting or it cannot have such a value (said before any
+            training), a run has ended with other settings, or what `train_and_evaluate` raises.
+    """
+    _check(values)
+
+    def train_one(settings: ActionSettings, run: Path) -> None:
+        train_and_evaluate(settings, run, cache, command=command, resume=True, report=report)
+
+    short = setting.rpartition(".")[2]
+    arms = {f"{short}={value}": (f"{setting}={value}",) for value in values}
+    records: dict[tuple[str, int], ResultRecord] = {}
+    for arm, seed, (run,) in run_arms(
+        make_settings, arms, seeds, runs, train_one, cache=cache, report=report
+    ):
+        records[arm, seed] = _marked(read_record(run), setting, command)
+        records[arm, seed].write(results / f"{arm}-seed{seed}.json")
+    return summary(records)
+
+
+def _marked(record: ResultRecord, setting: str, command: str) -> ResultRecord:
+    """The record of a run as one of a sweep, which is no further result of its objective."""
+    rule = f"{record.rule}; sweep of {setting}"
+    return record.model_copy(update={"rule": rule, "command": command})
+
+
+def split_values(text: str) -> list[str]:
+    """Values by commas; commas inside brackets belong to a value.
+
+    >>> split_values("2, [0.1,0.5,1.0]")
+    ['2', '[0.1,0.5,1.0]']
+    """
+    return [value.strip() for value in re.split(r",(?![^\[]*\])", text) if value.strip()]
+
+
+def _check(values: Sequence[str]) -> None:
+    if not values or len(set(values)) < len(values) or any("/" in value for value in values):
+        raise ValueError(
+            f"--values {','.join(values)}: give different values by commas, without '/'"
+        )

@@ -1,0 +1,241 @@
+"""`aclnet-task data`: convert recordings into a store, check a store, show what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from tasks.commands.options import ReaderOptions, reader_options
+
+if TYPE_CHECKING:
+    from aclnet.data.store import Store
+
+data_app = typer.Typer(
+    no_args_is_help=True, help="Convert recordings into a store, check it, show what it holds."
+)
+
+
+class FrameType(StrEnum):
+    """How a store keeps its numbers."""
+
+    float32 = "float32"
+    float16 = "float16"
+
+
+@data_app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="File or folder of recordings.")],
+    target: Annotated[Path, typer.Argument(help="Folder of the store to write.")],
+    format: Annotated[
+        str | None,
+        typer.Option(help="Such as pyskl, ntu_skeleton, npz; recognised if not given."),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="The recordings' joints: a shipped layout or a YAML file."),
+    ] = None,
+    map_to: Annotated[
+        str | None, typer.Option(help="The layout to store; joints are found by name.")
+    ] = None,
+    min_frames: Annotated[int, typer.Option(help="Leave out shorter sequences.")] = 0,
+    dtype: Annotated[FrameType, typer.Option(help="Of the stored frames.")] = FrameType.float32,
+    fps: Annotated[float | None, typer.Option(help="Frames a second.")] = None,
+    image_size: Annotated[
+        str | None, typer.Option(help="The video's WIDTHxHEIGHT in pixels, such as 320x240.")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="pixel, metre or normalised; recognised if not given.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="npz: the key to take as the split.")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="pose_pickle: which files of a folder, such as 'pose_*.pkl'.")
+    ] = None,
+    options: ReaderOptions = None,
+    main_person: Annotated[
+        bool,
+        typer.Option(
+            "--main-person",
+            help="Put the main person first, leave out its empty frames, centre on it.",
+        ),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace a store that is there.")] = False,
+) -> None:
+    """Write a store from recordings in one of the known formats."""
+    from aclnet.data.convert import convert as convert_data
+
+    own: dict[str, Any] = {"split": split, "pattern": pattern}
+    own |= {"fps": fps, "image_size": _parse_size(image_size), "unit": unit}
+    own |= reader_options(options, convert_data)
+    console = Console()
+    with _bar(console, "reading") as progress:
+        store = convert_data(
+            source,
+            target,
+            format=format,
+            layout=layout,
+            map_to=map_to,
+            prepare="main_person" if main_person else "none",
+            min_frames=min_frames,
+            dtype=dtype.value,
+            overwrite=overwrite,
+            progress=progress,
+            **{name: value for name, value in own.items() if value is not None},
+        )
+    console.print(Text(f"{target}: {_size(store)}"), soft_wrap=True)
+    console.print(_description(store))
+
+
+@data_app.command()
+def validate(
+    path: Annotated[Path, typer.Argument(help="Folder of the store.", metavar="STORE")],
+    min_frames: Annotated[int, typer.Option(help="Call shorter samples short.")] = 10,
+    limit: Annotated[int, typer.Option(help="Findings to print at most.")] = 50,
+) -> None:
+    """Check every sample of a store; exit code 1 if there is an error, 0 if only warnings."""
+    from aclnet.data.store import open_store
+    from aclnet.data.validate import validate as find_faults
+
+    store = open_store(path)
+    console = Console()
+    with _bar(console, "checking") as progress:
+        findings = find_faults(store, min_frames=min_frames, progress=progress)
+    findings.sort(key=lambda finding: finding.severity != "error")
+    errors = sum(finding.severity == "error" for finding in findings)
+    if findings:
+        table = Table("severity", "sample", "field", "problem")
+        for finding in findings[:limit]:
+            cells = (finding.severity, finding.sample or "(store)", finding.field, finding.problem)
+            table.add_row(*map(Text, cells))
+        console.print(table)
+    if len(findings) > limit:
+        console.print(f"and {len(findings) - limit} more (--limit)")
+    counts = f"{errors} errors, {len(findings) - errors} warnings"
+    console.print(Text(f"{path}: {_size(store)}: {counts}"), soft_wrap=True)
+    if errors:
+        raise typer.Exit(1)
+
+
+@data_app.command()
+def show(
+    path: Annotated[Path, typer.Argument(help="Folder of the store.", metavar="STORE")],
+    sample: Annotated[str | None, typer.Option(help="Key of one sample to show.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Draw the sample (or the first) here: .png, .svg, .pdf or .gif."),
+    ] = None,
+    frames: Annotated[int, typer.Option(help="Frames of a still picture.")] = 8,
+    limit: Annotated[int, typer.Option(help="Values to list of each field.")] = 12,
+) -> None:
+    """Show what a store holds: counts, lengths, one sample, a picture or an animation."""
+    from aclnet.data.store import open_store
+
+    store = open_store(path)
+    console = Console()
+    if sample is None and out is None:
+        console.print(Text(f"{path}: {_size(store)}"), soft_wrap=True)
+        console.print(_description(store))
+        console.print(_counts(store, limit))
+        return
+    row = 0 if sample is None else _row_of(store, sample)
+    console.print(_sample_table(store, row))
+    if out is not None:
+        from aclnet.data.draw import draw_clip
+
+        title = str(store.index["sample"].iat[row])
+        draw_clip(store.clip(row), store.info, out, title=title, count=frames)
+        console.print(Text(f"drawn: {out}"), soft_wrap=True)
+
+
+@contextmanager
+def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar that goes away when the work is done."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise ValueError(f"--image-size must be WIDTHxHEIGHT such as 320x240, not {text!r}")
+    return int(width), int(height)
+
+
+def _size(store: Store) -> str:
+    return f"{len(store)} samples, {int(store.lengths.sum())} frames"
+
+
+def _row_of(store: Store, sample: str) -> int:
+    import difflib
+
+    rows = store.index.index[store.index["sample"] == sample]
+    if len(rows) == 0:
+        near = difflib.get_close_matches(sample, store.index["sample"].tolist(), n=3)
+        raise ValueError(
+            f"{store.path}: no sample {sample!r}" + (f"; near: {', '.join(near)}" if near else "")
+        )
+    return int(rows[0])
+
+
+def _description(store: Store) -> Table:
+    info = store.info
+    layout = f"{store.layout.name} ({store.layout.joint_count} joints)"
+    size = "x".join(map(str, info.image_size)) if info.image_size else "not given"
+    lengths = store.lengths
+    rows = {
+        "source": info.source + (" (synthetic)" if info.synthetic else ""),
+        "layout": layout,
+        "persons": str(store.frames.shape[1]),
+        "channels": f"{', '.join(info.channels)} ({info.unit}), {store.frames.dtype}",
+        "image size": size,
+        "frames a second": f"{info.fps:g}" if info.fps else "not given",
+        "frames a sample": f"{lengths.min()} to {lengths.max()}, median {_median(store):g}",
+        "left out": "; ".join(f"{n} {why}" for why, n in info.dropped.items()) or "nothing",
+        "fingerprint": info.fingerprint[:16],
+    }
+    table = Table(show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, Text(value))
+    return table
+
+
+def _median(store: Store) -> float:
+    import numpy as np
+
+    return float(np.median(store.lengths))
+
+
+def _counts(store: Store, limit: int) -> Table:
+    """For each field its number of values, and how many samples have each of the commonest."""
+    from aclnet.data.store import FIELDS
+    from tasks.samples.identities import natural_key
+
+    table = Table("field", "values", "samples of each")
+    for field in FIELDS:
+        counts = store.index[field].value_counts()
+        if list(counts.index) == [""]:
+            continue
+        listed = sorted(counts.items(), key=lambda item: (-item[1], natural_key(str(item[0]))))
+        texts = [f"{value or '(none)'}: {count}" for value, count in listed[:limit]]
+        more = ", …" if len(counts) > limit else ""
+        table.add_row(field, str(len(counts)), Text(", ".join(texts) + more))
+    return table
+
+
+def _sample_table(store: Store, row: int) -> Table:
+    table = Table(show_header=False)
+    for name, value in store.index.iloc[row].items():
+        if value != "":
+            table.add_row(str(name), Text(str(value)))
+    return table

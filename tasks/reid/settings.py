@@ -1,0 +1,97 @@
+"""Settings of person re-identification."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from aclnet.losses.transg import TransgObjectiveSettings
+from aclnet.runs.embedding import EmbedSettings
+from protocols.reid.pairs import Pair, PairProtocol, load_pairs
+from protocols.reid.rules import ReidRuleName
+from tasks.reid.sequences import SequenceSettings
+from tasks.samples.identities import IdentitySettings
+from tasks.settings import TaskSettings
+
+
+class ReidSettings(TaskSettings):
+    """Settings of person re-identification.
+
+    Attributes:
+        people: "strangers": the tested people do not train (`identities` divides them); "same":
+            they do, with the recordings whose split is `train`.
+        identities: who trains, validates and is tested; with `people: same` only its `validation`
+            counts: how many people's last training recording is held out to watch the training.
+        sequences: how recordings are cut.
+        protocol: the sets and pairs: a name (casia_b, kgbd, ks20, ias, biwi) or a YAML file.
+        pairs: only these pairs, such as [C-N]. With `people: strangers` validation and `select`
+            then watch them alone, so that one model can be trained for each pair as TranSG does;
+            with `people: same` they look for the held-out recordings among the training ones,
+            which are of no set, whatever the pairs. None: all pairs of the protocol.
+        rule: how a ranking is judged: clean, transg, cross-take, market1501, spc-mgr, sge.
+        beside: further rules whose figures are kept beside; `transg` is how published ones were
+            made, `cross-take` is the honest one where a set is looked for in itself.
+        select: "last": the last epoch is tested; "best": the one with the best validation rank-1.
+        transg: train TranSG's own objective instead of `objective` (needs `encoder: transg`).
+        prototype_every: TranSG's prototypes are the means of every n-th training sequence; above 1
+            they cost less and are a little less exact (released: 1).
+    """
+
+    people: Literal["strangers", "same"] = "strangers"
+    identities: IdentitySettings = IdentitySettings()
+    sequences: SequenceSettings = SequenceSettings()
+    protocol: str = "casia_b"
+    pairs: tuple[str, ...] | None = None
+    rule: ReidRuleName = "clean"
+    beside: tuple[ReidRuleName, ...] = ("transg", "cross-take")
+    select: Literal["last", "best"] = "last"
+    transg: TransgObjectiveSettings | None = None
+    prototype_every: int = Field(default=1, ge=1)
+    embed: EmbedSettings = Field(default=EmbedSettings(windows="centre"))
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> ReidSettings:
+        if (self.network.encoder.name == "transg") != (self.transg is not None):
+            raise ValueError(
+                "TranSG's objective (transg: {}) and its encoder (network.encoder.name: transg) go "
+                "together: set both, or neither"
+            )
+        if self.embed.windows != "centre":
+            raise ValueError(
+                "a sequence is one window: leave embed.windows at centre, and set "
+                "sequences.stride for more or fewer sequences"
+            )
+        if self.embed.feature == "posterior" and (self.people != "same" or self.transg is not None):
+            raise ValueError(
+                "embed.feature: posterior compares what the classifier says of its training "
+                "people: it needs people: same, and an objective that trains the classifier (no "
+                "transg); set embed.feature to embedding or pooled"
+            )
+        if self.sequences.cutting is not None and self.clip.step != 1:
+            raise ValueError(
+                f"sequences.cutting cuts consecutive frames, and clip.step is {self.clip.step}: "
+                "set it to 1, or leave cutting out"
+            )
+        if self.select == "best" and not self.identities.validation:
+            raise ValueError(
+                "select: best needs people who validate: set identities.validation, or select: last"
+            )
+        self.chosen_pairs()
+        return self
+
+    @property
+    def objective_name(self) -> str:
+        """The objective's name in results."""
+        return self.objective.name if self.transg is None else "transg"
+
+    def chosen_pairs(self) -> tuple[PairProtocol, tuple[Pair, ...]]:
+        """The protocol and those of its pairs that are asked for.
+
+        Raises:
+            ValueError: there is no such protocol or pair.
+        """
+        protocol = load_pairs(self.protocol)
+        if self.pairs is None:
+            return protocol, protocol.pairs
+        return protocol, tuple(protocol.parse(text) for text in self.pairs)

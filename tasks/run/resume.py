@@ -1,0 +1,135 @@
+"""Going on with a run: is it still the same run, and how far had it come?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aclnet.training.checkpoint import load_checkpoint
+from aclnet.training.engine import CHECKPOINT
+from tasks.run.folder import RUN_INFO, RunInfo, read_run_info
+from tasks.settings import TaskSettings
+
+_SHAPING = (
+    "clip",
+    "network",
+    "objective",
+    "sampler",
+    "transg",
+    "people",
+    "prototype_every",
+)
+_SHAPING_BEST = ("select", "rule", "pairs", "protocol")
+_SHAPING_FIELDS = {
+    "data": ("min_frames",),
+    "sequences": ("border_frames", "training", "cutting"),
+}
+_SHAPING_BEST_FIELDS = ("windows", "stride", "mirror", "feature", "normalise")
+_KEPT = {
+    "task": "the task",
+    "fingerprint": "the data",
+    "classes": "who trains",
+    "layout": "the joints",
+    "channels": "the channels",
+    "unit": "the unit",
+}
+
+
+def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | None:
+    """The epoch at which a run goes on, after a look whether it is the run that was begun.
+
+    What shapes the weights must be the same: clips, network, objective, sampler and data. The
+    training loop itself compares its own settings (`aclnet.training.state`). How the embeddings are
+    made and judged may change, unless it decides which epoch is the best and is tested.
+
+    Args:
+        run: the run's folder.
+        settings: with which it would go on.
+        info: of the data with which it would go on.
+
+    Returns:
+        1-based; one more than the last where the training has ended; None without a checkpoint.
+
+    Raises:
+        ValueError: the checkpoint is damaged, or other settings or data shaped it.
+    """
+    path = run / CHECKPOINT
+    if not path.is_file():
+        return None
+    checkpoint = load_checkpoint(path)
+    before = yaml.safe_load(checkpoint.get("recipe", "")) or {}
+    now = settings.model_dump(mode="json")
+    found = list(differences(_shaping(before, now.get("select") == "best"), now))
+    if found:
+        place, old, new = found[0]
+        raise ValueError(
+            f"{run} was begun with {place} = {old!r} and would go on with {new!r}: resume with "
+            "the same settings (without --config they are the run's own), or begin another run "
+            "in another folder"
+        )
+    if (run / RUN_INFO).is_file():
+        _check_data(run, read_run_info(run), info)
+    return int(checkpoint.get("state", {}).get("epoch", 1))
+
+
+def _shaping(before: Mapping[str, Any], best: bool) -> dict[str, Any]:
+    """The settings that shape the weights.
+
+    Args:
+        before: those that the run was begun with.
+        best: whether the best epoch shall be tested, and what decides which one it is counts too.
+            A run begun for its last epoch has not kept the best so far, and may not change to it.
+    """
+    sequences = before.get("sequences", {})
+    parts = (*_SHAPING, *_SHAPING_BEST) if best else _SHAPING
+    shaping = {part: before[part] for part in parts if part in before}
+    fields = dict(_SHAPING_FIELDS)
+    # TranSG's prototypes are made of the sequences, wherever training clips are taken from.
+    if best or sequences.get("training") == "fixed" or before.get("transg") is not None:
+        fields["sequences"] = (*fields["sequences"], "stride")
+    if best:
+        fields["embed"] = _SHAPING_BEST_FIELDS
+    if before.get("people") == "same":
+        # Held-out recordings do not train, while the people who do stay the same.
+        fields["identities"] = ("validation",)
+    for part, names in fields.items():
+        values = before.get(part, {})
+        shaping[part] = {name: values[name] for name in names if name in values}
+    return shaping
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], above: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Dotted name, old and new value of the settings that differ.
+
+    Settings that only one of the two has came or went with another version, and do not count.
+
+    >>> list(differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "d": 4}}))
+    [('a.b', 1, 3)]
+    """
+    for name, new in now.items():
+        if name not in before:
+            continue
+        old = before[name]
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from differences(old, new, f"{above}{name}.")
+        elif old != new:
+            yield f"{above}{name}", old, new
+
+
+def _check_data(run: Path, before: RunInfo, now: RunInfo) -> None:
+    """Refuse other data, joints or people than the run was begun with."""
+    then, today = before.model_dump(mode="json"), now.model_dump(mode="json")
+    for name, what in _KEPT.items():
+        old, new = then[name], today[name]
+        if old != new:
+            values = f" ({old} before, {new} now)" if isinstance(old, str) else ""
+            raise ValueError(
+                f"{run} was begun on data set {before.dataset}, and {what} would change{values}: "
+                "resume with the same data and the same division of people, or begin another run "
+                "in another folder"
+            )

@@ -1,0 +1,1 @@
+"""The data that a run works on."""

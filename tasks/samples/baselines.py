@@ -1,0 +1,63 @@
+"""What any learned embedding must beat: the body's bone lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from aclnet.clips.transforms import present, scale_by_torso
+from aclnet.data.store import Store
+
+_SAME = 1e-5
+
+
+def bone_lengths(store: Store) -> npt.NDArray[np.float64]:
+    """Median length of every bone over a sample's frames, of its first person.
+
+    Lengths in the picture are divided by the torso's length, as pixels measure the camera and not
+    the body; lengths in the room (metres) stay as they are. A bone of which an end is missing in a
+    frame does not count there.
+
+    Args:
+        store: N samples.
+
+    Returns:
+        (N, V - 1) float64; NaN for a bone that a sample never shows.
+    """
+    child, parent = torch.tensor(store.layout.bone_index).unbind(dim=1)
+    dims = store.info.dims
+    rows = np.empty((len(store), len(child)))
+    for i in range(len(store)):
+        clip = torch.from_numpy(store.clip(i)[:, :1]).transpose(0, 1).unsqueeze(0)
+        if store.info.unit != "metre":
+            clip = scale_by_torso(clip, store.layout, dims)
+        seen = present(clip, dims)[0, 0]
+        joints = clip[0, 0, :, :, :dims]
+        length = (joints[:, child] - joints[:, parent]).norm(dim=-1)
+        length = torch.where(seen[:, child] & seen[:, parent], length, torch.nan)
+        rows[i] = length.nanquantile(0.5, dim=0).numpy()
+    return rows
+
+
+def standardised_bone_lengths(train: Store, test: Store) -> npt.NDArray[np.float32]:
+    """The test samples' bone lengths, standardised by the training samples' mean and spread.
+
+    A bone that a test sample never shows counts as average: it says nothing, and one test sample
+    must not depend on the others.
+
+    Args:
+        train: samples whose mean and standard deviation are taken; never the tested ones.
+        test: N samples.
+
+    Returns:
+        (N, V - 1) float32, to be compared by Euclidean distance.
+    """
+    known = bone_lengths(train)
+    measured = np.isfinite(known)
+    count = np.maximum(measured.sum(axis=0), 1)
+    mean = np.where(measured, known, 0).sum(axis=0) / count
+    spread = np.sqrt((np.where(measured, known - mean, 0) ** 2).sum(axis=0) / count)
+    # A length that is the same for everybody has a spread of rounding errors: it says nothing.
+    scores = (bone_lengths(test) - mean) / np.where(spread > _SAME * mean, spread, 1)
+    return np.asarray(np.nan_to_num(scores), dtype=np.float32)

@@ -1,0 +1,105 @@
+"""Training batches: which clips a step sees, as a pure function of epoch and step."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aclnet.clips.input import ClipInput, ClipSettings, Rows
+from aclnet.data.store import Store
+from aclnet.seeding import derive_seed
+from aclnet.training.batches import Batch
+from aclnet.training.samplers import Sampler, rank_slice
+
+
+class ClipSource:
+    """Training batches: random clips of a store's samples, a pure function of epoch and step.
+
+    Every sample stands for as many as there are bodies: number `row * count + variant` of
+    the sampler is the row's recording with that variant's body, and its class likewise.
+
+    Args:
+        store: the N training samples.
+        labels: (N,) class of each sample, before variants.
+        sampler: chooses the numbers of each global batch, 0..N * variants - 1.
+        clip_input: clip length, frame step and variants.
+        seed: with epoch and step it determines the windows, whatever the number of ranks.
+
+    Raises:
+        ValueError: pictures are to be mirrored, and the data are not such (`picture_widths`).
+    """
+
+    def __init__(
+        self, store: Store, labels: Rows, sampler: Sampler, clip_input: ClipInput, seed: int
+    ) -> None:
+        self.store = store
+        self.labels = clip_input.bodies.expand(labels)
+        self.sampler = sampler
+        self.clip_input = clip_input
+        self.seed = seed
+        self._names = store.index["sample"].to_numpy()
+        self._widths = picture_widths(store, clip_input.settings)
+        self._epoch = -1
+        self._batches: list[Rows] = []
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches an epoch."""
+        return self.sampler.steps_per_epoch
+
+    def batch(self, epoch: int, step: int, rank: int, world: int) -> Batch:
+        """This rank's share of the global batch of a step; clips as stored, variants applied."""
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, self.sampler.batches(epoch)
+        numbers = self._batches[step]
+        rows, variant = np.divmod(numbers, self.clip_input.bodies.count)
+        # Windows are drawn for the global batch, so that one rank and several see the same clips.
+        generator = np.random.default_rng(derive_seed("windows", self.seed, epoch, step))
+        frames = self.clip_input.training_frames(self.store.lengths[rows], generator)
+        mine = rank_slice(np.arange(len(rows)), rank, world, self.sampler.samples_per_identity)
+        clips = self.clip_input.stored(self.store, rows[mine], frames[mine])
+        return Batch(
+            clips=self.clip_input.bodies.apply(clips, torch.from_numpy(variant[mine])),
+            labels=torch.from_numpy(self.labels[numbers[mine]]),
+            samples=self._names[rows[mine]].tolist(),
+            widths=None if self._widths is None else self._widths[torch.from_numpy(rows[mine])],
+        )
+
+
+def picture_widths(store: Store, clip: ClipSettings) -> Tensor | None:
+    """The widths of the videos, where training mirrors pictures.
+
+    Args:
+        store: N samples.
+        clip: clip settings.
+
+    Returns:
+        float32 (N,) pixels; None where `augment.image_flip` is 0 and nobody asks.
+
+    Raises:
+        ValueError: the coordinates are no longer places in a picture, or a width is not known.
+    """
+    if clip.augment.image_flip == 0:
+        return None
+    info, where = store.info, f"data set {store.info.name}"
+    asked, remedy = "clip.augment.image_flip mirrors pictures", "set it to 0"
+    if info.dims != 2 or info.unit != "pixel":
+        raise ValueError(
+            f"{where}: {asked}, and its joints are {info.dims}-D in {info.unit}: {remedy}"
+        )
+    if info.settings.get("prepare") == "main_person":
+        raise ValueError(
+            f"{where}: {asked}, and its recordings are centred on the main person: {remedy}, or "
+            "convert the data without that (data.prepare=none)"
+        )
+    widths = store.image_width
+    unknown = np.flatnonzero(np.isnan(widths))
+    if len(unknown):
+        raise ValueError(
+            f"{where}: {asked}, and the width of {len(unknown)} of {len(store)} videos is not "
+            f"known, the first is that of sample {store.index['sample'].iat[unknown[0]]!r}: "
+            f"{remedy}, or convert the data with `aclnet-task data convert --image-size "
+            "WIDTHxHEIGHT`"
+        )
+    return torch.from_numpy(widths)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from aclnet.clips.streams import STREAMS, grandparents, make_stream, make_streams, stream_channels
+from aclnet.skeleton import layout_names, load_layout
+
+NTU_FILES = ("pipeline_ntu_1p_f32", "pipeline_ntu_2p_f32", "pipeline_ntu_2p_f16")
+SIX = ("j", "b", "k", "jm", "bm", "km")
+
+# Joint two steps towards the root (spec/action.md 4.4); the root and its neighbours: themselves.
+NTU_K = (20, 1, 2, 20, 4, 20, 4, 5, 8, 20, 8, 9, 1, 0, 12, 13, 1, 0, 16, 17, 20, 7, 6, 11, 10)
+COCO_K = (0, 19, 19, 0, 0, 5, 6, 19, 19, 5, 6, 18, 18, 17, 17, 11, 12, 19, 18, 19)
+
+
+def random_clips(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def golden(shared: Path, name: str) -> dict[str, np.ndarray]:
+    with np.load(shared / "golden" / "action" / f"{name}.npz") as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+@pytest.mark.parametrize("name", NTU_FILES)
+@pytest.mark.parametrize("stream", SIX)
+def test_streams_of_ntu_equal_the_release(shared: Path, name: str, stream: str) -> None:
+    data = golden(shared, name)
+    # Where the data are stored in half precision, the release subtracts in half precision.
+    clips = torch.from_numpy(data["pre"])[None]
+    made = make_stream(clips, load_layout("ntu25"), stream, dims=3)[0].numpy()
+    np.testing.assert_array_equal(made, data[f"feat_{stream}"])
+
+
+@pytest.mark.parametrize("stream", SIX)
+def test_streams_of_coco_equal_the_release_in_coordinates(shared: Path, stream: str) -> None:
+    data = golden(shared, "pipeline_coco_1p")
+    clips = torch.from_numpy(data["joint20_plain"])[None]
+    made = make_stream(clips, load_layout("coco20"), stream, dims=2)[0, 0].numpy()
+    wanted = data[f"final_{stream}_plain"][0, 0]
+    np.testing.assert_allclose(made[..., :2], wanted[..., :2], rtol=0, atol=1e-4)  # pixels
+
+
+def test_confidence_of_bones_equals_the_release(shared: Path) -> None:
+    data = golden(shared, "pipeline_coco_1p")
+    clips = torch.from_numpy(data["joint20_plain"])[None]
+    made = make_stream(clips, load_layout("coco20"), "b", dims=2)[0, 0, ..., 2].numpy()
+    np.testing.assert_allclose(made, data["final_b_plain"][0, 0, ..., 2], rtol=0, atol=1e-6)
+
+
+def test_confidence_is_averaged_in_every_stream() -> None:
+    clips = random_clips(2, 1, 4, 20, 3).abs()
+    layout = load_layout("coco20")
+    score = clips[..., 2]
+    after = torch.cat([score[:, :, 1:], score[:, :, -1:]], dim=2)
+
+    def made(stream: str) -> Tensor:
+        return make_stream(clips, layout, stream, dims=2)[..., 2]
+
+    torch.testing.assert_close(made("j"), score)
+    torch.testing.assert_close(made("jm"), (score + after) / 2)
+    torch.testing.assert_close(made("k"), (score + score[..., torch.tensor(COCO_K)]) / 2)
+    assert float(made("km").min()) > 0
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("ntu25", NTU_K), ("coco20", COCO_K)])
+def test_grandparents_are_the_k_targets(name: str, wanted: tuple[int, ...]) -> None:
+    assert tuple(grandparents(load_layout(name)).tolist()) == wanted
+
+
+@pytest.mark.parametrize("name", layout_names())
+def test_bones_up_to_the_root_add_up_to_the_joint(name: str) -> None:
+    layout = load_layout(name)
+    clips = random_clips(2, 2, 3, layout.joint_count, 3)
+    bones = make_stream(clips, layout, "b", dims=3)
+    two_steps = make_stream(clips, layout, "k", dims=3)
+    root = layout.centre_index
+    assert not bones[..., root, :].any()
+    for joint in range(layout.joint_count):
+        path, place = torch.zeros_like(bones[..., 0, :]), joint
+        while place != root:
+            path = path + bones[..., place, :]
+            place = int(layout.parents[place])
+        torch.testing.assert_close(path, clips[..., joint, :] - clips[..., root, :])
+        parent = int(layout.parents[joint])
+        near = parent == root
+        expected = torch.zeros_like(path) if near else bones[..., joint, :] + bones[..., parent, :]
+        torch.testing.assert_close(two_steps[..., joint, :], expected)
+
+
+def test_motion_adds_up_to_the_way_from_the_first_frame() -> None:
+    clips = random_clips(2, 1, 6, 17, 2)
+    motion = make_stream(clips, load_layout("coco17"), "jm", dims=2)
+    assert not motion[:, :, -1].any()
+    way = motion.cumsum(dim=2)[:, :, :-1]
+    torch.testing.assert_close(way, clips[:, :, 1:] - clips[:, :, :1])
+
+
+def test_a_single_frame_has_no_motion() -> None:
+    clips = random_clips(2, 1, 1, 17, 2)
+    assert not make_stream(clips, load_layout("coco17"), "bm", dims=2).any()
+
+
+def test_bone_lengths_are_the_norms_of_bones_and_zero_where_an_end_is_missing() -> None:
+    layout = load_layout("coco17")
+    clips = random_clips(2, 2, 3, 17, 3)
+    clips[..., 2] = clips[..., 2].abs() + 0.1
+    shoulder = layout.index("left_shoulder")
+    clips[0, 0, 0, shoulder] = 0
+    lengths = make_stream(clips, layout, "l", dims=2)
+    ends = [shoulder, *(np.flatnonzero(layout.parents == shoulder).tolist())]
+    assert not lengths[0, 0, 0, ends].any()
+    assert lengths[0, 0, 1, ends].all()
+    assert lengths.shape == (2, 2, 3, 17, 1)
+    assert not lengths[..., layout.centre_index, :].any()
+    shoulder, elbow = layout.index("left_shoulder"), layout.index("left_elbow")
+    wanted = torch.dist(clips[1, 0, 2, shoulder, :2], clips[1, 0, 2, elbow, :2])
+    torch.testing.assert_close(lengths[1, 0, 2, elbow, 0], wanted)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(*[st.floats(-5, 5, width=32)] * 3),
+    st.sampled_from([s for s in STREAMS if s != "j"]),
+)
+def test_all_but_joints_are_blind_to_the_place(
+    seed: int, shift: tuple[float, float, float], stream: str
+) -> None:
+    layout = load_layout("ntu25")
+    clips = random_clips(1, 2, 4, 25, 3, seed=seed)
+    moved = make_stream(clips + torch.tensor(shift), layout, stream, dims=3)
+    torch.testing.assert_close(moved, make_stream(clips, layout, stream, dims=3), rtol=0, atol=1e-5)
+
+
+def test_streams_stand_side_by_side_in_the_order_asked_for() -> None:
+    layout = load_layout("coco17")
+    clips = random_clips(2, 1, 5, 17, 3)
+    names = ("bm", "l", "j")
+    together = make_streams(clips, layout, names, dims=2)
+    assert together.shape[-1] == stream_channels(names, channels=3) == 7
+    parts = [make_stream(clips, layout, name, dims=2) for name in names]
+    assert torch.equal(together, torch.cat(parts, dim=-1))
+
+
+def test_an_unknown_stream_is_named() -> None:
+    clips = random_clips(1, 1, 2, 17, 2)
+    with pytest.raises(ValueError, match="unknown stream 'joint'; the streams are j, b, k"):
+        make_stream(clips, load_layout("coco17"), "joint", dims=2)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aclnet.data.formats.keypoints.files import (
+    find_frame_folders,
+    find_recordings,
+    first_head,
+    frame_numbers,
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "frames", "length"),
+    [
+        (["12.jpg", "2.jpg", "2.jpg"], [10, 0, 0], 11),
+        (["v_000000000007_keypoints.json", "v_000000000005_keypoints.json"], [2, 0], 3),
+        (["3", "1"], [2, 0], 3),
+        # No common text before the number, a number that lacks, equal numbers: order only.
+        (["a_9.jpg", "b_10.jpg"], [0, 1], 2),
+        (["shot.jpg", "shot_2.jpg"], [0, 1], 2),
+        (["f01.jpg", "f1.jpg"], [0, 1], 2),
+        # Times are no frame numbers.
+        (["1637584893.jpg", "1637588893.jpg"], [0, 1], 2),
+        ([], [], 0),
+    ],
+)
+def test_frame_numbers(names: list[str], frames: list[int], length: int) -> None:
+    found, count = frame_numbers(names)
+    assert found.tolist() == frames
+    assert count == length
+
+
+def test_recordings_in_numeric_order(tmp_path: Path) -> None:
+    for name in ("b/10.json", "b/9.json", "a.JSON", "b/.hidden.json", "note.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("[]")
+    found = find_recordings(tmp_path, ".json")
+    assert [(r.key, r.folder) for r in found] == [
+        ("a", tmp_path.name),
+        ("b/9", "b"),
+        ("b/10", "b"),
+    ]
+    with pytest.raises(ValueError, match=r"no \.csv file there"):
+        find_recordings(tmp_path, ".csv")
+
+
+def test_a_folder_may_hold_several_videos_of_frames(tmp_path: Path) -> None:
+    for name in ("run/x_2.json", "run/x_10.json", "walk/x_1.json", "walk/y_1.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    found = {r.key: r for r in find_frame_folders(tmp_path)}
+    assert list(found) == ["run", "walk/x", "walk/y"]
+    assert [file.name for file in found["run"].files] == ["x_2.json", "x_10.json"]
+    assert (found["run"].folder, found["walk/x"].folder) == (tmp_path.name, "walk")
+    (alone,) = find_frame_folders(tmp_path / "run" / "x_2.json")
+    assert (alone.key, alone.folder) == ("x_2", "run")
+    with pytest.raises(ValueError, match=r"no \.txt file there"):
+        find_frame_folders(tmp_path, ".txt")
+
+
+def test_a_look_passes_over_empty_frames(tmp_path: Path) -> None:
+    (tmp_path / "1.json").write_text(" [ ]\n")
+    (tmp_path / "2.json").write_text('[ {"name" :\n 1')
+    assert first_head(tmp_path) == '[{"name":1'
+    assert first_head(tmp_path / "1.json") == ""

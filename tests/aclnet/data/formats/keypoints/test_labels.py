@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aclnet.data.formats.keypoints.labels import read_labels
+from aclnet.data.sample import Sample
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+def sample(key: str, **known: str) -> Sample:
+    return Sample(key, np.zeros((1, 1, 1, 1)), **known)
+
+
+def test_a_row_fills_its_recording_and_its_people(tmp_path: Path) -> None:
+    table = read_labels(
+        write(
+            tmp_path,
+            "sample,label,identity,view\nwalk,walking,,018\nwalk/person-2,,anna,\n",
+        )
+    )
+    whole = table.fill(sample("walk", label="from the folder"))
+    assert (whole.label, whole.identity, whole.view) == ("walking", "", "018")
+    second = table.fill(sample("walk/person-2", identity="walk/person-2"))
+    assert (second.label, second.identity, second.view) == ("walking", "anna", "018")
+    # An empty cell says nothing, so what is known stays.
+    assert table.fill(sample("walk", identity="x")).identity == "x"
+    assert table.fill(sample("other", label="x")).label == "x"
+
+
+def test_a_row_without_a_recording_is_refused(tmp_path: Path) -> None:
+    table = read_labels(write(tmp_path, "sample,label\nwalk/person-1,a\nwalc,b\n"))
+    with pytest.raises(ValueError, match=r"'walc' is no recording \(did you mean walk\?\)"):
+        table.check(["walk", "run"])
+    table.check(["walk", "walc"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sample,lable\na,b\n", r"they are sample, lable \(did you mean label\?\)"),
+        ("label\na\n", "columns must be sample and any of identity"),
+        ("sample\na\n", "columns must be sample and any of identity"),
+        ("sample,label\na,b\na,c\n", "line 3: sample 'a' is given twice"),
+        ("sample,label\n,b\n", "line 2: sample '' is empty"),
+        ("", "not a readable CSV"),
+    ],
+)
+def test_bad_tables_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_labels(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_table_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such file"):
+        read_labels(tmp_path / "gone.csv")

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from aclnet.training.checkpoint import (
+    atomic_write,
+    load_checkpoint,
+    remove_partial,
+    save_checkpoint,
+)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(item.name for item in folder.iterdir())
+
+
+def test_atomic_write_makes_folders_and_leaves_one_file(tmp_path: Path) -> None:
+    target = tmp_path / "runs" / "one" / "a.txt"
+    with atomic_write(target) as partial:
+        assert partial.parent == target.parent
+        partial.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+    assert names(target.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_atomic_write_keeps_the_old_file_on_error(
+    tmp_path: Path, failure: type[BaseException]
+) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    def write_half() -> None:
+        with atomic_write(target) as partial:
+            partial.write_text("half")
+            raise failure
+
+    with pytest.raises(failure):
+        write_half()
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_atomic_write_without_writing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nothing was written"), atomic_write(tmp_path / "a.txt"):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_remove_partial_touches_only_its_own(tmp_path: Path) -> None:
+    for name in (".a.pt.123.partial", ".b.pt.123.partial", "a.pt"):
+        (tmp_path / name).write_text("x")
+    remove_partial(tmp_path / "a.pt")
+    assert names(tmp_path) == [".b.pt.123.partial", "a.pt"]
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    state = {"weights": torch.randn(3, 4), "epoch": 3, "sums": {"loss": 0.1}, "settings": "a: 1\n"}
+    save_checkpoint(tmp_path / "c.pt", state)
+    got = load_checkpoint(tmp_path / "c.pt")
+    assert torch.equal(got.pop("weights"), state["weights"])  # type: ignore[arg-type]
+    assert got == {"epoch": 3, "sums": {"loss": 0.1}, "settings": "a: 1\n"}
+
+
+def test_failed_save_keeps_the_old_checkpoint(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "c.pt", {"epoch": 1})
+    with pytest.raises(Exception, match="pickle"):
+        save_checkpoint(tmp_path / "c.pt", {"epoch": 2, "bad": lambda: None})
+    assert load_checkpoint(tmp_path / "c.pt") == {"epoch": 1}
+    assert names(tmp_path) == ["c.pt"]
+
+
+def test_missing_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none\.pt: there is no checkpoint"):
+        load_checkpoint(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("keep", [0, 10, 500, -1])
+def test_truncated_checkpoint(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, {"weights": torch.randn(100)})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"c\.pt: not a checkpoint of aclnet, or a damaged one"):
+        load_checkpoint(path)
+
+
+def test_one_flipped_bit_in_the_weights(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    weights = torch.randn(100)
+    save_checkpoint(path, {"weights": weights})
+    content = bytearray(path.read_bytes())
+    position = content.find(weights.numpy().tobytes())
+    assert position > 0
+    content[position + 8] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match="damaged"):
+        load_checkpoint(path)
+
+
+class Foreign:
+    """Any class of somebody else's."""
+
+
+def test_foreign_files(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    torch.save({"state_dict": {}}, path)
+    with pytest.raises(ValueError, match="not a checkpoint of aclnet's training"):
+        load_checkpoint(path)
+    torch.save({"model": Foreign()}, path)
+    with pytest.raises(ValueError, match="not a checkpoint of aclnet, or a damaged one"):
+        load_checkpoint(path)
+    path.write_text("hello")
+    with pytest.raises(ValueError, match="not a checkpoint of aclnet, or a damaged one"):
+        load_checkpoint(path)
+    torch.save({"aclnet_checkpoint": 99}, path)
+    with pytest.raises(ValueError, match="checkpoint format 99"):
+        load_checkpoint(path)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from aclnet.training.checkpoint import load_checkpoint
+from aclnet.training.log import read_log
+
+PROGRAM = Path(__file__).with_name("toy_training.py")
+RANKS = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def start(run_dir: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, *RANKS, str(PROGRAM), str(run_dir), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def run(run_dir: Path, *options: str) -> None:
+    process = start(run_dir, *options)
+    try:
+        _, errors = process.communicate(timeout=100)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run on one rank, made here, without a process of its own."""
+    folder = tmp_path_factory.mktemp("runs") / "one"
+    runpy.run_path(str(PROGRAM), run_name="toy")["main"]([str(folder), "--epochs", "3"])
+    return folder
+
+
+@pytest.mark.ddp
+@pytest.mark.parametrize("accumulate", ["1", "2"])
+def test_two_ranks_equal_one(tmp_path: Path, one: Path, accumulate: str) -> None:
+    two = tmp_path / "two"
+    run(two, "--epochs", "3", "--accumulate", accumulate)
+    first, second = (load_checkpoint(folder / "checkpoint.pt") for folder in (one, two))
+    for name, value in first["task"].items():
+        if name != "seen":  # each rank of this toy counts its own clips
+            torch.testing.assert_close(second["task"][name], value, rtol=1e-5, atol=1e-6)
+    logs = [read_log(folder / "log.jsonl") for folder in (one, two)]
+    assert len(logs[0]) == len(logs[1])
+    for lines in zip(*logs, strict=True):
+        names = lines[0].keys() - {"seconds"}
+        assert names == lines[1].keys() - {"seconds"}
+        for name in names - {"kind"}:
+            assert lines[1][name] == pytest.approx(lines[0][name], rel=1e-4)
+
+
+@pytest.mark.ddp
+def test_interrupted_ranks_stop_together_and_go_on(tmp_path: Path) -> None:
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    options = ("--epochs", "8", "--random")
+    run(whole, *options)
+    process = start(torn, *options, "--delay", "0.05")
+    deadline = time.monotonic() + 60
+    log = torn / "log.jsonl"
+    while time.monotonic() < deadline and not (log.exists() and len(read_log(log)) >= 4):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)  # torchrun passes it on to its workers
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert errors.count("interrupted: stopped at epoch ") == 2
+    run(torn, *options, "--resume")
+    first, second = (load_checkpoint(folder / "checkpoint.pt") for folder in (whole, torn))
+    for name, value in first["task"].items():
+        assert torch.equal(value, second["task"][name]), name

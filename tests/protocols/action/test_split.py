@@ -1,0 +1,279 @@
+"""Divisions as tables: what a row matches, what is refused, and the published counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from protocols.action.split import ActionSplit, load_split, parse_split, split_names
+from protocols.gait.gallery_probe import protocol_names
+
+HALVES = "identity,role\nodd,train\neven,test\n"
+
+
+def frame(**columns: object) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def ntu_names(people: int, setups: int) -> pd.DataFrame:
+    """One recording of every setup, camera and person, as the reader fills the columns."""
+    rows = [
+        (f"S{s:03d}C{c:03d}P{p:03d}R001A001", str(p), str(c), str(s))
+        for s in range(1, setups + 1)
+        for c in (1, 2, 3)
+        for p in range(1, people + 1)
+    ]
+    return pd.DataFrame(rows, columns=["sample", "identity", "camera", "condition"])
+
+
+def real(shared: Path, name: str) -> tuple[pd.DataFrame, dict[str, npt.NDArray[np.generic]]]:
+    """The index of a real data set as the reader fills it, and the arrays."""
+    with np.load(shared / "data" / f"{name}.npz", allow_pickle=False) as archive:
+        arrays = {key: archive[key] for key in archive.files if key != "joints"}
+    table = pd.DataFrame({"sample": arrays["sequence_name"]})
+    table["label"] = arrays["class_names"][arrays["label"]]
+    for column, key in (("identity", "subject"), ("view", "view"), ("take", "repetition")):
+        if key in arrays:
+            table[column] = arrays[key].astype(str)
+    return table, arrays
+
+
+def counts(split: ActionSplit, index: pd.DataFrame, fold: str | None = None) -> tuple[int, ...]:
+    found = split.divide(index, fold).counts
+    return tuple(found[k] for k in ("train", "validation", "test", "left_out", "unmatched"))
+
+
+def test_first_matching_row_wins_and_the_rest_is_counted() -> None:
+    split = parse_split("own", "label,identity,role\nsit,1,leave\nsit|rise,*,train\nrise,,test\n")
+    index = frame(label=["sit", "sit", "RISE", "wave"], identity=["01", "2", "2", "1"])
+    division = split.divide(index, needs=())
+    assert division.role.tolist() == ["leave", "train", "train", "leave"]
+    assert division.counts == {
+        "train": 2,
+        "validation": 0,
+        "test": 0,
+        "left_out": 1,
+        "unmatched": 1,
+    }
+    assert division.rows("train").tolist() == [1, 2]
+
+
+def test_odd_and_even_are_for_numbers_in_identity_and_condition() -> None:
+    index = frame(identity=["001", "2", "odd", "Ann", ""], label=["odd", "1", "odd", "3", "even"])
+    division = parse_split("own", HALVES).divide(index)
+    assert division.role.tolist() == ["train", "test", "train", "leave", "leave"]
+    by_label = parse_split("own", "label,role\nodd,train\neven,test\n").divide(index)
+    assert by_label.role.tolist() == ["train", "leave", "train", "leave", "test"]
+
+
+def test_split_matches_whole_words() -> None:
+    index = frame(split=["xsub_train xview_val", "xsub_train2", "xview_val  xsub_val", ""])
+    division = load_split("pku_xsub").divide(index)
+    assert division.role.tolist() == ["train", "leave", "test", "leave"]
+    assert load_split("pku_xview").divide(index, needs=("test",)).counts["test"] == 2
+
+
+def test_sample_keys_match_as_written() -> None:
+    index = frame(sample=["01", "1", "A"])
+    split = parse_split("own", "sample,role\n1,train\na,train\n*,test\n")
+    assert split.divide(index).role.tolist() == ["test", "train", "test"]
+
+
+def test_numbers_of_a_column_with_gaps_are_whole() -> None:
+    index = frame(identity=[1.0, 2.0, None])
+    assert parse_split("own", HALVES).divide(index).role.tolist() == ["train", "test", "leave"]
+
+
+def test_subsets_are_told_apart() -> None:
+    index = frame(
+        view=["1", "2", "3", "003", "3"],
+        label=["throw", "drop trash", "Drop Trash", "pick up with two hands", "throw"],
+    )
+    division = load_split("nwucla_xview").divide(index)
+    assert division.role.tolist() == ["train", "train", "test", "test", "test"]
+    assert division.subset.tolist() == ["", "", "copies", "copies", "others"]
+
+
+def test_val_is_tested_only_where_nothing_else_is() -> None:
+    store = load_split("store")
+    two = store.divide(frame(split=["train", "val", "other"]))
+    assert two.role.tolist() == ["train", "test", "leave"]
+    three = store.divide(frame(split=["train", "val", "test", "validation"]))
+    assert three.role.tolist() == ["train", "validation", "test", "validation"]
+
+
+def test_folds_are_asked_for_by_name() -> None:
+    index = frame(split=["0", "1", "2", "3", "4", "5"])
+    sbu = load_split("sbu")
+    assert sbu.by_fold
+    assert sbu.folds == ("0", "1", "2", "3", "4")
+    roles = sbu.divide(index, "3").role.tolist()
+    assert roles == ["train", "train", "train", "test", "train", "leave"]
+    with pytest.raises(ValueError, match="sbu is divided by fold: give one of 0, 1, 2, 3, 4"):
+        sbu.divide(index)
+    with pytest.raises(ValueError, match="sbu has no fold '7': give one of 0"):
+        sbu.divide(index, "7")
+    with pytest.raises(ValueError, match="own has no folds: leave out fold '1'"):
+        parse_split("own", HALVES).divide(index, "1")
+    free = parse_split("own", "split,role\n{fold},test\n*,train\n")
+    assert free.divide(index, "5").rows("test").tolist() == [5]
+
+
+def test_data_that_do_not_fit_are_told_in_one_sentence() -> None:
+    index = frame(view=["1", "2"], label=["sit", "wave"])
+    with pytest.raises(
+        ValueError, match=r"ntu60_xview finds no train sample among 2: .* camera"
+    ) as e:
+        load_split("ntu60_xview").divide(index)
+    assert "camera (empty)" in str(e.value)
+    assert "choose the split" in str(e.value)
+    with pytest.raises(ValueError, match=r"sbu \(fold 1\) finds no test sample among 1"):
+        load_split("sbu").divide(frame(split=["0"]), "1")
+    assert load_split("nwucla_xview").divide(index, needs=("train",)).counts["train"] == 2
+
+
+def test_unknown_names_get_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"no split 'ntu60-xsub'.*did you mean 'ntu60_xsub'"):
+        load_split("ntu60-xsub")
+    with pytest.raises(ValueError, match="there are finegym, jhmdb"):
+        load_split("zzzz")
+    with pytest.raises(ValueError, match=r"no split file gone\.csv"):
+        load_split("gone.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("identity,roll\n1,train\n", "column 'roll' is none of identity"),
+        ("identity\n1\n", "'role' is missing; the header is 'identity'"),
+        ("role,role\ntrain,test\n", "'role' comes twice"),
+        ("identity,role\n1,training\n", "row 1: role 'training' is none of train"),
+        ("identity,role\n1,train\n2\n", "row 2 has 1 cells, the header 2"),
+        ("identity,role\n", "the table has no row"),
+        ("", "'role' is missing"),
+        ("# folds: 1\n", "'role' is missing"),
+    ],
+)
+def test_a_bad_table_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_split(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(f"# source: me\n# folds: a b\n\n{HALVES}", encoding="utf-8-sig")
+    split = load_split(path)
+    assert (split.name, split.source, split.folds) == ("mine", "me", ("a", "b"))
+    assert split.columns == ("identity",)
+
+
+def test_shipped_tables_are_read_and_apart_from_the_gait_protocols() -> None:
+    assert split_names() == [
+        *("finegym", "jhmdb", "k400", "msr_action3d", "msr_as1", "msr_as2", "msr_as3"),
+        *("ntu120_xset", "ntu120_xsub", "ntu60_xsub", "ntu60_xview", "nwucla_xsub"),
+        *("nwucla_xview", "pku_xsub", "pku_xview", "sbu", "store", "utkinect_xsub"),
+    ]
+    for name in split_names():
+        split = load_split(name)
+        assert split.source, name
+        assert {rule.role for rule in split.rules} >= {"train"}, name
+        assert split.by_fold == bool(split.folds), name
+    assert not set(split_names()) & set(protocol_names())
+
+
+def test_ntu60_divides_every_person_and_camera_once() -> None:
+    names = ntu_names(people=40, setups=17)
+    by_person = load_split("ntu60_xsub").divide(names)
+    people = {r: set(names["identity"][by_person.role == r].astype(int)) for r in ("train", "test")}
+    # The list of Shahroudy et al. (CVPR 2016), Section 3.2.
+    official = {1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38}
+    assert people == {"train": official, "test": set(range(1, 41)) - official}
+    assert by_person.counts["train"] == by_person.counts["test"] == 17 * 3 * 20
+    by_camera = load_split("ntu60_xview").divide(names)
+    cameras = {r: set(names["camera"][by_camera.role == r]) for r in ("train", "test")}
+    assert cameras == {"train": {"2", "3"}, "test": {"1"}}
+    assert by_camera.counts["unmatched"] == by_camera.counts["left_out"] == 0
+
+
+def test_ntu60_leaves_the_setups_of_ntu120_out() -> None:
+    names = ntu_names(people=40, setups=32)
+    for name in ("ntu60_xsub", "ntu60_xview"):
+        division = load_split(name).divide(names)
+        late = names["condition"].astype(int) > 17
+        np.testing.assert_array_equal(division.role == "leave", late)
+        assert division.counts["left_out"] == late.sum()
+
+
+def test_ntu120_divides_every_person_and_setup_once() -> None:
+    names = ntu_names(people=106, setups=32)
+    division = load_split("ntu120_xsub").divide(names)
+    people = [set(names["identity"][division.role == role]) for role in ("train", "test")]
+    assert [len(group) for group in people] == [53, 53]
+    assert not people[0] & people[1]
+    assert {"1", "38", "45", "103"} <= people[0]
+    assert {"3", "41", "44", "106"} <= people[1]
+    division = load_split("ntu120_xset").divide(names)
+    setups = names["condition"].astype(int)
+    np.testing.assert_array_equal(division.role == "train", setups % 2 == 0)
+    np.testing.assert_array_equal(division.role == "test", setups % 2 == 1)
+
+
+def test_nwucla_has_the_published_counts_and_the_known_copies(shared: Path) -> None:
+    index, arrays = real(shared, "nwucla")
+    division = load_split("nwucla_xview").divide(index)
+    assert counts(load_split("nwucla_xview"), index) == (1020, 0, 464, 0, 0)
+    copies = arrays["duplicate_of"] >= 0
+    np.testing.assert_array_equal(division.subset == "copies", copies)
+    assert Counter(division.subset.tolist()) == {"": 1020, "copies": 95, "others": 369}
+    np.testing.assert_array_equal(division.role == "train", arrays["split_xview"] == 1)
+    by_person = load_split("nwucla_xsub").divide(index)
+    np.testing.assert_array_equal(by_person.role == "train", arrays["split_xsub"] == 1)
+    # Copies are of one person, so that no copy of a training clip is tested across persons.
+    originals = arrays["duplicate_of"][copies].astype(np.int64)
+    assert set(by_person.role[copies]) == {"train", "test"}
+    np.testing.assert_array_equal(by_person.role[copies], by_person.role[originals])
+
+
+def test_msr_action3d_has_the_published_557(shared: Path) -> None:
+    index, arrays = real(shared, "msraction3d")
+    assert counts(load_split("msr_action3d"), index) == (284, 0, 273, 10, 0)
+    division = load_split("msr_action3d").divide(index)
+    np.testing.assert_array_equal(division.role != "leave", arrays["used_in_cvpr12"])
+    expected = {"AS1": (114, 105), "AS2": (116, 112), "AS3": (111, 111)}
+    for key, (train, test) in expected.items():
+        part = load_split(f"msr_{key.lower()}").divide(index)
+        assert (part.counts["train"], part.counts["test"]) == (train, test)
+        used = part.role != "leave"
+        names = set(arrays["class_names"][arrays[key].astype(np.int64)].tolist())
+        assert set(index["label"][used]) == names
+        np.testing.assert_array_equal(part.role[used], division.role[used])
+
+
+def test_small_real_sets_are_divided_as_their_files_say(shared: Path) -> None:
+    index, arrays = real(shared, "utkinect")
+    division = load_split("utkinect_xsub").divide(index)
+    np.testing.assert_array_equal(division.role == "train", arrays["split_xsub"] == 1)
+    assert counts(load_split("utkinect_xsub"), index) == (100, 0, 99, 0, 0)
+    index, arrays = real(shared, "sbu")
+    index["split"] = arrays["fold"].astype(str)
+    sizes = [load_split("sbu").divide(index, fold).counts["test"] for fold in "01234"]
+    assert sizes == [55, 52, 56, 54, 65]
+    index, arrays = real(shared, "jhmdb")
+    words = {1: "train", 2: "test"}
+    index["split"] = [
+        " ".join(f"{i}_{words[int(value)]}" for i, value in enumerate(row, start=1))
+        for row in zip(*(arrays[f"split{i}"] for i in (1, 2, 3)), strict=True)
+    ]
+    assert [counts(load_split("jhmdb"), index, fold) for fold in "123"] == [
+        (433, 0, 176, 0, 0),
+        (433, 0, 176, 0, 0),
+        (434, 0, 175, 0, 0),
+    ]

@@ -1,0 +1,205 @@
+"""Protocols as tables: the built-in ones, a user's own, and who becomes gallery and probe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from protocols.embeddings import Embeddings
+from protocols.gait.assignment import Assignment, assign
+from protocols.gait.gallery_probe import GalleryProbe, load_protocol, protocol_names
+from protocols.gait.identities import load_identity_split
+from protocols.names import canonical, natural_order
+
+
+def samples(subject: list[Any], take: list[Any], condition: list[str] | None = None) -> Embeddings:
+    given = np.array(condition) if condition else np.full(len(subject), "")
+    return Embeddings(
+        np.ones((len(subject), 1), dtype=np.float32), np.array(subject), given, np.array(take)
+    )
+
+
+def names(data: Embeddings, rows: npt.NDArray[np.int64]) -> list[str]:
+    return [str(name) for name in data.sample[rows]]
+
+
+def test_the_built_in_protocols_load() -> None:
+    assert protocol_names() == [
+        "casia_b",
+        "casia_b_cross_view_gallery",
+        "casia_b_pooled",
+        "kgbd_walks",
+        "ucalgary_gait",
+    ]
+    for name in protocol_names():
+        assert load_protocol(name).name == name
+
+
+def test_casia_b_is_the_published_table() -> None:
+    rules = load_protocol("casia_b").rules
+    gallery = {(r.condition, r.take) for r in rules if r.role == "gallery"}
+    probe = {(r.condition, r.take) for r in rules if r.role == "probe"}
+    assert gallery == {("nm", str(t)) for t in range(1, 5)}
+    assert probe == {("nm", "5"), ("nm", "6")} | {(c, t) for c in ("bg", "cl") for t in ("1", "2")}
+
+
+def test_casia_b_people() -> None:
+    split = load_identity_split("casia_b")
+    numbers = [[int(s) for s in part] for part in (split.train, split.validation, split.test)]
+    assert numbers == [list(range(1, 75)), list(range(60, 75)), list(range(75, 125))]
+    assert [int(s) for s in split.fit] == list(range(1, 60))
+
+
+@pytest.mark.parametrize("spelling", ["nm", "NM", "0"])
+def test_names_are_matched_whatever_their_spelling(spelling: str) -> None:
+    data = samples(["1", "1", "2"], ["01", "5", "006"], [spelling] * 3)
+    roles = assign(load_protocol("casia_b"), data)
+    assert (roles.gallery.tolist(), roles.probe.tolist()) == ([0], [1, 2])
+    assert [roles.conditions[i] for i in roles.condition] == ["nm", "nm"]
+
+
+def test_conditions_keep_the_order_of_the_table() -> None:
+    data = samples([1] * 4, [1, 1, 1, 5], ["cl", "bg", "nm", "nm"])
+    roles = assign(load_protocol("casia_b"), data)
+    assert roles.conditions == ("nm", "bg", "cl")
+    assert roles.condition.tolist() == [2, 1, 0]
+
+
+def test_first_takes_are_counted_by_size_for_each_person() -> None:
+    data = samples(["a", "a", "a", "b", "b", "b"], [10, 9, 2, 7, 6, 7])
+    roles = assign(load_protocol("kgbd_walks"), data)
+    assert names(data, roles.gallery) == ["a-9", "a-2", "b-7", "b-6", "b-7"]
+    assert names(data, roles.probe) == ["a-10"]
+    assert roles.conditions == ("all",)
+    one = assign(load_protocol("kgbd_walks").with_gallery_takes("first 1"), data)
+    assert names(data, one.gallery) == ["a-2", "b-6"]
+
+
+def test_random_takes_are_as_many_and_differ_by_seed() -> None:
+    data = samples(np.repeat(np.arange(30), 5).tolist(), list(range(1, 6)) * 30)
+    protocol = load_protocol("kgbd_walks").with_gallery_takes("random 2")
+
+    def draw(seed: int) -> Assignment:
+        return assign(protocol, data, np.random.default_rng(seed))
+
+    first, again, other = draw(1), draw(1), draw(2)
+    assert np.bincount(data.subject[first.gallery].astype(int)).tolist() == [2] * 30
+    assert first.gallery.tolist() == again.gallery.tolist() != other.gallery.tolist()
+    assert len(set(data.take[first.gallery])) == 5
+    assert sorted([*first.gallery, *first.probe]) == list(range(150))
+
+
+@pytest.mark.parametrize(("takes", "enrolled"), [("random 2", 2), ("first 3", 3), ("first 5", 4)])
+def test_other_gallery_takes_leave_the_named_probes_alone(takes: str, enrolled: int) -> None:
+    conditions = ["nm"] * 6 + ["bg"] * 2 + ["cl"] * 2
+    data = samples(
+        np.repeat(np.arange(30), 10).tolist(), [*range(1, 7), 1, 2, 1, 2] * 30, conditions * 30
+    )
+    protocol = load_protocol("casia_b")
+    roles = assign(protocol.with_gallery_takes(takes), data, np.random.default_rng(0))
+    assert np.bincount(data.subject[roles.gallery].astype(int)).tolist() == [enrolled] * 30
+    assert set(data.take[roles.gallery]) <= set("1234")
+    assert roles.probe.tolist() == assign(protocol, data).probe.tolist()
+    again = protocol.with_gallery_takes("first 1").with_gallery_takes(takes)
+    assert again == protocol.with_gallery_takes(takes)
+
+
+def test_a_take_of_a_named_probe_is_never_drawn_under_a_wildcard() -> None:
+    rules = [("*", "first 1", "gallery"), ("*", "2", "probe")]
+    protocol = GalleryProbe.model_validate(
+        {
+            "name": "mine",
+            "rules": [dict(zip(("condition", "take", "role"), r, strict=True)) for r in rules],
+        }
+    )
+    roles = assign(protocol.with_gallery_takes("first 2"), samples([1] * 3, [1, 2, 3]))
+    assert (roles.gallery.tolist(), roles.probe.tolist()) == ([0, 2], [1])
+
+
+def test_wildcard_conditions_are_groups_of_their_own() -> None:
+    protocol = GalleryProbe.model_validate(
+        {
+            "name": "mine",
+            "rules": [
+                {"condition": "day", "take": "1", "role": "gallery"},
+                {"condition": "*", "take": "*", "role": "probe"},
+            ],
+        }
+    )
+    data = samples([1, 1, 1, 1], [1, 2, 1, 1], ["day", "day", "Night", "dusk"])
+    roles = assign(protocol, data)
+    assert roles.conditions == ("day", "dusk", "night")
+    assert roles.condition.tolist() == [0, 2, 1]
+
+
+def test_a_user_writes_a_csv_or_a_yaml(tmp_path: Path) -> None:
+    table = tmp_path / "street.csv"
+    table.write_text("condition,take,role\n*,1,gallery\n*,*,probe\n")
+    settings = tmp_path / "pooled.yaml"
+    settings.write_text("table: street.csv\nviews: pooled\nunmated: skip\n")
+    inline = tmp_path / "inline.yml"
+    inline.write_text("name: x\nrules:\n- {condition: a, take: 1, role: gallery}\n")
+    assert load_protocol(table).rules == load_protocol(settings).rules
+    assert (load_protocol(settings).views, load_protocol(settings).unmated) == ("pooled", "skip")
+    assert load_protocol(str(inline)).rules[0].take == "1"
+    people = tmp_path / "people.csv"
+    people.write_text("subject,split\nann,train\nbob,test\n")
+    assert load_identity_split(people).test == ("bob",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "condition,take,role\nnm,1,galery\n", r"rules\.0\.role"),
+        ("a.csv", "condition,take\nnm,1\n", r"rules\.0\.role"),
+        ("a.csv", "condition,take,role\nnm,last 2,gallery\n", "'last 2' is none of"),
+        ("a.yaml", "rules: []\nview: single\n", "view: Extra inputs"),
+        ("a.yaml", "- 1\n", "a protocol is a mapping"),
+        ("a.yaml", "table: gone.csv\n", "gone.csv"),
+        ("a.yaml", "rules: [\n", "a.yaml"),
+    ],
+)
+def test_a_bad_protocol_file_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_protocol(path)
+    assert str(path) in str(caught.value)
+
+
+def test_what_is_not_there_is_said() -> None:
+    with pytest.raises(ValueError, match="one of casia_b, casia_b_cross_view_gallery"):
+        load_protocol("casia-b")
+    with pytest.raises(ValueError, match=r"no protocol file nowhere\.csv"):
+        load_protocol("nowhere.csv")
+
+
+def test_a_bad_identity_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("subject,split\nann,training\n")
+    with pytest.raises(ValueError, match=r"people\.csv needs the columns subject and split"):
+        load_identity_split(path)
+
+
+def test_data_that_do_not_fit_the_protocol_are_told_apart() -> None:
+    data = samples([1, 2], [1, 2], ["walk", "run"])
+    with pytest.raises(ValueError, match=r"finds no gallery among 2 samples.*'run', 'walk'"):
+        assign(load_protocol("casia_b"), data)
+    with pytest.raises(ValueError, match="finds no probe among 1 samples"):
+        assign(load_protocol("casia_b"), samples([1], [1], ["nm"]))
+
+
+def test_missing_recordings_are_those_the_table_names() -> None:
+    data = samples([1, 1, 2], [1, 2, 1], ["N", "N", "N"])
+    assert assign(load_protocol("ucalgary_gait"), data).missing == 1
+    assert assign(load_protocol("kgbd_walks").with_gallery_takes("first 1"), data).missing == 0
+
+
+def test_names_in_one_form() -> None:
+    assert canonical(np.array(["007", "7", "Left ", "0"])).tolist() == ["7", "7", "left", "0"]
+    assert canonical([]).tolist() == []
+    assert natural_order(["180", "36", "", "x"]) == ["36", "180", "", "x"]

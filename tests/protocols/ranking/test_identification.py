@@ -1,0 +1,176 @@
+"""Rank-k, CMC, AP, mAP, mINP against scikit-learn, a slow oracle and the re-ID golden files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
+
+from protocols.ranking.distances import Metric
+from protocols.ranking.exclusion import ExclusionRule, same_identity_and_group
+from protocols.ranking.identification import Identification, identify
+
+
+def slow_identification(
+    probe: npt.NDArray[Any],
+    gallery: npt.NDArray[Any],
+    own: list[int],
+    enrolled: list[int],
+    hidden: npt.NDArray[np.bool_],
+) -> list[tuple[int, int, float, float]]:
+    """One probe at a time, integer embeddings: (first mate, mates, AP, INP)."""
+    outcome = []
+    for index, p in enumerate(probe.tolist()):
+        seen = [row for row in range(len(gallery)) if not hidden[index, row]]
+        distance = {
+            row: sum((a - b) ** 2 for a, b in zip(p, gallery[row].tolist(), strict=True))
+            for row in seen
+        }
+        seen.sort(key=lambda row: (distance[row], row))
+        places = [i + 1 for i, row in enumerate(seen) if enrolled[row] == own[index]]
+        if not places:
+            outcome.append((0, 0, float("nan"), float("nan")))
+            continue
+        precision = [(i + 1) / place for i, place in enumerate(places)]
+        outcome.append(
+            (places[0], len(places), sum(precision) / len(places), len(places) / places[-1])
+        )
+    return outcome
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 40), people=st.integers(1, 6), hide=...)
+def test_everything_equals_the_slow_oracle(seed: int, rows: int, people: int, hide: bool) -> None:
+    generator = np.random.default_rng(seed)
+    probe, gallery = generator.integers(-2, 3, (6, 2)), generator.integers(-2, 3, (rows, 2))
+    own, enrolled = generator.integers(0, people, 6), generator.integers(0, people, rows)
+    views = generator.integers(0, 3, 6), generator.integers(0, 3, rows)
+    hidden = np.zeros((6, rows), dtype=np.bool_)
+    rule: ExclusionRule | None = None
+    if hide:
+        rule = same_identity_and_group(own, enrolled, *views)
+        hidden = (own[:, None] == enrolled) & (views[0][:, None] == views[1])
+    found = identify(
+        probe,
+        gallery,
+        own,
+        enrolled,
+        exclude=rule,
+        depth=7,
+        metric="euclidean",
+        block_bytes=64 * rows * 2,
+    )
+    expected = slow_identification(probe, gallery, own.tolist(), enrolled.tolist(), hidden)
+    assert found.average_precision is not None
+    assert found.inverse_penalty is not None
+    assert found.first_mate.tolist() == [e[0] if e[0] <= 7 else 0 for e in expected]
+    assert found.mates.tolist() == [e[1] for e in expected]
+    assert found.candidates.tolist() == (~hidden).sum(axis=1).tolist()
+    np.testing.assert_allclose(found.average_precision, [e[2] for e in expected], rtol=1e-14)
+    np.testing.assert_allclose(found.inverse_penalty, [e[3] for e in expected], rtol=1e-14)
+    assert found.unmated == sum(e[1] == 0 for e in expected)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_average_precision_is_that_of_scikit_learn(metric: Metric) -> None:
+    generator = np.random.default_rng(7)
+    centres = generator.standard_normal((12, 8))
+    own, enrolled = generator.integers(0, 12, 50), generator.integers(0, 12, 90)
+    probe = centres[own] + generator.standard_normal((50, 8))
+    gallery = centres[enrolled] + generator.standard_normal((90, 8))
+    found = identify(probe, gallery, own, enrolled, metric=metric)
+    left, right = probe, gallery
+    if metric == "cosine":
+        left = probe / np.linalg.norm(probe, axis=1, keepdims=True)
+        right = gallery / np.linalg.norm(gallery, axis=1, keepdims=True)
+    score = -np.linalg.norm(left[:, None] - right[None], axis=2)
+    expected = [average_precision_score(enrolled == own[i], score[i]) for i in range(50)]
+    assert found.average_precision is not None
+    np.testing.assert_allclose(found.average_precision, expected, rtol=1e-12)
+    assert found.mean_average_precision() == pytest.approx(float(np.mean(expected)))
+
+
+def two_probes() -> Identification:
+    """Probe 1 finds its mates at ranks 2 and 3 of three; probe 2 is not enrolled."""
+    return identify(
+        np.array([[0.0], [9.0]]), np.array([[0.0], [1.0], [2.0]]), [1, 5], [2, 1, 1],
+        depth=3, metric="euclidean",
+    )  # fmt: skip
+
+
+def test_unmated_probes_follow_the_named_policy() -> None:
+    found = two_probes()
+    assert found.unmated == 1
+    np.testing.assert_array_equal(found.cmc("wrong"), [0.0, 0.5, 0.5])
+    np.testing.assert_array_equal(found.cmc("skip"), [0.0, 1.0, 1.0])
+    precision = (1 / 2 + 2 / 3) / 2
+    assert found.mean_average_precision("skip") == pytest.approx(precision)
+    assert found.mean_average_precision("wrong") == pytest.approx(precision / 2)
+    assert found.mean_inverse_penalty("skip") == pytest.approx(2 / 3)
+    assert found.mean_inverse_penalty("wrong") == pytest.approx(1 / 3)
+    assert found.chance() == pytest.approx((2 / 3 + 0) / 2)
+    with pytest.raises(ValueError, match="wrong or skip"):
+        found.rank(1, "error")  # type: ignore[arg-type]
+
+
+def test_all_probes_skipped_is_no_number() -> None:
+    found = identify([[1.0]], [[1.0]], ["a"], ["b"], depth=1)
+    assert np.isnan(found.rank(1, "skip"))
+    assert found.rank(1, "wrong") == 0.0
+
+
+def test_precision_is_only_there_if_asked_for() -> None:
+    found = identify([[1.0]], [[1.0]], ["a"], ["a"], depth=1, precision=False)
+    assert found.rank(1) == 1.0
+    with pytest.raises(ValueError, match="precision=True"):
+        found.mean_average_precision()
+    with pytest.raises(ValueError, match="ranks 1 to 1"):
+        found.rank(2)
+
+
+def test_lengths_must_agree() -> None:
+    with pytest.raises(ValueError, match="2 probe and 1 gallery identities were given for 1 probe"):
+        identify([[1.0]], [[1.0]], [1, 2], [1])
+
+
+@pytest.mark.parametrize("metric", ["cos", "sqeuc"])
+@pytest.mark.parametrize("case", ["cross_condition", "same_condition"])
+def test_camera_rule_of_person_reidentification(shared: Path, case: str, metric: str) -> None:
+    with np.load(shared / "golden" / "reid" / f"{case}.npz") as golden:
+        data = {key: golden[key] for key in golden.files if not key.endswith("_raises")}
+    rule = same_identity_and_group(
+        data["probe_id"], data["gallery_id"], data["probe_cam"], data["gallery_cam"]
+    )
+    found = identify(
+        data["probe_feat"],
+        data["gallery_feat"],
+        data["probe_id"],
+        data["gallery_id"],
+        exclude=rule,
+        depth=50,
+        metric="cosine" if metric == "cos" else "euclidean",
+    )
+    assert found.average_precision is not None
+    assert found.inverse_penalty is not None
+    mated = found.mates > 0
+    prefix = f"market_{metric}_"
+    np.testing.assert_allclose(found.cmc("skip"), data[prefix + "cmc"], atol=1e-6)
+    np.testing.assert_allclose(found.average_precision[mated], data[prefix + "AP"], atol=1e-6)
+    np.testing.assert_allclose(found.inverse_penalty[mated], data[prefix + "INP"], atol=1e-6)
+    summary = [
+        *(found.rank(k, "skip") for k in (1, 5, 10)),
+        found.mean_average_precision("skip"),
+        found.mean_inverse_penalty("skip"),
+    ]
+    np.testing.assert_allclose(summary, data[prefix + "summary"], atol=1e-6)
+
+
+def test_depth_deeper_than_the_gallery_is_allowed() -> None:
+    found = identify([[1.0]], [[2.0]], [1], [1], depth=20)
+    assert found.cmc().tolist() == [1.0] * 20

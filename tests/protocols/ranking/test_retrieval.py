@@ -1,0 +1,264 @@
+"""Exact search: the order, the ties, the fallbacks, the errors."""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+
+from protocols.ranking import retrieval
+from protocols.ranking.distances import Metric, as_pair, distance_blocks, some_squared
+from protocols.ranking.retrieval import Device, Neighbours, choose_backend, search
+
+faiss = pytest.importorskip("faiss")
+
+
+def slow_ranking(probe: npt.NDArray[Any], gallery: npt.NDArray[Any], k: int) -> list[list[int]]:
+    """Plain Python, exact fractions, Euclidean; ties by the lowest row."""
+    rows = []
+    for p in probe.tolist():
+        distances = [
+            sum((Fraction(a) - Fraction(b)) ** 2 for a, b in zip(p, g, strict=True))
+            for g in gallery.tolist()
+        ]
+        rows.append(sorted(range(len(distances)), key=lambda row: (distances[row], row))[:k])
+    return rows
+
+
+@pytest.fixture
+def no_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without FAISS."""
+    monkeypatch.setitem(sys.modules, "faiss", None)
+
+
+@pytest.fixture
+def gpu_faiss(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """FAISS as its GPU build looks, computing on the CPU; lists the k of each search."""
+    asked: list[int] = []
+
+    class Flat:
+        def __init__(self, index: Any) -> None:
+            self._index = index
+
+        def add(self, rows: npt.NDArray[np.float32]) -> None:
+            self._index.add(rows)
+
+        def search(self, queries: npt.NDArray[np.float32], k: int) -> Any:
+            asked.append(k)
+            if k > 2048:
+                raise RuntimeError("GPU indices support k <= 2048")
+            return self._index.search(queries, k)
+
+    module = types.ModuleType("faiss")
+    parts = {
+        "IndexFlatL2": faiss.IndexFlatL2,
+        "IndexFlatIP": faiss.IndexFlatIP,
+        "METRIC_L2": faiss.METRIC_L2,
+        "METRIC_INNER_PRODUCT": faiss.METRIC_INNER_PRODUCT,
+        "knn": faiss.knn,
+        "StandardGpuResources": object,
+        "get_num_gpus": lambda: 1,
+        "GpuIndexFlatL2": lambda resources, dims: Flat(faiss.IndexFlatL2(dims)),
+        "GpuIndexFlatIP": lambda resources, dims: Flat(faiss.IndexFlatIP(dims)),
+    }
+    for name, part in parts.items():
+        setattr(module, name, part)
+    monkeypatch.setitem(sys.modules, "faiss", module)
+    retrieval._gpu_resources.cache_clear()
+    yield asked
+    retrieval._gpu_resources.cache_clear()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 60), dims=st.integers(1, 4))
+def test_integers_with_many_ties_are_ranked_exactly(seed: int, rows: int, dims: int) -> None:
+    generator = np.random.default_rng(seed)
+    probe = generator.integers(-2, 3, (5, dims))
+    gallery = generator.integers(-2, 3, (rows, dims))
+    k = int(generator.integers(1, rows + 1))
+    found = search(probe, gallery, k, metric="euclidean")
+    assert found.rows.tolist() == slow_ranking(probe, gallery, k)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_float32_sums_that_mislead_faiss_are_corrected(metric: Metric) -> None:
+    generator = np.random.default_rng(0)
+    # A common offset a million times the differences: float32 inner products see noise only.
+    # 2001 x 64 query values are enough for FAISS to leave its slower, exact loop for a product.
+    base = 1000.0 * generator.standard_normal(64)
+    gallery = (base + 1e-2 * generator.standard_normal((400, 64))).astype(np.float32)
+    probe = (base + 1e-2 * generator.standard_normal((2001, 64))).astype(np.float32)
+    naive = faiss.IndexFlatL2(64)
+    naive.add(gallery)
+    left, right = probe.astype(np.float64), gallery.astype(np.float64)
+    if metric == "cosine":
+        left /= np.linalg.norm(left, axis=1, keepdims=True)
+        right /= np.linalg.norm(right, axis=1, keepdims=True)
+    plain = cdist(left, right, "sqeuclidean")
+    expected = np.argsort(plain, axis=1, kind="stable")[:, :5]
+    assert (naive.search(probe, 5)[1] != expected).any()
+    found = search(probe, gallery, 5, metric=metric)
+    if metric == "euclidean":
+        np.testing.assert_array_equal(found.rows, expected)
+    # Under cosine all vectors lie within 1e-5 of each other, where the tie grid can be seen.
+    nearest = np.take_along_axis(plain, found.rows, axis=1)
+    np.testing.assert_allclose(nearest, np.sort(plain, axis=1)[:, :5], atol=8e-12)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("kind", ["integers", "normal"])
+def test_every_way_to_search_gives_the_same_answer(
+    metric: Metric, kind: str, gpu_faiss: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(3)
+    probe, gallery = generator.standard_normal((40, 6)), generator.standard_normal((300, 6))
+    if kind == "integers":
+        probe, gallery = np.rint(2 * probe), np.rint(2 * gallery)
+        probe[:, 0], gallery[:, 0] = 1.0, 1.0
+    answers: list[Neighbours] = [
+        search(probe, gallery, 12, metric=metric, device="gpu"),
+        search(probe, gallery, 12, metric=metric, device="cpu"),
+        search(probe, gallery, 12, metric=metric, device="cpu", block_bytes=1),
+    ]
+    assert len(gpu_faiss) == 1
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.warns(UserWarning, match="FAISS is not installed"):
+        answers.append(search(probe, gallery, 12, metric=metric))
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answer.rows, answers[0].rows)
+        np.testing.assert_array_equal(answer.distances, answers[0].distances)
+
+
+def test_both_distance_functions_agree() -> None:
+    generator = np.random.default_rng(1)
+    probe, gallery = as_pair(
+        generator.standard_normal((7, 16)), generator.standard_normal((50, 16)), "cosine"
+    )
+    blocks = list(distance_blocks(probe, gallery, block_bytes=64 * 50 * 3))
+    assert [block.stop - block.start for block, _ in blocks] == [3, 3, 1]
+    rows = np.tile(np.arange(50), (7, 1))
+    np.testing.assert_array_equal(
+        np.concatenate([matrix for _, matrix in blocks]), some_squared(probe, gallery, rows)
+    )
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_distances_are_those_of_the_metric(metric: Metric) -> None:
+    generator = np.random.default_rng(2)
+    probe, gallery = generator.standard_normal((4, 8)), generator.standard_normal((30, 8))
+    found = search(probe, gallery, 30, metric=metric)
+    left, right = probe.astype(np.float32).astype(float), gallery.astype(np.float32).astype(float)
+    if metric == "cosine":
+        norms = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)
+        expected = 1.0 - left @ right.T / norms
+    else:
+        expected = np.linalg.norm(left[:, None] - right, axis=2)
+    np.testing.assert_allclose(
+        found.distances, np.take_along_axis(expected, found.rows, axis=1), atol=1e-10
+    )
+    assert (np.diff(found.distances, axis=1) >= 0).all()
+
+
+def test_rows_of_one_direction_tie_under_cosine() -> None:
+    direction = np.array([0.3, -1.7, 0.11])
+    gallery = np.stack([np.array([0.0, 1.0, 0.0]), 7.1 * direction, 0.013 * direction, direction])
+    np.testing.assert_array_equal(search(3.3 * direction[None], gallery, 3).rows, [[1, 2, 3]])
+
+
+def test_k_is_cut_to_the_gallery() -> None:
+    assert search(np.eye(2), np.eye(2), 10).rows.shape == (2, 2)
+
+
+def test_gpu_limit_is_respected(gpu_faiss: list[int]) -> None:
+    generator = np.random.default_rng(4)
+    probe, gallery = generator.standard_normal((2, 3)), generator.standard_normal((2500, 3))
+    expected = slow_ranking(
+        probe.astype(np.float32), gallery.astype(np.float32), 1500
+    )  # fetches more than 2048 unless it is held back
+    assert search(probe, gallery, 1500, metric="euclidean").rows.tolist() == expected
+    assert gpu_faiss == [2048]
+    assert choose_backend("auto", 2048) == "faiss-gpu"
+    assert choose_backend("auto", 2049) == "faiss-cpu"
+    assert choose_backend("cpu") == "faiss-cpu"
+    with pytest.raises(ValueError, match="at most 2048 neighbours on a GPU and 2049"):
+        choose_backend("gpu", 2049)
+
+
+def test_backends_on_this_machine() -> None:
+    has_gpu = hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+    assert choose_backend("auto") == ("faiss-gpu" if has_gpu else "faiss-cpu")
+    if not has_gpu:
+        with pytest.raises(ValueError, match="FAISS sees no GPU here"):
+            choose_backend("gpu")
+
+
+@pytest.mark.gpu
+def test_gpu_equals_cpu() -> None:
+    if choose_backend() != "faiss-gpu":
+        pytest.skip("FAISS sees no GPU here")
+    generator = np.random.default_rng(5)
+    probe, gallery = generator.standard_normal((300, 64)), generator.standard_normal((9000, 64))
+    metrics: tuple[Metric, ...] = ("euclidean", "cosine")
+    for metric in metrics:
+        on_gpu = search(probe, gallery, 20, metric=metric, device="gpu")
+        on_cpu = search(probe, gallery, 20, metric=metric, device="cpu")
+        np.testing.assert_array_equal(on_gpu.rows, on_cpu.rows)
+
+
+def test_without_faiss_one_sentence_says_so(no_faiss: None) -> None:
+    assert choose_backend() == "numpy"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rows = search([[1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]], 1).rows
+    assert rows.tolist() == [[1]]
+    assert [str(item.message).count(". ") for item in caught] == [0]
+
+
+def test_an_emptied_faiss_folder_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", types.ModuleType("faiss"))
+    assert choose_backend() == "numpy"
+
+
+@pytest.mark.parametrize(
+    ("probe", "gallery", "k", "metric", "device", "message"),
+    [
+        ([[np.nan, 1]], [[1, 1]], 1, "cosine", "auto", "probe embedding in row 0 is not finite"),
+        ([[1, 1]], [[1, 1], [1, np.inf]], 1, "cosine", "auto", "gallery embedding in row 1"),
+        ([[1, 1e300]], [[1, 1]], 1, "euclidean", "auto", "probe embedding in row 0"),
+        ([[1, 1]], [[1, 1, 1]], 1, "cosine", "auto", "have 2 dimensions and gallery embeddings 3"),
+        ([[1, 1]], np.empty((0, 2)), 1, "cosine", "auto", "The gallery is empty"),
+        ([[0, 0]], [[1, 1]], 1, "cosine", "auto", "all zeros"),
+        ([1, 1], [[1, 1]], 1, "cosine", "auto", r"shape \(N, D\)"),
+        ([["a"]], [[1]], 1, "cosine", "auto", "numeric array"),
+        ([[1]], [[1]], 0, "cosine", "auto", "k must be at least 1"),
+        ([[1]], [[1]], 1, "manhattan", "auto", "euclidean, cosine"),
+        ([[1]], [[1]], 1, "cosine", "tpu", "auto, cpu or gpu"),
+    ],
+)
+def test_errors_say_what_is_wrong(
+    probe: Any, gallery: Any, k: int, metric: Metric, device: Device, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        search(probe, gallery, k, metric=metric, device=device)
+    assert str(caught.value).endswith(".")
+    assert ". " not in str(caught.value)
+
+
+def test_zeros_are_a_point_like_any_other_under_euclidean() -> None:
+    assert search([[0, 0]], [[3, 4], [0, 1]], 2, metric="euclidean").rows.tolist() == [[1, 0]]
+
+
+def test_values_beyond_float32_sums_are_still_ranked() -> None:
+    gallery = np.array([[3e30, 0.0], [1e30, 0.0], [2e30, 1e30]])
+    found = search([[0.9e30, 0.0]], gallery, 2, metric="euclidean")
+    assert found.rows.tolist() == [[1, 2]]

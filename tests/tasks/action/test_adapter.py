@@ -1,0 +1,260 @@
+"""Action recognition from file to record, on small data written here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aclnet.clips.input import ClipInput, ClipSettings
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.store import write_store
+from aclnet.runs.scoring import ScoringSettings, scoring_frames
+from aclnet.skeleton import load_layout
+from protocols.action.scores import load_class_scores
+from tasks.action.adapter import ActionAdapter, ActionSettings
+from tasks.action.run import open_run
+from tasks.samples.open import open_data
+from tasks.settings import DataSettings
+
+RECIPE = """
+data: {source: file}
+split: store
+hold_out: {people: 1}
+clip: {frames: 8, sampling: uniform, streams: [j, jm], motion: recording,
+       normalise: {centre: none, scale: none}, augment: {mirror: 0.0, rotate: 0.1}}
+network: {encoder: {name: temporal_conv, width: 16, blocks: 1}}
+objective: {start_epoch: 1, queue_size: 8, projection_dim: 8, neighbours: 2, overlap: 1}
+sampler: {kind: shuffle, batch_size: 8}
+train: {epochs: 30, optimizer: adamw, learning_rate: 1.0e-2, accelerator: cpu}
+test: {clips: 3}
+"""
+CLASSES = ("wave", "sit", "kick")
+
+
+def write_data(path: Path, people: int = 6, **changes: Any) -> Path:
+    """Three classes that differ in which joint moves; odd people train, even are tested."""
+    rng = np.random.default_rng(0)
+    layout = load_layout("kinect20")
+    samples = []
+    for person in range(1, people + 1):
+        for number, label in enumerate(CLASSES):
+            for take in range(2):
+                frames = rng.normal(0, 0.02, (int(rng.integers(6, 20)), 1, 20, 3))
+                frames += rng.normal(0, 0.1, (1, 1, 20, 3))
+                wave = np.sin(np.linspace(0, 6, len(frames)))
+                frames[:, 0, 5 * number : 5 * number + 5, 1] += wave[:, None]
+                samples.append(
+                    Sample(
+                        sample=f"{label}-{person}-{take}",
+                        frames=frames.astype(np.float32),
+                        identity=str(person),
+                        label=label,
+                        split="train" if person % 2 else "test",
+                    )
+                )
+    info = StoreInfo(
+        name="movements",
+        layout=layout.to_dict(),
+        **{"channels": ("x", "y", "z"), "unit": "metre", "classes": CLASSES, **changes},
+    )
+    write_store(path, samples, info)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data") / "movements")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(call: Any, recipe: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("runs") / "j"
+    done = call("action", "train", "-c", recipe, "--data", data, "--run", folder)
+    assert done.code == 0, done.err
+    return folder
+
+
+def test_train_test_and_record(run: Path) -> None:
+    record = json.loads((run / "record.json").read_text())
+    assert record["task"] == "action"
+    assert record["objective"] == "acl"
+    assert record["rule"] == "3 clips, best epoch in validation"
+    assert record["counts"]["train"] == 12
+    assert record["counts"]["validation"] == 6
+    assert record["counts"]["test"] == 18
+    assert record["metrics"]["top1"] > 0.9  # a third by chance
+    scores = load_class_scores(run / "scores.npz")
+    assert scores.classes.tolist() == list(CLASSES)
+    assert record["metrics"]["top1"] == pytest.approx(scores.correct.mean())
+
+
+def test_eval_repeats_the_figures_and_takes_more_clips(
+    call: Any, run: Path, tmp_path: Path
+) -> None:
+    before = json.loads((run / "record.json").read_text())["metrics"]
+    again = call("action", "eval", "--run", run, "--json", tmp_path / "again.json")
+    assert again.code == 0, again.err
+    assert json.loads((tmp_path / "again.json").read_text())["metrics"] == before
+    more = call("action", "eval", "--run", run, "--clips", 10, "--json", tmp_path / "more.json")
+    assert more.code == 0, more.err
+    assert json.loads((tmp_path / "more.json").read_text())["rule"].startswith("10 clips")
+
+
+def test_the_last_epoch_can_be_tested(call: Any, recipe: Path, data: Path, tmp_path: Path) -> None:
+    done = call(
+        "action", "train", "-c", recipe, "--data", data, "--run", tmp_path / "run",
+        "-s", "select=last", "-s", "train.epochs=2",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert not (tmp_path / "run" / "best.pt").exists()
+    assert call("action", "eval", "--run", tmp_path / "run").code == 0
+
+
+def test_fusion_goes_by_key(call: Any, run: Path, tmp_path: Path) -> None:
+    scores = load_class_scores(run / "scores.npz")
+    turned = tmp_path / "turned.npz"
+    scores.select(np.arange(len(scores))[::-1]).save(turned)
+    out = tmp_path / "fused.npz"
+    done = call("action", "fuse", run, turned, "--weights", "2,1", "--out", out)
+    assert done.code == 0, done.err
+    fused = load_class_scores(out)
+    np.testing.assert_allclose(fused.probabilities, scores.probabilities, atol=1e-6)
+    missing = tmp_path / "missing.npz"
+    scores.select(np.arange(1, len(scores))).save(missing)
+    refused = call("action", "fuse", run, missing)
+    assert refused.code == 2
+    assert scores.sample[0] in refused.err
+    assert call("action", "fuse", run, turned, "--weights", "4s").code == 2
+    assert call("action", "fuse", run, turned, "--on", "votes").code == 2
+
+
+@pytest.mark.slow
+def test_study_of_folds(call: Any, recipe: Path, data: Path, tmp_path: Path) -> None:
+    split = tmp_path / "people.csv"
+    split.write_text("# folds: 1 2\nidentity,role\n{fold},test\n*,train\n")
+    arguments = (
+        "action", "study", "-c", recipe, "--data", data, "--arms", "ce,acl", "--seeds", "0,1",
+        "--runs", tmp_path / "runs", "--results", tmp_path / "results",
+        "-s", f"split={split}", "-s", "train.epochs=2", "-s", "hold_out.people=0",
+    )  # fmt: skip
+    done = call(*arguments)
+    assert done.code == 0, done.err
+    assert "acl against ce" in done.out
+    names = sorted(path.name for path in (tmp_path / "results").iterdir())
+    assert names == ["acl-seed0.json", "acl-seed1.json", "ce-seed0.json", "ce-seed1.json"]
+    record = json.loads((tmp_path / "results" / "acl-seed0.json").read_text())
+    assert record["counts"]["test"] == 12
+    assert record["rule"] == "3 clips, last epoch, 2 folds together"
+    again = call(*arguments)  # everything is there
+    assert again.out == done.out
+    assert "fold 1" not in again.err
+    assert call(*arguments[:-2], "-s", "hold_out.people=1").code == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("split=ntu60_xview", "finds no train"),
+        ("split=ntu60_xvie", "did you mean 'ntu60_xview'"),
+        ("fold='1'", "has no folds"),
+        ("hold_out.people=3", "at least one must stay"),
+        ("clip.sampling=window -s clip.motion=recording -s clip.augment.reverse=0.5", "backwards"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(
+    call: Any, recipe: Path, data: Path, tmp_path: Path, change: str, message: str
+) -> None:
+    run = tmp_path / "run"
+    parts = change.split(" ")
+    done = call("action", "train", "-c", recipe, "--data", data, "--run", run, "-s", *parts)
+    assert done.code == 2
+    assert message in " ".join(done.err.split())
+    assert "Traceback" not in done.err
+    assert not run.exists()
+
+
+def test_samples_without_label_are_refused(tmp_path: Path) -> None:
+    path = write_data(tmp_path / "data", classes=())
+    settings = ActionSettings(data=DataSettings(source="file", path=path))
+    store = open_data(settings.data, tmp_path)
+    store.index.loc[0, "label"] = ""
+    with pytest.raises(ValueError, match=r"needs a label.*the first is wave-1-0"):
+        ActionAdapter(settings, store)
+    store.index.loc[store.index["identity"] == "2", "label"] = "jump"
+    store.index.loc[0, "label"] = "wave"
+    with pytest.raises(ValueError, match="'jump' is tested but has no training sample"):
+        ActionAdapter(settings, store)
+
+
+def test_pictures_without_width_are_refused_before_a_run_is_begun(
+    call: Any, recipe: Path, tmp_path: Path
+) -> None:
+    data = write_data(tmp_path / "data", channels=("x", "y", "confidence"), unit="pixel")
+    flips = ("-s", "clip.augment.image_flip=0.5", "-s", "clip.augment.rotate=0", "--run")
+    done = call("action", "train", "-c", recipe, "--data", data, *flips, tmp_path / "run")
+    assert done.code == 2
+    assert "the width of 12 of 12 videos is not known" in " ".join(done.err.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_classes_that_a_split_leaves_out_are_no_classes(tmp_path: Path, data: Path) -> None:
+    split = tmp_path / "two.csv"
+    split.write_text("label,identity,role\nwave|kick,odd,train\nwave|kick,even,test\n")
+    settings = ActionSettings(data=DataSettings(source="file", path=data), split=str(split))
+    adapter = ActionAdapter(settings, open_data(settings.data, tmp_path))
+    assert adapter.classes == ("wave", "kick")
+
+
+def test_hidden_joints_have_no_influence(run: Path, tmp_path: Path) -> None:
+    adapter, network = open_run(run, tmp_path)
+    hidden = np.arange(5, 10)
+    before = adapter.test_scores(network, hidden).probabilities
+    frames = np.array(adapter.store.frames)
+    frames[:, :, hidden] += 3.0
+    adapter.store.frames = frames
+    np.testing.assert_array_equal(adapter.test_scores(network, hidden).probabilities, before)
+
+
+@pytest.mark.parametrize("sampling", ["window", "uniform", "stretch"])
+def test_test_clips_lie_in_the_recording_and_do_not_depend_on_others(sampling: Any) -> None:
+    clip = ClipSettings(frames=8, sampling=sampling)
+    lengths = np.array([1, 3, 8, 40])
+    frames = scoring_frames(lengths, clip, ScoringSettings(clips=4))
+    assert frames.shape == (4, 4, 8)
+    assert (frames >= 0).all()
+    assert (frames < lengths[:, None, None]).all()
+    np.testing.assert_array_equal(
+        scoring_frames(lengths[2:], clip, ScoringSettings(clips=4)), frames[2:]
+    )
+
+
+def test_motion_of_joined_clips_leads_to_the_next_clip(data: Path, tmp_path: Path) -> None:
+    settings = ClipSettings(
+        frames=4, sampling="uniform", streams=("jm",), motion="joined",
+        normalise={"centre": "none", "scale": "none"},
+    )  # fmt: skip
+    store = open_data(DataSettings(source="file", path=data), tmp_path)
+    clip_input = ClipInput(settings, store.layout, store.info.channels)
+    from aclnet.runs.scoring import _test_clips
+
+    frames = scoring_frames(store.lengths[:2], settings, ScoringSettings(clips=3))
+    made = _test_clips(store, np.arange(2), frames, clip_input, "cpu", None)  # type: ignore[arg-type]
+    assert made.shape == (6, 1, 4, 20, 3)
+    joints = store.gather(np.arange(2), frames.reshape(2, -1))
+    want = np.zeros_like(joints)
+    want[:, :, :-1] = np.diff(joints, axis=2)
+    np.testing.assert_allclose(
+        made.numpy(), want.reshape(2, 1, 3, 4, 20, 3).swapaxes(1, 2).reshape(6, 1, 4, 20, 3),
+        atol=1e-6,
+    )  # fmt: skip

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from aclnet.data.store import open_store
+from tasks.commands.data import data_app
+
+
+def run(*arguments: object) -> Result:
+    # A wide terminal, so that no sentence is broken.
+    return CliRunner(env={"COLUMNS": "200"}).invoke(
+        data_app, [str(argument) for argument in arguments]
+    )
+
+
+@pytest.fixture
+def walks(tmp_path: Path) -> Path:
+    """A small recording: two people, two walks each, one of them a copy."""
+    rng = np.random.default_rng(0)
+    joints = rng.normal(size=(48, 1, 18, 3)).astype(np.float32)
+    joints[36:] = joints[24:36]
+    path = tmp_path / "walks.npz"
+    layout = ["foot", "ankle", "knee", "hip"]
+    names = [f"{joint}_{side}" for side in ("left", "right") for joint in layout]
+    names += ["spine_base", "spine_mid", "neck", "head"]
+    names += ["shoulder_left", "shoulder_right", "wrist_left", "wrist_right"]
+    names += ["elbow_left", "elbow_right"]
+    np.savez(
+        path,
+        joints=joints,
+        offsets=np.arange(0, 49, 12),
+        joint_names=np.array(names),
+        subject=np.array([1, 1, 2, 2]),
+        condition=np.array(["nm", "bg", "nm", "bg"]),
+        sequence_name=np.array([f"walk [{i}]" for i in range(4)]),
+    )
+    return path
+
+
+def test_convert_validate_show(walks: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    result = run("convert", walks, store, "--fps", 30, "--dtype", "float16", "--min-frames", 5)
+    assert result.exit_code == 0, result.output
+    assert "4 samples, 48 frames" in result.output
+    assert "ucalgary18 (18 joints)" in result.output
+    assert open_store(store).frames.dtype == np.float16
+    assert open_store(store).info.settings["min_frames"] == 5
+
+    result = run("validate", store)
+    assert result.exit_code == 0
+    assert "duplicate of" in result.output
+    assert "walk [3]" in result.output
+    assert "0 errors, 1 warnings" in result.output
+
+    result = run("show", store)
+    assert result.exit_code == 0
+    assert "12 to 12, median 12" in result.output
+    assert "1: 2, 2: 2" in result.output
+    assert "bg: 2, nm: 2" in result.output
+    assert "left out" in result.output
+
+
+def test_options_of_a_format(tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    rows = [f"{frame},{person},1,2,3,4" for frame in range(4) for person in (0, 1)]
+    table.write_text("frame,person,hip_x,hip_y,neck_x,neck_y\n" + "\n".join(rows) + "\n")
+    layout = tmp_path / "two.yaml"
+    layout.write_text("name: two\njoints: [hip, neck]\ncentre: hip\nbones: {neck: hip}\n")
+    common = ("convert", table, "--format", "keypoint_csv", "--layout", layout)
+    assert run(*common[:2], tmp_path / "a", *common[2:], "-o", "people=apart").exit_code == 0
+    assert len(open_store(tmp_path / "a")) == 2
+    assert run(*common[:2], tmp_path / "b", *common[2:], "-o", "persons=3").exit_code == 0
+    assert open_store(tmp_path / "b").frames.shape[1] == 3
+    for option, message in (
+        ("persons", "expected NAME=VALUE"),
+        ("person=1", "did you mean"),
+        ("layout=coco17", "layout is no option of a format"),
+    ):
+        refused = run(*common[:2], tmp_path / "c", *common[2:], "-o", option)
+        assert isinstance(refused.exception, ValueError)
+        assert message in str(refused.exception)
+
+
+def test_show_one_sample_and_draw(walks: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="drawing needs the report extra")
+    run("convert", walks, tmp_path / "store")
+    picture = tmp_path / "walk.gif"
+    result = run("show", tmp_path / "store", "--sample", "walk [2]", "--out", picture)
+    assert result.exit_code == 0, result.output
+    assert "walk [2]" in result.output
+    assert picture.read_bytes().startswith(b"GIF8")
+    result = run("show", tmp_path / "store", "--out", tmp_path / "first.png", "--frames", 3)
+    assert "walk [0]" in result.output
+    assert (tmp_path / "first.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_errors_give_exit_code_one(walks: Path, tmp_path: Path) -> None:
+    with np.load(walks) as data:
+        content = dict(data)
+    content["joints"][13, 0, 3, 1] = np.nan
+    np.savez(walks, **content)
+    run("convert", walks, tmp_path / "store")
+    result = run("validate", tmp_path / "store", "--limit", 1, "--min-frames", 13)
+    assert result.exit_code == 1
+    assert "walk [1]" in result.output
+    assert "and 5 more" in result.output
+    assert "1 errors, 5 warnings" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("convert", "WALKS", "STORE", "--format", "csv"), "no format 'csv'"),
+        (("convert", "WALKS", "STORE", "--layout", "coco17"), "joints has 18 joints"),
+        (("convert", "WALKS", "STORE", "--map-to", "coco17"), "it has no nose"),
+        (("convert", "WALKS", "STORE", "--image-size", "320"), "WIDTHxHEIGHT"),
+        (("convert", "WALKS", "STORE", "--pattern", "*"), "npz has no option 'pattern'"),
+        (("convert", "WALKS", "STORE", "--split", "fold"), "no split 'fold'"),
+        (("convert", "GONE", "STORE"), "no such file or folder"),
+        (("validate", "STORE"), "is not a store"),
+        (("show", "STORE"), "is not a store"),
+    ],
+)
+def test_mistakes_are_value_errors(
+    arguments: tuple[str, ...], message: str, walks: Path, tmp_path: Path
+) -> None:
+    places = {"WALKS": walks, "STORE": tmp_path / "store", "GONE": tmp_path / "gone"}
+    result = run(*(places.get(argument, argument) for argument in arguments))
+    # The root command turns a ValueError into one line and exit code 2.
+    assert isinstance(result.exception, ValueError)
+    assert message in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert not (tmp_path / "store").exists()
+
+
+def test_unknown_samples_get_a_hint(walks: Path, tmp_path: Path) -> None:
+    run("convert", walks, tmp_path / "store")
+    result = run("show", tmp_path / "store", "--sample", "walk 3")
+    assert "no sample 'walk 3'; near: walk [3]" in str(result.exception)
+
+
+def test_overwrite_is_asked_for(walks: Path, tmp_path: Path) -> None:
+    run("convert", walks, tmp_path / "store")
+    assert "exists already" in str(run("convert", walks, tmp_path / "store").exception)
+    assert run("convert", walks, tmp_path / "store", "--overwrite").exit_code == 0
+
+
+def test_the_commands_import_nothing_heavy() -> None:
+    code = (
+        "import sys, tasks.commands.data;"
+        "print([m for m in ('torch', 'pandas', 'numpy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_people_are_listed_by_number(tmp_path: Path) -> None:
+    path = tmp_path / "walks.npz"
+    np.savez(
+        path,
+        joints=np.random.default_rng(0).normal(size=(9, 1, 17, 3)).astype(np.float32),
+        offsets=np.arange(0, 10, 3),
+        subject=np.array([10, 2, 1]),
+    )
+    done = run("convert", path, tmp_path / "store", "--layout", "coco17")
+    assert done.exit_code == 0, done.output
+    assert "1: 1, 2: 1, 10: 1" in run("show", tmp_path / "store").output

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocols.records import DatasetReference, ResultRecord
+from tasks.run.study import ARMS, chosen_arms, run_arms, summary_table
+from tasks.settings import TaskSettings
+
+
+def _record(**metrics: float) -> ResultRecord:
+    return ResultRecord(
+        task="gait",
+        dataset=DatasetReference(name="made", fingerprint="f", synthetic=True),
+        protocol="p",
+        rule="",
+        objective="ce",
+        stream="j",
+        seed=0,
+        metrics=metrics,
+        intervals={},
+        counts={},
+        settings={},
+        environment={},
+        seconds=1.0,
+        command="",
+    )
+
+
+class Trainer:
+    """Notes who trains, and leaves a record."""
+
+    def __init__(self, data: dict[str, Any] | None = None, fingerprint: str = "f") -> None:
+        self.data = {"source": "file"} if data is None else data
+        self.fingerprint = fingerprint
+        self.trained: list[str] = []
+        self.overrides: list[list[str]] = []
+
+    def make_settings(self, overrides: Sequence[str]) -> TaskSettings:
+        self.overrides.append(list(overrides))
+        seed = int(overrides[0].removeprefix("train.seed="))
+        return TaskSettings.model_validate({"train": {"seed": seed}, "data": self.data})
+
+    def train(self, settings: TaskSettings, run: Path) -> None:
+        self.trained.append(run.name)
+        record = _record(rank1=0.5)
+        dataset = record.dataset.model_copy(update={"fingerprint": self.fingerprint})
+        update = {"settings": settings.model_dump(mode="json"), "dataset": dataset}
+        record = record.model_copy(update=update)
+        record.write(run / "record.json")
+
+
+def test_ended_runs_are_only_read(tmp_path: Path) -> None:
+    told: list[str] = []
+    for seeds, new in (([0], ["x-seed0", "y-seed0"]), ([0, 1], ["x-seed1", "y-seed1"])):
+        trainer = Trainer()
+        arms = {"x": ("a=1",), "y": ()}
+        found = list(
+            run_arms(
+                trainer.make_settings,
+                arms,
+                seeds,
+                tmp_path,
+                trainer.train,
+                cache=tmp_path,
+                report=told.append,
+            )
+        )
+        assert trainer.trained == new
+        assert [one[:2] for one in found] == [(arm, seed) for seed in seeds for arm in "xy"]
+        assert [one.runs for one in found] == [
+            (tmp_path / f"{arm}-seed{seed}",) for seed in seeds for arm in "xy"
+        ]
+        assert trainer.overrides[:2] == [["train.seed=0", "a=1"], ["train.seed=0"]]
+    assert told == ["x, seed 0", "y, seed 0", "x, seed 1", "y, seed 1"]
+
+
+def test_an_arm_comes_with_all_its_folds(tmp_path: Path) -> None:
+    trainer, told = Trainer(), list[str]()
+    (one,) = run_arms(
+        trainer.make_settings,
+        {"x": ()},
+        [0],
+        tmp_path,
+        trainer.train,
+        cache=tmp_path,
+        report=told.append,
+        folds=["1", "2"],
+    )
+    assert [run.name for run in one.runs] == ["x-seed0-fold1", "x-seed0-fold2"]
+    assert [given[-1] for given in trainer.overrides] == ["fold='1'", "fold='2'"]
+    assert told == ["x, seed 0, fold 1", "x, seed 0, fold 2"]
+
+
+def test_an_ended_run_of_other_settings_stops_before_any_training(tmp_path: Path) -> None:
+    trainer = Trainer()
+    trainer.train(TaskSettings.model_validate({"clip": {"frames": 7}}), tmp_path / "y-seed0")
+    arms = {"x": (), "y": ()}
+    going = run_arms(
+        trainer.make_settings,
+        arms,
+        [0],
+        tmp_path,
+        trainer.train,
+        cache=tmp_path,
+        report=list[str]().append,
+    )
+    with pytest.raises(ValueError, match=r"y-seed0 has ended with clip\.frames = 7"):
+        next(going)
+    assert trainer.trained == ["y-seed0"]
+
+
+def test_an_ended_run_of_other_data_stops_before_any_training(tmp_path: Path) -> None:
+    """Two arms ended on other data each, of the same name, which are no longer there."""
+    trainer = Trainer({"path": str(tmp_path / "gone.npz")})
+    trainer.train(trainer.make_settings(["train.seed=0"]), tmp_path / "x-seed0")
+    trainer.fingerprint = "g"
+    trainer.train(trainer.make_settings(["train.seed=0"]), tmp_path / "y-seed0")
+    arms = {"x": (), "y": (), "z": ()}
+    going = run_arms(
+        trainer.make_settings,
+        arms,
+        [0],
+        tmp_path,
+        trainer.train,
+        cache=tmp_path,
+        report=list[str]().append,
+    )
+    with pytest.raises(ValueError, match=r"y-seed0 has ended on other data .* those of .*x-seed0"):
+        next(going)
+    assert "z-seed0" not in trainer.trained
+
+
+def test_a_study_needs_something_to_train_in_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer()
+    with pytest.raises(ValueError, match="at least one arm, one seed"):
+        list(
+            run_arms(
+                trainer.make_settings,
+                {},
+                [0],
+                tmp_path,
+                trainer.train,
+                cache=tmp_path,
+                report=list[str]().append,
+            )
+        )
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="without torchrun"):
+        list(
+            run_arms(
+                trainer.make_settings,
+                ARMS,
+                [0],
+                tmp_path,
+                trainer.train,
+                cache=tmp_path,
+                report=list[str]().append,
+            )
+        )
+    assert trainer.trained == []
+
+
+def test_arms_by_name() -> None:
+    assert chosen_arms(["acl", "ce"]) == {
+        "acl": (),
+        "ce": ("objective.inter_weight=0", "objective.intra_weight=0"),
+    }
+    with pytest.raises(ValueError, match="unknown objective 'arc'; known are ce, "):
+        chosen_arms(["acl", "arc"], "objective")
+    with pytest.raises(ValueError, match="at least one arm"):
+        chosen_arms([])
+
+
+def test_summary_has_a_spread_over_seeds_and_knows_what_is_undefined() -> None:
+    rates = (0.5, 0.6, 0.9)
+    records = {("ce", seed): _record(rank1=rate) for seed, rate in enumerate(rates)}
+    records["acl", 0] = _record(rank1=0.25, mAP=0.125)
+    lines = summary_table(records, ["rank1", "mAP"], "objective").splitlines()
+    assert lines[0].split() == ["objective", "seeds", "rank1", "mAP"]
+    spread = 100 * np.std(rates, ddof=1)
+    assert lines[1].split() == ["ce", "3", "66.67", "±", f"{spread:.2f}", "nan", "±", "nan"]
+    assert lines[2].split() == ["acl", "1", "25.00", "12.50"]

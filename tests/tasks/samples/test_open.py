@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aclnet.data.store import Store, file_fingerprint, open_store
+from aclnet.data.walkers import dataset as walkers_module
+from aclnet.data.walkers.settings import WalkerSettings
+from tasks.samples.open import open_data
+from tasks.settings import DataSettings
+
+
+def as_csv(store: Store, folder: Path) -> Path:
+    """GaitGraph's CSV."""
+    names = [f"{joint}_{axis}" for joint in store.layout.joints for axis in ("x", "y", "conf")]
+    lines = [",".join(["image_name", *names])]
+    for i, key in enumerate(store.index["sample"]):
+        for frame, pose in enumerate(store.clip(i)[:, 0]):
+            values = [repr(float(value)) for value in pose.ravel()]
+            lines.append(",".join([f"rgb/{key}/{frame:06d}.jpg", *values]))
+    path = folder / "poses.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def as_pickles(store: Store, folder: Path) -> Path:
+    """The tree of OpenGait and FastPoseGait: id/type/view/view.pkl."""
+    root = folder / "tree"
+    for i, key in enumerate(store.index["sample"]):
+        identity, condition, take, view = key.split("-")
+        leaf = root / identity / f"{condition}-{take}" / view
+        leaf.mkdir(parents=True)
+        (leaf / f"{view}.pkl").write_bytes(pickle.dumps(store.clip(i)[:, 0]))
+    return root
+
+
+def as_npz(store: Store, folder: Path) -> Path:
+    """The form of ../shared/data."""
+    clips = [store.clip(i) for i in range(len(store))]
+    frames, index = np.concatenate(clips), store.index
+    path = folder / "walks.npz"
+    np.savez(
+        path,
+        joints=frames[..., :2],
+        confidence=frames[..., 2],
+        offsets=np.cumsum([0, *store.lengths]),
+        joint_names=np.array(store.layout.joints),
+        subject=index["identity"].astype(int).to_numpy(),
+        condition=index["condition"].to_numpy().astype(np.str_),
+        view=index["view"].astype(int).to_numpy(),
+        repetition=index["take"].astype(int).to_numpy(),
+        sequence_name=index["sample"].to_numpy().astype(np.str_),
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_on_few(
+    few: Path, call: Any, recipe: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run on the store `few`."""
+    run = tmp_path_factory.mktemp("runs") / "few"
+    done = call("gait", "train", "-c", recipe, "--data", few, "--run", run)
+    assert done.code == 0, done.err
+    return run
+
+
+@pytest.mark.parametrize("form", [as_csv, as_pickles, as_npz])
+def test_any_format_trains_the_same_network(
+    form: Callable[[Store, Path], Path],
+    few: Path,
+    trained_on_few: Path,
+    recipe: Path,
+    call: Any,
+    tmp_path: Path,
+    record: Any,
+    embeddings: Any,
+) -> None:
+    data = form(open_store(few), tmp_path)
+    run, stores = tmp_path / "run", tmp_path / "stores"
+    command = ("gait", "train", "-c", recipe, "--data", data, "--cache", stores, "--run", run)
+    done = call(*command)
+    assert done.code == 0, done.err
+    assert f"converting {data}" in done.err
+    assert embeddings(run)[0] == embeddings(trained_on_few)[0]
+    np.testing.assert_array_equal(embeddings(run)[1], embeddings(trained_on_few)[1])
+    found, expected = record(run), record(trained_on_few)
+    assert found["metrics"] == expected["metrics"]
+    assert (found["dataset"]["name"], found["dataset"]["synthetic"]) == (data.stem, False)
+    # The second time the converted store is found again.
+    done = call(*command, "--overwrite")
+    assert done.code == 0, done.err
+    assert "converting" not in done.err
+
+
+def test_changed_data_are_converted_again(
+    few: Path, call: Any, recipe: Path, tmp_path: Path, record: Any
+) -> None:
+    data = as_npz(open_store(few), tmp_path)
+    command = ("gait", "train", "-c", recipe, "--data", data, "--cache", tmp_path / "stores")
+    assert call(*command, "--run", tmp_path / "one").code == 0
+    with np.load(data) as archive:
+        content = dict(archive)
+    content["joints"] = content["joints"] + 1
+    np.savez(data, **content)
+    assert call(*command, "--run", tmp_path / "two").code == 0
+    prints = [record(tmp_path / run)["dataset"]["fingerprint"] for run in ("one", "two")]
+    assert prints[0] != prints[1]
+
+
+def test_a_folder_given_as_a_dot_has_a_name(
+    few: Path, call: Any, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: Any
+) -> None:
+    monkeypatch.chdir(as_pickles(open_store(few), tmp_path))
+    places = ("--cache", tmp_path / "stores", "--run", tmp_path / "run")
+    done = call("gait", "train", "-c", recipe, "--data", ".", *places)
+    assert done.code == 0, done.err
+    assert record(tmp_path / "run")["dataset"]["name"] == "tree"
+
+
+@pytest.mark.parametrize("view", ["090", ""])
+def test_single_view_protocol(
+    view: str, walkers: Path, copy_store: Any, call: Any, recipe: Path, tmp_path: Path, record: Any
+) -> None:
+    everything = open_store(walkers)
+    side = everything.select((everything.index["view"] == "090").to_numpy())
+    copy_store(side, tmp_path / "side", view=view)
+    options = ("-s", "protocol=kgbd_walks", "--run", tmp_path / "run")
+    done = call("gait", "train", "-c", recipe, "--data", tmp_path / "side", *options)
+    assert done.code == 0, done.err
+    found = record(tmp_path / "run")
+    # First two takes of every condition are enrolled, which leaves NM 3 to 6.
+    assert found["protocol"] == "kgbd_walks"
+    assert (found["counts"]["gallery"], found["counts"]["probes"]) == (18, 12)
+    assert found["cells"]["gallery_views"] == ["all"]
+    assert {"rank1", "rank5", "mAP", "mINP", "rank1/nm"} <= found["metrics"].keys()
+    assert "rank-1 in percent by probe view" not in done.out
+    assert any("one view, 90" in note for note in found["notes"]) == (view == "090")
+    again = call("gait", "eval", "--run", tmp_path / "run", "--json", tmp_path / "again.json")
+    assert again.code == 0
+    assert json.loads((tmp_path / "again.json").read_text())["metrics"] == found["metrics"]
+
+
+def test_short_sequences_are_left_out_and_counted(
+    walkers: Path, call: Any, recipe: Path, tmp_path: Path, record: Any
+) -> None:
+    short = int((open_store(walkers).lengths < 21).sum())
+    assert short > 0
+    options = ("--data", walkers, "-s", "data.min_frames=21", "--run", tmp_path / "run")
+    done = call("gait", "train", "-c", recipe, *options)
+    assert done.code == 0, done.err
+    assert f"{short} of 240 sequences have fewer than 21 frames" in done.err
+    counts = record(tmp_path / "run")["counts"]
+    assert counts["dropped_short"] == short
+    assert counts["train"] + counts["validation"] + counts["test"] == 240 - short
+
+
+# --- several processes ------------------------------------------------------------------------
+
+
+def test_two_processes_may_make_the_same_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = DataSettings(walkers=WalkerSettings(identities=2, views=(90,), frames=(20, 22)))
+    write = walkers_module.write_walkers
+    tried = []
+
+    def both(path: Path, walkers: WalkerSettings) -> Store:
+        tried.append(path)
+        write(path, walkers)  # the other process is faster,
+        return write(path, walkers)  # and our own writer finds the place taken
+
+    monkeypatch.setattr(walkers_module, "write_walkers", both)
+    store = open_data(settings, tmp_path)
+    assert len(tried) == 1
+    assert len(store) == 20
+    assert file_fingerprint(tried[0]) == store.info.fingerprint
+    assert [item.name for item in tmp_path.iterdir()] == [tried[0].name]
+    assert open_data(settings, tmp_path).info == store.info
+    assert len(tried) == 1
+
+
+def test_a_failed_conversion_leaves_nothing_and_says_why(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.npz"
+    np.savez(broken, joints=np.zeros((4, 1, 17, 2)), offsets=np.array([0, 3]))
+    with pytest.raises(ValueError, match="offsets must rise from 0 to the 4 frames"):
+        open_data(DataSettings(path=broken, layout="coco17"), tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_other_walkers_are_other_stores(tmp_path: Path) -> None:
+    small = WalkerSettings(identities=1, views=(0,), frames=(20, 20))
+    one = open_data(DataSettings(walkers=small), tmp_path)
+    two = open_data(DataSettings(walkers=small.model_copy(update={"seed": 1})), tmp_path)
+    assert one.path != two.path
+    assert one.info.fingerprint != two.info.fingerprint
+
+
+def test_a_changed_layout_file_is_read_again(few: Path, tmp_path: Path) -> None:
+    data = as_npz(open_store(few), tmp_path)
+    layout = tmp_path / "mine.yaml"
+    names = list(open_store(few).layout.joints)
+    found = []
+    for head in ("nose", "beak"):
+        joints = [head, *names[1:]]
+        bones = [[joint, joints[0]] for joint in joints[1:]]
+        layout.write_text(
+            json.dumps({"name": "mine", "joints": joints, "bones": bones, "centre": head})
+        )
+        found.append(open_data(DataSettings(path=data, layout=str(layout)), tmp_path / "cache"))
+    assert [store.layout.joints[0] for store in found] == ["nose", "beak"]
+
+
+def test_a_recipe_for_real_data_generates_nothing(
+    few: Path, recipe: Path, call: Any, tmp_path: Path
+) -> None:
+    real = DataSettings(source="file")
+    with pytest.raises(ValueError, match="needs data: give it with --data FILE"):
+        open_data(real, tmp_path / "cache")
+    assert len(open_data(real.model_copy(update={"path": few}), tmp_path / "cache"))
+    options = ("-s", "data.source=file", "--cache", tmp_path / "cache")
+    for command, place in (("train", "--run"), ("study", "--runs")):
+        done = call("gait", command, "-c", recipe, place, tmp_path / command, *options)
+        assert done.code == 2
+        assert f"recipe {recipe} needs data: give it with --data FILE" in done.err
+        assert not (tmp_path / command).exists()
+    assert not (tmp_path / "cache").exists()

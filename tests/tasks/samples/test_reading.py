@@ -1,0 +1,143 @@
+"""Files are read as a run's own data were, as far as they are of the same kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.store import write_store
+from aclnet.skeleton import load_layout
+from tasks.run.embeddings import read_alike
+from tasks.samples.reading import Reading
+from tasks.settings import DataSettings
+
+COCO = load_layout("coco17")
+
+
+@pytest.fixture
+def nameless(tmp_path: Path) -> Path:
+    """Joints without names: the layout must be told."""
+    path = tmp_path / "clips.npz"
+    np.savez(path, joints=np.ones((9, 2, 20, 3), np.float32), offsets=np.array([0, 4, 9]))
+    return path
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "people.csv"
+    rows = [f"{frame},{person},1,2,3,4" for frame in range(4) for person in (0, 1)]
+    path.write_text("frame,person,hip_x,hip_y,neck_x,neck_y\n" + "\n".join(rows) + "\n")
+    (tmp_path / "two.yaml").write_text(
+        "name: two\njoints: [hip, neck]\ncentre: hip\nbones: {neck: hip}\n"
+    )
+    return path
+
+
+def opened(path: Path, own: dict[str, Any], **told: Any) -> tuple[StoreInfo, list[Sample]]:
+    info, samples = Reading(DataSettings(source="file", **own)).open(path, told)
+    return info, list(samples)
+
+
+def test_the_layout_of_files_of_one_kind_is_the_runs(nameless: Path) -> None:
+    own = {"path": Path("elsewhere/train.NPZ"), "layout": "msr20"}
+    info, samples = opened(nameless, own)
+    assert (info.layout["name"], len(samples)) == ("msr20", 2)
+    info, _ = opened(nameless, own, layout="kinect20")
+    assert info.layout["name"] == "kinect20"
+    for other in ({**own, "path": Path("train.pkl")}, {**own, "format": "pyskl"}):
+        with pytest.raises(ValueError, match="layout"):
+            opened(nameless, other, format="npz")
+    info, _ = opened(nameless, {**own, "path": Path("train"), "format": "npz"})
+    assert info.layout["name"] == "msr20"
+    with pytest.raises(ValueError, match="layout"):
+        opened(nameless, own, layout=None)
+
+
+def test_the_format_of_files_of_one_kind_is_the_runs(table: Path, tmp_path: Path) -> None:
+    layout = str(tmp_path / "two.yaml")
+    own = {"path": Path("train.csv"), "format": "keypoint_csv", "layout": layout}
+    info, _ = opened(table, own)
+    assert info.settings["format"] == "keypoint_csv"
+    with pytest.raises(ValueError, match="the first line must be image_name"):
+        opened(table, own, format="gaitgraph_csv")
+
+
+def test_options_are_the_runs_unless_told(table: Path, tmp_path: Path) -> None:
+    own = {
+        "path": tmp_path / "train.csv",
+        "format": "keypoint_csv",
+        "layout": str(tmp_path / "two.yaml"),
+        "options": {"people": "apart", "unit": "metre", "split": "fold"},
+    }
+    info, samples = opened(table, own)
+    assert (len(samples), info.unit) == (2, "metre")
+    info, samples = opened(table, own, people="together", persons=3, fps=25.0)
+    assert (len(samples), samples[0].frames.shape[1], info.fps) == (1, 3, 25.0)
+    info, samples = opened(table, own, people=None, unit=None)
+    assert (len(samples), info.unit) != (2, "metre")
+    with pytest.raises(ValueError, match="no option 'person'"):
+        opened(table, own, person=1)
+
+
+def test_a_unit_belongs_to_files_of_one_kind(nameless: Path) -> None:
+    own = {"path": Path("train.pkl"), "options": {"unit": "pixel"}}
+    info, _ = opened(nameless, own, layout="msr20")
+    assert info.unit != "pixel"
+    info, _ = opened(nameless, {**own, "path": Path("train.npz")}, layout="msr20")
+    assert info.unit == "pixel"
+
+
+def test_joints_are_mapped_as_the_runs(tmp_path: Path) -> None:
+    path = tmp_path / "clips.npz"
+    frames = np.ones((9, 1, 17, 2), np.float32)
+    np.savez(path, joints=frames, offsets=np.array([0, 9]), joint_names=np.array(COCO.joints))
+    info, (sample,) = opened(path, {"map_to": "coco20"})
+    assert (info.layout["name"], sample.frames.shape) == ("coco20", (9, 1, 20, 2))
+
+
+def test_a_store_is_taken_as_it_lies(tmp_path: Path) -> None:
+    info = StoreInfo(name="a", layout=COCO.to_dict(), channels=("x", "y"), unit="pixel")
+    frames = np.arange(7 * 17 * 2, dtype=np.float32).reshape(7, 1, 17, 2)
+    write_store(tmp_path / "store", [Sample("one", frames, label="jump")], info)
+    own = {"prepare": "main_person", "layout": "coco18", "options": {"persons": 1}}
+    told, (sample,) = opened(tmp_path / "store", own, fps=30.0, layout=None)
+    assert (told.fps, told.layout["name"], sample.label) == (30.0, "coco17", "jump")
+    np.testing.assert_array_equal(sample.frames, frames)
+    with pytest.raises(ValueError, match=r"store is a store, .*: leave out layout, persons"):
+        opened(tmp_path / "store", own, layout="coco17", persons=1)
+    reading = Reading(DataSettings(source="file", **own))
+    assert reading.preparation(tmp_path / "store", None) == "none"
+    assert reading.preparation(tmp_path / "store", "main_person") == "main_person"
+    assert reading.preparation(tmp_path / "raw.pkl", None) == "main_person"
+    assert reading.preparation(tmp_path / "raw.pkl", "none") == "none"
+
+
+def test_embedding_takes_the_same_from_the_run_as_predicting(nameless: Path, table: Path) -> None:
+    """`gait embed` and `reid embed` convert what `action predict` streams."""
+    own = DataSettings(
+        path=Path("train.CSV"),
+        layout="two.yaml",
+        map_to="coco17",
+        min_frames=3,
+        options={"people": "apart", "persons": 2, "unit": "metre", "split": "fold"},
+    )
+    # Another kind of file: only what its reader knows, and nothing of how the run's are laid out.
+    other = read_alike(own, nameless)
+    assert (other.path, other.layout, other.options) == (nameless, None, {})
+    assert (other.map_to, other.min_frames) == ("coco17", 3)
+    alike = read_alike(own, table)
+    assert alike.layout == "two.yaml"
+    assert alike.options == {"people": "apart", "persons": 2, "unit": "metre"}
+    folds = own.model_copy(update={"path": Path("train.npz"), "options": {"split": "fold"}})
+    # Which recordings are meant is the file's own affair only where the file is of another kind.
+    assert read_alike(folds, nameless).options == {"split": "fold"}
+    _, samples = Reading(folds.model_copy(update={"layout": "msr20", "map_to": None})).open(
+        nameless, {}
+    )
+    assert len(list(samples)) == 2
+    gone = read_alike(own, Path("gone.csv"))
+    assert (gone.path, gone.options) == (Path("gone.csv"), {})
