@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +12,31 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 Name = Annotated[str, Field(min_length=1)]
+
+RUN, BIOMETRICS, COST = "run", "biometrics", "cost"
+"""Kinds of records; those of a task's studies are named in its own folder."""
+
+FOLDS_TOGETHER = "*"
+"""The fold of a record that judges all folds together."""
+
+_IN_WORDS = {
+    RUN: "",
+    "families": "families of the last epoch",
+    "sweep": "sweep of {variant}",
+    "difficulty": "difficulty against {variant}",
+    "class-gain": "class gain against {variant}",
+    "evolution": "t-SNE and silhouette of test embeddings, 1 clip",
+    COST: "",
+}
+"""What people read of a kind; any other one is called by its name."""
+
+_FIRST_SCHEMA = re.compile(
+    r"(?P<rule>.*?)(?:, fold (?P<fold>.+?)|, (?P<folds>\d+) folds together)?"
+    r"(?:; (?P<kind>occlusion|families|sweep|difficulty|class gain)"
+    r"(?: of the last epoch| of (?P<setting>.+)| against (?P<other>.+))?)?",
+    re.DOTALL,
+)
+"""How the rule of schema 1 told kind, variant and fold; nothing else reads them out of a rule."""
 
 
 class DatasetReference(BaseModel):
@@ -34,11 +60,18 @@ class ResultRecord(BaseModel):
 
     Attributes:
         schema_version: Version of this format; the key in the file is ``schema``.
-        task: ``action``, ``gait``, ``reid``, ``pretrain``, or ``cost``: what a network costs, by no
-            data; its protocol is the recipe, its objective the backbone, its rule the device.
+        task: Name of the task, such as ``action``; ``cost`` for what a network costs, by no data:
+            its protocol is the recipe, its objective the backbone, its rule the device.
+        kind: ``run``, what training and testing found, or a study of runs: ``occlusion``,
+            ``families``, ``sweep``, ``evolution``, ``difficulty``, ``class-gain``, ``biometrics``,
+            ``cost``, or another name.
+        variant: Which study of its kind: the setting that was swept, or the objective that the
+            classes were compared with; empty where there is one only.
+        fold: Name of the fold; :data:`FOLDS_TOGETHER` where all of them were judged together, as
+            many as ``counts`` has under ``folds``; None without folds.
         dataset: What it was measured on.
         protocol: Name of the protocol, such as ``casia_b``.
-        rule: Variant of the protocol, such as ``exact``.
+        rule: Variant of the protocol, such as ``exact``; text for people, which nobody parses.
         objective: ``bone-length``, ``ce``, ``ce+inter``, ``ce+intra``, ``acl``, or the name of a
             baseline.
         stream: Input stream, such as ``joint``; empty where embeddings came from outside.
@@ -58,8 +91,11 @@ class ResultRecord(BaseModel):
         frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True
     )
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    task: Literal["action", "gait", "reid", "pretrain", "cost"]
+    schema_version: Literal[2] = Field(default=2, alias="schema")
+    task: Name
+    kind: Name = RUN
+    variant: str = ""
+    fold: Name | None = None
     dataset: DatasetReference
     protocol: Name
     rule: str
@@ -85,6 +121,15 @@ class ResultRecord(BaseModel):
                 raise ValueError(f"interval {name!r} runs from {low} down to {high}")
         return self
 
+    @property
+    def described_rule(self) -> str:
+        """Rule, fold and kind in words: what tells people how these numbers were made."""
+        fold = "" if self.fold is None else f", fold {self.fold}"
+        if self.fold == FOLDS_TOGETHER:
+            fold = f", {self.counts.get('folds', 'all')} folds together"
+        study = _IN_WORDS.get(self.kind, self.kind).format(variant=self.variant)
+        return "; ".join(filter(None, [f"{self.rule}{fold}", study]))
+
     def to_json(self) -> str:
         """The record as JSON text: an entry a line, so that records can be compared by eye.
 
@@ -99,13 +144,20 @@ class ResultRecord(BaseModel):
 
     @classmethod
     def from_json(cls, text: str) -> ResultRecord:
-        """Read a record.
+        """Read a record; one of schema 1 is read as what it would be today.
 
         Raises:
             ValueError: The text is no JSON or no record; the first problem is named with its field.
         """
         try:
-            return cls.model_validate_json(text)
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"not a result record: {error}.") from error
+        if isinstance(fields, dict) and fields.get("schema", 1) == 1:
+            fields = _second_schema(fields)
+        try:
+            # As JSON again: its rules are stricter than those for Python's values.
+            return cls.model_validate_json(json.dumps(fields))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
@@ -122,6 +174,29 @@ class ResultRecord(BaseModel):
             os.replace(draft, target)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _second_schema(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record of schema 1 under today's names."""
+    rule, task = fields.get("rule"), fields.get("task")
+    if not isinstance(rule, str):  # refused with the field's name
+        return {**fields, "schema": 2}
+    if task == COST or rule == BIOMETRICS:
+        kind = COST if task == COST else BIOMETRICS
+        return {**fields, "schema": 2, "kind": kind, "rule": rule if kind == COST else ""}
+    if rule == _IN_WORDS["evolution"]:
+        return {**fields, "schema": 2, "kind": "evolution", "rule": ""}
+    told = _FIRST_SCHEMA.fullmatch(rule)
+    if told is None or task != "action":  # rules of other tasks are names
+        return {**fields, "schema": 2}
+    return {
+        **fields,
+        "schema": 2,
+        "rule": told["rule"],
+        "kind": (told["kind"] or RUN).replace(" ", "-"),
+        "variant": told["setting"] or told["other"] or "",
+        "fold": FOLDS_TOGETHER if told["folds"] else told["fold"],
+    }
 
 
 def read_records(folder: Path | str) -> tuple[list[ResultRecord], list[str]]:

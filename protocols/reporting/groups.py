@@ -71,7 +71,7 @@ def _label(record: ResultRecord) -> tuple[object, ...]:
         data.name,
         data.synthetic,
         record.protocol,
-        record.rule,
+        record.described_rule,
         record.objective,
         record.stream,
     )

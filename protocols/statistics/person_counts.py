@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from protocols.records import ResultRecord
+from protocols.records import BIOMETRICS, ResultRecord
 from protocols.statistics.people import reid_person_counts
 
 PartCounts = dict[str, dict[str, tuple[int, int]]]
 """Hits and trials by part (condition or pair) and person."""
-
-BIOMETRICS = "biometrics"
-"""Rule of the records that hold error rates at thresholds and no ranks."""
 
 
 def person_counts(record: ResultRecord) -> PartCounts:
@@ -36,7 +33,7 @@ def person_counts(record: ResultRecord) -> PartCounts:
             f"A record of {record.task} counts samples, not the rank-1 of people: compare its "
             "outcomes."
         )
-    if record.rule == BIOMETRICS:
+    if record.kind == BIOMETRICS:
         raise ValueError(
             "A record of biometric measures keeps errors at thresholds, not the rank-1 of people: "
             "compare the records of the runs themselves."

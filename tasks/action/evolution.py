@@ -135,7 +135,8 @@ def evolution_record(
     record = read_record(run)
     return record.model_copy(
         update={
-            "rule": "t-SNE and silhouette of test embeddings, 1 clip",
+            "kind": "evolution",
+            "rule": "",
             "metrics": metrics,
             "intervals": {},
             "counts": {"classes": len(names), "points": len(numbers), "epochs": len(epochs)},

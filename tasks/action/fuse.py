@@ -108,6 +108,7 @@ def _record(
         dataset=dataset,
         protocol=table.protocol,
         rule=known[0].rule if known else "",
+        fold=known[0].fold if known else None,
         objective=objectives.pop() if len(objectives) == 1 else "fused",
         stream="fused " + ",".join(record.stream if record else "?" for record in records),
         seed=known[0].seed if len({record.seed for record in known}) == 1 else None,

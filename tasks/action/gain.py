@@ -124,7 +124,7 @@ def class_gain(
     }
     notes = _notes(gain)
     cells = {**_cells(gain), "sorted": [gain.classes[row] for row in order]}
-    record = _record("class gain", records, baselines, runs, command).model_copy(
+    record = _record("class-gain", records, baselines, runs, command).model_copy(
         update={"metrics": metrics, "notes": notes, "cells": cells}
     )
     return record, "\n".join([*lines, *(f"Note: {note}" for note in notes)])
@@ -217,7 +217,7 @@ def _cells(gain: ClassGain) -> dict[str, Any]:
 
 
 def _record(
-    what: str,
+    kind: str,
     records: Sequence[ResultRecord],
     baselines: Sequence[Path],
     runs: Sequence[Path],
@@ -227,7 +227,8 @@ def _record(
     own = records[len(baselines) :]
     return own[0].model_copy(
         update={
-            "rule": f"{own[0].rule}; {what} against {records[0].objective}",
+            "kind": kind,
+            "variant": records[0].objective,
             "seed": own[0].seed if len(own) == 1 else None,
             "intervals": {},
             "counts": {"baselines": len(baselines), "runs": len(runs)},

@@ -106,6 +106,7 @@ def make_record(
         task="action",
         dataset=dataset_reference(info),
         protocol=table.protocol,
+        fold=settings.fold,
         rule=_rule(adapter),
         objective=objective or settings.objective.name,
         stream="+".join(settings.clip.streams),
@@ -198,11 +199,10 @@ def run_scores(run: Path) -> ClassScores:
 
 
 def _rule(adapter: ActionAdapter) -> str:
-    """How the test was made: clips, fold, and which epoch."""
+    """How the test was made: clips, and which epoch."""
     settings = adapter.settings
     epoch = "best epoch in validation" if adapter.selects_best else "last epoch"
-    fold = "" if settings.fold is None else f", fold {settings.fold}"
-    return f"{settings.test.clips} clips, {epoch}{fold}"
+    return f"{settings.test.clips} clips, {epoch}"
 
 
 def _division(adapter: ActionAdapter) -> str:

@@ -83,7 +83,7 @@ def occlusion_record(
         occluded[part] = {"joints": names, "correct": table.correct.tolist()}
     return whole.model_copy(
         update={
-            "rule": f"{whole.rule}; occlusion",
+            "kind": "occlusion",
             "metrics": metrics,
             "intervals": intervals,
             "notes": (*whole.notes, _ZEROED),
@@ -148,7 +148,7 @@ def families(
         cells, notes = {**cells, **bodies}, (*notes, *missing)
     found = record.model_copy(
         update={
-            "rule": f"{record.rule}; families of the last epoch",
+            "kind": "families",
             "metrics": metrics,
             "intervals": {},
             "counts": {"classes": len(classes), "mistakes": total},

@@ -9,7 +9,7 @@ import numpy as np
 
 from protocols.action.evaluate import evaluate_classes
 from protocols.action.scores import ClassScores
-from protocols.records import ResultRecord
+from protocols.records import FOLDS_TOGETHER, ResultRecord
 from tasks.action.adapter import ActionSettings
 from tasks.action.run import run_scores, train_and_evaluate
 from tasks.run.adapter import Report
@@ -73,7 +73,7 @@ def _joined(runs: Sequence[Path]) -> ResultRecord:
     trained = sum(record.counts["train"] for record in records)
     return first.model_copy(
         update={
-            "rule": f"{first.rule.rpartition(', fold')[0]}, {len(runs)} folds together",
+            "fold": FOLDS_TOGETHER,
             "metrics": dict(table.metrics),
             "intervals": table.intervals(np.random.default_rng(0)),
             "counts": {**table.counts, "folds": len(runs), "train_all_folds": trained},

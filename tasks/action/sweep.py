@@ -36,7 +36,7 @@ def sweep(
         seeds: the runs' seeds.
         runs: a folder a run goes here.
         results: a record a run goes here, `<last part of the setting>=<value>-seed<seed>.json`,
-            whose rule says of which setting.
+            whose variant is the setting.
         cache: folder for converted data.
         command: the command line, for the records.
         report: takes sentences of progress.
@@ -66,8 +66,8 @@ def sweep(
 
 def _marked(record: ResultRecord, setting: str, command: str) -> ResultRecord:
     """The record of a run as one of a sweep, which is no further result of its objective."""
-    rule = f"{record.rule}; sweep of {setting}"
-    return record.model_copy(update={"rule": rule, "command": command})
+    update = {"kind": "sweep", "variant": setting, "command": command}
+    return record.model_copy(update=update)
 
 
 def split_values(text: str) -> list[str]:

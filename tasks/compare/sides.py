@@ -68,10 +68,10 @@ def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:
     if first.dataset.fingerprint != second.dataset.fingerprint:
         old, new = (f"{one.dataset.name} {one.dataset.fingerprint[:8]}" for one in (first, second))
         found.append(f"other data set ({old}; {new})")
-    for what in ("protocol", "rule"):
+    for what in ("protocol", "described_rule"):
         old, new = getattr(first, what), getattr(second, what)
         if old != new:
-            found.append(f"other {what} ({old}; {new})")
+            found.append(f"other {what.removeprefix('described_')} ({old}; {new})")
     return tuple(found)
 
 

@@ -43,7 +43,7 @@ def _who(found: RunComparison) -> str:
     else:
         record = found.first.record
         data = f"{record.dataset.name}{' (synthetic)' if record.dataset.synthetic else ''}"
-        rule = f", rule {record.rule}" if record.rule else ""
+        rule = f", rule {record.described_rule}" if record.described_rule else ""
         lines.append(f"both    {record.task} on {data}, protocol {record.protocol}{rule}")
     for what, rows in (("counts", found.counts), ("environment", found.environment)):
         if rows:

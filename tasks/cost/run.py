@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aclnet.config import load_settings
 from aclnet.skeleton import load_layout
-from protocols.records import DatasetReference, ResultRecord
+from protocols.records import COST, DatasetReference, ResultRecord
 from tasks.action.adapter import ActionSettings
 from tasks.cost.clips import ClipKind, clip_kind
 from tasks.cost.measure import Conditions, Cost, measure_cost
@@ -161,7 +161,8 @@ def cost_record(
         "memory": cost.memory,
     }
     return ResultRecord(
-        task="cost",
+        task=COST,
+        kind=COST,
         dataset=DatasetReference(name="random clips", fingerprint="", synthetic=True),
         protocol=plan.recipe,
         rule=device,

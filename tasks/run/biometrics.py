@@ -16,9 +16,8 @@ import numpy as np
 from protocols.biometrics.evaluate import TARGETS
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.ranking.distances import Metric
-from protocols.records import DatasetReference, ResultRecord
+from protocols.records import BIOMETRICS, DatasetReference, ResultRecord
 from protocols.statistics.intervals import wilson_interval
-from protocols.statistics.person_counts import BIOMETRICS
 from tasks.run.embeddings import FOREIGN, embeddings_dataset
 from tasks.run.environment import describe_environment
 from tasks.run.records import read_record
@@ -221,7 +220,7 @@ def make_record(
     settings: Mapping[str, Any],
     command: str,
 ) -> ResultRecord:
-    """The record, under a rule of its own so that it stands in no table of ranks.
+    """The record, of a kind of its own so that it stands in no table of ranks.
 
     Args:
         task: gait or reid.
@@ -234,7 +233,8 @@ def make_record(
         task=task,
         dataset=origin.dataset,
         protocol=measured.protocol,
-        rule=BIOMETRICS,
+        kind=BIOMETRICS,
+        rule="",
         objective=origin.objective,
         stream=origin.stream,
         seed=origin.seed,

@@ -10,10 +10,12 @@ import pytest
 
 from protocols.records import DatasetReference, ResultRecord, read_records
 
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+
 
 def fields(**changes: Any) -> dict[str, Any]:
     return {
-        "schema": 1,
+        "schema": 2,
         "task": "gait",
         "dataset": {"name": "walkers", "fingerprint": "ab12", "synthetic": True},
         "protocol": "casia_b",
@@ -46,7 +48,7 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
 
 def test_the_file_has_the_agreed_keys() -> None:
     content = json.loads(record().to_json())
-    assert content == fields(notes=[])
+    assert content == fields(notes=[], kind="run", variant="", fold=None)
     by_name = ResultRecord(
         task="gait",
         dataset=DatasetReference(name="walkers", fingerprint="ab12", synthetic=True),
@@ -70,8 +72,8 @@ def test_the_file_is_small_and_has_an_entry_a_line() -> None:
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        ({"schema": 2}, "schema"),
-        ({"task": "dance"}, "task"),
+        ({"schema": 3}, "schema"),
+        ({"task": ""}, "task"),
         ({"dataset": {"name": "x", "fingerprint": ""}}, r"dataset\.synthetic"),
         ({"metrics": {"rank1": float("nan")}}, r"metrics\.rank1"),
         ({"intervals": {"rank9": [0, 1]}}, "'rank9', which is no metric"),
@@ -119,3 +121,33 @@ def test_damaged_files_are_named_and_hide_nobody(tmp_path: Path) -> None:
     ]
     with pytest.raises(FileNotFoundError, match="no folder of results"):
         read_records(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("task", "rule", "kind", "variant", "fold"),
+    [
+        ("action", "10 clips, last epoch, fold 2", "run", "", "2"),
+        ("action", "10 clips, last epoch, 3 folds together", "run", "", "*"),
+        ("action", "1 clips, last epoch, fold a; occlusion", "occlusion", "", "a"),
+        ("action", "10 clips; sweep of objective.margin", "sweep", "objective.margin", None),
+        ("action", "10 clips; class gain against ce", "class-gain", "ce", None),
+        ("gait", "biometrics", "biometrics", "", None),
+        ("cost", "AMD EPYC, 1 thread", "cost", "", None),
+        ("verification", "a rule, fold 1; of somebody", "run", "", None),
+    ],
+)
+def test_schema_1_told_kind_variant_and_fold_in_the_rule(
+    task: str, rule: str, kind: str, variant: str, fold: str | None
+) -> None:
+    old = fields(schema=1, task=task, rule=rule, counts={"folds": 3})
+    read = ResultRecord.from_json(json.dumps(old))
+    assert (read.kind, read.variant, read.fold) == (kind, variant, fold)
+    assert read.described_rule == rule
+    assert ResultRecord.from_json(read.to_json()) == read
+
+
+def test_committed_records_of_both_schemas_say_what_they_said() -> None:
+    for path in sorted(RESULTS.rglob("*.json")):
+        content = json.loads(path.read_text("utf-8"))
+        if content.get("schema") == 1:
+            assert ResultRecord.from_json(json.dumps(content)).described_rule == content["rule"]

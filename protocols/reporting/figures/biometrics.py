@@ -10,7 +10,7 @@ import numpy as np
 
 from protocols.figures.det import draw_det
 from protocols.figures.score_histograms import draw_binned_scores
-from protocols.records import ResultRecord
+from protocols.records import BIOMETRICS, ResultRecord
 from protocols.reporting.figures.plan import (
     Drawing,
     FigurePlan,
@@ -27,7 +27,6 @@ from protocols.reporting.figures.plan import (
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import RunEntry
 from protocols.reporting.names import dataset_of
-from protocols.statistics.person_counts import BIOMETRICS
 
 _POOLED = "all"
 
@@ -56,7 +55,7 @@ def plan_biometrics(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
     Args:
         runs: All runs.
     """
-    for groups in main_groups([run for run in runs if run.record.rule == BIOMETRICS]):
+    for groups in main_groups(runs, kind=BIOMETRICS):
         group = leading(groups)
         record = group.record
         compared = of_objectives(groups, group)

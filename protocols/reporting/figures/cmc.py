@@ -11,7 +11,7 @@ import numpy as np
 from protocols.figures.cmc import draw_cmc
 from protocols.figures.identity_errors import draw_identity_errors
 from protocols.ranking.distances import FloatArray
-from protocols.records import ResultRecord
+from protocols.records import BIOMETRICS, ResultRecord
 from protocols.reporting.figures.plan import (
     Drawing,
     FigurePlan,
@@ -28,7 +28,6 @@ from protocols.reporting.figures.plan import (
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import RunEntry
 from protocols.reporting.names import dataset_of
-from protocols.statistics.person_counts import BIOMETRICS
 
 
 def plan_cmc(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
@@ -41,7 +40,7 @@ def plan_cmc(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
     """
     for groups in main_groups([run for run in runs if _pairs(run.record)]):
         group = leading(groups)
-        record, rule = group.record, group.record.rule
+        record, rule = group.record, group.record.described_rule
         compared = of_objectives(groups, group)
         if len(compared) > 1 or len(_pairs(record)) == 1:
             draw = partial(_draw_objectives, compared)
@@ -59,7 +58,7 @@ def _pairs(record: ResultRecord) -> Mapping[str, Any]:
     """Results by pair of the record's own rule; none where it is no record of re-ID."""
     main = cells_of(record).get("main", cells_of(record))
     pairs = main.get("pairs") if isinstance(main, Mapping) else None
-    if record.rule == BIOMETRICS or not isinstance(pairs, Mapping):
+    if record.kind == BIOMETRICS or not isinstance(pairs, Mapping):
         return {}
     return pairs
 
@@ -85,7 +84,7 @@ def _draw_objectives(groups: Sequence[RunGroup]) -> Drawing:
     )
     caption = (
         f"Share of probes whose person is among the k nearest, on {dataset_of(record.dataset)}, "
-        f"protocol {record.protocol} ({record.rule}), mean over the pairs "
+        f"protocol {record.protocol} ({record.described_rule}), mean over the pairs "
         f"{', '.join(_pairs(record))} and over seeds; in brackets rank-1. {seeds}."
     )
     return draw_cmc(curves), caption

@@ -14,7 +14,6 @@ from protocols.reporting.figures.plan import Drawing, FigurePlan, cells_of, plan
 from protocols.reporting.groups import RunGroup, group_runs
 from protocols.reporting.model import RunEntry
 
-_MARK = "; families"
 _ROWS = 4
 _MEMBERS = 5
 
@@ -25,7 +24,9 @@ def plan_families(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
     Args:
         runs: All runs.
     """
-    studies = [run for run in runs if _MARK in run.record.rule and _filled(cells_of(run.record))]
+    studies = [
+        run for run in runs if run.record.kind == "families" and _filled(cells_of(run.record))
+    ]
     for group in group_runs(studies):
         part = group.record.objective
         yield plan_of("families", "motion families", group.record, partial(_draw, group), part)

@@ -26,7 +26,6 @@ from protocols.reporting.model import RunEntry
 from protocols.reporting.names import dataset_of, objective_label
 from protocols.reporting.tables.comparisons import BASELINE
 
-_MARK = "; sweep of "
 _SYMBOLS = {
     "objective.overlap": "$n_a$",
     "objective.inter_weight": "$\\lambda_1$",
@@ -35,8 +34,8 @@ _SYMBOLS = {
 }
 """The paper's symbols of settings."""
 
-Place = tuple[str, str, str, str]
-"""Fingerprint of the data, protocol, rule, streams."""
+Place = tuple[str, str, str, str | None, str]
+"""Fingerprint of the data, protocol, rule, fold, streams."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +62,18 @@ def plan_hyper_curves(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
     swept: dict[Place, list[_Sweep]] = {}
     for run in runs:
         record = run.record
-        rule, mark, setting = record.rule.partition(_MARK)
-        if mark and "top1" in record.metrics:
-            place = (record.dataset.fingerprint, record.protocol, rule, record.stream)
-            _add(swept.setdefault(place, []), setting, run)
+        if record.kind == "sweep" and "top1" in record.metrics:
+            _add(swept.setdefault(_place(record), []), record.variant, run)
     for place, curves in swept.items():
         baseline = _like(runs, place, BASELINE)
         first = curves[0].runs[0].record
         draw = partial(_draw, curves, baseline, _like(runs, place, first.objective))
         yield plan_of("settings", "accuracy by the value of a setting", first, draw)
+
+
+def _place(record: ResultRecord) -> Place:
+    data = record.dataset.fingerprint
+    return (data, record.protocol, record.rule, record.fold, record.stream)
 
 
 def _add(curves: list[_Sweep], setting: str, run: RunEntry) -> None:
@@ -98,7 +100,7 @@ def _draw(curves: Sequence[_Sweep], baseline: RunGroup | None, own: RunGroup | N
     seeds = sorted({str(run.record.seed) for run in members})
     text = (
         f"Top-1 of {objective_label(record.objective)} on {dataset_of(record.dataset)}, protocol "
-        f"{record.protocol} ({record.rule.partition(_MARK)[0]}), streams {record.stream}, one "
+        f"{record.protocol} ({record.rule}), streams {record.stream}, one "
         f"setting changed at a time, seed{'' if len(seeds) == 1 else 's'} {', '.join(seeds)}; "
         f"values stand at equal distances. {files_told(members).capitalize()}."
     )
@@ -166,13 +168,6 @@ def _like(runs: Sequence[RunEntry], place: Place, objective: str) -> RunGroup | 
         group
         for groups in main_groups([run for run in runs if run.record.objective == objective])
         for group in groups
-        if (
-            group.record.dataset.fingerprint,
-            group.record.protocol,
-            group.record.rule,
-            group.record.stream,
-        )
-        == place
-        and "top1" in group.record.metrics
+        if _place(group.record) == place and "top1" in group.record.metrics
     ]
     return max(groups, key=lambda group: len(group.runs), default=None)

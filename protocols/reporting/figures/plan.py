@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from protocols.records import ResultRecord
+from protocols.records import RUN, ResultRecord
 from protocols.reporting.groups import RunGroup, group_runs
 from protocols.reporting.model import RunEntry
 from protocols.reporting.names import dataset_of, objective_label, objective_place, slug
@@ -64,23 +64,28 @@ def cells_of(record: ResultRecord) -> Mapping[str, Any]:
     return record.cells or {}
 
 
-def main_groups(runs: Sequence[RunEntry], *cells: str) -> tuple[tuple[RunGroup, ...], ...]:
+def main_groups(
+    runs: Sequence[RunEntry], *cells: str, kind: str = RUN
+) -> tuple[tuple[RunGroup, ...], ...]:
     """Runs that were tested alike, as groups of seeds in the order of their objectives.
 
-    Alike are task, data, protocol and rule. Studies of a run, with a semicolon in their rule, and
-    runs that lack one of the cells are left out.
+    Alike are task, data, protocol and rule. Records of another kind, and those that lack one of
+    the cells, are left out.
 
     Args:
         runs: All runs.
         cells: Names of cells that are needed, lists or mappings.
+        kind: Of the records.
     """
     tests: dict[tuple[object, ...], list[RunEntry]] = {}
     for run in runs:
         record, held = run.record, cells_of(run.record)
-        if ";" in record.rule or not all(isinstance(held.get(n), list | dict) for n in cells):
+        if record.kind != kind or not all(isinstance(held.get(n), list | dict) for n in cells):
             continue
         data = (record.dataset.name, record.dataset.fingerprint, record.dataset.synthetic)
-        tests.setdefault((record.task, *data, record.protocol, record.rule), []).append(run)
+        tests.setdefault((record.task, *data, record.protocol, record.described_rule), []).append(
+            run
+        )
     return tuple(
         tuple(sorted(group_runs(members), key=lambda g: objective_place(g.record.objective)))
         for members in tests.values()
@@ -152,7 +157,7 @@ def told(group: RunGroup, used: int | None = None) -> str:
     record, runs = group.record, group.runs[:used]
     parts = [
         f"{group_label(group)} on {dataset_of(record.dataset)}",
-        f"protocol {record.protocol} ({record.rule})",
+        f"protocol {record.protocol} ({record.described_rule})",
         f"streams {record.stream}" if record.stream else "",
         seeds_told(runs),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocols.records import ResultRecord
+from protocols.records import RUN, ResultRecord
 from protocols.reporting.tables.layout import NTU60, NTU120, PaperColumn, PaperTable, Variant
 
 _PAIRS = ("N-N", "B-B", "C-C", "C-N", "B-N")
@@ -58,7 +58,7 @@ def _six_frames(record: ResultRecord) -> bool:
 
 
 def _joints_alone(record: ResultRecord) -> bool:
-    return record.stream == "j" and ";" not in record.rule
+    return record.stream == "j" and record.kind == RUN
 
 
 def _action_tables() -> tuple[PaperTable, ...]:
@@ -205,7 +205,7 @@ def _study_tables() -> tuple[PaperTable, ...]:
                 for part in _PARTS
             ),
             ("ntu",),
-            accepts=lambda record: record.rule.endswith("; occlusion"),
+            accepts=lambda record: record.kind == "occlusion",
         ),
         PaperTable(
             "table-10",
@@ -223,7 +223,7 @@ def _study_tables() -> tuple[PaperTable, ...]:
                 Variant("run", "run/"),
                 Variant("gain", "gain/"),
             ),
-            accepts=lambda record: "; difficulty" in record.rule,
+            accepts=lambda record: record.kind == "difficulty",
             notes=("Rows and columns are exchanged against the paper's print.",),
         ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from protocols.records import ResultRecord
+from protocols.records import RUN, ResultRecord
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class PaperTable:
     data: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ("acl", "imported")
     variants: tuple[Variant, ...] = (Variant(),)
-    accepts: Callable[[ResultRecord], bool] = lambda record: ";" not in record.rule
+    accepts: Callable[[ResultRecord], bool] = lambda record: record.kind == RUN
     notes: tuple[str, ...] = ()
 
 

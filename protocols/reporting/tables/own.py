@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from protocols.records import RUN
 from protocols.reporting.groups import RunGroup, group_runs
 from protocols.reporting.model import Cell, Column, ReportTable, Row, RunEntry
 from protocols.reporting.names import (
@@ -62,13 +63,13 @@ def own_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     """One table for each task and data set.
 
     Args:
-        runs: All runs; studies of a run (a semicolon in their rule) have tables of their own.
+        runs: All runs; studies of a run have tables of their own.
     """
     members: dict[tuple[str, str, bool], list[RunEntry]] = {key: [] for key in _EXPECTED}
     for run in runs:
         record = run.record
         headline = HEADLINES.get(record.task)
-        if headline is not None and headline in record.metrics and ";" not in record.rule:
+        if headline is not None and headline in record.metrics and record.kind == RUN:
             key = (record.task, record.dataset.name, record.dataset.synthetic)
             members.setdefault(key, []).append(run)
     order = sorted(members, key=lambda key: (list(HEADLINES).index(key[0]), key[2]))
@@ -126,7 +127,7 @@ def _heading(metric: str) -> str:
 def _block(group: RunGroup) -> str:
     """What rows under one heading have in common."""
     record = group.record
-    told = [f"{record.protocol}: {record.rule}"]
+    told = [f"{record.protocol}: {record.described_rule}"]
     clip = record.settings.get("clip")
     if record.task == "reid" and isinstance(clip, dict) and "frames" in clip:
         told.append(f"{clip['frames']} frames")

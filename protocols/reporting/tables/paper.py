@@ -84,7 +84,9 @@ def _own_rows(layout: PaperTable, runs: Sequence[RunEntry]) -> tuple[Row, ...]:
     series: dict[tuple[str, str, str], list[RunGroup]] = {}
     for group in group_runs([run for run in runs if _fills(layout, run)]):
         record = group.record
-        series.setdefault((record.objective, record.stream, record.rule), []).append(group)
+        series.setdefault((record.objective, record.stream, record.described_rule), []).append(
+            group
+        )
     found = [
         row
         for key in sorted(series, key=lambda key: (objective_place(key[0]), key[1:]))
@@ -169,7 +171,7 @@ def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant) -> R
     first = next(iter(at.values()))
     variants = dict.fromkeys(group.variant for group in at.values())
     record = first.record
-    rule = variant.label if variant.label != "own rule" else f"rule {record.rule}"
+    rule = variant.label if variant.label != "own rule" else f"rule {record.described_rule}"
     told = [objective_label(record.objective), record.stream, rule, *variants]
     source = source_of(record)
     return Row(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from protocols.records import RUN
 from protocols.reporting.groups import RunGroup, group_runs
 from protocols.reporting.model import Cell, Column, ReportTable, Row, RunEntry
 from protocols.reporting.names import (
@@ -52,7 +53,7 @@ def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
         and not run.record.dataset.synthetic
         and run.record.objective in ARMS
         and "top1" in run.record.metrics
-        and ";" not in run.record.rule
+        and run.record.kind == RUN
     ]
     groups = sorted(group_runs(chosen), key=lambda group: ARMS.index(group.record.objective))
     rows = [_ablation_row(group, groups) for group in groups]
@@ -92,7 +93,8 @@ def _ablation_row(group: RunGroup, groups: Sequence[RunGroup]) -> Row:
 
 
 def _same_test(one: RunGroup, other: RunGroup) -> bool:
-    return (one.record.stream, one.record.rule) == (other.record.stream, other.record.rule)
+    first, second = one.record, other.record
+    return (first.stream, first.described_rule) == (second.stream, second.described_rule)
 
 
 def occlusion_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
@@ -101,7 +103,7 @@ def occlusion_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     Args:
         runs: All runs.
     """
-    return _studies(runs, "; occlusion", "occlusion", "bodies with hidden parts", "top1")
+    return _studies(runs, "occlusion", "bodies with hidden parts", "top1")
 
 
 def difficulty_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
@@ -110,19 +112,19 @@ def difficulty_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     Args:
         runs: All runs.
     """
-    return _studies(runs, "; difficulty", "difficulty", "gain by difficulty of the class", "gain")
+    return _studies(runs, "difficulty", "gain by difficulty of the class", "gain")
 
 
 def _studies(
-    runs: Sequence[RunEntry], mark: str, name: str, title: str, metric: str
+    runs: Sequence[RunEntry], kind: str, title: str, metric: str
 ) -> tuple[ReportTable, ...]:
-    """A table a data set, of the records with a mark in their rule: ``metric`` and its parts."""
+    """A table a data set, of the records of a kind: ``metric`` and its parts."""
     found: dict[str, list[RunEntry]] = {}
     for run in runs:
-        if mark in run.record.rule:
+        if run.record.kind == kind:
             found.setdefault(dataset_of(run.record.dataset), []).append(run)
     return tuple(
-        _study_table(f"{name}-{slug(label)}", f"{label}: {title}", label, metric, members)
+        _study_table(f"{kind}-{slug(label)}", f"{label}: {title}", label, metric, members)
         for label, members in found.items()
     )
 
@@ -140,7 +142,8 @@ def _study_table(
             (*(metric_cell(group, name, signed=signed) for name in names), seeds_cell(group)),
             source_of(group.record),
             group.record.command,
-            f"{group.record.protocol}: {group.record.rule}, streams {group.record.stream}",
+            f"{group.record.protocol}: {group.record.described_rule}, "
+            f"streams {group.record.stream}",
         )
         for group in groups
     )

@@ -72,7 +72,7 @@ def test_confusion_sums_the_seeds_of_the_whole_objective() -> None:
         run("a/acl-seed0.json", classes([10, 5])),
         run("a/acl-seed1.json", classes([8, 5]), seed=1),
         run("a/ce-seed0.json", classes([1, 1]), objective="ce"),
-        run("a/study.json", classes([0, 0]), rule="10 clips; sweep of x"),
+        run("a/study.json", classes([0, 0]), kind="sweep", variant="x"),
     ]
     plan, axes, caption = only(plan_confusion, runs)
     assert (plan.title, plan.datasets) == (
@@ -121,8 +121,7 @@ SHARES = {"mistakes_in_family": 0.75, "mistakes_in_family/chance": 0.25}
 
 
 def family_run(cells: dict[str, Any], seed: int = 0) -> RunEntry:
-    rule = "10 clips; families of the last epoch"
-    return run(f"families{seed}.json", cells, rule=rule, metrics=SHARES, seed=seed)
+    return run(f"families{seed}.json", cells, kind="families", metrics=SHARES, seed=seed)
 
 
 def test_families_are_drawn_with_bodies_those_of_new_mistakes_first() -> None:
@@ -149,7 +148,8 @@ def swept(setting: str, value: Any, top1: float, seed: int = 0, **base: Any) -> 
     objective = {"overlap": 2, "margin": 0.1, setting: value}
     return run(
         f"s/{setting}={value}-seed{seed}.json",
-        rule=f"10 clips; sweep of objective.{setting}",
+        kind="sweep",
+        variant=f"objective.{setting}",
         settings={"objective": objective, "train": {"seed": seed}, **base},
         metrics={"top1": top1},
         seed=seed,
@@ -263,7 +263,12 @@ def test_cmc_by_objective_by_pair_and_errors_by_person() -> None:
 def biometrics_run(objective: str, seed: int) -> RunEntry:
     table = evaluate_biometrics(people(seed), targets=(0.1,), rotations=0)
     cells = json.loads(json.dumps(table.record_cells()))
-    fields: dict[str, Any] = {"task": "gait", "protocol": "casia_b", "rule": "biometrics"}
+    fields: dict[str, Any] = {
+        "task": "gait",
+        "protocol": "casia_b",
+        "rule": "",
+        "kind": "biometrics",
+    }
     metrics = {name: float(value) for name, value in table.metrics.items()}
     name = f"{objective}{seed}.json"
     return run(name, cells, objective=objective, seed=seed, metrics=metrics, **fields)
@@ -294,7 +299,12 @@ def test_pairs_of_re_identification_are_kept_apart() -> None:
         for name in ("nm", "cl")
     }
     metrics = {"eer/nm": 0.4, "eer/cl": 0.3}
-    fields: dict[str, Any] = {"task": "reid", "protocol": "casia_b", "rule": "biometrics"}
+    fields: dict[str, Any] = {
+        "task": "reid",
+        "protocol": "casia_b",
+        "rule": "",
+        "kind": "biometrics",
+    }
     runs = [run("r.json", {"pairs": parts}, metrics=metrics, **fields)]
     by_pair, scores = plan_biometrics(runs)
     labels = [str(line.get_label()) for line in by_pair.draw()[0].axes[0].lines]

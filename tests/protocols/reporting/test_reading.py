@@ -15,7 +15,7 @@ from protocols.reporting.reading import read_runs
 def record() -> ResultRecord:
     return ResultRecord.model_validate(
         {
-            "schema": 1,
+            "schema": 2,
             "task": "gait",
             "dataset": {"name": "kgbd", "fingerprint": "ab", "synthetic": False},
             "protocol": "kgbd_walks",

@@ -107,9 +107,7 @@ def test_other_data_under_the_protocol_are_named_and_left_out() -> None:
 
 
 def test_a_study_without_the_tables_figures_leaves_it_not_run() -> None:
-    study = run(
-        "tsne.json", rule="t-SNE of test embeddings", intervals={}, metrics={"silhouette": 0.2}
-    )
+    study = run("tsne.json", kind="evolution", intervals={}, metrics={"silhouette": 0.2})
     (row,) = own(table_of("table-6", paper_tables([study])))
     assert {cell.text for cell in row.cells} == {"not run"}
 
@@ -244,13 +242,16 @@ def test_studies_of_a_run_have_their_own_tables() -> None:
     runs = [
         run(
             "o.json",
-            rule="10 clips; occlusion",
+            rule="10 clips",
+            kind="occlusion",
             metrics={"top1": 0.9, "top1/left_arm": 0.8, "top1/trunk": 0.7},
             **shared,
         ),
         run(
             "d.json",
-            rule="10 clips; difficulty against ce",
+            rule="10 clips",
+            kind="difficulty",
+            variant="ce",
             metrics={"baseline/1-5": 0.6, "run/1-5": 0.65, "gain/1-5": 0.05},
             **shared,
         ),

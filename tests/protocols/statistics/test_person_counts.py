@@ -29,12 +29,13 @@ def table(seed: int = 0, noise: float = 1.0, people: int = 5) -> GaitTable:
     return evaluate_gait(Embeddings(embedding.astype(np.float32), subject, condition, take, view))
 
 
-def record(cells: dict[str, Any] | None, task: Any = "gait", rule: str = "exact") -> ResultRecord:
+def record(cells: dict[str, Any] | None, task: Any = "gait", kind: str = "run") -> ResultRecord:
     return ResultRecord(
         task=task,
         dataset=DatasetReference(name="x", fingerprint="f", synthetic=True),
         protocol="casia_b",
-        rule=rule,
+        rule="exact",
+        kind=kind,
         objective="acl",
         stream="j",
         seed=0,
@@ -78,34 +79,34 @@ def test_two_runs_are_compared_by_people() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "task", "rule", "words"),
+    ("cells", "task", "kind", "words"),
     [
-        (None, "gait", "exact", "gait eval"),
-        ({"trials": [[1]]}, "gait", "exact", "gait eval"),
-        ({"people": {"names": ["a"], "trials": {"nm": [1]}}}, "gait", "exact", "damaged"),
+        (None, "gait", "run", "gait eval"),
+        ({"trials": [[1]]}, "gait", "run", "gait eval"),
+        ({"people": {"names": ["a"], "trials": {"nm": [1]}}}, "gait", "run", "damaged"),
         (
             {"people": {"names": ["a"], "trials": {"nm": [1, 2]}, "rank1_hits": {"nm": [1]}}},
             "gait",
-            "exact",
+            "run",
             "damaged",
         ),
         (
             {"people": {"names": 3, "trials": {"nm": None}, "rank1_hits": {"nm": [1]}}},
             "gait",
-            "exact",
+            "run",
             "damaged",
         ),
         ({"people": {"names": []}}, "gait", "biometrics", "biometric"),
-        ({}, "reid", "clean", "cells.pairs"),
-        ({"main": {"pairs": {"C-N": {"people": 3}}}}, "reid", "clean", "C-N"),
-        ({}, "action", "", "outcomes"),
+        ({}, "reid", "run", "cells.pairs"),
+        ({"main": {"pairs": {"C-N": {"people": 3}}}}, "reid", "run", "C-N"),
+        ({}, "action", "run", "outcomes"),
     ],
 )
 def test_records_without_counts_are_refused(
-    cells: dict[str, Any] | None, task: str, rule: str, words: str
+    cells: dict[str, Any] | None, task: str, kind: str, words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
-        person_counts(record(cells, task, rule))
+        person_counts(record(cells, task, kind))
 
 
 def test_a_perfect_table_is_not_certain() -> None:

@@ -155,7 +155,7 @@ def test_study_of_folds(call: Any, recipe: Path, data: Path, tmp_path: Path) -> 
     assert names == ["acl-seed0.json", "acl-seed1.json", "ce-seed0.json", "ce-seed1.json"]
     record = json.loads((tmp_path / "results" / "acl-seed0.json").read_text())
     assert record["counts"]["test"] == 12
-    assert record["rule"] == "3 clips, last epoch, 2 folds together"
+    assert (record["rule"], record["fold"]) == ("3 clips, last epoch", "*")
     again = call(*arguments)  # everything is there
     assert again.out == done.out
     assert "fold 1" not in again.err

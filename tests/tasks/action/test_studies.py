@@ -48,7 +48,7 @@ def test_sweep_trains_each_value_and_writes_a_record_of_it(swept: Path) -> None:
     for value in (1, 2):
         record = json.loads((swept / "runs" / f"overlap={value}-seed0.json").read_text())
         assert record["settings"]["objective"]["overlap"] == value
-        assert record["rule"].endswith("; sweep of objective.overlap")
+        assert (record["kind"], record["variant"]) == ("sweep", "objective.overlap")
 
 
 def test_sweep_refuses_a_bad_value_before_it_trains(

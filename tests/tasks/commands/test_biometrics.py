@@ -63,7 +63,7 @@ def test_gait_of_a_file_with_development_people(
         *("--fmr", "0.1, 0.05", "--rotations", 3, "--json", out),
     )
     record = ResultRecord.from_json(out.read_text())
-    assert (record.task, record.rule, record.objective) == ("gait", "biometrics", "embeddings")
+    assert (record.task, record.kind, record.objective) == ("gait", "biometrics", "embeddings")
     table = evaluate_biometrics(
         load_embeddings(test_file),
         development=load_embeddings(other_file),
@@ -165,7 +165,7 @@ def test_reid_of_a_run_pair_by_pair(call: Any, reid_run: Path, cache: Path, tmp_
     command = ("reid", "biometrics", "--run", reid_run, "--fmr", "0.1", "--cache", cache)
     text, _ = measured(call, *command, "--rotations", 2, "--json", out)
     record = ResultRecord.from_json(out.read_text())
-    assert (record.task, record.rule, record.protocol) == ("reid", "biometrics", "casia_b")
+    assert (record.task, record.kind, record.protocol) == ("reid", "biometrics", "casia_b")
     assert record.cells is not None
     pairs = set(record.cells["pairs"])
     assert pairs == {"N-N", "B-B", "C-C", "C-N", "B-N"}

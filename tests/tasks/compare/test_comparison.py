@@ -274,7 +274,7 @@ def test_mistakes(
     (tmp_path / "cut.json").write_text(whole[:500])
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "list.json").write_text("[" * 5000)
-    (tmp_path / "newer.json").write_text(whole.replace('"schema": 1', '"schema": 2'))
+    (tmp_path / "newer.json").write_text(whole.replace('"schema": 2', '"schema": 3'))
     (tmp_path / "nan.json").write_text(whole.replace('"seconds": 1.0', '"seconds": NaN'))
     for number in (0, 1):
         gait(tmp_path / f"mixed-{number}.json", 1.0, number, protocol=f"p{number}")

@@ -53,7 +53,7 @@ def _count(runs: Sequence[RunEntry]) -> str:
 
 def _render_run(run: RunEntry, report: Report, anchors: Anchors) -> Html:
     """One run, folded; its address is inside, so that a browser unfolds it without a script."""
-    record = run.record
+    record, rule = run.record, run.record.described_rule
     shown = [
         element("a", report.tables[place].title, href=f"#{anchors.tables[place]}")
         for place in anchors.used[run.file]
@@ -61,7 +61,7 @@ def _render_run(run: RunEntry, report: Report, anchors: Anchors) -> Html:
     facts = {
         "Data set": record.dataset.name + (" (synthetic)" if record.dataset.synthetic else ""),
         "Fingerprint": record.dataset.fingerprint[:16],
-        "Protocol": f"{record.protocol}, rule {record.rule}" if record.rule else record.protocol,
+        "Protocol": f"{record.protocol}, rule {rule}" if rule else record.protocol,
         "Objective": record.objective,
         "Stream": record.stream or "none",
         "Seed": "unknown" if record.seed is None else str(record.seed),
