@@ -1,1 +1,21 @@
 """The training core: skeleton data, models, the affinity contrastive objective, the loop."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aclnet.runs.load import load as load  # type: ignore[import-not-found]
+
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Import what takes time when it is asked for."""
+        if name == "load":
+            from aclnet.runs.load import load
+
+            return load
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("aclnet")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

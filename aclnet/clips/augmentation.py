@@ -3,53 +3,14 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from aclnet.clips.settings import AugmentSettings
 from aclnet.clips.transforms import keep_missing, mirror, present
-from aclnet.config import Settings
 from aclnet.skeleton import Layout
 
 LIMBS = ("left_arm", "left_leg", "right_arm", "right_leg")
 """The parts that `drop_part` chooses from, in the release's order."""
-
-
-class AugmentSettings(Settings):
-    """Random changes of training clips; lengths in normalised units (torso lengths, or metres).
-
-    GaitGraph (Teepe et al. 2021) mirrors about the body without exchanging left and right, and adds
-    noise in pixels. Here the mirror image is a whole one (sides exchanged) and noise is in units of
-    the body, so that both mean the same for every camera.
-
-    Attributes:
-        mirror: probability of the mirror image.
-        reverse: probability of time running backwards.
-        joint_noise: standard deviation of an offset a joint, constant over the clip.
-        point_noise: standard deviation of noise a joint and frame.
-        scale: standard deviation of the logarithm of the change of size; for small ones, of the
-            relative change.
-        drop_joints: share of joints set to zero for a whole clip.
-        rotate: 3-D: largest angle in radians by which a clip is turned about each of the axes x, y
-            and z (PYSKL's RandomRot, there 0.2); 2-D: in the image plane. About the origin, so
-            that clips should be centred.
-        exchange_sides: probability that left and right joints change their names but not their
-            places (the release's Spatial_Flip, which does not mirror).
-        drop_part: probability that one limb, drawn from arms and legs, is set to zero (the
-            release's Part_Drop).
-        image_flip: probability that the picture is mirrored, left for right: of 2-D joints in
-            pixels that are not centred (PYSKL's Flip, there 0.5); needs the videos' widths.
-    """
-
-    mirror: float = Field(default=0.5, ge=0, le=1)
-    reverse: float = Field(default=0.0, ge=0, le=1)
-    joint_noise: float = Field(default=0.0, ge=0)
-    point_noise: float = Field(default=0.0, ge=0)
-    scale: float = Field(default=0.0, ge=0)
-    drop_joints: float = Field(default=0.0, ge=0, lt=1)
-    rotate: float = Field(default=0.0, ge=0)
-    exchange_sides: float = Field(default=0.0, ge=0, le=1)
-    drop_part: float = Field(default=0.0, ge=0, le=1)
-    image_flip: float = Field(default=0.0, ge=0, le=1)
 
 
 def augment(

@@ -12,33 +12,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, PositiveFloat, field_validator
 from torch import Tensor
 
+from aclnet.clips.settings import BodySettings
 from aclnet.clips.transforms import mirror
-from aclnet.config import Settings
 from aclnet.skeleton import Layout
 
 Labels = npt.NDArray[np.int64]
-
-
-class BodySettings(Settings):
-    """Which bodies a person trains with.
-
-    Attributes:
-        sizes: factors on the whole body, 1 being the recorded one; no two alike.
-        mirrored: the mirror image of each is a further one.
-    """
-
-    sizes: tuple[PositiveFloat, ...] = Field(default=(1.0,), min_length=1)
-    mirrored: bool = False
-
-    @field_validator("sizes")
-    @classmethod
-    def _different(cls, sizes: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(sizes)) < len(sizes):
-            raise ValueError("each size makes people of its own, so no size may stand twice")
-        return sizes
 
 
 class BodyVariants:

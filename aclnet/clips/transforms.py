@@ -10,38 +10,15 @@ The way of a clip: `normalise`, the same for training and test; then, in trainin
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from aclnet.config import Settings
+from aclnet.clips.settings import NormaliseSettings
 from aclnet.skeleton import Layout
 
 _TINY = 1e-6
 _ALL = slice(None)
-
-
-class NormaliseSettings(Settings):
-    """How clips are freed from camera and place.
-
-    Attributes:
-        centre: subtract the hips' midpoint of every frame, of the clip's first seen frame, or not.
-        scale: divide by the clip's median torso length (hips to shoulders), or not. Pixels need
-            it: without it an embedding depends on the camera's resolution. Metres do not, and
-            would lose the body's height, which is an identity cue.
-        heading: 3-D only. Turn the body about the vertical until its left-right line lies along x:
-            per frame (smoothed) or once a clip; or not. Each person by itself where each frame is
-            centred; otherwise all people with the first, so that they stay placed to each other.
-        heading_smooth_frames: moving average over that line, in frames.
-    """
-
-    centre: Literal["frame", "clip", "none"] = "frame"
-    scale: Literal["torso", "none"] = "torso"
-    heading: Literal["frame", "clip", "none"] = "none"
-    heading_smooth_frames: int = Field(default=15, ge=1)
 
 
 def present(clips: Tensor, dims: int) -> Tensor:

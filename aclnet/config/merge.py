@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from aclnet.config.base import NamedSettings
+
 
 def merge(parent: Mapping[str, Any], child: Mapping[str, Any], annotation: Any) -> dict[str, Any]:
     """A new mapping: the child's values over the parent's, nested mappings merged.
@@ -24,30 +26,39 @@ def merge(parent: Mapping[str, Any], child: Mapping[str, Any], annotation: Any) 
     merged = dict(parent)
     for key, value in child.items():
         old = merged.get(key)
-        kind = child_annotation(annotation, key, child)
         merged[key] = value
         if isinstance(old, Mapping) and isinstance(value, Mapping):
+            kind = child_annotation(annotation, key, child)
             replaced = _names_another_variant(kind, old, value)
             merged[key] = value if replaced else merge(old, value, kind)
     return merged
 
 
-def fill_defaults(values: Mapping[str, Any], model_class: type[BaseModel]) -> dict[str, Any]:
+def fill_defaults(
+    values: Mapping[str, Any], model_class: type[BaseModel], light: bool = False
+) -> dict[str, Any]:
     """Merge partly given nested settings over the default that their field declares.
 
     Pydantic fills a partly given nested model with that model's own defaults; a field declared as
     `model: Encoder = Encoder(width=32)` means that 32 stays where a file sets another name only.
+    Defaults that a name chooses are filled in too, so that they are read like given ones.
+
+    Args:
+        values: merged layers.
+        model_class: the settings model that they are to fill.
+        light: do not look into what a name chooses.
     """
     filled = dict(values)
     for name, field in model_class.model_fields.items():
-        given = filled.get(name)
+        given = filled.get(name, {} if _holds_family(field.annotation) else None)
         if not isinstance(given, Mapping):
             continue
         default = field.get_default(call_default_factory=True, validated_data={})
         if default is not PydanticUndefined and isinstance(default, BaseModel):
             given = merge({name: _as_mapping(default)}, {name: given}, model_class)[name]
-        chosen = choose_model(field.annotation, given)
-        filled[name] = fill_defaults(given, chosen) if chosen is not None else given
+        unread = light and _family(field.annotation) is not None
+        chosen = None if unread else choose_model(field.annotation, given)
+        filled[name] = fill_defaults(given, chosen, light) if chosen is not None else given
     return filled
 
 
@@ -67,8 +78,11 @@ def choose_model(annotation: Any, values: Any) -> type[BaseModel] | None:
     """The settings model that `values` are meant for; None where that is not decided.
 
     Among several, a model is chosen whose one-word fields (`name: Literal["st_gcn"]`) are met by
-    the values.
+    the values; of a family, the member that they name.
     """
+    family = _family(annotation)
+    if family is not None:
+        return family.member(values)
     models = model_members(annotation)
     if len(models) == 1:
         return models[0]
@@ -103,11 +117,27 @@ def _hashable_items(values: Mapping[str, Any]) -> set[tuple[str, Any]]:
     return {(key, value) for key, value in values.items() if isinstance(value, str | int | bool)}
 
 
+def _family(annotation: Any) -> type[NamedSettings] | None:
+    """The family of settings models that a type is, if it is one."""
+    if isinstance(annotation, type) and issubclass(annotation, NamedSettings):
+        return annotation if annotation.is_family() else None
+    return None
+
+
+def _holds_family(annotation: Any) -> bool:
+    """Whether a type is a family of settings models, or a model with one among its fields."""
+    fields = [f for model in model_members(annotation) for f in model.model_fields.values()]
+    return _family(annotation) is not None or any(_holds_family(f.annotation) for f in fields)
+
+
 def _names_another_variant(kind: Any, old: Any, new: Any) -> bool:
-    if len(model_members(kind)) < 2:
+    if _family(kind) is not None:
+        before, after = old.get("name"), new.get("name")
+    elif len(model_members(kind)) < 2:
         return False
-    before, after = choose_model(kind, old), choose_model(kind, new)
-    return None not in (before, after) and before is not after
+    else:
+        before, after = choose_model(kind, old), choose_model(kind, new)
+    return None not in (before, after) and before != after
 
 
 def _as_mapping(value: Any) -> Any:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from aclnet.config.base import LIGHT
 from aclnet.config.errors import Origins, explain
 from aclnet.config.merge import fill_defaults, merge
 
@@ -17,14 +18,12 @@ Model = TypeVar("Model", bound=BaseModel)
 Layer = tuple[str, dict[str, Any]]
 
 
-class Settings(BaseModel):
-    """Base of every settings model: frozen, unknown names refused, no NaN and no infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 def load_settings(
-    model_class: type[Model], path: Path | None = None, overrides: Sequence[str] = ()
+    model_class: type[Model],
+    path: Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    light: bool = False,
 ) -> Model:
     """Read settings from a YAML file and overrides; later layers win over earlier ones.
 
@@ -38,6 +37,8 @@ def load_settings(
         path: YAML file, or None for defaults and overrides alone. Its optional key `base` names
             one parent file, relative to the file itself; a parent may have a parent.
         overrides: texts of the form `a.b=value`; the value is read as YAML.
+        light: leave an encoder's settings unread, which needs the network library; for what only
+            judges saved results.
 
     Returns:
         A valid `model_class`.
@@ -55,9 +56,9 @@ def load_settings(
     for origin, layer in layers:
         values = merge(values, layer, model_class)
         origins.update((place, origin) for place in _places(layer))
-    values = fill_defaults(values, model_class)
+    values = fill_defaults(values, model_class, light)
     try:
-        return model_class.model_validate(values)
+        return model_class.model_validate(values, context=LIGHT if light else None)
     except ValidationError as error:
         source = str(path) if path is not None else "settings"
         raise ValueError(explain(error, model_class, values, origins, source)) from None

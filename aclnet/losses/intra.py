@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from aclnet.distributed import all_gather_rows, join_rows, row_counts, undo_gradient_average
 from aclnet.losses.projection import full_precision, project, projection, unit_rows
+from aclnet.losses.settings import IntraStart
 from aclnet.state.queue import NO_LABEL, FeatureQueue
 from aclnet.state.variant import Variant
-
-IntraStart: TypeAlias = Literal["variant", "at_once", "full_queue"]
-"""When the loss begins: as the variant does, at once, or when the queue is full."""
 
 FAR = -1e30
 """A logarithm that stands for no negative at all, finite so that its gradient is 0, not NaN."""

@@ -19,19 +19,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from aclnet.config import Settings
 from aclnet.distributed import all_gather_rows, join_rows, row_counts, undo_gradient_average
 from aclnet.losses.metric_members import make_member
 from aclnet.losses.projection import at_least_float32, full_precision
-
-OptionValue: TypeAlias = bool | int | float | str | list[float] | None
-"""What an option in a recipe may be."""
+from aclnet.losses.settings import MetricLossSettings
 
 _FAILURES = (
     ArithmeticError,
@@ -42,24 +37,6 @@ _FAILURES = (
     TypeError,
     ValueError,
 )  # what the package is seen to raise where options do not fit
-
-
-class MetricLossSettings(Settings):
-    """Which loss, with what options; names are those of the package's classes."""
-
-    name: str = Field(description="class in pytorch_metric_learning.losses, such as SupConLoss")
-    weight: float = Field(1.0, gt=0, description="weight of the term")
-    options: dict[str, OptionValue] = Field(
-        default_factory=dict, description="arguments of the loss, by name"
-    )
-    miner: str | None = Field(
-        None,
-        description="class in pytorch_metric_learning.miners that chooses the pairs; null: "
-        "all of the batch",
-    )
-    miner_options: dict[str, OptionValue] = Field(
-        default_factory=dict, description="arguments of the miner, by name"
-    )
 
 
 class MetricLoss(nn.Module):

@@ -5,75 +5,16 @@ Beside them, or in their place, any loss of pytorch-metric-learning may stand as
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
-from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.config import Settings
 from aclnet.distributed import row_counts, world_size
 from aclnet.losses.inter import InterClassLoss
-from aclnet.losses.intra import IntraClassLoss, IntraStart
-from aclnet.losses.metric_learning import MetricLoss, MetricLossSettings
+from aclnet.losses.intra import IntraClassLoss
+from aclnet.losses.metric_learning import MetricLoss
 from aclnet.losses.projection import at_least_float32, full_precision
-from aclnet.state.variant import Variant
-
-
-class ObjectiveSettings(Settings):
-    """What the objective is made of; the numbers are those of the paper's section IV-B.
-
-    A weight of 0 leaves its term out: no parameters, no state.
-    """
-
-    variant: Variant = Field(
-        "released", description="paper: the equations; released: the authors' code"
-    )
-    feature: Literal["pooled", "graph"] = Field(
-        "pooled",
-        description="what is contrasted: the pooled representation (paper) or the last block's "
-        "dynamic joint graph (released code)",
-    )
-    ce_weight: float = Field(1.0, gt=0, description="weight of the cross-entropy")
-    inter_weight: float = Field(0.1, ge=0, description="weight of the inter-class term")
-    intra_weight: float = Field(0.1, ge=0, description="weight of the intra-class term")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the cross-entropy")
-    projection_dim: int = Field(256, ge=1, description="length of a projected feature")
-    start_epoch: int = Field(
-        30, ge=0, description="mistakes count from this epoch; the inter loss begins one later"
-    )
-    momentum: float = Field(0.9, ge=0, lt=1, description="share of the past in a class centre")
-    neighbours: int = Field(10, ge=1, le=255, description="classes a class is paired with (K)")
-    overlap: int = Field(4, ge=0, description="shared neighbours that make a family (n_a)")
-    temperatures: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
-        (0.1, 0.5, 1.0), description="for families of up to K members, up to 2 K, and more"
-    )
-    margin: float = Field(0.1, ge=0, description="between positives and negatives (epsilon)")
-    intra_temperature: float = Field(0.1, gt=0, description="of the intra-class term (tau)")
-    queue_size: int = Field(512, ge=0, description="candidates remembered; 0: the batch only")
-    intra_start: IntraStart = Field(
-        "variant",
-        description="when the intra-class term begins (variant: released waits for "
-        "the full queue, paper does not)",
-    )
-    metric: MetricLossSettings | None = Field(
-        None, description="a loss of pytorch-metric-learning on the same feature; null: none"
-    )
-
-    @property
-    def name(self) -> str:
-        """The terms in use: `ce`, `ce+inter`, `ce+intra` or `acl`, then `+` a metric loss.
-
-        Where one temperature serves families of any size, the inter-class term is without the
-        paper's family-aware temperature: `ce+inter-fat`, `acl-fat` (the ablation, Table VIII).
-        """
-        if self.inter_weight == 0:
-            terms = "ce" if self.intra_weight == 0 else "ce+intra"
-        else:
-            terms = "ce+inter" if self.intra_weight == 0 else "acl"
-            terms += "-fat" if len(set(self.temperatures)) == 1 else ""
-        return terms if self.metric is None else f"{terms}+{self.metric.name}"
+from aclnet.losses.settings import ObjectiveSettings
 
 
 class Objective(nn.Module):

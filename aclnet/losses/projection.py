@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.initialise import reset_layers
+from aclnet.models.encoder import reset_layers
 
 NORM_FLOOR = 1e-12
 """Added to a norm before dividing by it, as in the released code."""

@@ -12,44 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.config import Settings
 from aclnet.distributed import row_counts, world_size
 from aclnet.losses.projection import at_least_float32, full_precision, unit_rows
-from aclnet.models.initialise import reset_layers
-
-
-class TransgObjectiveSettings(Settings):
-    """Weights and numbers of `TransgObjective`; the defaults are the released code's for f = 6.
-
-    For CASIA-B (f = 40) the release has `alpha: 1.0` and `dropped_frames: 10`.
-    """
-
-    contrast_weight: float = Field(0.5, ge=0, description="of the prototype contrast (GPC)")
-    alpha: float = Field(
-        0.5, ge=0, le=1, description="share of the sequence level in the contrast, not skeletons'"
-    )
-    sequence_temperature: float = Field(0.07, gt=0, description="of the sequences' cosines")
-    skeleton_temperature: float = Field(14.0, gt=0, description="of the skeletons' dot products")
-    reconstruction_weight: float = Field(0.5, ge=0, description="of the reconstruction (STPR)")
-    beta: float = Field(
-        0.5, ge=0, le=1, description="share of the structure in it, not of the trajectory"
-    )
-    dropped_joints: int = Field(
-        10, ge=0, description="joints left out for the structure; one at least always remains"
-    )
-    dropped_frames: int = Field(
-        2, ge=0, description="frames left out for the trajectory; one at least always remains"
-    )
-    trajectory_width: int = Field(64, ge=1, description="hidden channels of the trajectory's head")
-    divide_twice: bool = Field(
-        True,
-        description="divide the mean errors of the reconstruction once more by the batch size, as "
-        "released; with a batch of 256 little then remains of them",
-    )
+from aclnet.losses.settings import TransgObjectiveSettings
+from aclnet.models.encoder import reset_layers
 
 
 class TransgObjective(nn.Module):

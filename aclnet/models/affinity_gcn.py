@@ -12,45 +12,44 @@ from typing import TYPE_CHECKING, Literal, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional
 
-from aclnet.models.encoder import Encoder, EncoderOutput, EncoderSettings
-from aclnet.models.graph_unit import GraphUnit
-from aclnet.models.initialise import reset_layers
-from aclnet.models.persons import AbsentPersons, mean_over_persons, person_weights
-from aclnet.models.temporal_unit import TemporalUnit
+from aclnet.models.encoder import (
+    AbsentPersons,
+    Encoder,
+    EncoderOutput,
+    mean_over_persons,
+    person_weights,
+    reset_layers,
+)
+from aclnet.models.stages import BlockSize, StagedSettings, block_short_cut
 
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout
 
+_TOPOLOGY_MEAN = 0.04  # of the released initial adjacency
+_TOPOLOGY_STD = 0.02
+_DILATIONS = (1, 2, 3, 4)
+_BRANCHES = len(_DILATIONS) + 2
 
-class AffinityGcnSettings(EncoderSettings):
+
+class AffinityGcnSettings(StagedSettings):
     """Settings of `AffinityGcn`; the defaults are the released backbone."""
 
     name: Literal["affinity_gcn"] = "affinity_gcn"
     width: int = Field(96, ge=6, description="channels of the first block")
-    blocks: int = Field(10, ge=1, description="number of blocks")
-    widen_at: tuple[int, ...] = Field(
-        (5, 8), description="blocks (from 1) that double the channels"
-    )
-    stride_at: tuple[int, ...] = Field((5, 8), description="blocks, from 1, that halve frames")
     subsets: int = Field(8, ge=1, description="K, graphs learned in each block")
     absent_persons: AbsentPersons = Field(
         "count", description="whether an absent, zero person weighs like a real one, as released"
     )
 
     @model_validator(mode="after")
-    def _fitting(self) -> Self:
+    def _a_channel_each(self) -> Self:
         if self.subsets > self.width:
             raise ValueError(
                 f"subsets must not exceed the width {self.width}, got {self.subsets}: "
                 "each graph subset needs a channel"
             )
-        for field in ("widen_at", "stride_at"):
-            outside = [number for number in getattr(self, field) if not 1 <= number <= self.blocks]
-            if outside:
-                raise ValueError(
-                    f"{field} names block {outside[0]}, but the blocks are 1 to {self.blocks}"
-                )
         return self
 
     def build(
@@ -91,17 +90,10 @@ class AffinityGcn(Encoder):
         super().__init__(joint_count, channels)
         self.absent_persons: AbsentPersons = settings.absent_persons
         self.input_norm = nn.BatchNorm1d(joint_count * channels)
-        self.blocks = nn.ModuleList()
-        before, width = channels, settings.width
-        for number in range(1, settings.blocks + 1):
-            width *= 2 if number in settings.widen_at else 1
-            stride = 2 if number in settings.stride_at else 1
-            graph = GraphUnit(before, width, joint_count, settings.subsets)
-            temporal = TemporalUnit(width, joint_count, stride)
-            short_cut = None if number == 1 else _short_cut(before, width, stride)
-            self.blocks.append(_Block(graph, temporal, short_cut))
-            before = width
-        self.feature_dim = width
+        self.blocks = nn.ModuleList(
+            _Block(size, joint_count, settings.subsets) for size in settings.block_sizes(channels)
+        )
+        self.feature_dim = settings.feature_dim
         self.graph_dim = joint_count * joint_count
         reset_layers(self, generator)
         for module in self.modules():
@@ -130,13 +122,11 @@ class AffinityGcn(Encoder):
 class _Block(nn.Module):
     """Graph unit, temporal unit and short cut; (n, c, T, V) to (n, o, ceil(T / stride), V)."""
 
-    def __init__(
-        self, graph: GraphUnit, temporal: TemporalUnit, short_cut: nn.Module | None
-    ) -> None:
+    def __init__(self, size: BlockSize, joint_count: int, subsets: int) -> None:
         super().__init__()
-        self.graph = graph
-        self.temporal = temporal
-        self.short_cut = short_cut
+        self.graph = GraphUnit(size.in_channels, size.out_channels, joint_count, subsets)
+        self.temporal = TemporalUnit(size.out_channels, joint_count, size.stride)
+        self.short_cut = block_short_cut(size)
 
     def forward(self, x: Tensor, with_graph: bool) -> tuple[Tensor, Tensor | None]:
         mixed, dynamic = self.graph(x, with_graph)
@@ -146,9 +136,131 @@ class _Block(nn.Module):
         return out.relu_(), dynamic
 
 
-def _short_cut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    if in_channels == out_channels and stride == 1:
-        return nn.Identity()
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 1, (stride, 1)), nn.BatchNorm2d(out_channels)
-    )
+class GraphUnit(nn.Module):
+    """Dynamic graph convolution in K subsets, each with its own graph; `gcn` of a released block.
+
+    With p the entry features, r and q the two relation features (means over time), A the learned
+    topology, and a, b two learned scalars, the graph of a channel of subset k is
+
+        A[k] + a * tanh(r[v] - q[w]) + b * softmax_v(sum over the subset's channels of r[v] q[w])
+
+    and the output relu(BN(leave(p graph)) + short cut). The released code keeps K values of a and
+    of b but reads the first only; here there is one of each. The form costs less: the two relation
+    maps are one convolution of the mean over time, entry and short cut are one convolution with
+    one normalisation, and the joints are mixed by one batched matrix product.
+
+    Shapes: (n, c, T, V) to (n, o, T, V); the dynamic part of the graph is (n, V, V).
+
+    Args:
+        in_channels: c.
+        out_channels: o, at least K.
+        joint_count: V.
+        subsets: K.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, joint_count: int, subsets: int) -> None:
+        super().__init__()
+        self.subsets = subsets
+        self.inner = out_channels // subsets * subsets  # K * m
+        self.has_projection = in_channels != out_channels
+        enter = self.inner + (out_channels if self.has_projection else 0)
+        self.topology = nn.Parameter(torch.empty(subsets, joint_count, joint_count))
+        self.channel_scale = nn.Parameter(torch.zeros(()))
+        self.adaptive_scale = nn.Parameter(torch.zeros(()))
+        self.enter = nn.Conv2d(in_channels, enter, 1)
+        self.enter_norm = nn.BatchNorm2d(enter)
+        self.relate = nn.Conv1d(in_channels, 2 * self.inner, 1)
+        self.leave = nn.Conv2d(self.inner, out_channels, 1)
+        self.leave_norm = nn.BatchNorm2d(out_channels)
+        self.reset_topology(None)
+
+    def reset_topology(self, generator: torch.Generator | None) -> None:
+        """Draw the learned topology anew: dense, normally distributed, blind to the skeleton."""
+        nn.init.normal_(self.topology, _TOPOLOGY_MEAN, _TOPOLOGY_STD, generator=generator)
+
+    def forward(self, x: Tensor, with_graph: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Mix the joints of x (n, c, T, V).
+
+        Args:
+            x: features.
+            with_graph: also return the dynamic part of the graph, averaged over channels.
+
+        Returns:
+            Features (n, o, T, V) and the graph (n, V, V), None where it was not asked for.
+        """
+        n, _, T, V = x.shape
+        entered = self.enter_norm(self.enter(x))
+        short_cut = entered[:, self.inner :] if self.has_projection else x
+        features = torch.relu(entered[:, : self.inner])
+        graph, dynamic = self._graph(x, with_graph)
+        mixed = torch.bmm(features.reshape(-1, T, V), graph.reshape(-1, V, V))
+        left = self.leave_norm(self.leave(mixed.reshape(n, self.inner, T, V)))
+        return left.add_(short_cut).relu_(), dynamic
+
+    def _graph(self, x: Tensor, with_graph: bool) -> tuple[Tensor, Tensor | None]:
+        """The whole graph (n, K, m, V, V) and the mean of its dynamic part (n, V, V)."""
+        relations = self.relate(x.mean(dim=2))  # a mean over time commutes with the convolution
+        rows, columns = relations.unflatten(1, (2, self.subsets, -1)).unbind(1)  # (n, K, m, V)
+        differences = torch.tanh(rows.unsqueeze(-1) - columns.unsqueeze(-2))
+        attention = torch.softmax(rows.transpose(-1, -2) @ columns, dim=-2)  # columns sum to one
+        shared = self.topology + self.adaptive_scale * attention
+        graph = torch.addcmul(shared.unsqueeze(2), differences, self.channel_scale)
+        if not with_graph:
+            return graph, None
+        by_channel = self.channel_scale * differences.mean(dim=(1, 2))
+        return graph, by_channel + self.adaptive_scale * attention.mean(dim=1)
+
+
+class TemporalUnit(nn.Module):
+    """Four dilated convolutions, a maximum and a pointwise branch over the frames; `tcn` there.
+
+    The mean over the joints is carried along as one more joint; each joint takes a learned share
+    of it at the end. The branches' entries are one convolution with one normalisation.
+
+    Shapes: (n, o, T, V) to (n, o, ceil(T / stride), V).
+
+    Args:
+        channels: o, at least the six branches; the first branch takes what a division by six
+            leaves over.
+        joint_count: V.
+        stride: frames a step.
+    """
+
+    def __init__(self, channels: int, joint_count: int, stride: int = 1) -> None:
+        super().__init__()
+        width = channels // _BRANCHES
+        self.stride = stride
+        self.active = channels - width  # channels of all branches but the pointwise one
+        first = channels - (_BRANCHES - 1) * width
+        self.widths = [first] + [width] * (_BRANCHES - 2)
+        self.global_scale = nn.Parameter(torch.zeros(joint_count))
+        self.squeeze = nn.Conv2d(channels, channels, 1)
+        self.squeeze_norm = nn.BatchNorm2d(self.active)
+        self.dilated = nn.ModuleList(
+            nn.Conv2d(w, w, (3, 1), (stride, 1), padding=(d, 0), dilation=(d, 1))
+            for w, d in zip(self.widths, _DILATIONS, strict=False)
+        )
+        self.mix_norm = nn.BatchNorm2d(channels)
+        self.mix = nn.Conv2d(channels, channels, 1)
+        self.out_norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the frames of x (n, o, T, V)."""
+        x = torch.cat([x, x.mean(dim=3, keepdim=True)], dim=3)
+        branches = self._branches(x)
+        local, common = branches[..., :-1], branches[..., -1:]
+        x = torch.addcmul(local, common, self.global_scale)
+        out: Tensor = self.out_norm(self.mix(self.mix_norm(x).relu_()))
+        return out
+
+    def _branches(self, x: Tensor) -> Tensor:
+        weight, bias = self.squeeze.weight, self.squeeze.get_parameter("bias")
+        n = self.active
+        squeezed = functional.conv2d(x, weight[:n], bias[:n])
+        # The pointwise branch needs only the frames that stay.
+        pointwise = functional.conv2d(x[:, :, :: self.stride], weight[n:], bias[n:])
+        parts = self.squeeze_norm(squeezed).relu_().split(self.widths, dim=1)
+        outputs = [conv(part) for conv, part in zip(self.dilated, parts, strict=False)]
+        outputs.append(functional.max_pool2d(parts[-1], (3, 1), (self.stride, 1), (1, 0)))
+        outputs.append(pointwise)
+        return torch.cat(outputs, dim=1)

@@ -13,9 +13,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.encoder import Encoder, EncoderOutput, EncoderSettings
-from aclnet.models.initialise import reset_layers
-from aclnet.models.persons import mean_over_persons, person_weights
+from aclnet.models.encoder import (
+    Encoder,
+    EncoderOutput,
+    mean_over_persons,
+    person_weights,
+    reset_layers,
+)
+from aclnet.models.settings import EncoderSettings
 
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout

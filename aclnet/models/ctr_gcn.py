@@ -8,20 +8,26 @@ one convolution and one batched matrix product each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
+from torch.nn import functional
 
-from aclnet.models.encoder import Encoder, EncoderOutput
+from aclnet.models.encoder import EncoderOutput, mean_over_persons, person_weights
 from aclnet.models.graph import directed_adjacency
-from aclnet.models.initialise import reset_layers
-from aclnet.models.multi_scale import MultiScaleUnit
-from aclnet.models.persons import mean_over_persons, person_weights
-from aclnet.models.stages import BlockSize, StagedSettings, block_short_cut
+from aclnet.models.settings import OddKernel
+from aclnet.models.stages import (
+    BlockSize,
+    StagedEncoder,
+    StagedSettings,
+    block_short_cut,
+    short_cut,
+)
 
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout
@@ -36,17 +42,10 @@ class CtrGcnSettings(StagedSettings):
     reduction: int = Field(
         8, ge=1, description="input channels for each channel that relations are taken in"
     )
-    kernel: int = Field(5, ge=1, description="frames that a dilated convolution sees; odd")
+    kernel: OddKernel = Field(5, description="frames that a dilated convolution sees; odd")
     dilations: tuple[PositiveInt, ...] = Field(
         (1, 2), min_length=1, description="of the temporal unit's convolutions, one a branch"
     )
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError(f"a kernel must be an odd number of frames, got {kernel}")
-        return kernel
 
     @model_validator(mode="after")
     def _a_channel_each(self) -> Self:
@@ -65,7 +64,7 @@ class CtrGcnSettings(StagedSettings):
         return CtrGcn(self, graph, channels, generator)
 
 
-class CtrGcn(Encoder):
+class CtrGcn(StagedEncoder):
     """Channel-wise topology refinement network.
 
     Absent persons have no part in the mean over persons (in the authors' code they count).
@@ -90,15 +89,8 @@ class CtrGcn(Encoder):
         channels: int,
         generator: torch.Generator | None = None,
     ) -> None:
-        joint_count = graph.shape[-1]
-        super().__init__(joint_count, channels)
-        self.input_norm = nn.BatchNorm1d(joint_count * channels)
-        self.blocks = nn.ModuleList(
-            _Block(settings, size, graph) for size in settings.block_sizes(channels)
-        )
-        self.feature_dim = settings.feature_dim
-        self.graph_dim = None
-        reset_layers(self, generator)
+        blocks = (_Block(settings, size, graph) for size in settings.block_sizes(channels))
+        super().__init__(graph.shape[-1], channels, settings.feature_dim, blocks, generator)
 
     def forward(self, clips: Tensor) -> EncoderOutput:
         """Encode clips (N, M, T, V, C).
@@ -106,10 +98,7 @@ class CtrGcn(Encoder):
         Raises:
             ValueError: other joint count or channels than the encoder was built for.
         """
-        self.check_clips(clips)
-        bodies = clips.flatten(0, 1)  # (n, T, V, C)
-        x = self.input_norm(bodies.flatten(2).flatten(0, 1)).view_as(bodies)
-        x = x.permute(0, 3, 1, 2).contiguous()  # (n, C, T, V)
+        x = self.normalised(clips).permute(0, 3, 1, 2).contiguous()  # (n, C, T, V)
         for block in self.blocks:
             x = block(x)
         pooled = mean_over_persons(x.mean(dim=(2, 3)), person_weights(clips))
@@ -153,11 +142,7 @@ class RefinedGraphConv(nn.Module):
         self.enter = nn.Conv2d(in_channels, subsets * out_channels, 1)
         self.norm = nn.BatchNorm2d(out_channels)
         nn.init.constant_(self.norm.weight, _SMALL_START)
-        self.short_cut: nn.Module = nn.Identity()
-        if in_channels != out_channels:
-            self.short_cut = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels)
-            )
+        self.short_cut = short_cut(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the joints of x (n, c, T, V)."""
@@ -198,3 +183,53 @@ class _Block(nn.Module):
         if self.short_cut is not None:
             out = out + self.short_cut(x)
         return out.relu_()
+
+
+class MultiScaleUnit(nn.Module):
+    """A dilated convolution for each dilation, a maximum and a pointwise branch over the frames.
+
+    Chen et al. 2021, section 3.4 (after Liu et al. 2020, MS-G3D), as released, in an equal form
+    that costs less: the branches' entries are one convolution, and so are their normalisations,
+    since both act on each channel by itself.
+
+    Each branch but the pointwise one enters through a pointwise convolution, normalisation and
+    ReLU; all end in a normalisation, and their channels stand side by side.
+
+    Shapes: (n, o, T, V) to (n, o, ceil(T / stride), V).
+
+    Args:
+        channels: o, at least one a branch; the first branch takes what a division leaves over.
+        kernel: frames that a dilated convolution sees; odd.
+        dilations: one a branch.
+        stride: frames a step.
+    """
+
+    def __init__(
+        self, channels: int, kernel: int, dilations: Sequence[int], stride: int = 1
+    ) -> None:
+        super().__init__()
+        branches = len(dilations) + 2
+        width = channels // branches
+        self.stride = stride
+        self.active = channels - width  # channels of all branches but the pointwise one
+        self.widths = [channels - (branches - 1) * width] + [width] * (branches - 2)
+        self.enter = nn.Conv2d(channels, channels, 1)
+        self.enter_norm = nn.BatchNorm2d(self.active)
+        self.dilated = nn.ModuleList(
+            nn.Conv2d(w, w, (kernel, 1), (stride, 1), (kernel // 2 * d, 0), (d, 1))
+            for w, d in zip(self.widths, dilations, strict=False)
+        )
+        self.out_norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the frames of x (n, o, T, V)."""
+        weight, bias = self.enter.weight, self.enter.get_parameter("bias")
+        n = self.active
+        entered = self.enter_norm(functional.conv2d(x, weight[:n], bias[:n])).relu_()
+        # The pointwise branch needs only the frames that stay.
+        pointwise = functional.conv2d(x[:, :, :: self.stride], weight[n:], bias[n:])
+        parts = entered.split(self.widths, dim=1)
+        outputs = [conv(part) for conv, part in zip(self.dilated, parts, strict=False)]
+        outputs.append(functional.max_pool2d(parts[-1], (3, 1), (self.stride, 1), (1, 0)))
+        out: Tensor = self.out_norm(torch.cat([*outputs, pointwise], dim=1))
+        return out

@@ -1,18 +1,21 @@
-"""What every encoder is: clips in, one pooled feature (and perhaps one joint graph) a clip out."""
+"""What every encoder is: clips in, one pooled feature (and perhaps one joint graph) a clip out.
+
+With what encoders share: how the persons of a clip weigh, and initial weights from a generator.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from aclnet.config import Settings
+from aclnet.models.settings import EncoderSettings
+from aclnet.skeleton import Layout
 
-if TYPE_CHECKING:
-    import torch
-
-    from aclnet.skeleton import Layout
+AbsentPersons = Literal["count", "ignore"]
+"""`count`: a zero-padded person weighs as much as a real one; `ignore`: it weighs nothing."""
 
 
 class EncoderOutput(NamedTuple):
@@ -68,20 +71,89 @@ class Encoder(nn.Module):
             )
 
 
-class EncoderSettings(Settings, ABC):
-    """Base of the encoders' settings; a concrete class adds `name`, its own fields and `build`."""
+def build_encoder(
+    settings: EncoderSettings,
+    layout: Layout,
+    channels: int,
+    generator: torch.Generator | None = None,
+) -> Encoder:
+    """Make the encoder that the settings name.
 
-    @abstractmethod
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> Encoder:
-        """Make the encoder.
+    Args:
+        settings: of the encoder, with its sizes.
+        layout: joint layout of the clips (V joints).
+        channels: C, input channels of the clips.
+        generator: source of the initial weights; None: torch's default generator.
 
-        Args:
-            layout: joint layout of the clips (V joints).
-            channels: C, input channels of the clips.
-            generator: source of the initial weights; None: torch's default generator.
+    Returns:
+        An encoder of clips (N, M, T, V, C) with `feature_dim` and `graph_dim`.
 
-        Raises:
-            ValueError: the settings do not fit the layout or the channels.
-        """
+    Raises:
+        ValueError: fewer than one channel, or settings that do not fit the layout.
+    """
+    if channels < 1:
+        raise ValueError(f"clips need at least one channel, got channels={channels}")
+    return settings.build(layout, channels, generator)
+
+
+def person_weights(clips: Tensor, absent: AbsentPersons = "ignore") -> Tensor:
+    """Weight of each person in the mean over persons.
+
+    Args:
+        clips: (N, M, T, V, C); a person who is absent is zero throughout.
+        absent: what an absent person weighs.
+
+    Returns:
+        (N, M) weights of the clips' dtype. Each row sums to one, also that of a clip without
+        anybody, whose persons then weigh the same.
+
+    >>> import torch
+    >>> clips = torch.ones(1, 2, 4, 3, 3)
+    >>> clips[0, 1] = 0
+    >>> person_weights(clips).tolist()
+    [[1.0, 0.0]]
+    >>> person_weights(clips, "count").tolist()
+    [[0.5, 0.5]]
+    """
+    present = (clips != 0).flatten(2).any(dim=2)
+    if absent == "count":
+        present = present.new_ones(present.shape)
+    else:
+        present = present | ~present.any(dim=1, keepdim=True)
+    weights = present.to(clips.dtype)
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def mean_over_persons(features: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean over persons.
+
+    Args:
+        features: (N * M, D), the persons of one clip in successive rows.
+        weights: (N, M) from `person_weights`.
+
+    Returns:
+        (N, D).
+    """
+    count, persons = weights.shape
+    if persons == 1:
+        return features
+    per_person = features.reshape(count, persons, -1)
+    return (per_person * weights.to(features.dtype).unsqueeze(-1)).sum(dim=1)
+
+
+def reset_layers(module: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Draw all convolutions and linear layers below `module` anew.
+
+    The distribution is PyTorch's own default for these layers (He et al. 2015 with a = sqrt 5):
+    weight and bias uniform in plus or minus 1 / sqrt(fan-in). Normalisations keep weight 1, bias 0.
+
+    Args:
+        module: changed in place, layer by layer in the order of definition.
+        generator: source of the draws, on the parameters' device; None: torch's default generator.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
+            bound = 1.0 / math.sqrt(layer.weight[0].numel())
+            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+            if layer.bias is not None:
+                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.encoder import Encoder, EncoderOutput
+from aclnet.models.encoder import EncoderOutput, mean_over_persons, person_weights
 from aclnet.models.graph import centre_partition, hop_adjacency
-from aclnet.models.initialise import reset_layers
-from aclnet.models.persons import mean_over_persons, person_weights
-from aclnet.models.stages import BlockSize, StagedSettings, block_short_cut
+from aclnet.models.settings import OddKernel
+from aclnet.models.stages import BlockSize, StagedEncoder, StagedSettings, block_short_cut
 
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout
@@ -36,18 +35,11 @@ class StGcnSettings(StagedSettings):
 
     name: Literal["st_gcn"] = "st_gcn"
     partition: Partition = Field("spatial", description="which neighbours share their weights")
-    kernel: int = Field(9, ge=1, description="frames that a convolution sees; odd")
+    kernel: OddKernel = Field(9, description="frames that a convolution sees; odd")
     edge_importance: bool = Field(True, description="learn a weight for each entry of the graph")
     dropout: float = Field(
         0.0, ge=0, lt=1, description="share of each body's channels dropped at the end of a block"
     )
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError(f"a kernel must be an odd number of frames, got {kernel}")
-        return kernel
 
     def build(
         self, layout: Layout, channels: int, generator: torch.Generator | None = None
@@ -65,7 +57,7 @@ def skeleton_graph(layout: Layout, partition: Partition) -> npt.NDArray[np.float
     return by_distance.sum(axis=0, keepdims=True) if partition == "uniform" else by_distance
 
 
-class StGcn(Encoder):
+class StGcn(StagedEncoder):
     """Spatial temporal graph convolutional network.
 
     Absent persons have no part in the mean over persons (in the authors' code they count).
@@ -91,18 +83,11 @@ class StGcn(Encoder):
         channels: int,
         generator: torch.Generator | None = None,
     ) -> None:
-        joint_count = graph.shape[-1]
-        super().__init__(joint_count, channels)
+        blocks = (_Block(settings, size, graph.shape) for size in settings.block_sizes(channels))
+        super().__init__(graph.shape[-1], channels, settings.feature_dim, blocks, generator)
         self.register_buffer(
             "adjacency", torch.from_numpy(graph).float(), persistent=False
         )  # it follows from the layout
-        self.input_norm = nn.BatchNorm1d(joint_count * channels)
-        self.blocks = nn.ModuleList(
-            _Block(settings, size, graph.shape) for size in settings.block_sizes(channels)
-        )
-        self.feature_dim = settings.feature_dim
-        self.graph_dim = None
-        reset_layers(self, generator)
 
     def forward(self, clips: Tensor) -> EncoderOutput:
         """Encode clips (N, M, T, V, C).
@@ -110,9 +95,7 @@ class StGcn(Encoder):
         Raises:
             ValueError: other joint count or channels than the encoder was built for.
         """
-        self.check_clips(clips)
-        bodies = clips.flatten(0, 1)  # (n, T, V, C)
-        x = self.input_norm(bodies.flatten(2).flatten(0, 1)).view_as(bodies)
+        x = self.normalised(clips)
         x = x.permute(2, 3, 1, 0).contiguous(memory_format=torch.channels_last)  # (V, C, T, n)
         for block in self.blocks:
             x = block(x, self.adjacency)

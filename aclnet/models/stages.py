@@ -1,14 +1,16 @@
-"""How many blocks a graph network has, how wide they are, and where they halve the frames."""
+"""Networks of equal blocks: their sizes, where they halve the frames, short cuts around them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 
+import torch
 from pydantic import Field, model_validator
-from torch import nn
+from torch import Tensor, nn
 
-from aclnet.models.encoder import EncoderSettings
+from aclnet.models.encoder import Encoder, reset_layers
+from aclnet.models.settings import EncoderSettings
 
 
 class BlockSize(NamedTuple):
@@ -66,17 +68,57 @@ class StagedSettings(EncoderSettings):
             before = width
 
 
-def block_short_cut(size: BlockSize) -> nn.Module | None:
-    """The short cut around a block; None around the first, which has none.
+class StagedEncoder(Encoder):
+    """Base of networks whose blocks follow one normalisation of the input.
 
-    The block's input where its size allows, else a pointwise convolution with normalisation (the
-    rule of Yan et al. 2018, which Chen et al. 2021 keep).
+    Args:
+        joint_count: V.
+        channels: C.
+        feature_dim: D, channels of the last block.
+        blocks: in their order.
+        generator: source of the initial weights; None: torch's default generator.
     """
+
+    def __init__(
+        self,
+        joint_count: int,
+        channels: int,
+        feature_dim: int,
+        blocks: Iterable[nn.Module],
+        generator: torch.Generator | None,
+    ) -> None:
+        super().__init__(joint_count, channels)
+        self.input_norm = nn.BatchNorm1d(joint_count * channels)
+        self.blocks = nn.ModuleList(blocks)
+        self.feature_dim, self.graph_dim = feature_dim, None
+        reset_layers(self, generator)
+
+    def normalised(self, clips: Tensor) -> Tensor:
+        """Clips (N, M, T, V, C) as normalised bodies (N * M, T, V, C).
+
+        Raises:
+            ValueError: other joint count or channels than the encoder was built for.
+        """
+        self.check_clips(clips)
+        bodies = clips.flatten(0, 1)
+        normalised: Tensor = self.input_norm(bodies.flatten(2).flatten(0, 1))
+        return normalised.view_as(bodies)
+
+
+def block_short_cut(size: BlockSize) -> nn.Module | None:
+    """The short cut around a block; None around the first, which has none."""
     if size.is_first:
         return None
-    if size.in_channels == size.out_channels and size.stride == 1:
+    return short_cut(size.in_channels, size.out_channels, size.stride)
+
+
+def short_cut(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
+    """The input where sizes allow, else a pointwise convolution of it with normalisation.
+
+    The rule of Yan et al. 2018, which Song et al. 2020 and Chen et al. 2021 keep.
+    """
+    if in_channels == out_channels and stride == 1:
         return nn.Identity()
     return nn.Sequential(
-        nn.Conv2d(size.in_channels, size.out_channels, 1, (size.stride, 1)),
-        nn.BatchNorm2d(size.out_channels),
+        nn.Conv2d(in_channels, out_channels, 1, (stride, 1)), nn.BatchNorm2d(out_channels)
     )

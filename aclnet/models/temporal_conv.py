@@ -8,12 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from aclnet.models.encoder import Encoder, EncoderOutput, EncoderSettings
-from aclnet.models.initialise import reset_layers
-from aclnet.models.persons import mean_over_persons, person_weights
+from aclnet.models.encoder import (
+    Encoder,
+    EncoderOutput,
+    mean_over_persons,
+    person_weights,
+    reset_layers,
+)
+from aclnet.models.settings import EncoderSettings, OddKernel
 
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout
@@ -27,9 +32,9 @@ class TemporalConvSettings(EncoderSettings):
     name: Literal["temporal_conv"] = "temporal_conv"
     width: int = Field(128, ge=1, description="feature channels of every block")
     blocks: int = Field(4, ge=1, description="residual blocks after the first convolution")
-    kernel: int = Field(5, ge=1, description="frames that a convolution sees; odd")
+    kernel: OddKernel = Field(5, description="frames that a convolution sees; odd")
     dilation: int = Field(2, ge=1, description="dilation of each block's second convolution")
-    stem_kernel: int = Field(1, ge=1, description="frames that the first convolution sees; odd")
+    stem_kernel: OddKernel = Field(1, description="frames that the first convolution sees; odd")
     stride_every: int = Field(
         2, ge=0, description="the first block and every n-th after it halve the frames; 0: none"
     )
@@ -44,13 +49,6 @@ class TemporalConvSettings(EncoderSettings):
         description="persons whose joints are one vector, for what people do to each other; 1: "
         "each person is seen alone",
     )
-
-    @field_validator("kernel", "stem_kernel")
-    @classmethod
-    def _odd(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError(f"a kernel must be an odd number of frames, got {kernel}")
-        return kernel
 
     def build(
         self, layout: Layout, channels: int, generator: torch.Generator | None = None

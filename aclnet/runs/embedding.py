@@ -4,45 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from aclnet.clips.input import ClipInput
 from aclnet.clips.windows import centre_windows, sliding_windows
-from aclnet.config import Settings
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
-
-
-class EmbedSettings(Settings):
-    """How a recording of any length becomes one embedding.
-
-    Attributes:
-        windows: "all": every window, `stride` frames apart, unit embeddings averaged; "centre": the
-            middle window alone, as GaitGraph does.
-        stride: frames between windows.
-        mirror: average with the mirror image. GaitGraph's test-time flip reverses an axis of
-            length 1 and changes nothing; this one does.
-        feature: "embedding" after the network's neck, "pooled" before it, or "posterior": the
-            square roots of the class probabilities, so that the cosine of two samples is the
-            Bhattacharyya coefficient of what the classifier says of them. Only where the tested
-            people are those who trained does the last one make sense.
-        normalise: give unit embeddings; without it the plain mean, as TranSG compares its features.
-        batch_size: clips embedded at once.
-    """
-
-    windows: Literal["all", "centre"] = "all"
-    stride: int = Field(default=30, ge=1)
-    mirror: bool = True
-    feature: Literal["embedding", "pooled", "posterior"] = "embedding"
-    normalise: bool = True
-    batch_size: int = Field(default=256, ge=1)
+from aclnet.runs.settings import EmbedSettings
 
 
 @torch.no_grad()

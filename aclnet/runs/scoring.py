@@ -4,37 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from aclnet.clips.input import ClipInput, ClipSettings, Rows
+from aclnet.clips.input import ClipInput
 from aclnet.clips.sampling import released_test_frames, stretched_frames
-from aclnet.config import Settings
+from aclnet.clips.settings import ClipSettings, Rows
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import evaluating
+from aclnet.runs.settings import ScoringSettings
 
 Scores = npt.NDArray[np.float32]
-
-
-class ScoringSettings(Settings):
-    """How a recording is tested.
-
-    Attributes:
-        clips: clips of each recording, whose probabilities are averaged (the release takes 10).
-        rule: which of the release's samplers, with uniform sampling: "decode" (its 3-D data) or
-            "frames" (its 2-D data); they differ for recordings shorter than a clip.
-        batch_size: clips scored at once.
-    """
-
-    clips: int = Field(default=10, ge=1)
-    rule: Literal["decode", "frames"] = "decode"
-    batch_size: int = Field(default=128, ge=1)
 
 
 @dataclass(frozen=True)

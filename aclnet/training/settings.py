@@ -1,4 +1,4 @@
-"""Settings of the training loop."""
+"""Settings of the training loop and of its batches."""
 
 from __future__ import annotations
 
@@ -76,3 +76,22 @@ RESUMABLE = frozenset(
     }
 )
 """Settings that may change between a checkpoint and the run that goes on from it."""
+
+
+class SamplerSettings(Settings):
+    """Training batches: P identities (or classes) with K samples each, or all samples shuffled.
+
+    Attributes:
+        kind: "identities": P x K, for few samples of many people; "shuffle": every sample once an
+            epoch.
+        batch_size: with shuffle, samples in a global batch; the last one of an epoch may be less.
+        identities_per_batch: P; fewer where there are fewer people.
+        samples_per_identity: K.
+        steps_per_epoch: batches an epoch; by default as many as show every sample about once.
+    """
+
+    kind: Literal["identities", "shuffle"] = "identities"
+    batch_size: int = Field(default=64, ge=2)
+    identities_per_batch: int = Field(default=16, ge=2)
+    samples_per_identity: int = Field(default=4, ge=2)
+    steps_per_epoch: int | None = Field(default=None, ge=1)

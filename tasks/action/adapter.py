@@ -14,12 +14,14 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from aclnet.clips.input import ClipSettings, Rows
+from aclnet.clips.settings import ClipSettings, Rows
 from aclnet.config import Settings
+from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.scoring import Scored, ScoringSettings, score
-from aclnet.training.settings import TrainSettings
+from aclnet.runs.scoring import Scored, score
+from aclnet.runs.settings import ScoringSettings
+from aclnet.training.settings import SamplerSettings, TrainSettings
 from protocols.action.division import TEST, TRAIN, VALIDATION, hold_out
 from protocols.action.evaluate import evaluate_classes
 from protocols.action.scores import ClassScores
@@ -28,7 +30,7 @@ from protocols.names import natural_order
 from tasks.run.adapter import Report, TaskAdapter, label_rows
 from tasks.samples.batches import picture_widths
 from tasks.samples.open import without_short
-from tasks.settings import DataSettings, SamplerSettings, TaskSettings
+from tasks.settings import TaskSettings
 
 VALIDATION_METRIC = "validation/top1"
 

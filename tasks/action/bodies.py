@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aclnet.clips.transforms import NormaliseSettings, normalise, present
+from aclnet.clips.settings import NormaliseSettings
+from aclnet.clips.transforms import normalise, present
 from aclnet.data.store import Store
 from aclnet.skeleton import Layout
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aclnet.clips.input import Rows
+from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed

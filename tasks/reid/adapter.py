@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aclnet.clips.input import Rows
+from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.losses.transg import TransgObjective
 from aclnet.models import SkeletonNetwork

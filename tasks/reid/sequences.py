@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
-from aclnet.clips.input import ClipSettings, Rows
 from aclnet.clips.released import cut_as_released
+from aclnet.clips.settings import ClipSettings, Rows
 from aclnet.clips.windows import sliding_windows
 from aclnet.config import Settings
 from aclnet.data.store import Store

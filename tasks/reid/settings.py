@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from aclnet.losses.transg import TransgObjectiveSettings
-from aclnet.runs.embedding import EmbedSettings
+from aclnet.losses.settings import TransgObjectiveSettings
+from aclnet.runs.settings import EmbedSettings
 from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRuleName
 from tasks.reid.sequences import SequenceSettings

@@ -20,7 +20,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from aclnet.clips.input import ClipInput, Rows
+from aclnet.clips.input import ClipInput
+from aclnet.clips.settings import Rows
 from aclnet.config import dump_settings
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork

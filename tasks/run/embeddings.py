@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.training.settings import TrainSettings
@@ -16,7 +17,6 @@ from protocols.embeddings import Embeddings, load_embeddings
 from protocols.records import DatasetReference
 from tasks.run.folder import RUN_INFO, RunInfo, parse_run_info, require_run
 from tasks.samples.reading import Reading
-from tasks.settings import DataSettings
 
 EMBEDDINGS = "embeddings.npz"
 BASELINE, BASELINE_RECORD = "bone-length", "record-bone-length.json"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from aclnet.data.settings import DataSettings
 from aclnet.training.settings import RESUMABLE
 from tasks.run.adapter import Report
 from tasks.run.records import read_record
 from tasks.run.resume import differences
 from tasks.samples.open import open_data
-from tasks.settings import DataSettings, TaskSettings
+from tasks.settings import TaskSettings
 
 _WAY_OUT = "name another folder with --runs, or delete that run"
 

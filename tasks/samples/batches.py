@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aclnet.clips.input import ClipInput, ClipSettings, Rows
+from aclnet.clips.input import ClipInput
+from aclnet.clips.settings import ClipSettings, Rows
 from aclnet.data.store import Store
 from aclnet.seeding import derive_seed
 from aclnet.training.batches import Batch

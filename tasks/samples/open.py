@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from aclnet.data.sample import StoreInfo
+from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store
 from aclnet.data.walkers.settings import WALKERS_VERSION
 from aclnet.skeleton import load_layout
-from tasks.settings import DataSettings
 
 Report = Callable[[str], None]
 

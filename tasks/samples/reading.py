@@ -12,9 +12,9 @@ from typing import Any, Literal
 from aclnet.data.convert import map_samples
 from aclnet.data.formats import READERS, detect, read
 from aclnet.data.sample import FIELDS, Sample, StoreInfo
+from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store
 from aclnet.skeleton import load_layout
-from tasks.settings import DataSettings
 
 Preparation = Literal["none", "main_person"]
 

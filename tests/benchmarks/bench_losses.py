@@ -22,8 +22,10 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from aclnet.losses.objective import Objective, ObjectiveSettings
-from aclnet.models import AffinityGcnSettings, SkeletonNetwork, build_encoder
+from aclnet.losses.objective import Objective
+from aclnet.losses.settings import ObjectiveSettings
+from aclnet.models import SkeletonNetwork, build_encoder
+from aclnet.models.affinity_gcn import AffinityGcnSettings
 from aclnet.skeleton import load_layout
 
 CASES = ((60, 512), (400, 2048))  # classes, queue

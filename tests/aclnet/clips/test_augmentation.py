@@ -14,15 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from aclnet.clips.augmentation import (
-    LIMBS,
-    AugmentSettings,
-    augment,
-    exchange_sides,
-    image_flip,
-    limb_masks,
-    rotate,
-)
+from aclnet.clips.augmentation import LIMBS, augment, exchange_sides, image_flip, limb_masks, rotate
+from aclnet.clips.settings import AugmentSettings
 from aclnet.clips.streams import make_stream
 from aclnet.skeleton import layout_from_dict, load_layout
 

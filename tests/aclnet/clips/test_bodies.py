@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from aclnet.clips.bodies import BodySettings, BodyVariants
+from aclnet.clips.bodies import BodyVariants
+from aclnet.clips.settings import BodySettings, NormaliseSettings
 from aclnet.clips.streams import make_stream
-from aclnet.clips.transforms import NormaliseSettings, mirror, normalise
+from aclnet.clips.transforms import mirror, normalise
 from aclnet.skeleton import load_layout
 
 LAYOUT = load_layout("coco17")

@@ -10,15 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from aclnet.clips.augmentation import AugmentSettings
-from aclnet.clips.bodies import BodySettings
-from aclnet.clips.input import ClipInput, ClipSettings
+from aclnet.clips.input import ClipInput
+from aclnet.clips.settings import AugmentSettings, BodySettings, ClipSettings, NormaliseSettings
 from aclnet.clips.streams import make_streams
-from aclnet.clips.transforms import NormaliseSettings, mirror, normalise
+from aclnet.clips.transforms import mirror, normalise
 from aclnet.config import load_settings
 from aclnet.data.store import COLUMNS, Store, StoreInfo
-from aclnet.models import SkeletonNetwork, TemporalConvSettings, build_encoder
-from aclnet.runs.embedding import EmbedSettings, embed
+from aclnet.models import SkeletonNetwork, build_encoder
+from aclnet.models.temporal_conv import TemporalConvSettings
+from aclnet.runs.embedding import embed
+from aclnet.runs.settings import EmbedSettings
 from aclnet.skeleton import load_layout
 from aclnet.training.batches import Batch
 from aclnet.training.samplers import IdentitySampler

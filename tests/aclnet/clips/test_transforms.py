@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from aclnet.clips.augmentation import AugmentSettings, augment
+from aclnet.clips.augmentation import augment
+from aclnet.clips.settings import AugmentSettings, NormaliseSettings
 from aclnet.clips.streams import STREAMS, make_stream
 from aclnet.clips.transforms import (
-    NormaliseSettings,
     centre,
     heading,
     mirror,

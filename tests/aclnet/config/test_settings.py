@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, model_validator
 
-from aclnet.config import Settings, dump_settings, load_settings
+from aclnet.config import NamedSettings, Settings, dump_settings, load_settings
 
 
 class Narrow(Settings):
@@ -36,6 +36,21 @@ class Train(Settings):
         return self
 
 
+class Shape(NamedSettings):
+    pass
+
+
+class Round(Shape):
+    name: Literal["round"] = "round"
+    radius: int = Field(default=1, gt=0)
+    train: Train = Train(epochs=5)
+
+
+class Square(Shape):
+    name: Literal["square"] = "square"
+    side: int = 2
+
+
 class Recipe(Settings):
     title: str = "toy"
     model: Annotated[Narrow | Deep, Field(discriminator="name")] = Narrow(width=32)
@@ -45,9 +60,18 @@ class Recipe(Settings):
     scale: int | str = 1
 
 
+class Drawing(Settings):
+    shape: Shape = Round(radius=3)
+    more: tuple[Shape, ...] = ()
+
+
 class Needy(Settings):
     data: str
     seed: int = 0
+
+
+Shape.register("round", Round)
+Shape.register("square", f"{__name__}:Square")
 
 
 def write(path: Path, text: str) -> Path:
@@ -106,6 +130,24 @@ def test_another_variant_replaces_the_mapping_of_the_former(tmp_path: Path) -> N
     assert same.model == Narrow(width=8, depth=1)
 
 
+def test_a_registered_name_chooses_the_model(tmp_path: Path) -> None:
+    write(tmp_path / "base.yaml", "shape: {name: round, train: {optimizer: adam}}\n")
+    leaf = write(tmp_path / "leaf.yaml", "base: base.yaml\nmore: [{name: square}]\n")
+    round_one = Round(radius=3, train=Train(epochs=5, optimizer="adam"))
+    assert load_settings(Drawing, leaf) == Drawing(shape=round_one, more=(Square(),))
+    changed = load_settings(Drawing, leaf, ["shape.name=square", "shape.side=5"])
+    assert changed.shape == Square(side=5)
+    assert load_settings(Drawing, write(tmp_path / "d.yaml", dump_settings(changed))) == changed
+
+
+def test_a_name_is_registered_once_and_is_one_word() -> None:
+    Shape.register("round", Round)
+    with pytest.raises(ValueError, match=r"cannot be registered as 'round'.*that of .*Round"):
+        Shape.register("round", Square)
+    with pytest.raises(ValueError, match="one word of letters"):
+        Shape.register("a.b", Square)
+
+
 def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
     leaf = write(tmp_path / "a.yaml", "scale: 5e1\n")
     assert load_settings(Recipe, leaf).scale == 50
@@ -162,6 +204,26 @@ def test_wrong_variant_and_name_inside_a_variant() -> None:
     inside = refusal(Recipe, None, "model.name=deep", "model.width=3")
     assert inside.startswith("--set model.width=3: unknown setting `model.width`")
     assert "known names here: blocks, name" in inside
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("shape.name=rond", "`shape.name` = 'rond' is not allowed, nearest known value `round`"),
+        ("shape.name=rond", "it must be 'round', 'square'"),
+        ("shape={name: square, sid: 1}", "unknown setting `shape.sid` (value 1), nearest known"),
+        ("shape={name: square, sid: 1}", "known names here: name, side"),
+        ("shape.radius=0", "`shape.radius` = 0 is not allowed: it must be greater than 0"),
+        ("shape.train.epochs=0", "`shape.train.epochs` = 0"),
+        ("shape=3", "`shape` = 3 is not allowed: it must be a valid dictionary"),
+        ("more=[{side: 1}]", "`more.0` needs `name` to say which of its kinds it is"),
+        ("more=[{name: square, side: x}]", "`more.0.side` = 'x'"),
+    ],
+)
+def test_wrong_member_and_name_inside_a_member(override: str, expected: str) -> None:
+    sentence = refusal(Drawing, None, override)
+    assert sentence.startswith(f"--set {override}: ")
+    assert expected in sentence
 
 
 @pytest.mark.parametrize(

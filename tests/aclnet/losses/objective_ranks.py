@@ -15,7 +15,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from aclnet.losses.objective import Objective, ObjectiveSettings
+from aclnet.losses.objective import Objective
+from aclnet.losses.settings import ObjectiveSettings
 
 CLASSES = 7
 VARIANTS = ("paper", "released")

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from aclnet.config import load_settings
-from aclnet.losses.metric_learning import MetricLoss, MetricLossSettings
-from aclnet.losses.objective import Objective, ObjectiveSettings
+from aclnet.losses.metric_learning import MetricLoss
+from aclnet.losses.objective import Objective
+from aclnet.losses.settings import MetricLossSettings, ObjectiveSettings
 
 losses = pytest.importorskip("pytorch_metric_learning.losses", exc_type=ImportError)
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aclnet.losses.objective import Objective, ObjectiveSettings
+from aclnet.losses.objective import Objective
+from aclnet.losses.settings import ObjectiveSettings
 from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")

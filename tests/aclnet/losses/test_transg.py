@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 import aclnet.losses.transg
-from aclnet.losses.transg import TransgObjective, TransgObjectiveSettings
+from aclnet.losses.settings import TransgObjectiveSettings
+from aclnet.losses.transg import TransgObjective
 
 N, T, V, C, D, K = 5, 4, 6, 3, 7, 4
 

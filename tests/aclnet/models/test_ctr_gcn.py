@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aclnet.models import SkeletonNetwork
-from aclnet.models.ctr_gcn import CtrGcn, CtrGcnSettings, RefinedGraphConv
+from aclnet.models.ctr_gcn import CtrGcn, CtrGcnSettings, MultiScaleUnit, RefinedGraphConv
 from aclnet.models.graph import directed_adjacency
-from aclnet.models.multi_scale import MultiScaleUnit
 from aclnet.skeleton import load_layout
 
 SMALL: dict[str, Any] = {"width": 16, "blocks": 3, "widen_at": (2,), "stride_at": (3,)}

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from aclnet.models import EncoderOutput, SkeletonNetwork
+from aclnet.models import SkeletonNetwork
+from aclnet.models.encoder import EncoderOutput
 
 
 class FirstFrame(nn.Module):

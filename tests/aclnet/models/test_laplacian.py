@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from aclnet.models.laplacian import laplacian_encoding, normalised_laplacian
+from aclnet.models.transg import laplacian_encoding, normalised_laplacian
 
 Arrays = dict[str, npt.NDArray[Any]]
 Matrix = npt.NDArray[np.float64]

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from aclnet.models import (
-    AffinityGcnSettings,
-    ClipMlpSettings,
-    CtrGcnSettings,
-    Encoder,
-    EncoderSettings,
-    ModelSettings,
-    ResGcnSettings,
-    SkeletonNetwork,
-    StGcnSettings,
-    TemporalConvSettings,
-    TransgSettings,
-    build_encoder,
-)
+from aclnet.models import SkeletonNetwork, build_encoder
+from aclnet.models.affinity_gcn import AffinityGcnSettings
+from aclnet.models.clip_mlp import ClipMlpSettings
+from aclnet.models.ctr_gcn import CtrGcnSettings
+from aclnet.models.encoder import Encoder
+from aclnet.models.resgcn import ResGcnSettings
+from aclnet.models.settings import EncoderSettings
+from aclnet.models.st_gcn import StGcnSettings
+from aclnet.models.temporal_conv import TemporalConvSettings
+from aclnet.models.transg import TransgSettings
 from aclnet.skeleton import load_layout
 
 SMALL_GCN: dict[str, Any] = {
@@ -110,9 +106,10 @@ def make_clips(encoder: Encoder, N: int = 4, M: int = 2, T: int = 13, seed: int 
     return torch.randn(N, M, T, encoder.joint_count, encoder.channels, generator=generator)
 
 
-def test_every_member_of_model_settings_has_a_case() -> None:
-    members = get_args(get_args(ModelSettings)[0])
-    assert set(members) == {type(settings) for settings, _, _ in CASES.values()}
+def test_every_registered_encoder_has_a_case() -> None:
+    chosen = [EncoderSettings.model_validate({"name": name}) for name in EncoderSettings.members]
+    assert {type(settings) for settings in chosen} == {type(case[0]) for case in CASES.values()}
+    assert [settings.name for settings in chosen] == list(EncoderSettings.members)
 
 
 @every_case

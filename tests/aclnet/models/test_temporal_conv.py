@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from aclnet.models.temporal_conv import TemporalConv, TemporalConvSettings
+from aclnet.skeleton import load_layout
 
 Pooling = Literal["mean", "mean_max", "mean_std"]
 poolings = pytest.mark.parametrize("pooling", ["mean", "mean_max", "mean_std"])
@@ -75,3 +76,19 @@ def test_stride_every_zero_keeps_the_frames() -> None:
     encoder.blocks[-1].register_forward_hook(lambda module, given, out: kept.append(out[0]))
     encoder(make_clips(16))
     assert kept[0].shape == (3, 4, 16)
+
+
+def test_who_does_what_to_whom_matters_only_where_persons_are_seen_together() -> None:
+    layout = load_layout("sbu15")
+    clips = torch.randn(3, 2, 16, 15, 3, generator=torch.Generator().manual_seed(0))
+    for persons in (1, 2):
+        settings = TemporalConvSettings(width=8, blocks=1, persons=persons)
+        encoder = settings.build(layout, 3, torch.Generator().manual_seed(1)).eval()
+        same = torch.allclose(encoder(clips).pooled, encoder(clips.flip(1)).pooled, atol=1e-5)
+        assert same == (persons == 1)
+
+
+def test_other_persons_than_the_encoder_sees_together_are_refused() -> None:
+    encoder = TemporalConvSettings(width=8, blocks=1, persons=2).build(load_layout("sbu15"), 3)
+    with pytest.raises(ValueError, match="sees 2 persons together"):
+        encoder(torch.zeros(1, 1, 16, 15, 3))

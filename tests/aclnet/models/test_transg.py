@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from aclnet.models.laplacian import laplacian_encoding
-from aclnet.models.transg import TransgEncoder, TransgSettings
+from aclnet.models.transg import TransgEncoder, TransgSettings, laplacian_encoding
 from aclnet.skeleton import load_layout
 
 SMALL: dict[str, Any] = {"width": 12, "heads": 3, "positions": 4, "attention_std": 0.6}

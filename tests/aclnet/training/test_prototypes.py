@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from aclnet.losses.transg import TransgObjective, TransgObjectiveSettings
-from aclnet.models import SkeletonNetwork, TemporalConvSettings, TransgSettings
+from aclnet.losses.settings import TransgObjectiveSettings
+from aclnet.losses.transg import TransgObjective
+from aclnet.models import SkeletonNetwork
+from aclnet.models.temporal_conv import TemporalConvSettings
+from aclnet.models.transg import TransgSettings
 from aclnet.skeleton import load_layout
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import CHECKPOINT, Batch, Interrupted, fit

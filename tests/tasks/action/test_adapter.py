@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aclnet.clips.input import ClipInput, ClipSettings
+from aclnet.clips.input import ClipInput
+from aclnet.clips.settings import ClipSettings
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.settings import DataSettings
 from aclnet.data.store import write_store
-from aclnet.runs.scoring import ScoringSettings, scoring_frames
+from aclnet.runs.scoring import scoring_frames
+from aclnet.runs.settings import ScoringSettings
 from aclnet.skeleton import load_layout
 from protocols.action.scores import load_class_scores
 from tasks.action.adapter import ActionAdapter, ActionSettings
 from tasks.action.run import open_run
 from tasks.samples.open import open_data
-from tasks.settings import DataSettings
 
 RECIPE = """
 data: {source: file}

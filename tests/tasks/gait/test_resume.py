@@ -17,11 +17,11 @@ import pytest
 import torch
 
 from aclnet.config import load_settings
+from aclnet.data.settings import DataSettings
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.log import read_log
 from protocols.embeddings import load_embeddings
 from tasks.gait.adapter import GaitSettings
-from tasks.settings import DataSettings
 
 EPOCHS, STEPS = 40, 3
 LONG = ("-s", f"train.epochs={EPOCHS}", "-s", "train.evaluate_every_epochs=20")

@@ -10,13 +10,13 @@ import torch
 import yaml
 
 from aclnet.config import load_settings
+from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store
-from aclnet.losses.objective import ObjectiveSettings
+from aclnet.losses.settings import ObjectiveSettings
 from aclnet.training.log import read_log
 from protocols.embeddings import load_embeddings
 from tasks.gait import run as gait_run
 from tasks.gait.adapter import GaitSettings
-from tasks.settings import DataSettings
 
 FILES = {
     "settings.yaml",

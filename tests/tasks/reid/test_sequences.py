@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from aclnet.clips.input import ClipSettings
+from aclnet.clips.settings import ClipSettings
 from aclnet.data.sample import FIELDS, StoreInfo
 from aclnet.data.store import Store
 from aclnet.skeleton import load_layout

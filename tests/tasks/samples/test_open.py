@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, file_fingerprint, open_store
 from aclnet.data.walkers import dataset as walkers_module
 from aclnet.data.walkers.settings import WalkerSettings
 from tasks.samples.open import open_data
-from tasks.settings import DataSettings
 
 
 def as_csv(store: Store, folder: Path) -> Path:

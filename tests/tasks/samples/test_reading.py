@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.settings import DataSettings
 from aclnet.data.store import write_store
 from aclnet.skeleton import load_layout
 from tasks.run.embeddings import read_alike
 from tasks.samples.reading import Reading
-from tasks.settings import DataSettings
 
 COCO = load_layout("coco17")
 

@@ -1,0 +1,180 @@
+"""Settings of what the network sees of a recording; no network library is needed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, model_validator
+
+from aclnet.clips.windows import windows_at
+from aclnet.config import Settings
+
+Rows = npt.NDArray[np.int64]
+
+
+class NormaliseSettings(Settings):
+    """How clips are freed from camera and place.
+
+    Attributes:
+        centre: subtract the hips' midpoint of every frame, of the clip's first seen frame, or not.
+        scale: divide by the clip's median torso length (hips to shoulders), or not. Pixels need
+            it: without it an embedding depends on the camera's resolution. Metres do not, and
+            would lose the body's height, which is an identity cue.
+        heading: 3-D only. Turn the body about the vertical until its left-right line lies along x:
+            per frame (smoothed) or once a clip; or not. Each person by itself where each frame is
+            centred; otherwise all people with the first, so that they stay placed to each other.
+        heading_smooth_frames: moving average over that line, in frames.
+    """
+
+    centre: Literal["frame", "clip", "none"] = "frame"
+    scale: Literal["torso", "none"] = "torso"
+    heading: Literal["frame", "clip", "none"] = "none"
+    heading_smooth_frames: int = Field(default=15, ge=1)
+
+
+class AugmentSettings(Settings):
+    """Random changes of training clips; lengths in normalised units (torso lengths, or metres).
+
+    GaitGraph (Teepe et al. 2021) mirrors about the body without exchanging left and right, and adds
+    noise in pixels. Here the mirror image is a whole one (sides exchanged) and noise is in units of
+    the body, so that both mean the same for every camera.
+
+    Attributes:
+        mirror: probability of the mirror image.
+        reverse: probability of time running backwards.
+        joint_noise: standard deviation of an offset a joint, constant over the clip.
+        point_noise: standard deviation of noise a joint and frame.
+        scale: standard deviation of the logarithm of the change of size; for small ones, of the
+            relative change.
+        drop_joints: share of joints set to zero for a whole clip.
+        rotate: 3-D: largest angle in radians by which a clip is turned about each of the axes x, y
+            and z (PYSKL's RandomRot, there 0.2); 2-D: in the image plane. About the origin, so
+            that clips should be centred.
+        exchange_sides: probability that left and right joints change their names but not their
+            places (the release's Spatial_Flip, which does not mirror).
+        drop_part: probability that one limb, drawn from arms and legs, is set to zero (the
+            release's Part_Drop).
+        image_flip: probability that the picture is mirrored, left for right: of 2-D joints in
+            pixels that are not centred (PYSKL's Flip, there 0.5); needs the videos' widths.
+    """
+
+    mirror: float = Field(default=0.5, ge=0, le=1)
+    reverse: float = Field(default=0.0, ge=0, le=1)
+    joint_noise: float = Field(default=0.0, ge=0)
+    point_noise: float = Field(default=0.0, ge=0)
+    scale: float = Field(default=0.0, ge=0)
+    drop_joints: float = Field(default=0.0, ge=0, lt=1)
+    rotate: float = Field(default=0.0, ge=0)
+    exchange_sides: float = Field(default=0.0, ge=0, le=1)
+    drop_part: float = Field(default=0.0, ge=0, le=1)
+    image_flip: float = Field(default=0.0, ge=0, le=1)
+
+
+class BodySettings(Settings):
+    """Which bodies a person trains with.
+
+    Attributes:
+        sizes: factors on the whole body, 1 being the recorded one; no two alike.
+        mirrored: the mirror image of each is a further one.
+    """
+
+    sizes: tuple[PositiveFloat, ...] = Field(default=(1.0,), min_length=1)
+    mirrored: bool = False
+
+    @field_validator("sizes")
+    @classmethod
+    def _different(cls, sizes: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(sizes)) < len(sizes):
+            raise ValueError("each size makes people of its own, so no size may stand twice")
+        return sizes
+
+
+class ClipSettings(Settings):
+    """How long a clip is and what the network sees of it.
+
+    Attributes:
+        frames: T, frames in a clip.
+        sampling: "window": consecutive frames (`step` apart) from anywhere in the recording, for
+            movements that repeat; "uniform": one frame of each of T equal parts of the recording,
+            for movements that begin and end (PYSKL's uniform sampling; shorter recordings begin
+            anew); "stretch": as uniform, but shorter recordings are slowed down.
+        step: with windows, distance of consecutive frames; 2 halves the frame rate.
+        least_share: unless with windows, the least share of a recording that a training clip
+            covers; 1 is the whole recording, as in the released code.
+        streams: what is shown, side by side on the channel axis (`aclnet.clips.streams.STREAMS`).
+        motion: what a motion leads to: "clip": the clip's next frame, 0 at its last; "recording":
+            the recording's next frame, whatever the clip's next is (released code, 3-D); "joined":
+            as "clip", but over all clips of a test one after another (released code, 2-D).
+        confidence: of bones and motions: "mean" of the two joints', or "released": subtracted for
+            k-bones and motions, as the released code does in its 2-D layout.
+        normalise: what is done to free clips from camera and place.
+        augment: random changes of training clips.
+        bodies: changed bodies that train as people of their own. Several sizes need
+            `normalise.scale: none`, mirrored bodies `augment.mirror: 0`.
+    """
+
+    frames: int = Field(default=60, ge=1)
+    sampling: Literal["window", "uniform", "stretch"] = "window"
+    step: int = Field(default=1, ge=1)
+    least_share: float = Field(default=1.0, gt=0, le=1)
+    streams: tuple[Literal["j", "b", "k", "jm", "bm", "km", "l"], ...] = Field(
+        default=("j", "b", "jm"), min_length=1
+    )
+    motion: Literal["clip", "recording", "joined"] = "clip"
+    confidence: Literal["mean", "released"] = "mean"
+    normalise: NormaliseSettings = NormaliseSettings()
+    augment: AugmentSettings = AugmentSettings()
+    bodies: BodySettings = BodySettings()
+
+    @field_validator("bodies")
+    @classmethod
+    def _told_apart(cls, bodies: BodySettings, info: ValidationInfo) -> BodySettings:
+        # A field that is not allowed itself is not among the data.
+        normalise, augment = info.data.get("normalise"), info.data.get("augment")
+        if normalise is not None and normalise.scale == "torso" and len(bodies.sizes) > 1:
+            raise ValueError(
+                "people of several sizes cannot be told apart when all are scaled to one torso "
+                "length: set normalise.scale to none, or give one size"
+            )
+        if augment is not None and augment.mirror > 0 and bodies.mirrored:
+            raise ValueError(
+                "a person and the mirror image cannot be told apart when clips are mirrored at "
+                "random: set augment.mirror to 0, or mirrored to false"
+            )
+        return bodies
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> ClipSettings:
+        if self.motion == "recording" and self.normalise.heading == "frame":
+            raise ValueError(
+                "motion: recording looks at frames outside the clip, whose smoothed heading is not "
+                "known: set normalise.heading to clip or none, or motion to clip"
+            )
+        if self.motion == "recording" and self.augment.reverse > 0:
+            raise ValueError(
+                "motion: recording leads forward also where a clip runs backwards: set "
+                "augment.reverse to 0, or motion to clip"
+            )
+        if self.sampling != "window" and self.step != 1:
+            raise ValueError(f"step goes with sampling: window, and not with {self.sampling}")
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_stay_pictures(self) -> ClipSettings:
+        changes = self.normalise.model_dump(include={"centre", "scale", "heading"})
+        moved = [name for name, value in changes.items() if value != "none"]
+        if self.augment.image_flip > 0 and (moved or self.bodies != BodySettings()):
+            raise ValueError(
+                "augment.image_flip mirrors places in a picture, so joints must stay where they "
+                "were in pixels: set normalise.centre, normalise.scale and normalise.heading to "
+                "none and give no other bodies, or set image_flip to 0 (augment.mirror is for "
+                "centred clips)"
+            )
+        return self
+
+    def window_frames(self, lengths: Rows, phase: float) -> Rows:
+        """Frame numbers (N, T) of each recording's window at a place from 0 (first) to 1 (last)."""
+        room = np.maximum(lengths - ((self.frames - 1) * self.step + 1), 0)
+        return windows_at((room * phase).astype(np.int64), lengths, self.frames, self.step)

@@ -1,0 +1,40 @@
+"""Settings of where samples come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from aclnet.config import Settings
+from aclnet.data.walkers.settings import WalkerSettings
+
+
+class DataSettings(Settings):
+    """Where the samples come from.
+
+    Attributes:
+        source: what there is without a path: `walkers`, generated ones; `file`: nothing, so that a
+            recipe for real data never runs on generated ones unasked.
+        path: a store, or any file or folder that `aclnet-task data convert` reads (it is converted
+            once and kept beside the runs); none: as `source` says.
+        format: the format of `path`, where it is not recognised.
+        layout: joint layout of `path`, where the file does not tell.
+        map_to: change to this layout by joint name.
+        options: the format's own options, such as `split: fold` for an .npz.
+        prepare: "main_person": the main person first, its empty frames left out, the recording
+            centred on it (`aclnet.data.prepare`); done once, in the conversion.
+        min_frames: shorter sequences are left out and counted.
+        walkers: settings of the synthetic walkers.
+    """
+
+    source: Literal["walkers", "file"] = "walkers"
+    path: Path | None = None
+    format: str | None = None
+    layout: str | None = None
+    map_to: str | None = None
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    prepare: Literal["none", "main_person"] = "none"
+    min_frames: int = Field(default=1, ge=1)
+    walkers: WalkerSettings = WalkerSettings()

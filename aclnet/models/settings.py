@@ -1,0 +1,105 @@
+"""Settings of the network, and the encoders that a recipe may name; no network library is needed.
+
+A further backbone is one file with its settings, their `build` and its encoder, made known by one
+call of `register_encoder`: a line in the list below, or in the file itself where that belongs to
+another package.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, SerializationInfo, model_serializer
+
+from aclnet.config import NamedSettings, Settings
+
+if TYPE_CHECKING:
+    import torch
+
+    from aclnet.models.encoder import Encoder
+    from aclnet.skeleton import Layout
+
+
+class EncoderSettings(NamedSettings):
+    """Base of the encoders' settings; a concrete class adds `name`, its own fields and `build`."""
+
+    @abstractmethod
+    def build(
+        self, layout: Layout, channels: int, generator: torch.Generator | None = None
+    ) -> Encoder:
+        """Make the encoder.
+
+        Args:
+            layout: joint layout of the clips (V joints).
+            channels: C, input channels of the clips.
+            generator: source of the initial weights; None: torch's default generator.
+
+        Raises:
+            ValueError: the settings do not fit the layout or the channels.
+        """
+
+
+class NamedEncoder(EncoderSettings):
+    """An encoder's name and options as they were written, read when it is built or saved.
+
+    It stands for the default encoder and, in settings that were loaded lightly, for any.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    def build(
+        self, layout: Layout, channels: int, generator: torch.Generator | None = None
+    ) -> Encoder:
+        """Make the encoder (see `EncoderSettings.build`)."""
+        return self._read().build(layout, channels, generator)
+
+    def _read(self) -> EncoderSettings:
+        return EncoderSettings.model_validate(dict(self))
+
+    @model_serializer
+    def _resolved(self, info: SerializationInfo) -> dict[str, Any]:
+        return self._read().model_dump(mode=info.mode)
+
+
+EncoderSettings.unread = NamedEncoder
+
+
+def register_encoder(name: str, settings: str | type[EncoderSettings]) -> None:
+    """Make an encoder known under the name that recipes write.
+
+    Args:
+        name: one word of letters, digits and underscores, the only value of the settings' `name`.
+        settings: their class, or where it is ("module:class"), imported when a recipe names it.
+
+    Raises:
+        ValueError: the name is no such word, or is that of another encoder.
+    """
+    EncoderSettings.register(name, settings)
+
+
+register_encoder("affinity_gcn", "aclnet.models.affinity_gcn:AffinityGcnSettings")
+register_encoder("clip_mlp", "aclnet.models.clip_mlp:ClipMlpSettings")
+register_encoder("ctr_gcn", "aclnet.models.ctr_gcn:CtrGcnSettings")
+register_encoder("resgcn", "aclnet.models.resgcn:ResGcnSettings")
+register_encoder("st_gcn", "aclnet.models.st_gcn:StGcnSettings")
+register_encoder("temporal_conv", "aclnet.models.temporal_conv:TemporalConvSettings")
+register_encoder("transg", "aclnet.models.transg:TransgSettings")
+
+
+class NetworkSettings(Settings):
+    """The network: an encoder, the neck behind it and the classifier's dropout."""
+
+    encoder: EncoderSettings = NamedEncoder(name="temporal_conv")
+    neck: Literal["none", "bn"] = "bn"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+def _odd(kernel: int) -> int:
+    if kernel % 2 == 0:
+        raise ValueError(f"a kernel must be an odd number of frames, got {kernel}")
+    return kernel
+
+
+OddKernel = Annotated[int, Field(ge=1), AfterValidator(_odd)]
+"""Frames that a convolution sees, around the one that it is for."""

@@ -1,0 +1,49 @@
+"""Settings of what a trained network is asked; no network library is needed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from aclnet.config import Settings
+
+
+class EmbedSettings(Settings):
+    """How a recording of any length becomes one embedding.
+
+    Attributes:
+        windows: "all": every window, `stride` frames apart, unit embeddings averaged; "centre": the
+            middle window alone, as GaitGraph does.
+        stride: frames between windows.
+        mirror: average with the mirror image. GaitGraph's test-time flip reverses an axis of
+            length 1 and changes nothing; this one does.
+        feature: "embedding" after the network's neck, "pooled" before it, or "posterior": the
+            square roots of the class probabilities, so that the cosine of two samples is the
+            Bhattacharyya coefficient of what the classifier says of them. Only where the tested
+            people are those who trained does the last one make sense.
+        normalise: give unit embeddings; without it the plain mean, as TranSG compares its features.
+        batch_size: clips embedded at once.
+    """
+
+    windows: Literal["all", "centre"] = "all"
+    stride: int = Field(default=30, ge=1)
+    mirror: bool = True
+    feature: Literal["embedding", "pooled", "posterior"] = "embedding"
+    normalise: bool = True
+    batch_size: int = Field(default=256, ge=1)
+
+
+class ScoringSettings(Settings):
+    """How a recording is tested.
+
+    Attributes:
+        clips: clips of each recording, whose probabilities are averaged (the release takes 10).
+        rule: which of the release's samplers, with uniform sampling: "decode" (its 3-D data) or
+            "frames" (its 2-D data); they differ for recordings shorter than a clip.
+        batch_size: clips scored at once.
+    """
+
+    clips: int = Field(default=10, ge=1)
+    rule: Literal["decode", "frames"] = "decode"
+    batch_size: int = Field(default=128, ge=1)
