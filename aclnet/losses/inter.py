@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from aclnet.distributed import all_gather_rows, join_rows, row_counts, undo_gradient_average
-from aclnet.losses.projection import full_precision, project, projection, unit_rows
+from aclnet.losses.term import Term, full_precision, project, projection, unit_rows
 from aclnet.state.centres import ClassCentres, class_means, moved_centres
 from aclnet.state.confusion import ConfusionCounts
 from aclnet.state.families import MotionFamilies
@@ -70,7 +70,7 @@ def family_contrast(
     return (torch.cat([own, others], dim=1).logsumexp(dim=1) - own[:, 0]).mean()
 
 
-class InterClassLoss(nn.Module):
+class InterClassLoss(Term):
     """The inter-class term with all that it remembers in buffers.
 
     With several ranks each computes the loss of the joined batch (see `aclnet.distributed`), so

@@ -10,11 +10,11 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aclnet.distributed import all_gather_rows, join_rows, row_counts, undo_gradient_average
-from aclnet.losses.projection import full_precision, project, projection, unit_rows
 from aclnet.losses.settings import IntraStart
+from aclnet.losses.term import Term, full_precision, project, projection, unit_rows
 from aclnet.state.queue import NO_LABEL, FeatureQueue
 from aclnet.state.variant import Variant
 
@@ -87,7 +87,7 @@ def marginal_contrast(
     return -of_anchor.mean()
 
 
-class IntraClassLoss(nn.Module):
+class IntraClassLoss(Term):
     """The intra-class term with its queue.
 
     With several ranks each computes the loss of the joined batch (see `aclnet.distributed`), so
@@ -130,7 +130,7 @@ class IntraClassLoss(nn.Module):
         self.queue = FeatureQueue(queue_size, projection_dim)
 
     def forward(
-        self, feature: Tensor, labels: Tensor, counts: Sequence[int] | None = None
+        self, feature: Tensor, labels: Tensor, counts: Sequence[int] | None = None, **_: object
     ) -> Tensor:
         """Compute the loss and, in training mode, put the batch into the queue.
 

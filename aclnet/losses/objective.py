@@ -1,9 +1,13 @@
 """The training objective: cross-entropy with the two affinity contrastive terms (Eq. 16).
 
-Beside them, or in their place, any loss of pytorch-metric-learning may stand as a baseline.
+Beside them, or in their place, stand any loss of pytorch-metric-learning as a baseline, and terms
+of one's own: a file with a `Term` and its settings, and one call of
+`aclnet.losses.settings.register_term`; a recipe then names it in `objective.terms`.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +17,12 @@ from aclnet.distributed import row_counts, world_size
 from aclnet.losses.inter import InterClassLoss
 from aclnet.losses.intra import IntraClassLoss
 from aclnet.losses.metric_learning import MetricLoss
-from aclnet.losses.projection import at_least_float32, full_precision
 from aclnet.losses.settings import ObjectiveSettings
+from aclnet.losses.term import Term, at_least_float32, check_class_count, full_precision
 
 
 class Objective(nn.Module):
-    """Weighted sum of cross-entropy, inter-class, intra-class and metric terms.
+    """Weighted sum of the cross-entropy and a list of terms.
 
     It has parameters (the projections) and must live inside the module that
     `DistributedDataParallel` wraps. Its state is equal on every rank by construction.
@@ -29,9 +33,13 @@ class Objective(nn.Module):
         feature_dim: length of the feature to contrast.
         generator: source of the initial weights and centres; None: torch's default generator.
 
+    Attributes:
+        terms: by the name under which each is logged, in the order of the sum: `inter`, `intra`,
+            `metric` and those of `settings.terms`, as far as they are in use.
+
     Raises:
-        ValueError: if there are fewer than 2 classes, the feature has no entries, or the metric
-            loss cannot be made (see `MetricLoss`).
+        ValueError: if there are fewer than 2 classes, the feature has no entries, or a term cannot
+            be made (see `MetricLoss`).
     """
 
     def __init__(
@@ -42,10 +50,7 @@ class Objective(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if class_count < 2:
-            raise ValueError(
-                f"the objective needs at least 2 classes, got {class_count}: check the labels"
-            )
+        check_class_count(class_count)
         if feature_dim < 1:
             raise ValueError(
                 f"the feature to contrast needs at least 1 entry, got {feature_dim}: does the "
@@ -54,18 +59,26 @@ class Objective(nn.Module):
         self.settings = settings
         self.class_count = class_count
         self.feature_dim = feature_dim
-        self.inter_loss = _inter_loss(settings, class_count, feature_dim, generator)
-        self.intra_loss = _intra_loss(settings, feature_dim, generator)
-        self.metric_loss = (
-            None
-            if settings.metric is None
-            else MetricLoss(settings.metric, class_count, feature_dim, generator)
-        )
+        self.terms = nn.ModuleDict()
+        if settings.inter_weight > 0:
+            self.terms["inter"] = _inter_loss(settings, class_count, feature_dim, generator)
+        if settings.intra_weight > 0:
+            self.terms["intra"] = _intra_loss(settings, feature_dim, generator)
+        if settings.metric is not None:
+            self.terms["metric"] = MetricLoss(settings.metric, class_count, feature_dim, generator)
+        for term in settings.terms:
+            self.terms[term.name] = term.build(class_count, feature_dim, generator)
 
     @property
     def name(self) -> str:
         """The terms in use (see `ObjectiveSettings.name`)."""
         return self.settings.name
+
+    @property
+    def inter_loss(self) -> InterClassLoss | None:
+        """The inter-class term, which knows the motion families; None where it is not in use."""
+        terms = (term for term in self.terms.values() if isinstance(term, InterClassLoss))
+        return next(terms, None)
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch the coming training steps belong to.
@@ -78,8 +91,8 @@ class Objective(nn.Module):
         """
         if epoch < 1:
             raise ValueError(f"epochs count from 1, got {epoch}")
-        if self.inter_loss is not None:
-            self.inter_loss.set_epoch(epoch)
+        for term in self.terms.values():
+            cast(Term, term).set_epoch(epoch)
 
     def forward(self, logits: Tensor, feature: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Compute the objective; in training mode the batch enters the state of the terms.
@@ -91,7 +104,7 @@ class Objective(nn.Module):
 
         Returns:
             `loss`, the weighted sum with gradient, and the parts in use, unweighted and without
-            gradient: `ce`, `inter`, `intra`, `metric`; all () and at least float32. With several
+            gradient: `ce` and the `terms` by their names; all () and at least float32. With several
             ranks the averages of `loss` and of its gradient over the ranks are those of one rank
             with the joined batch.
 
@@ -111,15 +124,11 @@ class Objective(nn.Module):
                 entropy = entropy * (world_size() * labels.shape[0] / sum(counts))
             parts = {"ce": entropy}
             loss = self.settings.ce_weight * entropy
-            if self.inter_loss is not None:
-                parts["inter"] = self.inter_loss(logits.detach(), feature, labels, counts)
-                loss = loss + self.settings.inter_weight * parts["inter"]
-            if self.intra_loss is not None:
-                parts["intra"] = self.intra_loss(feature, labels, counts)
-                loss = loss + self.settings.intra_weight * parts["intra"]
-            if self.metric_loss is not None:
-                parts["metric"] = self.metric_loss(feature, labels, counts)
-                loss = loss + self.metric_loss.settings.weight * parts["metric"]
+            for name, weight in self.settings.weights.items():
+                parts[name] = self.terms[name](
+                    logits=logits, feature=feature, labels=labels, counts=counts
+                )
+                loss = loss + weight * parts[name]
         return {"loss": loss, **{name: part.detach() for name, part in parts.items()}}
 
     def _check(self, logits: Tensor, feature: Tensor, labels: Tensor) -> None:
@@ -152,9 +161,7 @@ def _inter_loss(
     class_count: int,
     feature_dim: int,
     generator: torch.Generator | None,
-) -> InterClassLoss | None:
-    if settings.inter_weight == 0:
-        return None
+) -> InterClassLoss:
     return InterClassLoss(
         class_count,
         feature_dim,
@@ -171,9 +178,7 @@ def _inter_loss(
 
 def _intra_loss(
     settings: ObjectiveSettings, feature_dim: int, generator: torch.Generator | None
-) -> IntraClassLoss | None:
-    if settings.intra_weight == 0:
-        return None
+) -> IntraClassLoss:
     return IntraClassLoss(
         feature_dim,
         variant=settings.variant,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, field_validator
 
-from aclnet.config import Settings
+from aclnet.config import NamedSettings, Settings
 from aclnet.state.variant import Variant
+
+if TYPE_CHECKING:
+    import torch
+
+    from aclnet.losses.term import Term
 
 IntraStart: TypeAlias = Literal["variant", "at_once", "full_queue"]
 """When the loss begins: as the variant does, at once, or when the queue is full."""
@@ -32,6 +38,43 @@ class MetricLossSettings(Settings):
     miner_options: dict[str, OptionValue] = Field(
         default_factory=dict, description="arguments of the miner, by name"
     )
+
+
+class TermSettings(NamedSettings):
+    """Base of the settings of further terms; a concrete class adds `name`, its fields, `build`."""
+
+    weight: float = Field(1.0, gt=0, description="weight of the term")
+
+    @abstractmethod
+    def build(
+        self, class_count: int, feature_dim: int, generator: torch.Generator | None = None
+    ) -> Term:
+        """Make the term.
+
+        Args:
+            class_count: K.
+            feature_dim: D, length of the feature to contrast.
+            generator: source of the initial weights; None: torch's default generator.
+
+        Raises:
+            ValueError: the settings do not fit these sizes.
+        """
+
+
+def register_term(name: str, settings: str | type[TermSettings]) -> None:
+    """Make a term of the objective known under the name that recipes write in `objective.terms`.
+
+    Args:
+        name: one word of letters, digits and underscores, the only value of the settings' `name`;
+            the term's value is logged under it.
+        settings: their class, or where it is ("module:class"), imported when a recipe names it.
+
+    Raises:
+        ValueError: the name is no such word, or is taken.
+    """
+    if name in ("loss", "accuracy", "ce", "inter", "intra", "metric"):
+        raise ValueError(f"a term cannot be named {name!r}, which is logged already: rename it")
+    TermSettings.register(name, settings)
 
 
 class ObjectiveSettings(Settings):
@@ -73,10 +116,21 @@ class ObjectiveSettings(Settings):
     metric: MetricLossSettings | None = Field(
         None, description="a loss of pytorch-metric-learning on the same feature; null: none"
     )
+    terms: tuple[TermSettings, ...] = Field(
+        (), description="further terms, registered by `register_term`"
+    )
+
+    @field_validator("terms")
+    @classmethod
+    def _each_once(cls, terms: tuple[TermSettings, ...]) -> tuple[TermSettings, ...]:
+        names = [term.name for term in terms]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each term may be named once, got {', '.join(names)}")
+        return terms
 
     @property
     def name(self) -> str:
-        """The terms in use: `ce`, `ce+inter`, `ce+intra` or `acl`, then `+` a metric loss.
+        """The terms in use: `ce`, `ce+inter`, `ce+intra` or `acl`, then `+` each further one.
 
         Where one temperature serves families of any size, the inter-class term is without the
         paper's family-aware temperature: `ce+inter-fat`, `acl-fat` (the ablation, Table VIII).
@@ -86,7 +140,16 @@ class ObjectiveSettings(Settings):
         else:
             terms = "ce+inter" if self.intra_weight == 0 else "acl"
             terms += "-fat" if len(set(self.temperatures)) == 1 else ""
-        return terms if self.metric is None else f"{terms}+{self.metric.name}"
+        metric = () if self.metric is None else (self.metric,)
+        return "+".join([terms, *(term.name for term in (*metric, *self.terms))])
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each term in use but the cross-entropy, in the order of the sum."""
+        metric = 0.0 if self.metric is None else self.metric.weight
+        weights = {"inter": self.inter_weight, "intra": self.intra_weight, "metric": metric}
+        weights |= {term.name: term.weight for term in self.terms}
+        return {name: weight for name, weight in weights.items() if weight > 0}
 
 
 class TransgObjectiveSettings(Settings):

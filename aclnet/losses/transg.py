@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aclnet.distributed import row_counts, world_size
-from aclnet.losses.projection import at_least_float32, full_precision, unit_rows
 from aclnet.losses.settings import TransgObjectiveSettings
+from aclnet.losses.term import at_least_float32, check_class_count, full_precision, unit_rows
 from aclnet.models.encoder import reset_layers
 
 
@@ -59,10 +59,7 @@ class TransgObjective(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if class_count < 2:
-            raise ValueError(
-                f"the objective needs at least 2 classes, got {class_count}: check the labels"
-            )
+        check_class_count(class_count)
         if min(feature_dim, *clip_shape) < 1:
             raise ValueError(
                 f"the objective needs features and clips (T, V, C) of sizes from 1, got "

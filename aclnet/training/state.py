@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,13 +150,15 @@ def load_weights(task: nn.Module, weights: Mapping[str, Tensor], source: Path) -
 
     Args:
         task: to fill.
-        weights: a `state_dict`.
+        weights: a `state_dict`, perhaps with the names that the objective's terms had before they
+            were a list.
         source: file to name in the error.
 
     Raises:
         ValueError: names or shapes differ (the first few are given).
     """
     own = task.state_dict()
+    weights = {_present_name(name, own): tensor for name, tensor in weights.items()}
     problems = [f"{name} is missing" for name in own if name not in weights]
     problems += [f"{name} is unknown" for name in weights if name not in own]
     problems += [
@@ -169,7 +172,13 @@ def load_weights(task: nn.Module, weights: Mapping[str, Tensor], source: Path) -
         raise ValueError(
             f"{source}: the checkpoint is of another model or objective: {shown}{more}"
         )
-    task.load_state_dict(dict(weights))
+    task.load_state_dict(weights)
+
+
+def _present_name(name: str, own: Container[str]) -> str:
+    """`inter_loss.cl_fc.weight` as `terms.inter.cl_fc.weight`, where that is what there is."""
+    renamed = re.sub(r"(^|\.)(inter|intra|metric)_loss\.", r"\1terms.\2.", name, count=1)
+    return renamed if renamed in own else name
 
 
 def _check_settings(path: Path, saved: Mapping[str, Any], settings: TrainSettings) -> None:

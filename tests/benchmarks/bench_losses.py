@@ -76,9 +76,7 @@ class Plain:
     """The plain losses with the objective's weights and start."""
 
     def __init__(self, objective: Objective, plain: ModuleType) -> None:
-        inter, intra = objective.inter_loss, objective.intra_loss
-        if inter is None or intra is None:
-            raise ValueError("the benchmark needs both terms")
+        inter, intra = objective.terms["inter"], objective.terms["intra"]
         settings = objective.settings
         released = settings.variant == "released"
         self.leaves = [
@@ -107,10 +105,8 @@ class Plain:
 def _ours(objective: Objective, batch: Batch) -> Tensor:
     """Inter + intra alone, weighted, without the cross-entropy."""
     logits, feature, labels = batch
-    if objective.inter_loss is None or objective.intra_loss is None:
-        raise ValueError("the benchmark needs both terms")
-    inter: Tensor = objective.inter_loss(logits, feature, labels)
-    intra: Tensor = objective.intra_loss(feature, labels)
+    inter: Tensor = objective.terms["inter"](logits, feature, labels)
+    intra: Tensor = objective.terms["intra"](feature, labels)
     return 0.1 * inter + 0.1 * intra
 
 

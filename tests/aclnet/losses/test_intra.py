@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from aclnet.losses.intra import IntraClassLoss, marginal_contrast
-from aclnet.losses.projection import unit_rows
+from aclnet.losses.term import unit_rows
 from aclnet.state.queue import NO_LABEL
 from aclnet.state.variant import Variant
 

@@ -173,7 +173,7 @@ def test_it_stands_in_the_objective() -> None:
     torch.testing.assert_close(parts["loss"].detach(), 2 * parts["ce"] + 0.25 * parts["metric"])
     assert not parts["metric"].requires_grad
     parts["loss"].backward()
-    assert [*objective.state_dict()] == ["metric_loss.loss.W"]
+    assert [*objective.state_dict()] == ["terms.metric.loss.W"]
     assert all(p.grad is not None and p.grad.any() for p in objective.parameters())
     assert feature.grad is not None
     assert feature.grad.any()

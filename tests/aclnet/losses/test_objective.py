@@ -39,7 +39,7 @@ def test_terms_of_weight_zero_are_not_built(inter: float, intra: float, name: st
     keys = " ".join(objective.state_dict())
     assert objective.name == name
     assert ("inter" in parts, "intra" in parts) == (inter > 0, intra > 0)
-    assert ("inter_loss" in keys, "intra_loss" in keys) == (inter > 0, intra > 0)
+    assert ("terms.inter" in keys, "terms.intra" in keys) == (inter > 0, intra > 0)
     assert list(parts)[:2] == ["loss", "ce"]
 
 
@@ -63,14 +63,6 @@ def test_terms_of_weight_zero_are_not_built(inter: float, intra: float, name: st
 )
 def test_the_name_tells_the_terms_and_the_ablation(changes: dict[str, Any], name: str) -> None:
     assert _settings(**changes).name == name
-
-
-def test_projections_have_the_official_names() -> None:
-    keys = set(Objective(_settings(), 4, 7).state_dict())
-    official = {
-        f"{term}_loss.cl_fc.{what}" for term in ("inter", "intra") for what in ("weight", "bias")
-    }
-    assert official <= keys
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -231,9 +223,9 @@ def test_the_initial_state_comes_from_the_generator() -> None:
         for _ in range(2)
     )
     torch.testing.assert_close(first, second, rtol=0, atol=0)
-    weights = first["inter_loss.cl_fc.weight"]
+    weights = first["terms.inter.cl_fc.weight"]
     assert 0.5 * 7**-0.5 < float(weights.abs().max()) <= 7**-0.5
-    assert not torch.equal(weights, first["intra_loss.cl_fc.weight"])
+    assert not torch.equal(weights, first["terms.intra.cl_fc.weight"])
 
 
 def test_construction_and_epochs_are_checked() -> None:

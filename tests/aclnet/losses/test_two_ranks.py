@@ -36,5 +36,5 @@ def test_two_ranks_train_as_one(two_ranks: Callable[..., Path], cases: tuple[str
         torch.testing.assert_close(first["state"], second["state"], rtol=0, atol=0)
         means = [(a + b) / 2 for a, b in zip(first["losses"], second["losses"], strict=True)]
         assert means == pytest.approx(alone["losses"], rel=1e-9)
-        assert alone["state"]["objective.inter_loss.families.members"].any()
+        assert alone["state"]["objective.terms.inter.families.members"].any()
         assert sum(value > 0 for value in alone["inter"]) == 6

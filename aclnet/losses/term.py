@@ -1,4 +1,4 @@
-"""The way into the contrastive space: full precision, a linear projection, unit rows."""
+"""What every term of an objective is, and the way into the contrastive space."""
 
 from __future__ import annotations
 
@@ -12,6 +12,40 @@ from aclnet.models.encoder import reset_layers
 
 NORM_FLOOR = 1e-12
 """Added to a norm before dividing by it, as in the released code."""
+
+
+class Term(nn.Module):
+    """One term of an objective: a loss of labelled features, with all that it learns in itself.
+
+    The objective calls it, with autocast off, by these names: `logits` (N, K) and `feature` (N, D)
+    of any floating type, `labels` (N,) int64, and `counts`, the rows of each rank
+    (`aclnet.distributed.row_counts`). `forward` takes those that it needs, leaves the rest to a
+    `**` argument, and returns the loss, (), which the objective weighs and logs.
+
+    With several ranks each must return the loss of the joined batch such that the ranks' average
+    of its gradient is that of one rank (`aclnet.distributed`). Every parameter takes part in every
+    loss, if only with a gradient of zero. What is counted or remembered is kept in buffers and
+    changes in training mode only.
+    """
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch the coming steps belong to, for a term that depends on it.
+
+        Args:
+            epoch: 1-based; the same one may be said twice.
+        """
+
+
+def check_class_count(class_count: int) -> None:
+    """Refuse an objective for fewer than two classes.
+
+    Raises:
+        ValueError: there are fewer.
+    """
+    if class_count < 2:
+        raise ValueError(
+            f"the objective needs at least 2 classes, got {class_count}: check the labels"
+        )
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
