@@ -3,63 +3,83 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+from typer.core import TyperGroup
 
 from aclnet.training.interrupts import Interrupted
-from tasks.action.commands import action_app
-from tasks.action.study_commands import add_study_commands
-from tasks.commands.biometrics import add_biometrics
-from tasks.commands.compare import add_compare
-from tasks.commands.cost import add_cost
+from tasks.commands.compare import compare_command
+from tasks.commands.cost import cost_command
 from tasks.commands.data import data_app
-from tasks.commands.report import add_report
-from tasks.gait.commands import gait_app
-from tasks.reid.commands import reid_app
+from tasks.commands.doctor import doctor_command
+from tasks.commands.report import report_command
+from tasks.commands.task import task_app
+from tasks.plugins import load_plugins
+from tasks.spec import all_tasks
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train, embed and evaluate on skeletons with affinity contrastive learning.",
-)
-add_study_commands(action_app)
-add_biometrics(gait_app, "gait")
-add_biometrics(reid_app, "reid")
-app.add_typer(action_app, name="action")
-app.add_typer(gait_app, name="gait")
-app.add_typer(reid_app, name="reid")
-app.add_typer(data_app, name="data")
-add_compare(app)
-add_report(app)
-add_cost(app)
+PLUGIN = "--plugin"
 
 
-@app.command()
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+class _TasksFirst(TyperGroup):
+    """Lists the tasks before the other commands."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """The names in the order shown."""
+        tasks = list(all_tasks())
+        return [*tasks, *(name for name in super().list_commands(ctx) if name not in tasks)]
+
+
+def make_app() -> typer.Typer:
+    """The whole command line, with every task that is registered."""
+    app = typer.Typer(
+        cls=_TasksFirst,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Train, embed and evaluate on skeletons with affinity contrastive learning.",
+    )
+    app.callback()(_root)
+    for name, spec in all_tasks().items():
+        app.add_typer(task_app(spec), name=name)
+    app.add_typer(data_app, name="data")
+    app.command("compare")(compare_command)
+    app.command("report")(report_command)
+    app.command("cost")(cost_command)
+    app.command("doctor")(doctor_command)
+    return app
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        import aclnet
+
+        typer.echo(aclnet.__version__)
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Say the version and end."
+        ),
+    ] = False,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            PLUGIN,
+            help="A Python file that registers a task, reader, backbone, loss or figure of your "
+            "own; before the command, repeatable.",
+        ),
+    ] = None,
 ) -> None:
-    """Say what is installed and what is missing: versions, devices, search, threads."""
-    from tasks.commands.doctor import examine
-
-    checks = examine()
-    if as_json:
-        import json
-
-        rows = [{"name": c.name, "good": c.good, "found": c.found} for c in checks]
-        typer.echo(json.dumps(rows, indent=2))
-    else:
-        table = Table("", "what", "found", box=None)
-        for check in checks:
-            mark = Text("ok", "green") if check.good else Text("!!", "bold red")
-            table.add_row(mark, check.name, Text(check.found))
-        Console().print(table)
-    if not all(check.good for check in checks):
-        raise typer.Exit(1)
+    """Nothing to do: the version ends the program, and plug-ins are loaded before commands."""
+    del version, plugin
 
 
 def main() -> None:
@@ -69,11 +89,23 @@ def main() -> None:
     command that is stopped; anything else is a fault of this program and shows where.
     """
     try:
-        app()
+        load_plugins(_plugins(sys.argv[1:]))
+        make_app()()
     except (ValueError, OSError) as error:
         _fail(_sentence(error), 2)
     except Interrupted as error:
         _fail(str(error), 130)
+
+
+def _plugins(arguments: Sequence[str]) -> list[Path]:
+    """The files given with --plugin before the command: what they add may be the command itself."""
+    found: list[Path] = []
+    left = list(arguments)
+    while left and left[0].startswith("-"):
+        option, sign, value = left.pop(0).partition("=")
+        if option == PLUGIN and (sign or left):
+            found.append(Path(value if sign else left.pop(0)))
+    return found
 
 
 def _sentence(error: ValueError | OSError) -> str:

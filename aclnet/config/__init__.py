@@ -1,6 +1,6 @@
 """Settings from YAML: typed, frozen, merged, refused with a sentence."""
 
 from aclnet.config.base import NamedSettings, Settings
-from aclnet.config.settings import dump_settings, load_settings
+from aclnet.config.settings import dump_settings, load_settings, read_mapping
 
-__all__ = ["NamedSettings", "Settings", "dump_settings", "load_settings"]
+__all__ = ["NamedSettings", "Settings", "dump_settings", "load_settings", "read_mapping"]

@@ -127,7 +127,7 @@ def _file_layers(path: Path) -> list[Layer]:
         if here.resolve() in [seen.resolve() for seen in chain]:
             names = " -> ".join(str(item) for item in [*chain, here])
             raise ValueError(f"{chain[-1]}: `base` leads back to a file already read: {names}")
-        values = _read_mapping(here, named_by=chain[-1] if chain else None)
+        values = read_mapping(here, named_by=chain[-1] if chain else None)
         chain.append(here)
         parent = values.pop("base", None)
         if parent is not None and not isinstance(parent, str):
@@ -137,7 +137,16 @@ def _file_layers(path: Path) -> list[Layer]:
     return layers
 
 
-def _read_mapping(path: Path, named_by: Path | None) -> dict[str, Any]:
+def read_mapping(path: Path, named_by: Path | None = None) -> dict[str, Any]:
+    """The values of a YAML file of settings, as they are.
+
+    Args:
+        path: the file.
+        named_by: the file that names it as its base.
+
+    Raises:
+        ValueError: it cannot be read, or is no mapping of names to values.
+    """
     source = f"{named_by}: `base` names {path}, which" if named_by else str(path)
     try:
         content = path.read_bytes()

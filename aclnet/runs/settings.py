@@ -8,6 +8,12 @@ from pydantic import Field
 
 from aclnet.config import Settings
 
+Persons = Literal["together", "apart"]
+"""Whether the persons of a recording are one group, as in training, or each is judged alone."""
+
+Preparation = Literal["none", "main_person"]
+"""How a recording is prepared before anything else (`aclnet.data.prepare`)."""
+
 
 class EmbedSettings(Settings):
     """How a recording of any length becomes one embedding.

@@ -9,63 +9,26 @@ out of the training people, or the last; the release takes the best on the test 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
-from aclnet.clips.settings import ClipSettings, Rows
-from aclnet.config import Settings
-from aclnet.data.settings import DataSettings
+from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.scoring import Scored, score
-from aclnet.runs.settings import ScoringSettings
-from aclnet.training.settings import SamplerSettings, TrainSettings
+from aclnet.training.settings import TrainSettings
 from protocols.action.division import TEST, TRAIN, VALIDATION, hold_out
 from protocols.action.evaluate import evaluate_classes
 from protocols.action.scores import ClassScores
 from protocols.action.split import load_split
+from protocols.embeddings import Embeddings
 from protocols.names import natural_order
-from tasks.run.adapter import Report, TaskAdapter, label_rows
+from tasks.action.settings import ActionSettings
+from tasks.run.adapter import Report, TaskAdapter
 from tasks.samples.batches import picture_widths
-from tasks.samples.open import without_short
-from tasks.settings import TaskSettings
+from tasks.samples.labels import label_rows
 
 VALIDATION_METRIC = "validation/top1"
-
-
-class HoldOutSettings(Settings):
-    """Who is held out of the training samples to watch the training and choose its epoch.
-
-    Attributes:
-        people: training people held out; 0: none, and the last epoch is tested.
-        share: share of each class held out instead, where it is not known who is who.
-    """
-
-    people: int = Field(default=2, ge=0)
-    share: float = Field(default=0.1, gt=0, lt=1)
-
-
-class ActionSettings(TaskSettings):
-    """Settings of action recognition.
-
-    Attributes:
-        split: who trains and who is tested: a name (`protocols.action.split`) or a CSV file.
-        fold: the fold, where the split has folds.
-        hold_out: who validates.
-        select: which epoch is tested: "best" in validation, where somebody validates, or "last".
-        test: how a recording is tested.
-    """
-
-    data: DataSettings = DataSettings(source="file")
-    clip: ClipSettings = ClipSettings(frames=100, sampling="uniform", streams=("j",))
-    sampler: SamplerSettings = SamplerSettings(kind="shuffle")
-    split: str = "store"
-    fold: str | None = None
-    hold_out: HoldOutSettings = HoldOutSettings()
-    select: Literal["best", "last"] = "best"
-    test: ScoringSettings = ScoringSettings()
 
 
 class ActionAdapter(TaskAdapter[ActionSettings]):
@@ -81,14 +44,10 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
             tested but never trained, or pictures to be mirrored whose width is not known.
     """
 
-    task = "action"
-
     def __init__(
         self, settings: ActionSettings, store: Store, report: Report | None = None
     ) -> None:
-        long_enough = without_short(store, settings.data.min_frames, report)
-        self.dropped = {"short": len(store) - len(long_enough)}
-        super().__init__(settings, long_enough)
+        super().__init__(settings, store, report)
         index = self.store.index
         self._label = index["label"].to_numpy()
         division = load_split(settings.split).divide(index, settings.fold)
@@ -139,20 +98,38 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
             return {}
         one = self.settings.test.model_copy(update={"clips": 1})
         samples = self.samples(VALIDATION)
-        scores = self.labelled(score(network, samples, self.clip_input, one), samples, VALIDATION)
+        scores = self.scores(score(network, samples, self.clip_input, one), samples, VALIDATION)
         metrics = evaluate_classes(scores).metrics
         return {
             VALIDATION_METRIC: metrics["top1"],
             "validation/mean_class": metrics["mean_class"],
         }
 
+    def test_samples(self) -> Store:
+        """The samples that are tested."""
+        return self.samples(TEST)
+
+    def represent(self, network: SkeletonNetwork, report: Report | None = None) -> ClassScores:
+        """Scores of the test samples over all test clips."""
+        del report
+        return self.test_scores(network)
+
     def test_scores(self, network: SkeletonNetwork, hidden: Rows | None = None) -> ClassScores:
         """Scores of the test samples over all test clips; some joints hidden if asked."""
-        samples = self.samples(TEST)
+        samples = self.test_samples()
         scored = score(network, samples, self.clip_input, self.settings.test, hidden=hidden)
-        return self.labelled(scored, samples, TEST)
+        return self.scores(scored, samples, TEST)
 
-    def labelled(self, scored: Scored, samples: Store, role: str) -> ClassScores:
+    def embeddings(
+        self, network: SkeletonNetwork, samples: Store, report: Report | None = None
+    ) -> Embeddings:
+        """Features before the classifier, the mean over a sample's test clips."""
+        if report is not None:
+            report(f"embedding {len(samples)} recordings")
+        scored = score(network, samples, self.clip_input, self.settings.test)
+        return self.labelled(self.settings, scored.embedding, samples)
+
+    def scores(self, scored: Scored, samples: Store, role: str) -> ClassScores:
         """Scores with the labels and persons of the samples of a role."""
         index = samples.index
         return ClassScores(
@@ -167,12 +144,25 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
 
     def counts(self) -> dict[str, int]:
         """Samples of each role, and what was left out."""
-        info = self.store.info
-        return {
-            **self.division.counts,
-            **{f"dropped_{reason}": count for reason, count in self.dropped.items()},
-            **{f"dropped_{'_'.join(why.split())}": n for why, n in info.dropped.items()},
-        }
+        return {**self.division.counts, **self.left_out()}
+
+    def describe(self) -> str:
+        """Who trains, validates and is tested."""
+        counts = self.counts()
+        return (
+            f"{self.store.info.name}: {counts['train']} recordings of {len(self.classes)} classes "
+            f"train, {counts.get('validation', 0)} validate, {counts['test']} test"
+        )
+
+    def testing(self) -> str:
+        """How many recordings and clips are tested."""
+        count = self.division.counts[TEST]
+        return f"testing {count} recordings, {self.settings.test.clips} clips each"
+
+    def tested_how(self) -> str:
+        """Clips, and which epoch."""
+        epoch = "best epoch in validation" if self.selects_best else "last epoch"
+        return f"{self.settings.test.clips} clips, {epoch}"
 
     def _find_classes(self) -> tuple[str, ...]:
         """The source's classes in its order, without those that the split leaves out as a whole."""

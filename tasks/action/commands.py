@@ -1,149 +1,76 @@
-"""`aclnet-task action`: train, evaluate, fuse, and compare objectives over seeds."""
+"""What only action recognition has: fusion, prediction, released weights, the paper's studies."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from tasks.commands.options import (
-    RECIPE_HELP,
+    STORES,
+    Arms,
     Cache,
     Data,
     JsonFile,
     Overrides,
     Overwrite,
     ReaderOptions,
+    Recipe,
     Results,
-    Resume,
-    RunFolder,
     Runs,
     Seeds,
+    TrainedRun,
     command_line,
-    default_folder,
-    own_recipe,
+    parts,
     reader_options,
     recipe_settings,
     say,
-    say_result,
-    seed_numbers,
+    show,
     study_folder,
+    whole_numbers,
 )
+from tasks.spec import find_task
 
 if TYPE_CHECKING:
-    from tasks.action.adapter import ActionSettings
+    from tasks.action.settings import ActionSettings
 
-action_app = typer.Typer(no_args_is_help=True, help="Recognise what people do.")
-
-Run = Annotated[Path, typer.Option("--run", "-r", help="A trained run.")]
-
-
-@action_app.command("train")
-def train_command(
-    config: Annotated[
-        str | None,
-        typer.Option("--config", "-c", help=f"{RECIPE_HELP} With --resume the run's own."),
-    ] = None,
-    data: Data = None,
-    run: RunFolder = None,
-    overrides: Overrides = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    cache: Cache = Path("runs/stores"),
-    json: JsonFile = None,
-) -> None:
-    """Train on the training samples of a split, and test on its test samples.
-
-    The folder gets the settings, the log, the checkpoint, the test scores and a result record.
-    """
-    from tasks.action.run import train_and_evaluate
-
-    folder = run or (None if config is None else default_folder(config))
-    if folder is None:
-        raise ValueError("name a recipe with --config (or, with --resume, a run with --run)")
-    recipe = own_recipe(config, folder, resume)
-    if recipe is None:
-        raise ValueError(f"name a recipe with --config: {folder} is no run to --resume")
-    result = train_and_evaluate(
-        _settings(recipe, data, overrides),
-        folder,
-        cache,
-        command=command_line(),
-        resume=resume,
-        overwrite=overwrite,
-        report=say,
-    )
-    say_result(result, json, folder)
+EndedRuns = Annotated[
+    list[Path], typer.Option("--run", "-r", help="A run that has ended; repeat it for seeds.")
+]
+Compared = Annotated[
+    list[Path],
+    typer.Option(
+        "--run", "-r", help="A run that has ended, or a record file; repeat it for seeds."
+    ),
+]
+Baselines = Annotated[
+    list[Path],
+    typer.Option("--baseline", "-b", help="What it is compared with; repeat it for seeds."),
+]
 
 
-@action_app.command("eval")
-def eval_command(
-    run: Run,
-    data: Annotated[
-        Path | None, typer.Option(help="Other data; by default the run's own test samples.")
-    ] = None,
-    clips: Annotated[int | None, typer.Option(min=1, help="Test clips of each sample.")] = None,
-    cache: Cache = Path("runs/stores"),
-    json: JsonFile = None,
-) -> None:
-    """Test a trained run again, with other data or another number of clips."""
-    from tasks.action.run import evaluate_run
-
-    result = evaluate_run(run, data, clips, cache, command_line(), say)
-    if json is not None:
-        result.record.write(json)
-    typer.echo(result.text)
+def add_commands(app: typer.Typer) -> None:
+    """Give an app the commands."""
+    app.command("fuse")(fuse_command)
+    app.command("predict")(predict_command)
+    app.command("import-weights")(import_command)
+    app.command("occlusion")(occlusion_command)
+    app.command("difficulty")(difficulty_command)
+    app.command("class-gain")(class_gain_command)
+    app.command("families")(families_command)
+    app.command("sweep")(sweep_command)
+    app.command("evolution")(evolution_command)
 
 
-@action_app.command("study")
-def study_command(
-    config: Annotated[str, typer.Option("--config", "-c", help=RECIPE_HELP)],
-    data: Data = None,
-    arms: Annotated[
-        str, typer.Option(help="Any of ce, ce+inter-fat, ce+inter, ce+intra, acl, by commas.")
-    ] = "ce,acl",
-    seeds: Seeds = "0,1,2",
-    folds: Annotated[
-        str | None, typer.Option(help="Folds, by commas; by default all that the split names.")
-    ] = None,
-    results: Results = None,
-    runs: Runs = None,
-    overrides: Overrides = None,
-    cache: Cache = Path("runs/stores"),
-) -> None:
-    """Train every arm with every seed on every fold, and say which differ (Table VIII).
-
-    A run that has ended is not trained again, one that was interrupted goes on.
-    """
-    from protocols.action.split import load_split
-    from tasks.action.study import study
-
-    split = load_split(_settings(config, data, overrides).split)
-    chosen = list(split.folds) if folds is None else [f.strip() for f in folds.split(",")]
-    folder = study_folder(runs, default_folder(config))
-    text = study(
-        lambda changes: _settings(config, data, [*(overrides or []), *changes]),
-        arms=[name.strip() for name in arms.split(",")],
-        seeds=seed_numbers(seeds),
-        folds=[*chosen] if split.by_fold else [None],
-        runs=folder,
-        results=results or folder,
-        cache=cache,
-        command=command_line(),
-        report=say,
-    )
-    typer.echo(f"\n{text}")
-
-
-@action_app.command("fuse")
 def fuse_command(
     runs: Annotated[list[Path], typer.Argument(help="Runs that have ended, or scores files.")],
     weights: Annotated[
         str | None, typer.Option(help="A weight a run, by commas, or 2s, 4s, 6s; default equal.")
     ] = None,
     on: Annotated[
-        str, typer.Option(help="What is added up: probabilities, logits or log-probabilities.")
+        Literal["probabilities", "logits", "log-probabilities"],
+        typer.Option(help="What is added up."),
     ] = "probabilities",
     out: Annotated[Path | None, typer.Option(help="Also save the fused scores (.npz).")] = None,
     json: JsonFile = None,
@@ -155,16 +82,12 @@ def fuse_command(
     """
     from tasks.action.fuse import fuse_runs
 
-    record, text = fuse_runs(runs, weights, on, out, command_line())
-    if json is not None:
-        record.write(json)
-    typer.echo(text)
+    show(*fuse_runs(runs, weights, on, out, command_line()), json)
 
 
-@action_app.command("predict")
 def predict_command(
     files: Annotated[list[Path], typer.Argument(help="Skeleton files, folders of them or stores.")],
-    run: Run,
+    run: TrainedRun,
     top: Annotated[int, typer.Option(min=1, help="Classes to name.")] = 5,
     window: Annotated[
         int | None, typer.Option(min=1, help="Frames of a window; by default four clips' worth.")
@@ -173,7 +96,8 @@ def predict_command(
         int | None, typer.Option(min=1, help="Frames between windows; by default half a window.")
     ] = None,
     persons: Annotated[
-        str, typer.Option(help="together: one prediction for all; apart: one for each person.")
+        Literal["together", "apart"],
+        typer.Option(help="together: one prediction for all; apart: one for each person."),
     ] = "together",
     format: Annotated[
         str | None, typer.Option(help="The files' format; recognised if not given.")
@@ -184,8 +108,8 @@ def predict_command(
     fps: Annotated[float | None, typer.Option(help="Frames a second, for the times.")] = None,
     options: ReaderOptions = None,
     prepare: Annotated[
-        str | None,
-        typer.Option(help="main_person or none; by default as the run's own data."),
+        Literal["none", "main_person"] | None,
+        typer.Option(help="By default as the run's own data."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where to compute, such as cuda.")] = "cpu",
     json: Annotated[
@@ -196,42 +120,162 @@ def predict_command(
 
     Files are read as the run's own data were (format, layout, options), if they are of one kind.
     """
-    from tasks.action.predict import Predictor
-    from tasks.action.prediction_table import print_predictions, write_predictions
+    from aclnet.runs.model import load
+    from tasks.action.predictions import print_predictions, write_predictions
+    from tasks.run.saved import require_task
 
-    predictor = Predictor.load(run, device)
+    require_task(find_task("action"), run)
+    model = load(run, device)
     asked: dict[str, Any] = {"window": window, "stride": stride, "persons": persons}
     told = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
     asked |= {name: value for name, value in told.items() if value is not None}
-    asked |= reader_options(options, predictor.predict)
-    found = {file: predictor.predict(file, top=top, **asked) for file in files}
+    asked |= reader_options(options, model.classify)
+    found = {file: model.classify(file, top=top, **asked) for file in files}
     if json is not None:
         write_predictions(json, found)
     print_predictions(found)
 
 
-@action_app.command("import-weights")
 def import_command(
     file: Annotated[Path, typer.Argument(help="A released checkpoint (.pth).")],
     run: Annotated[Path, typer.Option("--run", "-r", help="Folder of the run to make.")],
-    config: Annotated[str, typer.Option("--config", "-c", help=RECIPE_HELP)],
+    config: Recipe,
     data: Data = None,
     overrides: Overrides = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a run that is there.")] = False,
-    cache: Cache = Path("runs/stores"),
+    overwrite: Overwrite = False,
+    cache: Cache = STORES,
     json: JsonFile = None,
 ) -> None:
     """Make a run of the weights that the authors or PYSKL released, and test it."""
     from tasks.action.weights import import_weights
 
-    settings = _settings(config, data, overrides)
+    spec = find_task("action")
     result = import_weights(
-        file, settings, run, cache, command=command_line(), overwrite=overwrite, report=say
+        spec,
+        file,
+        cast("ActionSettings", recipe_settings(spec, config, data, overrides)),
+        run,
+        cache,
+        command=command_line(),
+        overwrite=overwrite,
+        report=say,
     )
-    say_result(result, json, run)
+    show(result.record, f"\n{result.text}\n\neverything is in {run}", json)
 
 
-def _settings(config: str, data: Path | None, overrides: list[str] | None) -> ActionSettings:
-    from tasks.action.adapter import ActionSettings
+def occlusion_command(
+    run: EndedRuns,
+    results: Annotated[Path, typer.Option(help="Folder for the records, one a run.")],
+    cache: Cache = STORES,
+) -> None:
+    """Test trained runs with arms, hands, legs or trunk hidden (Table IX)."""
+    from tasks.action.occlusion import occlusion
 
-    return recipe_settings(ActionSettings, config, data, overrides)
+    _, text = occlusion(find_task("action"), run, results, cache, command_line(), say)
+    typer.echo(text)
+
+
+def difficulty_command(baseline: Baselines, run: Compared, json: JsonFile = None) -> None:
+    """Compare mean class accuracies by level of difficulty for the baseline (Table X)."""
+    from tasks.action.gain import difficulty
+
+    show(*difficulty(baseline, run, command_line()), json)
+
+
+def class_gain_command(baseline: Baselines, run: Compared, json: JsonFile = None) -> None:
+    """List the classes by what they gain over the baseline (Fig. 6)."""
+    from tasks.action.gain import class_gain
+
+    show(*class_gain(baseline, run, command_line()), json)
+
+
+def families_command(
+    run: Annotated[Path, typer.Option("--run", "-r", help="A run that has ended.")],
+    json: JsonFile = None,
+    cache: Cache = STORES,
+) -> None:
+    """Show each class's motion family, and how often they are mistaken for it (Fig. 3).
+
+    With the run's data the record also holds a body of each class, for the picture.
+    """
+    from tasks.action.families import families
+
+    # Bodies take a look at the data, which the table has no need of.
+    folder = None if json is None else cache
+    show(*families(find_task("action"), run, command_line(), folder, say), json)
+
+
+def sweep_command(
+    config: Recipe,
+    setting: Annotated[str, typer.Option(help="The setting, such as objective.overlap.")],
+    values: Annotated[str, typer.Option(help="Its values, by commas.")],
+    data: Data = None,
+    seeds: Seeds = "0",
+    results: Results = None,
+    runs: Runs = None,
+    overrides: Overrides = None,
+    cache: Cache = STORES,
+) -> None:
+    """Train with each value of one setting, and say which differ (Fig. 4).
+
+    A run that has ended is not trained again, one that was interrupted goes on. Of a split with
+    folds one is trained: name it with --set "fold='1'".
+    """
+    from tasks.action.sweep import split_values, sweep
+
+    spec = find_task("action")
+    folder = study_folder(spec, runs, config, "sweep")
+    text = sweep(
+        spec,
+        lambda more: recipe_settings(spec, config, data, [*(overrides or []), *more]),
+        setting,
+        split_values(values),
+        seeds=whole_numbers(seeds, "--seeds"),
+        runs=folder,
+        results=results or folder,
+        cache=cache,
+        command=command_line(),
+        report=say,
+    )
+    typer.echo(f"\n{text}")
+
+
+def evolution_command(
+    config: Recipe,
+    data: Data = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Epochs, by commas; by default four over the training.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Classes, by commas; by default all, where there are few.")
+    ] = None,
+    arms: Arms = None,
+    seeds: Seeds = "0",
+    results: Results = None,
+    runs: Runs = None,
+    overrides: Overrides = None,
+    cache: Cache = STORES,
+) -> None:
+    """Map the test embeddings of some classes at some epochs of the training (Fig. 5).
+
+    A run that has ended is not trained again, one that was interrupted goes on; other classes can
+    be mapped without training. Of a split with folds one is trained: name it with --set "fold='1'".
+    """
+    from tasks.action.evolution import evolution
+
+    spec = find_task("action")
+    folder = study_folder(spec, runs, config, "evolution")
+    text = evolution(
+        spec,
+        lambda more: recipe_settings(spec, config, data, [*(overrides or []), *more]),
+        arms=parts(arms),
+        seeds=whole_numbers(seeds, "--seeds"),
+        epochs=None if epochs is None else whole_numbers(epochs, "--epochs"),
+        classes=parts(classes),
+        runs=folder,
+        results=results or folder,
+        cache=cache,
+        command=command_line(),
+        report=say,
+    )
+    typer.echo(f"\n{text}")

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from protocols.embeddings import TextArray
 from protocols.ranking.distances import FloatArray
 from protocols.records import ResultRecord
-from tasks.action.adapter import ActionSettings
 from tasks.action.kept import (
     KeepingAdapter,
     class_rows,
@@ -21,11 +20,13 @@ from tasks.action.kept import (
     read_kept,
     require_kept,
 )
-from tasks.action.run import train_and_evaluate
 from tasks.run.adapter import Report
 from tasks.run.environment import describe_environment
-from tasks.run.records import read_record
-from tasks.run.study import TrainedArm, chosen_arms, run_arms, summary_table
+from tasks.run.judged import read_record
+from tasks.run.pipeline import MakeAdapter
+from tasks.run.study import Records, TrainedArm, chosen_arms, run_arms, summary_table, trainer
+from tasks.settings import TaskSettings
+from tasks.spec import TaskSpec
 
 _MAPS = 4  # the paper shows as many epochs
 _PERPLEXITY = 30.0
@@ -38,9 +39,10 @@ _NOTES = (
 
 
 def evolution(
-    make_settings: Callable[[Sequence[str]], ActionSettings],
+    spec: TaskSpec,
+    make_settings: Callable[[Sequence[str]], TaskSettings],
     *,
-    arms: Sequence[str],
+    arms: Sequence[str] | None,
     seeds: Sequence[int],
     epochs: Sequence[int] | None,
     classes: Sequence[str] | None,
@@ -56,8 +58,9 @@ def evolution(
     of the epochs without keeping its embeddings is refused.
 
     Args:
+        spec: action recognition.
         make_settings: the recipe's settings with further overrides.
-        arms: names in `tasks.run.study.ARMS`.
+        arms: names in `tasks.settings.ARMS`; None: the usual ones.
         seeds: the runs' seeds.
         epochs: 1-based; None: four, evenly from the first to the last.
         classes: what is mapped and measured; None: all classes, where they are few.
@@ -74,24 +77,18 @@ def evolution(
         ValueError: an unknown arm, epoch or class, a run that has ended with other settings or
             without the embeddings, or what `train_and_evaluate` raises.
     """
-    chosen = _chosen_epochs(epochs, make_settings([]).train.epochs)
+    recipe = make_settings([])
+    chosen = _chosen_epochs(epochs, recipe.train.epochs)
 
-    def train_one(settings: ActionSettings, run: Path) -> None:
+    def keeping(run: Path) -> MakeAdapter:
         require_kept(run, chosen)
-        keeping = partial(KeepingAdapter, epochs=chosen, classes=classes, run=run)
-        train_and_evaluate(
-            settings,
-            run,
-            cache,
-            command=command,
-            resume=True,
-            report=report,
-            make_adapter=keeping,
-        )
+        return partial(KeepingAdapter, epochs=chosen, classes=classes, run=run)
 
-    records: dict[tuple[str, int], ResultRecord] = {}
+    train_one = trainer(spec, cache, command, report, keeping)
+    compared = chosen_arms(recipe, arms)
+    records: Records = {}
     for trained in run_arms(
-        make_settings, chosen_arms(arms), seeds, runs, train_one, cache=cache, report=report
+        make_settings, compared, seeds, runs, train_one, cache=cache, report=report
     ):
         record = evolution_record(trained, chosen, classes, command)
         record.write(results / f"evolution-{trained.arm}-seed{trained.seed}.json")

@@ -10,12 +10,13 @@ import numpy as np
 
 from protocols.action.evaluate import evaluate_classes
 from protocols.action.fusion import FUSION_RECIPES, FuseOn, fuse, recipe_weights
-from protocols.action.scores import ClassScores
+from protocols.action.scores import ClassScores, load_class_scores
 from protocols.records import DatasetReference, ResultRecord
 from protocols.tables import render_classification
-from tasks.action.run import run_scores
 from tasks.run.environment import describe_environment
-from tasks.run.records import RECORD, read_record
+from tasks.run.judged import RECORD, read_record
+
+SCORES = "scores.npz"
 
 
 def fuse_runs(
@@ -122,3 +123,17 @@ def _record(
         notes=tuple(table.notes),
         cells=table.record_cells(),
     )
+
+
+def run_scores(run: Path) -> ClassScores:
+    """The test scores that a run saved; a scores file may be given instead of the run.
+
+    Raises:
+        ValueError: the run has not ended, or the file is damaged.
+    """
+    path = run if run.suffix == ".npz" else run / SCORES
+    if not path.is_file():
+        raise ValueError(
+            f"{run} has no {SCORES}: give the folder of a run that has ended, or a scores file"
+        )
+    return load_class_scores(path)

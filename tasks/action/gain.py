@@ -17,7 +17,7 @@ import numpy.typing as npt
 from protocols.records import ResultRecord
 from protocols.statistics.intervals import ratio
 from tasks.run.environment import describe_environment
-from tasks.run.records import read_record
+from tasks.run.judged import read_any
 
 Accuracies = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -162,7 +162,7 @@ def read_gain(
     if not baselines or not runs:
         raise ValueError("give at least one --baseline and one --run to compare")
     paths = [*baselines, *runs]
-    records = [_read(path) for path in paths]
+    records = [read_any(path) for path in paths]
     first = records[0]
     for path, record in zip(paths, records, strict=True):
         cells = record.cells or {}
@@ -189,16 +189,6 @@ def read_gain(
         untested=tuple(known["classes"][place] for place in np.flatnonzero(tested == 0)),
     )
     return gain, records
-
-
-def _read(path: Path) -> ResultRecord:
-    """The record of a run's folder, or a record file, such as a study writes."""
-    if not path.is_file():
-        return read_record(path)
-    try:
-        return ResultRecord.from_json(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
 
 
 def _notes(gain: ClassGain) -> tuple[str, ...]:

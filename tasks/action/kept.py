@@ -22,7 +22,8 @@ from aclnet.training.engine import CHECKPOINT
 from aclnet.training.settings import TrainSettings
 from protocols.action.division import TEST
 from protocols.embeddings import TextArray
-from tasks.action.adapter import ActionAdapter, ActionSettings
+from tasks.action.adapter import ActionAdapter
+from tasks.action.settings import ActionSettings
 from tasks.run.adapter import Report
 
 MOST_CLASSES = 10

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from protocols.records import ResultRecord
-from tasks.action.adapter import ActionSettings
-from tasks.action.run import train_and_evaluate
-from tasks.action.study import summary
 from tasks.run.adapter import Report
-from tasks.run.records import read_record
-from tasks.run.study import run_arms
+from tasks.run.judged import read_record
+from tasks.run.study import Records, run_arms, summary, trainer
+from tasks.settings import TaskSettings
+from tasks.spec import TaskSpec
 
 
 def sweep(
-    make_settings: Callable[[Sequence[str]], ActionSettings],
+    spec: TaskSpec,
+    make_settings: Callable[[Sequence[str]], TaskSettings],
     setting: str,
     values: Sequence[str],
     *,
@@ -30,6 +30,7 @@ def sweep(
     """Train with each value of one setting and each seed; a run that has ended is only read.
 
     Args:
+        spec: the task.
         make_settings: the recipe's settings with further overrides.
         setting: such as `objective.overlap`.
         values: its values, as in an override.
@@ -49,19 +50,16 @@ def sweep(
             training), a run has ended with other settings, or what `train_and_evaluate` raises.
     """
     _check(values)
-
-    def train_one(settings: ActionSettings, run: Path) -> None:
-        train_and_evaluate(settings, run, cache, command=command, resume=True, report=report)
-
+    train_one = trainer(spec, cache, command, report)
     short = setting.rpartition(".")[2]
     arms = {f"{short}={value}": (f"{setting}={value}",) for value in values}
-    records: dict[tuple[str, int], ResultRecord] = {}
+    records: Records = {}
     for arm, seed, (run,) in run_arms(
         make_settings, arms, seeds, runs, train_one, cache=cache, report=report
     ):
         records[arm, seed] = _marked(read_record(run), setting, command)
         records[arm, seed].write(results / f"{arm}-seed{seed}.json")
-    return summary(records)
+    return summary(spec, records)
 
 
 def _marked(record: ResultRecord, setting: str, command: str) -> ResultRecord:

@@ -13,16 +13,17 @@ from torch import Tensor
 from aclnet.config import dump_settings
 from aclnet.models import SkeletonNetwork
 from aclnet.models.official import import_official
+from aclnet.runs.networks import build_network, weight_generator
 from aclnet.training.checkpoint import save_checkpoint
 from aclnet.training.engine import CHECKPOINT
 from aclnet.training.task import Trainable
-from tasks.action.adapter import ActionAdapter, ActionSettings, HoldOutSettings
-from tasks.action.run import SCORES, ActionResult, make_record, render
+from tasks.action.adapter import ActionAdapter
+from tasks.action.settings import ActionSettings, HoldOutSettings
 from tasks.run.adapter import Report, run_info
 from tasks.run.folder import check_run_folder, start_run_folder, write_run_folder
-from tasks.run.networks import build_network, weight_generator
-from tasks.run.records import RECORD
+from tasks.run.pipeline import RunResult, judge_run
 from tasks.samples.open import open_data
+from tasks.spec import TaskSpec
 
 OBJECTIVE = "imported"
 _LOSSES = ("cls_head.inter_loss.", "cls_head.intra_loss.")
@@ -55,6 +56,7 @@ class Matched:
 
 
 def import_weights(
+    spec: TaskSpec,
     file: Path,
     settings: ActionSettings,
     run: Path,
@@ -63,10 +65,11 @@ def import_weights(
     command: str,
     overwrite: bool = False,
     report: Report | None = None,
-) -> ActionResult:
+) -> RunResult:
     """Make a run of released weights and test it; nothing is written unless everything fits.
 
     Args:
+        spec: action recognition.
         file: the checkpoint, as PyTorch saved it.
         settings: of the data, the clips and the encoder; the objective becomes cross-entropy alone
             and the neck none, as a released network has them.
@@ -83,30 +86,20 @@ def import_weights(
     check_run_folder(run, False, overwrite)
     state = read_weights(file)
     adapter = ActionAdapter(settings, open_data(settings.data, cache, report), report)
-    info = run_info(adapter)
+    info = run_info(spec.name, adapter)
     generator = weight_generator(settings.train.seed)
-    network = build_network(settings, info, adapter.clip_input, generator)
+    network = build_network(settings.network, len(info.classes), adapter.clip_input, generator)
     matched = match_weights(state, network, file)
     network.load_state_dict(matched.weights)
     if report is not None:
-        count = adapter.division.counts["test"]
         report(matched.sentence(file))
-        report(f"testing {count} recordings, {settings.test.clips} clips each")
     start_run_folder(run, False, overwrite)
     write_run_folder(run, settings, info)
     _save(run, adapter.make_task(network, generator), settings, file)
-    scores = adapter.test_scores(network.eval())
-    scores.save(run / SCORES)
-    record, table = make_record(
-        adapter,
-        scores,
-        command=command,
-        seconds=0.0,
-        objective=OBJECTIVE,
-        notes=(f"weights imported from {file.name}, not trained here",),
+    notes = (f"weights imported from {file.name}, not trained here",)
+    return judge_run(
+        spec, adapter, network.eval(), 0.0, run, command, report, objective=OBJECTIVE, notes=notes
     )
-    record.write(run / RECORD)
-    return ActionResult(record, render(table, record))
 
 
 def _save(run: Path, task: Trainable, settings: ActionSettings, file: Path) -> None:

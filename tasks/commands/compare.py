@@ -13,11 +13,6 @@ _WHAT = (
 )
 
 
-def add_compare(app: typer.Typer) -> None:
-    """Give an app the command."""
-    app.command("compare")(compare_command)
-
-
 def compare_command(
     first: Annotated[str, typer.Argument(metavar="RUN", help=_WHAT)],
     second: Annotated[str, typer.Argument(metavar="RUN", help="What is compared with it.")],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,27 +25,6 @@ _HEADINGS = (
 )
 
 
-class Accelerator(StrEnum):
-    """What is measured on."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Task(StrEnum):
-    """Whose settings a recipe fills."""
-
-    action = "action"
-    gait = "gait"
-    reid = "reid"
-
-
-def add_cost(app: typer.Typer) -> None:
-    """Give an app the command."""
-    app.command("cost")(cost_command)
-
-
 def cost_command(
     config: Annotated[
         list[str] | None,
@@ -62,14 +40,14 @@ def cost_command(
     ] = None,
     overrides: Overrides = None,
     task: Annotated[
-        Task | None, typer.Option(help="Of recipes that lie in no folder of its name.")
+        str | None, typer.Option(help="Of recipes that lie in no folder of its name.")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Clips at a time.")] = 4,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
     seconds: Annotated[
         float, typer.Option(min=0, help="Least time for each median; three runs at least.")
     ] = 1.0,
-    accelerator: Annotated[Accelerator, typer.Option(help="Where.")] = Accelerator.auto,
+    accelerator: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where.")] = "auto",
     json_dir: Annotated[
         Path | None,
         typer.Option(help="Also write a record a network here, named by recipe and backbone."),
@@ -82,8 +60,8 @@ def cost_command(
     from tasks.cost.measure import Conditions
     from tasks.cost.run import measure_costs, plan_costs, record_name
 
-    plans = plan_costs(config, frames or (), overrides or (), task.value if task else None, say)
-    conditions = Conditions(batch_size, threads, accelerator.value, seconds)
+    plans = plan_costs(config, frames or (), overrides or (), task, say)
+    conditions = Conditions(batch_size, threads, accelerator, seconds)
     records = measure_costs(plans, conditions, command_line(), say)
     found: list[ResultRecord] = []
     for plan, record in zip(plans, records, strict=True):

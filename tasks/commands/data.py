@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -22,13 +21,6 @@ if TYPE_CHECKING:
 data_app = typer.Typer(
     no_args_is_help=True, help="Convert recordings into a store, check it, show what it holds."
 )
-
-
-class FrameType(StrEnum):
-    """How a store keeps its numbers."""
-
-    float32 = "float32"
-    float16 = "float16"
 
 
 @data_app.command()
@@ -47,7 +39,9 @@ def convert(
         str | None, typer.Option(help="The layout to store; joints are found by name.")
     ] = None,
     min_frames: Annotated[int, typer.Option(help="Leave out shorter sequences.")] = 0,
-    dtype: Annotated[FrameType, typer.Option(help="Of the stored frames.")] = FrameType.float32,
+    dtype: Annotated[
+        Literal["float32", "float16"], typer.Option(help="Of the stored frames.")
+    ] = "float32",
     fps: Annotated[float | None, typer.Option(help="Frames a second.")] = None,
     image_size: Annotated[
         str | None, typer.Option(help="The video's WIDTHxHEIGHT in pixels, such as 320x240.")
@@ -85,7 +79,7 @@ def convert(
             map_to=map_to,
             prepare="main_person" if main_person else "none",
             min_frames=min_frames,
-            dtype=dtype.value,
+            dtype=dtype,
             overwrite=overwrite,
             progress=progress,
             **{name: value for name, value in own.items() if value is not None},

@@ -1,9 +1,15 @@
-"""What `aclnet-task doctor` finds: versions, devices, search, threads."""
+"""`aclnet-task doctor`: versions, devices, search, threads."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,25 @@ class Check:
     name: str
     good: bool
     found: str
+
+
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what is installed and what is missing: versions, devices, search, threads."""
+    checks = examine()
+    if as_json:
+        import json
+
+        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        table = Table("", "what", "found", box=None)
+        for check in checks:
+            mark = Text("ok", "green") if check.good else Text("!!", "bold red")
+            table.add_row(mark, check.name, Text(check.found))
+        Console().print(table)
+    if not all(check.good for check in checks):
+        raise typer.Exit(1)
 
 
 def examine() -> list[Check]:

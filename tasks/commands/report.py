@@ -10,11 +10,6 @@ import typer
 from tasks.commands.options import say
 
 
-def add_report(app: typer.Typer) -> None:
-    """Give an app the command."""
-    app.command("report")(report_command)
-
-
 def report_command(
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     results: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("results"),

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protocols.records import ResultRecord
-from tasks.run.folder import RUN_INFO
-from tasks.run.records import RECORD, read_record
+from tasks.run.judged import RECORD, read_any
 
 
 @dataclass(frozen=True)
@@ -98,27 +97,6 @@ def _find(text: str) -> list[Path]:
     if not found:
         raise ValueError(f"{text}: no run folder and no record file is named so")
     return found
-
-
-def read_any(path: Path) -> ResultRecord:
-    """The record of a run's folder, or a record file, such as a study writes.
-
-    Raises:
-        ValueError: there is none, or it is damaged.
-    """
-    if path.is_dir():
-        if not (path / RECORD).exists() and not (path / RUN_INFO).exists():
-            raise ValueError(
-                f"{path} is not a run: it has no {RECORD}; give a run's folder, or a record file "
-                "such as those under results"
-            )
-        return read_record(path)
-    if not path.exists():
-        raise ValueError(f"{path}: there is no such run folder or record file")
-    try:
-        return ResultRecord.from_json(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
 
 
 def _paired(first: Side, second: Side) -> tuple[Side, Side, tuple[str, ...]]:

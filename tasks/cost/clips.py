@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tasks.action.adapter import ActionSettings
-from tasks.gait.adapter import GaitSettings
-from tasks.reid.settings import ReidSettings
-from tasks.samples.identities import IdentitySettings
 from tasks.settings import TaskSettings
 
 
@@ -34,7 +30,7 @@ class ClipKind(NamedTuple):
 _PLANE, _SPACE = ("x", "y"), ("x", "y", "z")
 _FOUND = ("x", "y", "confidence")
 
-_ACTIONS = {
+_KNOWN = {
     "ntu60": ClipKind("ntu25", _SPACE, 2, 60),
     "ntu120": ClipKind("ntu25", _SPACE, 2, 120),
     "pku": ClipKind("ntu25", _SPACE, 2, 51),
@@ -45,10 +41,6 @@ _ACTIONS = {
     "nwucla": ClipKind("kinect20", _SPACE, 1, 10),
     "sbu": ClipKind("sbu15", _SPACE, 2, 8),
     "utkinect": ClipKind("kinect20", _SPACE, 1, 10),
-}
-"""By what the name of a split begins with."""
-
-_PEOPLE = {
     "casia_b": ClipKind("coco17", _FOUND, 1, 74),
     "kgbd": ClipKind("kgbd20", _SPACE, 1, 164),
     "ucalgary_gait": ClipKind("ucalgary18", _SPACE, 1, 27),
@@ -56,7 +48,7 @@ _PEOPLE = {
     "ias": ClipKind("kinect20", _SPACE, 1, 11),
     "ks20": ClipKind("ntu25", _SPACE, 1, 20),
 }
-"""By what the name of a protocol begins with; the classes are people, and fewer may train."""
+"""By what the name of a split or protocol begins with; of people as classes fewer may train."""
 
 _UNKNOWN = ClipKind("coco17", _FOUND, 1, 60)
 
@@ -71,28 +63,10 @@ def clip_kind(settings: TaskSettings) -> tuple[ClipKind, bool]:
         The clips, and whether the data set is known; else 17 joints of one person in a picture and
         60 classes are taken.
     """
-    name, table = "", _ACTIONS
-    if isinstance(settings, ActionSettings):
-        name = settings.split
-    elif isinstance(settings, GaitSettings | ReidSettings):
-        name, table = settings.protocol, _PEOPLE
+    name = settings.benchmark
     # The longer beginning first: none is the beginning of another today.
-    begins = sorted((key for key in table if name.startswith(key)), key=len, reverse=True)
-    kind = table[begins[0]] if begins else _UNKNOWN
+    begins = sorted((key for key in _KNOWN if name.startswith(key)), key=len, reverse=True)
+    kind = _KNOWN[begins[0]] if begins else _UNKNOWN
     layout = settings.data.map_to or settings.data.layout or kind.layout
-    return kind._replace(layout=layout, classes=_classes(settings, kind.classes)), bool(begins)
-
-
-def _classes(settings: TaskSettings, known: int) -> int:
-    """People who train, where the settings say so; else as known."""
-    if isinstance(settings, ReidSettings) and settings.people == "same":
-        return known
-    if isinstance(settings, GaitSettings | ReidSettings) and settings.identities.table is None:
-        return _training_people(settings.identities, known)
-    return known
-
-
-def _training_people(identities: IdentitySettings, everybody: int) -> int:
-    train = identities.train if identities.train >= 1 else identities.train * everybody
-    held = identities.validation if identities.validation >= 1 else identities.validation * train
-    return max(round(train - held), 2)
+    classes = settings.class_count(kind.classes)
+    return kind._replace(layout=layout, classes=classes), bool(begins)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -19,20 +20,18 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from aclnet.clips.input import ClipInput
-from aclnet.losses.transg import TransgObjective
 from aclnet.models import SkeletonNetwork
+from aclnet.runs.networks import build_network, weight_generator
 from aclnet.skeleton import load_layout
 from aclnet.training.batches import Batch
 from aclnet.training.launch import make_fabric
-from aclnet.training.prototypes import PrototypeTask
 from aclnet.training.stepper import Stepper
-from aclnet.training.task import Trainable, TrainingTask
+from aclnet.training.task import Trainable
 from tasks.cost.clips import ClipKind
-from tasks.reid.settings import ReidSettings
+from tasks.plugins import load_plugins
 from tasks.run.environment import describe_environment
-from tasks.run.folder import RunInfo
-from tasks.run.networks import build_network, build_objective, weight_generator
 from tasks.settings import TaskSettings
+from tasks.spec import find_task
 
 _FEWEST_RUNS, _MOST_RUNS = 3, 50
 _PICTURE_WIDTH = 640.0  # pixels; of clips that are mirrored about their picture's middle
@@ -81,20 +80,29 @@ class Cost:
     environment: dict[str, Any]
 
 
-def measure_cost(settings: TaskSettings, kind: ClipKind, conditions: Conditions) -> Cost:
+def measure_cost(
+    task: str,
+    settings: TaskSettings,
+    kind: ClipKind,
+    conditions: Conditions,
+    plugins: Sequence[Path] = (),
+) -> Cost:
     """Build a recipe's network and its training, and measure them on random clips.
 
     Memory is right only in a process that did nothing large before (`tasks.cost.run` starts one
     for each network), for a process's peak is never forgotten.
 
     Args:
+        task: name of the task.
         settings: a recipe's.
         kind: what its clips look like.
         conditions: batch, threads, device.
+        plugins: files that register what the shipped code lacks, in a process of its own.
 
     Raises:
         ValueError: the settings do not fit the clips, or CUDA is asked for and not there.
     """
+    load_plugins(plugins)
     with _threads(conditions.threads):
         _load_library()
         start = _peak_resident_bytes()
@@ -103,15 +111,19 @@ def measure_cost(settings: TaskSettings, kind: ClipKind, conditions: Conditions)
         device = fabric.device
         clips = _RandomClips(settings, kind, conditions.batch_size)
         generator = weight_generator(train.seed)
-        network = build_network(settings, clips.info, clips.input, generator).to(device)
-        task = _training(settings, network, clips, generator)
+        network = build_network(settings.network, kind.classes, clips.input, generator)
+        network.to(device)
+        blocks = [(clips.prepared, clips.batch.labels)]
+        trainable = find_task(task).adapter.trainable(
+            settings, network, clips.input, generator, lambda: blocks
+        )
         # Only in the thread's own time do others on the machine not count.
         alone = device.type == "cpu" and conditions.threads == 1
         clock = time.process_time if alone else _wall_clock(device)
         flops = _operations(network, clips.prepared[:1].to(device))
         seen = clips.prepared.to(device)
         inference = _median_seconds(_inference(network, seen), clock, conditions.seconds)
-        step = _training_step(task, settings, Stepper(task, train, fabric), clips.batch)
+        step = _training_step(trainable, settings, Stepper(trainable, train, fabric), clips.batch)
         training = _median_seconds(step, clock, conditions.seconds)
         environment = describe_environment()
     metrics = {
@@ -146,16 +158,6 @@ class _RandomClips:
         layout = load_layout(kind.layout)
         clip = settings.clip
         self.input = ClipInput(clip, layout, kind.channels)
-        self.info = RunInfo(
-            task="cost",
-            classes=tuple(str(number) for number in range(kind.classes)),
-            layout=layout.to_dict(),
-            channels=kind.channels,
-            unit="metre",
-            dataset="random clips",
-            fingerprint="",
-            synthetic=True,
-        )
         # Two clips a class, so that a contrast has its positives.
         classes = kind.classes * self.input.bodies.count
         labels = torch.arange(count) // 2 % classes
@@ -178,25 +180,6 @@ class _RandomClips:
             )
         )
         return {**axes, "classes": network.classifier.out_features}
-
-
-def _training(
-    settings: TaskSettings,
-    network: SkeletonNetwork,
-    clips: _RandomClips,
-    generator: torch.Generator,
-) -> Trainable:
-    """As the task's adapter makes it (`TaskAdapter.make_task`), which would need data."""
-    if isinstance(settings, ReidSettings) and settings.transg is not None:
-        joints = clips.input.layout.joint_count
-        shape = (settings.clip.frames, joints, clips.input.channels)
-        classes, width = network.classifier.weight.shape
-        objective = TransgObjective(settings.transg, classes, width, shape, generator)
-        blocks = [(clips.prepared, clips.batch.labels)]
-        return PrototypeTask(network, objective, lambda: blocks, clips.input.augmented)
-    return TrainingTask(
-        network, build_objective(settings, network, generator), clips.input.augmented
-    )
 
 
 def _training_step(

@@ -15,20 +15,13 @@ from pathlib import Path
 from aclnet.config import load_settings
 from aclnet.skeleton import load_layout
 from protocols.records import COST, DatasetReference, ResultRecord
-from tasks.action.adapter import ActionSettings
 from tasks.cost.clips import ClipKind, clip_kind
 from tasks.cost.measure import Conditions, Cost, measure_cost
-from tasks.gait.adapter import GaitSettings
+from tasks.plugins import plugins
 from tasks.recipes import find_recipe, recipe_folder, recipe_names
-from tasks.reid.settings import ReidSettings
 from tasks.run.adapter import Report
 from tasks.settings import TaskSettings
-
-_SETTINGS: dict[str, type[TaskSettings]] = {
-    "action": ActionSettings,
-    "gait": GaitSettings,
-    "reid": ReidSettings,
-}
+from tasks.spec import all_tasks, find_task
 
 
 @dataclass(frozen=True)
@@ -36,6 +29,7 @@ class CostPlan:
     """One network to measure.
 
     Attributes:
+        task: name of its task.
         recipe: name of its recipe.
         settings: the recipe's settings.
         kind: what its clips look like.
@@ -43,6 +37,7 @@ class CostPlan:
         alike: further recipes that have this network, but perhaps for the number of classes.
     """
 
+    task: str
     recipe: str
     settings: TaskSettings
     kind: ClipKind
@@ -64,31 +59,34 @@ def plan_costs(
             networks the first.
         frames: frames of a clip, each measured; none: the recipe's.
         overrides: changes of every recipe, such as `network.encoder.width=32`.
-        task: of recipes that lie in no folder action, gait or reid.
+        task: of recipes that lie in no folder named after their task.
         report: told which shipped recipes are passed over, as of no task that is known here.
 
     Raises:
         ValueError: there is no such recipe, a change does not fit it, or its task is not told.
     """
+    tasks = all_tasks()
+    if task is not None:
+        find_task(task)
     plans: list[CostPlan] = []
     for name in recipes or sorted(recipe_names(), key=_by_number):
         path = find_recipe(name)
-        chosen = task if path.parent.name not in _SETTINGS else path.parent.name
+        chosen = task if path.parent.name not in tasks else path.parent.name
         if chosen is None and recipes:
             raise ValueError(
                 f"recipe {name}: whose settings it holds is told by its folder, and "
-                f"{path.parent.name!r} is none of {', '.join(_SETTINGS)}: name one with --task"
+                f"{path.parent.name!r} is none of {', '.join(tasks)}: name one with --task"
             )
         if chosen is None:
             if report is not None:
-                report(f"passed over {name}: its task is none of {', '.join(_SETTINGS)}")
+                report(f"passed over {name}: its task is none of {', '.join(tasks)}")
             continue
-        settings = load_settings(_SETTINGS[chosen], path, list(overrides))
+        settings = load_settings(tasks[chosen].settings, path, list(overrides))
         kind, known = clip_kind(settings)
         if not known and not recipes:  # what other recipes begin from, without data of its own
             continue
         for one in [_with_frames(settings, count) for count in frames] or [settings]:
-            plans.append(CostPlan(_shown(path), one, kind, known))
+            plans.append(CostPlan(chosen, _shown(path), one, kind, known))
     return plans if recipes else _distinct(plans)
 
 
@@ -126,7 +124,9 @@ def measure_costs(
             if report is not None:
                 report(f"measuring {plan.recipe} ({plan.settings.network.encoder.name})")
             begun = time.perf_counter()
-            job = processes.submit(measure_cost, plan.settings, plan.kind, conditions)
+            job = processes.submit(
+                measure_cost, plan.task, plan.settings, plan.kind, conditions, plugins()
+            )
             cost = job.result()
             yield cost_record(plan, cost, conditions, command, time.perf_counter() - begun, busy)
 

@@ -17,46 +17,14 @@ import numpy as np
 from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.embedding import embed
 from protocols.embeddings import Embeddings
 from protocols.gait.assignment import assign
-from protocols.gait.evaluate import evaluate_gait
-from protocols.gait.gallery_probe import GalleryProbe, load_protocol
-from protocols.gait.rules import RuleName
-from protocols.gait.table import GaitTable
-from protocols.ranking.distances import Metric
-from tasks.run.adapter import Report, TaskAdapter, label_rows
-from tasks.run.embeddings import labelled
+from tasks.gait.judge import gait_table
+from tasks.gait.settings import GaitSettings
+from tasks.run.adapter import Report, TaskAdapter
 from tasks.samples.baselines import standardised_bone_lengths
-from tasks.samples.identities import IdentitySettings, divide_identities
-from tasks.samples.open import dropped_counts, without_short
-from tasks.settings import TaskSettings
-
-
-class GaitSettings(TaskSettings):
-    """Settings of gait recognition.
-
-    Attributes:
-        identities: who trains, validates and is tested.
-        protocol: who is gallery and who is probe: a name (casia_b, kgbd_walks, ucalgary_gait) or a
-            CSV or YAML file.
-        gallery_takes: other gallery takes than the protocol's, such as `first 1` or `random 2`.
-        rule: how ranks become a table: exact, gaitgraph, gaitgraph2, opengait.
-    """
-
-    identities: IdentitySettings = IdentitySettings()
-    protocol: str = "casia_b"
-    gallery_takes: str | None = None
-    rule: RuleName = "exact"
-
-    def gallery_probe(self) -> GalleryProbe:
-        """The protocol's rules, with the gallery takes of these settings.
-
-        Raises:
-            ValueError: there is no such protocol, or its file is not one.
-        """
-        protocol = load_protocol(self.protocol)
-        return protocol.with_gallery_takes(self.gallery_takes) if self.gallery_takes else protocol
+from tasks.samples.identities import divide_identities, require_identities
+from tasks.samples.labels import label_rows, labelled
 
 
 class GaitAdapter(TaskAdapter[GaitSettings]):
@@ -72,22 +40,11 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
             finds no gallery or no probe among the people who test or validate.
     """
 
-    task = "gait"
-
     def __init__(self, settings: GaitSettings, store: Store, report: Report | None = None) -> None:
-        long_enough = without_short(store, settings.data.min_frames, report)
-        self.dropped = {"short": len(store) - len(long_enough)}
-        super().__init__(settings, long_enough)
-        identity = self.store.index["identity"].to_numpy()
-        if (identity == "").any():
-            raise ValueError(
-                f"data set {store.info.name}: gait recognition needs an identity for every sample; "
-                f"{int((identity == '').sum())} of {len(identity)} have none"
-            )
-        self.groups = divide_identities(identity.tolist(), settings.identities, settings.train.seed)
-        self._identity = identity
-        self._protocol = settings.gallery_probe()
-        self._validation = self._people(self.groups.validation)
+        super().__init__(settings, store, report)
+        self._identity = require_identities(self.store, "gait recognition")
+        names = self._identity.tolist()
+        self.groups = divide_identities(names, settings.identities, settings.train.seed)
         self._check_protocol()
         if len(self.groups.validation) == 1 and report is not None:
             report(
@@ -109,59 +66,55 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
         """All recordings of the people who test."""
         return self._people(self.groups.test)
 
+    def validation_samples(self) -> Store:
+        """All recordings of the people who watch the training."""
+        return self._people(self.groups.validation)
+
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
         """Rank-1 and mAP of the held-out training people; nothing where there are none."""
-        if not len(self._validation):
+        held = self.validation_samples()
+        if not len(held):
             return {}
-        table = self.evaluate(self.embeddings(network, self._validation))
+        table = gait_table(self.embeddings(network, held), self.settings)
         mean_precision = table.metrics.get("mAP", float("nan"))
         return {"validation/rank1": table.headline, "validation/mAP": mean_precision}
 
-    def embeddings(
-        self, network: SkeletonNetwork, samples: Store, report: Report | None = None
-    ) -> Embeddings:
-        """Embed samples and keep their labels beside the vectors."""
-        if report is not None:
-            report(f"embedding {len(samples)} sequences")
-        vectors = embed(network, samples, self.clip_input, self.settings.embed)
-        return labelled(vectors, samples)
-
-    def evaluate(self, embeddings: Embeddings, metric: Metric | None = None) -> GaitTable:
-        """The protocol's table."""
-        generator = np.random.default_rng(self.settings.train.seed)
-        return evaluate_gait(
-            embeddings, self._protocol, self.settings.rule, metric=metric, generator=generator
-        )
-
-    def bone_length_table(self) -> GaitTable:
-        """The table of the nearest neighbour on standardised bone lengths, the floor to beat."""
+    def floor(self) -> Embeddings:
+        """Standardised bone lengths of the test people."""
         test = self.test_samples()
-        train, _ = self.training_samples()
-        lengths = standardised_bone_lengths(train, test)
-        return self.evaluate(labelled(lengths, test), metric="euclidean")
+        lengths = standardised_bone_lengths(self.training_samples()[0], test)
+        return labelled(lengths, test)
 
     def counts(self) -> dict[str, int]:
         """People and sequences of each group, and what was left out."""
-        info = self.store.info
         return {
             "train_subjects": len(self.groups.train),
             "validation_subjects": len(self.groups.validation),
             "test_subjects": len(self.groups.test),
             "train": len(self.training_samples()[0]),
-            "validation": len(self._validation),
+            "validation": len(self.validation_samples()),
             "test": len(self.test_samples()),
-            **{f"dropped_{reason}": count for reason, count in self.dropped.items()},
-            **dropped_counts(info),
+            **self.left_out(),
         }
+
+    def describe(self) -> str:
+        """Who trains, validates and is tested."""
+        counts = self.counts()
+        return (
+            f"{self.store.info.name}: {counts['train_subjects']} people train "
+            f"({counts['train']} sequences), {counts['validation_subjects']} validate, "
+            f"{counts['test_subjects']} test ({counts['test']} sequences)"
+        )
 
     def _check_protocol(self) -> None:
         """Refuse a protocol that does not fit the people, before hours of training."""
-        groups = {"are tested": self.test_samples(), "validate": self._validation}
+        protocol = self.settings.gallery_probe()
+        groups = {"are tested": self.test_samples(), "validate": self.validation_samples()}
         for what, samples in groups.items():
             unknown = labelled(np.zeros((len(samples), 1), dtype=np.float32), samples)
             try:
                 if len(samples):
-                    assign(self._protocol, unknown, np.random.default_rng(0))
+                    assign(protocol, unknown, np.random.default_rng(0))
             except ValueError as error:
                 raise ValueError(
                     f"data set {self.store.info.name}, the people who {what}: {error} Choose "

@@ -9,37 +9,35 @@ training (`people: strangers`); in the depth sets they are the training people i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.losses.transg import TransgObjective
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.embedding import embed
 from aclnet.training.prototypes import PrototypeTask
 from aclnet.training.settings import TrainSettings
 from aclnet.training.task import Trainable
 from protocols.embeddings import Embeddings
-from protocols.ranking.distances import Metric
 from protocols.ranking.identification import identify
 from protocols.reid.comparison import compare_sets
-from protocols.reid.evaluate import evaluate_reid
-from protocols.reid.pairs import PairProtocol
-from protocols.reid.rules import ReidRuleName, reid_rule
-from protocols.reid.table import Level, ReidTable
+from protocols.reid.rules import reid_rule
 from tasks.reid.division import Mask, divide_recordings, divide_strangers
+from tasks.reid.judge import reid_table
 from tasks.reid.sequences import cut_sequences, without_border
 from tasks.reid.settings import ReidSettings
-from tasks.run.adapter import Report, TaskAdapter, label_rows
-from tasks.run.embeddings import labelled
+from tasks.run.adapter import Clips, Report, TaskAdapter
 from tasks.samples.baselines import standardised_bone_lengths
-from tasks.samples.open import dropped_counts, without_short
+from tasks.samples.identities import require_identities
+from tasks.samples.labels import label_rows, labelled
+from tasks.samples.open import without_short
 
 
 class ReidAdapter(TaskAdapter[ReidSettings]):
@@ -56,25 +54,14 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             without probe or gallery, or a rule that needs a take or a camera of data without them.
     """
 
-    task = "reid"
-
     def __init__(self, settings: ReidSettings, store: Store, report: Report | None = None) -> None:
-        recordings = without_border(store, settings.sequences.border_frames)
-        least = max(settings.data.min_frames, 1)
-        long_enough = without_short(recordings, least, report)
-        super().__init__(settings, long_enough)
-        self.dropped = {
-            "short": len(store) - len(long_enough),
-            "border_frames": int((store.lengths - recordings.lengths).sum()),
-        }
+        super().__init__(settings, store, report)
+        # The borders of recordings that are left out as too short do not count.
+        inner = without_border(store, settings.sequences.border_frames)
+        self.dropped["border_frames"] = int((store.lengths - inner.lengths).sum())
         self._protocol, self._pairs = settings.chosen_pairs()
         index = self.store.index
-        self._identity = index["identity"].to_numpy().astype(np.str_)
-        if (self._identity == "").any():
-            raise ValueError(
-                f"data set {store.info.name}: re-identification needs an identity for every "
-                f"sample; {int((self._identity == '').sum())} of {len(index)} have none"
-            )
+        self._identity = require_identities(self.store, "re-identification")
         self._set = index[self._protocol.field].to_numpy().astype(np.str_)
         # Recordings of conditions that no pair wants would be dead weight.
         letters = {letter for pair in self._pairs for letter in pair}
@@ -92,10 +79,27 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             )
         self._check_pairs()
 
-    @property
-    def trains_objective(self) -> bool:
-        """Not where TranSG's own objective trains."""
-        return self.settings.transg is None
+    @classmethod
+    def prepared(cls, settings: ReidSettings, store: Store, report: Report | None = None) -> Store:
+        """The recordings without their borders, those that are then long enough."""
+        recordings = without_border(store, settings.sequences.border_frames)
+        return without_short(recordings, max(settings.data.min_frames, 1), report)
+
+    @classmethod
+    def whole(cls, settings: ReidSettings, samples: Store) -> Store:
+        """The sequences of recordings, cut as those of the test."""
+        return cut_sequences(samples, settings.clip, settings.sequences).store
+
+    @classmethod
+    def labelled(cls, settings: ReidSettings, vectors: Any, samples: Store) -> Embeddings:
+        """Vectors (W, D) with their sequences' labels, the protocol's set as condition."""
+        embeddings = labelled(vectors, samples)
+        field = settings.chosen_pairs()[0].field
+        if field == "condition":
+            return embeddings
+        fields = {name: getattr(embeddings, name) for name in embeddings.text_fields()}
+        column = samples.index[field].to_numpy().astype(np.str_)
+        return Embeddings(embeddings.embedding, **{**fields, "condition": column})
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -117,7 +121,7 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
 
     @cached_property
     def test_sequences(self) -> Store:
-        """The sequences of all probes and galleries."""
+        """The sequences of all probes and galleries, and what of their recordings is left over."""
         tested = self.store.select(self.division.test & np.any([*self._members.values()], axis=0))
         cut = cut_sequences(tested, self.settings.clip, self.settings.sequences)
         self.dropped["left_over_frames"] = cut.left_over
@@ -126,18 +130,26 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             self.dropped["test_short"] = cut.short
         return cut.store
 
+    def test_samples(self) -> Store:
+        """The sequences of all probes and galleries."""
+        return self.test_sequences
+
+    def validation_samples(self) -> Store:
+        """The sequences of the recordings that watch the training."""
+        return self._sequences(self.division.validation)
+
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
         """Rank-1 on held-out recordings, the mean over the pairs; nothing where there are none.
 
         With `people: same` the held-out recordings are looked for in the training recordings,
         which the network knows: good for comparing epochs, and far better than the test will be.
         """
-        held = self._sequences(self.division.validation)
+        held = self.validation_samples()
         if not len(held):
             return {}
         probes = self.embeddings(network, held)
         if self.settings.people == "strangers":
-            found_there = self.evaluate(probes).metrics  # rule sge knows no mAP
+            found_there = reid_table(probes, self.settings).metrics  # rule sge knows no mAP
             names = [name for name in ("rank1", "mAP") if name in found_there]
             return {f"validation/{name}": found_there[name] for name in names}
         known = self.embeddings(network, self._sequences(self.division.train, train=True))
@@ -151,74 +163,38 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
         )
         return {"validation/rank1": found.rank(1)}
 
-    def embeddings(
-        self, network: SkeletonNetwork, sequences: Store, report: Report | None = None
-    ) -> Embeddings:
-        """Embed sequences; the condition of each is the set of the protocol."""
-        if report is not None:
-            report(f"embedding {len(sequences)} sequences")
-        vectors = embed(network, sequences, self.clip_input, self.settings.embed)
-        return self.labelled(vectors, sequences)
-
-    def labelled(self, vectors: npt.NDArray[np.float32], sequences: Store) -> Embeddings:
-        """Vectors (W, D) with their sequences' labels, the protocol's set as condition."""
-        return in_sets(labelled(vectors, sequences), sequences, self._protocol)
-
-    def evaluate(
-        self,
-        embeddings: Embeddings,
-        rule: ReidRuleName | None = None,
-        *,
-        metric: Metric | None = None,
-        level: Level = "sequence",
-    ) -> ReidTable:
-        """The table of the chosen pairs, under the settings' rule unless another is named."""
-        return evaluate_reid(
-            embeddings,
-            self._protocol,
-            self._pairs,
-            rule or self.settings.rule,
-            metric=metric,
-            level=level,
-        )
-
-    def bone_length_embeddings(self) -> Embeddings:
-        """Standardised bone lengths of the test sequences, the floor to beat."""
+    def floor(self) -> Embeddings:
+        """Standardised bone lengths of the test sequences."""
         train = self._sequences(self.division.train, train=True)
-        lengths = standardised_bone_lengths(train, self.test_sequences)
-        return self.labelled(lengths, self.test_sequences)
+        lengths = standardised_bone_lengths(train, self.test_samples())
+        return self.labelled(self.settings, lengths, self.test_samples())
 
-    def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
+    @classmethod
+    def trainable(
+        cls,
+        settings: ReidSettings,
+        network: SkeletonNetwork,
+        clip_input: ClipInput,
+        generator: torch.Generator,
+        clips: Clips,
+    ) -> Trainable:
         """TranSG's prototypes where its objective is asked for, else as every task."""
-        settings = self.settings.transg
-        if settings is None:
-            return super().make_task(network, generator)
-        frames, joints = self.settings.clip.frames, self.clip_input.layout.joint_count
+        if settings.transg is None:
+            return super().trainable(settings, network, clip_input, generator, clips)
+        shape = (settings.clip.frames, clip_input.layout.joint_count, clip_input.channels)
         classes, width = network.classifier.weight.shape
-        objective = TransgObjective(
-            settings, classes, width, (frames, joints, self.clip_input.channels), generator
-        )
-        return PrototypeTask(network, objective, self._prototype_clips(), self.clip_input.augmented)
+        objective = TransgObjective(settings.transg, classes, width, shape, generator)
+        return PrototypeTask(network, objective, clips, clip_input.augmented)
 
-    def _prototype_clips(self) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
-        """All training sequences, prepared as in inference, with their classes, in blocks."""
+    def training_clips(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """All training sequences, or every n-th of them, prepared as in inference."""
         store = self._sequences(self.division.train, train=True)
         store = store.select(np.arange(0, len(store), self.settings.prototype_every))
         labels = label_rows(store.index["identity"].to_numpy(), self.classes)
-        size, clip = self.settings.embed.batch_size, self.settings.clip
-
-        def blocks() -> Iterator[tuple[Tensor, Tensor]]:
-            for first in range(0, len(store), size):
-                rows = np.arange(first, min(first + size, len(store)), dtype=np.int64)
-                frames = clip.window_frames(store.lengths[rows], 0.0)
-                clips = self.clip_input.prepare(self.clip_input.stored(store, rows, frames))
-                yield clips, torch.from_numpy(labels[rows])
-
-        return blocks
+        return self.clips_of(store, labels)
 
     def counts(self) -> dict[str, int]:
         """People, recordings and sequences of each group, and what was left out."""
-        info = self.store.info
         return {
             "train_subjects": len(self.division.groups.train),
             "validation_subjects": len(self.division.groups.validation),
@@ -226,10 +202,19 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             "train": int(self.division.train.sum()),
             "validation": int(self.division.validation.sum()),
             "test": int(self.division.test.sum()),
-            "test_sequences": len(self.test_sequences),
-            **{f"dropped_{reason}": count for reason, count in self.dropped.items()},
-            **dropped_counts(info),
+            "test_sequences": len(self.test_samples()),
+            **self.left_out(),
         }
+
+    def describe(self) -> str:
+        """Who trains, validates and is tested."""
+        counts = self.counts()
+        return (
+            f"{self.store.info.name}: {counts['train_subjects']} people train "
+            f"({counts['train']} recordings), {counts['validation_subjects']} validate, "
+            f"{counts['test_subjects']} are tested ({counts['test_sequences']} sequences of "
+            f"{self.settings.clip.frames} frames)"
+        )
 
     def _sequences(self, rows: Mask, *, train: bool = False) -> Store:
         """The sequences of some recordings, cut as those of the test or of the training."""
@@ -254,18 +239,10 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
                     f"{self._protocol.name}; there are {there or 'none'}: choose pairs with "
                     f"-s pairs=..., or another protocol{besides}"
                 )
-        tested = self.test_sequences
-        labels = self.labelled(np.ones((len(tested), 1), dtype=np.float32), tested)
+        tested = self.test_samples()
+        ones = np.ones((len(tested), 1), dtype=np.float32)
+        labels = self.labelled(self.settings, ones, tested)
         for rule in (self.settings.rule, *self.settings.beside):
             if rule == self.settings.rule or rule != "cross-take":  # that is left out beside
                 for pair in self._pairs:
                     compare_sets(labels, self._protocol, pair, reid_rule(rule))
-
-
-def in_sets(embeddings: Embeddings, sequences: Store, protocol: PairProtocol) -> Embeddings:
-    """Embeddings with the protocol's column of their sequences as their condition."""
-    if protocol.field == "condition":
-        return embeddings
-    fields = {name: getattr(embeddings, name) for name in embeddings.text_fields()}
-    column = sequences.index[protocol.field].to_numpy().astype(np.str_)
-    return Embeddings(embeddings.embedding, **{**fields, "condition": column})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +14,9 @@ from protocols.reid.rules import ReidRuleName
 from tasks.reid.sequences import SequenceSettings
 from tasks.samples.identities import IdentitySettings
 from tasks.settings import TaskSettings
+
+TRANSG = "transg"
+"""The name of TranSG's own objective in results."""
 
 
 class ReidSettings(TaskSettings):
@@ -81,9 +85,46 @@ class ReidSettings(TaskSettings):
         return self
 
     @property
+    def trains_objective(self) -> bool:
+        """Not where TranSG's own objective trains."""
+        return self.transg is None
+
+    @property
     def objective_name(self) -> str:
         """The objective's name in results."""
-        return self.objective.name if self.transg is None else "transg"
+        return TRANSG if self.transg is not None else super().objective_name
+
+    @property
+    def benchmark(self) -> str:
+        """The protocol."""
+        return self.protocol
+
+    def class_count(self, known: int) -> int:
+        """People who train: with `people: same` everybody."""
+        return known if self.people == "same" else self.identities.training_people(known)
+
+    def arms(self) -> Mapping[str, tuple[str, ...]]:
+        """The objectives, or TranSG's own alone, which nothing of `objective` changes."""
+        return super().arms() if self.transg is None else {TRANSG: ()}
+
+    def usual_arms(self) -> tuple[str, ...]:
+        """As every task, or TranSG's own."""
+        return super().usual_arms() if self.transg is None else (TRANSG,)
+
+    @classmethod
+    def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
+        """As every task, and what decides which sequences train."""
+        parts = super().shaping(before, best)
+        parts |= dict.fromkeys(("transg", "people", "prototype_every"), ())
+        parts["sequences"] = ("border_frames", "training", "cutting")
+        # TranSG's prototypes are made of the sequences, wherever training clips are taken from.
+        fixed = before.get("sequences", {}).get("training") == "fixed"
+        if best or fixed or before.get("transg") is not None:
+            parts["sequences"] = (*parts["sequences"], "stride")
+        if before.get("people") == "same":
+            # Held-out recordings do not train, while the people who do stay the same.
+            parts["identities"] = ("validation",)
+        return parts
 
     def chosen_pairs(self) -> tuple[PairProtocol, tuple[Pair, ...]]:
         """The protocol and those of its pairs that are asked for.

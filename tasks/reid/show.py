@@ -15,21 +15,22 @@ import numpy as np
 from aclnet.config import load_settings
 from aclnet.data.draw import need_matplotlib, visible_points
 from aclnet.data.store import Store
+from aclnet.runs.info import SETTINGS, read_run_info
 from protocols.names import canonical
 from protocols.reid.ranking import PairRanking, rank_pair
 from protocols.reid.walks import number_walks
 from tasks.reid.adapter import ReidAdapter
-from tasks.reid.eval import ReidQuery
 from tasks.reid.settings import ReidSettings
 from tasks.run.adapter import Report
-from tasks.run.embeddings import run_embeddings
-from tasks.run.folder import SETTINGS, read_run_info
+from tasks.run.saved import read_saved
 from tasks.samples.open import open_data
+from tasks.spec import find_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from protocols.figures.rank_lists import RankedStrip, RankList
+    from tasks.reid.spec import ReidQuery
 
 _AT_A_GLANCE = 8
 """Rank lists that fit on one page."""
@@ -38,9 +39,8 @@ _AT_A_GLANCE = 8
 def show(
     run: Path,
     out: Path,
+    query: ReidQuery,
     *,
-    probe: str | None,
-    gallery: str | None,
     count: int,
     depth: int,
     wrong: bool,
@@ -52,8 +52,7 @@ def show(
     Args:
         run: a run that has ended.
         out: folder for the pictures; those of the same name are replaced.
-        probe: letter or name of the probe set, with `gallery`; None: the run's first pair.
-        gallery: letter or name of the gallery set.
+        query: the pair; by default the run's first.
         count: rank lists at most.
         depth: gallery sequences in a list.
         wrong: draw probes whose nearest sequence is someone else's, the worst of each walk, the
@@ -69,10 +68,10 @@ def show(
             run was tested on, or matplotlib is not installed.
     """
     need_matplotlib()
-    embeddings = run_embeddings(run, "reid")
+    embeddings = read_saved(find_task("reid"), run)
     settings = load_settings(ReidSettings, run / SETTINGS)
     protocol, chosen = settings.chosen_pairs()
-    pair = (ReidQuery(probe=probe, gallery=gallery).pairs(protocol, None) or chosen)[0]
+    pair = (query.pairs(protocol, None) or chosen)[0]
     ranking = rank_pair(embeddings, protocol, pair, settings.rule)
     sequences = _sequences(ranking, settings, run, cache, report)
     of = f"{protocol.name} {pair.name}, rule {ranking.rule.name}"

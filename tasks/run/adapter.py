@@ -1,66 +1,92 @@
 """What every task answers, and the training that they share.
 
-A task adapter says which samples train, how they are labelled, how the network is watched and how
-it is judged. Everything else (the loop, the run folder; `tasks.run.networks`: the network and its
-objective) is shared, so that a further task is one new file with a settings class and an adapter.
+A task adapter says which samples train, how they are labelled, how the network is watched, and
+what it says of the test samples. Everything else (the loop, the run folder; `aclnet.runs`: the
+network and its objective) is shared.
 
-A run folder (`tasks.run.folder`) holds `settings.yaml`, `run.json` (classes, layout, data),
-`log.jsonl`, `checkpoint.pt`, and what the task adds (gait: `embeddings.npz`, `record.json`).
+A run folder (`tasks.run.folder`) holds `settings.yaml`, `run.json` (classes, layout, data, what
+the network needs), `log.jsonl`, `checkpoint.pt`, what the network says of the test samples
+(`embeddings.npz`, `scores.npz`) and `record.json`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import Rows
 from aclnet.config import dump_settings
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
-from aclnet.training.engine import FitResult, fit
+from aclnet.runs.embedding import embed
+from aclnet.runs.info import RunInfo, RunModel
+from aclnet.runs.networks import build_network, build_objective, fill_best, weight_generator
+from aclnet.training.engine import BEST, CHECKPOINT, FitResult, fit
 from aclnet.training.launch import make_fabric
 from aclnet.training.samplers import IdentitySampler, Sampler, ShuffleSampler
 from aclnet.training.settings import TrainSettings
 from aclnet.training.task import Trainable, TrainingTask
-from tasks.run.folder import RunInfo, write_run_folder
-from tasks.run.networks import build_network, build_objective, fill_best, weight_generator
+from protocols.embeddings import Embeddings
+from tasks.run.folder import write_run_folder
 from tasks.run.resume import reached_epoch
 from tasks.samples.batches import ClipSource
+from tasks.samples.labels import labelled
+from tasks.samples.open import dropped_counts, without_short
 from tasks.settings import TaskSettings
+from tasks.spec import Represented
 
 Report = Callable[[str], None]
 SettingsT = TypeVar("SettingsT", bound=TaskSettings)
+Clips = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+"""All training clips as in inference, with their classes, in blocks."""
 
 
 class TaskAdapter(ABC, Generic[SettingsT]):
-    """What a task answers.
+    """What a task answers of a data set.
+
+    Args:
+        settings: resolved settings.
+        store: the data set.
+        report: takes sentences about what is left out.
 
     Attributes:
-        task: its name in commands and results.
         settings: resolved settings.
         store: all samples of the data set that are long enough.
+        dropped: how much was left out, by reason.
         clip_input: turns stored clips into network input.
+
+    Raises:
+        ValueError: no sample is long enough; or what a task finds wrong with the data.
     """
 
-    task: str
-
-    def __init__(self, settings: SettingsT, store: Store) -> None:
+    def __init__(self, settings: SettingsT, store: Store, report: Report | None = None) -> None:
         self.settings = settings
-        self.store = store
+        self.store = self.prepared(settings, store, report)
+        self.dropped = {"short": len(store) - len(self.store)}
         self.clip_input = ClipInput(settings.clip, store.layout, store.info.channels)
 
-    @property
-    def trains_objective(self) -> bool:
-        """Whether the settings' objective is what trains (see `make_task`)."""
-        return True
+    @classmethod
+    def prepared(cls, settings: SettingsT, store: Store, report: Report | None = None) -> Store:
+        """The samples of a data set that a run with these settings looks at.
+
+        Raises:
+            ValueError: there is none.
+        """
+        return without_short(store, settings.data.min_frames, report)
+
+    @classmethod
+    def whole(cls, settings: SettingsT, samples: Store) -> Store:
+        """What is embedded of samples that are no training data: here each sample as it is."""
+        del settings
+        return samples
 
     @property
     @abstractmethod
@@ -71,22 +97,86 @@ class TaskAdapter(ABC, Generic[SettingsT]):
     def training_samples(self) -> tuple[Store, Rows]:
         """The N training samples and their classes (N,) int64."""
 
+    @abstractmethod
+    def test_samples(self) -> Store:
+        """What is tested."""
+
+    def validation_samples(self) -> Store:
+        """What watches the training and is not tested; here nothing."""
+        return self.store.select(np.empty(0, dtype=np.int64))
+
+    def represent(self, network: SkeletonNetwork, report: Report | None = None) -> Represented:
+        """What the network says of the test samples, for the task's judge; here embeddings."""
+        return self.embeddings(network, self.test_samples(), report)
+
+    def embeddings(
+        self, network: SkeletonNetwork, samples: Store, report: Report | None = None
+    ) -> Embeddings:
+        """Embed samples and keep their labels beside the vectors."""
+        if report is not None:
+            report(f"embedding {len(samples)} sequences")
+        vectors = embed(network, samples, self.clip_input, self.settings.embed)
+        return self.labelled(self.settings, vectors, samples)
+
+    @classmethod
+    def labelled(cls, settings: SettingsT, vectors: Any, samples: Store) -> Embeddings:
+        """Vectors (N, D) with the labels of their samples, as the task's protocol names them."""
+        del settings
+        return labelled(vectors, samples)
+
+    def floor(self) -> Embeddings | None:
+        """What a learned embedding must beat, of the test samples; None where there is nothing."""
+        return None
+
     def train_settings(self) -> TrainSettings:
         """Settings of the training loop; a task may add to them, such as what to keep."""
         return self.settings.train
 
     def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
-        """The network together with what it is trained by; here the settings' objective.
+        """The network together with what it is trained by (see `trainable`)."""
+        return self.trainable(
+            self.settings, network, self.clip_input, generator, self.training_clips
+        )
+
+    @classmethod
+    def trainable(
+        cls,
+        settings: SettingsT,
+        network: SkeletonNetwork,
+        clip_input: ClipInput,
+        generator: torch.Generator,
+        clips: Clips,
+    ) -> Trainable:
+        """A network together with what it is trained by; here the settings' objective.
 
         Args:
+            settings: resolved settings.
             network: the untrained network.
+            clip_input: prepares clips.
             generator: source of the objective's initial weights.
+            clips: the training clips, for an objective that looks at all of them.
 
         Raises:
             ValueError: the objective wants a graph feature of an encoder that has none.
         """
-        objective = build_objective(self.settings, network, generator)
-        return TrainingTask(network, objective, self.clip_input.augmented)
+        del clips
+        objective = build_objective(
+            settings.objective, settings.network.encoder, network, generator
+        )
+        return TrainingTask(network, objective, clip_input.augmented)
+
+    def training_clips(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """All training clips as in inference, with their classes, in blocks."""
+        return self.clips_of(*self.training_samples())
+
+    def clips_of(self, store: Store, labels: Rows) -> Iterator[tuple[Tensor, Tensor]]:
+        """Clips from the beginning of N samples as in inference, with their classes, in blocks."""
+        size, clip = self.settings.embed.batch_size, self.settings.clip
+        for first in range(0, len(store), size):
+            rows = np.arange(first, min(first + size, len(store)), dtype=np.int64)
+            frames = clip.window_frames(store.lengths[rows], 0.0)
+            clips = self.clip_input.prepare(self.clip_input.stored(store, rows, frames))
+            yield clips, torch.from_numpy(labels[rows])
 
     @abstractmethod
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
@@ -96,6 +186,32 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         """Look at the network after an epoch (1-based); a study may keep more than figures."""
         del epoch
         return self.validate(network)
+
+    def counts(self) -> dict[str, int]:
+        """Samples of each part, and what was left out."""
+        return {
+            "train": len(self.training_samples()[0]),
+            "test": len(self.test_samples()),
+            **self.left_out(),
+        }
+
+    def left_out(self) -> dict[str, int]:
+        """What the adapter and the reader left out, as counts of a record."""
+        own = {f"dropped_{reason}": count for reason, count in self.dropped.items()}
+        return {**own, **dropped_counts(self.store.info)}
+
+    def describe(self) -> str:
+        """Who trains and who is tested, in a sentence."""
+        counts = self.counts()
+        return f"{self.store.info.name}: {counts['train']} train, {counts['test']} are tested"
+
+    def tested_how(self) -> str:
+        """How the test is made, in words for the record's rule; empty where the judge says it."""
+        return ""
+
+    def testing(self) -> str:
+        """What is done to the test samples, before it is; empty where `represent` says it."""
+        return ""
 
 
 def class_count(adapter: TaskAdapter[Any]) -> int:
@@ -125,11 +241,19 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     return ClipSource(store, labels, sampler, adapter.clip_input, seed)
 
 
-def run_info(adapter: TaskAdapter[Any]) -> RunInfo:
-    """What the run of an adapter must remember of its data."""
-    info = adapter.store.info
+def run_info(task: str, adapter: TaskAdapter[Any]) -> RunInfo:
+    """What the run of a task's adapter must remember of its data and of its network."""
+    info, settings = adapter.store.info, adapter.settings
+    model = RunModel(
+        network=settings.network,
+        clip=settings.clip,
+        embed=settings.embed,
+        test=getattr(settings, "test", None),
+        data=settings.data,
+        weights=CHECKPOINT if adapter.train_settings().keep_best is None else BEST,
+    )
     return RunInfo(
-        task=adapter.task,
+        task=task,
         classes=adapter.classes,
         layout=adapter.store.layout.to_dict(),
         channels=info.channels,
@@ -137,6 +261,7 @@ def run_info(adapter: TaskAdapter[Any]) -> RunInfo:
         dataset=info.name,
         fingerprint=info.fingerprint,
         synthetic=info.synthetic,
+        model=model.model_dump(mode="json"),
     )
 
 
@@ -151,7 +276,7 @@ def remarks(adapter: TaskAdapter[Any]) -> Iterator[str]:
         )
     objective, epochs = settings.objective, settings.train.epochs
     # Mistakes are counted from the start epoch on, the term acts one epoch later.
-    acts = adapter.trains_objective and objective.inter_weight > 0
+    acts = settings.trains_objective and objective.inter_weight > 0
     if acts and objective.start_epoch >= epochs:
         yield (
             f"the inter-class term never acts: it begins after epoch {objective.start_epoch} "
@@ -161,6 +286,7 @@ def remarks(adapter: TaskAdapter[Any]) -> Iterator[str]:
 
 
 def train(
+    task: str,
     adapter: TaskAdapter[Any],
     run: Path,
     *,
@@ -171,7 +297,8 @@ def train(
     """Train an adapter's network and leave the run folder complete but for the evaluation.
 
     Args:
-        adapter: the task.
+        task: name of the task.
+        adapter: of its data.
         run: the run's folder (see `start_run_folder`).
         resume: go on from its checkpoint.
         fabric: launched device and ranks; by default made from the settings.
@@ -187,10 +314,10 @@ def train(
         Interrupted: stopped by Ctrl-C or SIGTERM; the message says how to go on.
     """
     settings = adapter.settings
-    info = run_info(adapter)
+    info = run_info(task, adapter)
     generator = weight_generator(settings.train.seed)
-    network = build_network(settings, info, adapter.clip_input, generator)
-    task = adapter.make_task(network, generator)
+    network = build_network(settings.network, len(adapter.classes), adapter.clip_input, generator)
+    trainable = adapter.make_task(network, generator)
     fabric = fabric or make_fabric(settings.train)
     begun = reached_epoch(run, settings, info) if resume else None
     if begun is None and fabric.is_global_zero:
@@ -205,7 +332,7 @@ def train(
         return adapter.watch(network, epoch)
 
     result = fit(
-        task,
+        trainable,
         build_source(adapter),
         adapter.train_settings(),
         run,
@@ -232,16 +359,3 @@ def _position(run: Path, begun: int | None, epochs: int) -> Iterator[str]:
         yield f"the training in {run} has ended after {epochs} epochs; it is only evaluated again"
     else:
         yield f"going on in epoch {begun} of {epochs}"
-
-
-def label_rows(names: np.ndarray[Any, Any], classes: tuple[str, ...]) -> Rows:
-    """Class numbers (N,) int64 of class names.
-
-    Raises:
-        ValueError: a name is not among the classes.
-    """
-    places = {name: place for place, name in enumerate(classes)}
-    unknown = sorted(set(names.tolist()) - set(places))
-    if unknown:
-        raise ValueError(f"class {unknown[0]!r} is not among the {len(classes)} training classes")
-    return np.array([places[name] for name in names.tolist()], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Biometric measures of saved embeddings: what gait and re-identification share.
+"""Biometric measures of saved embeddings, for every task that compares people.
 
 A threshold that was chosen on the tested people tells too good a story, so that it comes from
 other people: those who watched the run's training, embedded by its network, or a file's.
@@ -6,63 +6,56 @@ other people: those who watched the run's training, embedded by its network, or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from protocols.biometrics.evaluate import TARGETS
+from aclnet.config import load_settings
+from aclnet.runs.info import SETTINGS
 from protocols.embeddings import Embeddings, load_embeddings
-from protocols.ranking.distances import Metric
-from protocols.records import BIOMETRICS, DatasetReference, ResultRecord
+from protocols.records import BIOMETRICS, ResultRecord
 from protocols.statistics.intervals import wilson_interval
-from tasks.run.embeddings import FOREIGN, embeddings_dataset
-from tasks.run.environment import describe_environment
-from tasks.run.records import read_record
+from tasks.run.judged import Judged, Origin, make_record
+from tasks.run.queries import BiometricsQuery
+from tasks.run.saved import read_saved
+from tasks.spec import TaskSpec
+
+Report = Callable[[str], None]
 
 LEAST_PEOPLE = 2
 """Fewer people make no impostor comparison."""
 
 
 @dataclass(frozen=True)
-class BiometricsQuery:
-    """What to measure, and how; None where the run's settings, or the defaults, hold.
+class Measured:
+    """What was measured, by protocol and not yet by whom.
 
     Attributes:
-        protocol: name or file of the protocol.
-        metric: cosine or euclidean.
-        targets: false match rates wanted.
-        development: embeddings of other people, to choose thresholds on.
-        own_development: whether a run's validation people are embedded for that, where no file is
-            given.
-        rotations: draws of who stays unenrolled.
-        seed: draws them, and gallery takes under `random N`.
-        rule: what a re-identification probe may not see.
+        protocol: name of the protocol.
+        metrics: by name.
+        intervals: by name.
+        counts: by name.
+        notes: sentences.
+        cells: curves and tables.
+        render: the tables as text, with the record's notes below.
+        evaluation: how it was measured, beyond the query, for the record's settings.
     """
 
-    protocol: str | None = None
-    metric: Metric = "cosine"
-    targets: tuple[float, ...] = TARGETS
-    development: Path | None = None
-    own_development: bool = True
-    rotations: int = 10
-    seed: int = 0
-    rule: str | None = None
-
-    def asked(self) -> dict[str, Any]:
-        """The choices as plain values, for a record."""
-        return {
-            "metric": self.metric,
-            "fmr": list(self.targets),
-            "rotations": self.rotations,
-            "seed": self.seed,
-        }
+    protocol: str
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    counts: Mapping[str, int]
+    notes: tuple[str, ...]
+    cells: dict[str, Any]
+    render: Callable[[tuple[str, ...]], str]
+    evaluation: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Development:
+class _Development:
     """People on whom thresholds are chosen.
 
     Attributes:
@@ -76,101 +69,113 @@ class Development:
     note: str
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where the tested embeddings come from, as a record says it.
+def measure(
+    spec: TaskSpec,
+    query: BiometricsQuery,
+    *,
+    run: Path | None,
+    file: Path | None,
+    cache: Path,
+    command: str,
+    report: Report | None = None,
+) -> tuple[ResultRecord, str]:
+    """Biometric measures of a run's saved test embeddings, or of anybody's.
 
-    Attributes:
-        dataset: what they were made of.
-        objective: of their network, or `embeddings`.
-        stream: of their network.
-        seed: of their run.
-        settings: of their run.
-        counts: of their run.
-        seconds: of its training.
-        notes: sentences on them.
-    """
+    Args:
+        spec: the task.
+        query: what to measure.
+        run: a run that has ended; or None, with `file`.
+        file: anybody's embeddings (see `protocols.embeddings` for the file).
+        cache: folder for converted and generated data, from which development people come.
+        command: the command line, for the record.
+        report: takes sentences of progress.
 
-    dataset: DatasetReference
-    objective: str = "embeddings"
-    stream: str = ""
-    seed: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of_run(cls, run: Path) -> Origin:
-        """What a run's record tells.
-
-        Raises:
-            ValueError: the run has none yet, or it is damaged.
-        """
-        before = read_record(run)
-        kept = ("train", "validation", "test", "dropped_")
-        return cls(
-            dataset=before.dataset,
-            objective=before.objective,
-            stream=before.stream,
-            seed=before.seed,
-            settings=before.settings,
-            counts={name: n for name, n in before.counts.items() if name.startswith(kept)},
-            seconds=before.seconds,
-        )
-
-    @classmethod
-    def of_file(cls, path: Path) -> Origin:
-        """What is known of a file of embeddings."""
-        dataset, known = embeddings_dataset(path)
-        return cls(dataset, notes=() if known else (FOREIGN,))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Figures on their way into a record.
-
-    Attributes:
-        protocol: name of the protocol.
-        metrics: by name.
-        intervals: by name.
-        counts: by name.
-        notes: sentences.
-        cells: curves and tables.
-    """
-
-    protocol: str
-    metrics: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]]
-    counts: Mapping[str, int]
-    notes: tuple[str, ...]
-    cells: dict[str, Any]
-
-
-def file_development(path: Path) -> Development:
-    """Development people from a file of embeddings.
+    Returns:
+        The record, of a kind of its own so that it stands in no table of ranks, and the tables as
+        text.
 
     Raises:
-        ValueError: the file cannot be read.
+        ValueError: the run has not ended, its data are gone, a file cannot be read, or a choice is
+            unknown or finds no comparison.
     """
+    if run is not None:
+        tested, origin = read_saved(spec, run), Origin.of_run(run)
+        settings = load_settings(spec.settings, run / SETTINGS)
+        development = _of_run(spec, run, settings, query, origin, cache, report)
+    else:
+        path = Path(str(file))
+        tested, origin, settings = spec.read(path), Origin.of_file(path), None
+        development = _none("No development people were given")
+    if query.development is not None:
+        development = _of_file(query.development)
+    # Where not one recording was lost, every probe was acquired; otherwise it is not known which.
+    acquired: dict[str, int] | None = {} if lost_recordings(origin.counts) == 0 else None
+    found = spec.measure(tested, settings, query, development.embeddings, acquired)
+    found = replace(found, notes=(*found.notes, development.note))
+    found = _with_acquisition(found, origin.counts)
+    judged = Judged(
+        protocol=found.protocol,
+        rule="",
+        metrics=found.metrics,
+        intervals=found.intervals,
+        counts=found.counts,
+        notes=found.notes,
+        cells=found.cells,
+        render=lambda _name, _baselines: found.render((*found.notes, *origin.notes)),
+        evaluation={
+            **query.asked(),
+            "protocol": found.protocol,
+            **found.evaluation,
+            "development": development.source,
+        },
+    )
+    record = make_record(spec.name, judged, replace(origin, rule=""), command, kind=BIOMETRICS)
+    return record, judged.render("", {})
+
+
+def _of_file(path: Path) -> _Development:
+    """Development people from a file of embeddings."""
     note = f"Thresholds under from_development were chosen on the people of {path.name}."
-    return Development(load_embeddings(path), path.name, note)
+    return _Development(load_embeddings(path), path.name, note)
 
 
-def no_development(why: str) -> Development:
+def _none(why: str) -> _Development:
     """No development people; `why` begins the note."""
     note = f"{why}, so that no threshold comes from other people: see --development FILE."
-    return Development(None, None, note)
+    return _Development(None, None, note)
 
 
-def validation_development(embeddings: Embeddings) -> Development:
-    """A run's validation people."""
-    people = len(np.unique(embeddings.subject))
+def _of_run(
+    spec: TaskSpec,
+    run: Path,
+    settings: Any,
+    query: BiometricsQuery,
+    origin: Origin,
+    cache: Path,
+    report: Report | None,
+) -> _Development:
+    """A run's validation people, embedded by its network, where it has some and they are wanted."""
+    if query.development is not None:
+        return _none("")  # a file's people come instead
+    if getattr(settings, "people", "strangers") == "same":
+        return _none("The tested people trained too, and nobody else is in the data")
+    if not query.development_run:
+        return _none("The run's validation people were left out")
+    if origin.counts.get("validation_subjects", 0) < LEAST_PEOPLE:
+        return _none(f"The run has fewer than {LEAST_PEOPLE} validation people")
+    from tasks.run.open import open_run
+
+    try:
+        adapter, network = open_run(spec, run, cache, report)
+    except ValueError as error:
+        raise ValueError(f"{error}; or give --development FILE, or --no-development-run") from None
+    embeddings = adapter.embeddings(network, adapter.validation_samples(), report)
     note = (
-        f"Thresholds under from_development were chosen on the run's {people} validation people, "
-        "who watched its training and are not tested."
+        "Thresholds under from_development were chosen on the run's "
+        f"{len(np.unique(embeddings.subject))} validation people, who watched its training and are "
+        "not tested."
     )
-    return Development(embeddings, "validation people of the run", note)
+    return _Development(embeddings, "validation people of the run", note)
 
 
 def lost_recordings(counts: Mapping[str, int]) -> int | None:
@@ -188,7 +193,7 @@ def lost_recordings(counts: Mapping[str, int]) -> int | None:
     )
 
 
-def with_acquisition(measured: Measured, counts: Mapping[str, int]) -> Measured:
+def _with_acquisition(measured: Measured, counts: Mapping[str, int]) -> Measured:
     """Add the share of recordings that gave no embedding, where some did not.
 
     A record counts them over the whole data set, training people included: which of them would
@@ -210,41 +215,4 @@ def with_acquisition(measured: Measured, counts: Mapping[str, int]) -> Measured:
         intervals={**measured.intervals, "fta_recordings": (float(low), float(high))},
         counts={**measured.counts, "not_acquired_recordings": lost},
         notes=(*measured.notes, note),
-    )
-
-
-def make_record(
-    task: Literal["gait", "reid"],
-    measured: Measured,
-    origin: Origin,
-    settings: Mapping[str, Any],
-    command: str,
-) -> ResultRecord:
-    """The record, of a kind of its own so that it stands in no table of ranks.
-
-    Args:
-        task: gait or reid.
-        measured: the figures.
-        origin: of the embeddings.
-        settings: how they were measured, beyond the run's settings.
-        command: the command line.
-    """
-    return ResultRecord(
-        task=task,
-        dataset=origin.dataset,
-        protocol=measured.protocol,
-        kind=BIOMETRICS,
-        rule="",
-        objective=origin.objective,
-        stream=origin.stream,
-        seed=origin.seed,
-        metrics=dict(measured.metrics),
-        intervals=dict(measured.intervals),
-        counts={**origin.counts, **measured.counts},
-        settings={**origin.settings, "evaluation": dict(settings)},
-        environment=describe_environment(),
-        seconds=origin.seconds,
-        command=command,
-        notes=(*measured.notes, *origin.notes),
-        cells=measured.cells,
     )

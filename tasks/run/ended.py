@@ -8,7 +8,7 @@ from pathlib import Path
 from aclnet.data.settings import DataSettings
 from aclnet.training.settings import RESUMABLE
 from tasks.run.adapter import Report
-from tasks.run.records import read_record
+from tasks.run.judged import read_record
 from tasks.run.resume import differences
 from tasks.samples.open import open_data
 from tasks.settings import TaskSettings

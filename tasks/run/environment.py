@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from importlib import metadata
+from types import ModuleType
 from typing import Any
 
 PACKAGES = (
@@ -37,16 +39,21 @@ def describe_environment() -> dict[str, Any]:
     """Versions, processors and devices, as they go into a result record.
 
     Returns:
-        Plain values: `python`, `platform`, `processors`, `torch_threads`, `devices`, `packages`.
+        Plain values: `python`, `platform`, `processors`, `packages`, and where PyTorch took part
+        `torch_threads` and `devices`.
     """
-    import torch
-
-    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "devices": devices or ["cpu"],
+        **_torch(sys.modules.get("torch")),
         "packages": {name: v for name, v in package_versions().items() if v is not None},
     }
+
+
+def _torch(torch: ModuleType | None) -> dict[str, Any]:
+    """Threads and devices; nothing where nobody has loaded the library."""
+    if torch is None:
+        return {}
+    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"torch_threads": torch.get_num_threads(), "devices": devices or ["cpu"]}

@@ -1,77 +1,16 @@
-"""A run's folder: what it remembers of its data, and who may write into it."""
+"""A run's folder: who may write into it, and what is written before the training."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from aclnet.config import Settings, dump_settings
-from aclnet.data.store import Store
-from aclnet.skeleton import layout_from_dict
+from aclnet.config import dump_settings
+from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo
 from aclnet.training.checkpoint import atomic_write
 from aclnet.training.engine import CHECKPOINT
-
-SETTINGS, RUN_INFO = "settings.yaml", "run.json"
-
-
-class RunInfo(Settings):
-    """What a run's network was trained on; needed to use it without the data.
-
-    Attributes:
-        task: name of the task.
-        classes: K class names, in the classifier's order.
-        layout: joint layout of its clips, as plain values.
-        channels: channel names of its clips.
-        unit: unit of the coordinates.
-        dataset: name of the data set.
-        fingerprint: of the data set's store.
-        synthetic: whether the data were generated.
-    """
-
-    task: str
-    classes: tuple[str, ...]
-    layout: dict[str, Any]
-    channels: tuple[str, ...]
-    unit: str
-    dataset: str
-    fingerprint: str
-    synthetic: bool
-
-    def require(self, store: Store, run: Path) -> None:
-        """Refuse data that the run's network cannot read.
-
-        Raises:
-            ValueError: other joints, channels or unit than the network was trained on.
-        """
-        joints = layout_from_dict(self.layout).joints
-        if store.layout.joints != joints or store.info.channels != self.channels:
-            raise ValueError(
-                f"the data have {store.layout.joint_count} joints ({store.layout.name}) and "
-                f"channels {', '.join(store.info.channels)}, but the network of {run} was trained "
-                f"on {len(joints)} joints ({self.layout['name']}) and channels "
-                f"{', '.join(self.channels)}{_first_other(store.layout.joints, joints)}: convert "
-                f"the data with --map-to {self.layout['name']}"
-            )
-        if store.info.unit != self.unit:
-            raise ValueError(
-                f"the data are in unit {store.info.unit}, but the network of {run} was trained on "
-                f"unit {self.unit}: convert the data with --unit {self.unit} if that is what "
-                "they are"
-            )
-
-
-def _first_other(data: tuple[str, ...], network: tuple[str, ...]) -> str:
-    """Layouts of one name and size may still differ: the first joint that does."""
-    pairs = enumerate(zip(data, network, strict=False))
-    others = [
-        f" (joint {i} is {have} in the data, not {want})"
-        for i, (have, want) in pairs
-        if have != want
-    ]
-    return others[0] if others and len(data) == len(network) else ""
 
 
 def check_run_folder(run: Path, resume: bool, overwrite: bool) -> bool:
@@ -122,42 +61,3 @@ def write_run_folder(run: Path, settings: BaseModel, info: RunInfo) -> None:
     for name, text in texts.items():
         with atomic_write(run / name) as draft:
             draft.write_text(text, encoding="utf-8")
-
-
-def require_run(run: Path) -> None:
-    """Refuse a folder that is no run.
-
-    Raises:
-        ValueError: it has no settings, or nothing on its data.
-    """
-    if not (run / SETTINGS).is_file() or not (run / RUN_INFO).is_file():
-        raise ValueError(
-            f"{run} is not a run: it has no {SETTINGS} and {RUN_INFO}; give the folder that "
-            "`aclnet-task ... train` wrote"
-        )
-
-
-def read_run_info(run: Path) -> RunInfo:
-    """What a run remembers of its data.
-
-    Raises:
-        ValueError: the file is missing or damaged.
-    """
-    require_run(run)
-    return parse_run_info(run / RUN_INFO)
-
-
-def parse_run_info(path: Path) -> RunInfo:
-    """Read a run's `run.json`, wherever it lies.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
-    try:
-        return RunInfo.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise ValueError(
-            f"{path} is damaged: {place}: {first['msg']}; copy it again or train anew"
-        ) from None

@@ -8,26 +8,11 @@ from typing import Any
 
 import yaml
 
+from aclnet.runs.info import RUN_INFO, RunInfo, read_run_info
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import CHECKPOINT
-from tasks.run.folder import RUN_INFO, RunInfo, read_run_info
 from tasks.settings import TaskSettings
 
-_SHAPING = (
-    "clip",
-    "network",
-    "objective",
-    "sampler",
-    "transg",
-    "people",
-    "prototype_every",
-)
-_SHAPING_BEST = ("select", "rule", "pairs", "protocol")
-_SHAPING_FIELDS = {
-    "data": ("min_frames",),
-    "sequences": ("border_frames", "training", "cutting"),
-}
-_SHAPING_BEST_FIELDS = ("windows", "stride", "mirror", "feature", "normalise")
 _KEPT = {
     "task": "the task",
     "fingerprint": "the data",
@@ -62,7 +47,7 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
     checkpoint = load_checkpoint(path)
     before = yaml.safe_load(checkpoint.get("recipe", "")) or {}
     now = settings.model_dump(mode="json")
-    found = list(differences(_shaping(before, now.get("select") == "best"), now))
+    found = list(differences(_shaping(before, settings), now))
     if found:
         place, old, new = found[0]
         raise ValueError(
@@ -75,30 +60,17 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
     return int(checkpoint.get("state", {}).get("epoch", 1))
 
 
-def _shaping(before: Mapping[str, Any], best: bool) -> dict[str, Any]:
-    """The settings that shape the weights.
-
-    Args:
-        before: those that the run was begun with.
-        best: whether the best epoch shall be tested, and what decides which one it is counts too.
-            A run begun for its last epoch has not kept the best so far, and may not change to it.
-    """
-    sequences = before.get("sequences", {})
-    parts = (*_SHAPING, *_SHAPING_BEST) if best else _SHAPING
-    shaping = {part: before[part] for part in parts if part in before}
-    fields = dict(_SHAPING_FIELDS)
-    # TranSG's prototypes are made of the sequences, wherever training clips are taken from.
-    if best or sequences.get("training") == "fixed" or before.get("transg") is not None:
-        fields["sequences"] = (*fields["sequences"], "stride")
-    if best:
-        fields["embed"] = _SHAPING_BEST_FIELDS
-    if before.get("people") == "same":
-        # Held-out recordings do not train, while the people who do stay the same.
-        fields["identities"] = ("validation",)
-    for part, names in fields.items():
-        values = before.get(part, {})
-        shaping[part] = {name: values[name] for name in names if name in values}
-    return shaping
+def _shaping(before: Mapping[str, Any], settings: TaskSettings) -> dict[str, Any]:
+    """Those of the settings that the run was begun with that shape the weights."""
+    best = getattr(settings, "select", "last") == "best"
+    kept: dict[str, Any] = {}
+    for part, fields in settings.shaping(before, best).items():
+        value = before.get(part)
+        if isinstance(value, Mapping) and fields:
+            kept[part] = {name: value[name] for name in fields if name in value}
+        elif part in before and not fields:
+            kept[part] = value
+    return kept
 
 
 def differences(

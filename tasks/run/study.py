@@ -1,4 +1,4 @@
-"""Several arms, several seeds, one table: what the studies of all tasks share.
+"""Several arms, several seeds, all folds, one table, the same for every task.
 
 An arm is a recipe with changes, such as the whole objective without one of its terms. A study can
 be stopped and called again: a run that has ended is only read, one that was interrupted goes on.
@@ -8,34 +8,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from protocols.records import ResultRecord
+from aclnet.config import load_settings
+from aclnet.runs.info import SETTINGS
+from aclnet.training.interrupts import Interrupted
+from protocols.records import FOLDS_TOGETHER, ResultRecord
 from tasks.run.adapter import Report
 from tasks.run.ended import require_same, require_same_data
-from tasks.run.records import RECORD
+from tasks.run.judged import BASELINE, BASELINE_RECORD, RECORD, Origin, make_record, read_record
+from tasks.run.pipeline import MakeAdapter, train_and_evaluate
+from tasks.run.saved import read_saved
 from tasks.settings import TaskSettings
+from tasks.spec import TaskSpec
 
 SettingsT = TypeVar("SettingsT", bound=TaskSettings)
-
-_NO_INTER, _NO_INTRA = "objective.inter_weight=0", "objective.intra_weight=0"
-_ONE_TEMPERATURE = "objective.temperatures=[0.5,0.5,0.5]"
-ARMS: dict[str, tuple[str, ...]] = {
-    "ce": (_NO_INTER, _NO_INTRA),
-    "ce+inter-fat": (_NO_INTRA, _ONE_TEMPERATURE),
-    "ce+inter": (_NO_INTRA,),
-    "ce+intra": (_NO_INTER,),
-    "acl": (),
-}
-"""The rows of the paper's Table VIII, as changes of a recipe with the whole objective.
-
-`ce+inter-fat` is the inter-class term with one temperature for all families, the middle one, as the
-paper does not say which it takes where the family-aware temperature is left out.
-"""
+Records = dict[tuple[str, int], ResultRecord]
+"""By arm and seed."""
 
 
 class TrainedArm(NamedTuple):
@@ -52,22 +45,147 @@ class TrainedArm(NamedTuple):
     runs: tuple[Path, ...]
 
 
-def chosen_arms(names: Sequence[str], kind: str = "arm") -> dict[str, tuple[str, ...]]:
+def study(
+    spec: TaskSpec,
+    make_settings: Callable[[Sequence[str]], TaskSettings],
+    *,
+    arms: Sequence[str] | None,
+    seeds: Sequence[int],
+    folds: Sequence[str] | None = None,
+    runs: Path,
+    results: Path,
+    cache: Path,
+    command: str,
+    report: Report,
+) -> str:
+    """Train every arm with every seed on every fold; a run that has ended is only read.
+
+    Args:
+        spec: the task.
+        make_settings: the recipe's settings with further overrides.
+        arms: names in the settings' `arms`; None: the usual ones.
+        seeds: the runs' seeds.
+        folds: of the split; None: all that it names. Folds of a seed are judged together.
+        runs: a folder a run goes here.
+        results: a record an arm and seed goes here, `<arm>-seed<seed>.json`.
+        cache: folder for converted and generated data.
+        command: the command line, for the records.
+        report: takes sentences of progress.
+
+    Returns:
+        Mean and spread of each arm and of the floor, and each arm against the first, as text.
+
+    Raises:
+        ValueError: an unknown arm, a run that has ended with other settings, or what
+            `train_and_evaluate` raises.
+        Interrupted: stopped; the same command goes on.
+    """
+    recipe = make_settings([])
+    chosen = chosen_arms(recipe, arms)
+    train_one = trainer(spec, cache, command, report)
+    floor: Records = {}
+    learned: Records = {}
+    for arm, seed, folders in run_arms(
+        make_settings,
+        chosen,
+        seeds,
+        runs,
+        train_one,
+        cache=cache,
+        report=report,
+        folds=recipe.folds() if folds is None else folds,
+    ):
+        learned[arm, seed] = _joined(spec, folders, command)
+        learned[arm, seed].write(results / f"{arm}-seed{seed}.json")
+        # The floor learns nothing: every arm has the same, and one a seed is kept.
+        if len(folders) == 1 and (folders[0] / BASELINE_RECORD).is_file():
+            floor[BASELINE, seed] = read_record(folders[0], BASELINE_RECORD)
+            floor[BASELINE, seed].write(results / f"{BASELINE}-seed{seed}.json")
+    return summary(spec, {**floor, **learned})
+
+
+def trainer(
+    spec: TaskSpec,
+    cache: Path,
+    command: str,
+    report: Report,
+    make_adapter: Callable[[Path], MakeAdapter] | None = None,
+) -> Callable[[TaskSettings, Path], None]:
+    """What trains one run of a study, or goes on with it.
+
+    Args:
+        spec: the task.
+        cache: folder for converted and generated data.
+        command: the command line, for the record and for who stops it.
+        report: takes sentences of progress.
+        make_adapter: of the run's folder: the adapter of a study that keeps more of the training.
+
+    Returns:
+        A function of settings and the run's folder. It raises what `train_and_evaluate` raises;
+        `Interrupted` says which command goes on.
+    """
+
+    def train_one(settings: TaskSettings, run: Path) -> None:
+        try:
+            train_and_evaluate(
+                spec,
+                settings,
+                run,
+                cache,
+                command=command,
+                resume=True,
+                report=report,
+                make_adapter=None if make_adapter is None else make_adapter(run),
+            )
+        except Interrupted:
+            # A single run says --resume, which a study has not: it always goes on.
+            raise Interrupted(
+                f"stopped in the run {run}; everything is saved: give the same command again to "
+                f"go on with the study: {command}"
+            ) from None
+
+    return train_one
+
+
+def chosen_arms(settings: TaskSettings, names: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
     """Arms by name, in the order given.
 
     Args:
-        names: of `ARMS`.
-        kind: what the task calls them, for the message.
+        settings: a recipe's, which say what may be compared.
+        names: of its arms; None: the usual ones.
 
     Raises:
         ValueError: a name is unknown, or there is none.
     """
-    unknown = [name for name in names if name not in ARMS]
+    known = settings.arms()
+    chosen = settings.usual_arms() if names is None else names
+    unknown = [name for name in chosen if name not in known]
     if unknown:
-        raise ValueError(f"unknown {kind} {unknown[0]!r}; known are {', '.join(ARMS)}")
-    if not names:
-        raise ValueError(f"a study needs at least one {kind}: name some of {', '.join(ARMS)}")
-    return {name: ARMS[name] for name in names}
+        raise ValueError(
+            f"--arms: unknown arm {unknown[0]!r}; known for this recipe are {', '.join(known)}"
+        )
+    if not chosen:
+        raise ValueError(f"a study needs at least one arm: name some of {', '.join(known)}")
+    return {name: known[name] for name in chosen}
+
+
+def _joined(spec: TaskSpec, runs: Sequence[Path], command: str) -> ResultRecord:
+    """The record of a run, or of all folds: every sample counts once, in the fold that tests it."""
+    first = read_record(runs[0])
+    if len(runs) == 1:
+        return first
+    records = [read_record(run) for run in runs]
+    settings = load_settings(spec.settings, runs[0] / SETTINGS)
+    judged = spec.judge(spec.join([read_saved(spec, run) for run in runs]), settings, None)
+    trained = sum(record.counts["train"] for record in records)
+    origin = replace(
+        Origin.of_run(runs[0]),
+        fold=FOLDS_TOGETHER,
+        counts={"folds": len(runs), "train_all_folds": trained},
+        settings={**first.settings, "fold": None},
+        seconds=sum(record.seconds for record in records),
+    )
+    return make_record(spec.name, judged, origin, first.command or command)
 
 
 def run_arms(
@@ -122,9 +240,39 @@ def run_arms(
         yield TrainedArm(arm, seed, tuple(one.run for one in planned))
 
 
-def summary_table(
-    records: Mapping[tuple[str, int], ResultRecord], metrics: Sequence[str], kind: str = "arm"
-) -> str:
+def summary(spec: TaskSpec, records: Records) -> str:
+    """The study's table and, under it, each arm against the first that learns."""
+    first = next(record for (arm, _), record in records.items() if arm != BASELINE)
+    lines = [summary_table(records, spec.columns(first))]
+    if "majority" in first.metrics:
+        lines.append(f"{'majority':<13} {'':>5}  {100 * first.metrics['majority']:6.2f}")
+    return "\n".join([*lines, *_comparisons(records)])
+
+
+def _comparisons(records: Records) -> list[str]:
+    """Each arm against the first, all seeds together; nothing where the records cannot tell."""
+    from protocols.statistics.outcomes import Outcomes
+    from protocols.statistics.paired import compare_seeds
+
+    lines = []
+    arms = list(dict.fromkeys(arm for arm, _ in records if arm != BASELINE))
+    for arm in arms[1:]:
+        seeds = [seed for name, seed in records if name == arm and (arms[0], seed) in records]
+        try:
+            pairs = [
+                (
+                    Outcomes.from_cells(records[arm, seed].cells),
+                    Outcomes.from_cells(records[arms[0], seed].cells),
+                )
+                for seed in seeds
+            ]
+        except ValueError:
+            continue
+        lines.append(f"{arm} against {arms[0]}: {compare_seeds(pairs).sentence}")
+    return lines
+
+
+def summary_table(records: Mapping[tuple[str, int], ResultRecord], metrics: Sequence[str]) -> str:
     """Rates in percent, mean ± standard deviation over seeds (N - 1), a row an arm.
 
     One seed has no spread, and none is printed. A rate that a record lacks, as its protocol may
@@ -133,9 +281,8 @@ def summary_table(
     Args:
         records: by arm and seed.
         metrics: names of the rates, the columns.
-        kind: heading of the arms' column.
     """
-    lines = [f"{kind:<13} seeds  " + "  ".join(f"{name:>14}" for name in metrics)]
+    lines = [f"{'arm':<13} seeds  " + "  ".join(f"{name:>14}" for name in metrics)]
     for arm in dict.fromkeys(arm for arm, _ in records):
         mine = [record for (name, _), record in records.items() if name == arm]
         cells = [_mean_and_spread(mine, name).rjust(14) for name in metrics]

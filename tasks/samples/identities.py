@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from aclnet.config import Settings
+from aclnet.data.store import Store
 
 
 class IdentitySettings(Settings):
@@ -31,6 +33,14 @@ class IdentitySettings(Settings):
     validation: float = Field(default=0.1, ge=0)
     table: str | None = None
 
+    def training_people(self, everybody: int) -> int:
+        """How many of so many people train, validation left out; at least two."""
+        if self.table is not None:
+            return everybody
+        train = self.train if self.train >= 1 else self.train * everybody
+        held = self.validation if self.validation >= 1 else self.validation * train
+        return max(round(train - held), 2)
+
     @field_validator("train", "validation")
     @classmethod
     def _share_or_count(cls, amount: float) -> float:
@@ -46,6 +56,22 @@ class IdentityGroups:
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+
+
+def require_identities(store: Store, task: str) -> npt.NDArray[np.str_]:
+    """Who is in each of a store's samples: (N,) names.
+
+    Raises:
+        ValueError: a sample does not say.
+    """
+    identity = store.index["identity"].to_numpy().astype(np.str_)
+    nameless = int((identity == "").sum())
+    if nameless:
+        raise ValueError(
+            f"data set {store.info.name}: {task} needs an identity for every sample; {nameless} of "
+            f"{len(identity)} have none"
+        )
+    return identity
 
 
 def natural_key(name: str) -> tuple[int, int, str]:

@@ -71,7 +71,6 @@ def half_a_view(data: dict[str, Any]) -> None:
         (half_a_view, (), ("1-nm-1", "no view")),
         (None, ("--protocol", "casia"), ("casia", "casia_b", "kgbd_walks")),
         (None, ("--protocol", "FILE.csv"), ("FILE.csv",)),
-        (None, ("--metric", "manhattan"), ("manhattan", "cosine")),
         (None, ("--gallery-takes", "9"), ("no gallery", "nm/9")),
         (None, ("--json", "FILE.npz/record.json"), ("FILE.npz",)),
     ],

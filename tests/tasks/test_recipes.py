@@ -11,8 +11,8 @@ from aclnet.skeleton import load_layout
 from protocols.action.split import load_split
 from protocols.gait.gallery_probe import load_protocol
 from protocols.reid.pairs import load_pairs
-from tasks.action.adapter import ActionSettings
-from tasks.gait.adapter import GaitSettings
+from tasks.action.settings import ActionSettings
+from tasks.gait.settings import GaitSettings
 from tasks.recipes import find_recipe, recipe_folder, recipe_names
 from tasks.reid.settings import ReidSettings
 

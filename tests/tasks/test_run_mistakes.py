@@ -89,7 +89,11 @@ AGAIN = ("gait", "train", "--resume", "--run", "RUN")
         (replace("run.json", '"channels"', '"chanels"'), EMBED, ("run.json", "channels")),
         (replace("run.json", '"nose"', '"beak"'), EMBED, ("joint 0 is nose", "beak")),
         # settings.yaml
-        (replace("settings.yaml", "width: 8", "width: 9"), EMBED, ("settings.yaml", "shape")),
+        (
+            replace("settings.yaml", "width: 8", "width: 9"),
+            EMBED,
+            ("settings.yaml", "run.json", "network"),
+        ),
         (
             replace("settings.yaml", "width: 8", "with: 8"),
             EMBED,

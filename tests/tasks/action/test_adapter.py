@@ -18,9 +18,11 @@ from aclnet.runs.scoring import scoring_frames
 from aclnet.runs.settings import ScoringSettings
 from aclnet.skeleton import load_layout
 from protocols.action.scores import load_class_scores
-from tasks.action.adapter import ActionAdapter, ActionSettings
-from tasks.action.run import open_run
+from tasks.action.adapter import ActionAdapter
+from tasks.action.settings import ActionSettings
+from tasks.run.open import open_run
 from tasks.samples.open import open_data
+from tasks.spec import find_task
 
 RECIPE = """
 data: {source: file}
@@ -219,7 +221,7 @@ def test_classes_that_a_split_leaves_out_are_no_classes(tmp_path: Path, data: Pa
 
 
 def test_hidden_joints_have_no_influence(run: Path, tmp_path: Path) -> None:
-    adapter, network = open_run(run, tmp_path)
+    adapter, network = open_run(find_task("action"), run, tmp_path)
     hidden = np.arange(5, 10)
     before = adapter.test_scores(network, hidden).probabilities
     frames = np.array(adapter.store.frames)

@@ -15,9 +15,10 @@ import torch
 from aclnet.training.checkpoint import load_checkpoint, save_checkpoint
 from protocols.records import DatasetReference, ResultRecord
 from tasks.action.gain import level_ranges, read_gain
-from tasks.action.run import open_run
-from tasks.action.studies import OCCLUDED
+from tasks.action.occlusion import OCCLUDED
 from tasks.action.sweep import split_values
+from tasks.run.open import open_run
+from tasks.spec import find_task
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -73,7 +74,8 @@ def test_values_in_brackets_stay_together() -> None:
 
 
 def test_hidden_joints_have_no_influence(swept: Path, tmp_path: Path) -> None:
-    adapter, network = open_run(swept / "runs" / "overlap=1-seed0", tmp_path)
+    action = find_task("action")
+    adapter, network = open_run(action, swept / "runs" / "overlap=1-seed0", tmp_path)
     arm = adapter.store.layout.part_index("left_arm")
     seen = adapter.test_scores(network).probabilities
     blind = adapter.test_scores(network, hidden=arm).probabilities

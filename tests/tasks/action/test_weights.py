@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from aclnet.config import load_settings
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import write_store
+from aclnet.runs.model import load
 from aclnet.skeleton import load_layout
-from tasks.action.adapter import ActionSettings
+from tasks.action.settings import ActionSettings
 from tasks.action.weights import read_weights
-from tasks.run.networks import load_run
 
 Call = Callable[..., Any]
 RECIPE = """
@@ -98,13 +99,13 @@ def test_a_released_checkpoint_gives_equal_logits(
     record = json.loads((run / "record.json").read_text())
     assert record["objective"] == "imported"
     assert record["counts"]["test"] == 7
-    settings, info, network, _ = load_run(run, ActionSettings)
+    model, settings = load(run), load_settings(ActionSettings, run / "settings.yaml")
     with torch.no_grad():
-        logits = network(torch.from_numpy(golden["x"])).logits.numpy()
+        logits = model.network(torch.from_numpy(golden["x"])).logits.numpy()
     tolerance = 2e-6 * float(np.abs(golden["eval_logits"]).max())
     np.testing.assert_allclose(logits, golden["eval_logits"], rtol=0, atol=tolerance)
     assert settings.objective.name == "ce"
-    assert len(info.classes) == 7
+    assert len(model.classes) == 7
     # The last weights are the tested ones, once; evaluation and prediction find them.
     assert sorted(path.suffix for path in run.glob("*.pt")) == [".pt"]
     again = call("action", "eval", "--run", run, "--json", run.with_name("again.json"))

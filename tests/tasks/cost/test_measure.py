@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from aclnet.clips.input import ClipInput
+from aclnet.runs.networks import build_network, weight_generator
 from protocols.records import ResultRecord, read_record_files
 from protocols.reporting.model import RunEntry
 from protocols.reporting.tables.studies import cost_table
@@ -18,7 +19,6 @@ from tasks.cost.clips import clip_kind
 from tasks.cost.measure import Conditions, Cost, _RandomClips, measure_cost
 from tasks.cost.run import CostPlan, cost_record, plan_costs, record_name
 from tasks.recipes import find_recipe, recipe_names
-from tasks.run.networks import build_network, weight_generator
 
 RESULTS = Path(__file__).resolve().parents[3] / "results"
 AT_ONCE = Conditions(batch_size=4, accelerator="cpu", seconds=0.0)
@@ -111,9 +111,11 @@ def test_classes_are_those_of_the_committed_results() -> None:
 
 def test_operations_and_parameters_are_those_of_the_layers() -> None:
     plan = one("reid/kgbd", "network.encoder.width=16")
-    cost = measure_cost(plan.settings, plan.kind, AT_ONCE)
+    cost = measure_cost(plan.task, plan.settings, plan.kind, AT_ONCE)
     clips = _RandomClips(plan.settings, plan.kind, 2)
-    network = build_network(plan.settings, clips.info, clips.input, weight_generator(0))
+    network = build_network(
+        plan.settings.network, plan.kind.classes, clips.input, weight_generator(0)
+    )
     linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     # Linear layers act once on a whole clip, so a weight is a multiplication and an addition.
     assert cost.metrics["flops"] == 2 * sum(layer.weight.numel() for layer in linear)
@@ -142,7 +144,7 @@ def test_operations_and_parameters_are_those_of_the_layers() -> None:
 def test_every_kind_of_training_is_measured(recipe: str, overrides: tuple[str, ...]) -> None:
     threads = torch.get_num_threads()
     plan = one(recipe, *overrides, frames=12)
-    cost = measure_cost(plan.settings, plan.kind, AT_ONCE)
+    cost = measure_cost(plan.task, plan.settings, plan.kind, AT_ONCE)
     assert {"parameters", "flops", "clips_per_second", "train_clips_per_second"} <= set(
         cost.metrics
     )

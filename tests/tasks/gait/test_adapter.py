@@ -14,7 +14,8 @@ from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.log import read_log
 from protocols.embeddings import load_embeddings
 from protocols.gait.evaluate import evaluate_gait
-from tasks.gait.adapter import GaitAdapter, GaitSettings
+from tasks.gait.adapter import GaitAdapter
+from tasks.gait.settings import GaitSettings
 from tasks.run.adapter import train
 
 
@@ -49,7 +50,7 @@ def test_training_and_validation_never_see_the_test_people(
     adapter = GaitAdapter(load_settings(GaitSettings, recipe), dangerous)
     assert adapter.groups.test == ("006", "007", "008")
     (tmp_path / "run").mkdir()
-    network, fitted = train(adapter, tmp_path / "run")
+    network, fitted = train("gait", adapter, tmp_path / "run")
     expected = load_checkpoint(first / "checkpoint.pt")["task"]
     for name, value in network.state_dict().items():
         assert torch.equal(value, expected[f"network.{name}"]), name

@@ -122,12 +122,14 @@ def test_the_record_says_how_it_was_judged(
     assert judged["evaluation"] == {"metric": "euclidean", "gallery_seed": 7}
     file = first / "embeddings.npz"
     own = {"protocol": "casia_b", "rule": "exact", "gallery_takes": None}
-    assert settings("--embeddings", file) == {**own, "metric": "cosine", "gallery_seed": 0}
+    assert settings("--embeddings", file) == {
+        **own,
+        "evaluation": {"metric": "cosine", "gallery_seed": 0},
+    }
     assert settings("--embeddings", file, *chosen) == {
         **own,
         "gallery_takes": "random 1",
-        "metric": "euclidean",
-        "gallery_seed": 7,
+        "evaluation": {"metric": "euclidean", "gallery_seed": 7},
     }
 
 

@@ -21,7 +21,7 @@ from aclnet.data.settings import DataSettings
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.log import read_log
 from protocols.embeddings import load_embeddings
-from tasks.gait.adapter import GaitSettings
+from tasks.gait.settings import GaitSettings
 
 EPOCHS, STEPS = 40, 3
 LONG = ("-s", f"train.epochs={EPOCHS}", "-s", "train.evaluate_every_epochs=20")
@@ -154,7 +154,7 @@ def test_interrupted_outside_the_loop(
         raise KeyboardInterrupt
 
     run = tmp_path / "run"
-    monkeypatch.setattr(GaitAdapter, "bone_length_table", stop)
+    monkeypatch.setattr(GaitAdapter, "floor", stop)
     done = call("gait", "train", "-c", recipe, "--cache", cache, "--run", run)
     assert done.code == 130
     assert "--resume" in done.err.splitlines()[-1]
@@ -191,8 +191,8 @@ def test_two_ranks_share_one_run(recipe: Path, tmp_path: Path) -> None:
 def test_a_mistake_is_told_by_rank_0_alone(
     first: bool, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks.gait import run as gait_run
-    from tasks.run import pipeline as training_run
+    from tasks.run import pipeline
+    from tasks.spec import find_task
 
     told = []
 
@@ -205,14 +205,14 @@ def test_a_mistake_is_told_by_rank_0_alone(
             told.append(ready)
             return False
 
-    monkeypatch.setattr(training_run, "make_fabric", lambda _: Rank())
+    monkeypatch.setattr(pipeline, "make_fabric", lambda _: Rank())
     data = DataSettings(path=tmp_path / "gone")
     settings = load_settings(GaitSettings, recipe).model_copy(update={"data": data})
-    places = (tmp_path / "run", tmp_path / "cache")
+    gait, places = find_task("gait"), (tmp_path / "run", tmp_path / "cache")
     if first:
         with pytest.raises(ValueError, match="there is no file or folder"):
-            gait_run.train_and_evaluate(settings, *places, command="")
+            pipeline.train_and_evaluate(gait, settings, *places, command="")
     else:
-        assert gait_run.train_and_evaluate(settings, *places, command="") is None
+        assert pipeline.train_and_evaluate(gait, settings, *places, command="") is None
     assert told == [False]
     assert not (tmp_path / "run").exists()

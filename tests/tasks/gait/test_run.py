@@ -15,8 +15,8 @@ from aclnet.data.store import Store, open_store
 from aclnet.losses.settings import ObjectiveSettings
 from aclnet.training.log import read_log
 from protocols.embeddings import load_embeddings
-from tasks.gait import run as gait_run
-from tasks.gait.adapter import GaitSettings
+from tasks.gait.settings import GaitSettings
+from tasks.run import open as run_open
 
 FILES = {
     "settings.yaml",
@@ -65,7 +65,7 @@ def test_record(
 ) -> None:
     found = record(first, name)
     assert found.keys() >= record_keys
-    assert found["schema"] == 1
+    assert (found["schema"], found["kind"]) == (2, "run")
     assert found["task"] == "gait"
     fingerprint = open_store(walkers).info.fingerprint
     assert found["dataset"] == {"name": "walkers", "fingerprint": fingerprint, "synthetic": True}
@@ -195,7 +195,7 @@ def test_data_to_embed_are_read_as_the_runs(
         seen.append(wanted)
         raise ValueError("seen")
 
-    monkeypatch.setattr(gait_run, "open_data", spy)
+    monkeypatch.setattr(run_open, "open_data", spy)
     call("gait", "embed", "--run", copy, "--data", name, "--out", tmp_path / "all.npz")
     (wanted,) = seen
     assert (wanted.path, wanted.map_to, wanted.min_frames) == (Path(name), "coco18", 5)

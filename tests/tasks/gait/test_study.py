@@ -23,7 +23,7 @@ def test_study(few: Path, call: Any, recipe: Path, tmp_path: Path) -> None:
         (name, seed) for name in ("bone-length", "ce", "acl") for seed in (0, 3)
     }
     rows = {line.split()[0]: line.split() for line in done.out.splitlines() if line.strip()}
-    assert rows["objective"][2] == "rank1"
+    assert rows["arm"][2] == "rank1"
     for name in ("bone-length", "ce", "acl"):
         values = 100 * np.array([rank1[name, seed] for seed in (0, 3)])
         assert rows[name][1:5] == ["2", f"{values.mean():.2f}", "±", f"{values.std(ddof=1):.2f}"]

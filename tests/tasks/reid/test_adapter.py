@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from aclnet.config import load_settings
 from aclnet.data.store import Store, open_store
+from aclnet.runs.networks import build_network, weight_generator
 from aclnet.training.prototypes import PrototypeTask
 from aclnet.training.task import TrainingTask
 from tasks.reid.adapter import ReidAdapter
+from tasks.reid.judge import reid_table
 from tasks.reid.settings import ReidSettings
-from tasks.run.adapter import run_info
-from tasks.run.networks import build_network, weight_generator
 
 TRANSG = (
     "network={encoder: {name: transg, width: 8, heads: 2, layers: 1, positions: 5}, neck: none}",
@@ -34,8 +34,8 @@ def make(reid_recipe: Path) -> Any:
 
 
 def network_of(adapter: ReidAdapter) -> Any:
-    info, generator = run_info(adapter), weight_generator(0)
-    return build_network(adapter.settings, info, adapter.clip_input, generator).eval()
+    network, classes = adapter.settings.network, len(adapter.classes)
+    return build_network(network, classes, adapter.clip_input, weight_generator(0)).eval()
 
 
 KNOWN = ("people=same", "protocol=kgbd", "identities.validation=2", "data.min_frames=8")
@@ -70,9 +70,9 @@ def test_known_people(make: Any, known_people: Path) -> None:
     assert [counts[name] for name in people] == [5, 2, 5]
     # Two cameras: walks 1 (before one of them) to 4 train, but for two that watch; 5 and 6 test.
     assert [counts[name] for name in ("train", "validation", "test")] == [33, 2, 20]
-    found = adapter.bone_length_embeddings()
+    found = adapter.floor()
     assert set(found.condition) == {"gallery", "probe"}
-    table = adapter.evaluate(found, metric="euclidean")
+    table = reid_table(found, adapter.settings)
     assert [result.pair.name for result in table.pairs] == ["P-G"]
     # A gallery shows every person: nobody is without a mate.
     assert table.counts["valid"] == table.counts["probes"] > 20
@@ -146,7 +146,7 @@ def test_recordings_may_be_cut_as_the_released_ones(make: Any, reid_walkers: Sto
     assert len(training) == len(labels) == ((left - 4) // 2 + 1).sum()
     np.testing.assert_array_equal(training.clip(0), reid_walkers.clip(0)[10:14])
     assert str(training.index["sample"][0]).endswith("@10")
-    fixed = sum(len(clips) for clips, _ in adapter._prototype_clips()())
+    fixed = sum(len(clips) for clips, _ in adapter.training_clips())
     assert fixed == len(training)
 
 
@@ -157,10 +157,10 @@ def test_a_rule_without_precision_validates(make: Any, reid_walkers: Store) -> N
 
 def test_objective(make: Any, reid_walkers: Store) -> None:
     adapter = make(reid_walkers)
-    assert adapter.trains_objective
+    assert adapter.settings.trains_objective
     assert isinstance(adapter.make_task(network_of(adapter), torch.Generator()), TrainingTask)
     transg = make(reid_walkers, *TRANSG)
-    assert not transg.trains_objective
+    assert not transg.settings.trains_objective
     assert transg.settings.objective_name == "transg"
     task = transg.make_task(network_of(transg), torch.Generator())
     assert isinstance(task, PrototypeTask)
@@ -168,7 +168,7 @@ def test_objective(make: Any, reid_walkers: Store) -> None:
 
 def test_prototypes_are_made_of_all_training_sequences(make: Any, reid_walkers: Store) -> None:
     adapter = make(reid_walkers, *TRANSG, "embed.batch_size=50")
-    blocks = list(adapter._prototype_clips()())
+    blocks = list(adapter.training_clips())
     rows = reid_walkers.index["identity"] < "004"
     assert sum(len(clips) for clips, _ in blocks) == (reid_walkers.lengths[rows] // 8).sum()
     assert {len(clips) for clips, _ in blocks[:-1]} == {50}

@@ -150,9 +150,10 @@ def test_known_people(same_run: Path, record: Any, known_people: Path) -> None:
     watched = [line["validation/rank1"] for line in lines if line["kind"] == "evaluation"]
     assert len(watched) == 2
     # The embeddings are those of the best epoch.
-    from tasks.reid.run import embed_data
+    from tasks.run.open import embed_data
+    from tasks.spec import find_task
 
-    again = embed_data(same_run, None, same_run.parent / "cache")
+    again = embed_data(find_task("reid"), same_run, None, same_run.parent / "cache")
     np.testing.assert_allclose(again.embedding, saved.embedding, atol=1e-6)
 
 

@@ -13,6 +13,7 @@ from matplotlib.image import imread
 from protocols.embeddings import load_embeddings
 from tasks.reid import show as reid_show
 from tasks.reid.show import show
+from tasks.reid.spec import ReidQuery
 
 NAMES = ("rank-lists", "rank-list-01", "rank-list-02", "distances", "identity-errors")
 
@@ -37,9 +38,10 @@ def look(reid_run: Path, cache: Path, tmp_path: Path) -> Any:
 
     def run(run: Path | None = None, **options: Any) -> tuple[list[str], list[str]]:
         said: list[str] = []
-        asked: dict[str, Any] = {"probe": None, "gallery": None, "count": 2, "depth": 5}
-        asked |= {"wrong": True, "cache": cache, "report": said.append, **options}
-        return list(show(run or reid_run, tmp_path / "out", **asked)), said
+        query = ReidQuery(options.pop("probe", None), options.pop("gallery", None))
+        asked: dict[str, Any] = {"count": 2, "depth": 5, "wrong": True, "cache": cache}
+        asked |= {"report": said.append, **options}
+        return list(show(run or reid_run, tmp_path / "out", query, **asked)), said
 
     return run
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from protocols.records import ResultRecord, read_records
-from tasks.reid.study import summary
+from tasks.run.study import summary
+from tasks.spec import find_task
 
 BASE = """
 base: {base}
@@ -32,7 +33,7 @@ def test_study(call: Any, reid_recipe: Path, cache: Path, tmp_path: Path) -> Non
     rates = {(one.objective, one.seed): one.metrics for one in found}
     assert rates.keys() == {(name, seed) for name in names for seed in (0, 3)}
     rows = {line.split()[0]: line.split() for line in done.out.splitlines() if line.strip()}
-    head = rows["objective"]
+    head = rows["arm"]
     assert {"rank1", "mAP", "rank1/C-N", "mAP/N-N"} <= set(head)
     for name in names:
         values = 100 * np.array([rates[name, seed]["rank1"] for seed in (0, 3)])
@@ -65,7 +66,7 @@ def test_objectives_of_a_recipe_with_transgs_own_are_refused(
     command = ("reid", "study", "-c", recipe, "--runs", tmp_path / "runs")
     done = call(*command, "--objectives", "ce+inter,acl")
     assert done.code == 2
-    assert "--objectives ce+inter,acl would change nothing: leave --objectives out" in done.err
+    assert "--arms: unknown arm 'ce+inter'; known for this recipe are transg" in done.err
     assert not (tmp_path / "runs").exists()
 
 
@@ -73,15 +74,17 @@ def test_an_unknown_objective(call: Any, reid_recipe: Path, tmp_path: Path) -> N
     command = ("reid", "study", "-c", reid_recipe, "--runs", tmp_path / "runs")
     done = call(*command, "--objectives", "ce,arcface")
     assert done.code == 2
-    assert "unknown objective 'arcface'" in done.err
+    assert "unknown arm 'arcface'" in done.err
 
 
 def test_summary_of_one_pair_and_of_several(reid_run: Path, record: Any) -> None:
     whole = ResultRecord.model_validate(record(reid_run))
-    head = summary({("acl", 0): whole}).splitlines()[0].split()
+    head = summary(find_task("reid"), {("acl", 0): whole}).splitlines()[0].split()
     assert "rank1/C-N" in head
     assert not any(name.startswith(("transg/", "walk/")) for name in head)
     alone = {name: whole.metrics[name] for name in ("rank1", "rank5", "rank10", "mAP")}
     one = {"rank1/C-N": whole.metrics["rank1/C-N"], "mAP/C-N": whole.metrics["mAP/C-N"]}
-    text = summary({("acl", 0): whole.model_copy(update={"metrics": {**alone, **one}})})
+    text = summary(
+        find_task("reid"), {("acl", 0): whole.model_copy(update={"metrics": {**alone, **one}})}
+    )
     assert text.splitlines()[0].split()[2:] == ["rank1", "rank5", "rank10", "mAP"]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from protocols.records import DatasetReference, ResultRecord
-from tasks.run.study import ARMS, chosen_arms, run_arms, summary_table
-from tasks.settings import TaskSettings
+from tasks.run.study import chosen_arms, run_arms, summary_table
+from tasks.settings import ARMS, TaskSettings
 
 
 def _record(**metrics: float) -> ResultRecord:
@@ -168,22 +168,22 @@ def test_a_study_needs_something_to_train_in_one_process(
 
 
 def test_arms_by_name() -> None:
-    assert chosen_arms(["acl", "ce"]) == {
+    assert chosen_arms(TaskSettings(), ["acl", "ce"]) == {
         "acl": (),
         "ce": ("objective.inter_weight=0", "objective.intra_weight=0"),
     }
-    with pytest.raises(ValueError, match="unknown objective 'arc'; known are ce, "):
-        chosen_arms(["acl", "arc"], "objective")
+    with pytest.raises(ValueError, match="unknown arm 'arc'; known for this recipe are ce, "):
+        chosen_arms(TaskSettings(), ["acl", "arc"])
     with pytest.raises(ValueError, match="at least one arm"):
-        chosen_arms([])
+        chosen_arms(TaskSettings(), [])
 
 
 def test_summary_has_a_spread_over_seeds_and_knows_what_is_undefined() -> None:
     rates = (0.5, 0.6, 0.9)
     records = {("ce", seed): _record(rank1=rate) for seed, rate in enumerate(rates)}
     records["acl", 0] = _record(rank1=0.25, mAP=0.125)
-    lines = summary_table(records, ["rank1", "mAP"], "objective").splitlines()
-    assert lines[0].split() == ["objective", "seeds", "rank1", "mAP"]
+    lines = summary_table(records, ["rank1", "mAP"]).splitlines()
+    assert lines[0].split() == ["arm", "seeds", "rank1", "mAP"]
     spread = 100 * np.std(rates, ddof=1)
     assert lines[1].split() == ["ce", "3", "66.67", "±", f"{spread:.2f}", "nan", "±", "nan"]
     assert lines[2].split() == ["acl", "1", "25.00", "12.50"]

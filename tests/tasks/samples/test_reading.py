@@ -11,9 +11,8 @@ import pytest
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import write_store
+from aclnet.runs.reading import Reading
 from aclnet.skeleton import load_layout
-from tasks.run.embeddings import read_alike
-from tasks.samples.reading import Reading
 
 COCO = load_layout("coco17")
 
@@ -126,18 +125,18 @@ def test_embedding_takes_the_same_from_the_run_as_predicting(nameless: Path, tab
         options={"people": "apart", "persons": 2, "unit": "metre", "split": "fold"},
     )
     # Another kind of file: only what its reader knows, and nothing of how the run's are laid out.
-    other = read_alike(own, nameless)
+    other = Reading(own).settings(nameless)
     assert (other.path, other.layout, other.options) == (nameless, None, {})
     assert (other.map_to, other.min_frames) == ("coco17", 3)
-    alike = read_alike(own, table)
+    alike = Reading(own).settings(table)
     assert alike.layout == "two.yaml"
     assert alike.options == {"people": "apart", "persons": 2, "unit": "metre"}
     folds = own.model_copy(update={"path": Path("train.npz"), "options": {"split": "fold"}})
     # Which recordings are meant is the file's own affair only where the file is of another kind.
-    assert read_alike(folds, nameless).options == {"split": "fold"}
+    assert Reading(folds).settings(nameless).options == {"split": "fold"}
     _, samples = Reading(folds.model_copy(update={"layout": "msr20", "map_to": None})).open(
         nameless, {}
     )
     assert len(list(samples)) == 2
-    gone = read_alike(own, Path("gone.csv"))
+    gone = Reading(own).settings(Path("gone.csv"))
     assert (gone.path, gone.options) == (Path("gone.csv"), {})

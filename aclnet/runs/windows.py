@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,8 @@ import pandas as pd
 from aclnet.data.prepare import layout_centre, prepare_recording
 from aclnet.data.sample import COLUMNS, FIELDS, Frames, Sample, StoreInfo
 from aclnet.data.store import Store
+from aclnet.runs.settings import Persons, Preparation
 from aclnet.skeleton import layout_from_dict
-
-Persons = Literal["together", "apart"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Cutting:
     window: int
     stride: int
     persons: Persons = "together"
-    prepare: Literal["none", "main_person"] = "none"
+    prepare: Preparation = "none"
 
     def __post_init__(self) -> None:
         for name, value in (("window", self.window), ("stride", self.stride)):
@@ -98,9 +96,22 @@ class Cutting:
         return prepare_recording(frames, joint, dims=info.dims).frames
 
 
-def window_store(windows: list[Window], info: StoreInfo) -> Store:
-    """Windows as a store in memory, one sample each; it may be empty."""
-    lengths = [len(window.frames) for window in windows]
+def whole_recording(sample: Sample) -> Frames:
+    """The frames (T, M, V, C) of a recording that is embedded as a whole.
+
+    Raises:
+        ValueError: it has no frame, or a number of it is not finite.
+    """
+    frames = np.asarray(sample.frames)
+    if not len(frames):
+        raise ValueError(f"sample {sample.sample!r} has no frame")
+    _check_finite(frames, sample.sample)
+    return frames
+
+
+def window_store(windows: list[Frames], info: StoreInfo) -> Store:
+    """Recordings or windows (T, M, V, C) as a store in memory; it may be empty."""
+    lengths = [len(window) for window in windows]
     starts = np.cumsum([0, *lengths])[:-1]
     blank = dict.fromkeys(FIELDS, "")
     rows = [
@@ -109,7 +120,7 @@ def window_store(windows: list[Window], info: StoreInfo) -> Store:
     ]
     joints = len(info.layout["joints"])
     frames = (
-        np.concatenate([window.frames for window in windows])
+        np.concatenate(windows)
         if windows
         else np.zeros((0, 1, joints, len(info.channels)), dtype=np.float32)
     )

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aclnet.runs.model import Prediction
 from aclnet.training.checkpoint import atomic_write
-from tasks.action.predict import Prediction
 
 
 def print_predictions(found: Mapping[Path, Sequence[Prediction]]) -> None:

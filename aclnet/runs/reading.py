@@ -7,16 +7,15 @@ import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from aclnet.data.convert import map_samples
 from aclnet.data.formats import READERS, detect, read
 from aclnet.data.sample import FIELDS, Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store
+from aclnet.runs.settings import Preparation
 from aclnet.skeleton import load_layout
-
-Preparation = Literal["none", "main_person"]
 
 _CHOOSING = ("split", "keep", "label_from", "labels")
 """Options of readers that say which recordings train or what they are called, not how to read."""

@@ -1,111 +1,38 @@
-"""The paper's studies of trained runs: parts of the body hidden, and motion families."""
+"""The motion families that a training has gathered, beside the mistakes in the test (Fig. 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from aclnet.models import SkeletonNetwork
+from aclnet.config import load_settings
+from aclnet.runs.info import SETTINGS
+from aclnet.runs.model import load
+from aclnet.runs.networks import build_objective, fill_part, weight_generator
 from aclnet.training.engine import CHECKPOINT
 from protocols.action.division import TRAIN
-from protocols.action.evaluate import evaluate_classes
 from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.records import ResultRecord
-from tasks.action.adapter import ActionAdapter, ActionSettings
+from tasks.action.adapter import ActionAdapter
 from tasks.action.bodies import class_bodies
-from tasks.action.run import make_record, open_run
+from tasks.action.settings import ActionSettings
 from tasks.run.adapter import Report
 from tasks.run.environment import describe_environment
-from tasks.run.networks import build_objective, fill_part, load_run, weight_generator
-from tasks.run.records import read_record, recorded_seconds
-
-OCCLUDED = ("left_arm", "right_arm", "two_hands", "two_legs", "trunk")
-"""The parts of Table IX; `Layout.part_index` says of which joints they are."""
-
-_ZEROED = (
-    "Hidden joints are set to zero as if they had not been seen, before the clip is normalised and "
-    "before bones and motion are made of it; the network was trained on whole bodies."
-)
-
-
-def occlusion(
-    runs: Sequence[Path], results: Path, cache: Path, command: str, report: Report
-) -> tuple[list[ResultRecord], str]:
-    """Test runs that were trained on whole bodies with parts of the body hidden (Table IX).
-
-    Args:
-        runs: folders of trained runs, such as the seeds of one objective.
-        results: a record a run goes here, `occlusion-<run>.json`.
-        cache: folder for converted data.
-        command: the command line, for the records.
-        report: takes sentences of progress.
-
-    Returns:
-        The records and the table, mean and standard deviation over runs, as text.
-
-    Raises:
-        ValueError: two runs share a name, a run has no checkpoint, or its joints lack a part.
-    """
-    names = [run.resolve().name for run in runs]
-    if len(set(names)) < len(names) or not runs:
-        raise ValueError("name each run once, in folders of different names: records carry theirs")
-    records = []
-    for run, name in zip(runs, names, strict=True):
-        adapter, network = open_run(run, cache, report)
-        record = occlusion_record(adapter, network, command, recorded_seconds(run), report)
-        record.write(results / f"occlusion-{name}.json")
-        records.append(record)
-    return records, _occlusion_table(records)
-
-
-def occlusion_record(
-    adapter: ActionAdapter, network: SkeletonNetwork, command: str, seconds: float, report: Report
-) -> ResultRecord:
-    """One run whole and without each part: `top1` and `top1/<part>`, with intervals over people."""
-    layout = adapter.clip_input.layout
-    hidden = {part: layout.part_index(part) for part in OCCLUDED}
-    report("testing whole bodies")
-    whole, _ = make_record(adapter, adapter.test_scores(network), command=command, seconds=seconds)
-    kept = ("top1", "mean_class", "majority", "chance")
-    metrics = {key: whole.metrics[key] for key in kept}
-    intervals = {key: ends for key, ends in whole.intervals.items() if key in kept}
-    occluded: dict[str, Any] = {}
-    for part, joints in hidden.items():
-        report(f"testing without {part.replace('_', ' ')}")
-        table = evaluate_classes(adapter.test_scores(network, hidden=joints))
-        metrics[f"top1/{part}"] = table.metrics["top1"]
-        intervals[f"top1/{part}"] = table.intervals(np.random.default_rng(0))["top1"]
-        names = [layout.joints[joint] for joint in joints]
-        occluded[part] = {"joints": names, "correct": table.correct.tolist()}
-    return whole.model_copy(
-        update={
-            "kind": "occlusion",
-            "metrics": metrics,
-            "intervals": intervals,
-            "notes": (*whole.notes, _ZEROED),
-            "cells": {**(whole.cells or {}), "occluded": occluded},
-        }
-    )
-
-
-def _occlusion_table(records: Sequence[ResultRecord]) -> str:
-    whole = np.array([record.metrics["top1"] for record in records])
-    lines = [f"{'hidden':<10} {'top-1':>14} {'change':>8}"]
-    for part in ("", *OCCLUDED):
-        values = np.array([r.metrics[f"top1/{part}" if part else "top1"] for r in records])
-        spread = f" ± {100 * values.std(ddof=1):4.2f}" if len(values) > 1 else ""
-        change = f"{100 * (values - whole).mean():+8.2f}" if part else ""
-        name = part.replace("_", " ") or "nothing"
-        lines.append(f"{name:<10} {f'{100 * values.mean():.2f}{spread}':>14} {change}".rstrip())
-    return "\n".join([*lines, f"Note: {_ZEROED}"])
+from tasks.run.judged import read_record
+from tasks.run.open import open_run
+from tasks.spec import TaskSpec
 
 
 def families(
-    run: Path, command: str, cache: Path | None = None, report: Report | None = None
+    spec: TaskSpec,
+    run: Path,
+    command: str,
+    cache: Path | None = None,
+    report: Report | None = None,
 ) -> tuple[ResultRecord, str]:
     """The motion families at the end of a training, beside the mistakes in the test (Fig. 3).
 
@@ -115,6 +42,7 @@ def families(
     training recordings.
 
     Args:
+        spec: action recognition.
         run: folder of a run that has ended.
         command: the command line, for the record.
         cache: folder for converted data; None: without bodies.
@@ -144,7 +72,7 @@ def families(
     notes = () if inside.any() else ("No family has been built: the inter-class term never acted.",)
     cells: dict[str, Any] = {"axes": ["member", "taken for it", "it taken for"], "families": rows}
     if cache is not None:
-        bodies, missing = _bodies(run, cache, report)
+        bodies, missing = _bodies(spec, run, cache, report)
         cells, notes = {**cells, **bodies}, (*notes, *missing)
     found = record.model_copy(
         update={
@@ -162,12 +90,13 @@ def families(
 
 
 def _bodies(
-    run: Path, cache: Path, report: Report | None
+    spec: TaskSpec, run: Path, cache: Path, report: Report | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The bodies of the classes for the cells; or none, and why, as families need no data."""
     try:
-        adapter, _ = open_run(run, cache, report)
-        return {"bodies": class_bodies(adapter.samples(TRAIN), adapter.classes)}, ()
+        adapter, _ = open_run(spec, run, cache, report)
+        samples = cast(ActionAdapter, adapter).samples(TRAIN)
+        return {"bodies": class_bodies(samples, adapter.classes)}, ()
     except (OSError, ValueError) as error:
         return {}, (f"Without bodies: {' '.join(str(error).split())}",)
 
@@ -178,15 +107,18 @@ def read_families(run: Path) -> tuple[BoolArray, tuple[str, ...]]:
     Raises:
         ValueError: the folder is no trained run, or its objective has no inter-class term.
     """
-    settings, info, network, _ = load_run(run, ActionSettings)
-    objective = build_objective(settings, network, weight_generator(settings.train.seed))
+    model = load(run)
+    settings = load_settings(ActionSettings, run / SETTINGS)
+    objective = build_objective(
+        settings.objective, settings.network.encoder, model.network, weight_generator(0)
+    )
     if objective.inter_loss is None:
         raise ValueError(
             f"{run} was trained with {objective.name}, which keeps no motion families: give a run "
             "with objective.inter_weight above 0"
         )
     fill_part(run / CHECKPOINT, objective, "objective")
-    return objective.inter_loss.motion_families().cpu().numpy(), info.classes
+    return objective.inter_loss.motion_families().cpu().numpy(), model.classes
 
 
 def _dense_confusion(record: ResultRecord, size: int) -> IntArray:

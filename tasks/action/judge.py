@@ -1,0 +1,78 @@
+"""Class scores judged as a classification; no network is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from protocols.action.evaluate import evaluate_classes
+from protocols.action.scores import ClassScores
+from protocols.tables import render_classification
+from tasks.run.judged import Judged
+
+if TYPE_CHECKING:
+    from tasks.action.settings import ActionSettings
+    from tasks.action.spec import ActionQuery
+
+
+def judge(
+    scores: ClassScores, settings: ActionSettings | None, query: ActionQuery | None = None
+) -> Judged:
+    """Accuracies, with intervals over people (2,000 draws, seed 0).
+
+    Args:
+        scores: of the test samples.
+        settings: the run's, whose split is the protocol; None: that is not known.
+        query: nothing of it matters here.
+
+    Raises:
+        ValueError: no sample has a label.
+    """
+    del query
+    protocol = "scores" if settings is None else Path(settings.split).stem
+    table = evaluate_classes(scores, protocol=protocol)
+    intervals = table.intervals(np.random.default_rng(0))
+
+    def render(name: str, baselines: Mapping[str, Judged]) -> str:
+        del baselines
+        return render_classification(table, name, intervals=intervals)
+
+    return Judged(
+        protocol=table.protocol,
+        rule="",
+        metrics=table.metrics,
+        intervals=intervals,
+        counts=table.counts,
+        notes=table.notes,
+        cells=table.record_cells(),
+        render=render,
+    )
+
+
+def pooled(scores: Sequence[ClassScores]) -> ClassScores:
+    """The scores of several folds, one after another; a sample that several folds test is marked.
+
+    Raises:
+        ValueError: the folds have different classes.
+    """
+    classes = scores[0].classes
+    if any(not np.array_equal(part.classes, classes) for part in scores):
+        raise ValueError("the folds of a study have different classes and cannot be joined")
+    keys = np.concatenate([part.sample for part in scores])
+    if len(np.unique(keys)) < len(keys):
+        # Folds that overlap: the key says which of them, as every test counts.
+        keys = np.concatenate(
+            [[f"{key}@{i}" for key in part.sample.tolist()] for i, part in enumerate(scores)]
+        )
+    return ClassScores(
+        sample=keys,
+        label=np.concatenate([part.label for part in scores]),
+        classes=classes,
+        probabilities=np.concatenate([part.probabilities for part in scores]),
+        logits=None,
+        subject=np.concatenate([part.subject for part in scores]),
+        subset=np.concatenate([part.subset for part in scores]),
+    )

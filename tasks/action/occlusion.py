@@ -1,0 +1,108 @@
+"""Runs that were trained on whole bodies, tested with parts of the body hidden (Table IX)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from aclnet.models import SkeletonNetwork
+from protocols.action.evaluate import evaluate_classes
+from protocols.records import ResultRecord
+from tasks.action.adapter import ActionAdapter
+from tasks.run.adapter import Report
+from tasks.run.judged import make_record, recorded_seconds
+from tasks.run.open import open_run
+from tasks.run.pipeline import origin_of
+from tasks.spec import TaskSpec
+
+OCCLUDED = ("left_arm", "right_arm", "two_hands", "two_legs", "trunk")
+"""The parts of Table IX; `Layout.part_index` says of which joints they are."""
+
+_ZEROED = (
+    "Hidden joints are set to zero as if they had not been seen, before the clip is normalised and "
+    "before bones and motion are made of it; the network was trained on whole bodies."
+)
+
+
+def occlusion(
+    spec: TaskSpec, runs: Sequence[Path], results: Path, cache: Path, command: str, report: Report
+) -> tuple[list[ResultRecord], str]:
+    """Test runs that were trained on whole bodies with parts of the body hidden (Table IX).
+
+    Args:
+        spec: action recognition.
+        runs: folders of trained runs, such as the seeds of one objective.
+        results: a record a run goes here, `occlusion-<run>.json`.
+        cache: folder for converted data.
+        command: the command line, for the records.
+        report: takes sentences of progress.
+
+    Returns:
+        The records and the table, mean and standard deviation over runs, as text.
+
+    Raises:
+        ValueError: two runs share a name, a run has no checkpoint, or its joints lack a part.
+    """
+    names = [run.resolve().name for run in runs]
+    if len(set(names)) < len(names) or not runs:
+        raise ValueError("name each run once, in folders of different names: records carry theirs")
+    records = []
+    for run, name in zip(runs, names, strict=True):
+        adapter, network = open_run(spec, run, cache, report)
+        seconds = recorded_seconds(run)
+        own = cast(ActionAdapter, adapter)
+        record = occlusion_record(spec, own, network, command, seconds, report)
+        record.write(results / f"occlusion-{name}.json")
+        records.append(record)
+    return records, _occlusion_table(records)
+
+
+def occlusion_record(
+    spec: TaskSpec,
+    adapter: ActionAdapter,
+    network: SkeletonNetwork,
+    command: str,
+    seconds: float,
+    report: Report,
+) -> ResultRecord:
+    """One run whole and without each part: `top1` and `top1/<part>`, with intervals over people."""
+    layout = adapter.clip_input.layout
+    hidden = {part: layout.part_index(part) for part in OCCLUDED}
+    report("testing whole bodies")
+    judged = spec.judge(adapter.test_scores(network), adapter.settings, None)
+    whole = make_record(spec.name, judged, origin_of(adapter, seconds), command)
+    kept = ("top1", "mean_class", "majority", "chance")
+    metrics = {key: whole.metrics[key] for key in kept}
+    intervals = {key: ends for key, ends in whole.intervals.items() if key in kept}
+    occluded: dict[str, Any] = {}
+    for part, joints in hidden.items():
+        report(f"testing without {part.replace('_', ' ')}")
+        table = evaluate_classes(adapter.test_scores(network, hidden=joints))
+        metrics[f"top1/{part}"] = table.metrics["top1"]
+        intervals[f"top1/{part}"] = table.intervals(np.random.default_rng(0))["top1"]
+        names = [layout.joints[joint] for joint in joints]
+        occluded[part] = {"joints": names, "correct": table.correct.tolist()}
+    return whole.model_copy(
+        update={
+            "kind": "occlusion",
+            "metrics": metrics,
+            "intervals": intervals,
+            "notes": (*whole.notes, _ZEROED),
+            "cells": {**(whole.cells or {}), "occluded": occluded},
+        }
+    )
+
+
+def _occlusion_table(records: Sequence[ResultRecord]) -> str:
+    whole = np.array([record.metrics["top1"] for record in records])
+    lines = [f"{'hidden':<10} {'top-1':>14} {'change':>8}"]
+    for part in ("", *OCCLUDED):
+        values = np.array([r.metrics[f"top1/{part}" if part else "top1"] for r in records])
+        spread = f" ± {100 * values.std(ddof=1):4.2f}" if len(values) > 1 else ""
+        change = f"{100 * (values - whole).mean():+8.2f}" if part else ""
+        name = part.replace("_", " ") or "nothing"
+        lines.append(f"{name:<10} {f'{100 * values.mean():.2f}{spread}':>14} {change}".rstrip())
+    return "\n".join([*lines, f"Note: {_ZEROED}"])

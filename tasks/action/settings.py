@@ -1,0 +1,58 @@
+"""Settings of action recognition."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from aclnet.clips.settings import ClipSettings
+from aclnet.config import Settings
+from aclnet.data.settings import DataSettings
+from aclnet.runs.settings import ScoringSettings
+from aclnet.training.settings import SamplerSettings
+from protocols.action.split import load_split
+from tasks.settings import TaskSettings
+
+
+class HoldOutSettings(Settings):
+    """Who is held out of the training samples to watch the training and choose its epoch.
+
+    Attributes:
+        people: training people held out; 0: none, and the last epoch is tested.
+        share: share of each class held out instead, where it is not known who is who.
+    """
+
+    people: int = Field(default=2, ge=0)
+    share: float = Field(default=0.1, gt=0, lt=1)
+
+
+class ActionSettings(TaskSettings):
+    """Settings of action recognition.
+
+    Attributes:
+        split: who trains and who is tested: a name (`protocols.action.split`) or a CSV file.
+        fold: the fold, where the split has folds.
+        hold_out: who validates.
+        select: which epoch is tested: "best" in validation, where somebody validates, or "last".
+        test: how a recording is tested.
+    """
+
+    data: DataSettings = DataSettings(source="file")
+    clip: ClipSettings = ClipSettings(frames=100, sampling="uniform", streams=("j",))
+    sampler: SamplerSettings = SamplerSettings(kind="shuffle")
+    split: str = "store"
+    fold: str | None = None
+    hold_out: HoldOutSettings = HoldOutSettings()
+    select: Literal["best", "last"] = "best"
+    test: ScoringSettings = ScoringSettings()
+
+    @property
+    def benchmark(self) -> str:
+        """The split."""
+        return self.split
+
+    def folds(self) -> tuple[str | None, ...]:
+        """The folds of the split, where it has some."""
+        split = load_split(self.split)
+        return tuple(split.folds) if split.by_fold else (None,)

@@ -1,0 +1,291 @@
+"""The commands that every task has, made from its spec: train, eval, embed, study, biometrics."""
+
+# Annotations are evaluated here, where they are defined: they speak of the task at hand.
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from tasks.commands.options import (
+    RECIPE_HELP,
+    STORES,
+    Arms,
+    Cache,
+    Data,
+    JsonFile,
+    Overrides,
+    Overwrite,
+    Results,
+    Runs,
+    Seeds,
+    TrainedRun,
+    command_line,
+    parts,
+    recipe_settings,
+    say,
+    show,
+    study_folder,
+    whole_numbers,
+)
+from tasks.spec import TaskSpec
+
+EndedRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--run", "-r", help="A run; by default that of the usual recipe, or the last one."
+    ),
+]
+
+
+def task_app(spec: TaskSpec) -> typer.Typer:
+    """A task's part of the command line."""
+    app = typer.Typer(no_args_is_help=True, help=spec.help)
+    app.command("train")(_train(spec))
+    app.command("eval")(_with_query(_eval(spec), spec.query))
+    app.command("embed")(_embed(spec))
+    app.command("study")(_study(spec))
+    if spec.measuring is not None:
+        app.command("biometrics")(_with_query(_biometrics(spec), spec.measuring))
+    spec.add_commands(app)
+    return app
+
+
+def _with_query(command: Callable[..., None], query: type[Any]) -> Callable[..., None]:
+    """A command whose options are its own and the fields of a query, which it gets as `query`."""
+    own = inspect.signature(command).parameters
+    hints = get_type_hints(query, include_extras=True)
+    asked = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(query)
+    ]
+
+    def run(**given: Any) -> None:
+        chosen = {one.name: given.pop(one.name) for one in asked}
+        command(query=query(**chosen), **given)
+
+    first = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for one in own.values()
+        if one.name != "query"
+    ]
+    # Typer reads a command's options from its signature.
+    signature = inspect.Signature([*first, *asked])
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
+    run.__doc__ = command.__doc__
+    return run
+
+
+def _train(spec: TaskSpec) -> Callable[..., None]:
+    usual = "" if spec.recipe is None else f" By default {spec.recipe}."
+
+    def train(
+        config: Annotated[
+            str | None,
+            typer.Option(
+                "--config", "-c", help=f"{RECIPE_HELP}{usual} With --resume the run's own."
+            ),
+        ] = None,
+        data: Data = None,
+        run: Annotated[
+            Path | None,
+            typer.Option(
+                # torchrun takes --run for an abbreviation of its own options, and refuses it.
+                "--run",
+                "-r",
+                help=f"The run's folder; by default runs/{spec.run_prefix}<recipe>. Under "
+                "torchrun write -r.",
+            ),
+        ] = None,
+        overrides: Overrides = None,
+        resume: Annotated[bool, typer.Option(help="Go on from the folder's checkpoint.")] = False,
+        overwrite: Overwrite = False,
+        cache: Cache = STORES,
+        json: JsonFile = None,
+    ) -> None:
+        from aclnet.runs.info import SETTINGS
+        from tasks.run.pipeline import train_and_evaluate
+
+        named = config or spec.recipe
+        folder = run or (None if named is None else spec.run_folder(named))
+        if folder is None:
+            raise ValueError("name a recipe with --config (or, with --resume, a run with --run)")
+        own = folder / SETTINGS
+        recipe = str(own) if config is None and resume and own.is_file() else named
+        if recipe is None:
+            raise ValueError(f"name a recipe with --config: {folder} is no run to --resume")
+        result = train_and_evaluate(
+            spec,
+            recipe_settings(spec, recipe, data, overrides),
+            folder,
+            cache,
+            command=command_line(),
+            resume=resume,
+            overwrite=overwrite,
+            report=say,
+        )
+        if result is not None:  # as on other ranks
+            again = f"aclnet-task {spec.name} eval --run {folder}"
+            text = f"\n{result.text}\n\neverything is in {folder}; evaluate it again: {again}"
+            show(result.record, text, json)
+
+    train.__doc__ = f"""Train and evaluate{
+        "; without arguments on the synthetic walkers" if spec.recipe else ""
+    }.
+
+    The folder gets the settings, the log, the checkpoint, what the network says of the test
+    samples ({spec.saved}) and a result record.
+    """
+    return train
+
+
+def _eval(spec: TaskSpec) -> Callable[..., None]:
+    option = f"--{spec.saved_option}"
+
+    def evaluate(
+        query: Any,
+        run: EndedRun = None,
+        file: Annotated[
+            Path | None,
+            typer.Option(
+                option,
+                help=f"Anybody's {spec.saved_option} instead of a run's: .npz or CSV, see "
+                "protocols.embeddings and protocols.action.scores.",
+            ),
+        ] = None,
+        cache: Cache = STORES,
+        json: JsonFile = None,
+    ) -> None:
+        from tasks.run.saved import evaluate_file, evaluate_run, usual_run
+
+        if run is not None and file is not None:
+            raise ValueError(f"give either --run RUN or {option} FILE")
+        if file is not None:
+            show(*evaluate_file(spec, file, query, command_line()), json)
+            return
+        folder = run or usual_run(spec)
+        if run is None:
+            say(f"evaluating {folder}")
+        changed = getattr(query, "asks_network", None)
+        if changed is not None and changed(folder):
+            from tasks.run.pipeline import evaluate_again
+
+            result = evaluate_again(spec, folder, query, cache, command_line(), say)
+            show(result.record, result.text, json)
+            return
+        show(*evaluate_run(spec, folder, query, command_line()), json)
+
+    evaluate.__doc__ = f"""Evaluate a run again, or anybody's {spec.saved_option}."""
+    return evaluate
+
+
+def _embed(spec: TaskSpec) -> Callable[..., None]:
+    def embed(
+        run: TrainedRun,
+        out: Annotated[Path, typer.Option(help="The .npz to write.")],
+        data: Annotated[
+            Path | None, typer.Option(help="What to embed; by default the run's test samples.")
+        ] = None,
+        cache: Cache = STORES,
+    ) -> None:
+        """Embed recordings with a trained network."""
+        from tasks.run.open import embed_data
+
+        if out.suffix != ".npz":  # said before the work, not after it
+            raise ValueError(
+                f"--out {out}: embeddings are written as .npz, so the name must end so"
+            )
+        found = embed_data(spec, run, data, cache, say)
+        found.save(out)
+        typer.echo(f"{len(found)} embeddings of {found.embedding.shape[1]} numbers in {out}")
+
+    return embed
+
+
+def _study(spec: TaskSpec) -> Callable[..., None]:
+    def study(
+        config: Annotated[
+            str | None, typer.Option("--config", "-c", help=RECIPE_HELP)
+        ] = spec.recipe,
+        data: Data = None,
+        arms: Arms = None,
+        objectives: Annotated[str | None, typer.Option(hidden=True)] = None,
+        seeds: Seeds = "0,1,2",
+        folds: Annotated[
+            str | None,
+            typer.Option(
+                help="Folds, by commas; by default all that the split names.",
+                hidden=not spec.has_folds,
+            ),
+        ] = None,
+        results: Results = None,
+        runs: Runs = None,
+        overrides: Overrides = None,
+        cache: Cache = STORES,
+    ) -> None:
+        """Train every arm with every seed on every fold, and say which differ (Table VIII).
+
+        A run that has ended is not trained again, one that was interrupted goes on.
+        """
+        from tasks.run.study import study as train_all
+
+        if config is None:
+            raise ValueError("name a recipe with --config")
+        if arms is not None and objectives is not None:
+            raise ValueError("--objectives is the older name of --arms: give one of them")
+        folder = study_folder(spec, runs, config)
+        text = train_all(
+            spec,
+            lambda more: recipe_settings(spec, config, data, [*(overrides or []), *more]),
+            arms=parts(arms or objectives),  # recorded commands call them objectives
+            seeds=whole_numbers(seeds, "--seeds"),
+            folds=parts(folds),
+            runs=folder,
+            results=results or folder,
+            cache=cache,
+            command=command_line(),
+            report=say,
+        )
+        typer.echo(f"\n{text}")
+
+    return study
+
+
+def _biometrics(spec: TaskSpec) -> Callable[..., None]:
+    def biometrics(
+        query: Any,
+        run: EndedRun = None,
+        embeddings: Annotated[
+            Path | None, typer.Option(help="Anybody's embeddings instead of a run's, as for eval.")
+        ] = None,
+        cache: Cache = STORES,
+        json: JsonFile = None,
+    ) -> None:
+        """Verification and open-set rates: EER, FNMR at FMR, thresholds chosen on other people."""
+        from tasks.run.biometrics import measure
+        from tasks.run.saved import usual_run
+
+        if run is not None and embeddings is not None:
+            raise ValueError("give either --run RUN or --embeddings FILE")
+        folder = None if embeddings is not None else run or usual_run(spec)
+        record, text = measure(
+            spec,
+            query,
+            run=folder,
+            file=embeddings,
+            cache=cache,
+            command=command_line(),
+            report=say,
+        )
+        show(record, text, json)
+
+    return biometrics

@@ -1,0 +1,55 @@
+"""What sets gait recognition apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from protocols.gait.rules import RuleName
+from protocols.ranking.distances import Metric
+from tasks.run.queries import BiometricsQuery
+from tasks.spec import TaskSpec, lazy
+
+_PROTOCOL = "casia_b, kgbd_walks, ucalgary_gait, or a CSV or YAML file; by default the run's."
+
+
+@dataclass(frozen=True)
+class GaitQuery:
+    """What `gait eval` may choose; None where the run's settings, or the defaults, hold."""
+
+    protocol: Annotated[str | None, typer.Option(help=_PROTOCOL)] = None
+    rule: Annotated[
+        RuleName | None, typer.Option(help="How ranks become a table; by default the run's.")
+    ] = None
+    metric: Annotated[Metric | None, typer.Option(help="Distance; by default the rule's.")] = None
+    gallery_takes: Annotated[
+        str | None, typer.Option(help="Other gallery takes, such as 'first 1' or 'random 2'.")
+    ] = None
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Draws the takes of 'random N'; by default the run's.")
+    ] = None
+
+    def chosen(self) -> dict[str, str]:
+        """The settings that are replaced."""
+        asked = {
+            "protocol": self.protocol,
+            "gallery_takes": self.gallery_takes,
+            "rule": self.rule,
+        }
+        return {name: value for name, value in asked.items() if value is not None}
+
+
+class Gait(TaskSpec):
+    """Gait recognition."""
+
+    name = "gait"
+    help = "Recognise people by their walk."
+    recipe = "gait/walkers"
+    settings = lazy("tasks.gait.settings:GaitSettings")
+    adapter = lazy("tasks.gait.adapter:GaitAdapter")
+    judge = lazy("tasks.gait.judge:judge")
+    query = GaitQuery
+    measure = lazy("tasks.gait.judge:measure")
+    measuring = BiometricsQuery

@@ -1,0 +1,9 @@
+"""The shipped tasks, a line each."""
+
+from tasks.action.spec import Action
+from tasks.gait.spec import Gait
+from tasks.reid.spec import Reid
+from tasks.spec import register
+
+for _task in (Action(), Gait(), Reid()):
+    register(_task)
