@@ -9,7 +9,7 @@ from pydantic import Field
 
 from aclnet.clips.input import ClipSettings
 from aclnet.config import Settings
-from aclnet.data.walkers.dataset import WalkerSettings
+from aclnet.data.walkers.settings import WalkerSettings
 from aclnet.losses.objective import ObjectiveSettings
 from aclnet.models import ModelSettings
 from aclnet.models.temporal_conv import TemporalConvSettings
