@@ -98,10 +98,10 @@ class KeypointReader:
 
     Args:
         find: the recordings at a path.
-        load: reads one recording's people; given the options, those of `options`' class.
+        load: reads the people of one recording, given the options.
         by_count: the layouts that the format has, by their number of joints; none where the files
             name their joints.
-        options: the class of the options, where the format has more than all readers have.
+        options: the class of the options, where the format has more than the common ones.
     """
 
     def __init__(
