@@ -93,9 +93,8 @@ def prepare_samples(
     def each() -> Iterator[Sample]:
         for sample in samples:
             made = prepare_recording(sample.frames, joint, dims=info.dims)
-            if len(made.kept) < len(sample.frames):
-                missing = len(sample.frames) - len(made.kept)
+            if missing := len(sample.frames) - len(made):
                 prepared.count_dropped("frames without the main person", missing)
-            yield replace(sample, frames=made.frames)
+            yield replace(sample, frames=made)
 
     return prepared, each()

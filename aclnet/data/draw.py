@@ -84,11 +84,7 @@ def draw_strip(
         y_up: whether y grows upwards (metres) or downwards (an image).
         title: the picture's heading.
         count: how many frames at most.
-
-    Raises:
-        ValueError: matplotlib is not installed.
     """
-    need_matplotlib()
     from matplotlib.figure import Figure
 
     chosen = np.unique(np.linspace(0, len(points) - 1, min(count, len(points))).round().astype(int))

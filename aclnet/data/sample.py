@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from aclnet.skeleton import Layout
 
 SCHEMA_VERSION = 1
 FIELDS = ("identity", "label", "condition", "view", "take", "camera", "split")
@@ -53,6 +56,11 @@ class StoreInfo(BaseModel):
                 f"classes must be names, each once, not empty or repeated: {', '.join(twice)}"
             )
         return value
+
+    @classmethod
+    def of_file(cls, path: Path, layout: Layout, **about: Any) -> Self:
+        """The description of what a file or folder holds: named after it, with further fields."""
+        return cls(name=path.stem, layout=layout.to_dict(), source=path.name, **about)
 
     def count_dropped(self, reason: str, count: int = 1) -> None:
         """Add to the number of things that the reader left out for a reason."""

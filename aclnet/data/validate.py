@@ -29,9 +29,6 @@ class Finding:
     problem: str
     severity: Severity
 
-    def __str__(self) -> str:
-        return f"{self.severity}: {self.sample or 'store'}: {self.field}: {self.problem}"
-
 
 def validate(
     store: Store, min_frames: int = 10, progress: Callable[[int, int], None] | None = None

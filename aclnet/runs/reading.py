@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aclnet.data.convert import map_samples
-from aclnet.data.formats import READERS, detect, read
+from aclnet.data.formats import READERS, detect, read, reader_options
 from aclnet.data.sample import FIELDS, Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store
@@ -105,8 +103,7 @@ class Reading:
         """The run's options that the reader of this name takes."""
         if name not in READERS:
             return {}
-        known = inspect.signature(importlib.import_module(READERS[name]).read).parameters
-        fitting = {*known, "unit"} - (set() if alike else {*_CHOOSING, "unit"})
+        fitting = {*reader_options(name), "unit"} - (set() if alike else {*_CHOOSING, "unit"})
         return {option: value for option, value in self.own.options.items() if option in fitting}
 
 

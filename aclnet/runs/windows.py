@@ -93,7 +93,7 @@ class Cutting:
         if self.prepare == "none":
             return frames
         joint = layout_centre(layout_from_dict(info.layout))
-        return prepare_recording(frames, joint, dims=info.dims).frames
+        return prepare_recording(frames, joint, dims=info.dims)
 
 
 def whole_recording(sample: Sample) -> Frames:

@@ -1,9 +1,10 @@
 """Readers of the files that people have: one module a format, one line a format here.
 
 A format module has two functions: `recognises(path) -> bool`, a cheap look, and
-`read(path, *, layout, progress, ...) -> (StoreInfo, samples)`. A reader streams: it holds one
-sample at a time where the file allows it, keeps every sample that has a frame, and counts what it
-leaves out in the StoreInfo's `dropped`.
+`read(path, *, layout, progress, ...) -> (StoreInfo, samples)`, whose further arguments are the
+format's own options. A reader streams: it holds one sample at a time where the file allows it,
+keeps every sample that has a frame, and counts what it leaves out in the StoreInfo's `dropped`.
+A module outside this package becomes a format by `register_reader`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,28 +21,48 @@ from pydantic import ValidationError
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
-READERS: Mapping[str, str] = MappingProxyType(
-    {
-        "gaitgraph_csv": "aclnet.data.formats.gaitgraph_csv",
-        "pose_pickle": "aclnet.data.formats.pose_pickle",
-        "pyskl": "aclnet.data.formats.pyskl.reader",
-        "npz": "aclnet.data.formats.npz.reader",
-        "kgbd_text": "aclnet.data.formats.kgbd_text",
-        "transg_npy": "aclnet.data.formats.transg.reader",
-        "ntu_skeleton": "aclnet.data.formats.ntu.reader",
-        "nwucla_json": "aclnet.data.formats.nwucla_json",
-        "alphapose_json": "aclnet.data.formats.alphapose_json",
-        "openpose_json": "aclnet.data.formats.openpose_json",
-        "mmpose_json": "aclnet.data.formats.mmpose_json",
-        "ultralytics_json": "aclnet.data.formats.ultralytics_json",
-        "ultralytics_text": "aclnet.data.formats.ultralytics_text",
-        "mediapipe": "aclnet.data.formats.mediapipe",
-        "keypoint_csv": "aclnet.data.formats.keypoint_csv",
-    }
-)
+READERS: dict[str, str] = {}
+"""The module of each format by the format's name, in the order in which `detect` asks them."""
 
 Progress = Callable[[int, int], None]
 """Called with how much is done and how much there is, in the reader's own unit."""
+
+
+def register_reader(name: str, module: str) -> None:
+    """Add a format to those that are read.
+
+    Args:
+        name: the format's name.
+        module: the name of its module (in the module itself `__name__`), imported when it is
+            first asked.
+
+    Raises:
+        ValueError: another module reads a format of that name.
+    """
+    if READERS.setdefault(name, module) != module:
+        raise ValueError(
+            f"format {name} is read by {READERS[name]} already; register {module} by another name"
+        )
+
+
+for _name, _module in (
+    ("gaitgraph_csv", "aclnet.data.formats.gaitgraph_csv"),
+    ("pose_pickle", "aclnet.data.formats.pose_pickle"),
+    ("pyskl", "aclnet.data.formats.pyskl.reader"),
+    ("npz", "aclnet.data.formats.npz"),
+    ("kgbd_text", "aclnet.data.formats.kgbd_text"),
+    ("transg_npy", "aclnet.data.formats.transg.reader"),
+    ("ntu_skeleton", "aclnet.data.formats.ntu"),
+    ("nwucla_json", "aclnet.data.formats.nwucla_json"),
+    ("alphapose_json", "aclnet.data.formats.alphapose_json"),
+    ("openpose_json", "aclnet.data.formats.openpose_json"),
+    ("mmpose_json", "aclnet.data.formats.mmpose_json"),
+    ("ultralytics_json", "aclnet.data.formats.ultralytics_json"),
+    ("ultralytics_text", "aclnet.data.formats.ultralytics_text"),
+    ("mediapipe", "aclnet.data.formats.mediapipe"),
+    ("keypoint_csv", "aclnet.data.formats.keypoint_csv"),
+):
+    register_reader(_name, _module)
 
 
 def detect(path: str | Path) -> str:
@@ -55,7 +75,7 @@ def detect(path: str | Path) -> str:
     if not place.exists():
         raise ValueError(f"{place}: no such file or folder")
     for name in READERS:
-        if _module(name).recognises(place):
+        if _import(name).recognises(place):
             return name
     raise ValueError(
         f"{place}: not recognised as {', '.join(READERS)}; if it is one of them, name the format"
@@ -78,7 +98,7 @@ def read(
 
     Args:
         path: what to read.
-        format: a key of `READERS`; recognised from the content if not given.
+        format: one of `READERS`; recognised from the content if not given.
         layout: the joints' layout, where the file does not say it or says it wrong.
         min_frames: shorter samples are left out and counted.
         fps: frames a second, where the file does not say it.
@@ -99,16 +119,25 @@ def read(
         raise ValueError(f"no format {name!r}; there are {', '.join(READERS)}")
     if not Path(path).exists():
         raise ValueError(f"{path}: no such file or folder")
-    reader = _module(name).read
-    _check_options(name, reader, options)
+    _check_options(name, options)
     told = layout if isinstance(layout, Layout) or layout is None else load_layout(layout)
-    info, samples = reader(Path(path), layout=told, progress=progress, **options)
+    info, samples = _import(name).read(Path(path), layout=told, progress=progress, **options)
     settings = {"format": name, "min_frames": min_frames, **options, **info.settings}
     info = _describe(info, settings=settings, fps=fps, image_size=image_size, unit=unit)
     return info, _long_enough(info, samples, min_frames) if min_frames > 0 else samples
 
 
-def _module(name: str) -> Any:
+def reader_options(name: str) -> tuple[str, ...]:
+    """The names of a format's own options.
+
+    >>> reader_options("npz")
+    ('split', 'confidence', 'keep')
+    """
+    known = inspect.signature(_import(name).read).parameters
+    return tuple(option for option in known if option not in ("path", "layout", "progress"))
+
+
+def _import(name: str) -> Any:
     return importlib.import_module(READERS[name])
 
 
@@ -124,9 +153,8 @@ def _describe(info: StoreInfo, **told: Any) -> StoreInfo:
     return checked.model_copy(update={"dropped": info.dropped})
 
 
-def _check_options(name: str, reader: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    common = ("path", "layout", "progress")
-    known = [key for key in inspect.signature(reader).parameters if key not in common]
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    known = reader_options(name)
     for option in options:
         if option not in known:
             near = difflib.get_close_matches(option, known, n=1)

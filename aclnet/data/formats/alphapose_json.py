@@ -14,28 +14,19 @@ Confidences may exceed 1 and stay as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats import Progress
 from aclnet.data.formats.keypoints.files import (
     Recording,
     find_recordings,
     first_head,
     recording_key,
 )
-from aclnet.data.formats.keypoints.frames import KeypointFrames, load_json
-from aclnet.data.formats.keypoints.people import PeopleInFrames
-from aclnet.data.formats.keypoints.samples import (
-    KeypointOptions,
-    LabelFrom,
-    People,
-    keypoint_samples,
-)
-from aclnet.data.sample import Sample, StoreInfo
-from aclnet.skeleton import Layout, load_layout
+from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, load_json
+from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
+from aclnet.skeleton import load_layout
 
 _LAYOUTS = {
     (17, 2): ("coco17",),
@@ -53,41 +44,9 @@ def recognises(path: Path) -> bool:
     return bool(_LIST.match(head) or _OBJECT.match(head))
 
 
-def read(
-    path: Path,
-    *,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-    people: People = "together",
-    persons: int = 2,
-    max_gap: int = 30,
-    label_from: LabelFrom = "none",
-    labels: str | Path | None = None,
-) -> tuple[StoreInfo, Iterator[Sample]]:
-    """Read a file, or a folder of them; where files have AlphaPose's own name, those alone.
-
-    Args:
-        path: the file or folder.
-        layout: the joints; by default COCO-17 or Halpe-26 (also of Halpe-136) by their number.
-        progress: told the recordings read and the recordings there are.
-        people: "together" or "apart", see `KeypointOptions`, as for the rest.
-        persons: people of a sample.
-        max_gap: frames that a person may be away.
-        label_from: "none" or "folder".
-        labels: a CSV of what is known about the recordings.
-
-    Raises:
-        ValueError: there is no file, an option is wrong, or a file is not the format's.
-    """
-    options = KeypointOptions(people, persons, max_gap, label_from, labels)
-    return keypoint_samples(
-        path, _recordings(path), _load, _LAYOUTS, options, layout=layout, progress=progress
-    )
-
-
 def _recordings(path: Path) -> list[Recording]:
     """Files; one with AlphaPose's own name in a folder is called by the folder."""
-    every = find_recordings(path, ".json")
+    every = find_recordings(path)
     own = [recording for recording in every if recording.files[0].stem == _OWN_NAME]
     if path.is_file() or not own:
         return every
@@ -98,7 +57,7 @@ def _recordings(path: Path) -> list[Recording]:
     ]
 
 
-def _load(recording: Recording) -> KeypointFrames:
+def _load(recording: Recording, _: KeypointOptions) -> KeypointFrames:
     file = recording.place
     content = load_json(file)
     if isinstance(content, dict):
@@ -143,3 +102,10 @@ def _foreign(file: Path) -> ValueError:
         f"{file}: no AlphaPose result: it must be a list of people with image_id and keypoints, or "
         "an object of images; take other JSON files out of the folder"
     )
+
+
+read = KeypointReader(_recordings, _load, _LAYOUTS)
+"""Read a file, or a folder of them; where files have AlphaPose's own name, those alone.
+
+The joints are COCO-17 or Halpe-26 (also of Halpe-136) by their number, unless a layout is named.
+"""

@@ -35,10 +35,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(
-    path: Path,
-    *,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
+    path: Path, *, layout: Layout | None = None, progress: Progress | None = None
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Read the file twice: once to count each sequence's rows, once to hand them out.
 
@@ -52,13 +49,7 @@ def read(
     """
     chosen = layout or load_layout("coco17")
     _check_header(path, chosen)
-    info = StoreInfo(
-        name=path.stem,
-        layout=chosen.to_dict(),
-        channels=CHANNELS,
-        unit="pixel",
-        source=path.name,
-    )
+    info = StoreInfo.of_file(path, chosen, channels=CHANNELS, unit="pixel")
     return info, _sequences(path, info, progress)
 
 

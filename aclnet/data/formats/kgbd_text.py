@@ -34,10 +34,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(
-    path: Path,
-    *,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
+    path: Path, *, layout: Layout | None = None, progress: Progress | None = None
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Read a folder of persons, a person's folder, or one file.
 
@@ -53,14 +50,7 @@ def read(
     if not files:
         raise ValueError(f"{path}: no PersonNNN/*.txt there")
     chosen = layout or load_layout("kgbd20")
-    info = StoreInfo(
-        name=path.stem,
-        layout=chosen.to_dict(),
-        channels=("x", "y", "z"),
-        unit="metre",
-        fps=_FPS,
-        source=path.name,
-    )
+    info = StoreInfo.of_file(path, chosen, channels=("x", "y", "z"), unit="metre", fps=_FPS)
     return info, _walks(files, chosen, info, progress)
 
 

@@ -11,27 +11,24 @@ joints; without it 17 joints in space may be COCO's or Human3.6M's, so name the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats import Progress
 from aclnet.data.formats.keypoints.files import (
     Recording,
     find_frame_folders,
     find_recordings,
     first_head,
 )
-from aclnet.data.formats.keypoints.frames import KeypointFrames, load_json, number_rows
-from aclnet.data.formats.keypoints.people import PeopleInFrames
-from aclnet.data.formats.keypoints.samples import (
-    KeypointOptions,
-    LabelFrom,
-    People,
-    keypoint_samples,
+from aclnet.data.formats.keypoints.frames import (
+    KeypointFrames,
+    PeopleInFrames,
+    load_json,
+    number_rows,
+    person_id,
 )
-from aclnet.data.sample import Sample, StoreInfo
-from aclnet.skeleton import Layout
+from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 
 _LAYOUTS = {(17, 2): ("coco17",), (26, 2): ("halpe26",), (17, 3): ("h36m17", "coco17")}
 _HEAD = re.compile(
@@ -44,44 +41,14 @@ def recognises(path: Path) -> bool:
     return bool(_HEAD.match(first_head(path)))
 
 
-def read(
-    path: Path,
-    *,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-    people: People = "together",
-    persons: int = 2,
-    max_gap: int = 30,
-    label_from: LabelFrom = "none",
-    labels: str | Path | None = None,
-) -> tuple[StoreInfo, Iterator[Sample]]:
-    """Read a file, or a folder of them; images' files that lie in a folder are its frames.
-
-    Args:
-        path: the file or folder.
-        layout: the joints; by default by the file's names, or COCO-17 or Halpe-26 (also of
-            COCO-WholeBody-133 and Halpe-136) by their number.
-        progress: told the recordings read and the recordings there are.
-        people: "together" or "apart", see `KeypointOptions`, as for the rest.
-        persons: people of a sample.
-        max_gap: frames that a person may be away.
-        label_from: "none" or "folder".
-        labels: a CSV of what is known about the recordings.
-
-    Raises:
-        ValueError: there is no file, an option is wrong, or a file is not the format's.
-    """
-    options = KeypointOptions(people, persons, max_gap, label_from, labels)
-    recordings = find_recordings(path, ".json")
+def _recordings(path: Path) -> list[Recording]:
+    """Files; where they are images, the folders whose frames they are."""
+    recordings = find_recordings(path)
     content = _frames(load_json(recordings[0].place), recordings[0].place)
-    if content and _is_instance(content[0]):
-        recordings = find_frame_folders(path)
-    return keypoint_samples(
-        path, recordings, _load, _LAYOUTS, options, layout=layout, progress=progress
-    )
+    return find_frame_folders(path) if content and _is_instance(content[0]) else recordings
 
 
-def _load(recording: Recording) -> KeypointFrames:
+def _load(recording: Recording, _: KeypointOptions) -> KeypointFrames:
     frames, dims = PeopleInFrames(), 0
     names: tuple[str, ...] = ()
     for file in recording.files:
@@ -97,7 +64,7 @@ def _load(recording: Recording) -> KeypointFrames:
             for person, instance in enumerate(item["instances"]):
                 place = f"frame {frame}, person {person}"
                 row = _row(instance, dims, f"{file}: {place}")
-                frames.add(frame, row, place, _track(instance))
+                frames.add(frame, row, place, person_id(instance.get("track_id")))
     rows = number_rows(frames.rows, frames.places, recording.place)
     points = rows.reshape(len(rows), -1 if len(rows) else 0, dims + 1)
     return frames.build(points, names if len(names) == points.shape[1] else ())
@@ -171,7 +138,9 @@ def _joint_names(content: Any) -> tuple[str, ...]:
     return tuple(str(names[key]) for key in sorted(names, key=int))
 
 
-def _track(instance: dict[str, Any]) -> str:
-    value = instance.get("track_id")
-    value = value[0] if isinstance(value, list) and value else value
-    return str(value) if type(value) is int and value >= 0 else ""
+read = KeypointReader(_recordings, _load, _LAYOUTS)
+"""Read a file, or a folder of them; images' files that lie in a folder are its frames.
+
+The joints are those that the file names, or COCO-17 or Halpe-26 (also of COCO-WholeBody-133 and
+Halpe-136) by their number, unless a layout is named.
+"""

@@ -39,10 +39,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(
-    path: Path,
-    *,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
+    path: Path, *, layout: Layout | None = None, progress: Progress | None = None
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Read a folder of recordings, or one, file by file.
 
@@ -69,12 +66,11 @@ def read(
                 f"{', '.join(map(str, ACTIONS))}"
             )
     chosen = layout or load_layout("kinect20")
-    info = StoreInfo(
-        name=path.stem,
-        layout=chosen.to_dict(),
+    info = StoreInfo.of_file(
+        path,
+        chosen,
         channels=("x", "y", "z"),
         unit="metre",
-        source=path.name,
         # A store with classes has a label for every sample; files with other names have none.
         classes=class_names("nwucla") if all(names) else (),
     )

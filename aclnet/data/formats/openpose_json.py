@@ -10,22 +10,17 @@ project (`aclnet.data.formats.keypoints.tracks`), for `person_id` is -1 unless O
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats import Progress
 from aclnet.data.formats.keypoints.files import Recording, find_frame_folders, first_head
-from aclnet.data.formats.keypoints.frames import KeypointFrames, load_json
-from aclnet.data.formats.keypoints.people import PeopleInFrames
-from aclnet.data.formats.keypoints.samples import (
-    KeypointOptions,
-    LabelFrom,
-    People,
-    keypoint_samples,
+from aclnet.data.formats.keypoints.frames import (
+    KeypointFrames,
+    PeopleInFrames,
+    load_json,
+    person_id,
 )
-from aclnet.data.sample import Sample, StoreInfo
-from aclnet.skeleton import Layout
+from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 
 _LAYOUTS = {(18, 2): ("coco18",), (25, 2): ("body25",)}
 _HEAD = re.compile(r'\{("version":[^,{]+,)?"people":\[')
@@ -37,47 +32,15 @@ def recognises(path: Path) -> bool:
     return bool(_HEAD.match(first_head(path)))
 
 
-def read(
-    path: Path,
-    *,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-    people: People = "together",
-    persons: int = 2,
-    max_gap: int = 30,
-    label_from: LabelFrom = "none",
-    labels: str | Path | None = None,
-) -> tuple[StoreInfo, Iterator[Sample]]:
-    """Read a folder of frames, or a folder of such folders, one recording a folder.
-
-    Args:
-        path: the folder, or one frame.
-        layout: the joints; by default BODY_25 or COCO-18 by their number.
-        progress: told the recordings read and the recordings there are.
-        people: "together" or "apart", see `KeypointOptions`, as for the rest.
-        persons: people of a sample.
-        max_gap: frames that a person may be away.
-        label_from: "none" or "folder".
-        labels: a CSV of what is known about the recordings.
-
-    Raises:
-        ValueError: there is no frame, an option is wrong, or a file is not the format's.
-    """
-    options = KeypointOptions(people, persons, max_gap, label_from, labels)
-    recordings = find_frame_folders(path)
-    return keypoint_samples(
-        path, recordings, _load, _LAYOUTS, options, layout=layout, progress=progress
-    )
-
-
-def _load(recording: Recording) -> KeypointFrames:
+def _load(recording: Recording, _: KeypointOptions) -> KeypointFrames:
     frames = PeopleInFrames()
     for file in recording.files:
         frames.add_frame(file.name)
         for number, person in enumerate(_people(file)):
             points = next((person[key] for key in _KEYS if person.get(key)), None)
             if points is not None:
-                frames.add(file.name, points, f"{file.name}, person {number}", _identity(person))
+                place = f"{file.name}, person {number}"
+                frames.add(file.name, points, place, person_id(person.get("person_id")))
     return frames.triples(recording.place)
 
 
@@ -92,7 +55,8 @@ def _people(file: Path) -> list[dict[str, Any]]:
     return people
 
 
-def _identity(person: dict[str, Any]) -> str:
-    value = person.get("person_id")
-    value = value[0] if isinstance(value, list) and value else value
-    return str(value) if type(value) is int and value >= 0 else ""
+read = KeypointReader(find_frame_folders, _load, _LAYOUTS)
+"""Read a folder of frames, or a folder of such folders, one recording a folder; or one frame.
+
+The joints are BODY_25 or COCO-18 by their number, unless a layout is named.
+"""

@@ -11,27 +11,17 @@ joint at 0, 0 counts as not found and any other as certain. Pixels, or 0..1 if a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats import Progress
 from aclnet.data.formats.keypoints.files import (
     Recording,
     find_frame_folders,
     find_recordings,
     first_head,
 )
-from aclnet.data.formats.keypoints.frames import KeypointFrames, load_json
-from aclnet.data.formats.keypoints.people import PeopleInFrames
-from aclnet.data.formats.keypoints.samples import (
-    KeypointOptions,
-    LabelFrom,
-    People,
-    keypoint_samples,
-)
-from aclnet.data.sample import Sample, StoreInfo
-from aclnet.skeleton import Layout
+from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, load_json
+from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 
 _LAYOUTS = {(17, 2): ("coco17",)}
 # Files of the first frames may all be empty lists, which say nothing.
@@ -44,39 +34,11 @@ def recognises(path: Path) -> bool:
     return bool(_HEAD.match(first_head(path)))
 
 
-def read(
-    path: Path,
-    *,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-    people: People = "together",
-    persons: int = 2,
-    max_gap: int = 30,
-    label_from: LabelFrom = "none",
-    labels: str | Path | None = None,
-) -> tuple[StoreInfo, Iterator[Sample]]:
-    """Read a file, or a folder of them; files of one frame that lie in a folder are its frames.
-
-    Args:
-        path: the file or folder.
-        layout: the joints; COCO-17 by default, which Ultralytics' own pose models have.
-        progress: told the recordings read and the recordings there are.
-        people: "together" or "apart", see `KeypointOptions`, as for the rest.
-        persons: people of a sample.
-        max_gap: frames that a person may be away.
-        label_from: "none" or "folder".
-        labels: a CSV of what is known about the recordings.
-
-    Raises:
-        ValueError: there is no file, an option is wrong, or a file is not the format's.
-    """
-    options = KeypointOptions(people, persons, max_gap, label_from, labels)
-    recordings = find_recordings(path, ".json")
-    if not any(_is_video(recording.place) for recording in recordings[:_LOOKED_AT]):
-        recordings = find_frame_folders(path)
-    return keypoint_samples(
-        path, recordings, _load, _LAYOUTS, options, layout=layout, progress=progress
-    )
+def _recordings(path: Path) -> list[Recording]:
+    """Files; where none of the first is a list of frames, the folders whose frames they are."""
+    recordings = find_recordings(path)
+    videos = any(_is_video(recording.place) for recording in recordings[:_LOOKED_AT])
+    return recordings if videos else find_frame_folders(path)
 
 
 def _is_video(file: Path) -> bool:
@@ -84,7 +46,7 @@ def _is_video(file: Path) -> bool:
     return isinstance(content, list) and bool(content) and isinstance(content[0], list)
 
 
-def _load(recording: Recording) -> KeypointFrames:
+def _load(recording: Recording, _: KeypointOptions) -> KeypointFrames:
     frames = PeopleInFrames()
     for file in recording.files:
         content = load_json(file)
@@ -132,3 +94,10 @@ def _foreign(file: Path) -> ValueError:
         f"{file}: no Ultralytics result: it must be a list of detections, or a list of frames "
         "that are such lists; take other JSON files out of the folder"
     )
+
+
+read = KeypointReader(_recordings, _load, _LAYOUTS)
+"""Read a file, or a folder of them; files of one frame that lie in a folder are its frames.
+
+The joints are COCO-17, which Ultralytics' own pose models have, unless a layout is named.
+"""

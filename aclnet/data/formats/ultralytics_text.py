@@ -9,22 +9,13 @@ files' names are kept as gaps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from aclnet.data.formats import Progress
 from aclnet.data.formats.keypoints.files import Recording, find_frame_folders, first_lines
-from aclnet.data.formats.keypoints.frames import KeypointFrames
-from aclnet.data.formats.keypoints.people import PeopleInFrames
-from aclnet.data.formats.keypoints.samples import (
-    KeypointOptions,
-    LabelFrom,
-    People,
-    keypoint_samples,
-)
-from aclnet.data.sample import Sample, StoreInfo
-from aclnet.skeleton import Layout
+from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames
+from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 
 _LAYOUTS = {(17, 2): ("coco17",)}
 _BEFORE = 5  # class and box
@@ -36,44 +27,8 @@ def recognises(path: Path) -> bool:
     return any(map(_is_person, first_lines(path, ".txt")))
 
 
-def read(
-    path: Path,
-    *,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-    people: People = "together",
-    persons: int = 2,
-    max_gap: int = 30,
-    label_from: LabelFrom = "none",
-    labels: str | Path | None = None,
-) -> tuple[StoreInfo, Iterator[Sample]]:
-    """Read a folder of frames, or a folder of such folders.
-
-    Args:
-        path: the folder, or one frame.
-        layout: the joints; COCO-17 by default, which Ultralytics' own pose models have.
-        progress: told the recordings read and the recordings there are.
-        people: "together" or "apart", see `KeypointOptions`, as for the rest.
-        persons: people of a sample.
-        max_gap: frames that a person may be away.
-        label_from: "none" or "folder".
-        labels: a CSV of what is known about the recordings.
-
-    Raises:
-        ValueError: there is no file, an option is wrong, or a file is not the format's.
-    """
-    options = KeypointOptions(people, persons, max_gap, label_from, labels)
-    recordings = find_frame_folders(path, ".txt")
-
-    def load(recording: Recording) -> KeypointFrames:
-        return _load(recording, layout.joint_count if layout else None)
-
-    return keypoint_samples(
-        path, recordings, load, _LAYOUTS, options, layout=layout, progress=progress
-    )
-
-
-def _load(recording: Recording, joints: int | None) -> KeypointFrames:
+def _load(recording: Recording, options: KeypointOptions) -> KeypointFrames:
+    joints = options.layout.joint_count if options.layout else None
     frames = PeopleInFrames()
     for file in recording.files:
         frames.add_frame(file.name)
@@ -111,3 +66,10 @@ def _is_person(line: str) -> bool:
         return False
     box = values[1:_BEFORE]
     return len(values) >= _FEWEST and words[0].isdecimal() and all(0 <= v <= 1 for v in box)
+
+
+read = KeypointReader(partial(find_frame_folders, suffix=".txt"), _load, _LAYOUTS)
+"""Read a folder of frames, or a folder of such folders; or one frame.
+
+The joints are COCO-17, which Ultralytics' own pose models have, unless a layout is named.
+"""

@@ -1,6 +1,6 @@
 """How a synthetic walker moves: joint angles over the gait cycle, turned into joints in space.
 
-The legs carry the pelvis (``walker_legs``), the trunk leans and twists against it, an arm swings
+The legs carry the pelvis (``legs``), the trunk leans and twists against it, an arm swings
 with the leg of the other side, and the head rides on a neck that leans forward.
 
 World axes in metres: x forward, y to the walker's left, z up. Arrays are (S, 2, F): walks, sides
@@ -20,8 +20,7 @@ from aclnet.data.walkers.legs import (
     move_hips,
     move_legs,
 )
-from aclnet.data.walkers.noise import wander
-from aclnet.data.walkers.traits import Array
+from aclnet.data.walkers.traits import Array, wander
 
 
 def walk_joints(

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.walkers.legs import SIDE
-from aclnet.data.walkers.noise import wander
-from aclnet.data.walkers.traits import Array
+from aclnet.data.walkers.traits import Array, wander
 
 Mask = npt.NDArray[np.bool_]
 

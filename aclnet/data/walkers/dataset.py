@@ -1,9 +1,9 @@
 """Synthetic people walking: the data set that is at hand without any download.
 
-Each person has a body and a way to walk (``walker_traits``), walks several times past a ring of
-cameras (``walker_body``, ``walker_legs``), sometimes with a bag or in a coat
-(``walker_conditions``), and is seen by cameras (``walker_camera``) and a pose estimator that errs
-for reasons (``walker_estimator``); ``walker_recording`` joins these for one person. All cameras
+Each person has a body and a way to walk (``traits``), walks several times past a ring of
+cameras (``body``, ``legs``), sometimes with a bag or in a coat
+(``conditions``), and is seen by cameras (``camera``) and a pose estimator that errs
+for reasons (``estimator``); ``recording`` joins these for one person. All cameras
 record the same walk at once, as in CASIA-B, whose naming of subjects, conditions, takes and views
 is kept. The walkers are no evidence about real people: they show that a learner learns.
 
@@ -23,18 +23,9 @@ from pathlib import Path
 
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import Store, write_store
-from aclnet.data.walkers.recording import Recordings, record_person
+from aclnet.data.walkers.recording import record_person
 from aclnet.data.walkers.settings import WALKERS_VERSION, WalkerSettings
 from aclnet.skeleton import load_layout
-
-__all__ = [
-    "WALKERS_VERSION",
-    "Recordings",
-    "WalkerSettings",
-    "make_walkers",
-    "record_person",
-    "write_walkers",
-]
 
 
 def make_walkers(settings: WalkerSettings) -> tuple[StoreInfo, Iterator[Sample]]:

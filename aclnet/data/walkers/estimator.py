@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from aclnet.data.walkers.camera import Float32, Rig, Scene, hide, project, turned_away
-from aclnet.data.walkers.noise import wander
+from aclnet.data.walkers.traits import wander
 
 # How sharply a joint can be located at all, in units of the noise setting: a hip is a region.
 VAGUENESS = {

@@ -29,7 +29,7 @@ class WalkerSettings(BaseModel):
         camera_height: over the ground, metres.
         noise: standard deviation of the pose estimator for a well seen joint, as a share of the
             height of a person in the picture.
-        identity_spread: factor on the differences between people (``walker_traits``).
+        identity_spread: factor on the differences between people (``traits``).
         take_spread: factor on the differences between walks of one person.
     """
 

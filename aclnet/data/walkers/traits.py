@@ -7,7 +7,8 @@ level walking and claim no precision: segment lengths as shares of body height a
 Contini (1966), as printed in Winter, "Biomechanics and Motor Control of Human Movement", changed
 where a key point is not the anatomist's landmark (shoulders and hips are marked nearer to each
 other); gait after the normal ranges in Perry, "Gait Analysis". Angles are in degrees, lengths in
-shares of body height or in metres, phases in degrees of the gait cycle.
+shares of body height or in metres, phases in degrees of the gait cycle. How what is drawn once
+then drifts from frame to frame is the same for bodies, cloth and pose estimators (``wander``).
 """
 
 from __future__ import annotations
@@ -183,3 +184,20 @@ def draw_takes(
     for row, (name, trait) in enumerate(SHAPES.items()):
         walk[name] = (shapes[row] + trait.takes * change[row])[:, None]
     return walk
+
+
+def wander(
+    generator: np.random.Generator, shape: tuple[int, ...], memory: float, axis: int = -1
+) -> npt.NDArray[np.float32]:
+    """Stationary noise of unit variance that remembers itself for about ``memory`` frames.
+
+    A first-order autoregression along ``axis``; ``memory`` is its time constant in frames.
+    """
+    keep = np.float32(np.exp(-1.0 / memory))
+    frames = shape[axis]
+    rest = tuple(np.delete(np.array(shape), axis))
+    noise = generator.standard_normal((frames, *rest), dtype=np.float32)
+    noise[1:] *= np.sqrt(1.0 - keep * keep)
+    for frame in range(1, frames):  # each frame needs the one before it
+        noise[frame] += keep * noise[frame - 1]
+    return np.moveaxis(noise, 0, axis)

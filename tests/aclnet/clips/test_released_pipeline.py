@@ -46,7 +46,7 @@ def padded(clips: Array) -> Array:
 def test_bodies_from_the_file_to_the_network(shared: Path, name: str) -> None:
     data = golden(shared, name)
     # Halves stay halves all the way, as in the release, where halves are fed.
-    frames = prepare_recording(data["kp"].swapaxes(0, 1), layout_centre(NTU)).frames
+    frames = prepare_recording(data["kp"].swapaxes(0, 1), layout_centre(NTU))
 
     def clips(stream: str, index: npt.NDArray[np.int64]) -> Array:
         now = torch.from_numpy(frames[index].swapaxes(1, 2))

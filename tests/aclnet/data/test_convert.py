@@ -83,7 +83,7 @@ def test_the_main_person_comes_first_without_its_empty_frames(tmp_path: Path) ->
     frames = two_people(tmp_path / "in.npz", layout.joints, 3)
     store = convert(tmp_path / "in.npz", tmp_path / "s", prepare="main_person")
     assert store.lengths.tolist() == [4, 5]
-    expected = prepare_recording(frames[:5], layout.index("spine_mid")).frames
+    expected = prepare_recording(frames[:5], layout.index("spine_mid"))
     np.testing.assert_array_equal(store.clip(0), expected)
     np.testing.assert_array_equal(store.clip(0)[0, 0, 1], 0)
     info = open_store(tmp_path / "s").info

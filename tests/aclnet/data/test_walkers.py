@@ -12,13 +12,9 @@ from pydantic import ValidationError
 
 from aclnet.data.store import Store
 from aclnet.data.walkers.camera import Rig, Scene, hide, project
-from aclnet.data.walkers.dataset import (
-    Recordings,
-    WalkerSettings,
-    make_walkers,
-    record_person,
-    write_walkers,
-)
+from aclnet.data.walkers.dataset import make_walkers, write_walkers
+from aclnet.data.walkers.recording import Recordings, record_person
+from aclnet.data.walkers.settings import WalkerSettings
 from aclnet.skeleton import load_layout
 
 Array = npt.NDArray[np.floating]

@@ -105,7 +105,7 @@ def first_lines(path: Path, suffix: str) -> Iterator[str]:
             yield stream.readline(_LONGEST_HEADER)
 
 
-def find_recordings(path: Path, *suffixes: str) -> list[Recording]:
+def find_recordings(path: Path, suffixes: tuple[str, ...] = (".json",)) -> list[Recording]:
     """One recording a file: the file itself, or all files of a folder with one of the endings.
 
     Raises:

@@ -1,22 +1,20 @@
-"""What a keypoint file holds: people found in frames, not yet tracks; and how its JSON is read.
-
-Shared by the readers of files that pose estimators write (`aclnet.data.formats`).
-"""
+"""What a keypoint file holds: people found in frames, not yet tracks; and how its JSON is read."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.data.formats.keypoints.files import IndexArray, frame_numbers
+
 Points = npt.NDArray[np.float32]
-IndexArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Unit = Literal["pixel", "metre", "normalised"]
 
@@ -48,6 +46,60 @@ class KeypointFrames:
         """The detections of a mask (D,); the frames stay."""
         track = tuple(itertools.compress(self.track, mask.tolist()))
         return replace(self, frame=self.frame[mask], track=track, points=self.points[mask])
+
+
+@dataclass
+class PeopleInFrames:
+    """Collects people by the name or number of their frame, in any order."""
+
+    names: list[str] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    rows: list[object] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    tracks: list[str] = field(default_factory=list)
+
+    def add_frame(self, name: str) -> None:
+        """Say that there is a frame of this name or number, with people or without."""
+        self.names.append(name)
+
+    def add(self, frame: str, row: object, place: str, track: str = "") -> None:
+        """Add a person.
+
+        Args:
+            frame: the frame's name or number.
+            row: the numbers, as JSON gives them.
+            place: what an error calls the person.
+            track: the file's id of the person, if it has one.
+        """
+        if not self.names or self.names[-1] != frame:
+            self.names.append(frame)
+        self.owners.append(len(self.names) - 1)
+        self.rows.append(row)
+        self.places.append(place)
+        self.tracks.append(track)
+
+    def triples(self, file: Path) -> KeypointFrames:
+        """The people, each row being x, y, confidence of one joint after another.
+
+        Raises:
+            ValueError: a row is no list of finite numbers, not as long as the first, or no triples.
+        """
+        rows = number_rows(self.rows, self.places, file)
+        count = rows.shape[1]
+        if len(rows) and (count == 0 or count % 3):
+            raise ValueError(
+                f"{file}: {self.places[0]}: {count} numbers are no triples of x, y and confidence; "
+                "give three numbers a joint"
+            )
+        return self.build(rows.reshape(len(rows), count // 3, 3))
+
+    def build(self, points: Points, joints: tuple[str, ...] = ()) -> KeypointFrames:
+        """The people with points (D, V, C) in the order in which they were added."""
+        frames, length = frame_numbers(self.names)
+        frame = frames[np.array(self.owners, np.int64)]
+        order = np.argsort(frame, kind="stable")
+        track = tuple(self.tracks[row] for row in order.tolist())
+        return KeypointFrames(frame[order], track, points[order], length, joints)
 
 
 def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Points:
@@ -88,21 +140,6 @@ def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Po
     return array
 
 
-def triples(rows: Points, places: Sequence[str], file: Path) -> Points:
-    """Rows x, y, confidence, x, y, confidence, …: (D, 3V) to (D, V, 3).
-
-    Raises:
-        ValueError: the numbers are no triples.
-    """
-    count = rows.shape[1]
-    if len(rows) and (count == 0 or count % 3):
-        raise ValueError(
-            f"{file}: {places[0]}: {count} numbers are no triples of x, y and confidence; "
-            "give three numbers a joint"
-        )
-    return rows.reshape(len(rows), count // 3, 3)
-
-
 def load_json(file: Path) -> Any:
     """The content of a JSON file.
 
@@ -115,3 +152,9 @@ def load_json(file: Path) -> Any:
         raise ValueError(
             f"{file}: not JSON, or cut off ({error}); write or copy the file again"
         ) from None
+
+
+def person_id(value: object) -> str:
+    """A person's id, a whole number from 0 on or a list with one; empty where it is neither."""
+    value = value[0] if isinstance(value, list) and value else value
+    return str(value) if type(value) is int and value >= 0 else ""

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aclnet.data.formats.keypoints.frames import IndexArray, KeypointFrames, Points, Unit
+from aclnet.data.formats.keypoints.files import IndexArray
+from aclnet.data.formats.keypoints.frames import KeypointFrames, Points, Unit
 from aclnet.data.formats.keypoints.tracks import seen_joints
 from aclnet.skeleton import Layout, find_layout, layout_names, load_layout
 

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from aclnet.data.formats.keypoints.files import first_lines
-from aclnet.data.formats.keypoints.frames import KeypointFrames, Points
-from aclnet.data.formats.keypoints.people import PeopleInFrames
+from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, Points
 from aclnet.skeleton.layout import canonical_name
 
 FRAME_COLUMNS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx")

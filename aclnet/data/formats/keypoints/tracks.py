@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.formats.keypoints.frames import BoolArray, IndexArray, KeypointFrames, Points
+from aclnet.data.formats.keypoints.files import IndexArray
+from aclnet.data.formats.keypoints.frames import BoolArray, KeypointFrames, Points
 
 Floats = npt.NDArray[np.float64]
 

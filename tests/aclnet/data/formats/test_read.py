@@ -3,12 +3,15 @@ from __future__ import annotations
 import importlib
 import json
 import pickle
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from aclnet.data.formats import READERS, detect, read
+from aclnet.data.convert import convert
+from aclnet.data.formats import READERS, detect, read, register_reader
 
 HEADER = "image_name" + "".join(f",j{i}_x,j{i}_y,j{i}_conf" for i in range(17))
 
@@ -25,6 +28,23 @@ KEYPOINTS = {
     "mediapipe": ("mp", "v.json", [{"frame": 0, "pose_landmarks": []}]),
     "keypoint_csv": ("csv", "v.csv", "frame,person,nose_x,nose_y,neck_x,neck_y\n"),
 }
+
+PLUGIN = """
+import numpy as np
+from aclnet.data.formats import register_reader
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.skeleton import load_layout
+
+def recognises(path):
+    return path.suffix == ".still"
+
+def read(path, *, layout=None, progress=None, place=1.0):
+    joints = (layout or load_layout("coco17")).to_dict()
+    info = StoreInfo(name="still", layout=joints, channels=("x", "y"), unit="pixel")
+    return info, iter([Sample("one", np.full((2, 1, 17, 2), place))])
+
+register_reader("still", __name__)
+"""
 
 UCLA = '{"file_name": "a01_s01_e00_v01", "skeletons": []}'
 
@@ -118,6 +138,26 @@ def test_options_are_checked(places: dict[str, Path]) -> None:
         read(places["kgbd_text"], split="x")
     with pytest.raises(ValueError, match="unit 'furlong'"):
         read(places["npz"], unit="furlong")
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    (tmp_path / "still_reader.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("still_reader")
+    (tmp_path / "a.still").touch()
+    yield tmp_path / "a.still"
+    del READERS["still"], sys.modules["still_reader"]
+
+
+def test_a_reader_from_a_file_is_a_format(plugin: Path, tmp_path: Path) -> None:
+    assert (convert(plugin, tmp_path / "store", place=3.0).clip(0) == 3).all()
+    with pytest.raises(ValueError, match=r"still has no option 'plaice' \(did you mean place\?"):
+        read(plugin, plaice=1)
+    with pytest.raises(ValueError, match=r"no format 'stil'; there are .*keypoint_csv, still$"):
+        read(plugin, "stil")
+    with pytest.raises(ValueError, match="still is read by still_reader already; register x by"):
+        register_reader("still", "x")
 
 
 def test_what_the_user_tells_is_written_down(places: dict[str, Path]) -> None:

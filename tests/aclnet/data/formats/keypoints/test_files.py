@@ -37,14 +37,14 @@ def test_recordings_in_numeric_order(tmp_path: Path) -> None:
     for name in ("b/10.json", "b/9.json", "a.JSON", "b/.hidden.json", "note.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("[]")
-    found = find_recordings(tmp_path, ".json")
+    found = find_recordings(tmp_path, (".json",))
     assert [(r.key, r.folder) for r in found] == [
         ("a", tmp_path.name),
         ("b/9", "b"),
         ("b/10", "b"),
     ]
     with pytest.raises(ValueError, match=r"no \.csv file there"):
-        find_recordings(tmp_path, ".csv")
+        find_recordings(tmp_path, (".csv",))
 
 
 def test_a_folder_may_hold_several_videos_of_frames(tmp_path: Path) -> None:

@@ -1,22 +1,25 @@
-"""From keypoint files to samples: people followed, gaps kept, metadata by folder or by table.
+"""How all keypoint readers read: people followed, gaps kept, metadata by folder or by table.
 
-Shared by the readers of files that pose estimators write; a reader gives the recordings and a
-function that loads one.
+A reader of files that pose estimators write says which recordings lie at a path, how one of them
+is loaded, and which layouts its joints may have; the options, and the way from there to samples,
+are here.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 
 from aclnet.data.formats import Progress
-from aclnet.data.formats.keypoints.files import Recording
-from aclnet.data.formats.keypoints.frames import IndexArray, KeypointFrames
+from aclnet.data.formats.keypoints.files import IndexArray, Recording
+from aclnet.data.formats.keypoints.frames import KeypointFrames
 from aclnet.data.formats.keypoints.joints import LayoutsByCount, choose_joints, unit_of
 from aclnet.data.formats.keypoints.labels import PERSON, read_labels
 from aclnet.data.formats.keypoints.tracks import Track, find_tracks, seen_joints, track_frames
@@ -29,17 +32,19 @@ LabelFrom = Literal["none", "folder"]
 _FLAT = ("x", "y", "confidence")
 _SPACE = ("x", "y", "z", "confidence")
 _CHOICES = {"people": ("together", "apart"), "label_from": ("none", "folder")}
-TRACKING = (
+_TRACKING = (
     "the file's ids; without one, the nearest in centre and size, found again after at most "
     "max_gap frames"
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KeypointOptions:
     """The options that all keypoint readers have.
 
     Attributes:
+        layout: the joints, where the user names them; else by their names in the file, or by
+            their number.
         people: "together" makes one sample a recording with its people side by side, as action
             recognition takes them (NTU: two); "apart" one sample a person, as gait recognition
             does, from the first to the last frame where he is; its key `<recording>/person-<track>`
@@ -55,6 +60,7 @@ class KeypointOptions:
         ValueError: a value is not one of these.
     """
 
+    layout: Layout | None = None
     people: People = "together"
     persons: int = 2
     max_gap: int = 30
@@ -80,70 +86,81 @@ class KeypointOptions:
         return {
             "people": self.people,
             "persons": self.size,
-            "tracks": TRACKING,
+            "tracks": _TRACKING,
             "max_gap": self.max_gap,
             "label_from": self.label_from,
             "labels": Path(self.labels).name if self.labels else "",
         }
 
 
-Load = Callable[[Recording], KeypointFrames]
-Kept = tuple[Recording, KeypointFrames]
-
-
-def keypoint_samples(
-    path: Path,
-    recordings: Sequence[Recording],
-    load: Load,
-    by_count: LayoutsByCount,
-    options: KeypointOptions,
-    *,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-) -> tuple[StoreInfo, Iterator[Sample]]:
-    """Read recordings, one at a time.
+class KeypointReader:
+    """The `read` of a keypoint format; its signature shows the options.
 
     Args:
-        path: what the user asked to read.
-        recordings: what is there.
-        load: reads one recording's people.
-        by_count: the layouts that the format has, by their number of joints.
-        options: people, tracks, metadata.
-        layout: the joints, where the user names them.
-        progress: told the recordings read and the recordings there are.
-
-    Returns:
-        The description, and the samples as they are read; channels x, y, [z,] confidence.
-
-    Raises:
-        ValueError: nobody is in any recording, the joints belong to no layout or to another, the
-            labels do not fit; while samples are drawn also what `load` raises for a file.
+        find: the recordings at a path.
+        load: reads the people of one recording, given the options.
+        by_count: the layouts that the format has, by their number of joints; none where the files
+            name their joints.
+        options: the class of the options, where the format has more than the common ones.
     """
-    table = read_labels(options.labels) if options.labels else None
-    if table:
-        # The table may lie among the files, as a CSV too.
-        recordings = [one for one in recordings if not one.place.samefile(table.path)]
-        table.check(recording.key for recording in recordings)
-    dropped: dict[str, int] = {}
-    loaded = _with_people(recordings, load, dropped, progress)
-    first = next(loaded, None)
-    if first is None:
-        raise ValueError(
-            f"{path}: nobody was found in any of the {len(recordings)} recordings; check the pose "
-            "estimator's input"
+
+    def __init__(
+        self,
+        find: Callable[[Path], list[Recording]],
+        load: Callable[[Recording, Any], KeypointFrames],
+        by_count: LayoutsByCount = MappingProxyType({}),
+        options: type[KeypointOptions] = KeypointOptions,
+    ) -> None:
+        self._find, self._load, self._by_count, self._options = find, load, by_count, options
+        own = inspect.signature(self.__call__).parameters
+        known = inspect.signature(options).parameters.values()
+        self.__signature__ = inspect.Signature([own["path"], *known, own["progress"]])
+
+    def __call__(
+        self, path: Path, *, progress: Progress | None = None, **options: Any
+    ) -> tuple[StoreInfo, Iterator[Sample]]:
+        """Read a file, or a folder of them, one recording at a time.
+
+        Args:
+            path: the file or folder.
+            progress: told the recordings read and the recordings there are.
+            **options: as the options' class has them.
+
+        Returns:
+            The description, and the samples as they are read; channels x, y, [z,] confidence.
+
+        Raises:
+            ValueError: an option is wrong, there is no file, nobody is in any recording, the joints
+                belong to no layout or to another, the labels do not fit; while samples are drawn
+                also: a file is not the format's.
+        """
+        told = self._options(**options)
+        recordings: Sequence[Recording] = self._find(path)
+        table = read_labels(told.labels) if told.labels else None
+        if table:
+            # The table may lie among the files, as a CSV too.
+            recordings = [one for one in recordings if not one.place.samefile(table.path)]
+            table.check(recording.key for recording in recordings)
+        dropped: dict[str, int] = {}
+        loaded = _with_people(recordings, lambda one: self._load(one, told), dropped, progress)
+        first = next(loaded, None)
+        if first is None:
+            raise ValueError(
+                f"{path}: nobody was found in any of the {len(recordings)} recordings; check the "
+                "pose estimator's input"
+            )
+        layout, columns = choose_joints(first[1], self._by_count, told.layout, first[0].place)
+        info = _describe(path, first[1], layout, columns, told)
+        # The dict that `_with_people` goes on counting in.
+        info = info.model_copy(update={"dropped": dropped})
+        samples = (
+            sample
+            for recording, found in itertools.chain([first], loaded)
+            for sample in _samples(
+                recording, _fit(recording, found, self._by_count, layout, info), told, info
+            )
         )
-    chosen, columns = choose_joints(first[1], by_count, layout, first[0].place)
-    info = _describe(path, first[1], chosen, columns, options)
-    # The dict that `_with_people` goes on counting in.
-    info = info.model_copy(update={"dropped": dropped})
-    fitted = (
-        (recording, _fit(recording, found, by_count, chosen, info))
-        for recording, found in itertools.chain([first], loaded)
-    )
-    samples = itertools.chain.from_iterable(
-        _samples(recording, found, options, info) for recording, found in fitted
-    )
-    return info, (table.fill(sample) for sample in samples) if table else samples
+        return info, (table.fill(sample) for sample in samples) if table else samples
 
 
 def _describe(
@@ -165,8 +182,11 @@ def _describe(
 
 
 def _with_people(
-    recordings: Sequence[Recording], load: Load, dropped: dict[str, int], progress: Progress | None
-) -> Iterator[Kept]:
+    recordings: Sequence[Recording],
+    load: Callable[[Recording], KeypointFrames],
+    dropped: dict[str, int],
+    progress: Progress | None,
+) -> Iterator[tuple[Recording, KeypointFrames]]:
     """The recordings with somebody in them; joints that were not found are zero in all channels."""
     for number, recording in enumerate(recordings, 1):
         found = load(recording)

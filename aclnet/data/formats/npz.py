@@ -3,7 +3,7 @@
 Keys: `joints` (F, M, V, D) with D 2 or 3, `offsets` (N+1,): sample i is
 `joints[offsets[i]:offsets[i+1]]`; and where they exist `joint_names` (V,), `bones` (V-1, 2),
 `confidence` (F, M, V), and one value a sample in `subject`, `label` (with `class_names`),
-`condition`, `view`, `repetition`, `split*`, `sequence_name` (see `aclnet.data.formats.npz.fields`).
+`condition`, `view`, `repetition`, `split*`, `sequence_name`.
 """
 
 from __future__ import annotations
@@ -18,22 +18,19 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats import Progress
-from aclnet.data.formats.npz.fields import (
-    Arrays,
-    class_order,
-    kept_samples,
-    sample_columns,
-    split_key,
-)
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
 
+Arrays = Mapping[str, npt.NDArray[Any]]
 Unit = Literal["pixel", "metre", "normalised"]
 
 _CENTRES = ("hip_centre", "spine_base", "pelvis", "torso", "spine", "neck", "nose")
 # Above this a 2-D coordinate is a pixel, not a share of an image or of a body.
 _LARGEST_SHARE = 10.0
 _FEW_NEGATIVE = 0.02
+_ALL_SPLITS = "*"  # in place of a split key: all of them
+_FIELDS = {"identity": "subject", "condition": "condition", "view": "view", "take": "repetition"}
+_SPLITS = {"1": "train", "2": "test"}
 
 
 def recognises(path: Path) -> bool:
@@ -88,16 +85,15 @@ def read(
             f"{chosen.joint_count}"
         )
     channels = ("x", "y", "z")[: joints.shape[3]]
-    key = split_key(arrays, split, path)
-    kept = kept_samples(arrays, keep, path)
-    columns = sample_columns(arrays, key, path)
-    info = StoreInfo(
-        name=path.stem,
-        layout=chosen.to_dict(),
+    key = _split_key(arrays, split, path)
+    kept = _kept_samples(arrays, keep, path)
+    columns = _sample_columns(arrays, key, path)
+    info = StoreInfo.of_file(
+        path,
+        chosen,
         channels=(*channels, "confidence") if "confidence" in arrays else channels,
         unit=_unit_of(joints),
-        source=path.name,
-        classes=class_order(arrays),
+        classes=_class_order(arrays),
         settings={"split": key},
     )
     if not kept.all():
@@ -181,3 +177,111 @@ def _check(arrays: Arrays, path: Path) -> None:
             f"{path}: confidence has shape {arrays['confidence'].shape}, joints needs "
             f"{joints.shape[:3]}"
         )
+
+
+def _sample_columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[str]]:
+    """The fields of the N samples, by a `Sample`'s field name.
+
+    Args:
+        arrays: the file's keys.
+        split: what `_split_key` found.
+        path: the file, for the message.
+
+    Raises:
+        ValueError: a key has not one value a sample, or a label has no name.
+    """
+    count = len(arrays["offsets"]) - 1
+    columns = {
+        field: [str(value) for value in arrays[key].tolist()]
+        for field, key in _FIELDS.items()
+        if key in arrays
+    }
+    if "label" in arrays:
+        columns["label"] = _labels(arrays, path)
+    if split == _ALL_SPLITS:
+        columns["split"] = _all_splits(arrays, path)
+    elif split:
+        columns["split"] = _split_values(arrays, split)
+    if "sequence_name" in arrays:
+        columns["sample"] = [str(name) for name in arrays["sequence_name"].tolist()]
+    else:
+        columns["sample"] = [f"{path.stem}-{i:05d}" for i in range(count)]
+    for field, texts in columns.items():
+        if len(texts) != count:
+            raise ValueError(f"{path}: {len(texts)} values of {field} for {count} samples")
+    return columns
+
+
+def _split_key(arrays: Arrays, asked: str | None, path: Path) -> str:
+    """The split key to read: the one asked for, or the only one there is, or none ("").
+
+    Raises:
+        ValueError: what was asked for is not there.
+    """
+    present = [key for key in arrays if key.startswith("split")]
+    if asked is None:
+        return present[0] if len(present) == 1 else ""
+    if asked == _ALL_SPLITS and present:
+        return asked
+    if asked and (asked not in arrays or arrays[asked].ndim != 1):
+        raise ValueError(f"{path}: no split {asked!r}; it has {', '.join(present) or 'none'}")
+    return asked
+
+
+def _kept_samples(arrays: Arrays, key: str, path: Path) -> npt.NDArray[np.bool_]:
+    """Which samples a key of yes or no (or 1 or 0) a sample keeps: (N,); all, without a key.
+
+    Raises:
+        ValueError: there is no such key, or it is not such a key.
+    """
+    count = len(arrays["offsets"]) - 1
+    if not key:
+        return np.ones(count, dtype=np.bool_)
+    if key not in arrays:
+        raise ValueError(f"{path}: no key {key!r} to keep samples by; it has {', '.join(arrays)}")
+    values = arrays[key]
+    whole = values.shape == (count,) and values.dtype.kind in "bui"
+    if not whole or not np.isin(values, (0, 1)).all():
+        raise ValueError(
+            f"{path}: {key} must be {count} times yes or no (or 1 or 0) to keep samples by, it is "
+            f"{values.dtype} {values.shape}"
+        )
+    return values.astype(np.bool_)
+
+
+def _class_order(arrays: Arrays) -> tuple[str, ...]:
+    """The K class names in their order, where there are labels and each name is there once."""
+    if not {"label", "class_names"} <= set(arrays):
+        return ()
+    names = tuple(str(name) for name in arrays["class_names"].tolist())
+    return names if len(set(names)) == len(names) and "" not in names else ()
+
+
+def _labels(arrays: Arrays, path: Path) -> list[str]:
+    labels = arrays["label"].tolist()
+    if "class_names" not in arrays:
+        return [str(label) for label in labels]
+    names = arrays["class_names"].tolist()
+    for label in labels:
+        if not 0 <= label < len(names):
+            raise ValueError(f"{path}: label {label} has no name, class_names has {len(names)}")
+    return [str(names[label]) for label in labels]
+
+
+def _split_values(arrays: Arrays, key: str) -> list[str]:
+    values = [str(value) for value in arrays[key].tolist()]
+    named = key.startswith("split") and set(values) <= set(_SPLITS)
+    return [_SPLITS[value] for value in values] if named else values
+
+
+def _all_splits(arrays: Arrays, path: Path) -> list[str]:
+    """One text a sample: what each split key says of it, after the key's own part of its name."""
+    count = len(arrays["offsets"]) - 1
+    columns = []
+    for key in (key for key in arrays if key.startswith("split")):
+        values = _split_values(arrays, key) if arrays[key].shape == (count,) else []
+        if len(values) != count or any(len(value.split()) != 1 for value in values):
+            raise ValueError(f"{path}: {key} must have one word or number for each sample")
+        name = key.removeprefix("split").lstrip("_")
+        columns.append([f"{name}_{value}" if name else value for value in values])
+    return [" ".join(words) for words in zip(*columns, strict=True)]

@@ -1,0 +1,379 @@
+"""NTU RGB+D's own text files: `SsssCcccPpppRrrrAaaa.skeleton`, one recording each.
+
+Source: Shahroudy et al., "NTU RGB+D", CVPR 2016, and Liu et al., "NTU RGB+D 120", TPAMI 2019;
+Kinect v2, metres, x to the sensor's left, y up, z depth, 30 frames a second.
+
+A file has the number of frames; a frame has the number of bodies; a body has a line of 10 numbers
+(its own number first), the number of joints and a line of 12 numbers for each joint: x, y, z
+(metres), its place in the depth and the colour image, its orientation and whether it was tracked.
+Source: `read_skeleton_file.m` of the data set's authors names the fields.
+
+A Kinect gives a person who was lost for a moment a new body, and takes chairs for people; so bodies
+become two tracks by the published cleaning. Sources: the noise filters and their thresholds, Zhang
+et al., "View adaptive neural networks", TPAMI 2019, whose scripts most later work uses; the order
+of the steps, the data preparation of Duan et al., "PYSKL", ACM MM 2022, which made the published
+annotation files (`spec/action.md` 4.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.data.class_names import class_names
+from aclnet.data.formats import Progress
+from aclnet.data.missing import ntu_missing, read_names
+from aclnet.data.names import NameFields, parse_ntu
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.skeleton import Layout, load_layout
+
+Benchmark = Literal["ntu60", "ntu120"]
+Precision = Literal["float32", "float16"]
+FloatArray = npt.NDArray[np.float32]
+
+LONGEST_NOISE = 11
+"""Frames; of several bodies, those that are seen no longer are noise."""
+WIDEST_PERSON = 0.8
+"""Width over height; a frame above it is wide."""
+WIDE_SHARE = 0.69754
+"""Of several bodies, one with this share of wide frames or more is noise."""
+_EMPTY = 1e-3
+_SPINE_MID = 1
+_FPS = 30.0
+_ENDING = ".skeleton"
+_BODY_NUMBERS = 10
+_JOINT_NUMBERS = 12
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is a `.skeleton` file, or a folder with one at most one level down."""
+    if path.is_file():
+        return path.suffix.lower() == _ENDING
+    return any(next(path.glob(pattern), None) for pattern in ("*.skeleton", "*/*.skeleton"))
+
+
+def read(
+    path: Path,
+    *,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+    benchmark: Benchmark | None = None,
+    missing: str = "listed",
+    persons: int = 2,
+    precision: Precision = "float32",
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Read a folder of recordings, or one, file by file, with the published cleaning.
+
+    Args:
+        path: the folder or file.
+        layout: another layout for the lines of a body; Kinect v2's 25 joints if not given.
+        progress: told the files read and the files there are.
+        benchmark: ntu60 leaves out the actions above 60; by default ntu120 if there is such an
+            action, else ntu60. It says the classes.
+        missing: "listed" leaves out the 535 names that the data set's authors list, "keep" reads
+            them, too; the path of a text file leaves out the names in it besides the 535.
+        persons: tracks of a sample, 1 or 2; see `clean_bodies`. A track nobody is in is zero.
+        precision: float16 rounds as in the published annotation files.
+
+    Raises:
+        ValueError: there is no such file, an option is not one of the above or an action is not
+            one of the data set's; while samples are drawn: a file is not as it should be.
+    """
+    files = _files(path)
+    _check_options(benchmark, persons, precision)
+    left_out = _left_out(missing)
+    named = benchmark or _benchmark(files, path)
+    chosen = layout or load_layout("ntu25")
+    info = StoreInfo.of_file(
+        path,
+        chosen,
+        channels=("x", "y", "z"),
+        unit="metre",
+        fps=_FPS,
+        # A store with classes has a label for every sample; files with other names have none.
+        classes=class_names(named) if all(parse_ntu(file.name) for file in files) else (),
+        settings={
+            "benchmark": named,
+            "missing": missing if missing in ("listed", "keep") else Path(missing).name,
+            "persons": persons,
+            "precision": precision,
+        },
+    )
+    dtype = np.dtype(precision)
+    return info, _recordings(files, chosen, info, left_out, (persons, dtype), progress)
+
+
+def _recordings(
+    files: list[Path],
+    layout: Layout,
+    info: StoreInfo,
+    left_out: frozenset[str],
+    form: tuple[int, np.dtype[np.float32 | np.float16]],
+    progress: Progress | None,
+) -> Iterator[Sample]:
+    labels = class_names(info.settings["benchmark"])
+    persons, dtype = form
+    for number, file in enumerate(files, 1):
+        name = parse_ntu(file.name)
+        if progress:
+            progress(number, len(files))
+        if file.stem in left_out:
+            info.count_dropped("recordings listed as without skeleton")
+        elif name and name.action > len(labels):
+            info.count_dropped(f"recordings of actions above {len(labels)}")
+        elif not (bodies := _read_bodies(file, layout)):
+            info.count_dropped("recordings without a body")
+        else:
+            yield Sample(
+                sample=file.stem,
+                frames=_with_persons(clean_bodies(bodies), persons).astype(dtype),
+                label=labels[name.action - 1] if name else "",
+                **(name.fields() if name else NameFields()),
+            )
+
+
+def _with_persons(tracks: FloatArray, persons: int) -> FloatArray:
+    """(T, M, V, 3) cut to, or filled up with zeros to, so many persons."""
+    lacking = max(persons - tracks.shape[1], 0)
+    return np.pad(tracks[:, :persons], ((0, 0), (0, lacking), (0, 0), (0, 0)))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    files = sorted([*path.glob("*.skeleton"), *path.glob("*/*.skeleton")], key=lambda f: f.stem)
+    if not files:
+        raise ValueError(f"{path}: no *.skeleton file there")
+    return files
+
+
+def _left_out(missing: str) -> frozenset[str]:
+    if missing == "keep":
+        return frozenset()
+    return ntu_missing() if missing == "listed" else ntu_missing() | read_names(missing)
+
+
+def _benchmark(files: Sequence[Path], path: Path) -> Benchmark:
+    """ntu60, unless there is an action above 60."""
+    largest = len(class_names("ntu120"))
+    found: Benchmark = "ntu60"
+    for file in files:
+        name = parse_ntu(file.name)
+        if name and not 1 <= name.action <= largest:
+            raise ValueError(
+                f"{path}: {file.name} names action {name.action}, NTU RGB+D 120 has 1 to {largest}"
+            )
+        if name and name.action > len(class_names("ntu60")):
+            found = "ntu120"
+    return found
+
+
+def _check_options(benchmark: str | None, persons: int, precision: str) -> None:
+    for name, value, known in (
+        ("benchmark", benchmark, (None, "ntu60", "ntu120")),
+        ("persons", persons, (1, 2)),
+        ("precision", precision, ("float32", "float16")),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} is one of {', '.join(map(str, known))}, not {value!r}")
+
+
+def _read_bodies(file: Path, layout: Layout) -> list[Body]:
+    """The bodies of one `.skeleton` file, in the order in which they appear.
+
+    Frames without a body are not counted.
+
+    Raises:
+        ValueError: the file is cut off, longer than it says, or has something else in a line.
+    """
+    lines = _Lines(file)
+    starts: dict[str, int] = {}
+    frames: dict[str, list[FloatArray]] = {}
+    occupied = 0
+    count = lines.number("the number of frames")
+    for frame in range(count):
+        bodies = lines.number(f"the number of bodies in frame {frame + 1} of {count}")
+        for _ in range(bodies):
+            body = lines.row(_BODY_NUMBERS, "a body")[0]
+            joints = lines.number("the number of joints")
+            if joints != layout.joint_count:
+                raise lines.wrong(f"{layout.joint_count} joints (layout {layout.name})")
+            starts.setdefault(body, occupied)
+            frames.setdefault(body, []).append(lines.joints(joints))
+        occupied += bodies > 0
+    lines.check_end(count)
+    return [Body(start, np.stack(frames[body])) for body, start in starts.items()]
+
+
+class _Lines:
+    """A file's lines, taken one after another; what is wrong is told with the line's number."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lines = file.read_text("utf-8", errors="replace").rstrip().splitlines()
+        self._next = 0
+
+    def number(self, what: str) -> int:
+        """The next line as a count."""
+        text = self._take(what).strip()
+        if not (text.isascii() and text.isdigit()):
+            raise self.wrong(what)
+        return int(text)
+
+    def row(self, count: int, what: str) -> list[str]:
+        """The next line's words, of which there must be so many."""
+        words = self._take(what).split()
+        if len(words) != count:
+            raise self.wrong(f"{count} numbers of {what}")
+        return words
+
+    def joints(self, count: int) -> FloatArray:
+        """The next lines' x, y and z: (V, 3)."""
+        what = "a joint (x, y and z finite)"
+        values = []
+        for _ in range(count):
+            words = self.row(_JOINT_NUMBERS, what)
+            try:
+                values.append([float(words[0]), float(words[1]), float(words[2])])
+            except ValueError:
+                raise self.wrong(f"{_JOINT_NUMBERS} numbers of {what}") from None
+        joints = np.array(values, dtype=np.float32)
+        if not np.isfinite(joints).all():
+            self._next += int(np.isfinite(joints).all(axis=1).argmin()) + 1 - count
+            raise self.wrong(f"{_JOINT_NUMBERS} numbers of {what}")
+        return joints
+
+    def check_end(self, frames: int) -> None:
+        """Nothing may follow the last frame."""
+        if self._next < len(self._lines):
+            self._next += 1
+            raise self.wrong(f"the end of the file after {frames} frames")
+
+    def wrong(self, expected: str) -> ValueError:
+        """The sentence about the line taken last."""
+        came = self._lines[self._next - 1].strip()[:60]
+        return ValueError(
+            f"{self._file}: line {self._next}: expected {expected}, got {came!r}; fetch the file "
+            "again, or leave it out (option missing: a text file with its name)"
+        )
+
+    def _take(self, what: str) -> str:
+        if self._next == len(self._lines):
+            raise ValueError(
+                f"{self._file}: line {self._next + 1}: expected {what}, but the file ends there; "
+                "fetch the file again, or leave it out (option missing: a text file with its name)"
+            )
+        self._next += 1
+        return self._lines[self._next - 1]
+
+
+@dataclass(frozen=True)
+class Body:
+    """One body that the sensor followed.
+
+    Attributes:
+        start: its first frame, counted from 0 over the frames in which there is any body.
+        joints: (T, V, 3) metres, its frames one after another. A body that was lost and found again
+            under its own number has its frames joined without the gap, as in the published files.
+    """
+
+    start: int
+    joints: FloatArray
+
+    @property
+    def end(self) -> int:
+        """The frame after its last one."""
+        return self.start + len(self.joints)
+
+
+def clean_bodies(bodies: Sequence[Body]) -> FloatArray:
+    """The tracks of a recording's people.
+
+    One body is taken as it is. Of several, (1) the short ones are left out, (2) the wide ones are
+    left out, (3) the others, those that move most first, go to track 0, or to track 1 where they
+    overlap with it in time, or nowhere where they overlap with both, (4) empty frames at both ends
+    are cut off, (5) the tracks change places if the first frame is empty in track 0 only.
+
+    Where (1) or (2) would leave nobody it is not applied; the published script stops there.
+
+    Args:
+        bodies: at least one, each with at least one frame, all with V joints.
+
+    Returns:
+        (T, M, V, 3) float32, M 1 if a single body was left before step 3, otherwise 2; zeros where
+        a track is empty.
+
+    Raises:
+        ValueError: there is no body.
+    """
+    if not bodies:
+        raise ValueError("there is no body to clean")
+    left = sorted(bodies, key=lambda body: -motion(body.joints))
+    if len(left) > 1:
+        left = [body for body in left if len(body.joints) > LONGEST_NOISE] or left
+    if len(left) > 1:
+        left = _upright(left)
+    if len(left) == 1:
+        return left[0].joints[:, None]
+    tracks = _trimmed(_tracks(left))
+    if len(tracks) and not _seen(tracks[0, 0, _SPINE_MID]) and _seen(tracks[0, 1, _SPINE_MID]):
+        tracks = tracks[:, ::-1]
+    return np.ascontiguousarray(tracks)
+
+
+def motion(joints: FloatArray) -> float:
+    """How much a body moves: the variances of x, y and z over all joints and frames, added up.
+
+    Args:
+        joints: (T, V, 3) metres.
+
+    Returns:
+        Square metres.
+    """
+    return float(joints.reshape(-1, joints.shape[-1]).var(axis=0).sum())
+
+
+def _upright(bodies: list[Body]) -> list[Body]:
+    """Without the wide bodies, in a new order: what moves in wide frames is not counted."""
+    ranked: list[tuple[float, Body]] = []
+    for body in bodies:
+        width = np.ptp(body.joints[..., 0], axis=1)
+        height = np.ptp(body.joints[..., 1], axis=1)
+        narrow = width <= WIDEST_PERSON * height
+        if 1 - narrow.mean() < WIDE_SHARE:
+            ranked.append((min(motion(body.joints), motion(body.joints[narrow])), body))
+    ranked.sort(key=lambda pair: -pair[0])
+    return [body for _, body in ranked] or bodies
+
+
+def _tracks(bodies: list[Body]) -> FloatArray:
+    """(T, 2, V, 3): the first body opens track 0, each other one goes where its time is free."""
+    length = max(body.end for body in bodies)
+    tracks = np.zeros((length, 2, *bodies[0].joints.shape[1:]), dtype=np.float32)
+    first = bodies[0]
+    tracks[first.start : first.end, 0] = first.joints
+    # Track 1 counts as taken from frame 0 on, as in the published script, so a body before its
+    # first one finds no place there.
+    taken = [(first.start, first.end), (0, 0)]
+    for body in bodies[1:]:
+        for track, (start, end) in enumerate(taken):
+            if max(start, body.start) >= min(end, body.end):
+                tracks[body.start : body.end, track] = body.joints
+                taken[track] = (min(start, body.start), max(end, body.end))
+                break
+    return tracks
+
+
+def _trimmed(tracks: FloatArray) -> FloatArray:
+    """Without the frames at both ends in which nobody is."""
+    seen = np.flatnonzero(np.abs(tracks).sum(axis=(1, 2, 3)) >= _EMPTY)
+    return tracks[seen[0] : seen[-1] + 1] if len(seen) else tracks[:0]
+
+
+def _seen(joint: FloatArray) -> bool:
+    return bool(np.abs(joint).sum() > _EMPTY)
