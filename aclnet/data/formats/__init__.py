@@ -3,12 +3,14 @@
 A format module has two functions: `recognises(path) -> bool`, a cheap look, and
 `read(path, *, layout, progress, ...) -> (StoreInfo, samples)`. A reader streams: it holds one
 sample at a time where the file allows it, keeps every sample that has a frame, and counts what it
-leaves out in the StoreInfo's `dropped`.
+leaves out in the StoreInfo's `dropped`. A module that unpickles says `UNPICKLES = True`: its `read`
+is then called in a process with limits (`aclnet.data.formats.pickles.child`).
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +20,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from aclnet.data.formats.pickles.child import read_in_child
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -101,6 +104,8 @@ def read(
         raise ValueError(f"{path}: no such file or folder")
     reader = _module(name).read
     _check_options(name, reader, options)
+    if getattr(_module(name), "UNPICKLES", False):
+        reader = functools.partial(read_in_child, READERS[name])
     told = layout if isinstance(layout, Layout) or layout is None else load_layout(layout)
     info, samples = reader(Path(path), layout=told, progress=progress, **options)
     settings = {"format": name, "min_frames": min_frames, **options, **info.settings}

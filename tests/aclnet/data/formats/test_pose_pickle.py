@@ -10,7 +10,15 @@ import pytest
 
 from aclnet.data.formats import read
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 POSES = np.random.default_rng(0).uniform(1, 200, size=(6, 17, 3))
+
+
+def objects(poses: Any) -> Any:
+    frames = np.empty(len(poses), dtype=object)
+    frames[:] = [frame.tolist() for frame in poses]
+    return frames
 
 
 def put(root: Path, place: str, content: Any) -> Path:
@@ -31,8 +39,9 @@ def put(root: Path, place: str, content: Any) -> Path:
         (POSES.reshape(6, 51), POSES),
         (POSES[..., :2].reshape(6, 34), POSES[..., :2]),
         (POSES[:, None], POSES),
+        (objects(POSES), POSES),
     ],
-    ids=["TV3", "float32", "TV2", "list", "nested", "T51", "T34", "T1V3"],
+    ids=["TV3", "float32", "TV2", "list", "nested", "T51", "T34", "T1V3", "objects"],
 )
 def test_shapes_on_users_disks(content: Any, expected: Any, tmp_path: Path) -> None:
     put(tmp_path, "001/nm-01/018/018.pkl", content)
