@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -119,25 +118,16 @@ def test_mixed_trees_are_refused(tmp_path: Path) -> None:
         list(samples)
 
 
-class Evil:
-    def __reduce__(self) -> Any:
-        return os.system, ("touch pwned",)
-
-
-def test_hostile_and_truncated_files_are_named(tmp_path: Path) -> None:
+def test_damaged_files_are_named(tmp_path: Path) -> None:
     put(tmp_path, "a/b/c/0.pkl", POSES)
-    evil = put(tmp_path, "a/b/d/evil.pkl", Evil())
-    _, samples = read(tmp_path)
-    with pytest.raises(ValueError, match=r"evil.pkl: the pickle asks for posix.system"):
-        list(samples)
-    evil.write_bytes(pickle.dumps(POSES)[:-100])
-    _, samples = read(tmp_path)
-    with pytest.raises(ValueError, match=r"evil.pkl: not a whole pickle"):
-        list(samples)
-    put(tmp_path, "a/b/d/evil.pkl", [POSES[0], POSES[0, :4]])
-    _, samples = read(tmp_path)
-    with pytest.raises(ValueError, match=r"evil.pkl: a list of frames of different shapes"):
-        list(samples)
+    for content, message in (
+        (pickle.dumps(POSES)[:-100], r"x.pkl: not a whole pickle"),
+        (pickle.dumps([POSES[0], POSES[0, :4]]), r"x.pkl: a list of frames of different shapes"),
+    ):
+        put(tmp_path, "a/b/d/x.pkl", None).write_bytes(content)
+        _, samples = read(tmp_path)
+        with pytest.raises(ValueError, match=message):
+            list(samples)
 
 
 def test_one_file(tmp_path: Path) -> None:

@@ -317,25 +317,6 @@ def test_no_annotations_and_unknown_joints(write: Write) -> None:
     assert sample.frames.shape == (5, 1, 25, 2)
 
 
-class Evil:
-    def __reduce__(self) -> Any:
-        return os.system, ("touch pwned",)
-
-
-@pytest.mark.parametrize("field", ["label", "keypoint", "unused"])
-def test_hostile_and_truncated_files(field: str, write: Write, tmp_path: Path) -> None:
-    file = write([gym(0), {**gym(1), field: Evil()}])
-    with pytest.raises(ValueError, match=r"made.pkl: the pickle asks for posix.system"):
-        convert(file, tmp_path / "store")
-    whole = write([gym(0), gym(1)]).read_bytes()
-    file.write_bytes(whole[:-700])
-    with pytest.raises(ValueError, match=r"made.pkl: not a whole pickle"):
-        convert(file, tmp_path / "store")
-    with pytest.raises(ValueError, match=r"made.pkl: split 'val' is empty; list the names"):
-        convert(write([gym(0)], {"train": ["gym_0"], "val": []}), tmp_path / "store")
-    assert os.listdir(tmp_path) == [file.name]
-
-
 def boxes(number: int, count: int) -> tuple[Annotation, np.ndarray[Any, Any]]:
     rng = np.random.default_rng(number)
     annotation = {

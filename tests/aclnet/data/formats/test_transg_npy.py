@@ -204,7 +204,6 @@ def cut(name: str) -> Callable[[Path], None]:
             ids(Evil()),
             r"ids_KS20_6.npy: the pickle asks for posix.system, and only .* do not trust",
         ),
-        (ids({0: [Evil()]}), "the pickle asks for posix.system"),
         (ids([0, 1, 2, 2]), r"ids_KS20_6.npy: must hold one dict from label to window numbers"),
         (ids({0: [0.5], 1: [1]}), "the window numbers of '0' must be a list of whole numbers"),
         (ids({0: [[0], [1, 2]]}), "the window numbers of '0' must be a list of whole numbers"),
