@@ -4,12 +4,15 @@ A format module has two functions: `recognises(path) -> bool`, a cheap look, and
 `read(path, *, layout, progress, ...) -> (StoreInfo, samples)`, whose further arguments are the
 format's own options. A reader streams: it holds one sample at a time where the file allows it,
 keeps every sample that has a frame, and counts what it leaves out in the StoreInfo's `dropped`.
-A module outside this package becomes a format by `register_reader`.
+A module that unpickles says `UNPICKLES = True`: its `read` is then called in a process with limits
+(`aclnet.data.formats.pickles.child`). A module outside this package becomes a format by
+`register_reader`.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +21,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from aclnet.data.formats.pickles.child import read_in_child
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -120,8 +124,12 @@ def read(
     if not Path(path).exists():
         raise ValueError(f"{path}: no such file or folder")
     _check_options(name, options)
+    module = _import(name)
+    reader = module.read
+    if getattr(module, "UNPICKLES", False):
+        reader = functools.partial(read_in_child, READERS[name])
     told = layout if isinstance(layout, Layout) or layout is None else load_layout(layout)
-    info, samples = _import(name).read(Path(path), layout=told, progress=progress, **options)
+    info, samples = reader(Path(path), layout=told, progress=progress, **options)
     settings = {"format": name, "min_frames": min_frames, **options, **info.settings}
     info = _describe(info, settings=settings, fps=fps, image_size=image_size, unit=unit)
     return info, _long_enough(info, samples, min_frames) if min_frames > 0 else samples

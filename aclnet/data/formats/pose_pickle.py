@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats import Progress
-from aclnet.data.formats.pickles.unpickle import safe_unpickle
+from aclnet.data.formats.pickles.unpickle import as_array, unpickled
 from aclnet.data.formats.pyskl import reader as pyskl
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
+UNPICKLES = True
 CHANNELS = ("x", "y", "confidence")
 _BY_COUNT = {17: "coco17", 18: "coco18"}
 _CONDITION_TAKE = re.compile(r"([A-Za-z]+)-(\d+)\Z")
@@ -96,7 +97,8 @@ def _poses(
 ) -> Iterator[tuple[Path, Poses]]:
     """The files that hold a pose sequence, each as (T, V, C)."""
     for number, file in enumerate(files, 1):
-        pose = _as_pose(safe_unpickle(file), layout, file)
+        with unpickled(file) as value:
+            pose = _as_pose(value, layout, file)
         if progress:
             progress(number, len(files))
         if pose is None:
@@ -112,7 +114,7 @@ def _poses(
 def _as_pose(value: Any, layout: Layout | None, file: Path) -> Poses | None:
     """Frames (T, V, C) with C 2 or 3, an empty array for no frames, None for something else."""
     try:
-        array = np.asarray(value)
+        array = as_array(value)
     except ValueError:
         raise ValueError(
             f"{file}: a list of frames of different shapes; each must be (V, 2) or (V, 3)"

@@ -1,1 +1,1 @@
-"""Foreign pickles, read without running them."""
+"""Foreign pickles: an allow-list, limits, and a process of their own."""

@@ -1,68 +1,142 @@
-"""Reading a foreign pickle without running it.
+"""Loading a foreign pickle or `.npy` without running it.
 
 A pickle is a program: loading one may call anything. Pose files on users' disks hold NumPy arrays
-in plain containers, so that is all that is understood here (`aclnet.data.formats.pickles.words`).
+in plain containers, so the names of these are all that is found here. Even NumPy is not called on
+a pickle's word: dtypes and arrays are checked and built by stand-ins.
+
+This keeps code from being run. A pickle can still ask for any memory and never end: a reader that
+unpickles says so (`UNPICKLES`), and `aclnet.data.formats.read` runs it in a process with limits.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
-from aclnet.data.formats.pickles.words import (
-    AllowedCall,
-    ArrayDescription,
-    DtypeDescription,
-    PickleWords,
-    RefusedError,
-    pickle_faults,
-)
+from aclnet.data.formats.pickles import limits
 
-_MAX_DEPTH = 32
+# Booleans, integers, floats, byte and text strings of a stated size, and objects.
+_DTYPE = re.compile(r"(b1|[iu][1248]|f[248]|[SU][1-9]\d{0,5}|O[48]?)\Z")
+_MOST_AXES = 8
+_LONGEST_AXIS = 1 << 48
+_LONGEST_WORDS = 200
 
 
-def safe_unpickle(path: str | Path) -> Any:
-    """Load a pickle of NumPy arrays, numbers, texts and plain containers.
-
-    Returns:
-        What the file holds; arrays of objects come as lists.
-
-    Raises:
-        ValueError: the file names a class or function outside that, or is no whole pickle. One
-            sentence with the file and the refused name.
-    """
-    with pickle_faults(path):
-        with Path(path).open("rb") as file:
-            loaded = _Reader(file).load()
-        return _plain(loaded, 0)
+class RefusedError(Exception):
+    """The pickle asks for something that is not allowed."""
 
 
-def safe_load_npy(path: str | Path) -> Any:
-    """Load a `.npy`, whose array may be of objects: then a pickle follows the file's header.
+@contextmanager
+def unpickled(path: str | Path) -> Iterator[Any]:
+    """What a pickle of NumPy arrays, numbers, texts and plain containers holds.
 
-    Returns:
-        An array of numbers or texts, memory-mapped; an array of objects as the list of them, a
-        lone object (as of `np.save(path, {...})`) as a list of one.
+    What it makes of its arrays and lists within the block is under the same limits: a small pickle
+    may hold one list very often.
 
     Raises:
-        ValueError: the file is no whole `.npy`, or its objects are refused as in `safe_unpickle`.
+        ValueError: the file names a class or function outside that, needs too much memory, or is
+            no whole pickle. One sentence with the file and the refused name.
     """
     place = Path(path)
-    with pickle_faults(place), place.open("rb") as file:
-        dtype = _npy_dtype(file)
-        if dtype is not None and dtype.hasobject:
-            return _plain(_Reader(file).load(), 0)
+    with _limited(place):
+        with _faults(place), place.open("rb") as file:
+            value = _Unpickler(file).load()
+        yield value
+
+
+@contextmanager
+def loaded_npy(path: str | Path) -> Iterator[npt.NDArray[Any]]:
+    """The array of a `.npy`; where it is of objects, a pickle follows the file's header.
+
+    Numbers and texts are memory-mapped.
+
+    Raises:
+        ValueError: the file is no whole `.npy`, or its objects are refused as in `unpickled`.
+    """
+    place = Path(path)
+    with _limited(place):
+        with _faults(place), place.open("rb") as file:
+            dtype = _npy_dtype(file)
+            is_pickled = dtype is not None and dtype.hasobject
+            array = _Unpickler(file).load() if is_pickled else None
+        if not is_pickled:
+            array = _mapped_npy(place)
+        elif not isinstance(array, np.ndarray):
+            raise ValueError(f"{place}: not a whole .npy file (no array follows its header)")
+        yield np.asarray(array)
+
+
+def as_array(value: Any) -> npt.NDArray[Any]:
+    """The array of nested lists, tuples and arrays; those of objects count as lists.
+
+    Returns:
+        One axis or more, of whatever type the numbers have, or of objects where some are none.
+
+    Raises:
+        ValueError: they are of different lengths.
+
+    >>> as_array(np.array([1, 2], dtype=object)).dtype.kind
+    'i'
+    """
+    array = np.atleast_1d(np.asarray(value))
+    return np.asarray(array.tolist()) if array.dtype.hasobject else array
+
+
+def printable(text: str, longest: int = _LONGEST_WORDS) -> str:
+    r"""The beginning of a text that a file may have written, without control characters.
+
+    >>> printable("numpy\x1b[2J" + "a" * 300, 12)
+    'numpy?[2Jaaa…'
+    """
+    shown = "".join(character if character.isprintable() else "?" for character in text[:longest])
+    return shown if len(text) <= longest else shown + "…"
+
+
+def too_large(path: str | Path) -> ValueError:
+    """The error for a file that needs more memory than it may have."""
+    return ValueError(
+        f"{path}: needs more memory than {limits.MEMORY >> 20} MiB and {limits.MEMORY_A_BYTE} "
+        "times the file; do not trust this file, or split it"
+    )
+
+
+@contextmanager
+def _limited(path: Path) -> Iterator[None]:
+    with _faults(path):
+        size = path.stat().st_size
+    with limits.unpickling(path, size):
+        yield
+
+
+@contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    """Turns whatever goes wrong while a pickle is loaded into one sentence about the file."""
     try:
-        return np.load(place, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
-        # Bytes that are no array make NumPy raise almost any exception.
-        reason = " ".join(str(error).split())
+        yield
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except MemoryError:
+        raise too_large(path) from None
+    except RefusedError as error:
         raise ValueError(
-            f"{place}: not a whole .npy file ({reason}); it was cut short or is another kind of "
-            "file"
+            f"{path}: the pickle asks for {printable(str(error))}, and only NumPy arrays and plain "
+            "containers are read; do not trust this file"
+        ) from None
+    except Exception as error:
+        # Bytes that are no pickle raise almost any exception, whose arguments may be the pickle's.
+        said = error.args[0] if error.args and isinstance(error.args[0], str) else "no reason given"
+        raise ValueError(
+            f"{path}: not a whole pickle ({type(error).__name__}: {printable(said)}); "
+            "it was cut short or is another kind of file; fetch or write it again"
         ) from None
 
 
@@ -78,26 +152,129 @@ def _npy_dtype(file: BinaryIO) -> np.dtype[Any] | None:
     return dtype
 
 
-class _Reader(pickle.Unpickler):
+def _mapped_npy(path: Path) -> npt.NDArray[Any]:
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        # Bytes that are no array make NumPy raise almost any exception.
+        raise ValueError(
+            f"{path}: not a whole .npy file ({printable(' '.join(str(error).split()))}); it was "
+            "cut short or is another kind of file"
+        ) from None
+    return array
+
+
+class _Unpickler(pickle.Unpickler):
     def __init__(self, file: BinaryIO) -> None:
         # latin1: arrays that Python 2 pickled hold their bytes as text.
         super().__init__(file, encoding="latin1")
-        self._words = PickleWords()
 
     def find_class(self, module: str, name: str) -> Any:
-        return self._words.find(module, name)
+        # NumPy 2 calls numpy.core numpy._core.
+        place = module.replace("numpy._core.", "numpy.").replace("numpy.core.", "numpy.")
+        make = _ALLOWED.get(f"{place}.{name}")
+        if make is None:
+            raise RefusedError(f"{module}.{name}")
+        return _Allowed(make)
 
 
-def _plain(value: Any, depth: int) -> Any:
-    """The value with arrays in place of their descriptions."""
-    if depth > _MAX_DEPTH:
-        raise RefusedError(f"containers nested more than {_MAX_DEPTH} deep")
-    if isinstance(value, ArrayDescription):
-        return _plain(value.value, depth + 1) if isinstance(value.value, list) else value.value
-    if isinstance(value, dict):
-        return {key: _plain(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(item, depth + 1) for item in value)
-    if isinstance(value, (AllowedCall, DtypeDescription)):
-        raise RefusedError("a function or type as a value")
-    return value
+class _Allowed:
+    """A function that the pickle may call, and do nothing else with."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+
+    def __call__(self, *args: Any) -> Any:
+        return self._make(*args)
+
+    def __setstate__(self, state: object) -> None:
+        raise RefusedError("a change to a function")
+
+
+class _Dtype:
+    """Stands for a dtype: a code such as f8, later a byte order."""
+
+    __slots__ = ("dtype",)
+
+    def __init__(self, code: object, *_flags: object) -> None:
+        if not isinstance(code, str) or not _DTYPE.match(code):
+            said = code if isinstance(code, str) else type(code).__name__
+            raise RefusedError(f"an array of type {said}")
+        self.dtype: np.dtype[Any] = np.dtype("O" if code[0] == "O" else code)
+
+    def __setstate__(self, state: Any) -> None:
+        order, *structure = state[1:5]
+        if order not in ("<", ">", "|", "=") or any(part is not None for part in structure):
+            raise RefusedError("an array of a structured type")
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class _Array(np.ndarray[Any, Any]):
+    """An array that takes its content once, and checks it before NumPy sees it."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: Any) -> None:
+        if self.size:
+            raise RefusedError("a change to an array")
+        shape, dtype, fortran, content = state[-4:]
+        if not isinstance(dtype, _Dtype):
+            raise RefusedError("an array without a type")
+        few = isinstance(shape, tuple) and len(shape) <= _MOST_AXES
+        if not few or not all(type(size) is int and 0 <= size < _LONGEST_AXIS for size in shape):
+            raise TypeError("an array whose shape is not a few whole numbers")
+        if dtype.dtype.hasobject:
+            # A lone object, as `np.save` writes a dict, has the shape ().
+            if not isinstance(content, list) or len(shape) > 1 or len(content) != math.prod(shape):
+                raise RefusedError("an array of objects in several dimensions")
+        elif not isinstance(content, (str, bytes, bytearray)):
+            raise TypeError("an array without bytes")
+        else:
+            content = content.encode("latin1") if isinstance(content, str) else bytes(content)
+            if len(content) != math.prod(shape) * dtype.dtype.itemsize:
+                raise ValueError(f"an array of shape {shape} with {len(content)} bytes")
+        super().__setstate__((1, shape, dtype.dtype, fortran in (True, 1), content))  # type: ignore[arg-type]
+
+
+def _reconstruct(*_: object) -> _Array:
+    return _Array(0)
+
+
+def _from_buffer(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
+    array = _Array(0)
+    array.__setstate__((shape, dtype, order == "F", content))
+    return array
+
+
+def _scalar(dtype: Any, content: Any) -> Any:
+    return _from_buffer(content, dtype, (1,), "C")[0]
+
+
+def _encode(text: str, encoding: object = "latin1") -> bytes:
+    # How protocols 0 to 2 write bytes.
+    if encoding != "latin1":
+        raise RefusedError("another codec than latin1")
+    return text.encode("latin1")
+
+
+def _bare(*args: object) -> bytes:
+    # Protocols 0 to 2 write no bytes as a call of `bytes`; nobody calls `numpy.ndarray`. With a
+    # number, either would ask for that much memory.
+    if args:
+        raise RefusedError("a call of bytes or numpy.ndarray")
+    return b""
+
+
+_ALLOWED: dict[str, Callable[..., Any]] = {
+    "numpy.multiarray._reconstruct": _reconstruct,
+    "numpy.multiarray.scalar": _scalar,
+    "numpy.numeric._frombuffer": _from_buffer,
+    "numpy.ndarray": _bare,
+    "numpy.dtype": _Dtype,
+    "_codecs.encode": _encode,
+    "builtins.bytes": _bare,
+    "__builtin__.bytes": _bare,
+    "collections.OrderedDict": OrderedDict,
+}

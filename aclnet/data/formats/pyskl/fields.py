@@ -2,19 +2,19 @@
 
 An annotation is a dict: frame_dir (or filename), label, total_frames, keypoint (M, T, V, C),
 keypoint_score (M, T, V) and img_shape (h, w). Kinetics keeps its keypoints elsewhere and has
-raw_file, frame_inds (B,) and box_score (B,) instead. Arrays may be outlines that are not built.
+raw_file, frame_inds (B,) and box_score (B,) instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-
-from aclnet.data.formats.pyskl.stream import ArrayOutline
+import numpy.typing as npt
 
 FIELDS = (
     *("frame_dir", "filename", "label", "total_frames", "img_shape", "original_shape"),
@@ -74,6 +74,7 @@ class Annotation:
         """The error that says what is wrong with a field and what to do about it."""
         return ValueError(f"{self._path}: sample {self.key!r}: {field} {problem}; {remedy}")
 
+    @cached_property
     def form(self) -> AnnotationForm:
         """What it is.
 
@@ -107,21 +108,20 @@ class Annotation:
             )
         return int(value)
 
-    def array(self, field: str, axes: int) -> Any:
+    def array(self, field: str, axes: int) -> npt.NDArray[Any]:
         """A field that is an array of numbers with so many axes.
 
         Raises:
             ValueError: it is something else.
         """
-        value: Any = self.fields.get(field)
-        fits = isinstance(value, (np.ndarray, ArrayOutline)) and len(value.shape) == axes
-        if not fits or value.dtype.kind not in "fiu":
+        value = self.fields.get(field)
+        if not isinstance(value, np.ndarray) or value.ndim != axes or value.dtype.kind not in "fiu":
             raise self.fault(
                 field,
                 f"must be a NumPy array of numbers with {axes} axes, it is {_kind(value)}",
                 "save it as PYSKL does",
             )
-        return value
+        return np.asarray(value)
 
     def _label(self) -> int | None:
         label = self.fields.get("label")
@@ -194,7 +194,7 @@ def is_whole(value: Any) -> bool:
 def _kind(value: Any) -> str:
     if value is None:
         return "missing"
-    if isinstance(value, (np.ndarray, ArrayOutline)):
+    if isinstance(value, np.ndarray):
         return f"an array {value.shape} of {value.dtype}"
     # Of containers only the type: they may hold anything.
     number = isinstance(value, float) or (is_whole(value) and -_SHOWN < value < _SHOWN)

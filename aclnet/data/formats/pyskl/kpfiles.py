@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.formats.pickles.unpickle import safe_unpickle
+from aclnet.data.formats.pickles.unpickle import unpickled
 from aclnet.data.formats.pyskl.decompress import decompress_pose
 from aclnet.data.formats.pyskl.fields import Annotation
 
@@ -48,7 +48,7 @@ def with_keypoints(
     """Annotations with the poses of their boxes, kpfile by kpfile.
 
     Args:
-        annotations: those of an index, arrays built.
+        annotations: those of an index.
         folder: with the kpfiles; only the last part of raw_file is looked for there.
         joints: V.
         rules: which boxes become persons.
@@ -61,7 +61,7 @@ def with_keypoints(
     """
     for waiting in _windows(annotations):
         named = sorted(
-            ((annotation.form().kpfile, annotation) for annotation in waiting),
+            ((annotation.form.kpfile, annotation) for annotation in waiting),
             key=lambda pair: pair[0],
         )
         for name, group in itertools.groupby(named, key=lambda pair: pair[0]):
@@ -85,13 +85,13 @@ def _windows(annotations: Iterable[Annotation]) -> Iterator[list[Annotation]]:
 
 
 def _videos(file: Path) -> Mapping[Any, Any]:
-    videos = safe_unpickle(file)
-    if not isinstance(videos, dict):
-        raise ValueError(
-            f"{file}: a kpfile is a dict of frame_dir and keypoints, this is a "
-            f"{type(videos).__name__}"
-        )
-    return videos
+    with unpickled(file) as videos:
+        if not isinstance(videos, dict):
+            raise ValueError(
+                f"{file}: a kpfile is a dict of frame_dir and keypoints, this is a "
+                f"{type(videos).__name__}"
+            )
+        return videos
 
 
 def _poses(
@@ -129,7 +129,7 @@ def _boxes(
             "fetch the kpfiles that belong to the annotations"
         )
     boxes = Annotation({"frame_dir": annotation.key, **video}, file, 0)
-    keypoint: npt.NDArray[Any] = boxes.array("keypoint", 3)
+    keypoint = boxes.array("keypoint", 3)
     if keypoint.shape[1:] != (joints, 3):
         raise boxes.fault(
             "keypoint",

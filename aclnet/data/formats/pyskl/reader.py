@@ -2,14 +2,13 @@
 
 Source: Duan et al., "PYSKL: Towards Good Practices for Skeleton Action Recognition", ACM MM 2022;
 spec section 4.1. The file is a dict of `split` (lists of sample names) and `annotations`
-(`aclnet.data.formats.pyskl.fields`), or a list of annotations. It is streamed three times
-(`aclnet.data.formats.pyskl.stream`): what it fetches, what it holds, and its numbers.
+(`aclnet.data.formats.pyskl.fields`), or a list of annotations.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats import Progress
-from aclnet.data.formats.pyskl.fields import FIELDS, Annotation
+from aclnet.data.formats.pyskl.classes import class_order
+from aclnet.data.formats.pyskl.content import load, looks_annotated
+from aclnet.data.formats.pyskl.fields import Annotation, AnnotationForm
 from aclnet.data.formats.pyskl.kpfiles import BoxRules, with_keypoints
-from aclnet.data.formats.pyskl.outline import PysklOutline, class_order, outline
-from aclnet.data.formats.pyskl.stream import AnnotationStream, Report, looks_annotated
 from aclnet.data.names import NameFields, parse_ntu
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
-_PASSES = 3
+UNPICKLES = True
 _BY_FORM = {(25, 3): "ntu25", (17, 2): "coco17"}
 
 Poses = npt.NDArray[Any]
@@ -34,7 +33,7 @@ Poses = npt.NDArray[Any]
 def recognises(path: Path) -> bool:
     """Whether it is a pickle that begins like an annotation file."""
     named = path.is_file() and path.suffix.lower() in (".pkl", ".pickle")
-    return named and looks_annotated(path, FIELDS)
+    return named and looks_annotated(path)
 
 
 def read(
@@ -54,7 +53,7 @@ def read(
     Args:
         path: the pickle.
         layout: the joints; needed unless there are 25 in 3-D (ntu25) or 17 in 2-D (coco17).
-        progress: told the bytes read and the bytes there are, those of all three passes.
+        progress: told the annotations handed out and the annotations there are.
         persons: M of the samples, the first ones as the file has them; a person who is not there
             is zero.
         classes: a text file with one class name a line in the order of the labels, or the name of
@@ -74,29 +73,30 @@ def read(
         raise ValueError(
             f"persons and max_persons must be at least 1, they are {persons}, {max_persons}"
         )
-    told = _passes(progress, path.stat().st_size if path.is_file() else 0)
-    stream = AnnotationStream(path, told(0))
-    found = outline(stream.read(arrays=False, report=told(1)), path)
-    folder = _kpfile_folder(found, kpfiles, path)
+    annotations, splits = load(path)
+    forms = [annotation.form for annotation in annotations]
+    folder = _kpfile_folder(forms, kpfiles, path)
     rules = BoxRules(box_threshold, squeeze, max_persons)
-    chosen = _layout(found, layout, path)
+    chosen = _layout(forms[0], layout, path)
+    sizes = {form.image_size for form in forms}
     info = StoreInfo(
         name=path.stem,
         layout=chosen.to_dict(),
-        channels=_channels(found),
-        unit="metre" if found.first.dims == 3 else "pixel",
-        image_size=found.image_size,
-        classes=class_order(found, classes, path),
+        channels=_channels(forms[0]),
+        unit="metre" if forms[0].dims == 3 else "pixel",
+        image_size=sizes.pop() if len(sizes) == 1 else None,
+        classes=class_order(forms, classes, path),
         source=path.name,
         settings={"persons": persons, **(dataclasses.asdict(rules) if folder else {})},
     )
-    listed = {sample for samples in stream.splits.values() for sample in samples}
-    if listed - found.keys:
-        info.count_dropped("names in a split without an annotation", len(listed - found.keys))
-    fields = enumerate(stream.read(report=told(2)))
-    annotations = (Annotation(found_fields, path, number) for number, found_fields in fields)
+    listed = {sample for samples in splits.values() for sample in samples}
+    unknown = len(listed - {form.key for form in forms})
+    if unknown:
+        info.count_dropped("names in a split without an annotation", unknown)
     poses = _poses(annotations, chosen, folder, rules)
-    return info, _samples(poses, info, stream.splits, persons)
+    if progress is not None:
+        poses = _told(poses, len(annotations), progress)
+    return info, _samples(poses, info, splits, persons)
 
 
 def _poses(
@@ -110,6 +110,14 @@ def _poses(
         yield annotation, _with_scores(annotation, layout)
 
 
+def _told(
+    poses: Iterable[tuple[Annotation, Poses]], count: int, progress: Progress
+) -> Iterator[tuple[Annotation, Poses]]:
+    for number, pose in enumerate(poses, 1):
+        progress(number, count)
+        yield pose
+
+
 def _samples(
     poses: Iterable[tuple[Annotation, Poses]],
     info: StoreInfo,
@@ -121,7 +129,7 @@ def _samples(
         if len(keypoint) == 0:
             info.count_dropped("annotations without a person")
             continue
-        form, name = annotation.form(), parse_ntu(annotation.key)
+        form, name = annotation.form, parse_ntu(annotation.key)
         lacking = max(persons - len(keypoint), 0)
         padded = np.pad(keypoint[:persons], ((0, lacking), (0, 0), (0, 0), (0, 0)))
         yield Sample(
@@ -167,8 +175,7 @@ def _check_finite(annotation: Annotation, field: str, values: Poses, layout: Lay
         )
 
 
-def _layout(found: PysklOutline, told: Layout | None, path: Path) -> Layout:
-    first = found.first
+def _layout(first: AnnotationForm, told: Layout | None, path: Path) -> Layout:
     if first.joints is None:
         return told or load_layout("coco17")
     if told is None:
@@ -188,40 +195,32 @@ def _layout(found: PysklOutline, told: Layout | None, path: Path) -> Layout:
     return told
 
 
-def _channels(found: PysklOutline) -> tuple[str, ...]:
-    names = ("x", "y", "z")[: found.first.dims]
-    return (*names, "confidence") if found.first.scored else names
+def _channels(first: AnnotationForm) -> tuple[str, ...]:
+    names = ("x", "y", "z")[: first.dims]
+    return (*names, "confidence") if first.scored else names
 
 
-def _kpfile_folder(found: PysklOutline, kpfiles: str | None, path: Path) -> Path | None:
-    if not found.kpfiles:
-        if kpfiles is not None:
+def _kpfile_folder(forms: Iterable[AnnotationForm], kpfiles: str | None, path: Path) -> Path | None:
+    files: dict[str, str] = {}  # and the first sample of each
+    for form in forms:
+        if form.kpfile:
+            files.setdefault(form.kpfile, form.key)
+    if kpfiles is None:
+        for name, sample in files.items():
             raise ValueError(
-                f"{path}: option kpfiles {kpfiles}, but the annotations have their keypoints; "
-                "leave the option out"
+                f"{path}: sample {sample!r}: its keypoints are in {name}; name the folder of such "
+                "files by the option kpfiles"
             )
         return None
-    name, sample = next(iter(found.kpfiles.items()))
-    if kpfiles is None:
+    if not files:
         raise ValueError(
-            f"{path}: sample {sample!r}: its keypoints are in {name}; name the folder of such "
-            "files by the option kpfiles"
+            f"{path}: option kpfiles {kpfiles}, but the annotations have their keypoints; leave "
+            "the option out"
         )
-    for name, sample in found.kpfiles.items():
+    for name, sample in files.items():
         if not (Path(kpfiles) / name).is_file():
             raise ValueError(
                 f"{path}: sample {sample!r}: {Path(kpfiles) / name} is not there; fetch it or name "
                 "another folder by the option kpfiles"
             )
     return Path(kpfiles)
-
-
-def _passes(progress: Progress | None, size: int) -> Callable[[int], Report | None]:
-    """What tells a pass's bytes as a share of all passes."""
-
-    def told(number: int) -> Report | None:
-        if progress is None:
-            return None
-        return lambda done: progress(number * size + done, _PASSES * size)
-
-    return told

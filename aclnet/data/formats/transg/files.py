@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.formats.pickles.unpickle import safe_load_npy
+from aclnet.data.formats.pickles.unpickle import as_array, loaded_npy
 
 AXES = ("x", "y", "z")
 _NAME = re.compile(r"(?:t_)?(source_[xyz]|ids|frame_id)_(.+)_(\d+)\.npy\Z")
@@ -119,18 +119,14 @@ def _files(folder: Path) -> tuple[str, int, Mapping[str, Path]]:
 
 
 def _coordinates(file: Path) -> npt.NDArray[Any]:
-    array = safe_load_npy(file)
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
-        what = (
-            f"{array.dtype} of shape {array.shape}"
-            if isinstance(array, np.ndarray)
-            else "an array of objects"
-        )
-        raise ValueError(
-            f"{file}: coordinates must be numbers of shape (windows * frames, joints), it holds "
-            f"{what}; take the file from the download again"
-        )
-    return array
+    with loaded_npy(file) as array:
+        if array.ndim != 2 or array.dtype.kind not in "fiu":
+            kind = "objects" if array.dtype.hasobject else array.dtype
+            raise ValueError(
+                f"{file}: coordinates must be numbers of shape (windows * frames, joints), it "
+                f"holds {kind} of shape {array.shape}; take the file from the download again"
+            )
+        return array
 
 
 def _labels(files: Mapping[str, Path], count: int) -> tuple[str, ...]:
@@ -163,29 +159,29 @@ def _labels(files: Mapping[str, Path], count: int) -> tuple[str, ...]:
 
 def _claims(file: Path) -> dict[str, list[int]]:
     """The dict from label to window numbers."""
-    loaded = safe_load_npy(file)
-    lone = loaded[0] if isinstance(loaded, list) and len(loaded) == 1 else loaded
-    if not isinstance(lone, dict):
-        raise ValueError(
-            f"{file}: must hold one dict from label to window numbers, it holds "
-            f"{type(lone).__name__}; take the file from the download again"
-        )
     claims: dict[str, list[int]] = {}
-    for key, windows in lone.items():
-        numbers = _whole_numbers(windows)
-        if numbers is None:
+    with loaded_npy(file) as array:
+        lone = array.item() if array.size == 1 else array
+        if not isinstance(lone, dict):
             raise ValueError(
-                f"{file}: the window numbers of {_text(key)!r} must be a list of whole numbers; "
-                "take the file from the download again"
+                f"{file}: must hold one dict from label to window numbers, it holds "
+                f"{type(lone).__name__}; take the file from the download again"
             )
-        claims.setdefault(_text(key), []).extend(numbers)
+        for key, windows in lone.items():
+            label, numbers = _text(key, file), _whole_numbers(windows)
+            if numbers is None:
+                raise ValueError(
+                    f"{file}: the window numbers of {label!r} must be a list of whole numbers; "
+                    "take the file from the download again"
+                )
+            claims.setdefault(label, []).extend(numbers)
     return claims
 
 
 def _whole_numbers(value: Any) -> list[int] | None:
     """The value as a list, if it is one whole number or a plain list of them."""
     try:
-        numbers = np.atleast_1d(np.asarray(value))
+        numbers = as_array(value)
     except ValueError:  # lists of different lengths
         return None
     if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
@@ -194,9 +190,8 @@ def _whole_numbers(value: Any) -> list[int] | None:
 
 
 def _check_same(labels: tuple[str, ...], files: Mapping[str, Path]) -> None:
-    loaded = safe_load_npy(files["frame_id"])
-    flat = loaded.reshape(-1).tolist() if isinstance(loaded, np.ndarray) else list(loaded)
-    told = [_text(value) for value in flat]
+    with loaded_npy(files["frame_id"]) as array:
+        told = [_text(label, files["frame_id"]) for label in array.reshape(-1).tolist()]
     if len(told) != len(labels):
         raise _disagrees(
             files["frame_id"],
@@ -214,9 +209,15 @@ def _disagrees(file: Path, problem: str) -> ValueError:
     return ValueError(f"{file}: {problem}; take all files from the same download")
 
 
-def _text(label: Any) -> str:
+def _text(label: Any, file: Path) -> str:
     """A label as text; 7, 7.0 and "7" are the same person."""
     if isinstance(label, bytes):
         return label.decode("latin1")
-    whole = isinstance(label, (float, np.floating)) and float(label).is_integer()
-    return str(int(label)) if whole else str(label)
+    if isinstance(label, (float, np.floating)) and float(label).is_integer():
+        return str(int(label))
+    if label is None or isinstance(label, (str, int, float, np.generic)):
+        return str(label)
+    raise ValueError(
+        f"{file}: a label must be a text or a number, one is a {type(label).__name__}; take the "
+        "file from the download again"
+    )

@@ -23,6 +23,7 @@ from aclnet.data.formats.transg.files import WindowFiles, open_window_files
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
+UNPICKLES = True
 _TRAIN, _TEST = "train_npy_data", "test_npy_data"
 _LAYOUTS = {
     "KS20": "ntu25",

@@ -1,0 +1,92 @@
+"""What a process that unpickles foreign files may take; beyond that the kernel ends it.
+
+An allow-list keeps a pickle from running code, not from asking for terabytes or for the hash of a
+tuple that holds itself 2^30 times. Linux keeps all limits, macOS those of time, Windows none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+if sys.platform != "win32":
+    import resource
+
+MEMORY = 400 << 20
+"""Bytes of address space, besides `MEMORY_A_BYTE` for every byte of the file."""
+MEMORY_A_BYTE = 6
+BYTES_A_SECOND = 20e6
+"""Bytes that a second of processor time unpickles, after the first second."""
+SILENCE = 60.0
+"""Seconds without a sign of progress while nothing is unpickled."""
+
+_announce: Callable[[Path], None] | None = None
+
+
+def enforce(announce: Callable[[Path], None]) -> None:
+    """Limit this process, which is there for nothing else, from its first pickle on.
+
+    Args:
+        announce: told each file before it is unpickled.
+    """
+    global _announce
+    _announce = announce
+    if sys.platform != "win32":
+        ending = (signal.SIGALRM, signal.SIGPROF)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
+        for each in ending:  # the parent may have ignored them, and that is inherited
+            signal.signal(each, signal.SIG_DFL)
+
+
+def set_alarm(seconds: float) -> None:
+    """End the process after so many seconds, unless it is called again; 0 takes that back."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+@contextlib.contextmanager
+def unpickling(path: Path, size: int) -> Iterator[None]:
+    """Limits the memory from now on, and within the block the processor's time.
+
+    A process in which they are not enforced is left alone.
+
+    Args:
+        path: the file.
+        size: of the file in bytes.
+    """
+    if _announce is None:
+        yield
+        return
+    _announce(path)
+    if sys.platform == "win32":
+        yield
+        return
+    _limit_memory(size)
+    set_alarm(0)
+    signal.setitimer(signal.ITIMER_PROF, 1 + size / BYTES_A_SECOND)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        set_alarm(SILENCE)
+
+
+def _limit_memory(size: int) -> None:
+    # What is in use counts where other files, a Kinetics index or arrays on disk, are open too.
+    most = max(MEMORY, bytes_in_use() + MEMORY // 2) + MEMORY_A_BYTE * size
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and refuses it
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def bytes_in_use() -> int:
+    """The address space that this process has, 0 where the system does not say it."""
+    try:
+        pages = Path("/proc/self/statm").read_text("ascii").split()[0]
+    except OSError:
+        return 0
+    return int(pages) * resource.getpagesize()
