@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from protocols.ranking.distances import FloatArray
 
@@ -42,7 +41,9 @@ def wilson_interval(
     k, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     if np.any(k < 0) or np.any(k > n):
         raise ValueError("successes must lie between 0 and the number of trials.")
-    z = float(stats.norm.ppf(0.5 + _checked(confidence) / 2.0))
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + _checked(confidence) / 2.0))
     spread = z * np.sqrt(k * (n - k) / np.maximum(n, 1.0) + z * z / 4.0)
     low = (k + z * z / 2.0 - spread) / (n + z * z)
     high = (k + z * z / 2.0 + spread) / (n + z * z)
@@ -171,9 +172,13 @@ def mcnemar(first: npt.ArrayLike, second: npt.ArrayLike) -> McNemar:
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"Both models need one answer a probe, not {a.shape} and {b.shape}.")
     better, worse = int(np.sum(a & ~b)), int(np.sum(b & ~a))
-    if better + worse == 0:
-        return McNemar(0, 0, 1.0)
-    return McNemar(better, worse, float(stats.binomtest(better, better + worse).pvalue))
+    fewer, more = sorted((better, worse))
+    if more - fewer <= 1:
+        return McNemar(better, worse, 1.0)
+    from scipy.special import betainc
+
+    # Twice the smaller tail of the binomial distribution of one half, which is symmetric.
+    return McNemar(better, worse, 2.0 * float(betainc(more, fewer + 1, 0.5)))
 
 
 def _checked(confidence: float) -> float:
