@@ -13,7 +13,7 @@ import numpy as np
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.training.engine import BEST
-from protocols.action.evaluate import evaluate_classes
+from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores, load_class_scores
 from protocols.action.table import ClassTable
 from protocols.records import ResultRecord
@@ -101,7 +101,7 @@ def make_record(
         notes: sentences to stand beside the figures.
     """
     info, settings = adapter.store.info, adapter.settings
-    table = evaluate_classes(scores, protocol=protocol or Path(settings.split).stem)
+    table = evaluate_action(scores, protocol=protocol or Path(settings.split).stem)
     record = ResultRecord(
         task="action",
         dataset=dataset_reference(info),

@@ -11,7 +11,7 @@ import numpy as np
 from aclnet.models import SkeletonNetwork
 from aclnet.training.engine import CHECKPOINT
 from protocols.action.division import TRAIN
-from protocols.action.evaluate import evaluate_classes
+from protocols.action.evaluate import evaluate_action
 from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.records import ResultRecord
@@ -76,7 +76,7 @@ def occlusion_record(
     occluded: dict[str, Any] = {}
     for part, joints in hidden.items():
         report(f"testing without {part.replace('_', ' ')}")
-        table = evaluate_classes(adapter.test_scores(network, hidden=joints))
+        table = evaluate_action(adapter.test_scores(network, hidden=joints))
         metrics[f"top1/{part}"] = table.metrics["top1"]
         intervals[f"top1/{part}"] = table.intervals(np.random.default_rng(0))["top1"]
         names = [layout.joints[joint] for joint in joints]

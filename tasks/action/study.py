@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protocols.action.evaluate import evaluate_classes
+from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
 from protocols.records import ResultRecord
 from tasks.action.adapter import ActionSettings
@@ -69,7 +69,7 @@ def _joined(runs: Sequence[Path]) -> ResultRecord:
     first = records[0]
     if len(runs) == 1:
         return first
-    table = evaluate_classes(pooled([run_scores(run) for run in runs]), protocol=first.protocol)
+    table = evaluate_action(pooled([run_scores(run) for run in runs]), protocol=first.protocol)
     trained = sum(record.counts["train"] for record in records)
     return first.model_copy(
         update={
@@ -123,18 +123,11 @@ def summary(records: dict[tuple[str, int], ResultRecord]) -> str:
 
 def _comparisons(records: dict[tuple[str, int], ResultRecord], arms: Sequence[str]) -> list[str]:
     """Each arm against the first, sample by sample, all seeds together."""
-    from protocols.statistics.outcomes import Outcomes
-    from protocols.statistics.paired import compare_seeds
+    from protocols.statistics.comparison import compare
 
     lines = []
     for arm in arms[1:]:
         seeds = [seed for name, seed in records if name == arm and (arms[0], seed) in records]
-        pairs = [
-            (
-                Outcomes.from_cells(records[arm, seed].cells),
-                Outcomes.from_cells(records[arms[0], seed].cells),
-            )
-            for seed in seeds
-        ]
-        lines.append(f"{arm} against {arms[0]}: {compare_seeds(pairs).sentence}")
+        runs, baselines = ([records[name, seed] for seed in seeds] for name in (arm, arms[0]))
+        lines.append(f"{arm} against {arms[0]}: {compare(runs, baselines, 'seeds').sentence}")
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protocols.action.evaluate import evaluate_classes
+from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
 from protocols.action.table import ClassTable
 from protocols.embeddings import Embeddings
@@ -103,7 +103,7 @@ def classification(seed: int = 0, size: int = 7, count: int = 60) -> ClassTable:
     generator = np.random.default_rng(seed)
     label = np.arange(count) % size
     given_class = np.where(generator.random(count) < 0.3, (label + 1) % size, label)
-    return evaluate_classes(
+    return evaluate_action(
         ClassScores(
             [f"s{i:02d}" for i in range(count)],
             label,
@@ -155,7 +155,7 @@ def test_the_worst_classes_are_named_with_what_they_are_taken_for() -> None:
 
 
 def test_what_a_small_faultless_classification_lacks_is_not_shown() -> None:
-    table = evaluate_classes(ClassScores(["a", "b"], [0, 1], ["x", "y"], np.eye(2)))
+    table = evaluate_action(ClassScores(["a", "b"], [0, 1], ["x", "y"], np.eye(2)))
     text = render_classification(table, "acl", style="markdown")
     _, accuracies, counts = text.split("\n\n")
     assert accuracies.splitlines()[0].replace(" ", "") == "||subset|tested|top1|meanclass|"
