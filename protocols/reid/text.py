@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from protocols.reid.table import ReidTable
-from protocols.text import Style, align_columns
+from protocols.text import Style, align_columns, format_ends, format_rate, render_notes
 
 _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 _COUNTS = ("probes", "valid", "unmated", "gallery", "dropped")
@@ -62,9 +61,9 @@ def render_reid(
     counts = [["counts", *_COUNTS]]
     for result in table.pairs:
         counts.append([result.pair.name, *(str(result.counts[key]) for key in _COUNTS)])
-    notes = [f"Note: {note}" for note in table.notes]
     parts = [_title(table), align_columns(rows, style, 2), align_columns(counts, style)]
-    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else [])])
+    parts.append(render_notes(table.notes))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _pairs(table: ReidTable) -> tuple[str, ...]:
@@ -92,9 +91,8 @@ def _rows(
         marks["mean"] = ""
     rows: list[list[str]] = []
     for pair, mark in marks.items():
-        values = [_percent(rates.get(f"{measure}{mark}")) for measure in _MEASURES]
-        ends = intervals.get(f"rank1{mark}")
-        values.insert(1, "" if ends is None else f"{_percent(ends[0])} to {_percent(ends[1])}")
+        values = [format_rate(rates.get(f"{measure}{mark}")) for measure in _MEASURES]
+        values.insert(1, format_ends(intervals.get(f"rank1{mark}")))
         if any(values):
             rows.append([name, pair, *values])
     return rows
@@ -107,8 +105,3 @@ def _chance(table: ReidTable) -> dict[str, float]:
         for key, rate in table.metrics.items()
         if key.partition("/")[0] == "chance"
     }
-
-
-def _percent(rate: float | None) -> str:
-    """A rate in percent with two decimals; empty where there is none."""
-    return "" if rate is None or not math.isfinite(rate) else f"{100.0 * rate:.2f}"

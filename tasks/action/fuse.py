@@ -11,8 +11,8 @@ import numpy as np
 from protocols.action.evaluate import evaluate_action
 from protocols.action.fusion import FUSION_RECIPES, FuseOn, fuse, recipe_weights
 from protocols.action.scores import ClassScores
+from protocols.action.text import render_classification
 from protocols.records import DatasetReference, ResultRecord
-from protocols.tables import render_classification
 from tasks.action.run import run_scores
 from tasks.run.environment import describe_environment
 from tasks.run.records import RECORD, read_record

@@ -16,8 +16,8 @@ from aclnet.training.engine import BEST
 from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores, load_class_scores
 from protocols.action.table import ClassTable
+from protocols.action.text import render_classification
 from protocols.records import ResultRecord
-from protocols.tables import render_classification
 from tasks.action.adapter import ActionAdapter, ActionSettings
 from tasks.run.adapter import Report
 from tasks.run.environment import describe_environment

@@ -15,6 +15,7 @@ from protocols.action.evaluate import evaluate_action
 from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.records import ResultRecord
+from protocols.text import align_columns, format_mean, format_rate, render_notes
 from tasks.action.adapter import ActionAdapter, ActionSettings
 from tasks.action.bodies import class_bodies
 from tasks.action.run import make_record, open_run
@@ -94,14 +95,12 @@ def occlusion_record(
 
 def _occlusion_table(records: Sequence[ResultRecord]) -> str:
     whole = np.array([record.metrics["top1"] for record in records])
-    lines = [f"{'hidden':<10} {'top-1':>14} {'change':>8}"]
+    rows = [["hidden", "top-1", "change"]]
     for part in ("", *OCCLUDED):
         values = np.array([r.metrics[f"top1/{part}" if part else "top1"] for r in records])
-        spread = f" ± {100 * values.std(ddof=1):4.2f}" if len(values) > 1 else ""
-        change = f"{100 * (values - whole).mean():+8.2f}" if part else ""
-        name = part.replace("_", " ") or "nothing"
-        lines.append(f"{name:<10} {f'{100 * values.mean():.2f}{spread}':>14} {change}".rstrip())
-    return "\n".join([*lines, f"Note: {_ZEROED}"])
+        change = format_rate(float((values - whole).mean()), sign="+") if part else ""
+        rows.append([part.replace("_", " ") or "nothing", format_mean(values.tolist()), change])
+    return f"{align_columns(rows)}\n{render_notes([_ZEROED])}"
 
 
 def families(
@@ -200,16 +199,14 @@ def _families_table(
     rows: dict[str, list[list[Any]]], metrics: dict[str, float], notes: Sequence[str]
 ) -> str:
     """Each class with its family; in brackets how often it is taken for the member and back."""
-    width = max(5, *(len(name) for name in rows))
-    lines = [f"{'class':<{width}}  family (taken for it, it taken for)"]
+    table = [["class", "family (taken for it, it taken for)"]]
     for name, family in rows.items():
         family = sorted(family, key=lambda row: -row[1])
-        lines.append(
-            f"{name:<{width}}  {', '.join(f'{m} ({a}, {b})' for m, a, b in family) or '-'}"
-        )
+        table.append([name, ", ".join(f"{m} ({a}, {b})" for m, a, b in family) or "-"])
+    lines = [align_columns(table, names=2)]
     if "mistakes_in_family" in metrics:
         lines.append(
             f"{100 * metrics['mistakes_in_family']:.1f} % of the test's mistakes stay in the "
             f"family, {100 * metrics['mistakes_in_family/chance']:.1f} % would by chance"
         )
-    return "\n".join([*lines, *(f"Note: {note}" for note in notes)])
+    return "\n".join([*lines, *([render_notes(notes)] if notes else [])])

@@ -10,6 +10,7 @@ import numpy as np
 from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
 from protocols.records import ResultRecord
+from protocols.text import format_rate
 from tasks.action.adapter import ActionSettings
 from tasks.action.run import run_scores, train_and_evaluate
 from tasks.run.adapter import Report
@@ -116,9 +117,9 @@ def summary(records: dict[tuple[str, int], ResultRecord]) -> str:
     arms = list(dict.fromkeys(arm for arm, _ in records))
     first = next(iter(records.values()))
     rates = [k for k in first.metrics if k in ("top1", "mean_class") or k.startswith("top1/")]
-    lines = [summary_table(records, rates)]
-    lines.append(f"{'majority':<13} {'':>5}  {100 * first.metrics['majority']:6.2f}")
-    return "\n".join([*lines, *_comparisons(records, arms)])
+    majority = ["majority", "", format_rate(first.metrics["majority"])]
+    table = summary_table(records, rates, "arm", majority)
+    return "\n".join([table, *_comparisons(records, arms)])
 
 
 def _comparisons(records: dict[tuple[str, int], ResultRecord], arms: Sequence[str]) -> list[str]:

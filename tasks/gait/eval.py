@@ -13,8 +13,8 @@ from aclnet.config import load_settings
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.gait.evaluate import evaluate_gait
 from protocols.gait.table import GaitTable
+from protocols.gait.text import render_gait
 from protocols.records import ResultRecord
-from protocols.tables import render_gait
 from tasks.gait.adapter import GaitSettings
 from tasks.gait.run import (
     evaluation_settings,

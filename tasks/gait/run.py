@@ -12,8 +12,8 @@ from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
 from protocols.embeddings import Embeddings
 from protocols.gait.table import GaitTable
+from protocols.gait.text import render_gait
 from protocols.records import DatasetReference, ResultRecord
-from protocols.tables import render_gait
 from tasks.gait.adapter import GaitAdapter, GaitSettings
 from tasks.run.adapter import Report
 from tasks.run.embeddings import (

@@ -18,6 +18,7 @@ from protocols.embeddings import Embeddings, load_embeddings
 from protocols.records import ResultRecord
 from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRule, reid_rule
+from protocols.text import render_notes
 from tasks.reid.adapter import ReidAdapter
 from tasks.reid.sequences import cut_sequences
 from tasks.reid.settings import ReidSettings
@@ -131,7 +132,7 @@ def _measure(
     record = make_record("reid", measured, origin, asked, command)
     texts = [render_biometrics(table, intervals=intervals[n]) for n, table in tables.items()]
     closing = (*measured.notes[sum(len(t.notes) for t in tables.values()) :], *origin.notes)
-    return record, "\n\n".join([*texts, "\n".join(f"Note: {note}" for note in closing)])
+    return record, "\n\n".join([*texts, render_notes(closing)])
 
 
 def _chosen_on(

@@ -6,15 +6,15 @@ be stopped and called again: a run that has ended is only read, one that was int
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-import numpy as np
-
 from protocols.records import ResultRecord
+from protocols.text import align_columns, format_mean
 from tasks.run.adapter import Report
 from tasks.run.ended import require_same, require_same_data
 from tasks.run.records import RECORD
@@ -123,7 +123,10 @@ def run_arms(
 
 
 def summary_table(
-    records: Mapping[tuple[str, int], ResultRecord], metrics: Sequence[str], kind: str = "arm"
+    records: Mapping[tuple[str, int], ResultRecord],
+    metrics: Sequence[str],
+    kind: str = "arm",
+    *more: Sequence[str],
 ) -> str:
     """Rates in percent, mean ± standard deviation over seeds (N - 1), a row an arm.
 
@@ -134,13 +137,14 @@ def summary_table(
         records: by arm and seed.
         metrics: names of the rates, the columns.
         kind: heading of the arms' column.
+        more: further rows.
     """
-    lines = [f"{kind:<13} seeds  " + "  ".join(f"{name:>14}" for name in metrics)]
+    rows = [[kind, "seeds", *metrics]]
     for arm in dict.fromkeys(arm for arm, _ in records):
-        mine = [record for (name, _), record in records.items() if name == arm]
-        cells = [_mean_and_spread(mine, name).rjust(14) for name in metrics]
-        lines.append(f"{arm:<13} {len(mine):>5}  " + "  ".join(cells))
-    return "\n".join(lines)
+        mine = [record.metrics for (name, _), record in records.items() if name == arm]
+        means = [format_mean([rates.get(name, math.nan) for rates in mine]) for name in metrics]
+        rows.append([arm, str(len(mine)), *means])
+    return align_columns([*rows, *more])
 
 
 def _check_plan(
@@ -179,9 +183,3 @@ def _planned(
         chosen.append(f"fold={fold!r}")
         name, label = f"{name}-fold{fold}", f"{label}, fold {fold}"
     return _Planned(runs / name, make_settings(chosen), label)
-
-
-def _mean_and_spread(records: Sequence[ResultRecord], metric: str) -> str:
-    values = 100 * np.array([record.metrics.get(metric, np.nan) for record in records])
-    spread = f" ± {values.std(ddof=1):4.2f}" if len(values) > 1 else ""
-    return f"{values.mean():6.2f}{spread}"

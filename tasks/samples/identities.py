@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from aclnet.config import Settings
+from protocols.names import natural_order
 
 
 class IdentitySettings(Settings):
@@ -48,11 +49,6 @@ class IdentityGroups:
     test: tuple[str, ...]
 
 
-def natural_key(name: str) -> tuple[int, int, str]:
-    """Order names that are numbers by value: 2 before 10, numbers before words."""
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
-
-
 def divide_identities(
     names: Sequence[str], settings: IdentitySettings, seed: int
 ) -> IdentityGroups:
@@ -70,7 +66,7 @@ def divide_identities(
         ValueError: if fewer than two people would train or nobody would be tested, or a table
             names somebody twice.
     """
-    people = sorted(set(names), key=natural_key)
+    people = natural_order(names)
     if settings.table is not None:
         groups = _from_table(people, settings.table)
     else:

@@ -9,12 +9,12 @@ import pytest
 
 import protocols
 
-HEAVY = {"torch", "sklearn", "matplotlib", "scipy.stats", "scipy.sparse"}
+HEAVY = {"torch", "aclnet", "tasks", "sklearn", "matplotlib", "scipy.stats", "scipy.sparse"}
 
 SCRIPT = """
 import sys, protocols
 assert not {"numpy", "pandas", "pydantic"} & {*sys.modules}
-import numpy as np
+import numpy as np, protocols.biometrics.evaluate, protocols.gait.text, protocols.records
 people = np.repeat(np.arange(4), 10).astype(str)
 condition = np.tile(["nm"] * 6 + ["bg"] * 2 + ["cl"] * 2, 4)
 take = np.tile([1, 2, 3, 4, 5, 6, 1, 2, 1, 2], 4)
