@@ -20,21 +20,23 @@ another row finds test samples, and else test. The file may begin with comments;
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from protocols.action.division import LEAVE, TEST, TRAIN, VALIDATION, Division
 from protocols.action.split_rule import COLUMNS, SplitRule
 from protocols.embeddings import TextArray
 from protocols.names import natural_order
+from protocols.splits import load_split_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ANY = ("", "*")
 _TEST_UNLESS_ANY = f"{VALIDATION}|{TEST}"
@@ -137,11 +139,6 @@ class ActionSplit:
             )
 
 
-def split_names() -> list[str]:
-    """Names of the divisions that come with the package."""
-    return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.is_file())
-
-
 def load_split(name_or_path: str | Path) -> ActionSplit:
     """Load a built-in division by name, or one from a CSV file.
 
@@ -154,12 +151,11 @@ def load_split(name_or_path: str | Path) -> ActionSplit:
     Raises:
         ValueError: There is none (the nearest name is told), or the file is no such table.
     """
-    source = _locate(name_or_path)
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-        return parse_split(Path(source.name).stem, text)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"Split file {source}: {error}") from error
+
+    def read(source: Traversable) -> ActionSplit:
+        return parse_split(Path(source.name).stem, source.read_text(encoding="utf-8-sig"))
+
+    return load_split_file(name_or_path, "action", read)
 
 
 def parse_split(name: str, text: str) -> ActionSplit:
@@ -228,25 +224,3 @@ def _examples(values: TextArray) -> str:
     """Some of the values, or that there are none."""
     names = [name or "(empty)" for name in natural_order(values)]
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-
-
-def _locate(name_or_path: str | Path) -> Traversable:
-    """A user's file, or one of the package by its name."""
-    given = Path(name_or_path)
-    if given.suffix == ".csv":
-        if not given.is_file():
-            raise ValueError(f"There is no split file {given}.")
-        return given
-    names = split_names()
-    if str(name_or_path) in names:
-        return _folder() / f"{name_or_path}.csv"
-    near = difflib.get_close_matches(str(name_or_path), names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
-    raise ValueError(
-        f"There is no split {str(name_or_path)!r}; give the name of one, or a .csv file: {hint}"
-    )
-
-
-def _folder() -> Traversable:
-    """The divisions that come with the package."""
-    return files("protocols") / "splits" / "action"

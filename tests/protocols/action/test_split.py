@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from protocols.action.split import ActionSplit, load_split, parse_split, split_names
-from protocols.gait.gallery_probe import protocol_names
+from protocols.action.split import ActionSplit, load_split, parse_split
+from protocols.splits import split_names
 
 HALVES = "identity,role\nodd,train\neven,test\n"
 
@@ -140,7 +140,7 @@ def test_data_that_do_not_fit_are_told_in_one_sentence() -> None:
 def test_unknown_names_get_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"no split 'ntu60-xsub'.*did you mean 'ntu60_xsub'"):
         load_split("ntu60-xsub")
-    with pytest.raises(ValueError, match="there are finegym, jhmdb"):
+    with pytest.raises(ValueError, match="it is one of finegym, jhmdb"):
         load_split("zzzz")
     with pytest.raises(ValueError, match=r"no split file gone\.csv"):
         load_split("gone.csv")
@@ -176,17 +176,17 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_shipped_tables_are_read_and_apart_from_the_gait_protocols() -> None:
-    assert split_names() == [
+    assert split_names("action") == [
         *("finegym", "jhmdb", "k400", "msr_action3d", "msr_as1", "msr_as2", "msr_as3"),
         *("ntu120_xset", "ntu120_xsub", "ntu60_xsub", "ntu60_xview", "nwucla_xsub"),
         *("nwucla_xview", "pku_xsub", "pku_xview", "sbu", "store", "utkinect_xsub"),
     ]
-    for name in split_names():
+    for name in split_names("action"):
         split = load_split(name)
         assert split.source, name
         assert {rule.role for rule in split.rules} >= {"train"}, name
         assert split.by_fold == bool(split.folds), name
-    assert not set(split_names()) & set(protocol_names())
+    assert not set(split_names("action")) & set(split_names("gait"))
 
 
 def test_ntu60_divides_every_person_and_camera_once() -> None:
