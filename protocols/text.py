@@ -1,4 +1,4 @@
-"""Tables and numbers as text, plain or in Markdown."""
+"""Tables and numbers as text."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ from typing import Literal
 
 import numpy as np
 
-Style = Literal["plain", "markdown"]
+_LONGEST_RULE = 60
+"""A column of whole sentences needs no line as long below its header."""
 
 
-def align_columns(rows: Sequence[Sequence[str]], style: Style = "plain", names: int = 1) -> str:
+def align_columns(rows: Sequence[Sequence[str]], names: int = 1) -> str:
     """Align columns; the first row is the header.
 
     Args:
         rows: Cells; short rows are filled up, and empty columns dropped.
-        style: ``plain`` or ``markdown``.
         names: How many columns hold names and are aligned to the left.
 
     Returns:
         The text, without a newline at its end.
-
-    Raises:
-        ValueError: The style is unknown.
 
     >>> print(align_columns([["", "eer"], ["nm", "12.00"], ["bg", "9.00"]]))
            eer
@@ -31,8 +28,6 @@ def align_columns(rows: Sequence[Sequence[str]], style: Style = "plain", names: 
     nm   12.00
     bg    9.00
     """
-    if style not in ("plain", "markdown"):
-        raise ValueError(f"style must be plain or markdown, not {style!r}.")
     full = [[*row, *[""] * (len(rows[0]) - len(row))] for row in rows]
     shown = [c for c in range(len(rows[0])) if c < names or any(row[c] for row in full[1:])]
     widths = {c: max(3, *(len(row[c]) for row in full)) for c in shown}
@@ -40,11 +35,8 @@ def align_columns(rows: Sequence[Sequence[str]], style: Style = "plain", names: 
         [row[c].ljust(widths[c]) if c < names else row[c].rjust(widths[c]) for c in shown]
         for row in full
     ]
-    if style == "plain":
-        rule = ["-" * widths[c] for c in shown]
-        return "\n".join("  ".join(line).rstrip() for line in [lines[0], rule, *lines[1:]])
-    marks = ["-" * widths[c] if c < names else "-" * (widths[c] - 1) + ":" for c in shown]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], marks, *lines[1:]])
+    rule = ["-" * min(widths[c], _LONGEST_RULE) for c in shown]
+    return "\n".join("  ".join(line).rstrip() for line in [lines[0], rule, *lines[1:]])
 
 
 def format_rate(
@@ -93,11 +85,6 @@ def format_mean(rates: Sequence[float]) -> str:
     values = 100.0 * np.asarray(rates, dtype=np.float64)
     spread = float(values.std(ddof=1)) if len(values) > 1 else None
     return format_rate(float(values.mean()), spread=spread, scale=1.0, missing="nan")
-
-
-def format_ends(ends: tuple[float, float] | None) -> str:
-    """An interval in percent, for a column of its own; empty where there is none."""
-    return "" if ends is None else f"{format_rate(ends[0])} to {format_rate(ends[1])}"
 
 
 def render_notes(notes: Sequence[str], counts: Mapping[str, int] | None = None) -> str:

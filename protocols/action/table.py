@@ -63,11 +63,6 @@ class ClassTable:
         """(K,) samples of each class that are recognised."""
         return np.asarray(np.diagonal(self.confusion))
 
-    @property
-    def class_accuracy(self) -> FloatArray:
-        """(K,) share of each class that is recognised; NaN for a class without a sample."""
-        return ratio(self.correct, self.tested)
-
     def confused_with(self, top: int = 5) -> tuple[ClassConfusion, ...]:
         """What each class is confused with, one entry a class."""
         return confused_with(self.confusion, self.classes, top)

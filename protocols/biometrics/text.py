@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocols.biometrics.table import POOLED, BiometricsTable, applied_name
-from protocols.text import Style, align_columns, format_rate, render_notes
+from protocols.text import align_columns, format_rate, render_notes
 
 _SIDES = ("genuine", "impostor")
 
@@ -14,7 +14,6 @@ def render_biometrics(
     table: BiometricsTable,
     *,
     intervals: Mapping[str, tuple[float, float]] | None = None,
-    style: Style = "plain",
 ) -> str:
     """Render biometric measures, rates in percent.
 
@@ -25,28 +24,24 @@ def render_biometrics(
     Args:
         table: The measures.
         intervals: What ``table.intervals`` found; shown behind the rates, None for none.
-        style: ``plain`` or ``markdown``.
 
     Returns:
         The text, without a newline at its end.
-
-    Raises:
-        ValueError: The style is unknown.
     """
     ends = intervals or {}
     title = f"{table.protocol}, {table.metric} scores: verification, rates in percent"
-    parts = [title, align_columns(_verification_rows(table, ends), style)]
+    parts = [title, align_columns(_verification_rows(table, ends))]
     if table.applied:
         parts += [
             "thresholds chosen elsewhere",
-            align_columns(_applied_rows(table, ends), style, 3),
+            align_columns(_applied_rows(table, ends), 3),
         ]
     if table.open_set is not None and table.open_set.cells:
         parts.append(
             f"open set, {table.open_set.enrolled} people enrolled, mean of "
             f"{table.open_set.rotations} draws of them (spread over the draws)"
         )
-        parts.append(align_columns(_open_set_rows(table, ends), style))
+        parts.append(align_columns(_open_set_rows(table, ends)))
     if "fta" in table.metrics:
         parts.append(_acquisition(table))
     shown = (*_SIDES, "not_acquired")

@@ -11,7 +11,7 @@ import numpy as np
 from protocols.gait.counts import RANKS, Grid, ViewCounts
 from protocols.gait.means import mean_of, mean_over_views, share
 from protocols.gait.rules import TableRule
-from protocols.ranking.distances import FloatArray, IntArray
+from protocols.ranking.distances import FloatArray
 from protocols.statistics.intervals import bootstrap_interval, spread_at_end
 
 
@@ -60,21 +60,6 @@ class GaitTable:
     def views(self) -> tuple[str, ...]:
         """P probe views."""
         return self.grid.views
-
-    @property
-    def n_probe(self) -> IntArray:
-        """(C, P) probes."""
-        return self.cells.probes
-
-    @property
-    def n_gallery(self) -> IntArray:
-        """(G,) gallery samples."""
-        return self.cells.gallery
-
-    @property
-    def unmated(self) -> IntArray:
-        """(C, P, G) probes without a mate in that gallery."""
-        return self.cells.unmated
 
     def record_cells(self) -> dict[str, Any]:
         """The cells as plain lists of counts, for a result record.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocols.gait.table import GaitTable
-from protocols.text import Style, align_columns, format_rate, render_notes
+from protocols.text import align_columns, format_rate, render_notes
 
 _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 
@@ -15,7 +15,6 @@ def render_gait(
     name: str,
     *,
     baselines: Mapping[str, GaitTable] | None = None,
-    style: Style = "plain",
 ) -> str:
     """Render a gait table, in percent.
 
@@ -27,14 +26,12 @@ def render_gait(
         table: The table.
         name: What is shown, such as ``acl``.
         baselines: Other tables of the same protocol, by name.
-        style: ``plain`` or ``markdown``.
 
     Returns:
         The text, without a newline at its end.
 
     Raises:
-        ValueError: A baseline has other conditions or views than the table, or the style is
-            unknown.
+        ValueError: A baseline has other conditions or views than the table.
     """
     by_view = len(table.views) > 1
     columns = [*table.views, "mean"] if by_view else list(_MEASURES)
@@ -52,7 +49,7 @@ def render_gait(
         row[-1 if by_view else 0] = _percent(table.metrics.get(f"chance/{condition}"), table)
         rows.append(["chance", condition, *row])
     closing = render_notes(table.notes, table.counts)
-    return "\n\n".join([_title(table), align_columns(rows, style, 2), closing])
+    return "\n\n".join([_title(table), align_columns(rows, 2), closing])
 
 
 def _title(table: GaitTable) -> str:

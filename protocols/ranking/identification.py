@@ -14,7 +14,7 @@ Person Re-identification: A Survey and Outlook", TPAMI 2022.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -55,11 +55,6 @@ class Identification:
     average_precision: FloatArray | None
     inverse_penalty: FloatArray | None
 
-    @property
-    def unmated(self) -> int:
-        """Number of probes without a mate in their gallery."""
-        return int(np.count_nonzero(self.mates == 0))
-
     def hits(self, k: int) -> BoolArray:
         """(P,) whether a mate is among the first ``k`` rows.
 
@@ -71,33 +66,16 @@ class Identification:
         return (self.first_mate > 0) & (self.first_mate <= k)
 
     def rank(self, k: int, unmated: Unmated = "wrong") -> float:
-        """Share of probes with a mate among the first ``k`` rows; NaN without probes."""
-        return _mean(self.hits(k).astype(np.float64), self.mates, unmated)
+        """Share of probes with a mate among the first ``k`` rows; NaN where none is counted."""
+        if unmated not in get_args(Unmated):
+            raise ValueError(f"unmated must be {' or '.join(get_args(Unmated))}, not {unmated!r}.")
+        hits = self.hits(k)
+        counted = hits if unmated == "wrong" else hits[self.mates > 0]
+        return float(counted.mean()) if len(counted) else float("nan")
 
     def cmc(self, unmated: Unmated = "wrong") -> FloatArray:
         """(depth,) rank-1 to rank-depth, the cumulative match characteristic."""
         return np.array([self.rank(k, unmated) for k in range(1, self.depth + 1)])
-
-    def mean_average_precision(self, unmated: Unmated = "wrong") -> float:
-        """MAP, 0..1; under ``wrong`` an unmated probe counts as 0.
-
-        Raises:
-            ValueError: Precision was not asked for.
-        """
-        return _mean(_asked(self.average_precision), self.mates, unmated)
-
-    def mean_inverse_penalty(self, unmated: Unmated = "wrong") -> float:
-        """MINP, 0..1; under ``wrong`` an unmated probe counts as 0.
-
-        Raises:
-            ValueError: Precision was not asked for.
-        """
-        return _mean(_asked(self.inverse_penalty), self.mates, unmated)
-
-    def chance(self) -> float:
-        """Expected rank-1 of a random pick from each probe's gallery; unmated probes fail."""
-        share = self.mates / np.maximum(self.candidates, 1)
-        return float(share.mean()) if len(share) else float("nan")
 
 
 def identify(
@@ -188,18 +166,3 @@ def _first_mate(
         found = np.where(mate.any(axis=1), rank[np.arange(len(near)), mate.argmax(axis=1)], 0)
         first[block] = np.where(found <= depth, found, 0)
     return first
-
-
-def _asked(values: FloatArray | None) -> FloatArray:
-    """The values, with NaN (unmated) as the failure that it is."""
-    if values is None:
-        raise ValueError("Average precision was not computed: call identify with precision=True.")
-    return np.nan_to_num(values)
-
-
-def _mean(values: FloatArray, mates: IntArray, unmated: Unmated) -> float:
-    """Mean over the probes that the policy counts; NaN where there are none."""
-    if unmated not in ("wrong", "skip"):
-        raise ValueError(f"unmated must be wrong or skip, not {unmated!r}.")
-    counted = values if unmated == "wrong" else values[mates > 0]
-    return float(counted.mean()) if len(counted) else float("nan")

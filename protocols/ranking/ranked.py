@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from protocols.ranking.distances import BLOCK_BYTES, FloatArray, row_blocks
+from protocols.ranking.distances import BLOCK_BYTES, FloatArray
 from protocols.ranking.exclusion import ExclusionRule, count_mates, identity_codes
 from protocols.ranking.identification import Identification
 from protocols.ranking.precision import Ties, rank_blocks
@@ -58,65 +57,6 @@ def identify_by_distances(
     first = np.where(ranks.first <= depth, ranks.first, 0)
     return Identification(
         first, depth, mates, len(enrolled) - removed, ranks.average, ranks.inverse
-    )
-
-
-def identify_matrix(
-    distances: npt.ArrayLike,
-    probe_identity: npt.ArrayLike,
-    gallery_identity: npt.ArrayLike,
-    *,
-    exclude: ExclusionRule | None = None,
-    depth: int = 10,
-    ties: Ties = "row",
-    skip: int = 0,
-) -> Identification:
-    """Identify every probe by a whole matrix of distances.
-
-    A ranking without distances, (P, G) gallery rows nearest first, is judged by its positions:
-    ``np.argsort(order, axis=1)``.
-
-    Args:
-        distances: (P, G) finite numbers, lower is more alike, G >= 1.
-        probe_identity: (P,) identities.
-        gallery_identity: (G,) identities.
-        exclude: As in :func:`identify_by_distances`.
-        depth: The deepest rank wanted.
-        ties: As in :func:`identify_by_distances`.
-        skip: As in :func:`identify_by_distances`.
-
-    Returns:
-        One entry a probe, with AP and INP.
-
-    Raises:
-        ValueError: The matrix is not numeric, finite and two-dimensional, or does not have one row
-            a probe and one column a gallery row.
-
-    >>> found = identify_matrix([[0.2, 0.1]], ["a"], ["a", "b"])
-    >>> found.first_mate.tolist(), found.mean_average_precision()
-    ([2], 0.5)
-    """
-    matrix: npt.NDArray[Any] = np.asarray(distances)
-    shape = (np.size(probe_identity), np.size(gallery_identity))
-    if matrix.shape != shape or matrix.dtype.kind not in "fiu" or not shape[1]:
-        raise ValueError(
-            f"The distances of {shape[0]} probes to {shape[1]} gallery rows must be a numeric "
-            f"array of that shape, with a column at least, not {matrix.dtype} of shape "
-            f"{matrix.shape}."
-        )
-    if not np.isfinite(matrix).all():
-        raise ValueError("A distance is not finite: each probe needs a number for every row.")
-    return identify_by_distances(
-        (
-            (block, matrix[block].astype(np.float64))
-            for block in row_blocks(len(matrix), 64 * matrix.shape[1], BLOCK_BYTES)
-        ),
-        probe_identity,
-        gallery_identity,
-        exclude=exclude,
-        depth=depth,
-        ties=ties,
-        skip=skip,
     )
 
 

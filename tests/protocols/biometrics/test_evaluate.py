@@ -263,10 +263,6 @@ def test_text() -> None:
     assert "open set, 7 people enrolled, mean of 10 draws" in text
     assert f"({100 * table.metrics['dir_spread@far0.1/bg']:.2f})" in text
     assert all(f"Note: {note}" in text for note in table.notes)
-    markdown = render_biometrics(table, style="markdown")
-    assert "| condition |" in markdown
-    with pytest.raises(ValueError, match="style must be plain or markdown"):
-        render_biometrics(table, style="html")  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_measured_is_told() -> None:

@@ -145,7 +145,7 @@ def test_one_view_is_one_gallery_and_says_so() -> None:
     data = casia_like(np.random.default_rng(2), views=1)
     table = evaluate_gait(data)
     assert table.views == ("all",)
-    assert table.n_probe.tolist() == [[8], [8], [8]]
+    assert table.cells.probes.tolist() == [[8], [8], [8]]
     assert "one view, 0" in table.notes[0]
 
 
@@ -231,7 +231,7 @@ def test_real_walks_by_condition(shared: Path) -> None:
     walks = Embeddings(lengths, data["subject"], data["condition"], data["repetition"])
     table = evaluate_gait(walks, "ucalgary_gait", metric="euclidean")
     assert table.conditions == ("N", "AR", "AL")
-    assert table.n_probe.ravel().tolist() == [26, 53, 53]
+    assert table.cells.probes.ravel().tolist() == [26, 53, 53]
     assert table.counts["missing"] == 1
     assert table.metrics["rank1/N"] == pytest.approx(0.769, abs=5e-4)  # as the data's notes say
     # With one gallery walk a person, AP is 1 / rank of it, and so is INP.

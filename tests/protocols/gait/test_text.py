@@ -54,12 +54,6 @@ def test_columns_are_aligned() -> None:
     assert all(len(row) <= len(rule) for row in rows)
 
 
-def test_markdown_is_a_table() -> None:
-    lines = render_gait(table(), "acl", style="markdown").split("\n\n")[1].splitlines()
-    assert {line.count("|") for line in lines} == {7}
-    assert set(lines[1]) <= set("|-: ")
-
-
 def test_without_views_all_measures_are_shown() -> None:
     single = table(views=1)
     text = render_gait(single, "acl")
@@ -93,5 +87,3 @@ def test_what_has_no_value_is_a_dash() -> None:
 def test_a_baseline_must_have_the_same_cells() -> None:
     with pytest.raises(ValueError, match="'bones' has conditions nm, bg, cl and views 0, 90, the"):
         render_gait(table(), "acl", baselines={"bones": table(views=2)})
-    with pytest.raises(ValueError, match="plain or markdown"):
-        render_gait(table(), "acl", style="latex")  # type: ignore[arg-type]
