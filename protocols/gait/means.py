@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from protocols.ranking.distances import FloatArray
 from protocols.ranking.exclusion import BoolArray
+from protocols.statistics.intervals import ratio
 
 
 def mean_over_views(
@@ -33,11 +32,4 @@ def mean_of(values: FloatArray, empty: str, counted: npt.ArrayLike = True) -> Fl
     used = np.broadcast_to(np.asarray(counted, dtype=np.bool_), values.shape)
     if empty == "skip":
         used = used & np.isfinite(values)
-    return share(np.where(used, values, 0.0).sum(axis=-1), used.sum(axis=-1))
-
-
-def share(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> FloatArray:
-    """Division with 0/0 = NaN, silently: an empty cell is told in the notes."""
-    result: FloatArray = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
-    np.divide(part, whole, out=result, where=whole > 0)
-    return result
+    return ratio(np.where(used, values, 0.0).sum(axis=-1), used.sum(axis=-1))

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from protocols.gait.counts import RANKS, Grid, ViewCounts
-from protocols.gait.means import mean_of, mean_over_views, share
+from protocols.gait.means import mean_of, mean_over_views
 from protocols.gait.rules import TableRule
 from protocols.ranking.distances import FloatArray
-from protocols.statistics.intervals import bootstrap_interval, spread_at_end
+from protocols.statistics.intervals import named_intervals, ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,29 +114,20 @@ class GaitTable:
         """
 
         def means(hits: FloatArray, trials: FloatArray) -> FloatArray:
-            by_condition = mean_over_views(share(hits, trials), self.grid.same_view, "skip")[1]
+            by_condition = mean_over_views(ratio(hits, trials), self.grid.same_view, "skip")[1]
             return np.concatenate([mean_of(by_condition, "skip")[..., None], by_condition], axis=-1)
 
-        low, high = bootstrap_interval(
+        tried = np.where(~self.grid.same_view, self.cells.subject_trials, 0).sum(axis=(2, 3)) > 0
+        return named_intervals(
+            ["rank1", *(f"rank1/{name}" for name in self.conditions)],
+            [tried.any(axis=1).sum(), *tried.sum(axis=0)],
             self.cells.subject_hits,
             self.cells.subject_trials,
             generator,
-            statistic=means,
+            means,
             draws=draws,
             confidence=confidence,
         )
-        sums = [part.sum(axis=0) for part in (self.cells.subject_hits, self.cells.subject_trials)]
-        observed = means(sums[0][None], sums[1][None])[0]
-        tried = np.where(~self.grid.same_view, self.cells.subject_trials, 0).sum(axis=(2, 3)) > 0
-        units = [tried.any(axis=1).sum(), *tried.sum(axis=0)]
-        names = ["rank1", *(f"rank1/{name}" for name in self.conditions)]
-        return {
-            name: spread_at_end(
-                (float(low[i]), float(high[i])), float(observed[i]), int(units[i]), confidence
-            )
-            for i, name in enumerate(names)
-            if np.isfinite(low[i]) and np.isfinite(high[i])
-        }
 
 
 def make_table(
@@ -199,13 +190,13 @@ def make_table(
 def _rates(counts: ViewCounts, decimals: int | None) -> dict[str, FloatArray]:
     """(C, P, G) rates of every measure, NaN where a cell does not exist."""
     rates = {
-        f"rank{k}": _rounded(share(counts.hits[i], counts.trials), decimals)
+        f"rank{k}": _rounded(ratio(counts.hits[i], counts.trials), decimals)
         for i, k in enumerate(RANKS)
     }
     for name, sums in (("mAP", counts.precision), ("mINP", counts.penalty)):
         if sums is not None:
-            rates[name] = _rounded(share(sums, counts.precision_trials), decimals)
-    rates["chance"] = share(counts.chance, counts.trials)
+            rates[name] = _rounded(ratio(sums, counts.precision_trials), decimals)
+    rates["chance"] = ratio(counts.chance, counts.trials)
     return rates
 
 

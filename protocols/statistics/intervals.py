@@ -7,7 +7,7 @@ probes are compared probe by probe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,6 +101,53 @@ def bootstrap_interval(
         sums = [(weights @ part.reshape(len(k), -1)).reshape(size, *k.shape[1:]) for part in (k, n)]
         values.append(statistic(sums[0], sums[1]))
     return _quantiles(np.concatenate(values), tail)
+
+
+def named_intervals(
+    names: Sequence[str],
+    units: Sequence[int],
+    successes: npt.ArrayLike,
+    trials: npt.ArrayLike,
+    generator: np.random.Generator,
+    statistic: Callable[[FloatArray, FloatArray], FloatArray],
+    *,
+    draws: int,
+    confidence: float,
+) -> dict[str, tuple[float, float]]:
+    """Bootstrap intervals over people of K named rates, with those of :func:`spread_at_end`.
+
+    Args:
+        names: K names, in the order of the statistic's values.
+        units: How many people each rate is of.
+        successes: As in :func:`bootstrap_interval`.
+        trials: As there.
+        generator: Draws the people.
+        statistic: As there, to (B, K).
+        draws: Number of resamples.
+        confidence: Coverage, 0..1.
+
+    Returns:
+        Low and high end by name; what has no value is left out.
+    """
+    low, high = bootstrap_interval(
+        successes, trials, generator, statistic=statistic, draws=draws, confidence=confidence
+    )
+    sums = [np.asarray(part, dtype=np.float64).sum(axis=0)[None] for part in (successes, trials)]
+    observed = statistic(sums[0], sums[1])[0]
+    known = np.isfinite(low) & np.isfinite(high) & np.isfinite(observed)
+    return {
+        name: spread_at_end(
+            (float(low[i]), float(high[i])), float(observed[i]), int(units[i]), confidence
+        )
+        for i, name in enumerate(names)
+        if known[i]
+    }
+
+
+def sum_by_person(columns: npt.ArrayLike, person: npt.NDArray[np.integer], size: int) -> FloatArray:
+    """(Q, N) numbers of N samples, summed over each of ``size`` persons: (size, Q)."""
+    rows = [np.bincount(person, weights=row, minlength=size) for row in np.asarray(columns)]
+    return np.stack(rows, axis=1).astype(np.float64)
 
 
 def spread_at_end(
