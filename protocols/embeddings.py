@@ -103,6 +103,20 @@ class Embeddings:
         names = ("embedding", *self.text_fields())
         return Embeddings(**{name: getattr(self, name)[chosen] for name in names})
 
+    def require_directions(self) -> None:
+        """Refuse embeddings of zeros, which no cosine can compare.
+
+        Raises:
+            ValueError: There is one; the sample is named.
+        """
+        empty = np.flatnonzero(~self.embedding.any(axis=1))
+        if len(empty):
+            raise ValueError(
+                f"The embedding of sample {str(self.sample[empty[0]])!r} is all zeros "
+                f"({len(empty)} such samples in all) and has no direction: embed it again, or "
+                "compare single sequences by the euclidean metric."
+            )
+
     def save(self, path: Path | str) -> None:
         """Write an ``.npz`` without pickles; the file appears complete or not at all.
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocols.biometrics.scores import EXACT_BYTES, compare_all
-from protocols.biometrics.trials import Trials
+from protocols.biometrics.trials import Trials, make_trials
 from protocols.embeddings import Embeddings
 from protocols.names import canonical, natural_order
 from protocols.ranking.distances import Metric
 from protocols.reid.comparison import compare_sets
 from protocols.reid.pairs import Pair, PairProtocol
 from protocols.reid.rules import RULES, ReidRule
-from protocols.reid.walks import check_directions
 
 _HIDDEN = {
     "nothing": "",
@@ -29,7 +27,6 @@ def pair_trials(
     rule: ReidRule,
     *,
     metric: Metric = "cosine",
-    exact_bytes: int = EXACT_BYTES,
 ) -> Trials:
     """Make the comparisons of a pair.
 
@@ -40,7 +37,6 @@ def pair_trials(
         rule: What a probe may not see. Sequences of one walk are nearly alike, so that in a
             same-set pair ``clean`` flatters; ``cross-take`` does not.
         metric: ``cosine`` or ``euclidean``.
-        exact_bytes: Memory up to which scores are kept exactly.
 
     Returns:
         The trials, of the one condition ``pair.name``.
@@ -58,33 +54,20 @@ def pair_trials(
             f"Rule {rule.name} judges rankings and drops some of the nearest or the last "
             f"sequences, which single comparisons do not have: choose one of {usable}."
         )
-    if metric == "cosine":
-        check_directions(data)
     made = compare_sets(data, protocol, pair, rule)
-    person, view = canonical(data.subject), canonical(data.view)
-    names = natural_order(view[made.probe])
-    several = len(names) > 1 and "" not in names
-    place = {name: number for number, name in enumerate(names)}
-    views = [place[name] if several else 0 for name in view[made.probe].tolist()]
-    comparisons = compare_all(
-        data.embedding[made.probe],
-        data.embedding[made.gallery],
-        person[made.probe],
-        person[made.gallery],
-        metric=metric,
-        exclude=made.exclude,
-        exact_bytes=exact_bytes,
-    )
+    names = natural_order(canonical(data.view[made.probe]))
     hidden = _HIDDEN[rule.hidden] if made.exclude is not None else ""
-    return Trials(
+    return make_trials(
+        data,
+        made.probe,
+        made.gallery,
+        made.exclude,
+        names if len(names) > 1 and "" not in names else (),
+        metric=metric,
         protocol=f"{protocol.name} {pair.name}",
-        comparisons=comparisons,
         conditions=(pair.name,),
         condition=np.zeros(len(made.probe), dtype=np.int64),
-        views=tuple(names) if several else (),
-        view=np.array(views, dtype=np.int64),
         reference=None,
-        people=person[made.probe],
         missing=0,
         excluded=" ".join([*([hidden] if hidden else []), *made.notes]),
     )

@@ -25,7 +25,7 @@ from protocols.reid.judgement import RANKS, judge_pair
 from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRule, reid_rule
 from protocols.reid.table import Level, PairResult, ReidTable
-from protocols.reid.walks import check_directions, pool_walks
+from protocols.reid.walks import pool_walks
 
 Measuring = Callable[
     [npt.NDArray[np.float32], npt.NDArray[np.float32] | None, Metric],
@@ -81,7 +81,7 @@ def evaluate_reid(
     chosen = metric or used.metric
     _check_settings(chosen, level, depth)
     if chosen == "cosine":
-        check_directions(embeddings)
+        embeddings.require_directions()
     wanted, notes = _wanted(spec, pairs, embeddings.condition)
     data = embeddings
     if level == "walk":

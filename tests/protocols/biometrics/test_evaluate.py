@@ -278,5 +278,5 @@ def test_what_cannot_be_measured_is_told() -> None:
     zeros = Embeddings(np.zeros((2, 3)), ["1", "1"], ["nm", "nm"], ["1", "5"])
     with pytest.raises(ValueError, match="sample '1-nm-1' is all zeros"):
         evaluate_biometrics(zeros)
-    with pytest.raises(ValueError, match="None of the 1 people to compare"):
+    with pytest.raises(ValueError, match="None of the 1 people to evaluate"):
         evaluate_biometrics(alone, subjects=["nobody"])
