@@ -17,8 +17,7 @@ import numpy.typing as npt
 from protocols.embeddings import Embeddings, TextArray
 from protocols.names import canonical
 from protocols.ranking.distances import METRICS, FloatArray, Metric
-from protocols.ranking.identification import Identification, identify
-from protocols.ranking.ranked import identify_by_distances
+from protocols.ranking.identification import Identification, identify, identify_by_distances
 from protocols.ranking.retrieval import Device
 from protocols.reid.comparison import ReidComparison, compare_sets
 from protocols.reid.judgement import RANKS, judge_pair

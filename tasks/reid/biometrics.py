@@ -10,10 +10,9 @@ import numpy as np
 
 from aclnet.config import load_settings
 from protocols.biometrics.evaluate import evaluate_trials
-from protocols.biometrics.pairs import pair_trials
 from protocols.biometrics.table import POOLED, BiometricsTable
 from protocols.biometrics.text import render_biometrics
-from protocols.biometrics.trials import Trials, check_apart
+from protocols.biometrics.trials import Trials, check_apart, pair_trials
 from protocols.embeddings import Embeddings, load_embeddings
 from protocols.records import ResultRecord
 from protocols.reid.pairs import Pair, PairProtocol, load_pairs

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.ranking.distances import row_blocks
-from protocols.ranking.ranked import identify_by_distances
+from protocols.ranking.identification import identify_by_distances
 from protocols.ranking.reranking import rerank
 from protocols.ranking.retrieval import search
 

@@ -17,8 +17,7 @@ from scipy.spatial.distance import cdist
 from protocols.ranking import reranking
 from protocols.ranking.distances import Metric
 from protocols.ranking.exclusion import same_identity_and_group
-from protocols.ranking.identification import Identification, identify
-from protocols.ranking.ranked import identify_by_distances
+from protocols.ranking.identification import Identification, identify, identify_by_distances
 from protocols.ranking.reranking import Form, rerank
 
 METRICS: dict[str, Metric] = {"sqeuc": "euclidean", "cos": "cosine"}

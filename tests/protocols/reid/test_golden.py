@@ -13,8 +13,7 @@ import pytest
 
 from protocols.embeddings import Embeddings
 from protocols.ranking.exclusion import same_identity_and_group
-from protocols.ranking.identification import Identification
-from protocols.ranking.ranked import identify_by_distances
+from protocols.ranking.identification import Identification, identify_by_distances
 from protocols.reid.evaluate import evaluate_reid
 from protocols.reid.judgement import judge
 from protocols.reid.pairs import PairProtocol
