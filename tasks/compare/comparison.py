@@ -103,9 +103,10 @@ class RunComparison:
             "comparable": not self.obstacles,
             "obstacles": list(self.obstacles),
             **{key: _rows(getattr(self, key)) for key in ("settings", "environment", "counts")},
-            "figures": [{**asdict(one), "difference": one.difference} for one in self.figures],
-            "people": [{**asdict(one), "difference": one.difference} for one in self.people],
-            "classes": [{**asdict(one), "difference": one.difference} for one in self.classes],
+            **{
+                key: [{**asdict(one), "difference": one.difference} for one in getattr(self, key)]
+                for key in ("figures", "people", "classes")
+            },
             "verdict": None if self.verdict is None else _verdict_json(self.verdict),
             "sentence": self.sentence,
             "notes": list(self.notes),
