@@ -6,8 +6,6 @@ embedding and a subject for every sample are compulsory, everything else is opti
 
 from __future__ import annotations
 
-import os
-import secrets
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -16,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+from protocols.files import read_arrays, write_arrays
 
 TextArray = npt.NDArray[np.str_]
 
@@ -104,23 +103,28 @@ class Embeddings:
         names = ("embedding", *self.text_fields())
         return Embeddings(**{name: getattr(self, name)[chosen] for name in names})
 
+    def require_directions(self) -> None:
+        """Refuse embeddings of zeros, which no cosine can compare.
+
+        Raises:
+            ValueError: There is one; the sample is named.
+        """
+        empty = np.flatnonzero(~self.embedding.any(axis=1))
+        if len(empty):
+            raise ValueError(
+                f"The embedding of sample {str(self.sample[empty[0]])!r} is all zeros "
+                f"({len(empty)} such samples in all) and has no direction: embed it again, or "
+                "compare single sequences by the euclidean metric."
+            )
+
     def save(self, path: Path | str) -> None:
         """Write an ``.npz`` without pickles; the file appears complete or not at all.
 
         Raises:
             ValueError: The name does not end in ``.npz``.
         """
-        target = Path(path)
-        if target.suffix != ".npz":
-            raise ValueError(f"Embeddings are saved as .npz, and {target} ends otherwise.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.npz")
-        arrays = {name: getattr(self, name) for name in ("embedding", *self.text_fields())}
-        try:
-            np.savez(draft, allow_pickle=False, **arrays)
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
+        names = ("embedding", *self.text_fields())
+        write_arrays(path, "Embeddings", {name: getattr(self, name) for name in names})
 
     def _named(self) -> TextArray:
         parts = (self.subject, self.condition, self.take, self.view)
@@ -147,7 +151,7 @@ def load_embeddings(path: Path | str) -> Embeddings:
             objects, or as :class:`Embeddings`. The message names the file.
     """
     source = Path(path)
-    readers = {".npz": _read_npz, ".csv": _read_csv}
+    readers = {".npz": lambda file: read_arrays(file, _find), ".csv": _read_csv}
     if source.suffix not in readers:
         raise ValueError(f"Embeddings are read from .npz or .csv, and {source} is neither.")
     if not source.is_file():
@@ -164,25 +168,10 @@ def load_embeddings(path: Path | str) -> Embeddings:
         raise ValueError(f"Embeddings file {source}: {error}") from error
 
 
-def _read_npz(source: Path) -> dict[str, Any]:
-    """The arrays of an npz file under our field names."""
-    if not zipfile.is_zipfile(source):
-        raise ValueError("this is not an npz archive; was it cut off while being copied?")
-    found: dict[str, Any] = {}
-    with np.load(source, allow_pickle=False) as archive:
-        for name, key in _find(list(archive.files)).items():
-            try:
-                found[name] = archive[key]
-            except ValueError as error:
-                raise ValueError(
-                    f"the array {key!r} cannot be read without unpickling objects, which could "
-                    "run code: save it as plain numbers or text."
-                ) from error
-    return found
-
-
 def _read_csv(source: Path) -> dict[str, Any]:
     """The columns of a CSV file under our field names."""
+    import pandas as pd
+
     table = pd.read_csv(source, dtype=str, keep_default_na=False, skipinitialspace=True)
     keys = _find([str(column) for column in table.columns])
     found: dict[str, Any] = {name: table[key].to_numpy(dtype=np.str_) for name, key in keys.items()}

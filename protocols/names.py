@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from protocols.embeddings import TextArray
+if TYPE_CHECKING:
+    from protocols.embeddings import TextArray
 
 
 def canonical(values: npt.ArrayLike) -> TextArray:
@@ -19,13 +23,15 @@ def canonical(values: npt.ArrayLike) -> TextArray:
     return np.array(plain, dtype=np.str_)[codes] if plain else names
 
 
-def natural_order(values: npt.ArrayLike) -> list[str]:
-    """The distinct names, numbers by size, then text by the alphabet.
+def natural_key(name: str) -> tuple[int, int, str]:
+    """Sorting key of names: numbers by their value, then text by the alphabet."""
+    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
 
-    >>> natural_order(["90", "100", "left", "18"])
-    ['18', '90', '100', 'left']
+
+def natural_order(values: Iterable[object]) -> list[str]:
+    """The distinct names in the order of :func:`natural_key`.
+
+    >>> natural_order(["90", "100", "left", "18", "²", "090"])
+    ['18', '090', '90', '100', 'left', '²']
     """
-    distinct = {str(value) for value in np.asarray(values, dtype=np.str_)}
-    return sorted(
-        distinct, key=lambda name: (0, int(name), "") if name.isdecimal() else (1, 0, name)
-    )
+    return sorted({str(value) for value in values}, key=natural_key)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from protocols.files import write_text
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -166,14 +166,7 @@ class ResultRecord(BaseModel):
 
     def write(self, path: Path | str) -> None:
         """Write the record to a file, which appears complete or not at all."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        try:
-            draft.write_text(self.to_json(), encoding="utf-8")
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_text(path, self.to_json())
 
 
 def _second_schema(fields: dict[str, Any]) -> dict[str, Any]:

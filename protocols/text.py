@@ -1,43 +1,94 @@
-"""Rows of text as aligned columns, plain or in Markdown."""
+"""Tables and numbers as text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-Style = Literal["plain", "markdown"]
+import numpy as np
+
+_LONGEST_RULE = 60
+"""A column of whole sentences needs no line as long below its header."""
 
 
-def align_columns(rows: Sequence[Sequence[str]], style: Style, names: int = 1) -> str:
+def align_columns(rows: Sequence[Sequence[str]], names: int = 1) -> str:
     """Align columns; the first row is the header.
 
     Args:
-        rows: Cells, as many in each row; empty columns are dropped.
-        style: ``plain`` or ``markdown``.
+        rows: Cells; short rows are filled up, and empty columns dropped.
         names: How many columns hold names and are aligned to the left.
 
     Returns:
         The text, without a newline at its end.
 
-    Raises:
-        ValueError: The style is unknown.
-
-    >>> print(align_columns([["", "eer"], ["nm", "12.00"], ["bg", "9.00"]], "plain"))
+    >>> print(align_columns([["", "eer"], ["nm", "12.00"], ["bg", "9.00"]]))
            eer
     ---  -----
     nm   12.00
     bg    9.00
     """
-    if style not in ("plain", "markdown"):
-        raise ValueError(f"style must be plain or markdown, not {style!r}.")
-    shown = [c for c in range(len(rows[0])) if c < names or any(row[c] for row in rows[1:])]
-    widths = {c: max(3, *(len(row[c]) for row in rows)) for c in shown}
+    full = [[*row, *[""] * (len(rows[0]) - len(row))] for row in rows]
+    shown = [c for c in range(len(rows[0])) if c < names or any(row[c] for row in full[1:])]
+    widths = {c: max(3, *(len(row[c]) for row in full)) for c in shown}
     lines = [
         [row[c].ljust(widths[c]) if c < names else row[c].rjust(widths[c]) for c in shown]
-        for row in rows
+        for row in full
     ]
-    if style == "plain":
-        rule = ["-" * widths[c] for c in shown]
-        return "\n".join("  ".join(line).rstrip() for line in [lines[0], rule, *lines[1:]])
-    marks = ["-" * widths[c] if c < names else "-" * (widths[c] - 1) + ":" for c in shown]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], marks, *lines[1:]])
+    rule = ["-" * min(widths[c], _LONGEST_RULE) for c in shown]
+    return "\n".join("  ".join(line).rstrip() for line in [lines[0], rule, *lines[1:]])
+
+
+def format_rate(
+    rate: float | None,
+    ends: tuple[float, float] | None = None,
+    *,
+    spread: float | None = None,
+    scale: float = 100.0,
+    decimals: int = 2,
+    end_decimals: int = 2,
+    sign: Literal["", "+"] = "",
+    missing: str = "",
+) -> str:
+    """A rate in percent, with its interval or its spread over seeds if that is known.
+
+    Args:
+        rate: The rate, 0..1.
+        ends: Low and high end of its interval.
+        spread: Its standard deviation, which is shown in place of an interval.
+        scale: 100 for percent; 1 for a number that is no rate.
+        decimals: Of the rate and of its spread.
+        end_decimals: Of the ends.
+        sign: ``+`` for a difference, so that a gain has its sign too.
+        missing: What stands for a rate that is None or not finite.
+
+    >>> format_rate(0.5, (0.25, 0.75)), format_rate(0.5, spread=0.01), format_rate(0.01, sign="+")
+    ('50.00 [25.00, 75.00]', '50.00 ± 1.00', '+1.00')
+    """
+    if rate is None or not math.isfinite(rate):
+        return missing
+    text = f"{scale * rate:{sign}.{decimals}f}"
+    if spread is not None:
+        return f"{text} ± {scale * spread:.{decimals}f}"
+    if ends is None:
+        return text
+    low, high = (f"{scale * end:.{end_decimals}f}" for end in ends)
+    return f"{text} [{low}, {high}]"
+
+
+def format_mean(rates: Sequence[float]) -> str:
+    """Mean of rates in percent, ± their standard deviation (N - 1) where there are several.
+
+    >>> format_mean([0.5]), format_mean([0.5, 0.75])
+    ('50.00', '62.50 ± 17.68')
+    """
+    values = 100.0 * np.asarray(rates, dtype=np.float64)
+    spread = float(values.std(ddof=1)) if len(values) > 1 else None
+    return format_rate(float(values.mean()), spread=spread, scale=1.0, missing="nan")
+
+
+def render_notes(notes: Sequence[str], counts: Mapping[str, int] | None = None) -> str:
+    """The counts in one line, then each note in one."""
+    listed = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in (counts or {}).items())
+    lines = [f"Counts: {listed}."] if listed else []
+    return "\n".join([*lines, *(f"Note: {note}" for note in notes)])

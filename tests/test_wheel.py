@@ -72,7 +72,7 @@ def test_wheel_holds_what_it_needs_and_no_more(wheel: Path) -> None:
     }
     assert wanted == {name for name in names if not name.startswith(information)}
     # Guards against the comparison above being empty of what matters.
-    assert {"aclnet/skeleton/layouts/coco17.yaml", "protocols/splits/casia_b.csv"} <= names
+    assert {"aclnet/skeleton/layouts/coco17.yaml", "protocols/splits/gait/casia_b.csv"} <= names
     assert {"tasks/configs/gait/walkers.yaml", "tasks/configs/gait/casia_b.yaml"} <= names
     page = {f"protocols/reporting/writers/page/page.{ending}" for ending in ("css", "html", "js")}
     assert page | {"protocols/published/table-1.csv"} <= names

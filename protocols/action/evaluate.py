@@ -19,7 +19,7 @@ _TOP = 5
 _FEW_PEOPLE = 10
 
 
-def evaluate_classes(scores: ClassScores, *, protocol: str = "classification") -> ClassTable:
+def evaluate_action(scores: ClassScores, *, protocol: str = "classification") -> ClassTable:
     """Evaluate class scores.
 
     ``top1`` and ``top5`` (only with more than five classes) are shares of samples; ``mean_class``
@@ -38,7 +38,7 @@ def evaluate_classes(scores: ClassScores, *, protocol: str = "classification") -
         ValueError: There is no sample of known label.
 
     >>> half = [[0.5, 0.5], [0.5, 0.5]]
-    >>> evaluate_classes(ClassScores(["a", "b"], [0, 1], ["sit", "wave"], half)).metrics["top1"]
+    >>> evaluate_action(ClassScores(["a", "b"], [0, 1], ["sit", "wave"], half)).metrics["top1"]
     0.5
     """
     outcomes = scores.outcomes()

@@ -5,8 +5,6 @@ A file is an ``.npz`` of plain arrays, never a pickle; any toolbox can write one
 
 from __future__ import annotations
 
-import os
-import secrets
 import zipfile
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import TextArray
+from protocols.files import read_arrays, write_arrays
 from protocols.ranking.distances import IntArray
 from protocols.statistics.outcomes import Outcomes
 
@@ -124,18 +123,9 @@ class ClassScores:
         Raises:
             ValueError: The name does not end in ``.npz``.
         """
-        target = Path(path)
-        if target.suffix != ".npz":
-            raise ValueError(f"Class scores are saved as .npz, and {target} ends otherwise.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.npz")
         arrays = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         kept = {name: array for name, array in arrays.items() if array is not None}
-        try:
-            np.savez(draft, allow_pickle=False, **kept)
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_arrays(path, "Class scores", kept)
 
 
 def load_class_scores(path: Path | str) -> ClassScores:
@@ -157,32 +147,20 @@ def load_class_scores(path: Path | str) -> ClassScores:
     if not source.is_file():
         raise FileNotFoundError(f"There is no file of class scores {source}.")
     try:
-        return ClassScores(**_read(source))
+        return ClassScores(**read_arrays(source, _present))
     except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise ValueError(f"Class scores {source}: {error}") from error
 
 
-def _read(source: Path) -> dict[str, Any]:
-    """The arrays of an npz file, compulsory ones checked for."""
-    if not zipfile.is_zipfile(source):
-        raise ValueError("this is not an npz archive; was it cut off while being copied?")
-    found: dict[str, Any] = {}
-    with np.load(source, allow_pickle=False) as archive:
-        for entry in fields(ClassScores):
-            if entry.name in archive.files:
-                try:
-                    found[entry.name] = archive[entry.name]
-                except ValueError as error:
-                    raise ValueError(
-                        f"the array {entry.name!r} cannot be read without unpickling objects, "
-                        "which could run code: save it as plain numbers or text."
-                    ) from error
-            elif entry.name not in _OPTIONAL:
-                raise ValueError(
-                    f"the key {entry.name!r} is missing; the file has "
-                    f"{', '.join(archive.files) or 'none'}."
-                )
-    return found
+def _present(keys: list[str]) -> dict[str, str]:
+    """The fields that a file has, compulsory ones checked for."""
+    names = [entry.name for entry in fields(ClassScores)]
+    for name in names:
+        if name not in (*keys, *_OPTIONAL):
+            raise ValueError(
+                f"the key {name!r} is missing; the file has {', '.join(keys) or 'none'}."
+            )
+    return {name: name for name in names if name in keys}
 
 
 def _as_text(values: Any, name: str) -> TextArray:

@@ -20,27 +20,73 @@ another row finds test samples, and else test. The file may begin with comments;
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from protocols.action.division import LEAVE, TEST, TRAIN, VALIDATION, Division
-from protocols.action.split_rule import COLUMNS, SplitRule
 from protocols.embeddings import TextArray
-from protocols.names import natural_order
+from protocols.names import canonical, natural_order
+from protocols.ranking.exclusion import BoolArray
+from protocols.splits import load_split_file
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("identity", "camera", "view", "take", "condition", "label", "split", "sample")
+"""Columns of the data that a table may look at."""
+
+_FOLD = "{fold}"
+_PARITIES = {"even": 0, "odd": 1}
+_WITH_PARITY = ("identity", "condition")
 _ANY = ("", "*")
 _TEST_UNLESS_ANY = f"{VALIDATION}|{TEST}"
 _ROLES = (TRAIN, VALIDATION, TEST, LEAVE, _TEST_UNLESS_ANY)
 _NOTE = re.compile(r"#\s*(folds|source)\s*:\s*(.*)")
 _SHOWN = 8
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """One row of a table.
+
+    Attributes:
+        cells: Alternatives by column; a column that matches anything is left out.
+        role: What the samples are for.
+        subset: Name of the part of the test set; empty for none.
+    """
+
+    cells: Mapping[str, tuple[str, ...]]
+    role: str
+    subset: str = ""
+
+    @property
+    def by_fold(self) -> bool:
+        """Whether a cell names the fold."""
+        return any(_FOLD in cell for cells in self.cells.values() for cell in cells)
+
+    def matches(self, columns: Mapping[str, TextArray], count: int, fold: str) -> BoolArray:
+        """Find the samples that the row fits.
+
+        Args:
+            columns: (N,) text of each column that the row looks at.
+            count: N.
+            fold: What stands for ``{fold}``.
+
+        Returns:
+            (N,) whether every cell fits.
+        """
+        here = np.ones(count, dtype=np.bool_)
+        for column, cells in self.cells.items():
+            wanted = [cell.replace(_FOLD, fold) for cell in cells]
+            here &= _fits(columns[column], column, wanted)
+        return here
 
 
 @dataclass(frozen=True)
@@ -64,26 +110,19 @@ class ActionSplit:
         """Whether the table needs a fold."""
         return any(rule.by_fold for rule in self.rules)
 
-    def divide(
-        self,
-        index: pd.DataFrame,
-        fold: str | None = None,
-        *,
-        needs: Sequence[str] = (TRAIN, TEST),
-    ) -> Division:
+    def divide(self, index: pd.DataFrame, fold: str | None = None) -> Division:
         """Give every sample its role.
 
         Args:
             index: One row a sample, with those of :data:`COLUMNS` that are known as text or
                 numbers; a column that is absent counts as unknown.
             fold: The fold, where the table has folds.
-            needs: Roles that must not be empty; ``("test",)`` for an evaluation alone.
 
         Returns:
             The roles in the order of the index.
 
         Raises:
-            ValueError: A fold is lacking, unknown or not wanted, or a needed role is empty.
+            ValueError: A fold is lacking, unknown or not wanted, or nobody trains or is tested.
         """
         self._check_fold(fold)
         columns = {name: _texts(index, name) for name in self.columns}
@@ -98,7 +137,7 @@ class ActionSplit:
         left_out = int(np.sum(role == LEAVE))
         role[role == ""] = LEAVE
         division = Division.of(role, subset.astype(np.str_), left_out=left_out, unmatched=unmatched)
-        self._check_roles(division, columns, needs, fold)
+        self._check_roles(division, columns, fold)
         return division
 
     @property
@@ -121,11 +160,10 @@ class ActionSplit:
         self,
         division: Division,
         columns: Mapping[str, TextArray],
-        needs: Sequence[str],
         fold: str | None,
     ) -> None:
         """Refuse a table that does not fit the data; say what the data have."""
-        for role in needs:
+        for role in (TRAIN, TEST):
             if division.counts.get(role, 0):
                 continue
             having = "; ".join(f"{name} {_examples(values)}" for name, values in columns.items())
@@ -135,11 +173,6 @@ class ActionSplit:
                 f", and the data have {having or 'no samples'}; choose the split that belongs to "
                 "these data, fill those columns, or give a CSV table of your own."
             )
-
-
-def split_names() -> list[str]:
-    """Names of the divisions that come with the package."""
-    return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.is_file())
 
 
 def load_split(name_or_path: str | Path) -> ActionSplit:
@@ -154,12 +187,11 @@ def load_split(name_or_path: str | Path) -> ActionSplit:
     Raises:
         ValueError: There is none (the nearest name is told), or the file is no such table.
     """
-    source = _locate(name_or_path)
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-        return parse_split(Path(source.name).stem, text)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"Split file {source}: {error}") from error
+
+    def read(source: Traversable) -> ActionSplit:
+        return parse_split(Path(source.name).stem, source.read_text(encoding="utf-8-sig"))
+
+    return load_split_file(name_or_path, "action", read)
 
 
 def parse_split(name: str, text: str) -> ActionSplit:
@@ -230,23 +262,27 @@ def _examples(values: TextArray) -> str:
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
-def _locate(name_or_path: str | Path) -> Traversable:
-    """A user's file, or one of the package by its name."""
-    given = Path(name_or_path)
-    if given.suffix == ".csv":
-        if not given.is_file():
-            raise ValueError(f"There is no split file {given}.")
-        return given
-    names = split_names()
-    if str(name_or_path) in names:
-        return _folder() / f"{name_or_path}.csv"
-    near = difflib.get_close_matches(str(name_or_path), names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
-    raise ValueError(
-        f"There is no split {str(name_or_path)!r}; give the name of one, or a .csv file: {hint}"
+def _fits(values: TextArray, column: str, wanted: Sequence[str]) -> BoolArray:
+    """(N,) whether the value is one of the alternatives."""
+    distinct, code = np.unique(values, return_inverse=True)
+    if column == "sample":
+        fits = np.isin(distinct, wanted)
+    elif column == "split":
+        names = set(canonical(wanted).tolist())
+        fits = np.array(
+            [bool(names & set(canonical(text.split()).tolist())) for text in distinct.tolist()],
+            dtype=np.bool_,
+        )
+    else:
+        fits = np.isin(canonical(distinct), canonical(wanted))
+        if column in _WITH_PARITY:
+            fits |= _has_parity(distinct, wanted)
+    return np.asarray(fits[code], dtype=np.bool_)
+
+
+def _has_parity(distinct: npt.NDArray[np.str_], wanted: Sequence[str]) -> BoolArray:
+    """Whether a number is odd or even, as asked."""
+    asked = {_PARITIES[name] for name in wanted if name in _PARITIES}
+    return np.array(
+        [text.isdecimal() and int(text) % 2 in asked for text in distinct.tolist()], dtype=np.bool_
     )
-
-
-def _folder() -> Traversable:
-    """The divisions that come with the package."""
-    return files("protocols") / "splits" / "action"

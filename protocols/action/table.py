@@ -12,10 +12,10 @@ from protocols.action.confusion import ClassConfusion, confused_with
 from protocols.ranking.distances import FloatArray, IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.statistics.intervals import (
-    bootstrap_interval,
     mean_of_known,
+    named_intervals,
     ratio,
-    spread_at_end,
+    sum_by_person,
     wilson_interval,
 )
 from protocols.statistics.outcomes import Outcomes
@@ -62,11 +62,6 @@ class ClassTable:
     def correct(self) -> IntArray:
         """(K,) samples of each class that are recognised."""
         return np.asarray(np.diagonal(self.confusion))
-
-    @property
-    def class_accuracy(self) -> FloatArray:
-        """(K,) share of each class that is recognised; NaN for a class without a sample."""
-        return ratio(self.correct, self.tested)
 
     def confused_with(self, top: int = 5) -> tuple[ClassConfusion, ...]:
         """What each class is confused with, one entry a class."""
@@ -116,28 +111,25 @@ class ClassTable:
         size = int(person.max()) + 1
         # One column a metric, then one a class, of which mean_class is made.
         own = np.eye(len(self.classes), dtype=np.bool_)[:, self.outcomes.label]
-        successes = _by_person(np.concatenate([hits, own & self.outcomes.correct]), person, size)
-        trials = _by_person(np.concatenate([used, own]), person, size)
+        successes = sum_by_person(np.concatenate([hits, own & self.outcomes.correct]), person, size)
+        trials = sum_by_person(np.concatenate([used, own]), person, size)
 
         def rates(done: FloatArray, total: FloatArray) -> FloatArray:
             share = ratio(done, total)
             by_class = mean_of_known(share[:, len(names) :])
             return np.concatenate([share[:, : len(names)], by_class[:, None]], axis=1)
 
-        ends = bootstrap_interval(
-            successes, trials, generator, statistic=rates, draws=draws, confidence=confidence
-        )
-        low, high = ends
-        observed = rates(successes.sum(axis=0)[None], trials.sum(axis=0)[None])[0]
         tried = trials[:, : len(names)] > 0
-        units = [*tried.sum(axis=0).tolist(), size]  # people that a rate is of
-        return {
-            name: spread_at_end(
-                (float(low[i]), float(high[i])), float(observed[i]), units[i], confidence
-            )
-            for i, name in enumerate([*names, "mean_class"])
-            if np.isfinite(low[i])
-        }
+        return named_intervals(
+            [*names, "mean_class"],
+            [*tried.sum(axis=0).tolist(), size],  # people that a rate is of
+            successes,
+            trials,
+            generator,
+            rates,
+            draws=draws,
+            confidence=confidence,
+        )
 
     def _cells(self) -> tuple[list[str], BoolArray, BoolArray]:
         """Metrics that are plain shares: their names, (R, N) hits and (R, N) samples counted."""
@@ -157,9 +149,3 @@ class ClassTable:
         unknown = np.flatnonzero(self.outcomes.subject == "")
         persons[unknown] = len(persons) + np.arange(len(unknown))
         return np.unique(persons, return_inverse=True)[1].astype(np.int64)
-
-
-def _by_person(cells: BoolArray, person: IntArray, size: int) -> FloatArray:
-    """(R, N) marks to (S, R) counts of each person."""
-    counts = [np.bincount(person, weights=row, minlength=size) for row in cells]
-    return np.stack(counts, axis=1).astype(np.float64)

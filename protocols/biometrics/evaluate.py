@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from protocols.biometrics.acquisition import acquisition_rates, count_not_acquired
 from protocols.biometrics.metrics import (
+    acquisition_rates,
+    count_not_acquired,
     tally_conditions,
     tally_views,
     verification_metrics,

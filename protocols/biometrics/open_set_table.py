@@ -16,8 +16,8 @@ from protocols.biometrics.open_set import (
 )
 from protocols.biometrics.people_errors import spread_of
 from protocols.biometrics.scores import Comparisons
-from protocols.ranking.distances import FloatArray, IntArray
-from protocols.statistics.intervals import bootstrap_interval
+from protocols.ranking.distances import IntArray
+from protocols.statistics.intervals import bootstrap_interval, mean_of_known, ratio
 
 SHORTLIST = 5
 """Length of the longer list of candidates that is reported beside the first one."""
@@ -95,7 +95,7 @@ class OpenSetTable:
                 cell.hits,
                 cell.trials,
                 generator,
-                statistic=_mean_rate,
+                statistic=lambda hits, trials: mean_of_known(ratio(hits, trials)),
                 draws=draws,
                 confidence=confidence,
             )
@@ -223,13 +223,3 @@ def _cell(
         np.stack(hits, axis=1).astype(np.int64),
         np.stack(trials, axis=1).astype(np.int64),
     )
-
-
-def _mean_rate(hits: FloatArray, trials: FloatArray) -> FloatArray:
-    """(B,) mean over the rotations of hits by trials; rotations without a trial are left out."""
-    known = trials > 0
-    rates = np.divide(hits, trials, out=np.zeros(hits.shape), where=known)
-    count = known.sum(axis=1)
-    means = np.full(len(hits), np.nan)
-    np.divide(rates.sum(axis=1), count, out=means, where=count > 0)
-    return means

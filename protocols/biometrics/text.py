@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from protocols.biometrics.table import POOLED, BiometricsTable, applied_name
-from protocols.text import Style, align_columns
+from protocols.text import align_columns, format_rate, render_notes
 
 _SIDES = ("genuine", "impostor")
 
@@ -15,7 +14,6 @@ def render_biometrics(
     table: BiometricsTable,
     *,
     intervals: Mapping[str, tuple[float, float]] | None = None,
-    style: Style = "plain",
 ) -> str:
     """Render biometric measures, rates in percent.
 
@@ -26,31 +24,29 @@ def render_biometrics(
     Args:
         table: The measures.
         intervals: What ``table.intervals`` found; shown behind the rates, None for none.
-        style: ``plain`` or ``markdown``.
 
     Returns:
         The text, without a newline at its end.
-
-    Raises:
-        ValueError: The style is unknown.
     """
     ends = intervals or {}
     title = f"{table.protocol}, {table.metric} scores: verification, rates in percent"
-    parts = [title, align_columns(_verification_rows(table, ends), style)]
+    parts = [title, align_columns(_verification_rows(table, ends))]
     if table.applied:
         parts += [
             "thresholds chosen elsewhere",
-            align_columns(_applied_rows(table, ends), style, 3),
+            align_columns(_applied_rows(table, ends), 3),
         ]
     if table.open_set is not None and table.open_set.cells:
         parts.append(
             f"open set, {table.open_set.enrolled} people enrolled, mean of "
             f"{table.open_set.rotations} draws of them (spread over the draws)"
         )
-        parts.append(align_columns(_open_set_rows(table, ends), style))
+        parts.append(align_columns(_open_set_rows(table, ends)))
     if "fta" in table.metrics:
         parts.append(_acquisition(table))
-    return "\n\n".join([*parts, *_closing(table)])
+    shown = (*_SIDES, "not_acquired")
+    counts = {key: n for key, n in table.counts.items() if key.split("/")[0] not in shown}
+    return "\n\n".join([*parts, render_notes(table.notes, counts)])
 
 
 def _verification_rows(
@@ -63,9 +59,9 @@ def _verification_rows(
         genuine, impostor = (table.counts.get(f"{side}{mark}", 0) for side in _SIDES)
         rates = [f"eer{mark}", f"eer_worst_view{mark}"]
         rates += [f"fnmr@fmr{target:g}{mark}" for target in table.targets]
-        others = [_number(table.metrics.get(f"dprime{mark}"), 2)]
-        others.append(_number(table.metrics.get(f"auc{mark}"), 4))
-        cells = [_rate(table.metrics.get(rate), ends.get(rate)) for rate in rates]
+        others = [format_rate(table.metrics.get(f"dprime{mark}"), scale=1)]
+        others.append(format_rate(table.metrics.get(f"auc{mark}"), scale=1, decimals=4))
+        cells = [format_rate(table.metrics.get(rate), ends.get(rate)) for rate in rates]
         rows.append([name, str(genuine), str(impostor), *cells, *others])
     return rows
 
@@ -84,8 +80,8 @@ def _applied_rows(
                 f"{100 * threshold.target:g}",
                 applied.condition,
                 f"{threshold.value:.4f}",
-                _rate(point.fmr, ends.get(names[0])),
-                _rate(point.fnmr, ends.get(names[1])),
+                format_rate(point.fmr, ends.get(names[0])),
+                format_rate(point.fnmr, ends.get(names[1])),
             ]
         )
     return rows
@@ -100,7 +96,7 @@ def _open_set_rows(
         cells = []
         for target in table.targets:
             key = f"dir@far{target:g}{mark}"
-            cell = _rate(table.metrics.get(key), ends.get(key))
+            cell = format_rate(table.metrics.get(key), ends.get(key))
             spread = table.metrics.get(f"dir_spread@far{target:g}{mark}")
             cells.append(cell if spread is None else f"{cell} ({100 * spread:.2f})")
         rows.append([name, *cells])
@@ -110,21 +106,11 @@ def _open_set_rows(
 def _acquisition(table: BiometricsTable) -> str:
     """Failures to acquire in one line."""
     shares = [
-        f"{name} {table.counts[f'not_acquired{mark}']} ({_rate(table.metrics[f'fta{mark}'], None)})"
+        f"{name} {table.counts[f'not_acquired{mark}']} ({format_rate(table.metrics[f'fta{mark}'])})"
         for name, mark in _marks(table)
         if f"fta{mark}" in table.metrics
     ]
     return f"Failed to acquire, probes (percent): {', '.join(shares)}."
-
-
-def _closing(table: BiometricsTable) -> list[str]:
-    """The counts that no row shows in one line, then each note in one."""
-    counts = ", ".join(
-        f"{key.replace('_', ' ')} {value}"
-        for key, value in table.counts.items()
-        if key.split("/")[0] not in (*_SIDES, "not_acquired")
-    )
-    return ["\n".join([f"Counts: {counts}.", *(f"Note: {note}" for note in table.notes)])]
 
 
 def _marks(table: BiometricsTable) -> list[tuple[str, str]]:
@@ -132,16 +118,3 @@ def _marks(table: BiometricsTable) -> list[tuple[str, str]]:
     # A protocol may call its one condition by the name of all together.
     every = [(name, "" if name == POOLED else f"/{name}") for name in table.conditions]
     return every if len(every) == 1 else [*every, (POOLED, "")]
-
-
-def _rate(rate: float | None, ends: tuple[float, float] | None) -> str:
-    """A rate in percent, with its interval if that is known."""
-    if rate is None or not math.isfinite(rate):
-        return ""
-    text = f"{100 * rate:.2f}"
-    return text if ends is None else f"{text} [{100 * ends[0]:.2f}, {100 * ends[1]:.2f}]"
-
-
-def _number(value: float | None, decimals: int) -> str:
-    """A number that is no rate."""
-    return "" if value is None else f"{value:.{decimals}f}"

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from protocols.biometrics.scores import EXACT_BYTES, Comparisons, compare_all
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import assign
+from protocols.gait.assignment import assign, only_people
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.names import canonical, natural_order
 from protocols.ranking.distances import IntArray, Metric
 from protocols.ranking.exclusion import ExclusionRule, same_identity_and_group
+from protocols.reid.comparison import compare_sets
+from protocols.reid.pairs import Pair, PairProtocol
+from protocols.reid.rules import RULES, ReidRule
+
+_HIDDEN = {
+    "nothing": "",
+    "self": "No sequence is compared with itself.",
+    "walk": "No sequence is compared with its own walk.",
+    "camera": "No sequence is compared with its own person before its own camera.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +112,7 @@ def protocol_trials(
             embedding has no direction under ``cosine``.
     """
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
-    used = data if subjects is None else _only(data, list(subjects))
+    used = data if subjects is None else only_people(data, subjects)
     roles = assign(spec, used, generator)
     person, view = canonical(used.subject), canonical(used.view)
     names = natural_order(view[np.concatenate([roles.gallery, roles.probe])])
@@ -109,31 +120,69 @@ def protocol_trials(
     exclude, sentence = None, ""
     if several:
         exclude, sentence = _exclusion(spec, person, view, roles.probe, roles.gallery)
-    _check_directions(used, metric)
-    comparisons = compare_all(
-        used.embedding[roles.probe],
-        used.embedding[roles.gallery],
-        person[roles.probe],
-        person[roles.gallery],
-        metric=metric,
-        exclude=exclude,
-        exact_bytes=exact_bytes,
-    )
     enrolled = set(canonical(used.condition[roles.gallery]).tolist())
     same = [name for name in roles.conditions if canonical([name])[0] in enrolled]
-    order = {name: place for place, name in enumerate(names)}
-    places = [order[name] if several else 0 for name in view[roles.probe].tolist()]
-    return Trials(
+    return make_trials(
+        used,
+        roles.probe,
+        roles.gallery,
+        exclude,
+        names if several else (),
+        metric=metric,
+        exact_bytes=exact_bytes,
         protocol=spec.name,
-        comparisons=comparisons,
         conditions=roles.conditions,
         condition=roles.condition,
-        views=tuple(names) if several else (),
-        view=np.array(places, dtype=np.int64),
         reference=same[0] if same else None,
-        people=person[roles.probe],
         missing=roles.missing,
         excluded=sentence,
+    )
+
+
+def make_trials(
+    data: Embeddings,
+    probe: IntArray,
+    gallery: IntArray,
+    exclude: ExclusionRule | None,
+    views: Sequence[str],
+    *,
+    metric: Metric,
+    exact_bytes: int = EXACT_BYTES,
+    **labels: Any,
+) -> Trials:
+    """Compare rows of embeddings.
+
+    Args:
+        data: One embedding a sample.
+        probe: (P,) rows.
+        gallery: (G,) rows.
+        exclude: Which comparisons are not made; None makes all.
+        views: Names of the probes' views; none where they are not told apart.
+        metric: ``cosine`` or ``euclidean``.
+        exact_bytes: Memory up to which scores are kept exactly.
+        labels: The other attributes of the trials.
+
+    Raises:
+        ValueError: ``cosine`` meets an embedding of zeros.
+    """
+    if metric == "cosine":
+        data.require_directions()
+    person, view = canonical(data.subject), canonical(data.view)
+    places = {name: place for place, name in enumerate(views)}
+    return Trials(
+        comparisons=compare_all(
+            data.embedding[probe],
+            data.embedding[gallery],
+            person[probe],
+            person[gallery],
+            metric=metric,
+            exclude=exclude,
+            exact_bytes=exact_bytes,
+        ),
+        views=tuple(views),
+        view=np.array([places.get(name, 0) for name in view[probe].tolist()], dtype=np.int64),
+        people=person[probe],
+        **labels,
     )
 
 
@@ -163,17 +212,6 @@ def check_apart(
         )
 
 
-def _only(data: Embeddings, wanted: list[str]) -> Embeddings:
-    """The samples of the given people."""
-    rows = np.isin(canonical(data.subject), canonical(wanted))
-    if not rows.any():
-        raise ValueError(
-            f"None of the {len(wanted)} people to compare is among the embeddings, which are of "
-            f"{', '.join(natural_order(data.subject)[:8])} ..."
-        )
-    return data.select(rows)
-
-
 def _exclusion(
     spec: GalleryProbe, person: TextArray, view: TextArray, probe: IntArray, gallery: IntArray
 ) -> tuple[ExclusionRule, str]:
@@ -186,11 +224,54 @@ def _exclusion(
     return rule, "Samples of one view are not compared with each other."
 
 
-def _check_directions(data: Embeddings, metric: Metric) -> None:
-    """Refuse embeddings of zeros under cosine, by the sample's name."""
-    empty = np.flatnonzero(~data.embedding.any(axis=1))
-    if metric == "cosine" and len(empty):
-        raise ValueError(
-            f"The embedding of sample {str(data.sample[empty[0]])!r} is all zeros ({len(empty)} "
-            "such samples in all) and has no direction: use the euclidean metric or embed it again."
+def pair_trials(
+    data: Embeddings,
+    protocol: PairProtocol,
+    pair: Pair,
+    rule: ReidRule,
+    *,
+    metric: Metric = "cosine",
+) -> Trials:
+    """Make the comparisons of a pair.
+
+    Args:
+        data: One embedding a sequence; ``condition`` holds what the protocol's ``field`` names.
+        protocol: The sets.
+        pair: Which set is compared with which.
+        rule: What a probe may not see. Sequences of one walk are nearly alike, so that in a
+            same-set pair ``clean`` flatters; ``cross-take`` does not.
+        metric: ``cosine`` or ``euclidean``.
+
+    Returns:
+        The trials, of the one condition ``pair.name``.
+
+    Raises:
+        ValueError: A set has no sequences, the rule needs a take or a camera that is not there, it
+            is one that drops some of the nearest or of the last sequences, or cosine meets an
+            embedding of zeros.
+    """
+    if rule.drops_nearest or rule.batch is not None:
+        usable = ", ".join(
+            name for name, one in RULES.items() if not (one.drops_nearest or one.batch)
         )
+        raise ValueError(
+            f"Rule {rule.name} judges rankings and drops some of the nearest or the last "
+            f"sequences, which single comparisons do not have: choose one of {usable}."
+        )
+    made = compare_sets(data, protocol, pair, rule)
+    names = natural_order(canonical(data.view[made.probe]))
+    hidden = _HIDDEN[rule.hidden] if made.exclude is not None else ""
+    return make_trials(
+        data,
+        made.probe,
+        made.gallery,
+        made.exclude,
+        names if len(names) > 1 and "" not in names else (),
+        metric=metric,
+        protocol=f"{protocol.name} {pair.name}",
+        conditions=(pair.name,),
+        condition=np.zeros(len(made.probe), dtype=np.int64),
+        reference=None,
+        missing=0,
+        excluded=" ".join([*([hidden] if hidden else []), *made.notes]),
+    )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from protocols.figures.style import house_style
+from protocols.files import whole_file
 
 
 def save_figure(
@@ -42,18 +41,13 @@ def save_figure(
         raise ValueError(f"Figures are saved as svg, png or pdf, not as {list(formats)}.")
     if not stem.name:
         raise ValueError(f"A figure needs a file name without ending, and {str(stem)!r} has none.")
-    stem.parent.mkdir(parents=True, exist_ok=True)
     # The name may hold dots (margin=0.1), so that with_suffix would cut it.
     paths = tuple(stem.with_name(f"{stem.name}.{name}") for name in formats)
     with house_style():
         _lay_out(figure)
         for path, name in zip(paths, formats, strict=True):
-            draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-            try:
+            with whole_file(path) as draft:
                 figure.savefig(draft, format=name, metadata=_metadata(name, title))
-                os.replace(draft, path)
-            finally:
-                draft.unlink(missing_ok=True)
     return paths
 
 

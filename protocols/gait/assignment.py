@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,22 @@ class Assignment:
     conditions: tuple[str, ...]
     condition: IntArray
     missing: int
+
+
+def only_people(data: Embeddings, subjects: Iterable[str]) -> Embeddings:
+    """The samples of some people.
+
+    Raises:
+        ValueError: There is none of them.
+    """
+    wanted = list(subjects)
+    rows = np.isin(canonical(data.subject), canonical(wanted))
+    if not rows.any():
+        raise ValueError(
+            f"None of the {len(wanted)} people to evaluate is among the embeddings, which are of "
+            f"{', '.join(natural_order(data.subject)[:8])} ..."
+        )
+    return data.select(rows)
 
 
 def assign(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import Assignment, assign
+from protocols.gait.assignment import Assignment, assign, only_people
 from protocols.gait.counts import RANKS, Grid, ProbeLabels, count_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.gait.rules import RuleName, table_rule
@@ -61,9 +61,9 @@ def evaluate_gait(
     table = table_rule(rule)
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
     chosen = metric or table.metric
-    used = data if subjects is None else _only(data, subjects)
+    used = data if subjects is None else only_people(data, subjects)
     if chosen == "cosine":
-        _check_directions(used)
+        used.require_directions()
     roles = assign(spec, used, generator)
     person, view = canonical(used.subject), canonical(used.view)
     grid, notes = _lay_out(spec, used, roles, view)
@@ -93,28 +93,6 @@ def evaluate_gait(
         notes=notes,
         people=tuple(np.unique(person[roles.probe]).tolist()),
     )
-
-
-def _only(data: Embeddings, subjects: Iterable[str]) -> Embeddings:
-    """The samples of the given people."""
-    wanted = list(subjects)
-    rows = np.isin(canonical(data.subject), canonical(wanted))
-    if not rows.any():
-        raise ValueError(
-            f"None of the {len(wanted)} people to evaluate is among the embeddings, which are of "
-            f"{', '.join(natural_order(data.subject)[:8])} ..."
-        )
-    return data.select(rows)
-
-
-def _check_directions(data: Embeddings) -> None:
-    """Refuse embeddings of zeros under cosine, by the sample's name."""
-    empty = np.flatnonzero(~data.embedding.any(axis=1))
-    if len(empty):
-        raise ValueError(
-            f"The embedding of sample {str(data.sample[empty[0]])!r} is all zeros ({len(empty)} "
-            "such samples in all) and has no direction: use the euclidean metric or embed it again."
-        )
 
 
 def _lay_out(

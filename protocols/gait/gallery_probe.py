@@ -11,20 +11,18 @@ optional column ``alias`` gives a condition a second name in data (CASIA-B: 0, 1
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from protocols.ranking.identification import Unmated
+from protocols.splits import load_split_file, read_rows, split_folder
 
 ANY = "*"
 SELECTOR = re.compile(r"(first|random) ([1-9]\d*)")
-SUBJECTS_SUFFIX = "_subjects"
 
 
 class RoleRule(BaseModel):
@@ -97,12 +95,6 @@ class GalleryProbe(BaseModel):
         return self.model_copy(update={"rules": (*gallery.values(), *probes), "original": original})
 
 
-def protocol_names() -> list[str]:
-    """Names of the protocols that come with the package."""
-    stems = {Path(entry.name).stem for entry in _folder().iterdir() if entry.is_file()}
-    return sorted(stem for stem in stems if not stem.endswith(SUBJECTS_SUFFIX))
-
-
 def load_protocol(name_or_path: str | Path) -> GalleryProbe:
     """Load a built-in protocol by name, or one from a CSV or YAML file.
 
@@ -118,12 +110,13 @@ def load_protocol(name_or_path: str | Path) -> GalleryProbe:
     Raises:
         ValueError: Nothing is found, or the file does not say a protocol.
     """
-    source = locate_split(name_or_path)
-    try:
-        if source.name.endswith(".csv"):
-            fields: dict[str, Any] = {"rules": _table(source)}
-        else:
-            fields = _yaml(source, Path(name_or_path).parent)
+
+    def read(source: Traversable) -> GalleryProbe:
+        fields = (
+            {"rules": read_rows(source)}
+            if source.name.endswith(".csv")
+            else _read_yaml(source, Path(name_or_path).parent)
+        )
         protocol = GalleryProbe(**{"name": Path(source.name).stem, **fields})
         for rule in protocol.rules:
             if not SELECTOR.fullmatch(rule.take) and len(rule.take.split()) != 1:
@@ -131,55 +124,17 @@ def load_protocol(name_or_path: str | Path) -> GalleryProbe:
                     f"take {rule.take!r} is none of: one take, '*', 'first N', 'random N'."
                 )
         return protocol
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"Protocol file {source}: {place}: {first['msg']}.") from error
-    except (ValueError, TypeError, OSError, yaml.YAMLError) as error:
-        raise ValueError(f"Protocol file {source}: {error}") from error
+
+    return load_split_file(name_or_path, "gait", read, (".csv", ".yaml", ".yml"))
 
 
-def locate_split(name_or_path: str | Path) -> Traversable:
-    """Find a user's file of rules or identities, or one of the package by its name.
-
-    Raises:
-        ValueError: There is none.
-    """
-    given = Path(name_or_path)
-    if given.suffix in (".csv", ".yaml", ".yml"):
-        if not given.is_file():
-            raise ValueError(f"There is no protocol file {given}.")
-        return given
-    for suffix in (".csv", ".yaml"):
-        source = _folder() / f"{name_or_path}{suffix}"
-        if source.is_file():
-            return source
-    raise ValueError(
-        f"There is no protocol {str(name_or_path)!r}: it is one of {', '.join(protocol_names())}, "
-        "or a .csv or .yaml file."
-    )
-
-
-def _folder() -> Traversable:
-    """The protocols that come with the package."""
-    return files("protocols") / "splits"
-
-
-def _table(source: Traversable) -> list[dict[str, str]]:
-    """The rows of a CSV of rules."""
-    with source.open("r", encoding="utf-8") as stream:
-        table = pd.read_csv(stream, dtype=str, keep_default_na=False, skipinitialspace=True)
-    return [
-        {str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")
-    ]
-
-
-def _yaml(source: Traversable, beside: Path) -> dict[str, Any]:
+def _read_yaml(source: Traversable, beside: Path) -> dict[str, Any]:
     """The fields of a YAML protocol; its ``table`` lies beside it or is one of the package's."""
     fields = yaml.safe_load(source.read_text(encoding="utf-8"))
     if not isinstance(fields, dict):
         raise ValueError("a protocol is a mapping with rules or table, views, average, unmated.")
     if "table" in fields:
         name = str(fields.pop("table"))
-        fields["rules"] = _table(beside / name if (beside / name).is_file() else _folder() / name)
+        own = beside / name
+        fields["rules"] = read_rows(own if own.is_file() else split_folder("gait") / name)
     return fields

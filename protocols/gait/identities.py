@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import pandas as pd
-
-from protocols.gait.gallery_probe import SUBJECTS_SUFFIX, locate_split
+from protocols.splits import load_split_file, read_rows
 
 
 @dataclass(frozen=True)
@@ -46,18 +45,18 @@ def load_identity_split(name_or_path: str | Path) -> IdentitySplit:
     Raises:
         ValueError: Nothing is found, or the file does not say a split.
     """
-    named = Path(name_or_path).suffix == ".csv"
-    source = locate_split(name_or_path if named else f"{name_or_path}{SUBJECTS_SUFFIX}")
-    with source.open("r", encoding="utf-8") as stream:
-        table = pd.read_csv(stream, dtype=str, keep_default_na=False)
-    known = {"train", "validation", "test"}
-    if not {"subject", "split"} <= set(table.columns) or not set(table["split"]) <= known:
-        raise ValueError(
-            f"Identity file {source} needs the columns subject and split, with split one of "
-            "train, validation, test."
-        )
 
-    def people(*splits: str) -> tuple[str, ...]:
-        return tuple(table.loc[table["split"].isin(splits), "subject"])
+    def read(source: Traversable) -> IdentitySplit:
+        rows = read_rows(source)
+        known = {"train", "validation", "test"}
+        if not rows or not all("subject" in row and row.get("split") in known for row in rows):
+            raise ValueError(
+                "it needs the columns subject and split, with split one of train, validation, test."
+            )
 
-    return IdentitySplit(people("train", "validation"), people("validation"), people("test"))
+        def people(*splits: str) -> tuple[str, ...]:
+            return tuple(row["subject"] for row in rows if row["split"] in splits)
+
+        return IdentitySplit(people("train", "validation"), people("validation"), people("test"))
+
+    return load_split_file(name_or_path, "people", read)

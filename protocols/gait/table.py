@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from protocols.gait.counts import RANKS, Grid, ViewCounts
-from protocols.gait.means import mean_of, mean_over_views, share
 from protocols.gait.rules import TableRule
-from protocols.ranking.distances import FloatArray, IntArray
-from protocols.statistics.intervals import bootstrap_interval, spread_at_end
+from protocols.ranking.distances import FloatArray
+from protocols.ranking.exclusion import BoolArray
+from protocols.statistics.intervals import named_intervals, ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,21 +61,6 @@ class GaitTable:
     def views(self) -> tuple[str, ...]:
         """P probe views."""
         return self.grid.views
-
-    @property
-    def n_probe(self) -> IntArray:
-        """(C, P) probes."""
-        return self.cells.probes
-
-    @property
-    def n_gallery(self) -> IntArray:
-        """(G,) gallery samples."""
-        return self.cells.gallery
-
-    @property
-    def unmated(self) -> IntArray:
-        """(C, P, G) probes without a mate in that gallery."""
-        return self.cells.unmated
 
     def record_cells(self) -> dict[str, Any]:
         """The cells as plain lists of counts, for a result record.
@@ -129,29 +115,20 @@ class GaitTable:
         """
 
         def means(hits: FloatArray, trials: FloatArray) -> FloatArray:
-            by_condition = mean_over_views(share(hits, trials), self.grid.same_view, "skip")[1]
+            by_condition = mean_over_views(ratio(hits, trials), self.grid.same_view, "skip")[1]
             return np.concatenate([mean_of(by_condition, "skip")[..., None], by_condition], axis=-1)
 
-        low, high = bootstrap_interval(
+        tried = np.where(~self.grid.same_view, self.cells.subject_trials, 0).sum(axis=(2, 3)) > 0
+        return named_intervals(
+            ["rank1", *(f"rank1/{name}" for name in self.conditions)],
+            [tried.any(axis=1).sum(), *tried.sum(axis=0)],
             self.cells.subject_hits,
             self.cells.subject_trials,
             generator,
-            statistic=means,
+            means,
             draws=draws,
             confidence=confidence,
         )
-        sums = [part.sum(axis=0) for part in (self.cells.subject_hits, self.cells.subject_trials)]
-        observed = means(sums[0][None], sums[1][None])[0]
-        tried = np.where(~self.grid.same_view, self.cells.subject_trials, 0).sum(axis=(2, 3)) > 0
-        units = [tried.any(axis=1).sum(), *tried.sum(axis=0)]
-        names = ["rank1", *(f"rank1/{name}" for name in self.conditions)]
-        return {
-            name: spread_at_end(
-                (float(low[i]), float(high[i])), float(observed[i]), int(units[i]), confidence
-            )
-            for i, name in enumerate(names)
-            if np.isfinite(low[i]) and np.isfinite(high[i])
-        }
 
 
 def make_table(
@@ -214,13 +191,13 @@ def make_table(
 def _rates(counts: ViewCounts, decimals: int | None) -> dict[str, FloatArray]:
     """(C, P, G) rates of every measure, NaN where a cell does not exist."""
     rates = {
-        f"rank{k}": _rounded(share(counts.hits[i], counts.trials), decimals)
+        f"rank{k}": _rounded(ratio(counts.hits[i], counts.trials), decimals)
         for i, k in enumerate(RANKS)
     }
     for name, sums in (("mAP", counts.precision), ("mINP", counts.penalty)):
         if sums is not None:
-            rates[name] = _rounded(share(sums, counts.precision_trials), decimals)
-    rates["chance"] = share(counts.chance, counts.trials)
+            rates[name] = _rounded(ratio(sums, counts.precision_trials), decimals)
+    rates["chance"] = ratio(counts.chance, counts.trials)
     return rates
 
 
@@ -239,3 +216,28 @@ def _note_undefined(names: list[str], rule: TableRule) -> tuple[str, ...]:
         else "there is not a single probe with a gallery to be compared with"
     )
     return (f"No value for {', '.join(names)}: {why}.",)
+
+
+def mean_over_views(
+    cells: FloatArray, same_view: BoolArray, empty: str
+) -> tuple[FloatArray, FloatArray]:
+    """Average cells over the other gallery views, then over probe views.
+
+    Args:
+        cells: (..., P, G) rates, NaN where a cell does not exist.
+        same_view: (P, G) identical views, left out.
+        empty: ``skip`` averages over the cells that exist; ``spread`` lets NaN through.
+
+    Returns:
+        (..., P) and (...) means.
+    """
+    by_probe = mean_of(cells, empty, ~same_view)
+    return by_probe, mean_of(by_probe, empty)
+
+
+def mean_of(values: FloatArray, empty: str, counted: npt.ArrayLike = True) -> FloatArray:
+    """Mean over the last axis of the counted values; NaN where nothing is left."""
+    used = np.broadcast_to(np.asarray(counted, dtype=np.bool_), values.shape)
+    if empty == "skip":
+        used = used & np.isfinite(values)
+    return ratio(np.where(used, values, 0.0).sum(axis=-1), used.sum(axis=-1))

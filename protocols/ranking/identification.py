@@ -13,8 +13,9 @@ Person Re-identification: A Survey and Outlook", TPAMI 2022.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -55,11 +56,6 @@ class Identification:
     average_precision: FloatArray | None
     inverse_penalty: FloatArray | None
 
-    @property
-    def unmated(self) -> int:
-        """Number of probes without a mate in their gallery."""
-        return int(np.count_nonzero(self.mates == 0))
-
     def hits(self, k: int) -> BoolArray:
         """(P,) whether a mate is among the first ``k`` rows.
 
@@ -71,33 +67,16 @@ class Identification:
         return (self.first_mate > 0) & (self.first_mate <= k)
 
     def rank(self, k: int, unmated: Unmated = "wrong") -> float:
-        """Share of probes with a mate among the first ``k`` rows; NaN without probes."""
-        return _mean(self.hits(k).astype(np.float64), self.mates, unmated)
+        """Share of probes with a mate among the first ``k`` rows; NaN where none is counted."""
+        if unmated not in get_args(Unmated):
+            raise ValueError(f"unmated must be {' or '.join(get_args(Unmated))}, not {unmated!r}.")
+        hits = self.hits(k)
+        counted = hits if unmated == "wrong" else hits[self.mates > 0]
+        return float(counted.mean()) if len(counted) else float("nan")
 
     def cmc(self, unmated: Unmated = "wrong") -> FloatArray:
         """(depth,) rank-1 to rank-depth, the cumulative match characteristic."""
         return np.array([self.rank(k, unmated) for k in range(1, self.depth + 1)])
-
-    def mean_average_precision(self, unmated: Unmated = "wrong") -> float:
-        """MAP, 0..1; under ``wrong`` an unmated probe counts as 0.
-
-        Raises:
-            ValueError: Precision was not asked for.
-        """
-        return _mean(_asked(self.average_precision), self.mates, unmated)
-
-    def mean_inverse_penalty(self, unmated: Unmated = "wrong") -> float:
-        """MINP, 0..1; under ``wrong`` an unmated probe counts as 0.
-
-        Raises:
-            ValueError: Precision was not asked for.
-        """
-        return _mean(_asked(self.inverse_penalty), self.mates, unmated)
-
-    def chance(self) -> float:
-        """Expected rank-1 of a random pick from each probe's gallery; unmated probes fail."""
-        share = self.mates / np.maximum(self.candidates, 1)
-        return float(share.mean()) if len(share) else float("nan")
 
 
 def identify(
@@ -190,16 +169,78 @@ def _first_mate(
     return first
 
 
-def _asked(values: FloatArray | None) -> FloatArray:
-    """The values, with NaN (unmated) as the failure that it is."""
-    if values is None:
-        raise ValueError("Average precision was not computed: call identify with precision=True.")
-    return np.nan_to_num(values)
+def identify_by_distances(
+    blocks: Iterable[tuple[slice, FloatArray]],
+    probe_identity: npt.ArrayLike,
+    gallery_identity: npt.ArrayLike,
+    *,
+    exclude: ExclusionRule | None = None,
+    depth: int = 10,
+    ties: Ties = "row",
+    skip: int = 0,
+    block_bytes: int = BLOCK_BYTES,
+) -> Identification:
+    """Identify every probe by given distances (:mod:`protocols.ranking.identification`).
+
+    Args:
+        blocks: Slices of probe rows, from the first to the last without gaps, and their (B, G)
+            distances, which are overwritten; such as :func:`protocols.ranking.reranking.rerank`
+            yields.
+        probe_identity: (P,) identities, text or integers, of any naming.
+        gallery_identity: (G,) identities, G >= 1.
+        exclude: Which gallery rows a probe may not see; None removes nothing.
+        depth: The deepest rank wanted, at least 1.
+        ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
+        skip: Nearest rows, whatever they are, that rank-k looks past; AP and INP do not.
+        block_bytes: Working memory in bytes of the counting, beside the blocks as they come.
+
+    Returns:
+        One entry a probe, with average precision and INP.
+
+    Raises:
+        ValueError: ``depth`` or ``skip`` is out of its range, the gallery is empty, the blocks do
+            not cover the probes one after the other, or a block has another shape than its slice
+            and the gallery ask for, or holds a distance that is not a number.
+    """
+    if depth < 1 or skip < 0:
+        raise ValueError(f"depth must be at least 1 and skip at least 0, not {depth} and {skip}.")
+    own, enrolled = identity_codes(probe_identity, gallery_identity)
+    if not len(enrolled):
+        raise ValueError("The gallery is empty: at least one enrolled identity is needed.")
+    mates, removed = count_mates(own, enrolled, exclude, block_bytes)
+    checked = _checked(blocks, len(own), len(enrolled))
+    ranks = rank_blocks(checked, own, enrolled, exclude, ties=ties, skip=skip)
+    first = np.where(ranks.first <= depth, ranks.first, 0)
+    return Identification(
+        first, depth, mates, len(enrolled) - removed, ranks.average, ranks.inverse
+    )
 
 
-def _mean(values: FloatArray, mates: IntArray, unmated: Unmated) -> float:
-    """Mean over the probes that the policy counts; NaN where there are none."""
-    if unmated not in ("wrong", "skip"):
-        raise ValueError(f"unmated must be wrong or skip, not {unmated!r}.")
-    counted = values if unmated == "wrong" else values[mates > 0]
-    return float(counted.mean()) if len(counted) else float("nan")
+def _checked(
+    blocks: Iterable[tuple[slice, FloatArray]], probes: int, gallery: int
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Hand the blocks on, refusing the first that does not fit."""
+    expected = 0
+    for block, distances in blocks:
+        if block.start != expected or not expected < block.stop <= probes:
+            raise ValueError(
+                f"A distance block of probes {block.start} to {block.stop} came where one from "
+                f"probe {expected} on was expected, of {probes} probes in all."
+            )
+        if distances.shape != (block.stop - block.start, gallery):
+            raise ValueError(
+                f"The distances of probes {block.start} to {block.stop} have shape "
+                f"{distances.shape}, but the gallery has {gallery} rows: give one row a probe and "
+                "one column a gallery row."
+            )
+        if np.isnan(distances).any():
+            raise ValueError(
+                f"A distance of probes {block.start} to {block.stop} is not a number and cannot "
+                "be ranked: leave these samples out."
+            )
+        expected = block.stop
+        yield block, distances
+    if expected != probes:
+        raise ValueError(
+            f"The distance blocks end at probe {expected}, but there are {probes} probes."
+        )

@@ -17,15 +17,14 @@ import numpy.typing as npt
 from protocols.embeddings import Embeddings, TextArray
 from protocols.names import canonical
 from protocols.ranking.distances import METRICS, FloatArray, Metric
-from protocols.ranking.identification import Identification, identify
-from protocols.ranking.ranked import identify_by_distances
+from protocols.ranking.identification import Identification, identify, identify_by_distances
 from protocols.ranking.retrieval import Device
 from protocols.reid.comparison import ReidComparison, compare_sets
 from protocols.reid.judgement import RANKS, judge_pair
 from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRule, reid_rule
 from protocols.reid.table import Level, PairResult, ReidTable
-from protocols.reid.walks import check_directions, pool_walks
+from protocols.reid.walks import pool_walks
 
 Measuring = Callable[
     [npt.NDArray[np.float32], npt.NDArray[np.float32] | None, Metric],
@@ -81,7 +80,7 @@ def evaluate_reid(
     chosen = metric or used.metric
     _check_settings(chosen, level, depth)
     if chosen == "cosine":
-        check_directions(embeddings)
+        embeddings.require_directions()
     wanted, notes = _wanted(spec, pairs, embeddings.condition)
     data = embeddings
     if level == "walk":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from protocols.embeddings import Embeddings
 from protocols.names import canonical
@@ -13,6 +12,7 @@ from protocols.ranking.identification import Identification, Unmated
 from protocols.reid.comparison import ReidComparison
 from protocols.reid.rules import ReidRule
 from protocols.reid.table import PairResult
+from protocols.statistics.intervals import sum_by_person
 
 RANKS = (1, 5, 10)
 """Ranks that are reported."""
@@ -82,8 +82,8 @@ def judge_pair(
         pair=comparison.pair,
         measures=measures,
         people=tuple(people.tolist()),
-        sums=_by_person(np.where(counted, values, 0.0), person, len(people)),
-        trials=_by_person(counted.astype(np.float64), person, len(people)),
+        sums=sum_by_person(np.where(counted, values, 0.0).T, person, len(people)),
+        trials=sum_by_person(counted.T, person, len(people)),
         cmc=_cmc(found, ranked, depth),
         chance=float(share[ranked].mean()) if ranked.any() else float("nan"),
         counts={
@@ -94,12 +94,6 @@ def judge_pair(
             "dropped": comparison.dropped,
         },
     )
-
-
-def _by_person(columns: FloatArray, person: npt.NDArray[np.intp], size: int) -> FloatArray:
-    """(P, Q) to (S, Q) sums of each person."""
-    sums = [np.bincount(person, weights=column, minlength=size) for column in columns.T]
-    return np.stack(sums, axis=1).astype(np.float64)
 
 
 def _cmc(found: Identification, ranked: BoolArray, depth: int) -> FloatArray:

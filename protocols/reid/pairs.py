@@ -8,18 +8,18 @@ gallery N). A set may be looked for in itself; what a probe may then see is a ma
 
 from __future__ import annotations
 
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from protocols.embeddings import TextArray
 from protocols.names import canonical
 from protocols.ranking.exclusion import BoolArray
+from protocols.splits import load_split_file
 
 Letter = str
 
@@ -143,11 +143,6 @@ class PairProtocol(BaseModel):
         return f"{letters[-1]}-{letters[0]}"
 
 
-def pair_protocol_names() -> list[str]:
-    """Names of the pair protocols that come with the package."""
-    return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.is_file())
-
-
 def load_pairs(name_or_path: str | Path) -> PairProtocol:
     """Load a pair protocol of the package by name, or one from a YAML file.
 
@@ -160,37 +155,11 @@ def load_pairs(name_or_path: str | Path) -> PairProtocol:
     Raises:
         ValueError: Nothing is found, or the file does not say a pair protocol.
     """
-    source = _locate(name_or_path)
-    try:
+
+    def read(source: Traversable) -> PairProtocol:
         fields: Any = yaml.safe_load(source.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):
             raise ValueError("a pair protocol is a mapping with field, sets and pairs.")
         return PairProtocol.model_validate({"name": Path(source.name).stem, **fields})
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        detail = f"{place}: {first['msg']}" if place else first["msg"]
-        raise ValueError(f"Pair protocol file {source}: {detail}.") from error
-    except (ValueError, TypeError, OSError, yaml.YAMLError) as error:
-        raise ValueError(f"Pair protocol file {source}: {error}") from error
 
-
-def _locate(name_or_path: str | Path) -> Traversable:
-    """A user's file, or one of the package by its name."""
-    given = Path(name_or_path)
-    if given.suffix in (".yaml", ".yml"):
-        if not given.is_file():
-            raise ValueError(f"There is no pair protocol file {given}.")
-        return given
-    source = _folder() / f"{name_or_path}.yaml"
-    if not source.is_file():
-        raise ValueError(
-            f"There is no pair protocol {str(name_or_path)!r}: it is one of "
-            f"{', '.join(pair_protocol_names())}, or a .yaml file."
-        )
-    return source
-
-
-def _folder() -> Traversable:
-    """The pair protocols that come with the package."""
-    return files("protocols") / "splits" / "reid"
+    return load_split_file(name_or_path, "reid", read, (".yaml", ".yml"))

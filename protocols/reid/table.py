@@ -11,7 +11,7 @@ import numpy as np
 from protocols.ranking.distances import FloatArray, Metric
 from protocols.reid.pairs import Pair
 from protocols.reid.rules import ReidRule
-from protocols.statistics.intervals import bootstrap_interval, mean_of_known, ratio, spread_at_end
+from protocols.statistics.intervals import mean_of_known, named_intervals, ratio
 
 Level = Literal["sequence", "walk"]
 
@@ -137,20 +137,19 @@ class ReidTable:
             return np.concatenate([means[:, None], each], axis=1).reshape(len(each), -1)
 
         sums, trials = self._by_person()
-        low, high = bootstrap_interval(
-            sums, trials, generator, statistic=rates, draws=draws, confidence=confidence
-        )
         marks = ["", *(f"/{result.pair.name}" for result in self.pairs)]
-        names = [f"{name}{mark}" for mark in marks for name in self.pairs[0].measures]
         tried = np.greater(trials, 0)  # (S, pairs, Q)
         by_pair = np.concatenate([np.any(tried, axis=1, keepdims=True), tried], axis=1)
-        units = by_pair.sum(axis=0).reshape(-1).tolist()
-        known = self.metrics
-        return {
-            name: spread_at_end((float(low[i]), float(high[i])), known[name], units[i], confidence)
-            for i, name in enumerate(names)
-            if name in known and np.isfinite(low[i]) and np.isfinite(high[i])
-        }
+        return named_intervals(
+            [f"{name}{mark}" for mark in marks for name in self.pairs[0].measures],
+            by_pair.sum(axis=0).reshape(-1).tolist(),
+            sums,
+            trials,
+            generator,
+            rates,
+            draws=draws,
+            confidence=confidence,
+        )
 
     def record_cells(self) -> dict[str, Any]:
         """The pairs as plain numbers, for a result record: figures, CMC, counts by person."""

@@ -1,12 +1,11 @@
-"""A re-identification table as text: a row a pair, baselines and published figures below."""
+"""A re-identification table as text: a row a pair, baselines below."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from protocols.reid.table import ReidTable
-from protocols.text import Style, align_columns
+from protocols.text import align_columns, format_rate, render_notes
 
 _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 _COUNTS = ("probes", "valid", "unmated", "gallery", "dropped")
@@ -17,34 +16,26 @@ def render_reid(
     name: str,
     *,
     baselines: Mapping[str, ReidTable] | None = None,
-    published: Mapping[str, Mapping[str, float]] | None = None,
-    intervals: Mapping[str, tuple[float, float]] | None = None,
-    style: Style = "plain",
 ) -> str:
     """Render a re-identification table, in percent.
 
-    rank-1 with its interval, rank-5, rank-10, mAP and mINP of each pair and their mean, as far as
-    the rule reports them; the same of the baselines, published figures, and what a random pick
-    would reach. Then the counts of each pair and the notes.
+    rank-1, rank-5, rank-10, mAP and mINP of each pair and their mean, as far as the rule reports
+    them; the same of the baselines, and what a random pick would reach. Then the counts of each
+    pair and the notes.
 
     Args:
         table: The table.
         name: What is shown, such as ``acl``.
         baselines: Other tables of the same pairs and level, by name; one under another rule says
             so in its name.
-        published: Flat rates 0..1 (``rank1/C-N``, ``mAP/C-N``) of other work, by name.
-        intervals: From :meth:`ReidTable.intervals`; those of rank-1 are shown.
-        style: ``plain`` or ``markdown``.
 
     Returns:
         The text, without a newline at its end.
 
     Raises:
-        ValueError: A baseline has other pairs or another level than the table, or the style is
-            unknown.
+        ValueError: A baseline has other pairs or another level than the table.
     """
-    rows = [["", "pair", "rank1", "interval", *_MEASURES[1:]]]
-    rows += _rows(name, table, table.metrics, intervals or {})
+    rows = [["", "pair", *_MEASURES], *_rows(name, table, table.metrics)]
     for other_name, other in (baselines or {}).items():
         if (_pairs(other), other.level) != (_pairs(table), table.level):
             raise ValueError(
@@ -55,16 +46,14 @@ def render_reid(
         shown = other_name
         if other.rule.name != table.rule.name:
             shown = f"{other_name} (rule {other.rule.name})"
-        rows += _rows(shown, other, other.metrics, {})
-    for source, rates in (published or {}).items():
-        rows += _rows(source, table, rates, {})
-    rows += _rows("chance", table, _chance(table), {})
+        rows += _rows(shown, other, other.metrics)
+    rows += _rows("chance", table, _chance(table))
     counts = [["counts", *_COUNTS]]
     for result in table.pairs:
         counts.append([result.pair.name, *(str(result.counts[key]) for key in _COUNTS)])
-    notes = [f"Note: {note}" for note in table.notes]
-    parts = [_title(table), align_columns(rows, style, 2), align_columns(counts, style)]
-    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else [])])
+    parts = [_title(table), align_columns(rows, 2), align_columns(counts)]
+    parts.append(render_notes(table.notes))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _pairs(table: ReidTable) -> tuple[str, ...]:
@@ -80,21 +69,14 @@ def _title(table: ReidTable) -> str:
     )
 
 
-def _rows(
-    name: str,
-    table: ReidTable,
-    rates: Mapping[str, float],
-    intervals: Mapping[str, tuple[float, float]],
-) -> list[list[str]]:
+def _rows(name: str, table: ReidTable, rates: Mapping[str, float]) -> list[list[str]]:
     """A row a pair, and one for their mean; what does not exist is left empty."""
     marks = {pair: f"/{pair}" for pair in _pairs(table)}
     if len(marks) > 1:
         marks["mean"] = ""
     rows: list[list[str]] = []
     for pair, mark in marks.items():
-        values = [_percent(rates.get(f"{measure}{mark}")) for measure in _MEASURES]
-        ends = intervals.get(f"rank1{mark}")
-        values.insert(1, "" if ends is None else f"{_percent(ends[0])} to {_percent(ends[1])}")
+        values = [format_rate(rates.get(f"{measure}{mark}")) for measure in _MEASURES]
         if any(values):
             rows.append([name, pair, *values])
     return rows
@@ -107,8 +89,3 @@ def _chance(table: ReidTable) -> dict[str, float]:
         for key, rate in table.metrics.items()
         if key.partition("/")[0] == "chance"
     }
-
-
-def _percent(rate: float | None) -> str:
-    """A rate in percent with two decimals; empty where there is none."""
-    return "" if rate is None or not math.isfinite(rate) else f"{100.0 * rate:.2f}"

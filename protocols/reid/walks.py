@@ -53,21 +53,6 @@ def check_takes(data: Embeddings, why: str) -> None:
         )
 
 
-def check_directions(data: Embeddings) -> None:
-    """Refuse embeddings of zeros, which have no direction.
-
-    Raises:
-        ValueError: There is one; the sample is named.
-    """
-    empty = np.flatnonzero(~data.embedding.any(axis=1))
-    if len(empty):
-        raise ValueError(
-            f"The embedding of sample {str(data.sample[empty[0]])!r} is all zeros ({len(empty)} "
-            "such samples in all) and has no direction: use the euclidean metric at sequence "
-            "level, or embed it again."
-        )
-
-
 def pool_walks(data: Embeddings) -> Embeddings:
     """Pool the sequences of each walk.
 
@@ -82,7 +67,7 @@ def pool_walks(data: Embeddings) -> Embeddings:
         ValueError: A sequence has no take, or its embedding is all zeros.
     """
     check_takes(data, "Pooling sequences into walks")
-    check_directions(data)
+    data.require_directions()
     number = number_walks(data)
     count = int(number.max(initial=-1)) + 1
     order = np.argsort(number, kind="stable")

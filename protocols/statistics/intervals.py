@@ -7,12 +7,11 @@ probes are compared probe by probe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from protocols.ranking.distances import FloatArray
 
@@ -42,7 +41,9 @@ def wilson_interval(
     k, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     if np.any(k < 0) or np.any(k > n):
         raise ValueError("successes must lie between 0 and the number of trials.")
-    z = float(stats.norm.ppf(0.5 + _checked(confidence) / 2.0))
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + _checked(confidence) / 2.0))
     spread = z * np.sqrt(k * (n - k) / np.maximum(n, 1.0) + z * z / 4.0)
     low = (k + z * z / 2.0 - spread) / (n + z * z)
     high = (k + z * z / 2.0 + spread) / (n + z * z)
@@ -100,6 +101,53 @@ def bootstrap_interval(
         sums = [(weights @ part.reshape(len(k), -1)).reshape(size, *k.shape[1:]) for part in (k, n)]
         values.append(statistic(sums[0], sums[1]))
     return _quantiles(np.concatenate(values), tail)
+
+
+def named_intervals(
+    names: Sequence[str],
+    units: Sequence[int],
+    successes: npt.ArrayLike,
+    trials: npt.ArrayLike,
+    generator: np.random.Generator,
+    statistic: Callable[[FloatArray, FloatArray], FloatArray],
+    *,
+    draws: int,
+    confidence: float,
+) -> dict[str, tuple[float, float]]:
+    """Bootstrap intervals over people of K named rates, with those of :func:`spread_at_end`.
+
+    Args:
+        names: K names, in the order of the statistic's values.
+        units: How many people each rate is of.
+        successes: As in :func:`bootstrap_interval`.
+        trials: As there.
+        generator: Draws the people.
+        statistic: As there, to (B, K).
+        draws: Number of resamples.
+        confidence: Coverage, 0..1.
+
+    Returns:
+        Low and high end by name; what has no value is left out.
+    """
+    low, high = bootstrap_interval(
+        successes, trials, generator, statistic=statistic, draws=draws, confidence=confidence
+    )
+    sums = [np.asarray(part, dtype=np.float64).sum(axis=0)[None] for part in (successes, trials)]
+    observed = statistic(sums[0], sums[1])[0]
+    known = np.isfinite(low) & np.isfinite(high) & np.isfinite(observed)
+    return {
+        name: spread_at_end(
+            (float(low[i]), float(high[i])), float(observed[i]), int(units[i]), confidence
+        )
+        for i, name in enumerate(names)
+        if known[i]
+    }
+
+
+def sum_by_person(columns: npt.ArrayLike, person: npt.NDArray[np.integer], size: int) -> FloatArray:
+    """(Q, N) numbers of N samples, summed over each of ``size`` persons: (size, Q)."""
+    rows = [np.bincount(person, weights=row, minlength=size) for row in np.asarray(columns)]
+    return np.stack(rows, axis=1).astype(np.float64)
 
 
 def spread_at_end(
@@ -171,9 +219,13 @@ def mcnemar(first: npt.ArrayLike, second: npt.ArrayLike) -> McNemar:
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"Both models need one answer a probe, not {a.shape} and {b.shape}.")
     better, worse = int(np.sum(a & ~b)), int(np.sum(b & ~a))
-    if better + worse == 0:
-        return McNemar(0, 0, 1.0)
-    return McNemar(better, worse, float(stats.binomtest(better, better + worse).pvalue))
+    fewer, more = sorted((better, worse))
+    if more - fewer <= 1:
+        return McNemar(better, worse, 1.0)
+    from scipy.special import betainc
+
+    # Twice the smaller tail of the binomial distribution of one half, which is symmetric.
+    return McNemar(better, worse, 2.0 * float(betainc(more, fewer + 1, 0.5)))
 
 
 def _checked(confidence: float) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -12,16 +11,6 @@ from protocols.embeddings import TextArray
 from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.statistics.outcomes import Outcomes
-
-
-class Scores(Protocol):
-    """Class scores, such as :class:`protocols.action.scores.ClassScores`."""
-
-    def outcomes(self) -> Outcomes:
-        """What they make of every sample of known label."""
-
-
-Run = Scores | Outcomes
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,39 +35,26 @@ class Matched:
         return self.first.astype(np.int64) - self.second.astype(np.int64)
 
 
-@dataclass(frozen=True)
-class Units:
-    """What is resampled.
-
-    Attributes:
-        names: Persons or sample keys.
-        unit: ``persons`` or ``samples``.
-    """
-
-    names: tuple[str, ...]
-    unit: str
-
-
-def resampling_units(pairs: Sequence[Matched]) -> tuple[Units, list[IntArray]]:
+def resampling_units(pairs: Sequence[Matched]) -> tuple[str, int, list[IntArray]]:
     """Say what is resampled: persons where all are known and there are two or more, else samples.
 
     Args:
         pairs: Matched samples of one or more pairs of runs.
 
     Returns:
-        The units, and for each pair the (N,) number of each sample's unit; the same person (or
-        key) has the same number in all pairs.
+        ``persons`` or ``samples``; how many there are; and for each pair the (N,) number of each
+        sample's unit: the same person (or key) has the same number in all pairs.
     """
     persons = np.concatenate([pair.subject for pair in pairs])
     known = not np.any(persons == "") and len(np.unique(persons)) > 1
     keys = persons if known else np.concatenate([pair.sample for pair in pairs])
     names, number = np.unique(keys, return_inverse=True)
     ends = np.cumsum([len(pair.sample) for pair in pairs])[:-1]
-    unit = "persons" if known else "samples"
-    return Units(tuple(names.tolist()), unit), np.split(number.astype(np.int64), ends)
+    parts = np.split(number.astype(np.int64), ends)
+    return "persons" if known else "samples", len(names), parts
 
 
-def match_outcomes(a: Run, b: Run, names: tuple[str, str]) -> Matched:
+def match_outcomes(a: Outcomes, b: Outcomes, names: tuple[str, str]) -> Matched:
     """Bring two runs side by side, by key.
 
     Args:
@@ -92,7 +68,7 @@ def match_outcomes(a: Run, b: Run, names: tuple[str, str]) -> Matched:
     Raises:
         ValueError: Classes, keys or labels differ, or there is no sample of known label.
     """
-    runs = [run if isinstance(run, Outcomes) else run.outcomes() for run in (a, b)]
+    runs = (a, b)
     if runs[0].classes.tolist() != runs[1].classes.tolist():
         raise ValueError(
             f"{names[0]} and {names[1]} are not of the same classes in the same order: compare "

@@ -1,84 +1,67 @@
-"""The rank-1 hits and trials of every person, read back from a record of any task that keeps them.
+"""What a record keeps of every sample or person, whatever its task.
 
-A gait record keeps them by condition, a re-identification record by pair of sets; either is what
-:func:`protocols.statistics.people.compare_people` compares.
+A classification keeps the predicted class of every sample
+(:mod:`protocols.statistics.outcomes`); a table of ranks keeps each person's rank-1 hits and trials
+under each of its parts (a condition, a pair of sets).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from protocols.records import BIOMETRICS, ResultRecord
-from protocols.statistics.people import reid_person_counts
+import numpy as np
 
-PartCounts = dict[str, dict[str, tuple[int, int]]]
+from protocols.records import ResultRecord
+from protocols.statistics.outcomes import Outcomes
+
+PartCounts = Mapping[str, Mapping[str, tuple[int, int]]]
 """Hits and trials by part (condition or pair) and person."""
 
 
-def person_counts(record: ResultRecord) -> PartCounts:
-    """The counts of a gait or re-identification record, under its main rule.
+def read_kept(record: ResultRecord, name: str = "the run") -> Outcomes | PartCounts:
+    """What a record keeps: the outcome of every sample, or else the counts of every person.
 
     Args:
-        record: The record.
+        record: The record of any task; its cells decide.
+        name: What to call the run in messages.
 
     Returns:
-        Hits and trials by part and person.
+        The outcomes; or the hits and trials by part and person, under the main rule where the
+        record has several.
 
     Raises:
-        ValueError: The record keeps no such counts, or they are damaged.
+        ValueError: The record keeps neither, or what it keeps is damaged.
     """
-    if record.task not in ("gait", "reid"):
-        raise ValueError(
-            f"A record of {record.task} counts samples, not the rank-1 of people: compare its "
-            "outcomes."
-        )
-    if record.kind == BIOMETRICS:
-        raise ValueError(
-            "A record of biometric measures keeps errors at thresholds, not the rank-1 of people: "
-            "compare the records of the runs themselves."
-        )
-    if record.task == "gait":
-        return gait_person_counts(record.cells)
-    main = (record.cells or {}).get("main")
-    return reid_person_counts(main if isinstance(main, Mapping) else record.cells)
+    cells = record.cells or {}
+    if "outcomes" in cells:
+        try:
+            return Outcomes.from_cells(cells)
+        except (TypeError, KeyError) as error:
+            raise ValueError(
+                f"The outcomes in the record of {name} are damaged ({error})."
+            ) from error
+    main = cells.get("main")
+    return _read_counts(main if isinstance(main, Mapping) else cells)
 
 
-def gait_person_counts(cells: Mapping[str, Any] | None) -> PartCounts:
-    """Read the counts of every person from the cells of a gait record.
+def person_counts(kept: Outcomes | PartCounts) -> PartCounts:
+    """What is kept, by part and person.
 
     Args:
-        cells: ``ResultRecord.cells``, as ``GaitTable.record_cells`` writes them.
-
-    Returns:
-        Hits and trials by condition and person.
+        kept: Outcomes, which become one part of samples and right answers; or counts, as they are.
 
     Raises:
-        ValueError: The cells hold no counts by person, or lists of different lengths.
+        ValueError: The person of a sample is unknown, or there is only one.
     """
-    people = (cells or {}).get("people")
-    if not isinstance(people, Mapping):
-        raise ValueError(
-            "The record keeps no counts by person under cells.people: write it again with "
-            "`aclnet-task gait eval --run RUN --json FILE`."
-        )
-    try:
-        names, trials, hits = (people[key] for key in ("names", "trials", "rank1_hits"))
-        found = {str(part): _rows(names, hits[part], trials[part]) for part in trials}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            "The counts by person of the record are damaged: names must be a list, trials and "
-            "rank1_hits a list of whole numbers of that length for each condition."
-        ) from error
-    return found
-
-
-def _rows(
-    names: Sequence[Any], hits: Sequence[Any], trials: Sequence[Any]
-) -> dict[str, tuple[int, int]]:
-    """Hits and trials by person, of one condition."""
-    rows = zip(names, hits, trials, strict=True)
-    return {str(name): (int(hit), int(tried)) for name, hit, tried in rows}
+    if not isinstance(kept, Outcomes):
+        return kept
+    names, person = np.unique(kept.subject, return_inverse=True)
+    if "" in names.tolist() or len(names) < 2:
+        raise ValueError("The person of every sample must be known, and there must be two or more.")
+    trials = np.bincount(person, minlength=len(names)).tolist()
+    hits = np.bincount(person[kept.correct], minlength=len(names)).tolist()
+    return {"all": dict(zip(names.tolist(), zip(hits, trials, strict=True), strict=True))}
 
 
 def sum_counts(runs: Sequence[PartCounts]) -> PartCounts:
@@ -89,7 +72,7 @@ def sum_counts(runs: Sequence[PartCounts]) -> PartCounts:
     >>> sum_counts([{"nm": {"a": (1, 2)}}, {"nm": {"a": (2, 2), "b": (0, 2)}}])
     {'nm': {'a': (3, 4), 'b': (0, 2)}}
     """
-    total: PartCounts = {}
+    total: dict[str, dict[str, tuple[int, int]]] = {}
     for run in runs:
         for part, people in run.items():
             known = total.setdefault(part, {})
@@ -97,3 +80,36 @@ def sum_counts(runs: Sequence[PartCounts]) -> PartCounts:
                 before = known.get(name, (0, 0))
                 known[name] = (before[0] + hits, before[1] + trials)
     return total
+
+
+def _read_counts(cells: Mapping[str, Any]) -> PartCounts:
+    """The counts of a table by condition, or of each pair's table."""
+    pairs = cells.get("pairs")
+    tables = pairs if isinstance(pairs, Mapping) else {"": cells}
+    # A record of biometric measures (with a DET curve) keeps other counts of the same name.
+    if not any("people" in table and "det" not in table for table in tables.values()):
+        raise ValueError(
+            "The record keeps no counts by person (and no outcomes of samples): evaluate the run "
+            "again with `eval --run RUN --json FILE`; records of biometric measures keep none."
+        )
+    try:
+        return {
+            str(part): {str(n): (int(h), int(t)) for n, h, t in zip(*columns, strict=True)}
+            for pair, table in tables.items()
+            for part, *columns in _columns(pair, table["people"])
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"The counts by person of the record are damaged (pairs: {', '.join(pairs or ())}): "
+            "names, rank1_hits and trials must be lists of one length for each condition or pair."
+        ) from error
+
+
+def _columns(pair: str, people: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Part, names, hits and trials: of one pair, or of each condition."""
+    names, hits, trials = (people[key] for key in ("names", "rank1_hits", "trials"))
+    if pair:
+        yield pair, names, hits, trials
+        return
+    for condition in trials:
+        yield condition, names, hits[condition], trials[condition]

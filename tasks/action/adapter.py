@@ -18,7 +18,7 @@ from aclnet.models import SkeletonNetwork
 from aclnet.runs.scoring import Scored, score
 from aclnet.training.settings import TrainSettings
 from protocols.action.division import TEST, TRAIN, VALIDATION, hold_out
-from protocols.action.evaluate import evaluate_classes
+from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
 from protocols.action.split import load_split
 from protocols.embeddings import Embeddings
@@ -99,7 +99,7 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         one = self.settings.test.model_copy(update={"clips": 1})
         samples = self.samples(VALIDATION)
         scores = self.scores(score(network, samples, self.clip_input, one), samples, VALIDATION)
-        metrics = evaluate_classes(scores).metrics
+        metrics = evaluate_action(scores).metrics
         return {
             VALIDATION_METRIC: metrics["top1"],
             "validation/mean_class": metrics["mean_class"],

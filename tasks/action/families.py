@@ -17,6 +17,7 @@ from protocols.action.division import TRAIN
 from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.records import ResultRecord
+from protocols.text import align_columns, render_notes
 from tasks.action.adapter import ActionAdapter
 from tasks.action.bodies import class_bodies
 from tasks.action.settings import ActionSettings
@@ -132,16 +133,14 @@ def _families_table(
     rows: dict[str, list[list[Any]]], metrics: dict[str, float], notes: Sequence[str]
 ) -> str:
     """Each class with its family; in brackets how often it is taken for the member and back."""
-    width = max(5, *(len(name) for name in rows))
-    lines = [f"{'class':<{width}}  family (taken for it, it taken for)"]
+    table = [["class", "family (taken for it, it taken for)"]]
     for name, family in rows.items():
         family = sorted(family, key=lambda row: -row[1])
-        lines.append(
-            f"{name:<{width}}  {', '.join(f'{m} ({a}, {b})' for m, a, b in family) or '-'}"
-        )
+        table.append([name, ", ".join(f"{m} ({a}, {b})" for m, a, b in family) or "-"])
+    lines = [align_columns(table, names=2)]
     if "mistakes_in_family" in metrics:
         lines.append(
             f"{100 * metrics['mistakes_in_family']:.1f} % of the test's mistakes stay in the "
             f"family, {100 * metrics['mistakes_in_family/chance']:.1f} % would by chance"
         )
-    return "\n".join([*lines, *(f"Note: {note}" for note in notes)])
+    return "\n".join([*lines, *([render_notes(notes)] if notes else [])])

@@ -8,11 +8,11 @@ from typing import get_args
 
 import numpy as np
 
-from protocols.action.evaluate import evaluate_classes
+from protocols.action.evaluate import evaluate_action
 from protocols.action.fusion import FUSION_RECIPES, FuseOn, fuse, recipe_weights
 from protocols.action.scores import ClassScores, load_class_scores
+from protocols.action.text import render_classification
 from protocols.records import DatasetReference, ResultRecord
-from protocols.tables import render_classification
 from tasks.run.environment import describe_environment
 from tasks.run.judged import RECORD, read_record
 
@@ -50,7 +50,7 @@ def fuse_runs(
         for run, share, record in zip(runs, shares, records, strict=True)
     ]
     record = _record(fused, records, {"fused": parts, "on": on}, command)
-    table = evaluate_classes(fused, protocol=record.protocol)
+    table = evaluate_action(fused, protocol=record.protocol)
     return record, render_classification(table, record.stream, intervals=record.intervals)
 
 
@@ -102,7 +102,7 @@ def _record(
         raise ValueError(
             "the runs were tested on different data: fuse runs of one data set and one split"
         )
-    table = evaluate_classes(fused, protocol=known[0].protocol if known else "scores")
+    table = evaluate_action(fused, protocol=known[0].protocol if known else "scores")
     objectives = {record.objective for record in known}
     return ResultRecord(
         task="action",

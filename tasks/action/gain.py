@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from protocols.records import ResultRecord
 from protocols.statistics.intervals import ratio
+from protocols.text import align_columns, format_rate, render_notes
 from tasks.run.environment import describe_environment
 from tasks.run.judged import read_any
 
@@ -77,7 +78,7 @@ def difficulty(
     order = np.argsort(gain.baseline, kind="stable")
     metrics: dict[str, float] = {}
     levels: list[dict[str, Any]] = []
-    lines = [f"{'level':<16} {'baseline':>9} {'run':>9} {'gain':>7}"]
+    table = [["level", "baseline", "run", "gain"]]
     for first, last in level_ranges(len(order)):
         rows = order[first:last]
         before, after = float(gain.baseline[rows].mean()), float(gain.accuracy[rows].mean())
@@ -88,15 +89,12 @@ def difficulty(
             f"gain/{name}": after - before,
         }
         levels.append({"level": name, "classes": [gain.classes[row] for row in rows]})
-        lines.append(
-            f"{'class ' + name:<16} {100 * before:9.2f} {100 * after:9.2f} "
-            f"{100 * (after - before):+7.2f}"
-        )
+        table.append([f"class {name}", *_rates(before, after)])
     notes = (*_notes(gain), _SAME_SAMPLES)
     record = _record("difficulty", records, baselines, runs, command).model_copy(
         update={"metrics": metrics, "notes": notes, "cells": {"levels": levels, **_cells(gain)}}
     )
-    return record, "\n".join([*lines, *(f"Note: {note}" for note in notes)])
+    return record, f"{align_columns(table)}\n{render_notes(notes)}"
 
 
 def class_gain(
@@ -108,13 +106,10 @@ def class_gain(
     """
     gain, records = read_gain(baselines, runs)
     order = np.argsort(-gain.difference, kind="stable")
-    width = max(5, *(len(name) for name in gain.classes))
-    lines = [f"{'class':<{width}} {'tested':>6} {'baseline':>9} {'run':>9} {'gain':>7}"]
-    lines += [
-        f"{gain.classes[row]:<{width}} {gain.tested[row]:>6} {100 * gain.baseline[row]:9.2f} "
-        f"{100 * gain.accuracy[row]:9.2f} {100 * gain.difference[row]:+7.2f}"
-        for row in order
-    ]
+    table = [["class", "tested", "baseline", "run", "gain"]]
+    for row in order:
+        rates = _rates(gain.baseline[row], gain.accuracy[row])
+        table.append([gain.classes[row], str(gain.tested[row]), *rates])
     metrics = {
         "mean_class/baseline": float(gain.baseline.mean()),
         "mean_class": float(gain.accuracy.mean()),
@@ -127,7 +122,7 @@ def class_gain(
     record = _record("class-gain", records, baselines, runs, command).model_copy(
         update={"metrics": metrics, "notes": notes, "cells": cells}
     )
-    return record, "\n".join([*lines, *(f"Note: {note}" for note in notes)])
+    return record, "\n".join(part for part in (align_columns(table), render_notes(notes)) if part)
 
 
 def level_ranges(count: int) -> list[tuple[int, int]]:
@@ -189,6 +184,10 @@ def read_gain(
         untested=tuple(known["classes"][place] for place in np.flatnonzero(tested == 0)),
     )
     return gain, records
+
+
+def _rates(before: float, after: float) -> list[str]:
+    return [format_rate(before), format_rate(after), format_rate(after - before, sign="+")]
 
 
 def _notes(gain: ClassGain) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from protocols.action.evaluate import evaluate_classes
+from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
-from protocols.tables import render_classification
+from protocols.action.text import render_classification
 from tasks.run.judged import Judged
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def judge(
     """
     del query
     protocol = "scores" if settings is None else Path(settings.split).stem
-    table = evaluate_classes(scores, protocol=protocol)
+    table = evaluate_action(scores, protocol=protocol)
     intervals = table.intervals(np.random.default_rng(0))
 
     def render(name: str, baselines: Mapping[str, Judged]) -> str:

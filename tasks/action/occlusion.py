@@ -9,8 +9,9 @@ from typing import Any, cast
 import numpy as np
 
 from aclnet.models import SkeletonNetwork
-from protocols.action.evaluate import evaluate_classes
+from protocols.action.evaluate import evaluate_action
 from protocols.records import ResultRecord
+from protocols.text import align_columns, format_mean, format_rate, render_notes
 from tasks.action.adapter import ActionAdapter
 from tasks.run.adapter import Report
 from tasks.run.judged import make_record, recorded_seconds
@@ -80,7 +81,7 @@ def occlusion_record(
     occluded: dict[str, Any] = {}
     for part, joints in hidden.items():
         report(f"testing without {part.replace('_', ' ')}")
-        table = evaluate_classes(adapter.test_scores(network, hidden=joints))
+        table = evaluate_action(adapter.test_scores(network, hidden=joints))
         metrics[f"top1/{part}"] = table.metrics["top1"]
         intervals[f"top1/{part}"] = table.intervals(np.random.default_rng(0))["top1"]
         names = [layout.joints[joint] for joint in joints]
@@ -98,11 +99,9 @@ def occlusion_record(
 
 def _occlusion_table(records: Sequence[ResultRecord]) -> str:
     whole = np.array([record.metrics["top1"] for record in records])
-    lines = [f"{'hidden':<10} {'top-1':>14} {'change':>8}"]
+    rows = [["hidden", "top-1", "change"]]
     for part in ("", *OCCLUDED):
         values = np.array([r.metrics[f"top1/{part}" if part else "top1"] for r in records])
-        spread = f" ± {100 * values.std(ddof=1):4.2f}" if len(values) > 1 else ""
-        change = f"{100 * (values - whole).mean():+8.2f}" if part else ""
-        name = part.replace("_", " ") or "nothing"
-        lines.append(f"{name:<10} {f'{100 * values.mean():.2f}{spread}':>14} {change}".rstrip())
-    return "\n".join([*lines, f"Note: {_ZEROED}"])
+        change = format_rate(float((values - whole).mean()), sign="+") if part else ""
+        rows.append([part.replace("_", " ") or "nothing", format_mean(values.tolist()), change])
+    return f"{align_columns(rows)}\n{render_notes([_ZEROED])}"

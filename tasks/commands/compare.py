@@ -31,21 +31,13 @@ def compare_command(
 
     Differences are those of the second run from the first.
     """
+    from json import dumps
+
+    from protocols.files import write_text
     from tasks.compare.comparison import compare
     from tasks.compare.text import render_comparison
 
     found = compare(first, second, metric or ())
     if json is not None:
-        _write(json, found.to_json())
+        write_text(json, dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n")
     typer.echo(render_comparison(found, top))
-
-
-def _write(path: Path, content: dict[str, object]) -> None:
-    """Write JSON to a file, which appears complete or not at all."""
-    from json import dumps
-
-    from aclnet.training.checkpoint import atomic_write
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as draft:
-        draft.write_text(dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -94,4 +94,4 @@ def _table(records: list[ResultRecord]) -> str:
                 "-" if peak is None else f"{peak / 2**20:.0f}",
             )
         )
-    return align_columns(lines, "plain", names=3)
+    return align_columns(lines, names=3)

@@ -213,7 +213,7 @@ def _median(store: Store) -> float:
 def _counts(store: Store, limit: int) -> Table:
     """For each field its number of values, and how many samples have each of the commonest."""
     from aclnet.data.store import FIELDS
-    from tasks.samples.identities import natural_key
+    from protocols.names import natural_key
 
     table = Table("field", "values", "samples of each")
     for field in FIELDS:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks.compare.gains import Gain, Verdict, class_gains, judge_sides, people_gains
+from protocols.statistics.comparison import Comparison
+from protocols.statistics.comparison import compare as compare_runs
+from tasks.compare.gains import Gain, class_gains, people_gains
 from tasks.compare.sides import Side, obstacles, read_sides
 from tasks.run.resume import differences
 
@@ -79,7 +81,7 @@ class RunComparison:
     left_out: int
     people: tuple[Gain, ...]
     classes: tuple[Gain, ...]
-    verdict: Verdict | None
+    verdict: Comparison | None
     sentence: str
     notes: tuple[str, ...]
 
@@ -101,10 +103,11 @@ class RunComparison:
             "comparable": not self.obstacles,
             "obstacles": list(self.obstacles),
             **{key: _rows(getattr(self, key)) for key in ("settings", "environment", "counts")},
-            "figures": [{**asdict(one), "difference": one.difference} for one in self.figures],
-            "people": [{**asdict(one), "difference": one.difference} for one in self.people],
-            "classes": [{**asdict(one), "difference": one.difference} for one in self.classes],
-            "verdict": None if self.verdict is None else asdict(self.verdict),
+            **{
+                key: [{**asdict(one), "difference": one.difference} for one in getattr(self, key)]
+                for key in ("figures", "people", "classes")
+            },
+            "verdict": None if self.verdict is None else _verdict_json(self.verdict),
             "sentence": self.sentence,
             "notes": list(self.notes),
         }
@@ -176,15 +179,29 @@ def _one_sided(
             yield f"{above}{name}", old, new
 
 
-def _verdict(old: Side, new: Side, why: Sequence[str]) -> tuple[Verdict | None, str]:
+def _verdict(old: Side, new: Side, why: Sequence[str]) -> tuple[Comparison | None, str]:
     """The verdict with its sentence, or None with the reason."""
     if why:
         return None, f"No verdict: {', '.join(why)}."
     try:
-        found = judge_sides(old, new)
+        found = compare_runs(new.records, old.records, names=(new.name, old.name))
     except ValueError as error:
         return None, f"No verdict: {error}"
     return found, found.sentence
+
+
+def _verdict_json(found: Comparison) -> dict[str, Any]:
+    """What a comparison of its kind tells, by the names of the file's format."""
+    told = {key: value for key, value in asdict(found).items() if value not in (None, (), {})}
+    kind, resampled = told.pop("unit"), told.pop("resampled")
+    if kind == "people":
+        told["people"] = told.pop("units")
+        return told
+    if kind == "seeds":
+        told |= {"mean": told.pop("difference"), "pairs": len(found.differences)}
+    else:
+        del told["differences"]
+    return {**told, "unit": resampled}
 
 
 def _figures(old: Side, new: Side, wanted: Sequence[str]) -> tuple[tuple[Figure, ...], int]:

@@ -1,4 +1,4 @@
-"""Which people and which classes one run does better with than another, and the verdict."""
+"""Which people and which classes one run does better with than another."""
 
 from __future__ import annotations
 
@@ -9,18 +9,8 @@ from typing import Any
 import numpy as np
 
 from protocols.records import ResultRecord
-from protocols.statistics.outcomes import Outcomes
-from protocols.statistics.paired import (
-    PairedComparison,
-    SeedComparison,
-    compare_outcomes,
-    compare_seeds,
-)
-from protocols.statistics.people import PeopleComparison, compare_people
-from protocols.statistics.person_counts import PartCounts, person_counts, sum_counts
+from protocols.statistics.person_counts import person_counts, read_kept, sum_counts
 from tasks.compare.sides import Side
-
-Verdict = PairedComparison | SeedComparison | PeopleComparison
 
 
 @dataclass(frozen=True)
@@ -43,32 +33,6 @@ class Gain:
         return self.second - self.first
 
 
-def judge_sides(first: Side, second: Side) -> Verdict:
-    """Compare the runs on the samples or people that both were tested on.
-
-    The difference is that of the second from the first. Action runs are compared by sample, others
-    by person.
-
-    Raises:
-        ValueError: the records keep too little for it, or are of other samples or people.
-    """
-    names = (second.name, first.name)
-    if first.record.task == "action":
-        pairs = [
-            (_outcomes(new, second.name), _outcomes(old, first.name))
-            for old, new in zip(first.records, second.records, strict=True)
-        ]
-        if len(pairs) == 1:
-            return compare_outcomes(*pairs[0], names=names)
-        return compare_seeds(pairs, names=names)
-    counts = [[person_counts(one) for one in side.records] for side in (first, second)]
-    for old, new in zip(*counts, strict=True):
-        if _trials(old) != _trials(new):
-            # One pair tells it apart best, whatever the sum over the seeds would hide.
-            return compare_people(new, old, names=names)
-    return compare_people(sum_counts(counts[1]), sum_counts(counts[0]), names=names)
-
-
 def people_gains(first: Side, second: Side) -> list[Gain]:
     """The people that both sides tested, the greatest gain first; empty where none are known."""
     return _gains(*(_people_rates(side) for side in (first, second)))
@@ -84,28 +48,10 @@ def _gains(first: Mapping[str, float], second: Mapping[str, float]) -> list[Gain
     return sorted(both, key=lambda gain: -gain.difference)
 
 
-def _outcomes(record: ResultRecord, name: str) -> Outcomes:
-    """The outcomes of an action record."""
-    try:
-        return Outcomes.from_cells(record.cells)
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"The outcomes in the record of {name} are damaged ({error}).") from error
-
-
-def _trials(counts: PartCounts) -> dict[str, dict[str, int]]:
-    return {
-        part: {name: tried for name, (_, tried) in people.items()}
-        for part, people in counts.items()
-    }
-
-
 def _people_rates(side: Side) -> dict[str, float]:
     """Share of each person's probes (or samples) that went right; nothing where it is not known."""
     try:
-        if side.record.task == "action":
-            every = [_outcomes(record, side.name) for record in side.records]
-            return _accuracies(every)
-        counts = sum_counts([person_counts(record) for record in side.records])
+        counts = sum_counts([person_counts(read_kept(one)) for one in side.records])
     except ValueError:  # the verdict says why
         return {}
     shares: dict[str, list[float]] = {}
@@ -114,16 +60,6 @@ def _people_rates(side: Side) -> dict[str, float]:
             if tried:
                 shares.setdefault(name, []).append(hits / tried)
     return {name: float(np.mean(each)) for name, each in shares.items()}
-
-
-def _accuracies(every: Sequence[Outcomes]) -> dict[str, float]:
-    """Accuracy of each person over all seeds; nothing where a person is not known, or only one."""
-    people = np.concatenate([one.subject for one in every])
-    right = np.concatenate([one.correct for one in every])
-    names = np.unique(people)
-    if "" in names.tolist() or len(names) < 2:
-        return {}
-    return {str(name): float(right[people == name].mean()) for name in names}
 
 
 def _class_rates(records: Sequence[ResultRecord]) -> dict[str, float]:

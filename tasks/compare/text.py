@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from protocols.text import align_columns
-from tasks.compare.comparison import Ends, Figure, RunComparison
+from protocols.text import align_columns, format_rate, render_notes
+from tasks.compare.comparison import Figure, RunComparison
 from tasks.compare.gains import Gain
 from tasks.compare.sides import Side
 
@@ -29,7 +30,7 @@ def render_comparison(found: RunComparison, top: int = 5) -> str:
     parts = [_who(found), _settings(found), _figures(found)]
     for what, gains in (("people", found.people), ("classes", found.classes)):
         parts.append(_gains(what, gains, found, top))
-    parts.append("\n".join([found.sentence, *(f"Note: {note}" for note in found.notes)]))
+    parts.append("\n".join(part for part in (found.sentence, render_notes(found.notes)) if part))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -68,7 +69,7 @@ def _settings(found: RunComparison) -> str:
     rows = [["settings", "first", "second"]]
     rows += [[name, _short(old), _short(new)] for name, old, new in found.settings[:_ROWS]]
     more = len(found.settings) - _ROWS
-    text = align_columns(rows, "plain", 3)
+    text = align_columns(rows, names=3)
     return f"{text}\nand {more} more (--json FILE holds all)" if more > 0 else text
 
 
@@ -82,17 +83,18 @@ def _figures(found: RunComparison) -> str:
         return "The runs have no figure in common."
     rows = [["percent", "first", "second", "difference"]]
     for figure in found.figures:
-        scale = _scale(figure.metric)
+        scale = 1.0 if figure.metric.startswith(_PLAIN_NUMBERS) else 100.0
+        shown = partial(format_rate, scale=scale, end_decimals=1)
         rows.append(
             [
                 figure.metric,
-                _value(figure.first, figure.first_ends, figure.first_spread, scale),
-                _value(figure.second, figure.second_ends, figure.second_spread, scale),
+                shown(figure.first, figure.first_ends, spread=figure.first_spread),
+                shown(figure.second, figure.second_ends, spread=figure.second_spread),
                 # Figures of other data have no difference that would mean anything.
-                "" if found.obstacles else f"{scale * figure.difference:+.2f}",
+                "" if found.obstacles else shown(figure.difference, sign="+"),
             ]
         )
-    text = align_columns(rows, "plain")
+    text = align_columns(rows)
     said = ["mean ± standard deviation over the seeds"] if _several(found.figures) else []
     if found.left_out:
         said.append(f"{found.left_out} more figures with --metric all")
@@ -101,17 +103,6 @@ def _figures(found: RunComparison) -> str:
 
 def _several(figures: Sequence[Figure]) -> bool:
     return figures[0].first_spread is not None
-
-
-def _scale(metric: str) -> float:
-    return 1.0 if metric.startswith(_PLAIN_NUMBERS) else 100.0
-
-
-def _value(value: float, ends: Ends | None, spread: float | None, scale: float) -> str:
-    text = f"{scale * value:.2f}"
-    if spread is not None:
-        return f"{text} ± {scale * spread:.2f}"
-    return text if ends is None else f"{text} [{scale * ends[0]:.1f}, {scale * ends[1]:.1f}]"
 
 
 def _gains(what: str, gains: Sequence[Gain], found: RunComparison, top: int) -> str:
@@ -133,12 +124,12 @@ def _gains(what: str, gains: Sequence[Gain], found: RunComparison, top: int) -> 
         left = _gain_cells(gained[place]) if place < len(gained) else [""] * 3
         right = _gain_cells(lost[place]) if place < len(lost) else [""] * 3
         rows.append([*left, "", *right])
-    return f"{title}\n{align_columns(rows, 'plain', 7)}"
+    return f"{title}\n{align_columns(rows, names=7)}"
 
 
 def _gain_cells(gain: Gain) -> list[str]:
     return [
         _short(gain.name),
-        f"{100 * gain.difference:+.1f}",
-        f"{100 * gain.first:.1f} -> {100 * gain.second:.1f}",
+        format_rate(gain.difference, decimals=1, sign="+"),
+        " -> ".join(format_rate(rate, decimals=1) for rate in (gain.first, gain.second)),
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aclnet.config import load_settings
+from aclnet.data.formats.keypoints.files import natural_order
 from aclnet.skeleton import load_layout
 from protocols.records import COST, DatasetReference, ResultRecord
 from tasks.cost.clips import ClipKind, clip_kind
@@ -69,7 +69,7 @@ def plan_costs(
     if task is not None:
         find_task(task)
     plans: list[CostPlan] = []
-    for name in recipes or sorted(recipe_names(), key=_by_number):
+    for name in recipes or sorted(recipe_names(), key=natural_order):
         path = find_recipe(name)
         chosen = task if path.parent.name not in tasks else path.parent.name
         if chosen is None and recipes:
@@ -229,12 +229,6 @@ def _busy() -> str:
         f"The machine was busy with other work (load {load:.0f} on {processors} processors), which "
         "lowers throughput."
     )
-
-
-def _by_number(name: str) -> list[str | int]:
-    """Sorting key: numbers in a name count by value, so that ntu60 comes before ntu120."""
-    parts = re.split(r"(\d+)", name)  # text and digits in turn, text first
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def _shown(path: Path) -> str:

@@ -13,7 +13,7 @@ from protocols.biometrics.text import render_biometrics
 from protocols.embeddings import Embeddings
 from protocols.gait.evaluate import evaluate_gait
 from protocols.gait.table import GaitTable
-from protocols.tables import render_gait
+from protocols.gait.text import render_gait
 from tasks.gait.settings import GaitSettings
 from tasks.run.judged import Judged
 

@@ -8,13 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.store import Store
+from protocols.names import natural_order
 from tasks.reid.sequences import cut_before
-from tasks.samples.identities import (
-    IdentityGroups,
-    IdentitySettings,
-    divide_identities,
-    natural_key,
-)
+from tasks.samples.identities import IdentityGroups, IdentitySettings, divide_identities
 
 TRAIN = "train"
 """The word in a sample's split that makes it a training sample, where the data say who trains."""
@@ -69,7 +65,7 @@ def divide_recordings(store: Store, settings: IdentitySettings) -> Division:
     identity = store.index["identity"].to_numpy().astype(np.str_)
     _check_recordings(store, settings)
     train: Mask = np.array([TRAIN in words.split() for words in store.index["split"]])
-    people = sorted(set(identity[train].tolist()), key=natural_key)
+    people = natural_order(identity[train])
     if len(people) < 2 or train.all():
         raise ValueError(
             f"data set {store.info.name}: with people: same the split of each sample says whether "
@@ -82,7 +78,7 @@ def divide_recordings(store: Store, settings: IdentitySettings) -> Division:
     held = np.zeros(len(store), dtype=np.bool_)
     for name in spare[:count]:
         held[np.flatnonzero(train & (identity == name))[-1]] = True
-    tested = sorted(set(identity[~train].tolist()), key=natural_key)
+    tested = natural_order(identity[~train])
     groups = IdentityGroups(tuple(people), tuple(spare[:count]), tuple(tested))
     return Division(groups, train & ~held, held, ~train)
 

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.biometrics.evaluate import evaluate_trials
-from protocols.biometrics.pairs import pair_trials
 from protocols.biometrics.table import POOLED, BiometricsTable
 from protocols.biometrics.text import render_biometrics
-from protocols.biometrics.trials import Trials, check_apart
+from protocols.biometrics.trials import Trials, check_apart, pair_trials
 from protocols.embeddings import Embeddings
 from protocols.ranking.distances import Metric, as_pair, distance_blocks, to_distance
 from protocols.ranking.expansion import expand
@@ -23,6 +22,7 @@ from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRule, reid_rule
 from protocols.reid.table import ReidTable
 from protocols.reid.text import render_reid
+from protocols.text import render_notes
 from tasks.reid.settings import ReidSettings
 from tasks.run.judged import Judged
 
@@ -235,7 +235,7 @@ def measure(
     def render(all_notes: tuple[str, ...]) -> str:
         texts = [render_biometrics(table, intervals=intervals[n]) for n, table in tables.items()]
         closing = all_notes[len(by_table) :]  # each table says its own
-        return "\n\n".join([*texts, "\n".join(f"Note: {note}" for note in closing)])
+        return "\n\n".join([*texts, render_notes(closing)])
 
     # Each name ends in its pair already.
     return Measured(

@@ -6,18 +6,19 @@ be stopped and called again: a run that has ended is only read, one that was int
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-import numpy as np
-
 from aclnet.config import load_settings
 from aclnet.runs.info import SETTINGS
 from aclnet.training.interrupts import Interrupted
 from protocols.records import FOLDS_TOGETHER, ResultRecord
+from protocols.statistics.comparison import compare
+from protocols.text import align_columns, format_mean, format_rate
 from tasks.run.adapter import Report
 from tasks.run.ended import require_same, require_same_data
 from tasks.run.judged import BASELINE, BASELINE_RECORD, RECORD, Origin, make_record, read_record
@@ -243,36 +244,32 @@ def run_arms(
 def summary(spec: TaskSpec, records: Records) -> str:
     """The study's table and, under it, each arm against the first that learns."""
     first = next(record for (arm, _), record in records.items() if arm != BASELINE)
-    lines = [summary_table(records, spec.columns(first))]
-    if "majority" in first.metrics:
-        lines.append(f"{'majority':<13} {'':>5}  {100 * first.metrics['majority']:6.2f}")
-    return "\n".join([*lines, *_comparisons(records)])
+    majority = first.metrics.get("majority")
+    more = [] if majority is None else [["majority", "", format_rate(majority)]]
+    table = summary_table(records, spec.columns(first), more)
+    return "\n".join([table, *_comparisons(records)])
 
 
 def _comparisons(records: Records) -> list[str]:
     """Each arm against the first, all seeds together; nothing where the records cannot tell."""
-    from protocols.statistics.outcomes import Outcomes
-    from protocols.statistics.paired import compare_seeds
-
     lines = []
     arms = list(dict.fromkeys(arm for arm, _ in records if arm != BASELINE))
     for arm in arms[1:]:
         seeds = [seed for name, seed in records if name == arm and (arms[0], seed) in records]
+        runs, first = ([records[side, seed] for seed in seeds] for side in (arm, arms[0]))
         try:
-            pairs = [
-                (
-                    Outcomes.from_cells(records[arm, seed].cells),
-                    Outcomes.from_cells(records[arms[0], seed].cells),
-                )
-                for seed in seeds
-            ]
+            found = compare(runs, first, "seeds")
         except ValueError:
             continue
-        lines.append(f"{arm} against {arms[0]}: {compare_seeds(pairs).sentence}")
+        lines.append(f"{arm} against {arms[0]}: {found.sentence}")
     return lines
 
 
-def summary_table(records: Mapping[tuple[str, int], ResultRecord], metrics: Sequence[str]) -> str:
+def summary_table(
+    records: Mapping[tuple[str, int], ResultRecord],
+    metrics: Sequence[str],
+    more: Sequence[Sequence[str]] = (),
+) -> str:
     """Rates in percent, mean ± standard deviation over seeds (N - 1), a row an arm.
 
     One seed has no spread, and none is printed. A rate that a record lacks, as its protocol may
@@ -281,13 +278,14 @@ def summary_table(records: Mapping[tuple[str, int], ResultRecord], metrics: Sequ
     Args:
         records: by arm and seed.
         metrics: names of the rates, the columns.
+        more: further rows.
     """
-    lines = [f"{'arm':<13} seeds  " + "  ".join(f"{name:>14}" for name in metrics)]
+    rows = [["arm", "seeds", *metrics]]
     for arm in dict.fromkeys(arm for arm, _ in records):
-        mine = [record for (name, _), record in records.items() if name == arm]
-        cells = [_mean_and_spread(mine, name).rjust(14) for name in metrics]
-        lines.append(f"{arm:<13} {len(mine):>5}  " + "  ".join(cells))
-    return "\n".join(lines)
+        mine = [record.metrics for (name, _), record in records.items() if name == arm]
+        means = [format_mean([rates.get(name, math.nan) for rates in mine]) for name in metrics]
+        rows.append([arm, str(len(mine)), *means])
+    return align_columns([*rows, *more])
 
 
 def _check_plan(
@@ -326,9 +324,3 @@ def _planned(
         chosen.append(f"fold={fold!r}")
         name, label = f"{name}-fold{fold}", f"{label}, fold {fold}"
     return _Planned(runs / name, make_settings(chosen), label)
-
-
-def _mean_and_spread(records: Sequence[ResultRecord], metric: str) -> str:
-    values = 100 * np.array([record.metrics.get(metric, np.nan) for record in records])
-    spread = f" ± {values.std(ddof=1):4.2f}" if len(values) > 1 else ""
-    return f"{values.mean():6.2f}{spread}"

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from aclnet.config import Settings
 from aclnet.data.store import Store
+from protocols.names import natural_order
 
 
 class IdentitySettings(Settings):
@@ -74,11 +75,6 @@ def require_identities(store: Store, task: str) -> npt.NDArray[np.str_]:
     return identity
 
 
-def natural_key(name: str) -> tuple[int, int, str]:
-    """Order names that are numbers by value: 2 before 10, numbers before words."""
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
-
-
 def divide_identities(
     names: Sequence[str], settings: IdentitySettings, seed: int
 ) -> IdentityGroups:
@@ -96,7 +92,7 @@ def divide_identities(
         ValueError: if fewer than two people would train or nobody would be tested, or a table
             names somebody twice.
     """
-    people = sorted(set(names), key=natural_key)
+    people = natural_order(names)
     if settings.table is not None:
         groups = _from_table(people, settings.table)
     else:

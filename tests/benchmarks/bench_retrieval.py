@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.ranking.distances import row_blocks
-from protocols.ranking.ranked import identify_by_distances
+from protocols.ranking.identification import identify_by_distances
 from protocols.ranking.reranking import rerank
 from protocols.ranking.retrieval import search
 
@@ -97,7 +97,8 @@ def contend(name: str, arguments: argparse.Namespace, answer: Path) -> dict[str,
             return identify_by_distances(blocks, own, enrolled)
 
         found, report = measured(work)
-        report |= {"rank1": found.rank(1), "mAP": round(found.mean_average_precision(), 4)}
+        precision = float(np.nan_to_num(found.average_precision).mean())
+        report |= {"rank1": found.rank(1), "mAP": round(precision, 4)}
         rows = len(probe) + size
         return report | {"probes": len(probe), "gallery": size, "dense_mib": rows**2 * 4 / 2**20}
     probe, gallery, own, enrolled = people(arguments.probes, arguments.gallery, arguments.dim)

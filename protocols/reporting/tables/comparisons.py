@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from protocols.records import ResultRecord
 from protocols.reporting.groups import RunGroup
 from protocols.reporting.model import Cell
 from protocols.reporting.names import objective_label, source_of
 from protocols.reporting.tables.cells import EMPTY
-from protocols.statistics.outcomes import Outcomes
-from protocols.statistics.paired import SeedComparison, compare_seeds
-from protocols.statistics.people import PeopleComparison, compare_people, reid_person_counts
+from protocols.statistics.comparison import compare
 
 BASELINE = "ce"
 """The objective that the others are compared with."""
-
-PersonCounts = dict[str, dict[str, tuple[int, int]]]
 
 
 def comparison_cell(group: RunGroup, groups: Sequence[RunGroup]) -> Cell:
@@ -39,61 +34,13 @@ def comparison_cell(group: RunGroup, groups: Sequence[RunGroup]) -> Cell:
     pairs = [(run, theirs[run.record.seed]) for run in group.runs if run.record.seed in theirs]
     if not pairs:
         return EMPTY
+    first, second = ([run.record for run in runs] for runs in zip(*pairs, strict=True))
     names = (objective_label(group.record.objective), objective_label(BASELINE))
-    records = [(first.record, second.record) for first, second in pairs]
     try:
-        found = _compare(records, names)
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ):  # other samples, or records without outcomes: no comparison, no figure
+        found = compare(first, second, "seeds", names=names)
+    except ValueError:  # other samples, or records without outcomes: no comparison, no figure
         return EMPTY
-    difference = 100 * (found.mean if isinstance(found, SeedComparison) else found.difference)
+    difference = 100 * found.difference
     files = tuple(run.file for pair in pairs for run in pair)
     source = source_of(group.record)
     return Cell(f"{difference:+.1f}", difference, None, files, source, found.sentence)
-
-
-def _compare(
-    records: Sequence[tuple[ResultRecord, ResultRecord]], names: tuple[str, str]
-) -> SeedComparison | PeopleComparison:
-    """By sample or by person, whichever the records keep."""
-    if records[0][0].task == "action":
-        outcomes = [
-            (Outcomes.from_cells(first.cells), Outcomes.from_cells(second.cells))
-            for first, second in records
-        ]
-        return compare_seeds(outcomes, names=names)
-    first, second = (_summed([pair[side] for pair in records]) for side in (0, 1))
-    return compare_people(first, second, names=names)
-
-
-def _summed(records: Sequence[ResultRecord]) -> PersonCounts:
-    """Hits and trials by part and person, summed over seeds: a person stays one unit."""
-    total: PersonCounts = {}
-    for record in records:
-        for part, people in _person_counts(record).items():
-            known = total.setdefault(part, {})
-            for name, (hits, trials) in people.items():
-                before = known.get(name, (0, 0))
-                known[name] = (before[0] + hits, before[1] + trials)
-    return total
-
-
-def _person_counts(record: ResultRecord) -> PersonCounts:
-    """Hits and trials by part and person of a re-ID record's own rule, or of a gait record."""
-    cells = record.cells or {}
-    if record.task != "gait":
-        main = cells.get("main")
-        return reid_person_counts(main if isinstance(main, Mapping) else cells)
-    people = cells.get("people")
-    if not isinstance(people, Mapping):
-        raise ValueError("The gait record keeps no counts by person: run it with this version.")
-    found: PersonCounts = {}
-    for condition, hits in people["rank1_hits"].items():
-        rows = zip(people["names"], hits, people["trials"][condition], strict=True)
-        # A person without probes of a condition has no part in it.
-        found[condition] = {name: (int(hit), int(tried)) for name, hit, tried in rows}
-    return found

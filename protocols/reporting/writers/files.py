@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from protocols.files import write_text
 from protocols.reporting.model import Report
 from protocols.reporting.writers.csv import render_csv
 from protocols.reporting.writers.latex import render_document, render_latex
@@ -34,14 +33,14 @@ def write_report(report: Report, folder: Path | str, formats: Sequence[str]) -> 
     root = Path(folder)
     opened: list[Path] = []
     if "markdown" in formats:
-        opened.append(_write(root / "report.md", render_markdown(report, root)))
+        opened.append(write_text(root / "report.md", render_markdown(report, root)))
     if "latex" in formats:
         for table in report.tables:
-            _write(root / "tables" / f"{table.key}.tex", render_latex(table))
-        opened.append(_write(root / "main.tex", render_document(report, root)))
+            write_text(root / "tables" / f"{table.key}.tex", render_latex(table))
+        opened.append(write_text(root / "main.tex", render_document(report, root)))
     if "csv" in formats:
         for table in report.tables:
-            _write(root / "tables" / f"{table.key}.csv", render_csv(table))
+            write_text(root / "tables" / f"{table.key}.csv", render_csv(table))
         opened.append(root / "tables")
     if "html" in formats:
         from protocols.reporting.writers.html import write_html
@@ -62,15 +61,3 @@ def check_formats(formats: Sequence[str]) -> None:
         raise ValueError(
             f"Reports are written as {', '.join(FORMATS)}, not as {', '.join(unknown) or 'none'}."
         )
-
-
-def _write(path: Path, text: str) -> Path:
-    """Write a file, which appears complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from protocols.files import write_text
 from protocols.reporting.model import Report
 from protocols.reporting.writers.page.anchors import Anchors, find_anchors
 from protocols.reporting.writers.page.figures import render_figure
@@ -65,15 +64,7 @@ def write_html(report: Report, path: Path | str) -> None:
     Raises:
         ValueError: the drawing of a figure cannot be read.
     """
-    text = render_html(report)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_text(path, render_html(report))
 
 
 def _resource(name: str) -> str:

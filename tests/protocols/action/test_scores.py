@@ -122,7 +122,7 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"bare\.npz: the key 'label' is missing; .* sample"):
         load_class_scores(bare)
     pickled = tmp_path / "pickled.npz"
-    np.savez(pickled, sample=np.array([{"a": 1}], dtype=object))
+    np.savez(pickled, **{**np.load(whole), "sample": np.array([{"a": 1}], dtype=object)})
     with pytest.raises(ValueError, match=r"pickled\.npz: the array 'sample' .* unpickling"):
         load_class_scores(pickled)
     with pytest.raises(FileNotFoundError, match=r"gone\.npz"):

@@ -11,9 +11,10 @@ import pytest
 
 from protocols.embeddings import Embeddings
 from protocols.gait.assignment import Assignment, assign
-from protocols.gait.gallery_probe import GalleryProbe, load_protocol, protocol_names
+from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.gait.identities import load_identity_split
 from protocols.names import canonical, natural_order
+from protocols.splits import split_names
 
 
 def samples(subject: list[Any], take: list[Any], condition: list[str] | None = None) -> Embeddings:
@@ -28,14 +29,14 @@ def names(data: Embeddings, rows: npt.NDArray[np.int64]) -> list[str]:
 
 
 def test_the_built_in_protocols_load() -> None:
-    assert protocol_names() == [
+    assert split_names("gait") == [
         "casia_b",
         "casia_b_cross_view_gallery",
         "casia_b_pooled",
         "kgbd_walks",
         "ucalgary_gait",
     ]
-    for name in protocol_names():
+    for name in split_names("gait"):
         assert load_protocol(name).name == name
 
 
@@ -181,7 +182,7 @@ def test_what_is_not_there_is_said() -> None:
 def test_a_bad_identity_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_text("subject,split\nann,training\n")
-    with pytest.raises(ValueError, match=r"people\.csv needs the columns subject and split"):
+    with pytest.raises(ValueError, match=r"people\.csv: it needs the columns subject and split"):
         load_identity_split(path)
 
 

@@ -56,9 +56,9 @@ def test_every_count_equals_brute_force(
     table = evaluate(shared, case, rule, precision=False)
     # Rank-1, 5 and 10; ties by the lowest gallery row, also under cosine.
     np.testing.assert_array_equal(table.cells.hits, golden[f"bf_{reference}_hits"][:3])
-    np.testing.assert_array_equal(table.n_probe, golden["n_probe"])
-    np.testing.assert_array_equal(table.n_gallery, golden["n_gallery"])
-    np.testing.assert_array_equal(table.unmated, golden["n_no_mate"])
+    np.testing.assert_array_equal(table.cells.probes, golden["n_probe"])
+    np.testing.assert_array_equal(table.cells.gallery, golden["n_gallery"])
+    np.testing.assert_array_equal(table.cells.unmated, golden["n_no_mate"])
     assert table.conditions == CONDITIONS
     assert table.views == tuple(str(view) for view in range(0, 181, 18))
 

@@ -10,11 +10,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from sklearn.metrics import average_precision_score
 
 from protocols.ranking.distances import Metric
 from protocols.ranking.exclusion import ExclusionRule, same_identity_and_group
-from protocols.ranking.identification import Identification, identify
+from protocols.ranking.identification import Identification, identify, identify_by_distances
 
 
 def slow_identification(
@@ -74,7 +75,6 @@ def test_everything_equals_the_slow_oracle(seed: int, rows: int, people: int, hi
     assert found.candidates.tolist() == (~hidden).sum(axis=1).tolist()
     np.testing.assert_allclose(found.average_precision, [e[2] for e in expected], rtol=1e-14)
     np.testing.assert_allclose(found.inverse_penalty, [e[3] for e in expected], rtol=1e-14)
-    assert found.unmated == sum(e[1] == 0 for e in expected)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -93,7 +93,6 @@ def test_average_precision_is_that_of_scikit_learn(metric: Metric) -> None:
     expected = [average_precision_score(enrolled == own[i], score[i]) for i in range(50)]
     assert found.average_precision is not None
     np.testing.assert_allclose(found.average_precision, expected, rtol=1e-12)
-    assert found.mean_average_precision() == pytest.approx(float(np.mean(expected)))
 
 
 def two_probes() -> Identification:
@@ -106,15 +105,8 @@ def two_probes() -> Identification:
 
 def test_unmated_probes_follow_the_named_policy() -> None:
     found = two_probes()
-    assert found.unmated == 1
     np.testing.assert_array_equal(found.cmc("wrong"), [0.0, 0.5, 0.5])
     np.testing.assert_array_equal(found.cmc("skip"), [0.0, 1.0, 1.0])
-    precision = (1 / 2 + 2 / 3) / 2
-    assert found.mean_average_precision("skip") == pytest.approx(precision)
-    assert found.mean_average_precision("wrong") == pytest.approx(precision / 2)
-    assert found.mean_inverse_penalty("skip") == pytest.approx(2 / 3)
-    assert found.mean_inverse_penalty("wrong") == pytest.approx(1 / 3)
-    assert found.chance() == pytest.approx((2 / 3 + 0) / 2)
     with pytest.raises(ValueError, match="wrong or skip"):
         found.rank(1, "error")  # type: ignore[arg-type]
 
@@ -128,8 +120,8 @@ def test_all_probes_skipped_is_no_number() -> None:
 def test_precision_is_only_there_if_asked_for() -> None:
     found = identify([[1.0]], [[1.0]], ["a"], ["a"], depth=1, precision=False)
     assert found.rank(1) == 1.0
-    with pytest.raises(ValueError, match="precision=True"):
-        found.mean_average_precision()
+    assert found.average_precision is None
+    assert found.inverse_penalty is None
     with pytest.raises(ValueError, match="ranks 1 to 1"):
         found.rank(2)
 
@@ -165,8 +157,8 @@ def test_camera_rule_of_person_reidentification(shared: Path, case: str, metric:
     np.testing.assert_allclose(found.inverse_penalty[mated], data[prefix + "INP"], atol=1e-6)
     summary = [
         *(found.rank(k, "skip") for k in (1, 5, 10)),
-        found.mean_average_precision("skip"),
-        found.mean_inverse_penalty("skip"),
+        found.average_precision[mated].mean(),
+        found.inverse_penalty[mated].mean(),
     ]
     np.testing.assert_allclose(summary, data[prefix + "summary"], atol=1e-6)
 
@@ -174,3 +166,45 @@ def test_camera_rule_of_person_reidentification(shared: Path, case: str, metric:
 def test_depth_deeper_than_the_gallery_is_allowed() -> None:
     found = identify([[1.0]], [[2.0]], [1], [1], depth=20)
     assert found.cmc().tolist() == [1.0] * 20
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+def test_equals_identify(skip: int) -> None:
+    generator = np.random.default_rng(0)
+    probe, gallery = generator.integers(-2, 3, (31, 3)), generator.integers(-2, 3, (70, 3))
+    own, enrolled = generator.integers(0, 6, 31), generator.integers(0, 5, 70)
+    views = generator.integers(0, 3, 31), generator.integers(0, 3, 70)
+    rule = same_identity_and_group(own, enrolled, *views)
+    matrix = cdist(probe, gallery, "sqeuclidean")
+    blocks = [(slice(i, min(i + 8, 31)), matrix[i : i + 8]) for i in range(0, 31, 8)]
+    found = identify_by_distances(blocks, own, enrolled, exclude=rule, depth=7, skip=skip)
+    expected = identify(
+        probe, gallery, own, enrolled, exclude=rule, depth=7, metric="euclidean", skip=skip
+    )
+    assert (found.mates == 0).any()
+    for name in ("first_mate", "mates", "candidates", "average_precision", "inverse_penalty"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ([(slice(0, 1), np.zeros((1, 3)))], "end at probe 1, but there are 2"),
+        ([(slice(1, 2), np.zeros((1, 3)))], "probes 1 to 2 came where one from probe 0 on"),
+        ([(slice(0, 2), np.zeros((2, 3))), (slice(0, 2), np.zeros((2, 3)))], "from probe 2 on"),
+        ([(slice(0, 3), np.zeros((3, 3)))], "of 2 probes in all"),
+        ([(slice(0, 2), np.zeros((2, 4)))], r"have shape \(2, 4\), but the gallery has 3 rows"),
+        ([(slice(0, 2), np.full((2, 3), np.nan))], "is not a number"),
+    ],
+)
+def test_blocks_that_do_not_fit(blocks: list[tuple[slice, npt.NDArray[Any]]], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        identify_by_distances(blocks, [1, 2], [1, 2, 3])
+    assert ". " not in str(caught.value)
+
+
+def test_settings_that_mean_nothing() -> None:
+    with pytest.raises(ValueError, match="depth must be at least 1"):
+        identify_by_distances([], [1], [1], depth=0)
+    with pytest.raises(ValueError, match="The gallery is empty"):
+        identify_by_distances([], [1], np.empty(0, dtype=np.int64))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from protocols.ranking.precision import rank_mates
-from protocols.ranking.ranked import identify_matrix
 
 
 @settings(max_examples=40, deadline=None)
@@ -54,13 +53,3 @@ def test_no_probe_or_no_mate_at_all() -> None:
 def test_settings_and_shapes_are_checked() -> None:
     with pytest.raises(ValueError, match="row or grouped"):
         rank_mates(np.ones((1, 1)), np.ones((1, 1), dtype=bool), ties="sorted")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"1 probes to 3 gallery rows .* shape \(1, 2\)"):
-        identify_matrix([[0.1, 0.2]], ["a"], ["a", "b", "c"])
-    with pytest.raises(ValueError, match="not finite"):
-        identify_matrix([[0.1, np.nan]], ["a"], ["a", "b"])
-
-
-def test_the_matrix_is_left_as_it_was() -> None:
-    matrix = np.array([[0.5, 0.1]])
-    identify_matrix(matrix, ["a"], ["a", "b"], exclude=lambda block: np.array([[False, True]]))
-    assert matrix.tolist() == [[0.5, 0.1]]

@@ -13,8 +13,7 @@ import pytest
 
 from protocols.embeddings import Embeddings
 from protocols.ranking.exclusion import same_identity_and_group
-from protocols.ranking.identification import Identification
-from protocols.ranking.ranked import identify_matrix
+from protocols.ranking.identification import Identification, identify_by_distances
 from protocols.reid.evaluate import evaluate_reid
 from protocols.reid.judgement import judge
 from protocols.reid.pairs import PairProtocol
@@ -136,12 +135,16 @@ def test_transg_on_the_stored_order(golden: Callable[[str], Golden], case: str) 
     rule, skip = reid_rule("transg"), int(same)
     positions = np.argsort(data["order_euclid"], axis=1)
     people = data["probe_id"], data["gallery_id"]
-    ranked = identify_matrix(positions, *people, skip=skip)
-    grouped = identify_matrix(data["dist_sqeuc"], *people, ties=rule.ties, skip=skip)
+    ranked = identify_by_distances(whole(positions), *people, skip=skip)
+    grouped = identify_by_distances(whole(data["dist_sqeuc"]), *people, ties=rule.ties, skip=skip)
     figures = figures_of(ranked, rule, skip)[:3] + figures_of(grouped, rule, skip)[3:]
     expected = data["transg_same" if same else "transg_cross"]
     np.testing.assert_allclose(figures[:3], expected[:3], atol=1e-12)
     assert figures[3] == pytest.approx(expected[3], abs=1e-6)
+
+
+def whole(distances: npt.NDArray[Any]) -> list[tuple[slice, npt.NDArray[np.float64]]]:
+    return [(slice(0, len(distances)), distances.astype(np.float64))]
 
 
 def figures_of(found: Identification, rule: ReidRule, skip: int) -> list[float]:
@@ -184,7 +187,7 @@ def test_market1501_probe_by_probe_on_the_stored_order(
     if cameras:
         exclude = same_identity_and_group(*people, data["probe_cam"], data["gallery_cam"])
     positions = np.argsort(data[f"order_{stored}"], axis=1)
-    found = identify_matrix(positions, *people, exclude=exclude, depth=50)
+    found = identify_by_distances(whole(positions), *people, exclude=exclude, depth=50)
     mated = found.mates > 0
     assert found.average_precision is not None
     assert found.inverse_penalty is not None

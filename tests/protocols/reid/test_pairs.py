@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protocols.reid.pairs import load_pairs, pair_protocol_names
+from protocols.reid.pairs import load_pairs
+from protocols.splits import split_names
 
 
 def test_the_shipped_protocols_are_those_of_the_field() -> None:
-    found = {name: [pair.name for pair in load_pairs(name).pairs] for name in pair_protocol_names()}
+    found = {name: [pair.name for pair in load_pairs(name).pairs] for name in split_names("reid")}
     assert found == {
         "biwi": ["W-S", "S-W"],
         "casia_b": ["N-N", "B-B", "C-C", "C-N", "B-N"],

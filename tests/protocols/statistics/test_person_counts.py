@@ -1,4 +1,4 @@
-"""Counts of every person in gait records: what is written, what is read, what is refused."""
+"""Counts of every person in records: what is written, what is read, what is refused."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from protocols import compare
 from protocols.embeddings import Embeddings
 from protocols.gait.evaluate import evaluate_gait
 from protocols.gait.table import GaitTable
 from protocols.records import DatasetReference, ResultRecord
 from protocols.statistics.intervals import spread_at_end
-from protocols.statistics.people import compare_people
-from protocols.statistics.person_counts import gait_person_counts, person_counts, sum_counts
+from protocols.statistics.outcomes import Outcomes
+from protocols.statistics.person_counts import person_counts, read_kept
 
 
 def table(seed: int = 0, noise: float = 1.0, people: int = 5) -> GaitTable:
@@ -29,13 +30,12 @@ def table(seed: int = 0, noise: float = 1.0, people: int = 5) -> GaitTable:
     return evaluate_gait(Embeddings(embedding.astype(np.float32), subject, condition, take, view))
 
 
-def record(cells: dict[str, Any] | None, task: Any = "gait", kind: str = "run") -> ResultRecord:
+def record(cells: dict[str, Any] | None) -> ResultRecord:
     return ResultRecord(
-        task=task,
+        task="gait",
         dataset=DatasetReference(name="x", fingerprint="f", synthetic=True),
         protocol="casia_b",
         rule="exact",
-        kind=kind,
         objective="acl",
         stream="j",
         seed=0,
@@ -53,7 +53,8 @@ def record(cells: dict[str, Any] | None, task: Any = "gait", kind: str = "run") 
 def test_people_add_up_to_the_table() -> None:
     made = table()
     cells = json.loads(json.dumps(made.record_cells()))
-    counts = person_counts(record(cells))
+    counts = read_kept(record(cells))
+    assert not isinstance(counts, Outcomes)
     assert list(counts) == ["nm", "bg", "cl"]
     for name, people in counts.items():
         assert sorted(people) == ["0", "1", "2", "3", "4"]
@@ -66,47 +67,65 @@ def test_people_add_up_to_the_table() -> None:
     assert off_diagonal.tolist() == [60, 60, 60]
 
 
-def test_two_runs_are_compared_by_people() -> None:
-    good, bad = (
-        gait_person_counts(table(seed, noise, 12).record_cells())
-        for seed, noise in ((1, 0.2), (2, 2.0))
+def test_runs_are_compared_by_what_their_records_keep() -> None:
+    good, bad = (record(table(*how, 12).record_cells()) for how in ((1, 0.2), (2, 2.0)))
+    found = compare(good, bad, names=("good", "bad"), draws=300)
+    assert (found.unit, found.verdict, found.units) == ("people", "better", 12)
+    # Counts of several seeds are summed: copies are no further people.
+    again = compare([good] * 2, [bad] * 2, draws=300)
+    assert (again.unit, again.difference) == ("people", pytest.approx(found.difference))
+    answers: dict[str, Any] = {
+        "sample": list("abcd"),
+        "label": [0, 1, 0, 1],
+        "subjects": ["p", "q"],
+    }
+    answers |= {"subject": [0, 0, 0, 1], "subsets": [""], "subset": [0] * 4}
+    first, second, alone = (
+        record({"classes": ["x", "y"], "outcomes": {**answers, **more}})
+        for more in (
+            {"predicted": [0, 1, 1, 0]},
+            {"predicted": [0, 0, 0, 0]},
+            {"predicted": [0, 0, 0, 0], "subject": [0] * 4},
+        )
     )
-    found = compare_people(good, bad, names=("good", "bad"), draws=300)
-    assert found.verdict == "better"
-    assert found.people == 12
-    again = compare_people(sum_counts([good, good]), sum_counts([bad, bad]), draws=300)
-    assert again.difference == pytest.approx(found.difference)
+    assert compare(first, second).unit == "samples"
+    assert compare([first] * 2, [second] * 2).unit == "seeds"
+    by_people = compare(first, second, "people")
+    assert by_people.gains == {"p": 0.0, "q": 0.0}
+    assert person_counts(read_kept(first)) == {"all": {"p": (2, 3), "q": (0, 1)}}
+    with pytest.raises(ValueError, match="person of every sample must be known"):
+        compare(alone, alone, "people")
+
+
+PEOPLE = {"names": ["x", "y"], "trials": [4, 2], "rank1_hits": [3, 0]}
+
+
+def test_counts_of_pairs_are_read_under_the_main_rule() -> None:
+    pairs = {"pairs": {"C-N": {"people": PEOPLE}}}
+    for cells in (pairs, {"main": pairs, "transg": {"pairs": {}}}):
+        assert read_kept(record(cells)) == {"C-N": {"x": (3, 4), "y": (0, 2)}}
 
 
 @pytest.mark.parametrize(
-    ("cells", "task", "kind", "words"),
+    ("cells", "words"),
     [
-        (None, "gait", "run", "gait eval"),
-        ({"trials": [[1]]}, "gait", "run", "gait eval"),
-        ({"people": {"names": ["a"], "trials": {"nm": [1]}}}, "gait", "run", "damaged"),
-        (
-            {"people": {"names": ["a"], "trials": {"nm": [1, 2]}, "rank1_hits": {"nm": [1]}}},
-            "gait",
-            "run",
-            "damaged",
-        ),
-        (
-            {"people": {"names": 3, "trials": {"nm": None}, "rank1_hits": {"nm": [1]}}},
-            "gait",
-            "run",
-            "damaged",
-        ),
-        ({"people": {"names": []}}, "gait", "biometrics", "biometric"),
-        ({}, "reid", "run", "cells.pairs"),
-        ({"main": {"pairs": {"C-N": {"people": 3}}}}, "reid", "run", "C-N"),
-        ({}, "action", "run", "outcomes"),
+        (None, "no counts by person"),
+        ({"trials": [[1]]}, "no counts by person"),
+        ({"main": {"pairs": {}}}, "no counts by person"),
+        ({"people": {"names": [], "genuine": []}, "det": {}}, "biometric"),
+        ({"pairs": {"C-N": {"people": {"names": []}, "det": {}}}}, "biometric"),
+        ({"people": {"names": ["a"], "trials": {"nm": [1]}}}, "damaged"),
+        ({"people": {**PEOPLE, "trials": {"nm": [1]}, "rank1_hits": {"nm": [1]}}}, "damaged"),
+        ({"people": {**PEOPLE, "names": 3, "trials": {"nm": None}}}, "damaged"),
+        ({"main": {"pairs": {"C-N": {"people": 3}}}}, "damaged .*C-N"),
+        ({"pairs": {"C-N": {"people": {**PEOPLE, "trials": [4]}}}}, "damaged .*C-N"),
+        ({"classes": ["x"], "outcomes": None}, "no outcome of each sample"),
+        ({"classes": ["x"], "outcomes": {"sample": 3}}, "lack label"),
     ],
 )
-def test_records_without_counts_are_refused(
-    cells: dict[str, Any] | None, task: str, kind: str, words: str
-) -> None:
+def test_records_without_counts_are_refused(cells: dict[str, Any] | None, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        person_counts(record(cells, task, kind))
+        read_kept(record(cells))
 
 
 def test_a_perfect_table_is_not_certain() -> None:

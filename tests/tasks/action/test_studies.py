@@ -165,7 +165,7 @@ def test_class_gain_is_sorted(call: Callable[..., Any], tmp_path: Path) -> None:
     one, two = _run(tmp_path / "1", [9, 1, 5, 7]), _run(tmp_path / "2", [9, 6, 7, 6])
     done = call("action", "class-gain", "-b", one, "-r", two, "--json", tmp_path / "out.json")
     assert done.code == 0, done.err
-    assert [line.split()[0] for line in done.out.splitlines()[1:5]] == ["b", "c", "a", "d"]
+    assert [line.split()[0] for line in done.out.splitlines()[2:6]] == ["b", "c", "a", "d"]
     record = ResultRecord.from_json((tmp_path / "out.json").read_text())
     assert record.metrics["mean_gain"] == pytest.approx(0.15)
     assert record.metrics["share_worse"] == 0.25

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.action.evaluate import evaluate_classes
+from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
 from protocols.embeddings import Embeddings
 from protocols.gait.evaluate import evaluate_gait
@@ -46,7 +46,7 @@ def action(path: Path, wrong: tuple[int, ...], **fields: Any) -> Path:
     scores = np.eye(4)[label]
     missed = np.isin(person, wrong) & (label == 1)
     scores[missed] = np.eye(4)[0]
-    table = evaluate_classes(
+    table = evaluate_action(
         ClassScores(
             sample=np.array([f"s{row}" for row in range(40)]),
             label=label,

@@ -12,7 +12,6 @@ from tasks.samples.identities import (
     IdentityGroups,
     IdentitySettings,
     divide_identities,
-    natural_key,
 )
 
 CASIA_B = [f"{number:03d}" for number in range(1, 125)]
@@ -106,11 +105,6 @@ def test_drawn_people_follow_the_seed() -> None:
 def test_the_sorted_order_does_not_follow_the_seed() -> None:
     chosen = IdentitySettings(train=30)
     assert divide_identities(CASIA_B, chosen, 1) == divide_identities(CASIA_B, chosen, 2)
-
-
-def test_numbers_are_sorted_by_value_and_stand_before_words() -> None:
-    names = ["10", "b", "2", "²", "a", "002", "1"]
-    assert sorted(names, key=natural_key) == ["1", "002", "2", "10", "a", "b", "²"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protocols.biometrics.evaluate import evaluate_trials
-from protocols.biometrics.pairs import pair_trials
+from protocols.biometrics.trials import pair_trials
 from protocols.embeddings import Embeddings
 from protocols.reid.evaluate import evaluate_reid
 from protocols.reid.pairs import load_pairs

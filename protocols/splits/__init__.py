@@ -1,0 +1,107 @@
+"""The divisions and protocols that come with the package, a folder a kind, and files of one's own.
+
+========== ==========================================================================
+``gait``    gallery and probe by condition and take (:mod:`protocols.gait.gallery_probe`)
+``people``  who trains and who is tested (:mod:`protocols.gait.identities`)
+``reid``    sets and pairs of sets (:mod:`protocols.reid.pairs`)
+``action``  who trains and who is tested, by rules (:mod:`protocols.action.split`)
+========== ==========================================================================
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+Kind = Literal["gait", "people", "reid", "action"]
+_NAMES: dict[Kind, str] = {
+    "gait": "protocol",
+    "people": "identity",
+    "reid": "pair protocol",
+    "action": "split",
+}
+
+ReadT = TypeVar("ReadT")
+
+
+def split_folder(kind: Kind) -> Traversable:
+    """The folder of the package's own files of a kind."""
+    return files("protocols") / "splits" / kind
+
+
+def split_names(kind: Kind) -> list[str]:
+    """Names of the package's own files of a kind."""
+    return sorted({Path(entry.name).stem for entry in split_folder(kind).iterdir()})
+
+
+def load_split_file(
+    name_or_path: str | Path,
+    kind: Kind,
+    read: Callable[[Traversable], ReadT],
+    suffixes: Sequence[str] = (".csv",),
+) -> ReadT:
+    """Read one of the package's files by its name, or a user's file.
+
+    Args:
+        name_or_path: Name or file; what ends in one of the suffixes is a file.
+        kind: What it holds.
+        read: Makes something of the file; its errors are told with the file's name.
+        suffixes: How such files end.
+
+    Returns:
+        What ``read`` returns.
+
+    Raises:
+        ValueError: There is no such file or name (those there are and the nearest are told), or
+            the file does not say what it should.
+    """
+    source = _locate(name_or_path, kind, suffixes)
+    try:
+        return read(source)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        problem = f"{place}: {first['msg']}." if place else f"{first['msg']}."
+    except (ValueError, TypeError, OSError, yaml.YAMLError, csv.Error) as error:
+        problem = str(error)
+    raise ValueError(f"{_NAMES[kind].capitalize()} file {source}: {problem}")
+
+
+def read_rows(source: Traversable) -> list[dict[str, str]]:
+    """The rows of a CSV file by its header; a cell that is not there is empty.
+
+    Raises:
+        ValueError: A row has more cells than the header.
+    """
+    lines = source.read_text(encoding="utf-8-sig").splitlines()
+    rows = list(csv.DictReader(lines, restval="", skipinitialspace=True))
+    for place, row in enumerate(rows, start=1):
+        if None in row:
+            raise ValueError(f"row {place} has more cells than the header.")
+    return rows
+
+
+def _locate(name_or_path: str | Path, kind: Kind, suffixes: Sequence[str]) -> Traversable:
+    """A user's file, or one of the package by its name."""
+    given, what = Path(name_or_path), _NAMES[kind]
+    if given.suffix in suffixes:
+        if not given.is_file():
+            raise ValueError(f"There is no {what} file {given}.")
+        return given
+    for entry in split_folder(kind).iterdir():
+        if Path(entry.name).stem == str(name_or_path):
+            return entry
+    names = split_names(kind)
+    near = difflib.get_close_matches(str(name_or_path), names, n=1)
+    raise ValueError(
+        f"There is no {what} {str(name_or_path)!r}: it is one of {', '.join(names)}, or a "
+        f"{' or '.join(suffixes)} file{f'; did you mean {near[0]!r}?' if near else '.'}"
+    )

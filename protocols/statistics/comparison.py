@@ -1,0 +1,374 @@
+"""Is one run better than another, on the same samples or people?
+
+Runs are paired by key, never by order. The interval of the difference comes from resampling
+persons, since the recordings of one person are not independent. With few persons such an interval
+is too narrow; a difference is therefore called one only where a second condition holds too:
+
+``samples``
+    For two runs that keep the outcome of every sample: the exact McNemar test of the samples that
+    only one of the two gets right.
+``people``
+    For runs that keep hits and trials of every person, under each part of a table (a condition, a
+    pair of sets): a paired randomisation test (Fisher 1935) that swaps the two runs of a person at
+    random, since single probes of a person are not independent, as McNemar's would have them.
+``seeds``
+    For several pairs of runs, such as seeds or folds. Persons are resampled with all their samples
+    of all pairs kept together, because the seeds of one person are no further persons; the interval
+    tells what other people would do to the mean difference, not what other seeds would. The second
+    condition is that no pair points the other way. Counts by person are summed over the seeds and
+    compared as under ``people``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, get_args, runtime_checkable
+
+import numpy as np
+
+from protocols.ranking.distances import FloatArray
+from protocols.records import ResultRecord
+from protocols.statistics.intervals import bootstrap_interval, mcnemar, mean_of_known, ratio
+from protocols.statistics.matched import match_outcomes, resampling_units
+from protocols.statistics.outcomes import Outcomes
+from protocols.statistics.person_counts import PartCounts, person_counts, read_kept, sum_counts
+
+Unit = Literal["samples", "people", "seeds"]
+Verdict = Literal["better", "worse", "not told apart"]
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Class scores, such as :class:`protocols.action.scores.ClassScores`."""
+
+    def outcomes(self) -> Outcomes:
+        """What they make of every sample of known label."""
+
+
+Run: TypeAlias = ResultRecord | Outcomes | Scores | PartCounts
+
+_SWAPS_A_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs, or two groups of runs, compared.
+
+    Attributes:
+        unit: What was compared: ``samples``, ``people`` or ``seeds``.
+        difference: Rate of the first minus rate of the second; the mean over the pairs of runs, or
+            over the parts of a table.
+        low: Low end of its interval.
+        high: High end.
+        confidence: Coverage of the interval.
+        units: How many were resampled, each with all its samples, seeds or parts.
+        resampled: What they are: ``persons`` (or ``people``, of counts), else ``samples``.
+        verdict: What these data say of the first.
+        sentence: The same as a sentence.
+        p_value: Of the two-sided test; None for ``seeds``.
+        differences: Of each pair of runs; empty for ``people``.
+        samples: Samples compared, for ``samples``.
+        only_first: Those that only the first gets right.
+        only_second: Those that only the second gets right.
+        parts: Difference of each part, such as ``{"C-N": 0.03}``, for ``people``.
+        gains: Difference of each person, mean over the person's parts; largest loss first.
+    """
+
+    unit: Unit
+    difference: float
+    low: float
+    high: float
+    confidence: float
+    units: int
+    resampled: str
+    verdict: Verdict
+    sentence: str
+    p_value: float | None = None
+    differences: tuple[float, ...] = ()
+    samples: int | None = None
+    only_first: int | None = None
+    only_second: int | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
+    gains: Mapping[str, float] = field(default_factory=dict)
+
+
+class _How(NamedTuple):
+    """How to resample, and what to call the two runs."""
+
+    names: tuple[str, str]
+    generator: np.random.Generator
+    draws: int
+    confidence: float
+
+
+def compare(
+    a: Run | Sequence[Run],
+    b: Run | Sequence[Run],
+    unit: Unit | None = None,
+    *,
+    names: tuple[str, str] = ("the first", "the second"),
+    generator: np.random.Generator | None = None,
+    draws: int = 2000,
+    confidence: float = 0.95,
+) -> Comparison:
+    """Compare two runs, or two groups of runs pair by pair.
+
+    The first is called better (or worse) where the interval does not hold 0 and the second
+    condition of the unit holds at the same confidence; otherwise these data do not tell the two
+    apart.
+
+    Args:
+        a: A result record of any task, class scores, outcomes, or hits and trials by part and
+            person; or several of these, such as one a seed. Samples of unknown label take no part.
+        b: The same of what it is compared with: as many runs, each on the same samples or people
+            as its partner; the pairs may have different samples, as folds do.
+        unit: ``samples``, ``people`` or ``seeds`` (see above). None takes what the runs keep:
+            people where they keep counts, else samples, and seeds where there are several pairs.
+        names: What to call the two.
+        generator: Draws the persons (the samples where a person is unknown or there is only one)
+            and the swaps; None takes one of seed 0, so that the same data give the same interval.
+        draws: Number of resamples, and of swaps.
+        confidence: Coverage, 0..1.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ValueError: The runs have other samples, labels, classes, parts, people or trials than their
+            partners; there is none to compare; a record keeps too little for it; or ``unit`` is
+            unknown or does not fit the runs.
+
+    >>> better = {"nm": {str(person): (9, 10) for person in range(20)}}
+    >>> worse = {"nm": {str(person): (5, 10) for person in range(20)}}
+    >>> compare(better, worse).verdict
+    'better'
+    """
+    if unit is not None and unit not in get_args(Unit):
+        raise ValueError(f"unit must be one of {', '.join(get_args(Unit))}, not {unit!r}.")
+    first, second = (_kept(runs, name) for runs, name in zip((a, b), names, strict=True))
+    if len(first) != len(second) or not first:
+        raise ValueError(
+            f"{len(first)} runs of {names[0]} and {len(second)} of {names[1]} are no pair of runs "
+            "to compare: give one or more, and as many of both."
+        )
+    generator = np.random.default_rng(0) if generator is None else generator
+    how = _How(names, generator, draws, confidence)
+    outcomes = [
+        (mine, theirs)
+        for mine, theirs in zip(first, second, strict=True)
+        if isinstance(mine, Outcomes) and isinstance(theirs, Outcomes)
+    ]
+    if unit != "people" and len(outcomes) == len(first):
+        if unit == "samples" and len(first) > 1:
+            raise ValueError(f"{len(first)} pairs of runs are compared by seeds, not by samples.")
+        chosen = unit or ("seeds" if len(first) > 1 else "samples")
+        return _by_samples(outcomes, chosen, how)
+    if unit == "samples":
+        raise ValueError(f"{names[0]} or {names[1]} keeps no outcomes: compare them by people.")
+    counts = ([person_counts(run) for run in runs] for runs in (first, second))
+    return _by_people(*counts, measure="top-1" if outcomes else "rank-1", how=how)
+
+
+def _kept(runs: Run | Sequence[Run], name: str) -> list[Outcomes | PartCounts]:
+    """What each run keeps."""
+    if isinstance(runs, ResultRecord | Outcomes | Scores | Mapping):
+        runs = [runs]
+    kept: list[Outcomes | PartCounts] = []
+    for run in runs:
+        if isinstance(run, ResultRecord):
+            kept.append(read_kept(run, name))
+        else:
+            kept.append(run.outcomes() if isinstance(run, Scores) else run)
+    return kept
+
+
+def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], unit: Unit, how: _How) -> Comparison:
+    """Compare top-1: one pair by McNemar's test, several by whether they agree."""
+    matched = [match_outcomes(first, second, how.names) for first, second in pairs]
+    resampled, size, number = resampling_units(matched)
+    gains = [
+        np.bincount(own, weights=pair.gain, minlength=size)
+        for own, pair in zip(number, matched, strict=True)
+    ]
+    trials = [np.bincount(own, minlength=size) for own in number]
+    ends = _interval(np.stack(gains, axis=1), np.stack(trials, axis=1), how)
+    differences = tuple(float(pair.gain.mean()) for pair in matched)
+    difference = float(np.mean(differences))
+    found: dict[str, Any] = {"differences": differences}
+    if unit == "seeds":
+        sure = all(value * difference >= 0 for value in differences)
+        basis = f"the pairs differ by {', '.join(f'{100 * value:+.1f}' for value in differences)}"
+    else:
+        samples, test = len(matched[0].sample), mcnemar(matched[0].first, matched[0].second)
+        found |= {"samples": samples, **test._asdict()}
+        sure = test.p_value < 1.0 - how.confidence
+        basis = f"McNemar p = {test.p_value:.2g} on {samples} samples"
+    verdict = judge(difference, ends, sure)
+    found |= {"units": size, "resampled": resampled, "unit": unit}
+    return _comparison(verdict, difference, ends, "top-1", basis, how, **found)
+
+
+def _by_people(
+    first: Sequence[PartCounts], second: Sequence[PartCounts], *, measure: str, how: _How
+) -> Comparison:
+    """Compare hits by trials; those of several seeds are summed, so that a person is one unit."""
+    for mine, theirs in zip(first, second, strict=True):
+        _people_tables(mine, theirs, how.names)  # a sum over seeds could hide what differs
+    parts, people, gain, trials = _people_tables(sum_counts(first), sum_counts(second), how.names)
+    ends = _interval(gain, trials, how)
+    total, tried = gain.sum(axis=0), trials.sum(axis=0)
+    difference = float(_mean_rate(total[None], tried[None])[0])
+    p_value = _swap_test(gain, trials, how)
+    each = _mean_rate(gain, trials)
+    order = [row for row in np.argsort(each, kind="stable").tolist() if np.isfinite(each[row])]
+    return _comparison(
+        judge(difference, ends, p_value < 1.0 - how.confidence),
+        difference,
+        ends,
+        measure,
+        f"swapping the runs of people at random, p = {p_value:.2g}",
+        how,
+        unit="people",
+        units=len(people),
+        resampled="people",
+        p_value=p_value,
+        parts=dict(zip(parts, ratio(total, tried).tolist(), strict=True)),
+        gains={people[row]: float(each[row]) for row in order},
+    )
+
+
+def _people_tables(
+    first: PartCounts, second: PartCounts, names: tuple[str, str]
+) -> tuple[list[str], list[str], FloatArray, FloatArray]:
+    """The parts and S people of both runs, which must be the same; (S, parts) gain and trials."""
+    parts, people = _matched_names(first, second, names)
+    runs = zip((first, second), names, strict=True)
+    (hits, trials), (their_hits, their_trials) = (
+        _table(run, parts, people, name) for run, name in runs
+    )
+    differing = np.argwhere(trials != their_trials)
+    if len(differing):
+        person, part = differing[0]
+        raise ValueError(
+            f"{people[person]} has {int(trials[person, part])} probes of {parts[part]} in "
+            f"{names[0]} and {int(their_trials[person, part])} in {names[1]}: compare runs over "
+            "the same probes."
+        )
+    if not trials.any():
+        raise ValueError(f"{names[0]} and {names[1]} have no probe to compare.")
+    return parts, people, hits - their_hits, trials
+
+
+def _matched_names(
+    first: PartCounts, second: PartCounts, names: tuple[str, str]
+) -> tuple[list[str], list[str]]:
+    """The parts and people of both runs, which must be the same."""
+    parts = [sorted(run) for run in (first, second)]
+    people = [
+        sorted({str(person) for counts in run.values() for person in counts})
+        for run in (first, second)
+    ]
+    for kind, (mine, theirs) in (("part", parts), ("person", people)):
+        only = sorted(set(mine) ^ set(theirs))
+        if only:
+            raise ValueError(
+                f"Only one of {names[0]} and {names[1]} has the {kind} {only[0]!r} ({len(only)} "
+                "such in all): compare runs of one data set and protocol."
+            )
+    return parts[0], people[0]
+
+
+def _table(
+    run: PartCounts, parts: list[str], people: list[str], name: str
+) -> tuple[FloatArray, FloatArray]:
+    """Hits and trials, each (S, parts)."""
+    hits, trials = np.zeros((2, len(people), len(parts)))
+    place = {person: row for row, person in enumerate(people)}
+    for column, part in enumerate(parts):
+        for person, (hit, tried) in run[part].items():
+            if not 0 <= hit <= tried:
+                raise ValueError(
+                    f"{name} has {hit} hits in {tried} probes of {person} under {part}: hits lie "
+                    "between 0 and the number of probes."
+                )
+            hits[place[str(person)], column] += hit
+            trials[place[str(person)], column] += tried
+    return hits, trials
+
+
+def _mean_rate(gain: FloatArray, trials: FloatArray) -> FloatArray:
+    """(B,) mean over the last axis (the pairs or parts) of gain by trials."""
+    return mean_of_known(ratio(gain, trials))
+
+
+def _interval(gain: FloatArray, trials: FloatArray, how: _How) -> tuple[float, float]:
+    """Low and high end of the mean rate over resampled units, the first axis of both."""
+    low, high = bootstrap_interval(
+        gain,
+        trials,
+        how.generator,
+        statistic=_mean_rate,
+        draws=how.draws,
+        confidence=how.confidence,
+    )
+    return float(low), float(high)
+
+
+def _swap_test(gain: FloatArray, trials: FloatArray, how: _How) -> float:
+    """Share of random swaps that differ at least as much as the runs do, these included."""
+    total = trials.sum(axis=0)[None]
+    seen = abs(float(_mean_rate(gain.sum(axis=0)[None], total)[0]))
+    extreme = 0
+    for start in range(0, how.draws, _SWAPS_A_CHUNK):
+        size = min(_SWAPS_A_CHUNK, how.draws - start)
+        sign = how.generator.integers(0, 2, size=(size, len(gain))) * 2.0 - 1.0
+        swapped = np.abs(_mean_rate(sign @ gain, np.broadcast_to(total, (size, total.shape[1]))))
+        # Sums of the same numbers in another order differ in their last bits.
+        extreme += int(np.count_nonzero(swapped >= seen - 1e-12))
+    return (extreme + 1) / (how.draws + 1)
+
+
+def judge(difference: float, ends: tuple[float, float], sure: bool) -> Verdict:
+    """What the interval of a difference says of the first run, if a second condition holds too.
+
+    >>> judge(0.1, (0.02, 0.2), True), judge(0.1, (-0.02, 0.2), True)
+    ('better', 'not told apart')
+    """
+    if not sure or not (ends[0] > 0.0 or ends[1] < 0.0):
+        return "not told apart"
+    return "better" if difference > 0 else "worse"
+
+
+def _comparison(
+    verdict: Verdict,
+    difference: float,
+    ends: tuple[float, float],
+    measure: str,
+    basis: str,
+    how: _How,
+    **found: Any,
+) -> Comparison:
+    """The comparison, its verdict also as one plain sentence with differences in points."""
+    first, second = how.names
+    interval = f"{100 * how.confidence:g} % interval {100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
+    reasons = f"({interval} over {found['units']} {found['resampled']}; {basis})"
+    if verdict == "not told apart":
+        sentence = (
+            f"These data do not tell {first} and {second} apart: {measure} differs by "
+            f"{100 * difference:+.1f} points {reasons}."
+        )
+    else:
+        sentence = (
+            f"By these data {first} is {verdict} than {second}, by {100 * abs(difference):.1f} "
+            f"points of {measure} {reasons}."
+        )
+    return Comparison(
+        difference=difference,
+        low=ends[0],
+        high=ends[1],
+        confidence=how.confidence,
+        verdict=verdict,
+        sentence=sentence,
+        **found,
+    )

@@ -1,0 +1,287 @@
+"""Comparing runs by samples, by people and over several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from protocols import compare
+from protocols.action.evaluate import evaluate_action
+from protocols.action.scores import ClassScores
+from protocols.statistics.comparison import Comparison
+from protocols.statistics.outcomes import Outcomes
+from protocols.statistics.person_counts import PartCounts
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def run(rate: float, seed: int, count: int = 200, people: int = 20) -> ClassScores:
+    """A run that is right about this often; samples, labels and persons are always the same."""
+    generator = np.random.default_rng(seed)
+    label = np.arange(count) % 3
+    wrong = generator.random(count) >= rate
+    given_class = np.where(wrong, (label + 1) % 3, label)
+    return ClassScores(
+        sample=[f"s{i:03d}" for i in range(count)],
+        label=label,
+        classes=["x", "y", "z"],
+        probabilities=np.eye(3)[given_class],
+        subject=[str(i % people) if people else "" for i in range(count)],
+    )
+
+
+def by_seeds(pairs: Sequence[tuple[ClassScores, ClassScores]], **how: Any) -> Comparison:
+    return compare([a for a, _ in pairs], [b for _, b in pairs], "seeds", **how)
+
+
+def counts(rate: float, seed: int, people: int = 20, trials: int = 30) -> PartCounts:
+    """Hits in two parts of people who are all tried as often."""
+    generator = np.random.default_rng(seed)
+    return {
+        part: {f"p{i:02d}": (int(generator.binomial(trials, rate)), trials) for i in range(people)}
+        for part in ("N-N", "C-N")
+    }
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS)
+def test_the_test_is_the_exact_binomial_one(seed: int) -> None:
+    a, b = run(0.8, seed), run(0.7, seed + 1)
+    result = compare(a, b, draws=20)
+    first, second = int(np.sum(a.correct & ~b.correct)), int(np.sum(b.correct & ~a.correct))
+    assert (result.only_first, result.only_second) == (first, second)
+    assert result.p_value == pytest.approx(binomtest(first, first + second).pvalue)
+    assert result.difference == pytest.approx(a.correct.mean() - b.correct.mean())
+    assert (result.samples, result.units, result.resampled) == (200, 20, "persons")
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=SEEDS)
+def test_order_of_samples_changes_nothing_and_exchange_only_the_sign(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    a, b = run(0.8, seed), run(0.7, seed + 1)
+    plain = compare(a, b, draws=100)
+    mixed = compare(a, b.select(generator.permutation(200)), draws=100)
+    assert plain == mixed
+    other = compare(b, a, draws=100)
+    assert other.difference == -plain.difference
+    assert (other.low, other.high) == pytest.approx((-plain.high, -plain.low))
+    assert other.p_value == plain.p_value
+    opposite = {"better": "worse", "worse": "better", "not told apart": "not told apart"}
+    assert other.verdict == opposite[plain.verdict]
+
+
+def test_the_interval_resamples_persons() -> None:
+    a, b = run(0.9, 0), run(0.7, 1)
+    result = compare(a, b, generator=np.random.default_rng(7), draws=300)
+    gain = a.correct.astype(float) - b.correct
+    names = sorted(set(a.subject.tolist()))
+    sums = np.array([gain[a.subject == name].sum() for name in names])
+    counts = np.array([np.sum(a.subject == name) for name in names])
+    generator = np.random.default_rng(7)
+    # In blocks of 256, as the bootstrap of protocols.statistics.intervals draws them.
+    weights = np.concatenate([generator.multinomial(20, [1 / 20] * 20, size=n) for n in (256, 44)])
+    values = (weights @ sums) / (weights @ counts)
+    assert (result.low, result.high) == pytest.approx(np.quantile(values, [0.025, 0.975]))
+
+
+def test_verdicts_and_sentences() -> None:
+    good, bad = run(0.95, 0), run(0.6, 1)
+    better = compare(good, bad, names=("acl", "ce"))
+    assert better.verdict == "better"
+    assert better.sentence.startswith("By these data acl is better than ce, by 3")
+    assert "over 20 persons; McNemar p = " in better.sentence
+    assert "on 200 samples" in better.sentence
+    assert compare(bad, good).verdict == "worse"
+    same = compare(good, good)
+    assert (same.difference, same.low, same.high, same.p_value) == (0.0, 0.0, 0.0, 1.0)
+    assert same.sentence.startswith("These data do not tell the first and the second apart")
+
+
+def test_both_the_interval_and_the_test_must_agree() -> None:
+    # Every one of four persons gains one sample: the interval excludes 0, p = 0.125 does not.
+    b = run(1.0, 0, count=40, people=4)
+    missed = b.label.copy()
+    missed[:4] = (missed[:4] + 1) % 3
+    worse = replace(b, probabilities=np.eye(3)[missed])
+    result = compare(b, worse)
+    assert result.low > 0
+    assert result.p_value == 0.125
+    assert result.verdict == "not told apart"
+    # One person of many gains everything: p is tiny, the interval over persons holds 0.
+    b = run(1.0, 0, count=200, people=20)
+    missed = np.where(b.subject == "3", (b.label + 1) % 3, b.label)
+    result = compare(b, replace(b, probabilities=np.eye(3)[missed]))
+    assert result.p_value < 0.05
+    assert result.low == 0
+    assert result.verdict == "not told apart"
+
+
+def test_without_persons_samples_are_resampled() -> None:
+    result = compare(run(0.9, 0, people=0), run(0.7, 1, people=0), draws=50)
+    assert (result.units, result.resampled) == (200, "samples")
+    single = compare(run(0.9, 0, people=1), run(0.7, 1, people=1), draws=50)
+    assert single.resampled == "samples"
+
+
+def test_records_alone_are_enough() -> None:
+    a, b = run(0.9, 0), run(0.7, 1)
+    kept = [Outcomes.from_cells(evaluate_action(scores).record_cells()) for scores in (a, b)]
+    assert compare(kept[0], kept[1], draws=50) == compare(a, b, draws=50)
+    assert compare(a, kept[1], draws=50) == compare(a, b, draws=50)
+
+
+def test_unknown_labels_take_no_part() -> None:
+    a, b = run(0.9, 0), run(0.7, 1)
+    hidden = np.where(np.arange(200) < 50, -1, a.label)
+    result = compare(replace(a, label=hidden), replace(b, label=hidden), draws=20)
+    assert result.samples == 150
+    blind = replace(a, label=np.full(200, -1))
+    with pytest.raises(ValueError, match="no sample of known label"):
+        compare(blind, blind)
+
+
+def test_runs_that_do_not_belong_together_are_refused() -> None:
+    a = run(0.9, 0)
+    with pytest.raises(ValueError, match=r"Only one of acl and ce has sample 's199' \(1 such"):
+        compare(a, a.select(np.arange(199)), names=("acl", "ce"))
+    with pytest.raises(ValueError, match="Sample 's000' is of class 0 in the first and of class 1"):
+        compare(a, replace(a, label=[1, *a.label[1:]]))
+    with pytest.raises(ValueError, match="not of the same classes"):
+        compare(a, replace(a, classes=["x", "y", "w"]))
+    with pytest.raises(ValueError, match="no pair of runs"):
+        by_seeds([])
+    with pytest.raises(ValueError, match="unit must be one of samples, people, seeds, not 'folds'"):
+        compare(a, a, "folds")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="2 pairs of runs are compared by seeds"):
+        compare([a, a], [a, a], "samples")
+    with pytest.raises(ValueError, match="keeps no outcomes"):
+        compare(a, counts(0.9, 0), "samples")
+
+
+def test_seeds_of_one_person_are_kept_together() -> None:
+    pairs = [(run(0.9, seed), run(0.8, seed + 100)) for seed in range(3)]
+    result = by_seeds(pairs, generator=np.random.default_rng(3), draws=200)
+    singles = [compare(a, b, draws=5).difference for a, b in pairs]
+    assert result.differences == pytest.approx(singles)
+    assert result.difference == pytest.approx(np.mean(singles))
+    # Persons have equally many samples, so that the mean over seeds is one heap of gains.
+    gain = np.mean([a.correct.astype(float) - b.correct for a, b in pairs], axis=0)
+    subject = pairs[0][0].subject
+    means = np.array([gain[subject == name].mean() for name in sorted(set(subject.tolist()))])
+    weights = np.random.default_rng(3).multinomial(20, [1 / 20] * 20, size=200)
+    expected = np.quantile(weights @ means / 20, [0.025, 0.975])
+    assert (result.low, result.high) == pytest.approx(expected)
+    assert (result.units, result.resampled) == (20, "persons")
+
+
+def test_copies_of_a_seed_do_not_narrow_the_interval() -> None:
+    pair = (run(0.9, 0), run(0.8, 1))
+    once, thrice = by_seeds([pair]), by_seeds([pair] * 3)
+    assert (once.low, once.high) == pytest.approx((thrice.low, thrice.high))
+
+
+def test_a_pair_that_points_the_other_way_withholds_the_verdict() -> None:
+    good, bad = run(0.95, 0), run(0.6, 1)
+    agreed = by_seeds([(good, bad), (run(0.93, 2), bad)], names=("acl", "ce"))
+    assert agreed.verdict == "better"
+    assert agreed.sentence.startswith("By these data acl is better than ce")
+    split = by_seeds([(good, bad)] * 5 + [(bad, run(0.65, 3))])
+    assert split.low > 0
+    assert min(split.differences) < 0
+    assert split.verdict == "not told apart"
+
+
+def test_folds_may_have_different_samples() -> None:
+    a, b = run(0.9, 0), run(0.7, 1)
+    halves = [np.arange(200) < 120, np.arange(200) >= 120]
+    result = by_seeds([(a.select(half), b.select(half)) for half in halves])
+    assert result.units == 20
+    expected = np.mean([a.correct[half].mean() - b.correct[half].mean() for half in halves])
+    assert result.difference == pytest.approx(expected)
+    assert result.low < result.difference < result.high
+
+
+def test_people_are_better_worse_and_not_told_apart() -> None:
+    good, bad = counts(0.9, 0), counts(0.6, 1)
+    better = compare(good, bad, names=("acl", "ce"))
+    assert better.verdict == "better"
+    assert better.low > 0
+    assert better.sentence.startswith("By these data acl is better than ce, by ")
+    assert "points of rank-1 (95 % interval" in better.sentence
+    assert "over 20 people" in better.sentence
+    worse = compare(bad, good, names=("ce", "acl"))
+    assert worse.verdict == "worse"
+    same = compare(counts(0.7, 2), counts(0.7, 3), names=("a", "b"))
+    assert same.verdict == "not told apart"
+    assert same.sentence.startswith("These data do not tell a and b apart: rank-1 differs by ")
+
+
+def test_figures_are_means_over_parts_and_people() -> None:
+    first = {"N-N": {"x": (4, 4), "y": (0, 1)}, "C-N": {"x": (1, 2)}}
+    second = {"N-N": {"x": (2, 4), "y": (1, 1)}, "C-N": {"x": (1, 2)}}
+    result = compare(first, second, draws=50)
+    assert result.parts == {"C-N": 0.0, "N-N": pytest.approx(1 / 5)}
+    assert result.difference == pytest.approx(0.1)
+    assert result.gains == {"y": -1.0, "x": 0.25}
+    assert list(result.gains) == ["y", "x"]
+    assert (result.units, result.verdict) == (2, "not told apart")
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS)
+def test_exchange_of_people_changes_only_the_sign(seed: int) -> None:
+    a, b = counts(0.8, seed), counts(0.7, seed + 1)
+    one, two = compare(a, b, draws=200), compare(b, a, draws=200)
+    assert two.difference == pytest.approx(-one.difference)
+    assert (two.low, two.high) == pytest.approx((-one.high, -one.low))
+    assert two.p_value == one.p_value
+    backwards = {part: dict(reversed(people.items())) for part, people in reversed(a.items())}
+    assert compare(backwards, b, draws=200) == one
+
+
+def test_few_people_are_never_enough() -> None:
+    # Five people, all better: the most extreme of 32 swaps has p = 2 / 32.
+    good, bad = counts(1.0, 0, people=5), counts(0.2, 1, people=5)
+    result = compare(good, bad)
+    assert result.low > 0
+    assert result.p_value == pytest.approx(2 / 32, abs=0.02)
+    assert result.verdict == "not told apart"
+
+
+def test_two_equal_runs_are_seldom_told_apart() -> None:
+    generator = np.random.default_rng(0)
+    called = 0
+    for _ in range(200):
+        ease = generator.beta(4, 2, 15)
+        runs: list[PartCounts] = []
+        for _ in range(2):
+            # A person may suit one run and not the other, as chance has it.
+            own = np.clip(ease + generator.normal(0, 0.1, 15), 0, 1)
+            hits = generator.binomial(20, own)
+            runs.append({"C-N": {f"p{i}": (int(hit), 20) for i, hit in enumerate(hits)}})
+        called += compare(*runs, generator=generator, draws=200).verdict != "not told apart"
+    assert called / 200 <= 0.08
+
+
+def test_runs_over_other_probes_are_refused() -> None:
+    a = counts(0.8, 0, people=3)
+    with pytest.raises(ValueError, match="has the part 'C-N'"):
+        compare(a, {"N-N": a["N-N"]})
+    fewer = {part: {k: v for k, v in people.items() if k != "p01"} for part, people in a.items()}
+    with pytest.raises(ValueError, match="has the person 'p01'"):
+        compare(a, fewer)
+    other = a | {"C-N": a["C-N"] | {"p02": (1, 2)}}
+    with pytest.raises(ValueError, match="p02 has 30 probes of C-N in old and 2 in new"):
+        compare(a, other, names=("old", "new"))
+    with pytest.raises(ValueError, match="has 3 hits in 2 probes"):
+        compare({"N-N": {"x": (3, 2)}}, {"N-N": {"x": (1, 2)}})
+    with pytest.raises(ValueError, match="no probe to compare"):
+        compare({"N-N": {"x": (0, 0)}}, {"N-N": {"x": (0, 0)}})
