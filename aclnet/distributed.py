@@ -27,22 +27,6 @@ def rank() -> int:
 
 
 @torch.no_grad()
-def all_sum(tensor: Tensor) -> Tensor:
-    """Sum a tensor over the ranks.
-
-    Args:
-        tensor: any shape, the same on every rank; left as it is.
-
-    Returns:
-        A new tensor with the sum, the same on every rank, without gradient.
-    """
-    total = tensor.detach().clone(memory_format=torch.contiguous_format)
-    if world_size() > 1:
-        dist.all_reduce(total)
-    return total
-
-
-@torch.no_grad()
 def row_counts(tensor: Tensor) -> tuple[int, ...]:
     """How many rows each rank has, in rank order.
 

@@ -71,7 +71,6 @@ def cut_as_released(
     *,
     train: bool,
     border: Border | None = None,
-    stride: int | None = None,
 ) -> CutSequences:
     """Cut recordings by the rule of a released data set.
 
@@ -81,7 +80,6 @@ def cut_as_released(
         rule: a key of `RULES`.
         train: whether these are training recordings.
         border: frames cut off at the beginning and the end, in place of the rule's.
-        stride: frames between the starts of windows, in place of the rule's windows.
 
     Raises:
         ValueError: the rule is unknown, or a number of frames is too small.
@@ -94,18 +92,17 @@ def cut_as_released(
         raise ValueError(f"no cutting rule {rule!r}; there are {', '.join(RULES)}")
     found = RULES[rule]
     first, last = border or (found.train_border if train else found.border)
-    apart = frame_count if stride is None else stride
-    if min(frame_count, apart) < 1 or min(first, last) < 0:
+    if frame_count < 1 or min(first, last) < 0:
         raise ValueError(
-            "a window and a stride must have at least 1 frame and a border at least 0, got "
-            f"{frame_count}, {apart} and {first}, {last}"
+            "a window must have at least 1 frame and a border at least 0, got "
+            f"{frame_count} and {first}, {last}"
         )
     lengths = np.asarray(lengths, dtype=np.int64)
     inner = np.maximum(lengths - first - last, 0)
-    if found.overlapping and train and stride is None:
+    if found.overlapping and train:
         owner, frames = overlapping_windows(inner, frame_count)
     else:
-        owner, frames = whole_windows(inner, frame_count, apart)
+        owner, frames = whole_windows(inner, frame_count)
     begins = np.cumsum(inner) - inner
     used = np.unique(begins[owner][:, None] + frames)
     return CutSequences(
@@ -117,23 +114,22 @@ def cut_as_released(
     )
 
 
-def whole_windows(lengths: Frames, frame_count: int, stride: int) -> tuple[Frames, Frames]:
-    """Windows from a recording's first frame on, `stride` apart; what remains is left out.
+def whole_windows(lengths: Frames, frame_count: int) -> tuple[Frames, Frames]:
+    """Adjoining windows from a recording's first frame on; what remains is left out.
 
     Unlike `aclnet.clips.windows.sliding_windows` a recording shorter than a window has none.
 
     Args:
         lengths: (N,) frames in each recording.
         frame_count: T, frames in a window.
-        stride: frames between the starts of neighbouring windows; T: they adjoin.
 
     Returns:
         The recording of each window (W,), and its frames (W, T); both int64.
 
-    >>> whole_windows(np.array([5, 1]), 2, stride=2)[1].tolist()
+    >>> whole_windows(np.array([5, 1]), 2)[1].tolist()
     [[0, 1], [2, 3]]
     """
-    return _cut(lengths[None], np.zeros(1, dtype=np.int64), frame_count, stride)
+    return _cut(lengths[None], np.zeros(1, dtype=np.int64), frame_count, frame_count)
 
 
 def overlapping_windows(lengths: Frames, frame_count: int) -> tuple[Frames, Frames]:

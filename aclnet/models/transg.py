@@ -9,6 +9,8 @@ mean of its frames, a frame the mean of its joints. The objective is `aclnet.los
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -26,7 +28,6 @@ from aclnet.models.encoder import (
     reset_layers,
 )
 from aclnet.models.settings import EncoderSettings
-from aclnet.skeleton.parts import joint_adjacency
 
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout
@@ -36,6 +37,8 @@ Norm = Literal["batch", "layer", "frozen"]
 """batch: the usual batch normalisation; layer: over a joint's channels; frozen: as released, where
 running averages were never updated, so that inference takes mean 0 and variance 1."""
 
+# The papers' Kinect v2 graph; our layout of it has the bones that NTU's users know.
+_FINGERS: Mapping[str, str] = MappingProxyType({"hand_tip": "hand", "thumb": "wrist"})
 _SAME_EIGENVALUE = 1e-6
 _SAME_LENGTH = 1e-6
 
@@ -221,6 +224,21 @@ def _normalisation(kind: Norm, width: int) -> nn.Module:
     if kind == "batch":
         return nn.BatchNorm1d(width)
     return nn.LayerNorm(width) if kind == "layer" else _UntrackedBatchNorm(width)
+
+
+def joint_adjacency(layout: Layout) -> Matrix:
+    """The graph of Rao et al.'s papers: the layout's bones, a finger's on the hand or the wrist.
+
+    Returns:
+        float64 (V, V) of 0 and 1, symmetric, its diagonal 0.
+    """
+    adjacency = np.zeros((layout.joint_count, layout.joint_count))
+    for child, parent in layout.bones:
+        side, _, kind = child.partition("_")
+        hangs_on = f"{side}_{_FINGERS[kind]}" if kind in _FINGERS else parent
+        ends = layout.index(child), layout.index(hangs_on)
+        adjacency[ends] = adjacency[ends[::-1]] = 1.0
+    return adjacency
 
 
 def normalised_laplacian(adjacency: npt.ArrayLike) -> Matrix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -24,7 +24,6 @@ def embed(
     store: Store,
     clip_input: ClipInput,
     settings: EmbedSettings,
-    progress: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.float32]:
     """One embedding a sample: the mean over its windows' embeddings, of unit length if asked for.
 
@@ -33,7 +32,6 @@ def embed(
         store: the samples to embed.
         clip_input: prepares clips as in training.
         settings: windows, mirror image, feature.
-        progress: called with windows done and windows in all.
 
     Returns:
         (N, D) float32.
@@ -64,8 +62,6 @@ def embed(
                 vectors = (vectors + _feature(network, mirrored, settings)) / 2
             # Added up on the CPU, where the order of the sum does not change from run to run.
             sums.index_add_(0, torch.from_numpy(owner[part]), vectors.cpu())
-            if progress is not None:
-                progress(min(first + settings.batch_size, len(owner)), len(owner))
     if settings.normalise:
         return functional.normalize(sums, dim=1).numpy()
     counts = torch.from_numpy(np.bincount(owner, minlength=len(store)))

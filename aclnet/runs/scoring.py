@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +57,6 @@ def score(
     test: ScoringSettings,
     *,
     hidden: Rows | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Scored:
     """Score recordings over their test clips.
 
@@ -68,7 +66,6 @@ def score(
         clip_input: prepares clips as in training.
         test: how many clips, at once.
         hidden: joints set to zero in every clip, as if they had not been seen.
-        progress: called with recordings done and recordings in all.
 
     Raises:
         ValueError: there is no recording.
@@ -88,8 +85,6 @@ def score(
             logits = output.logits.float()
             shares = logits.softmax(dim=1).view(count).mean(dim=1)
             parts.append((shares, logits.view(count).mean(1), output.embedding.view(count).mean(1)))
-            if progress is not None:
-                progress(int(rows[-1]) + 1, len(store))
     shares, logits, embedding = (
         torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)
     )

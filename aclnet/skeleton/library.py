@@ -22,21 +22,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from aclnet.skeleton.layout import IndexArray, Layout
-from aclnet.skeleton.mapping import found_columns
+from aclnet.skeleton.layout import Layout
 from aclnet.skeleton.names import canonical_name, nearest_name
-
-__all__ = [
-    "Layout",
-    "canonical_name",
-    "find_layout",
-    "layout_from_dict",
-    "layout_names",
-    "load_layout",
-    "map_layout",
-]
 
 _KEYS = ("name", "joints", "bones", "centre", "mirror", "parts", "aliases", "derived")
 
@@ -102,28 +89,6 @@ def layout_from_dict(data: Mapping[str, Any], where: str = "layout") -> Layout:
         )
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
-
-
-def map_layout(source: Layout, target: Layout) -> IndexArray:
-    """Where the joints of `target` are found in `source`, by name or alias.
-
-    `frames[..., map_layout(source, target), :]` turns frames (..., V_source, C) into the target's
-    joints. `aclnet.skeleton.mapping.map_joints` also makes joints that are the mean of others.
-
-    Returns:
-        Columns of the source: int64 (V_target,).
-
-    Raises:
-        ValueError: the source lacks joints of the target; all of them are named.
-    """
-    columns = found_columns(source, target)
-    lacking = [target.joints[place] for place in np.flatnonzero(columns < 0)]
-    if lacking:
-        raise ValueError(
-            f"layout {source.name} cannot become {target.name}: it has no {', '.join(lacking)} "
-            f"(its joints: {', '.join(source.joints)}); give the joints as aliases in a layout file"
-        )
-    return columns
 
 
 def find_layout(joint_names: Sequence[str]) -> Layout | None:

@@ -64,7 +64,7 @@ def found_columns(source: Layout, target: Layout) -> IndexArray:
 
 
 def map_joints(source: Layout, target: Layout) -> JointMap:
-    """As `aclnet.skeleton.map_layout`; what the source lacks is derived, where `target` says how.
+    """Where the joints of `target` are found in `source`, by name or alias, or how derived.
 
     Raises:
         ValueError: the source lacks joints of the target that cannot be derived; all are named.

@@ -24,17 +24,16 @@ from torch import nn
 
 from aclnet.training.batches import Batch, BatchSource, Position, Prefetcher
 from aclnet.training.checkpoint import remove_partial
-from aclnet.training.finite import FiniteWatch, NonFiniteLossError
 from aclnet.training.interrupts import Interrupted, StopRequest
 from aclnet.training.launch import make_fabric, reproducible
 from aclnet.training.log import RunLog
-from aclnet.training.means import RunningMeans
 from aclnet.training.optimizers import set_step
 from aclnet.training.progress import Report, RunProgress
 from aclnet.training.settings import TrainSettings
 from aclnet.training.state import FitResult, RunState, load_run, save_run
 from aclnet.training.stepper import Stepper
 from aclnet.training.task import Trainable
+from aclnet.training.watch import FiniteWatch, NonFiniteLossError, RunningMeans
 
 CHECKPOINT, BEST, LOG = "checkpoint.pt", "best.pt", "log.jsonl"
 

@@ -46,7 +46,7 @@ class PrototypeTask(Trainable):
         training_clips: TrainingClips,
         augment: Augment | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(augment)
         self._encoder_of(network)
         if any(True for _ in network.neck.parameters()):
             raise ValueError(
@@ -64,13 +64,6 @@ class PrototypeTask(Trainable):
         self.network.classifier.requires_grad_(False)
         self.objective = objective
         self._training_clips = training_clips
-        self._augment = augment
-
-    def augmented(
-        self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
-    ) -> Tensor:
-        """Augmented clips (see `Trainable.augmented`)."""
-        return clips if self._augment is None else self._augment(clips, generator, widths)
 
     def set_epoch(self, epoch: int) -> None:
         """Recompute the prototypes, unless those of this epoch are there already.

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from aclnet.seeding import derive_seed
 from aclnet.training.batches import Batch, to_device
 from aclnet.training.launch import seed_torch
-from aclnet.training.means import RunningMeans
 from aclnet.training.optimizers import build_optimizer
 from aclnet.training.settings import TrainSettings
 from aclnet.training.task import Trainable
+from aclnet.training.watch import RunningMeans
 
 
 class Stepper:

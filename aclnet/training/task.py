@@ -42,12 +42,19 @@ class Trainable(nn.Module, ABC):
     A criterion's parameters and state live inside, so that they are wrapped for several ranks,
     optimised and saved with the network. With several ranks every parameter that has
     `requires_grad` must take part in every loss, if only with a gradient of zero.
+
+    Args:
+        augment: transform of training clips; None for none.
     """
+
+    def __init__(self, augment: Augment | None = None) -> None:
+        super().__init__()
+        self._augment = augment
 
     def augmented(
         self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
     ) -> Tensor:
-        """Clips as the network shall see them in training; here unchanged.
+        """Clips as the network shall see them in training.
 
         Args:
             clips: (N, M, T, V, C) float32 on the training device.
@@ -57,8 +64,7 @@ class Trainable(nn.Module, ABC):
         Returns:
             Clips of the same N.
         """
-        del generator, widths  # nothing is drawn
-        return clips
+        return clips if self._augment is None else self._augment(clips, generator, widths)
 
     def set_epoch(self, epoch: int) -> None:
         """Told before each epoch, and again when a run goes on in the middle of one.
@@ -95,16 +101,9 @@ class TrainingTask(Trainable):
     def __init__(
         self, network: nn.Module, objective: Criterion, augment: Augment | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(augment)
         self.network = network
         self.objective = objective
-        self._augment = augment
-
-    def augmented(
-        self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
-    ) -> Tensor:
-        """Augmented clips (see `Trainable.augmented`)."""
-        return clips if self._augment is None else self._augment(clips, generator, widths)
 
     def set_epoch(self, epoch: int) -> None:
         """Pass the epoch on to the objective."""

@@ -23,7 +23,6 @@ def main(out: Path, rank: int, world: int, store: str) -> None:
     found = {
         "rank": distributed.rank(),
         "world": distributed.world_size(),
-        "sum": distributed.all_sum(numbers[0]),
         "counts": distributed.row_counts(numbers),
         "integers": distributed.all_gather_rows(numbers),
         "booleans": distributed.all_gather_rows(numbers % 3 == 0),

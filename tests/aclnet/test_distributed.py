@@ -11,14 +11,10 @@ from aclnet import distributed
 
 def test_without_a_group_there_is_one_rank() -> None:
     rows = torch.arange(6.0).reshape(3, 2).requires_grad_()
-    total = distributed.all_sum(rows)
     assert (distributed.rank(), distributed.world_size()) == (0, 1)
     assert distributed.row_counts(rows) == (3,)
-    assert torch.equal(total, rows)
-    assert total.data_ptr() != rows.data_ptr()
     assert torch.equal(distributed.all_gather_rows(rows), rows)
     assert not distributed.all_gather_rows(rows).requires_grad
-    assert not total.requires_grad
     torch.autograd.backward(distributed.undo_gradient_average(distributed.join_rows(rows).sum()))
     assert rows.grad is not None
     assert torch.equal(rows.grad, torch.ones(3, 2))
@@ -36,7 +32,6 @@ def test_two_ranks_join_uneven_rows(two_ranks: Callable[..., Path]) -> None:
         found = torch.load(out / f"rank{rank}.pt", weights_only=True)
         assert (found["rank"], found["world"]) == (rank, 2)
         assert tuple(found["counts"]) == (3, 1)
-        assert found["sum"].tolist() == [100, 102]
         assert torch.equal(found["integers"], everything)
         assert torch.equal(found["booleans"], everything % 3 == 0)
         assert torch.equal(found["one_empty"], everything[3:])

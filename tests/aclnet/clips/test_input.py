@@ -418,13 +418,14 @@ def test_the_network_comes_back_as_it_was() -> None:
     modes = {name: module.training for name, module in net.named_modules()}
     before = {name: value.clone() for name, value in net.state_dict().items()}
 
-    def stop(done: int, total: int) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     embed(net, store, made, SMALL)
     assert {name: module.training for name, module in net.named_modules()} == modes
+    net.register_forward_hook(stop)
     with pytest.raises(KeyboardInterrupt):
-        embed(net, store, made, SMALL, progress=stop)
+        embed(net, store, made, SMALL)
     assert {name: module.training for name, module in net.named_modules()} == modes
     assert modes[""]
     assert not modes["encoder"]
@@ -441,14 +442,6 @@ def test_the_network_is_in_evaluation_mode_within() -> None:
     embed(net, store, made, SMALL)
     assert seen
     assert set(seen) == {(False, False)}
-
-
-def test_progress_counts_windows() -> None:
-    made, store = clip_input(), make_store(walks())
-    told: list[tuple[int, int]] = []
-    embed(network(made), store, made, SMALL, progress=lambda *now: told.append(now))
-    count = sum(max(length - 8, 0) // 3 + 1 for length in store.lengths.tolist())
-    assert told == [(min(done, count), count) for done in range(4, count + 4, 4)]
 
 
 def test_nothing_cannot_be_embedded() -> None:

@@ -9,7 +9,7 @@ import pytest
 from aclnet.data.convert import convert
 from aclnet.data.prepare import prepare_recording
 from aclnet.data.store import open_store
-from aclnet.skeleton import load_layout, map_layout
+from aclnet.skeleton import load_layout, map_joints
 
 
 def test_real_recordings_become_a_store(shared: Path, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_joints_are_mapped_by_name(shared: Path, tmp_path: Path) -> None:
     mapped = convert(source, tmp_path / "mapped", map_to="ucalgary18")
     assert mapped.layout == load_layout("ucalgary18")
     assert mapped.info.settings["mapped_from"] == "kgbd20"
-    columns = map_layout(plain.layout, mapped.layout)
+    columns = map_joints(plain.layout, mapped.layout).columns
     np.testing.assert_array_equal(mapped.frames, plain.frames[:, :, columns])
     np.testing.assert_array_equal(
         mapped.frames[:, :, mapped.layout.index("left_knee")],

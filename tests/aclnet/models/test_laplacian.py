@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from aclnet.models.transg import laplacian_encoding, normalised_laplacian
+from aclnet.models.transg import joint_adjacency, laplacian_encoding, normalised_laplacian
+from aclnet.skeleton import load_layout
 
 Arrays = dict[str, npt.NDArray[Any]]
 Matrix = npt.NDArray[np.float64]
@@ -16,6 +17,9 @@ SETS = ("casia", "ks20", "biwi", "kgbd")
 PATH = np.eye(5, k=1) + np.eye(5, k=-1)
 STAR = np.zeros((6, 6))
 STAR[0, 1:] = STAR[1:, 0] = 1
+
+# How the released code sorts KGBD's joints into the Kinect's order, as it takes that to be.
+KGBD_ORDER = [11, 10, 1, 0, 2, 4, 6, 8, 3, 5, 7, 9, 12, 14, 16, 18, 13, 15, 17, 19]
 
 
 @pytest.fixture
@@ -127,3 +131,15 @@ def test_a_node_without_edges_stands_alone() -> None:
 def test_other_input_is_refused(adjacency: Any, count: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         laplacian_encoding(adjacency, count)
+
+
+@pytest.mark.parametrize(
+    ("name", "layout_name"), [("casia", "openpose14"), ("ks20", "ntu25"), ("biwi", "kinect20")]
+)
+def test_joint_graphs_are_the_references(name: str, layout_name: str, golden: Arrays) -> None:
+    np.testing.assert_array_equal(joint_adjacency(load_layout(layout_name)), golden[f"{name}_adj"])
+
+
+def test_kgbds_joint_graph_is_the_references_in_its_own_order(golden: Arrays) -> None:
+    ours = joint_adjacency(load_layout("kgbd20"))[np.ix_(KGBD_ORDER, KGBD_ORDER)]
+    np.testing.assert_array_equal(ours, golden["kgbd_adj"])

@@ -15,7 +15,7 @@ from aclnet.skeleton import (
     layout_from_dict,
     layout_names,
     load_layout,
-    map_layout,
+    map_joints,
 )
 
 SHARED_LAYOUTS = {
@@ -125,12 +125,12 @@ def test_coco_order_is_the_golden_one(shared: Path) -> None:
 
 def test_coco18_to_17_is_the_published_order() -> None:
     published = [0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10]
-    assert map_layout(load_layout("coco18"), load_layout("coco17")).tolist() == published
+    assert map_joints(load_layout("coco18"), load_layout("coco17")).columns.tolist() == published
 
 
 def test_kinect_layouts_map_by_name_and_alias() -> None:
     source, target = load_layout("ntu25"), load_layout("kgbd20")
-    columns = map_layout(source, target)
+    columns = map_joints(source, target).columns
     assert source.joints[columns[target.index("hip_center")]] == "spine_base"
     assert source.joints[columns[target.index("shoulder_centre")]] == "spine_shoulder"
     assert source.joints[columns[target.index("hand_left")]] == "left_hand"
@@ -138,7 +138,7 @@ def test_kinect_layouts_map_by_name_and_alias() -> None:
 
 def test_map_names_what_lacks() -> None:
     with pytest.raises(ValueError, match=r"coco17 cannot become coco18: it has no neck"):
-        map_layout(load_layout("coco17"), load_layout("coco18"))
+        map_joints(load_layout("coco17"), load_layout("coco18"))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_mapping_by_name_goes_there_and_back(layout: Layout, random: Any) -> Non
     shuffled = list(layout.joints)
     random.shuffle(shuffled)
     other = Layout("other", tuple(shuffled), layout.bones, layout.centre)
-    there, back = map_layout(layout, other), map_layout(other, layout)
+    there, back = map_joints(layout, other).columns, map_joints(other, layout).columns
     np.testing.assert_array_equal(there[back], np.arange(layout.joint_count))
     assert [layout.joints[i] for i in there] == shuffled
 

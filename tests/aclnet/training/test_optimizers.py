@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from aclnet.training.optimizers import build_optimizer, set_step
-from aclnet.training.schedule import learning_rate, momentum
+from aclnet.training.optimizers import build_optimizer, learning_rate, momentum, set_step
 from aclnet.training.settings import TrainSettings
 
 
