@@ -48,11 +48,7 @@ def augment(
 
 
 def _change_body(
-    clips: Tensor,
-    layout: Layout,
-    dims: int,
-    settings: AugmentSettings,
-    generator: torch.Generator,
+    clips: Tensor, layout: Layout, dims: int, settings: AugmentSettings, generator: torch.Generator
 ) -> Tensor:
     """Mirror image, time, size, noise and missing joints."""
 
@@ -81,11 +77,7 @@ def _change_body(
 
 
 def _change_release(
-    clips: Tensor,
-    layout: Layout,
-    dims: int,
-    settings: AugmentSettings,
-    generator: torch.Generator,
+    clips: Tensor, layout: Layout, dims: int, settings: AugmentSettings, generator: torch.Generator
 ) -> Tensor:
     """The release's changes of 3-D clips; drawn last, so that the other draws stay as they were."""
     N = len(clips)

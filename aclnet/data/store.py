@@ -28,7 +28,6 @@ from pydantic import ValidationError
 
 from aclnet.data.sample import (
     COLUMNS,
-    FIELDS,
     SCHEMA_VERSION,
     SIZE_COLUMN,
     Frames,
@@ -37,19 +36,6 @@ from aclnet.data.sample import (
 )
 from aclnet.data.writer import StoreWriter
 from aclnet.skeleton import Layout, layout_from_dict
-
-__all__ = [
-    "COLUMNS",
-    "FIELDS",
-    "SCHEMA_VERSION",
-    "Sample",
-    "Store",
-    "StoreInfo",
-    "StoreWriter",
-    "file_fingerprint",
-    "open_store",
-    "write_store",
-]
 
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.int64]

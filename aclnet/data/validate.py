@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.store import FIELDS, Store, file_fingerprint
+from aclnet.data.sample import FIELDS
+from aclnet.data.store import Store, file_fingerprint
 
 Severity = Literal["error", "warning"]
 

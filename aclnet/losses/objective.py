@@ -7,7 +7,7 @@ of one's own: a file with a `Term` and its settings, and one call of
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -59,11 +59,32 @@ class Objective(nn.Module):
         self.settings = settings
         self.class_count = class_count
         self.feature_dim = feature_dim
+        common: dict[str, Any] = {
+            "variant": settings.variant,
+            "projection_dim": settings.projection_dim,
+            "generator": generator,
+        }
         self.terms = nn.ModuleDict()
         if settings.inter_weight > 0:
-            self.terms["inter"] = _inter_loss(settings, class_count, feature_dim, generator)
+            self.terms["inter"] = InterClassLoss(
+                class_count,
+                feature_dim,
+                start_epoch=settings.start_epoch,
+                momentum=settings.momentum,
+                neighbours=settings.neighbours,
+                overlap=settings.overlap,
+                temperatures=settings.temperatures,
+                **common,
+            )
         if settings.intra_weight > 0:
-            self.terms["intra"] = _intra_loss(settings, feature_dim, generator)
+            self.terms["intra"] = IntraClassLoss(
+                feature_dim,
+                temperature=settings.intra_temperature,
+                margin=settings.margin,
+                queue_size=settings.queue_size,
+                start=settings.intra_start,
+                **common,
+            )
         if settings.metric is not None:
             self.terms["metric"] = MetricLoss(settings.metric, class_count, feature_dim, generator)
         for term in settings.terms:
@@ -154,38 +175,3 @@ class Objective(nn.Module):
                     f"labels must be in 0..{self.class_count - 1}, got "
                     f"{int(lowest)}..{int(highest)}: is the class count that of the data?"
                 )
-
-
-def _inter_loss(
-    settings: ObjectiveSettings,
-    class_count: int,
-    feature_dim: int,
-    generator: torch.Generator | None,
-) -> InterClassLoss:
-    return InterClassLoss(
-        class_count,
-        feature_dim,
-        variant=settings.variant,
-        projection_dim=settings.projection_dim,
-        start_epoch=settings.start_epoch,
-        momentum=settings.momentum,
-        neighbours=settings.neighbours,
-        overlap=settings.overlap,
-        temperatures=settings.temperatures,
-        generator=generator,
-    )
-
-
-def _intra_loss(
-    settings: ObjectiveSettings, feature_dim: int, generator: torch.Generator | None
-) -> IntraClassLoss:
-    return IntraClassLoss(
-        feature_dim,
-        variant=settings.variant,
-        projection_dim=settings.projection_dim,
-        temperature=settings.intra_temperature,
-        margin=settings.margin,
-        queue_size=settings.queue_size,
-        start=settings.intra_start,
-        generator=generator,
-    )

@@ -13,13 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.encoder import (
-    Encoder,
-    EncoderOutput,
-    mean_over_persons,
-    person_weights,
-    reset_layers,
-)
+from aclnet.models.encoder import Encoder, EncoderOutput, reset_layers
 from aclnet.models.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -98,7 +92,7 @@ class ClipMlp(Encoder):
         x = torch.relu(self.stem_norm(self.stem(x)))
         for block in self.blocks:
             x = torch.relu(x + block(x))
-        return EncoderOutput(mean_over_persons(x, person_weights(clips)), None)
+        return self.mean_output(x, clips)
 
     def _frames_of(self, clips: Tensor) -> Tensor:
         """(N, M, T, V, C) to (N * M, V * C, frames): equal parts of the clip, averaged."""

@@ -18,7 +18,7 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.encoder import EncoderOutput, mean_over_persons, person_weights
+from aclnet.models.encoder import EncoderOutput
 from aclnet.models.graph import directed_adjacency
 from aclnet.models.settings import OddKernel
 from aclnet.models.stages import (
@@ -101,8 +101,7 @@ class CtrGcn(StagedEncoder):
         x = self.normalised(clips).permute(0, 3, 1, 2).contiguous()  # (n, C, T, V)
         for block in self.blocks:
             x = block(x)
-        pooled = mean_over_persons(x.mean(dim=(2, 3)), person_weights(clips))
-        return EncoderOutput(pooled, None)
+        return self.mean_output(x.mean(dim=(2, 3)), clips)
 
 
 class RefinedGraphConv(nn.Module):

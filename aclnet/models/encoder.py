@@ -70,6 +70,15 @@ class Encoder(nn.Module):
                 f"but got {given}; drop empty samples before"
             )
 
+    def mean_output(self, features: Tensor, clips: Tensor) -> EncoderOutput:
+        """The output of an encoder without graph, absent persons weighing nothing.
+
+        Args:
+            features: (N * M, D), the persons of one clip in successive rows.
+            clips: (N, M, T, V, C) that they are of.
+        """
+        return EncoderOutput(mean_over_persons(features, person_weights(clips)), None)
+
 
 def build_encoder(
     settings: EncoderSettings,

@@ -259,11 +259,13 @@ class ResGcnModule(nn.Module):
         self.scn: nn.Module
         self.tcn: nn.Module
         if reduction is None:
-            self.scn = _SpatialBasic(in_channels, out_channels)
-            self.tcn = _TemporalBasic(out_channels, stride)
+            self.scn = _Basic(_HopConv(in_channels, out_channels), out_channels)
+            self.tcn = _Basic(_over_time(out_channels, stride), out_channels)
         else:
-            self.scn = _SpatialBottleneck(in_channels, out_channels, reduction)
-            self.tcn = _TemporalBottleneck(out_channels, stride, reduction)
+            inner = out_channels // reduction
+            self.scn = _Bottleneck(_HopConv(inner, inner), in_channels, out_channels, inner)
+            over_time = _over_time(inner, stride)
+            self.tcn = _Bottleneck(over_time, out_channels, out_channels, inner, stride)
         self.edge = nn.Parameter(torch.ones(edge_shape))
 
     def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
@@ -284,59 +286,36 @@ class _HopConv(nn.Module):
         return torch.einsum("nkctv,kvw->nctw", by_hop, graph)
 
 
-class _SpatialBasic(nn.Module):
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+class _Basic(nn.Module):
+    """A convolution over joints or frames, without any short cut."""
+
+    def __init__(self, conv: nn.Module, channels: int) -> None:
         super().__init__()
-        self.conv = _HopConv(in_channels, out_channels)
-        self.bn = nn.BatchNorm2d(out_channels)
+        self.conv = conv
+        self.bn = nn.BatchNorm2d(channels)
 
-    def forward(self, x: Tensor, graph: Tensor) -> Tensor:
-        return torch.relu(self.bn(self.conv(x, graph)))
+    def forward(self, x: Tensor, *graph: Tensor) -> Tensor:
+        return torch.relu(self.bn(self.conv(x, *graph)))
 
 
-class _SpatialBottleneck(nn.Module):
-    def __init__(self, in_channels: int, out_channels: int, reduction: int) -> None:
+class _Bottleneck(nn.Module):
+    """A convolution over joints or frames in fewer channels, with a short cut."""
+
+    def __init__(
+        self, conv: nn.Module, in_channels: int, out_channels: int, inner: int, stride: int = 1
+    ) -> None:
         super().__init__()
-        inner = out_channels // reduction
-        self.residual = short_cut(in_channels, out_channels, 1)
+        self.residual = short_cut(in_channels, out_channels, stride)
         self.conv_down = nn.Conv2d(in_channels, inner, 1)
         self.bn_down = nn.BatchNorm2d(inner)
-        self.conv = _HopConv(inner, inner)
+        self.conv = conv
         self.bn = nn.BatchNorm2d(inner)
         self.conv_up = nn.Conv2d(inner, out_channels, 1)
         self.bn_up = nn.BatchNorm2d(out_channels)
 
-    def forward(self, x: Tensor, graph: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *graph: Tensor) -> Tensor:
         narrow = torch.relu(self.bn_down(self.conv_down(x)))
-        narrow = torch.relu(self.bn(self.conv(narrow, graph)))
-        return torch.relu(self.bn_up(self.conv_up(narrow)) + self.residual(x))
-
-
-class _TemporalBasic(nn.Module):
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__()
-        self.conv = _over_time(channels, stride)
-        self.bn = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.bn(self.conv(x)))
-
-
-class _TemporalBottleneck(nn.Module):
-    def __init__(self, channels: int, stride: int, reduction: int) -> None:
-        super().__init__()
-        inner = channels // reduction
-        self.residual = short_cut(channels, channels, stride)
-        self.conv_down = nn.Conv2d(channels, inner, 1)
-        self.bn_down = nn.BatchNorm2d(inner)
-        self.conv = _over_time(inner, stride)
-        self.bn = nn.BatchNorm2d(inner)
-        self.conv_up = nn.Conv2d(inner, channels, 1)
-        self.bn_up = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        narrow = torch.relu(self.bn_down(self.conv_down(x)))
-        narrow = torch.relu(self.bn(self.conv(narrow)))
+        narrow = torch.relu(self.bn(self.conv(narrow, *graph)))
         return torch.relu(self.bn_up(self.conv_up(narrow)) + self.residual(x))
 
 
@@ -361,7 +340,7 @@ def reset_resgcn(module: nn.Module, generator: torch.Generator | None) -> None:
             nn.init.normal_(layer.weight, std=math.sqrt(2.0 / fan_out), generator=generator)
         elif isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=_LINEAR_STD, generator=generator)
-        elif isinstance(layer, _SpatialBottleneck | _TemporalBottleneck):
+        elif isinstance(layer, _Bottleneck):
             nn.init.zeros_(layer.bn_up.weight)
             continue
         else:

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.encoder import EncoderOutput, mean_over_persons, person_weights
+from aclnet.models.encoder import EncoderOutput
 from aclnet.models.graph import centre_partition, hop_adjacency
 from aclnet.models.settings import OddKernel
 from aclnet.models.stages import BlockSize, StagedEncoder, StagedSettings, block_short_cut
@@ -99,8 +99,7 @@ class StGcn(StagedEncoder):
         x = x.permute(2, 3, 1, 0).contiguous(memory_format=torch.channels_last)  # (V, C, T, n)
         for block in self.blocks:
             x = block(x, self.adjacency)
-        pooled = x.mean(dim=(0, 2)).t()
-        return EncoderOutput(mean_over_persons(pooled, person_weights(clips)), None)
+        return self.mean_output(x.mean(dim=(0, 2)).t(), clips)
 
 
 class _Block(nn.Module):

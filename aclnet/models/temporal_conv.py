@@ -11,13 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from aclnet.models.encoder import (
-    Encoder,
-    EncoderOutput,
-    mean_over_persons,
-    person_weights,
-    reset_layers,
-)
+from aclnet.models.encoder import Encoder, EncoderOutput, reset_layers
 from aclnet.models.settings import EncoderSettings, OddKernel
 
 if TYPE_CHECKING:
@@ -115,7 +109,7 @@ class TemporalConv(Encoder):
         for block in self.blocks:
             x, seen = block(x, seen)
         pooled = _pool(x, seen, self.pooling)
-        return EncoderOutput(mean_over_persons(pooled, person_weights(clips)), None)
+        return self.mean_output(pooled, clips)
 
     def _together(self, clips: Tensor) -> Tensor:
         """(N, M, T, V, C) to (N, 1, T, M * V, C)."""

@@ -20,13 +20,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.encoder import (
-    Encoder,
-    EncoderOutput,
-    mean_over_persons,
-    person_weights,
-    reset_layers,
-)
+from aclnet.models.encoder import Encoder, EncoderOutput, reset_layers
 from aclnet.models.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -148,7 +142,7 @@ class TransgEncoder(Encoder):
             ValueError: other joint count or channels than the encoder was built for.
         """
         pooled = self.joint_features(clips).mean(dim=(1, 2))
-        return EncoderOutput(mean_over_persons(pooled, person_weights(clips)), None)
+        return self.mean_output(pooled, clips)
 
     def joint_features(self, clips: Tensor) -> Tensor:
         """The feature of each joint in each frame, before pooling.

@@ -22,7 +22,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from aclnet.training.batches import Batch, BatchSource, Position, Prefetcher
+from aclnet.training.batches import BatchSource, Position, Prefetcher
 from aclnet.training.checkpoint import remove_partial
 from aclnet.training.interrupts import Interrupted, StopRequest
 from aclnet.training.launch import make_fabric, reproducible
@@ -256,17 +256,3 @@ class _Loop:
             f"everything is saved in {self.run_dir / CHECKPOINT}: give the same command again with "
             "--resume to go on from there"
         )
-
-
-__all__ = [
-    "BEST",
-    "CHECKPOINT",
-    "LOG",
-    "Batch",
-    "BatchSource",
-    "FitResult",
-    "Interrupted",
-    "NonFiniteLossError",
-    "TrainSettings",
-    "fit",
-]

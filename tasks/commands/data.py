@@ -212,7 +212,7 @@ def _median(store: Store) -> float:
 
 def _counts(store: Store, limit: int) -> Table:
     """For each field its number of values, and how many samples have each of the commonest."""
-    from aclnet.data.store import FIELDS
+    from aclnet.data.sample import FIELDS
     from protocols.names import natural_key
 
     table = Table("field", "values", "samples of each")

@@ -29,10 +29,11 @@ from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.runs.networks import build_network, build_objective, fill_best, weight_generator
-from aclnet.training.engine import BEST, CHECKPOINT, FitResult, fit
+from aclnet.training.engine import BEST, CHECKPOINT, fit
 from aclnet.training.launch import make_fabric
 from aclnet.training.samplers import IdentitySampler, Sampler, ShuffleSampler
 from aclnet.training.settings import TrainSettings
+from aclnet.training.state import FitResult
 from aclnet.training.task import Trainable, TrainingTask
 from protocols.embeddings import Embeddings
 from tasks.run.folder import write_run_folder

@@ -15,8 +15,9 @@ from aclnet.losses.settings import ObjectiveSettings, TermSettings, register_ter
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.settings import EncoderSettings, NetworkSettings
 from aclnet.skeleton import load_layout
+from aclnet.training.batches import Batch
 from aclnet.training.checkpoint import load_checkpoint, save_checkpoint
-from aclnet.training.engine import Batch, fit
+from aclnet.training.engine import fit
 from aclnet.training.settings import TrainSettings
 from aclnet.training.state import load_weights
 from aclnet.training.task import TrainingTask

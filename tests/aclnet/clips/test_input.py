@@ -15,7 +15,8 @@ from aclnet.clips.settings import AugmentSettings, BodySettings, ClipSettings, N
 from aclnet.clips.streams import make_streams
 from aclnet.clips.transforms import mirror, normalise
 from aclnet.config import load_settings
-from aclnet.data.store import COLUMNS, Store, StoreInfo
+from aclnet.data.sample import COLUMNS, StoreInfo
+from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.temporal_conv import TemporalConvSettings
 from aclnet.runs.embedding import embed

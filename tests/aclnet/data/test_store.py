@@ -12,16 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aclnet.data.store import (
-    COLUMNS,
-    FIELDS,
-    Sample,
-    StoreInfo,
-    StoreWriter,
-    file_fingerprint,
-    open_store,
-    write_store,
-)
+from aclnet.data.sample import COLUMNS, FIELDS, Sample, StoreInfo
+from aclnet.data.store import file_fingerprint, open_store, write_store
+from aclnet.data.writer import StoreWriter
 
 LAYOUT = {
     "name": "three",

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from aclnet.data.store import Sample, Store, StoreInfo, open_store, write_store
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.store import Store, open_store, write_store
 from aclnet.data.validate import Finding, validate
 
 LAYOUT = {

@@ -16,8 +16,10 @@ from aclnet.models import SkeletonNetwork
 from aclnet.models.temporal_conv import TemporalConvSettings
 from aclnet.models.transg import TransgSettings
 from aclnet.skeleton import load_layout
+from aclnet.training.batches import Batch
 from aclnet.training.checkpoint import load_checkpoint
-from aclnet.training.engine import CHECKPOINT, Batch, Interrupted, fit
+from aclnet.training.engine import CHECKPOINT, fit
+from aclnet.training.interrupts import Interrupted
 from aclnet.training.prototypes import PrototypeTask
 from aclnet.training.samplers import ShuffleSampler, rank_slice
 from aclnet.training.settings import TrainSettings

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from aclnet.data.store import COLUMNS, Store, StoreInfo
+from aclnet.data.sample import COLUMNS, StoreInfo
+from aclnet.data.store import Store
 from aclnet.skeleton import Layout, load_layout
 from tasks.samples.baselines import bone_lengths, standardised_bone_lengths
 
