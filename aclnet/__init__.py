@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aclnet.runs.load import load as load  # type: ignore[import-not-found]
+    from aclnet.runs.model import load as load
 
     __version__: str
 else:
@@ -11,7 +11,7 @@ else:
     def __getattr__(name: str) -> Any:
         """Import what takes time when it is asked for."""
         if name == "load":
-            from aclnet.runs.load import load
+            from aclnet.runs.model import load
 
             return load
         if name == "__version__":

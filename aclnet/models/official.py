@@ -44,10 +44,10 @@ _LOSS_PREFIXES = ("cls_head.inter_loss.", "cls_head.intra_loss.")
 def import_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename and join the tensors of a released checkpoint.
 
-    Tensors that this package keeps as one (see `graph_unit`, `temporal_unit`) are joined along the
-    first axis; entries that the released code never reads are left out: all graph scales but the
-    first, the global joint's shares beyond the last joint. The projections of the two losses are
-    no part of the network and are left out too.
+    Tensors that this package keeps as one (see `affinity_gcn`) are joined along the first axis;
+    entries that the released code never reads are left out: all graph scales but the first, the
+    global joint's shares beyond the last joint. The projections of the two losses are no part of
+    the network and are left out too.
 
     Args:
         state: official names (`backbone.gcn.0.gcn.A`, `cls_head.fc_cls.weight`, ...). It may be a

@@ -21,10 +21,8 @@ class Sampler(Protocol):
 
     samples_per_identity: int
     """Rows of one identity that stand together in a batch (1: no grouping)."""
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of batches in every epoch."""
+    steps_per_epoch: int
+    """Number of batches in every epoch."""
 
     def batches(self, epoch: int) -> list[Rows]:
         """Row numbers of every batch of an epoch."""
@@ -57,12 +55,7 @@ class ShuffleSampler:
                 "the last batch (drop_last: false)"
             )
         self._count, self._batch_size, self._seed = count, batch_size, seed
-        self._steps = count // batch_size if drop_last else -(-count // batch_size)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of batches in every epoch."""
-        return self._steps
+        self.steps_per_epoch = count // batch_size if drop_last else -(-count // batch_size)
 
     def batches(self, epoch: int) -> list[Rows]:
         """Row numbers of every batch of an epoch: (batch_size,) int64 each, the last may be less.
@@ -73,7 +66,7 @@ class ShuffleSampler:
         order = np.random.default_rng(derive_seed("shuffle", self._seed, epoch)).permutation(
             self._count
         )
-        starts = range(0, self._steps * self._batch_size, self._batch_size)
+        starts = range(0, self.steps_per_epoch * self._batch_size, self._batch_size)
         return [order[start : start + self._batch_size] for start in starts]
 
 
@@ -132,12 +125,7 @@ class IdentitySampler:
         self._seed = seed
         by_rows = -(-len(identities) // (identities_per_batch * samples_per_identity))
         by_identities = -(-len(names) // identities_per_batch)
-        self._steps = steps_per_epoch or max(by_rows, by_identities)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of batches in every epoch."""
-        return self._steps
+        self.steps_per_epoch = steps_per_epoch or max(by_rows, by_identities)
 
     def batches(self, epoch: int) -> list[Rows]:
         """Row numbers of every batch of an epoch: (P * K,) int64 each.
@@ -149,13 +137,13 @@ class IdentitySampler:
         generator = np.random.default_rng(derive_seed("identities", self._seed, epoch))
         everyone = np.arange(len(self._rows))
         rounds = _distinct_groups(everyone, self._identities_per_batch, generator)
-        chosen = np.stack([next(rounds) for _ in range(self._steps)])
+        chosen = np.stack([next(rounds) for _ in range(self.steps_per_epoch)])
         drawn = np.empty((chosen.size, self.samples_per_identity), dtype=np.int64)
         for identity in np.unique(chosen):
             visits = np.flatnonzero(chosen.ravel() == identity)
             groups = _distinct_groups(self._rows[identity], self.samples_per_identity, generator)
             drawn[visits] = [next(groups) for _ in visits]
-        return list(drawn.reshape(self._steps, -1))
+        return list(drawn.reshape(self.steps_per_epoch, -1))
 
 
 def rank_slice(batch: Rows, rank: int, world: int, samples_per_identity: int = 1) -> Rows:

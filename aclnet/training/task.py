@@ -4,36 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from aclnet.losses.objective import Objective
+
 Augment = Callable[[Tensor, torch.Generator, Tensor | None], Tensor]
 """Batched transform of clips (N, M, T, V, C) on their device, drawing from the generator; told the
 widths (N,) of their videos in pixels, where the batches say them."""
-
-
-class FeatureChoice(Protocol):
-    """The one setting of an objective that a task reads."""
-
-    @property
-    def feature(self) -> str:
-        """What the objective contrasts: "pooled" or "graph"."""
-
-
-class Criterion(Protocol):
-    """A module that turns logits, feature and labels into losses (`aclnet.losses.objective`)."""
-
-    @property
-    def settings(self) -> FeatureChoice:
-        """Its settings."""
-
-    def set_epoch(self, epoch: int) -> None:
-        """Told the 1-based epoch."""
-
-    def __call__(self, logits: Tensor, feature: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Scalars by name, among them "loss"."""
 
 
 class Trainable(nn.Module, ABC):
@@ -99,7 +78,7 @@ class TrainingTask(Trainable):
     """
 
     def __init__(
-        self, network: nn.Module, objective: Criterion, augment: Augment | None = None
+        self, network: nn.Module, objective: Objective, augment: Augment | None = None
     ) -> None:
         super().__init__(augment)
         self.network = network

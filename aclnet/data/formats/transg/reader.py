@@ -9,7 +9,7 @@ SPC-MGR and Locality-Awareness-SGE. One folder holds one data set cut into windo
     .../view_<0..10>/ below a test folder (SGE's cross-view division of CASIA-B)
 
 A sample is a window. The files say who is seen, and nothing of camera, take or walk; the view only
-in the last form. Coordinates are as stored: not centred (`aclnet.skeleton.parts.centred_on_first`).
+in the last form. Coordinates are as stored: not centred.
 """
 
 from __future__ import annotations
