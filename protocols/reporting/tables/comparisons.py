@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from protocols.groups import RunGroup
+from protocols.labels import BASELINE, objective_label
 from protocols.records import ResultRecord
-from protocols.reporting.groups import RunGroup
-from protocols.reporting.model import Cell
-from protocols.reporting.names import objective_label, source_of
+from protocols.reporting.model import Cell, source_of
 from protocols.reporting.tables.cells import EMPTY
 from protocols.statistics.outcomes import Outcomes
 from protocols.statistics.paired import SeedComparison, compare_seeds
 from protocols.statistics.people import PeopleComparison, compare_people, reid_person_counts
-
-BASELINE = "ce"
-"""The objective that the others are compared with."""
 
 PersonCounts = dict[str, dict[str, tuple[int, int]]]
 
