@@ -192,12 +192,6 @@ def _second_schema(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_records(folder: Path | str) -> tuple[list[ResultRecord], list[str]]:
-    """As :func:`read_record_files`, the records without their files."""
-    records, problems = read_record_files(folder)
-    return list(records.values()), problems
-
-
 def read_record_files(folder: Path | str) -> tuple[dict[str, ResultRecord], list[str]]:
     """Read every ``*.json`` below a folder, in the order of their paths.
 

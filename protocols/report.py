@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from protocols.figures.planning import ReportFigure
 from protocols.reporting.build import build_report
-from protocols.reporting.model import Report, ReportFigure
+from protocols.reporting.model import Report
 from protocols.reporting.writers.files import FORMATS, check_formats, write_report
 
 Say = Callable[[str], object]
@@ -102,15 +103,16 @@ def _draw(
 ) -> tuple[ReportFigure, ...]:
     """The figures, or none where matplotlib is not installed."""
     try:
-        from protocols.reporting.figures import make_figures
+        from protocols.figures.registry import make_figures
+
+        return make_figures(
+            report.runs, out, logs=logs, passed_over=lambda line: passed_over(f"passed over {line}")
+        )
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
         passed_over(WITHOUT_FIGURES)
         return ()
-    return make_figures(
-        report.runs, out, logs=logs, passed_over=lambda line: passed_over(f"passed over {line}")
-    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("aclnet", "protocols", "tasks")
-PATTERNS = ("*.py", "*.yaml", "*.csv", "*.txt", "*.css", "*.html", "*.js", "py.typed")
+TEMPLATES = ("*.css", "*.html", "*.js", "*.md", "*.tex")
+PATTERNS = ("*.py", "*.yaml", "*.csv", "*.txt", *TEMPLATES, "py.typed")
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +75,7 @@ def test_wheel_holds_what_it_needs_and_no_more(wheel: Path) -> None:
     # Guards against the comparison above being empty of what matters.
     assert {"aclnet/skeleton/layouts/coco17.yaml", "protocols/splits/gait/casia_b.csv"} <= names
     assert {"tasks/configs/gait/walkers.yaml", "tasks/configs/gait/casia_b.yaml"} <= names
-    page = {f"protocols/reporting/writers/page/page.{ending}" for ending in ("css", "html", "js")}
+    page = {f"protocols/reporting/templates/page.{ending}" for ending in ("css", "html", "js")}
     assert page | {"protocols/published/table-1.csv"} <= names
     assert not [name for name in names if "test" in name]
     assert f"{information}/licenses/LICENSE" in names
@@ -133,7 +134,5 @@ def test_the_report_is_made_from_another_folder(installed: Path, tmp_path: Path)
     # Published figures, the page and its style come from the wheel.
     assert "not run" in (written / "tables" / "table-1.tex").read_text("utf-8")
     page = (written / "index.html").read_text("utf-8")
-    style = (installed / "protocols" / "reporting" / "writers" / "page" / "page.css").read_text(
-        "utf-8"
-    )
+    style = (installed / "protocols" / "reporting" / "templates" / "page.css").read_text("utf-8")
     assert style.strip().splitlines()[0] in page

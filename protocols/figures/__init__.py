@@ -1,5 +1,7 @@
-"""Pictures of results: one kind a module, plain values in, a matplotlib figure out.
+"""Pictures of results: a file a kind, with what it needs of the records and how it is drawn.
 
-No function here touches pyplot or leaves a matplotlib setting changed; ``save_figure`` of
+``plan`` finds in the records what can be drawn; ``draw_...`` takes plain values and returns a
+matplotlib figure. :func:`protocols.figures.registry.register_figure` adds a kind, wherever its file
+lies. No function here touches pyplot or leaves a matplotlib setting changed; ``save_figure`` of
 :mod:`protocols.figures.saving` writes what they return. matplotlib comes with the ``report`` extra.
 """

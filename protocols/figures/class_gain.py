@@ -1,41 +1,74 @@
-"""Which classes gain and which lose between two runs (Fig. 6 of the paper)."""
+"""Which classes gain and which lose against cross-entropy (Fig. 6 of the paper)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from textwrap import wrap
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from protocols.figures import planning, style
 from protocols.figures.inputs import as_rates, check_names, shorten
-from protocols.figures.style import (
-    BLACK,
-    COLUMN_WIDTH,
-    RIGHT,
-    TINY,
-    WRONG,
-    house_style,
-    legend_below,
-    new_axes,
-)
+from protocols.figures.planning import Drawing, FigurePlan
+from protocols.groups import RunEntry, RunGroup
+from protocols.labels import BASELINE, objective_label
+from protocols.ranking.distances import FloatArray, IntArray
+from protocols.statistics.intervals import ratio
+
+_MOST = 40
+"""Classes shown at most: of more, those of the greatest gains and losses."""
 
 
-@house_style()
+def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
+    """A figure a test of all classes, where cross-entropy and a further objective were run."""
+    for groups in planning.widest_tests(planning.main_groups(runs, "classes", "tested", "correct")):
+        group = planning.leading(groups)
+        record = group.record
+        baselines = [one for one in groups if one.record.objective == BASELINE]
+        alike = [one for one in baselines if one.record.stream == record.stream]
+        if alike and record.objective != BASELINE:
+            title = f"gain of each class, {objective_label(record.objective)} over cross-entropy"
+            yield planning.plan_of("class-gain", title, record, partial(_draw, alike[0], group))
+
+
+def _draw(baseline: RunGroup, group: RunGroup) -> Drawing:
+    classes = list(group.cells["classes"])
+    before, _ = _pooled(baseline.runs, group.runs[0])
+    after, tested = _pooled(group.runs, group.runs[0])
+    names = (objective_label(BASELINE), objective_label(group.record.objective))
+    figure = draw_class_gain(classes, before, after, tested=tested.tolist(), names=names)
+    caption = (
+        f"Accuracy of each class minus that under cross-entropy, in points, the seeds of each "
+        f"pooled; in brackets the class's test samples a seed. {planning.told(group)}. "
+        f"Cross-entropy: {planning.runs_told(baseline.runs)}. No class is tested for chance: one "
+        f"sample more or less moves a small class by several points."
+    )
+    return figure, caption
+
+
+def _pooled(runs: Sequence[RunEntry], like: RunEntry) -> tuple[FloatArray, IntArray]:
+    """(K,) accuracies over all seeds, NaN for a class without a sample, and (K,) samples a seed."""
+    alike = list(planning.like_cells(runs, ["classes"], like))
+    correct, tested = (
+        np.sum([np.asarray(cells[name], dtype=np.float64) for cells in alike], axis=0)
+        for name in ("correct", "tested")
+    )
+    return ratio(correct, tested), np.round(tested / len(runs)).astype(np.int64)
+
+
+@style.house_style()
 def draw_class_gain(
     classes: Sequence[str],
     baseline: npt.ArrayLike,
     accuracy: npt.ArrayLike,
     *,
-    tested: Sequence[int] | None = None,
-    names: tuple[str, str] = ("baseline", "run"),
-    most: int = 40,
+    tested: Sequence[int],
+    names: tuple[str, str],
 ) -> Figure:
     """Draw each class's accuracy minus the baseline's, the greatest gain at the top.
-
-    A record of ``aclnet-task action class-gain`` holds ``classes``, ``baseline``, ``run`` and
-    ``tested``.
 
     Args:
         classes: K names.
@@ -43,33 +76,32 @@ def draw_class_gain(
         accuracy: (K,) the same of the run.
         tested: K counts, written behind the names.
         names: of the baseline and of the run.
-        most: classes to show at most: of more, those of the greatest gains and losses.
 
     Returns:
-        One set of axes: a horizontal bar a class, losses hatched.
+        One set of axes: a horizontal bar a class, losses hatched; of more than 40 classes those of
+        the greatest gains and losses.
 
     Raises:
-        ValueError: there is no class with both accuracies, they are no rates, lengths differ, or
-            ``most`` is below 2.
+        ValueError: there is no class with both accuracies, they are no rates, or lengths differ.
     """
     before = as_rates(baseline, f"Class accuracies of {names[0]}")
     after = as_rates(accuracy, f"Class accuracies of {names[1]}")
     labels = check_names(classes, len(before), "Classes")
-    if before.shape != after.shape or (tested is not None and len(tested) != len(before)):
-        raise ValueError("Each class needs both accuracies, and its test samples where given.")
+    if before.shape != after.shape or len(tested) != len(before):
+        raise ValueError("Each class needs both accuracies, and its test samples.")
     gain = 100 * (after - before)
     known = np.flatnonzero(~np.isnan(gain))
-    if not known.size or most < 2:
-        raise ValueError("At least one class with both accuracies, and room for two, is needed.")
+    if not known.size:
+        raise ValueError("At least one class with both accuracies is needed.")
     order = known[np.argsort(-gain[known], kind="stable")]
-    if len(order) > most:
-        order = np.concatenate([order[: most - most // 2], order[-(most // 2) :]])
+    if len(order) > _MOST:
+        order = np.concatenate([order[: _MOST // 2], order[-_MOST // 2 :]])
     shown = gain[order]
-    figure, plot = new_axes(COLUMN_WIDTH, 1.0 + 0.15 * len(order))
+    figure, plot = style.new_axes(style.COLUMN_WIDTH, 1.0 + 0.15 * len(order))
     rows = np.arange(len(order))
     for chosen, colour, hatch, word in (
-        (gain > 0, RIGHT, "", "better"),
-        (gain < 0, WRONG, "/////", "worse"),
+        (gain > 0, style.RIGHT, "", "better"),
+        (gain < 0, style.WRONG, "/////", "worse"),
     ):
         here = chosen[order]
         plot.barh(
@@ -82,9 +114,9 @@ def draw_class_gain(
             linewidth=0,
             label=f"{word}: {int(chosen[known].sum())} of {len(known)} classes",
         )
-    plot.axvline(0, color=BLACK, linewidth=0.7)
-    counts = [""] * len(labels) if tested is None else [f" ({count})" for count in tested]
-    plot.set_yticks(rows, [shorten(labels[i], 24) + counts[i] for i in order], fontsize=TINY)
+    plot.axvline(0, color=style.BLACK, linewidth=0.7)
+    named = [f"{shorten(labels[i], 24)} ({tested[i]})" for i in order]
+    plot.set_yticks(rows, named, fontsize=style.TINY)
     plot.set_ylim(len(order) - 0.4, -0.6)
     if not np.any(shown):
         plot.set_xlim(-1, 1)
@@ -93,5 +125,5 @@ def draw_class_gain(
     if len(order) < len(known):
         plot.set_title(f"{len(known) - len(order)} classes in the middle not shown", loc="left")
     plot.grid(visible=True, axis="x")
-    legend_below(figure)
+    style.legend_below(figure)
     return figure

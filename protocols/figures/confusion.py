@@ -1,16 +1,19 @@
-"""The confusion matrix as a picture."""
+"""Confusion matrices: which class is taken for which."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from protocols.figures import planning, style
 from protocols.figures.inputs import as_counts, check_names, shorten
+from protocols.figures.planning import Drawing, FigurePlan
 from protocols.figures.shaded_matrix import shade
-from protocols.figures.style import COLUMN_WIDTH, PAGE_WIDTH, TINY, house_style, new_axes
+from protocols.groups import RunEntry, RunGroup
 from protocols.ranking.distances import FloatArray
 from protocols.statistics.intervals import ratio
 
@@ -20,7 +23,27 @@ _NUMBERED = 20
 """Classes whose percentages fit into the cells."""
 
 
-@house_style()
+def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
+    """A matrix a test of all classes, of the whole objective where it was run, seeds summed."""
+    for groups in planning.widest_tests(planning.main_groups(runs, "classes", "confusion")):
+        group, title = planning.leading(groups), "confusion of the classes"
+        yield planning.plan_of("confusion", title, group.record, partial(_draw, group))
+
+
+def _draw(group: RunGroup) -> Drawing:
+    alike = list(planning.like_cells(group.runs, ["classes"], group.runs[0]))
+    classes = list(alike[0]["classes"])
+    total = np.sum([dense_confusion(cells["confusion"], len(classes)) for cells in alike], axis=0)
+    right = 100 * float(np.trace(total) / max(total.sum(), 1))
+    caption = (
+        f"Share of each class's test samples (rows) by predicted class (columns), counts of all "
+        f"seeds summed: {int(total.sum())} predictions, {right:.1f} % right. "
+        f"{planning.told(group)}."
+    )
+    return draw_confusion(total, classes), caption
+
+
+@style.house_style()
 def draw_confusion(counts: npt.ArrayLike, classes: Sequence[str]) -> Figure:
     """Draw which class is taken for which, as shares of each true class.
 
@@ -45,8 +68,8 @@ def draw_confusion(counts: npt.ArrayLike, classes: Sequence[str]) -> Figure:
     size = len(matrix)
     names = check_names(classes, size, "Classes")
     rates = ratio(matrix, matrix.sum(axis=1, keepdims=True))
-    width = COLUMN_WIDTH if size <= 8 else min(PAGE_WIDTH, 2.6 + 0.24 * size)
-    figure, plot = new_axes(width, 0.88 * width)
+    width = style.COLUMN_WIDTH if size <= 8 else min(style.PAGE_WIDTH, 2.6 + 0.24 * size)
+    figure, plot = style.new_axes(width, 0.88 * width)
     image = shade(plot, rates, numbers=size <= _NUMBERED)
     for text in list(plot.texts):
         # Mistakes stand out where those that do not happen are left blank.
@@ -54,7 +77,7 @@ def draw_confusion(counts: npt.ArrayLike, classes: Sequence[str]) -> Figure:
             text.remove()
     if size <= _NAMED:
         labels = [shorten(name, 20) for name in names]
-        font = TINY if size > 20 else None
+        font = style.TINY if size > 20 else None
         plot.set_xticks(range(size), labels, rotation=90, fontsize=font)
         plot.set_yticks(range(size), labels, fontsize=font)
     else:

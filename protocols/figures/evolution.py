@@ -2,27 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from protocols.figures import planning, style
 from protocols.figures.inputs import as_numbers, check_names, shorten
-from protocols.figures.style import (
-    COLUMN_WIDTH,
-    GREY,
-    PAGE_WIDTH,
-    house_style,
-    legend_below,
-    new_figure,
-    series_style,
-)
+from protocols.figures.planning import Drawing, FigurePlan
+from protocols.groups import RunEntry
+from protocols.labels import dataset_of, objective_label, objective_place
 from protocols.ranking.distances import FloatArray, IntArray
 
+_NEEDED = ("classes", "class", "maps")
 
-@house_style()
+
+def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
+    """A figure a study (``aclnet-task action evolution``): a row an objective, the first seed."""
+    studies: dict[str, list[RunEntry]] = {}
+    for run in runs:
+        record, cells = run.record, run.cells
+        if all(isinstance(cells.get(name), list) for name in _NEEDED):
+            epochs = [entry.get("epoch") for entry in cells["maps"] if isinstance(entry, dict)]
+            alike = [record.dataset.fingerprint, record.protocol, record.stream, epochs]
+            alike += [cells["classes"], cells["class"]]
+            studies.setdefault(json.dumps(alike), []).append(run)
+    for members in studies.values():
+        seed = members[0].record.seed
+        shown = [run for run in members if run.record.seed == seed]
+        shown.sort(key=lambda run: objective_place(run.record.objective))
+        title = "test embeddings over training (t-SNE)"
+        yield planning.plan_of("evolution", title, shown[0].record, partial(_draw, shown))
+
+
+def _draw(shown: Sequence[RunEntry]) -> Drawing:
+    record, first = shown[0].record, shown[0].cells
+    epochs = [int(entry["epoch"]) for entry in first["maps"]]
+    methods = {
+        objective_label(run.record.objective): [entry["points"] for entry in run.cells["maps"]]
+        for run in shown
+    }
+    figure = draw_evolution(methods, epochs, first["class"], first["classes"])
+    apart = "; ".join(_silhouettes(run, epochs) for run in shown)
+    caption = (
+        f"The test samples of {len(first['classes'])} classes of {dataset_of(record.dataset)} at "
+        f"epochs {', '.join(str(epoch) for epoch in epochs)}, each map made for itself: axes and "
+        f"distances between clusters cannot be compared from one map to another. Silhouette of the "
+        f"whole embeddings by epoch (1: classes apart, 0: mixed): {apart}. Protocol "
+        f"{record.protocol}, streams {record.stream}, "
+        f"{planning.seeds_told(shown[:1])}; {planning.files_told(shown)}."
+    )
+    return figure, caption
+
+
+def _silhouettes(run: RunEntry, epochs: Sequence[int]) -> str:
+    values = [run.record.metrics[f"silhouette/{epoch}"] for epoch in epochs]
+    name = objective_label(run.record.objective)
+    return f"{name} {', '.join(f'{value:.2f}' for value in values)}"
+
+
+@style.house_style()
 def draw_evolution(
     methods: Mapping[str, Sequence[npt.ArrayLike]],
     epochs: Sequence[int],
@@ -54,9 +97,9 @@ def draw_evolution(
         raise ValueError(
             f"Labels run from {label.min()} to {label.max()}, and there are {len(classes)} names."
         )
-    width = PAGE_WIDTH if len(epochs) > 1 else COLUMN_WIDTH
+    width = style.PAGE_WIDTH if len(epochs) > 1 else style.COLUMN_WIDTH
     side = min(2.4, (width - 0.3) / len(epochs))
-    figure = new_figure(width, 0.6 + (side + 0.1) * len(methods) + 0.15 * (len(classes) // 6))
+    figure = style.new_figure(width, 0.6 + (side + 0.1) * len(methods) + 0.15 * (len(classes) // 6))
     for row, (name, planes) in enumerate(methods.items()):
         check_names([str(epoch) for epoch in epochs], len(planes), f"Epochs of {name!r}")
         for column, plane in enumerate(planes):
@@ -72,28 +115,28 @@ def draw_evolution(
                 plot.set_title(f"epoch {epochs[column]}")
             if column == 0:
                 plot.set_ylabel(name)
-    legend_below(figure, columns=6)
+    style.legend_below(figure, columns=6)
     return figure
 
 
 def _draw_plane(plot: Axes, points: FloatArray, label: IntArray, classes: Sequence[str]) -> None:
     for number in np.unique(label).tolist():
-        style = series_style(number)
+        look = style.series_style(number)
         rows = points[label == number]
         plot.plot(
             rows[:, 0],
             rows[:, 1],
             linestyle="none",
-            marker=style.marker,
+            marker=look.marker,
             markersize=2.8,
             markeredgewidth=0.2,
             markeredgecolor="white",
-            color=style.colour,
+            color=look.colour,
             label=shorten(str(classes[number]), 20),
         )
     plot.set_xticks([])
     plot.set_yticks([])
     for spine in plot.spines.values():
         spine.set_visible(True)
-        spine.set_edgecolor(GREY)
+        spine.set_edgecolor(style.GREY)
     plot.set_box_aspect(1)

@@ -1,31 +1,118 @@
 """Motion families: a class, the classes akin to it, and the joints that they have in common.
 
 After Fig. 3 of the paper, which shades the body parts that weigh most in a class and its family.
+Where a record holds no bodies, the families are drawn as counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from protocols.figures import planning, style
+from protocols.figures.family_counts import draw_family_counts
 from protocols.figures.inputs import as_counts, as_numbers, shorten
+from protocols.figures.planning import Drawing, FigurePlan
 from protocols.figures.skeletons import draw_bodies, project
-from protocols.figures.style import (
-    BLUE,
-    PAGE_WIDTH,
-    TINY,
-    VERMILLION,
-    house_style,
-    legend_below,
-    new_figure,
-)
+from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.ranking.distances import FloatArray
 from protocols.ranking.exclusion import BoolArray
+
+_ROWS = 4
+_MEMBERS = 5
+_NOTABLE = 0.5
+
+
+def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
+    """A figure a study of families (``aclnet-task action families``), of its first seed."""
+    studies = [run for run in runs if run.record.kind == "families" and _filled(run.cells)]
+    for group in group_runs(studies):
+        record, draw = group.record, partial(_draw, group)
+        yield planning.plan_of("families", "motion families", record, draw, record.objective)
+
+
+def _filled(cells: Mapping[str, Any]) -> bool:
+    """Whether any class has a family: an objective that never acted has none to show."""
+    families = cells.get("families")
+    return isinstance(families, Mapping) and any(families.values())
+
+
+def _draw(group: RunGroup) -> Drawing:
+    record = group.record
+    cells = group.cells
+    bodies = cells.get("bodies")
+    shares = [record.metrics.get(f"mistakes_in_family{end}") for end in ("", "/chance")]
+    within = ""
+    if shares[0] is not None and shares[1] is not None:
+        within = (
+            f" {100 * shares[0]:.0f} % of all test mistakes stay within a family; families of "
+            f"these sizes would hold {100 * shares[1]:.0f} % by chance."
+        )
+    end = f"{within} {planning.told(group, 1)}."
+    if not bodies:
+        figure = draw_family_counts(cells["families"])
+        return figure, (
+            "Classes that the objective has joined into the family of each anchor, and how many "
+            f"test samples are taken for one another; the families with most mistakes.{end}"
+        )
+    figure = draw_motion_families(
+        _most_mistaken(cells["families"], bodies["classes"]),
+        bodies["bones"],
+        parts=bodies.get("parts"),
+        y_down=bool(bodies.get("y_down")),
+    )
+    return figure, (
+        "Anchor classes (framed) and the classes that the objective has joined into their "
+        f"families: the {_ROWS} that add most test mistakes to those above them, up to {_MEMBERS} "
+        "members each. "
+        "Bodies: of one training recording a class, the frame farthest from its first one. Marked "
+        "joints move at half the speed of the class's fastest joint or more (training recordings); "
+        "below each body the part that moves most. Families are made from the network's mistakes, "
+        f"not from these movements.{end}"
+    )
+
+
+def _most_mistaken(
+    families: Mapping[str, Sequence[Sequence[Any]]], bodies: Mapping[str, Any]
+) -> list[MotionFamily]:
+    """The families to show; a class without a body is left out.
+
+    One after the other the family with most mistakes that no family before it has shown, since two
+    classes mistaken for each other are often of each other's family.
+    """
+    left = {
+        anchor: sorted((r for r in rows if r[0] in bodies), key=lambda row: -(row[1] + row[2]))
+        for anchor, rows in families.items()
+        if anchor in bodies
+    }
+    shown: set[frozenset[str]] = set()
+    found: list[MotionFamily] = []
+
+    def fresh(anchor: str) -> int:
+        rows = left[anchor]
+        return sum(row[1] + row[2] for row in rows if frozenset((anchor, row[0])) not in shown)
+
+    while left and len(found) < _ROWS:
+        anchor = max(left, key=fresh)
+        rows = left.pop(anchor)
+        if rows:
+            members = tuple(_shown(name, bodies, taken, back) for name, taken, back in rows)
+            found.append(MotionFamily(_shown(anchor, bodies), members))
+            shown |= {frozenset((anchor, row[0])) for row in rows}
+    return found
+
+
+def _shown(name: str, bodies: Mapping[str, Any], taken: int = 0, back: int = 0) -> FamilyClass:
+    body = bodies[name]
+    pose = np.array(body["pose"], dtype=np.float64)  # None becomes NaN
+    return FamilyClass(name, pose, body["weight"], taken, back)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,57 +142,54 @@ class MotionFamily:
     members: tuple[FamilyClass, ...]
 
 
-@house_style()
+@style.house_style()
 def draw_motion_families(
     families: Sequence[MotionFamily],
     bones: Sequence[Sequence[int]],
     *,
     parts: Mapping[str, Sequence[int]] | None = None,
-    most: int = 5,
-    notable: float = 0.5,
-    axes: tuple[int, int] = (0, 1),
     y_down: bool = False,
 ) -> Figure:
     """Draw families, a row each: the anchor's body, then its members' with their notable joints.
 
-    A joint is notable where its weight is at least ``notable`` times the class's largest. Filled
-    red discs are notable in the member and in its anchor; blue rings in one of them only.
+    A joint is notable where its weight is at least half the class's largest. Filled red discs are
+    notable in the member and in its anchor; blue rings in one of them only.
 
     Args:
         families: the rows.
         bones: pairs of joint numbers.
         parts: joint numbers by body part; the part of largest mean weight is named under a class.
-        most: members to show at most; the title says how many there are.
-        notable: share of the largest weight, 0..1.
-        axes: channels that run to the right and up.
-        y_down: whether the second of them grows downwards, as pixels do.
+        y_down: whether the second channel grows downwards, as pixels do.
 
     Returns:
-        A set of axes a class shown, row by row, the anchor first.
+        A set of axes a class shown, row by row, the anchor first and five members at most; the
+        anchor's title says how many there are.
 
     Raises:
         ValueError: there is no family or one without members, or a class's pose, weights or parts
             do not fit; the message names the class.
     """
-    if not families or not all(family.members for family in families) or most < 1:
+    if not families or not all(family.members for family in families):
         raise ValueError("At least one motion family with a member must be shown.")
-    columns = 1 + min(most, max(len(family.members) for family in families))
-    figure = new_figure(PAGE_WIDTH, 0.3 + 2.1 * len(families))
+    columns = 1 + min(_MEMBERS, max(len(family.members) for family in families))
+    figure = style.new_figure(style.PAGE_WIDTH, 0.3 + 2.1 * len(families))
     grid = figure.add_gridspec(len(families), columns)
     for row, family in enumerate(families):
         _check(family)
-        anchor = _notable(family.anchor, notable)
-        for column, shown in enumerate([family.anchor, *family.members[:most]]):
+        anchor = _notable(family.anchor)
+        for column, shown in enumerate([family.anchor, *family.members[:_MEMBERS]]):
             plot = figure.add_subplot(grid[row, column])
-            own = _notable(shown, notable)
+            own = _notable(shown)
             # Alone, the anchor's joints are compared with what any member shares with it.
-            other = anchor if column else _any_notable(family.members[:most], notable)
-            _draw_class(plot, shown, bones, own, other, axes, y_down)
+            other = anchor if column else _any_notable(family.members[:_MEMBERS])
+            _draw_class(plot, shown, bones, own, other, y_down)
             title = [shorten(shown.name, 22), f"anchor, {len(family.members)} in family"]
             if column:
                 title[1] = f"taken for it {shown.taken_for}, back {shown.taken_back}"
-            plot.set_title("\n".join(title), fontsize=TINY, weight="normal" if column else "bold")
-            plot.set_xlabel(_part_named(shown, parts or {}), fontsize=TINY, style="italic")
+            plot.set_title(
+                "\n".join(title), fontsize=style.TINY, weight="normal" if column else "bold"
+            )
+            plot.set_xlabel(_part_named(shown, parts or {}), fontsize=style.TINY, style="italic")
             _frame(plot, anchor=column == 0)
     _key(figure)
     return figure
@@ -127,13 +211,13 @@ def _weight(shown: FamilyClass) -> FloatArray:
     return as_counts(shown.weight, f"Joint weights of {shown.name!r}")
 
 
-def _notable(shown: FamilyClass, share: float) -> BoolArray:
+def _notable(shown: FamilyClass) -> BoolArray:
     weight = _weight(shown)
-    return np.asarray((weight >= share * weight.max()) & (weight > 0))
+    return np.asarray((weight >= _NOTABLE * weight.max()) & (weight > 0))
 
 
-def _any_notable(members: Sequence[FamilyClass], share: float) -> BoolArray:
-    return np.asarray(np.any([_notable(member, share) for member in members], axis=0))
+def _any_notable(members: Sequence[FamilyClass]) -> BoolArray:
+    return np.asarray(np.any([_notable(member) for member in members], axis=0))
 
 
 def _draw_class(
@@ -142,16 +226,18 @@ def _draw_class(
     bones: Sequence[Sequence[int]],
     own: BoolArray,
     other: BoolArray,
-    axes: tuple[int, int],
     y_down: bool,
 ) -> None:
-    points = project(np.asarray(shown.pose, dtype=np.float64)[None], axes=axes, y_down=y_down)
+    points = project(np.asarray(shown.pose, dtype=np.float64)[None], y_down=y_down)
     draw_bodies(plot, points, bones, aspect=0.75)
     body = points[0]
     # Bodies are drawn centred on x = 0 and standing on y = 0.
     middle = (np.nanmin(body[:, 0]) + np.nanmax(body[:, 0])) / 2
     body = body - np.array([middle, np.nanmin(body[:, 1])])
-    for chosen, colour, fill in ((own & other, VERMILLION, True), (own & ~other, BLUE, False)):
+    for chosen, colour, fill in (
+        (own & other, style.VERMILLION, True),
+        (own & ~other, style.BLUE, False),
+    ):
         plot.scatter(
             body[chosen, 0],
             body[chosen, 1],
@@ -181,7 +267,7 @@ def _frame(plot: Axes, *, anchor: bool) -> None:
 def _key(figure: Figure) -> None:
     """What discs and rings mean, as a legend of empty series."""
     plot = figure.axes[0]
-    kinds = (("joint notable in both", VERMILLION), ("in one only", "none"))
-    for (label, face), edge in zip(kinds, (VERMILLION, BLUE), strict=True):
+    kinds = (("joint notable in both", style.VERMILLION), ("in one only", "none"))
+    for (label, face), edge in zip(kinds, (style.VERMILLION, style.BLUE), strict=True):
         plot.scatter([], [], s=34, facecolors=face, edgecolors=edge, linewidths=1.3, label=label)
-    legend_below(figure)
+    style.legend_below(figure)

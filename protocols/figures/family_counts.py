@@ -13,81 +13,69 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from protocols.figures import style
 from protocols.figures.inputs import shorten
-from protocols.figures.style import (
-    BLUE,
-    ORANGE,
-    PAGE_WIDTH,
-    TINY,
-    house_style,
-    legend_below,
-    new_figure,
-)
 
 Row = Sequence[Any]
 
+_ANCHORS, _MEMBERS = 6, 8
 
-@house_style()
-def draw_family_counts(
-    families: Mapping[str, Sequence[Row]], *, anchors: Sequence[str] | None = None, most: int = 8
-) -> Figure:
+
+@style.house_style()
+def draw_family_counts(families: Mapping[str, Sequence[Row]]) -> Figure:
     """Draw families as small bar charts, an anchor each.
 
     Args:
         families: by anchor, rows [member, anchor taken for it, it taken for the anchor]; a
-            record's ``cells["families"]``.
-        anchors: those to show, in this order; by default the six whose families hold the most
-            mistakes.
-        most: members of a family to show at most, those of most mistakes first.
+            record's ``cells["families"]``. The six with most mistakes are shown, and of each the
+            eight members of most mistakes.
 
     Returns:
         A set of axes an anchor, two bars a member: plain what the anchor is taken for, hatched
         what is taken for the anchor.
 
     Raises:
-        ValueError: there is no family with a member, an anchor is unknown or has none, a row is
-            no such triple, or ``most`` is below 1.
+        ValueError: there is no family with a member, or a row is no such triple.
     """
     filled = {name: [_row(name, row) for row in rows] for name, rows in families.items() if rows}
-    if not filled or most < 1:
+    if not filled:
         raise ValueError("At least one motion family with a member must be shown.")
-    if anchors is None:
-        mistakes = {name: sum(a + b for _, a, b in rows) for name, rows in filled.items()}
-        anchors = sorted(filled, key=lambda name: -mistakes[name])[:6]
-    unknown = [name for name in anchors if name not in filled]
-    if unknown or not anchors:
-        raise ValueError(f"No family with a member has the anchor {', '.join(unknown) or 'none'}.")
+    mistakes = {name: sum(a + b for _, a, b in rows) for name, rows in filled.items()}
+    anchors = sorted(filled, key=lambda name: -mistakes[name])[:_ANCHORS]
     shown = {
-        name: sorted(filled[name], key=lambda row: -(row[1] + row[2]))[:most] for name in anchors
+        name: sorted(filled[name], key=lambda row: -(row[1] + row[2]))[:_MEMBERS]
+        for name in anchors
     }
     across = min(3, len(shown))
     down = -(-len(shown) // across)
     rows = max(len(members) for members in shown.values())
-    figure = new_figure(min(PAGE_WIDTH, 0.8 + 2.4 * across), 0.5 + down * (0.75 + 0.19 * rows))
+    figure = style.new_figure(
+        min(style.PAGE_WIDTH, 0.8 + 2.4 * across), 0.5 + down * (0.75 + 0.19 * rows)
+    )
     top = max(max(a, b) for members in shown.values() for _, a, b in members)
     for place, (name, members) in enumerate(shown.items()):
         plot = figure.add_subplot(down, across, place + 1)
         _draw_family(plot, members, rows, top)
         plot.set_title(f"{shorten(name, 26)} ({len(filled[name])})", loc="left", weight="bold")
-    legend_below(figure)
+    style.legend_below(figure)
     return figure
 
 
 def _draw_family(plot: Axes, members: Sequence[tuple[str, int, int]], rows: int, top: int) -> None:
     places = np.arange(len(members))
     taken, back = [row[1] for row in members], [row[2] for row in members]
-    plot.barh(places - 0.2, taken, height=0.38, color=BLUE, label="anchor taken for it")
+    plot.barh(places - 0.2, taken, height=0.38, color=style.BLUE, label="anchor taken for it")
     plot.barh(
         places + 0.2,
         back,
         height=0.38,
-        color=ORANGE,
+        color=style.ORANGE,
         hatch="////",
         edgecolor="black",
         linewidth=0.4,
         label="it taken for the anchor",
     )
-    plot.set_yticks(places, [shorten(row[0], 22) for row in members], fontsize=TINY)
+    plot.set_yticks(places, [shorten(row[0], 22) for row in members], fontsize=style.TINY)
     # Bars are as thick in every panel, however many members it has.
     plot.set_ylim(rows - 0.4, -0.6)
     plot.set_xlim(0, max(top, 1) * 1.05)

@@ -1,27 +1,149 @@
-"""Accuracy against the value of a setting, over seeds (Fig. 4 of the paper)."""
+"""Accuracy against the values of settings, over seeds (Fig. 4 of the paper)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import statistics
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import getitem
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from protocols.figures import planning, style
 from protocols.figures.inputs import as_rates, check_names, shorten
-from protocols.figures.style import (
-    BLUE,
-    COLUMN_WIDTH,
-    GREY,
-    PAGE_WIDTH,
-    VERMILLION,
-    house_style,
-    legend_below,
-    new_figure,
-)
+from protocols.figures.planning import Drawing, FigurePlan
+from protocols.groups import RunEntry, RunGroup, flat_settings
+from protocols.labels import BASELINE, dataset_of, objective_label
 from protocols.ranking.distances import FloatArray
+from protocols.records import ResultRecord
+
+_SYMBOLS = {
+    "objective.overlap": "$n_a$",
+    "objective.inter_weight": "$\\lambda_1$",
+    "objective.intra_weight": "$\\lambda_2$",
+    "objective.margin": "$\\epsilon$",
+}
+"""The paper's symbols of settings."""
+
+Place = tuple[str, str, str, str | None, str]
+"""Fingerprint of the data, protocol, rule, fold, streams."""
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """Runs that differ in one setting and the seed.
+
+    Attributes:
+        setting: Its dotted name.
+        rest: The other settings of the first run, by dotted name, as text.
+        runs: The runs.
+    """
+
+    setting: str
+    rest: Mapping[str, str]
+    runs: list[RunEntry]
+
+
+def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
+    """A figure a data set whose settings were swept (``aclnet-task action sweep``)."""
+    swept: dict[Place, list[_Sweep]] = {}
+    for run in runs:
+        record = run.record
+        if record.kind == "sweep" and "top1" in record.metrics:
+            _add(swept.setdefault(_place(record), []), record.variant, run)
+    for place, curves in swept.items():
+        baseline = _like(runs, place, BASELINE)
+        first = curves[0].runs[0].record
+        draw = partial(_draw, curves, baseline, _like(runs, place, first.objective))
+        yield planning.plan_of("settings", "accuracy by the value of a setting", first, draw)
+
+
+def _place(record: ResultRecord) -> Place:
+    data = record.dataset.fingerprint
+    return (data, record.protocol, record.rule, record.fold, record.stream)
+
+
+def _add(curves: list[_Sweep], setting: str, run: RunEntry) -> None:
+    """Put a run to the sweep that it belongs to, or begin one.
+
+    Compared are the settings that both records know, as a later version may know more.
+    """
+    rest = _without(run.record, setting)
+    for curve in curves:
+        both = curve.rest.keys() & rest.keys()
+        if curve.setting == setting and all(curve.rest[name] == rest[name] for name in both):
+            curve.runs.append(run)
+            return
+    curves.append(_Sweep(setting, rest, [run]))
+
+
+def _draw(curves: Sequence[_Sweep], baseline: RunGroup | None, own: RunGroup | None) -> Drawing:
+    shown = [_curve(curve.setting, curve.runs) for curve in curves]
+    members = [run for curve in curves for run in curve.runs]
+    record = members[0].record
+    rates = None if baseline is None else [run.record.metrics["top1"] for run in baseline.runs]
+    name = objective_label(BASELINE)
+    figure = draw_hyper_curves(shown, baseline=rates, baseline_name=name)
+    seeds = sorted({str(run.record.seed) for run in members})
+    text = (
+        f"Top-1 of {objective_label(record.objective)} on {dataset_of(record.dataset)}, protocol "
+        f"{record.protocol} ({record.rule}), streams {record.stream}, one "
+        f"setting changed at a time, seed{'' if len(seeds) == 1 else 's'} {', '.join(seeds)}; "
+        f"values stand at equal distances. {planning.files_told(members).capitalize()}."
+    )
+    if baseline is not None:
+        seeds_told = planning.seeds_told(baseline.runs)
+        text += f" Dashed: {name}, mean of {seeds_told}, band one standard deviation."
+    if own is not None and len(own.runs) > 1:
+        spread = 100 * statistics.stdev(run.record.metrics["top1"] for run in own.runs)
+        text += (
+            f" Over {len(own.runs)} seeds of the unchanged recipe top-1 has a standard deviation "
+            f"of {spread:.1f} points: differences of this size can be chance."
+        )
+    return figure, text
+
+
+def _curve(setting: str, members: Sequence[RunEntry]) -> HyperCurve:
+    """The rates by value and seed; values in rising order where they are numbers."""
+    rates: dict[str, dict[object, float]] = {}
+    numbers: dict[str, float] = {}
+    for run in members:
+        value = reduce(getitem, setting.split("."), run.record.settings)
+        text = f"{value:g}" if isinstance(value, int | float) else json.dumps(value)
+        numbers[text] = float(value) if isinstance(value, int | float) else float("inf")
+        rates.setdefault(text, {})[run.record.seed] = run.record.metrics["top1"]
+    seeds = list(dict.fromkeys(run.record.seed for run in members))
+    values = sorted(rates, key=lambda text: numbers[text])
+    scores = [[rates[value].get(seed, np.nan) for seed in seeds] for value in values]
+    short = setting.rpartition(".")[2]
+    symbol = _SYMBOLS.get(setting)
+    return HyperCurve(f"{short} ({symbol})" if symbol else short, tuple(values), scores)
+
+
+def _without(record: ResultRecord, setting: str) -> dict[str, str]:
+    """All settings but one, the seed and the place of the data, by dotted name, as text."""
+    left_out = {setting, "train.seed", "data.path"}
+    flat = flat_settings(record.settings)
+    return {name: text for name, text in flat.items() if name not in left_out}
+
+
+def _like(runs: Sequence[RunEntry], place: Place, objective: str) -> RunGroup | None:
+    """The unchanged runs of an objective on the same data, rule and streams; most seeds first."""
+    groups = [
+        group
+        for groups in planning.main_groups(
+            [run for run in runs if run.record.objective == objective]
+        )
+        for group in groups
+        if _place(group.record) == place and "top1" in group.record.metrics
+    ]
+    return max(groups, key=lambda group: len(group.runs), default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +161,12 @@ class HyperCurve:
     scores: npt.ArrayLike
 
 
-@house_style()
+@style.house_style()
 def draw_hyper_curves(
     curves: Sequence[HyperCurve],
     *,
     baseline: npt.ArrayLike | None = None,
-    baseline_name: str = "baseline",
-    measure: str = "top-1",
+    baseline_name: str,
 ) -> Figure:
     """Draw a panel a setting: each seed, the mean over seeds and its standard deviation.
 
@@ -57,7 +178,6 @@ def draw_hyper_curves(
         baseline: (S,) rates of a run without the setting, drawn as a dashed line with a band of
             one standard deviation.
         baseline_name: its name.
-        measure: what the rates are.
 
     Returns:
         A set of axes a setting; all have the same y axis, in percent. Error bars are the
@@ -71,8 +191,8 @@ def draw_hyper_curves(
     against = None if baseline is None else 100 * as_rates(baseline, f"Rates of {baseline_name}")
     across = min(len(curves), 4 if len(curves) % 3 else 3)
     down = -(-len(curves) // across)
-    width = COLUMN_WIDTH if across == 1 else PAGE_WIDTH
-    figure = new_figure(width, 0.5 + 2.1 * down)
+    width = style.COLUMN_WIDTH if across == 1 else style.PAGE_WIDTH
+    figure = style.new_figure(width, 0.5 + 2.1 * down)
     first: Axes | None = None
     for place, curve in enumerate(curves):
         plot = figure.add_subplot(down, across, place + 1, sharey=first)
@@ -83,10 +203,10 @@ def draw_hyper_curves(
         plot.set_xlabel(curve.setting)
         plot.grid(visible=True, axis="y")
         if place % across == 0:
-            plot.set_ylabel(f"{measure} (%)")
+            plot.set_ylabel("top-1 (%)")
         else:
             plot.tick_params(labelleft=False)
-    legend_below(figure, columns=3)
+    style.legend_below(figure, columns=3)
     return figure
 
 
@@ -99,13 +219,9 @@ def spread_over_seeds(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     >>> spread_over_seeds(np.array([[0.5, 0.7, np.nan]]))[0].round(3).tolist()
     [0.6]
     """
-    known = ~np.isnan(scores)
-    count = known.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, scores, 0).sum(axis=1) / count
-        squares = np.where(known, (scores - mean[:, None]) ** 2, 0).sum(axis=1)
-        deviation = np.sqrt(squares / np.where(count > 1, count - 1, np.nan))
-    return mean, deviation
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of rows without enough seeds
+        return np.nanmean(scores, axis=1), np.nanstd(scores, axis=1, ddof=1)
 
 
 def _draw_curve(plot: Axes, curve: HyperCurve) -> None:
@@ -121,11 +237,13 @@ def _draw_curve(plot: Axes, curve: HyperCurve) -> None:
             linestyle="none",
             marker="x",
             markersize=3,
-            color=GREY,
+            color=style.GREY,
             label="one seed",
         )
     name = "mean ± sd" if several else "one seed"
-    plot.errorbar(places, mean, yerr=deviation, color=BLUE, marker="o", capsize=2.5, label=name)
+    plot.errorbar(
+        places, mean, yerr=deviation, color=style.BLUE, marker="o", capsize=2.5, label=name
+    )
     long = max(len(label) for label in labels) * len(labels) > 24
     shown = [shorten(label, 14) for label in labels]
     plot.set_xticks(places, shown, rotation=45 if long else 0, ha="right" if long else "center")
@@ -134,6 +252,10 @@ def _draw_curve(plot: Axes, curve: HyperCurve) -> None:
 
 def _draw_baseline(plot: Axes, rates: FloatArray, name: str) -> None:
     mean, deviation = (float(value[0]) for value in spread_over_seeds(rates[None]))
-    plot.axhline(mean, color=VERMILLION, linestyle="--", linewidth=1.1, label=f"{name} {mean:.1f}")
+    plot.axhline(
+        mean, color=style.VERMILLION, linestyle="--", linewidth=1.1, label=f"{name} {mean:.1f}"
+    )
     if not np.isnan(deviation):
-        plot.axhspan(mean - deviation, mean + deviation, color=VERMILLION, alpha=0.12, linewidth=0)
+        plot.axhspan(
+            mean - deviation, mean + deviation, color=style.VERMILLION, alpha=0.12, linewidth=0
+        )

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from protocols.figures import planning, style
+from protocols.figures.cmc import pair_tests, pairs_of
 from protocols.figures.inputs import as_counts, check_names, shorten
-from protocols.figures.style import (
-    BLACK,
-    COLUMN_WIDTH,
-    TINY,
-    WRONG,
-    house_style,
-    legend_below,
-    new_axes,
-)
+from protocols.figures.planning import Drawing, FigurePlan
+from protocols.groups import RunEntry, RunGroup
+
+_MOST = 25
+"""Identities shown at most; among equal rates the one with more probes comes first."""
 
 
-@house_style()
+def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
+    """Errors by person of each re-ID test."""
+    for groups in pair_tests(runs):
+        group = planning.leading(groups)
+        record, draw = group.record, partial(_draw, group)
+        rule = record.described_rule
+        yield planning.plan_of("people", "errors by person", record, draw, rule)
+
+
+def _draw(group: RunGroup) -> Drawing:
+    tried, missed = Counter[str](), Counter[str]()
+    for run in group.runs:
+        for result in pairs_of(run).values():
+            people = result["people"]
+            columns = (people["names"], people["trials"], people["rank1_hits"])
+            for name, trials, hits in zip(*columns, strict=True):
+                tried[name] += int(trials)
+                missed[name] += int(trials) - int(hits)
+    figure = draw_identity_errors(list(tried), [missed[name] for name in tried], [*tried.values()])
+    caption = (
+        "Share of each person's probes whose nearest gallery sample is someone else's, all pairs "
+        f"and seeds summed, the worst first. {planning.told(group)}."
+    )
+    return figure, caption
+
+
+@style.house_style()
 def draw_identity_errors(
     names: Sequence[str],
     wrong: npt.ArrayLike,
     tested: npt.ArrayLike,
-    *,
-    most: int = 25,
-    unit: str = "people",
 ) -> Figure:
     """Draw the share of each identity's probes that went wrong, with the counts beside the bar.
 
@@ -35,41 +58,39 @@ def draw_identity_errors(
         names: I identities.
         wrong: (I,) probes whose nearest gallery sample is someone else's.
         tested: (I,) probes; an identity with none is left out.
-        most: identities to show at most; among equal rates the one with more probes comes first.
-        unit: what the identities are.
 
     Returns:
-        One set of axes: a horizontal bar an identity, the worst at the top, and a dashed line at
-        the mean over all identities.
+        One set of axes: a horizontal bar for each of the 25 worst, the worst at the top, and a
+        dashed line at the mean over all identities.
 
     Raises:
-        ValueError: there is no identity or none was tested, lengths differ, more are wrong than
-            tested, or ``most`` is below 1.
+        ValueError: there is no identity or none was tested, lengths differ, or more are wrong
+            than tested.
     """
     missed, probes = as_counts(wrong, "Wrong probes"), as_counts(tested, "Tested probes")
     labels = check_names(names, len(probes), "Identities")
     if missed.shape != probes.shape or (missed > probes).any():
         raise ValueError("Each identity needs its wrong probes, no more of them than were tested.")
-    if not probes.any() or most < 1:
+    if not probes.any():
         raise ValueError("At least one identity with a probe must be shown.")
     known = np.flatnonzero(probes > 0)
     rate = missed[known] / probes[known]
-    order = np.lexsort((-probes[known], -rate))[:most]
+    order = np.lexsort((-probes[known], -rate))[:_MOST]
     shown, shares = known[order], 100 * rate[order]
-    figure, plot = new_axes(COLUMN_WIDTH, 0.9 + 0.16 * len(shown))
+    figure, plot = style.new_axes(style.COLUMN_WIDTH, 0.9 + 0.16 * len(shown))
     rows = np.arange(len(shown))
-    plot.barh(rows, shares, height=0.75, color=WRONG)
+    plot.barh(rows, shares, height=0.75, color=style.WRONG)
     for row, place in enumerate(shown.tolist()):
         text = f"{int(missed[place])} of {int(probes[place])}"
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # hides the mean's line
-        plot.text(shares[row] + 1, row, text, va="center", fontsize=TINY, bbox=ground)
+        plot.text(shares[row] + 1, row, text, va="center", fontsize=style.TINY, bbox=ground)
     mean = 100 * float(rate.mean())
     plot.axvline(
         mean,
-        color=BLACK,
+        color=style.BLACK,
         linestyle="--",
         linewidth=0.9,
-        label=f"mean of all {len(known)} {unit}: {mean:.1f} %",
+        label=f"mean of all {len(known)} people: {mean:.1f} %",
     )
     plot.set_yticks(rows, [shorten(labels[place]) for place in shown.tolist()])
     plot.set_ylim(len(shown) - 0.4, -0.6)
@@ -78,6 +99,6 @@ def draw_identity_errors(
     plot.set_xticks([tick for tick in plot.get_xticks() if tick <= 100])
     plot.set_xlabel("wrong at rank 1 (% of the identity's probes)")
     clean = int((rate == 0).sum())
-    plot.set_title(f"{len(shown)} worst of {len(known)} {unit}; {clean} without error", loc="left")
-    legend_below(figure)
+    plot.set_title(f"{len(shown)} worst of {len(known)} people; {clean} without error", loc="left")
+    style.legend_below(figure)
     return figure

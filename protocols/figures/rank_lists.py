@@ -9,17 +9,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from protocols.figures import style
 from protocols.figures.skeletons import choose_frames, draw_bodies, project
-from protocols.figures.style import (
-    GREY,
-    PAGE_WIDTH,
-    RIGHT,
-    SMALL,
-    TINY,
-    WRONG,
-    house_style,
-    new_figure,
-)
 from protocols.ranking.distances import FloatArray
 
 
@@ -55,64 +46,56 @@ class RankList:
     note: str = ""
 
 
-@house_style()
+@style.house_style()
 def draw_rank_list(
     rank_list: RankList,
     bones: Sequence[Sequence[int]],
     *,
-    frames: int = 10,
-    axes: tuple[int, int] = (0, 1),
     y_down: bool = False,
 ) -> Figure:
-    """Draw one probe over its nearest gallery sequences, a strip a row.
+    """Draw one probe over its nearest gallery sequences, a strip of ten frames a row.
 
     Right ones have a tick and a solid frame, wrong ones a cross and a dashed frame.
 
     Args:
         rank_list: the probe and the ranked sequences.
         bones: pairs of joint numbers.
-        frames: frames of each sequence to show at most.
-        axes: channels that run to the right and up.
-        y_down: whether the second of them grows downwards, as pixels do.
+        y_down: whether the second channel grows downwards, as pixels do.
 
     Returns:
         Two sets of axes a row, the probe's first: the bodies, and the words beside them.
 
     Raises:
-        ValueError: nothing is ranked, or as :func:`protocols.figures.draw_skeleton_strip`; the
-            message names the strip.
+        ValueError: nothing is ranked, no joint was seen or a bone does not exist; the message
+            names the sequence.
     """
     _check([rank_list])
     strips = [rank_list.probe, *rank_list.ranked]
-    figure = new_figure(PAGE_WIDTH, 0.85 * len(strips))
+    figure = style.new_figure(style.PAGE_WIDTH, 0.85 * len(strips))
     grid = figure.add_gridspec(len(strips), 2, width_ratios=(1.25, 5.75))
     for row, strip in enumerate(strips):
-        points = _points(strip, frames, axes, y_down)
+        points = _points(strip, 10, y_down)
         _draw_framed(figure.add_subplot(grid[row, 1]), strip, points, bones, aspect=7.6)
         text = "\n".join([_title(strip, row, rank_list.note), *strip.flags])
         words = figure.add_subplot(grid[row, 0])
         words.set_axis_off()
-        words.text(0, 0.5, text.replace(", ", "\n"), va="center", fontsize=SMALL)
+        words.text(0, 0.5, text.replace(", ", "\n"), va="center", fontsize=style.SMALL)
     return figure
 
 
-@house_style()
+@style.house_style()
 def draw_rank_grid(
     rank_lists: Sequence[RankList],
     bones: Sequence[Sequence[int]],
     *,
-    frames: int = 3,
-    axes: tuple[int, int] = (0, 1),
     y_down: bool = False,
 ) -> Figure:
-    """Draw several probes, a row each: the probe, then its nearest gallery sequences.
+    """Draw several probes, a row each: the probe, then its nearest ones, of three frames each.
 
     Args:
         rank_lists: the rows, in the order wanted (the worst first, say).
         bones: pairs of joint numbers.
-        frames: frames of each sequence to show at most.
-        axes: channels that run to the right and up.
-        y_down: whether the second of them grows downwards, as pixels do.
+        y_down: whether the second channel grows downwards, as pixels do.
 
     Returns:
         A set of axes a sequence, row by row.
@@ -122,17 +105,17 @@ def draw_rank_grid(
     """
     _check(rank_lists)
     columns = 1 + max(len(row.ranked) for row in rank_lists)
-    figure = new_figure(PAGE_WIDTH, (0.6 + 5.2 / columns) * len(rank_lists))
+    figure = style.new_figure(style.PAGE_WIDTH, (0.6 + 5.2 / columns) * len(rank_lists))
     grid = figure.add_gridspec(len(rank_lists), columns)
     for row, rank_list in enumerate(rank_lists):
         for column, strip in enumerate([rank_list.probe, *rank_list.ranked]):
             plot = figure.add_subplot(grid[row, column])
-            points = _points(strip, frames, axes, y_down)
+            points = _points(strip, 3, y_down)
             _draw_framed(plot, strip, points, bones, aspect=1.35)
             # Captions are narrow here: a part a line.
             title = _title(strip, column, rank_list.note).replace(", ", "\n")
-            plot.set_title(title, fontsize=TINY, loc="left", pad=2)
-            plot.set_xlabel("\n".join(strip.flags), fontsize=TINY, style="italic", labelpad=2)
+            plot.set_title(title, fontsize=style.TINY, loc="left", pad=2)
+            plot.set_xlabel("\n".join(strip.flags), fontsize=style.TINY, style="italic", labelpad=2)
     return figure
 
 
@@ -141,10 +124,10 @@ def _check(rank_lists: Sequence[RankList]) -> None:
         raise ValueError("A rank list needs a probe and at least one ranked gallery sequence.")
 
 
-def _points(strip: RankedStrip, frames: int, axes: tuple[int, int], y_down: bool) -> FloatArray:
+def _points(strip: RankedStrip, frames: int, y_down: bool) -> FloatArray:
     """The chosen frames in the picture's plane; a fault is told with the strip's caption."""
     try:
-        points = project(strip.joints, axes=axes, y_down=y_down)
+        points = project(strip.joints, y_down=y_down)
         return points[choose_frames(points, frames)]
     except ValueError as error:
         raise ValueError(f"{strip.caption}: {error}") from None
@@ -164,7 +147,9 @@ def _draw_framed(
     for spine in plot.spines.values():
         spine.set_visible(True)
         spine.set_linewidth(0.7 if strip.correct is None else 1.6)
-        spine.set_edgecolor(GREY if strip.correct is None else RIGHT if strip.correct else WRONG)
+        spine.set_edgecolor(
+            style.GREY if strip.correct is None else style.RIGHT if strip.correct else style.WRONG
+        )
         spine.set_linestyle((0, (3, 1.5)) if strip.correct is False else "-")
 
 

@@ -1,74 +1,69 @@
-"""Distances of genuine pairs (same person) beside those of impostor pairs (two persons)."""
+"""Scores of genuine pairs (same person) beside those of impostor pairs (two persons)."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from protocols.figures import planning, style
+from protocols.figures.det import hardest
 from protocols.figures.inputs import as_counts, as_numbers
-from protocols.figures.style import (
-    BLACK,
-    COLUMN_WIDTH,
-    RIGHT,
-    WRONG,
-    house_style,
-    legend_below,
-    new_axes,
-)
-from protocols.ranking.distances import FloatArray
+from protocols.figures.planning import Drawing, FigurePlan
+from protocols.groups import RunEntry, RunGroup
+from protocols.records import BIOMETRICS
 
 
-def draw_score_histograms(
-    genuine: npt.ArrayLike,
-    impostor: npt.ArrayLike,
-    *,
-    bins: int = 60,
-    threshold: float | None = None,
-    label: str = "distance",
-) -> Figure:
-    """Draw how the distances of genuine and impostor pairs are spread.
-
-    Args:
-        genuine: (G,) distances of pairs of one person; NaN is left out.
-        impostor: (I,) distances of pairs of two persons; NaN is left out.
-        bins: bins of equal width over both.
-        threshold: a distance to mark, such as that of the EER.
-        label: the x axis; say ``score`` where higher is more alike.
-
-    Raises:
-        ValueError: either is empty, infinite or all NaN, or ``bins`` is below 1.
-    """
-    kept: list[FloatArray] = []
-    for values, name in ((genuine, "Genuine"), (impostor, "Impostor")):
-        numbers = as_numbers(values, f"{name} distances")
-        kept.append(numbers[~np.isnan(numbers)])
-        if not kept[-1].size:
-            raise ValueError(f"{name} distances are all NaN.")
-    if bins < 1:
-        raise ValueError(f"A histogram needs at least one bin, not {bins}.")
-    edges = np.histogram_bin_edges(np.concatenate(kept), bins=bins)
-    counts = [np.histogram(values, edges)[0] for values in kept]
-    return draw_binned_scores(edges, *counts, threshold=threshold, label=label)
+def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
+    """The scores of each verification, of its first seed."""
+    for groups in planning.main_groups(runs, kind=BIOMETRICS):
+        group = planning.leading(groups)
+        title = "scores of genuine and impostor pairs"
+        yield planning.plan_of("scores", title, group.record, partial(_draw, group))
 
 
-@house_style()
+def _draw(group: RunGroup) -> Drawing:
+    part = hardest(group)
+    bins, threshold = part.histogram, _equal_threshold(part.det)
+    figure = draw_binned_scores(
+        bins["edges"], bins["genuine"], bins["impostor"], threshold=threshold, label="score"
+    )
+    marked = "" if threshold is None else " The dotted line is where both errors are nearest equal."
+    caption = (
+        f"Scores of pairs of one person and of two (higher: more alike), {part.place}, "
+        f"each kind as a share of its own pairs.{marked} {planning.told(group, 1)}."
+    )
+    return figure, caption
+
+
+def _equal_threshold(curve: Mapping[str, Any]) -> float | None:
+    """The kept threshold at which both errors are nearest equal; None where it is not finite."""
+    gap = np.abs(np.asarray(curve["fmr"], float) - np.asarray(curve["fnmr"], float))
+    value = curve["threshold"][int(gap.argmin())]
+    return None if value is None else float(value)
+
+
+@style.house_style()
 def draw_binned_scores(
     edges: npt.ArrayLike,
     genuine: npt.ArrayLike,
     impostor: npt.ArrayLike,
     *,
     threshold: float | None = None,
-    label: str = "distance",
+    label: str,
 ) -> Figure:
-    """Draw the same of counts, where the pairs are too many to keep.
+    """Draw how the scores or distances of genuine and impostor pairs are spread.
 
     Args:
         edges: (B + 1,) rising edges of the bins.
         genuine: (B,) genuine pairs in each.
         impostor: (B,) impostor pairs in each.
-        threshold: a distance to mark.
-        label: the x axis.
+        threshold: a value to mark, such as that of the EER.
+        label: the x axis: ``score`` (higher is more alike) or ``distance``.
 
     Returns:
         One set of axes with the share of each kind a bin; impostor pairs are dashed and hatched.
@@ -79,8 +74,11 @@ def draw_binned_scores(
     ends = as_numbers(edges, "Edges")
     if not (np.diff(ends) > 0).all() or len(ends) < 2:
         raise ValueError("Edges of bins must be two or more rising numbers.")
-    figure, plot = new_axes(COLUMN_WIDTH, 2.6)
-    kinds = (("impostor", impostor, WRONG, "--", "////"), ("genuine", genuine, RIGHT, "-", ""))
+    figure, plot = style.new_axes(style.COLUMN_WIDTH, 2.6)
+    kinds = (
+        ("impostor", impostor, style.WRONG, "--", "////"),
+        ("genuine", genuine, style.RIGHT, "-", ""),
+    )
     for name, values, colour, line, hatch in kinds:
         counts = as_counts(values, f"Counts of {name} pairs")
         total = counts.sum()
@@ -95,9 +93,9 @@ def draw_binned_scores(
         plot.stairs(shares, ends, color=colour, linestyle=line, linewidth=1.3, label=text)
     if threshold is not None:
         text = f"threshold {threshold:.3g}"
-        plot.axvline(threshold, color=BLACK, linestyle=":", linewidth=1.2, label=text)
+        plot.axvline(threshold, color=style.BLACK, linestyle=":", linewidth=1.2, label=text)
     plot.set_xlabel(label)
     plot.set_ylabel("pairs of the kind per bin (%)")
     plot.set_ylim(bottom=0)
-    legend_below(figure)
+    style.legend_below(figure)
     return figure

@@ -15,7 +15,6 @@ import matplotlib
 import matplotlib.style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
 COLUMN_WIDTH = 3.5
@@ -45,7 +44,6 @@ _LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
     (0, (6, 1, 1, 1, 1, 1)),
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_HATCHES = ("", "////", "....", "xxxx", "----")
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,11 @@ class SeriesStyle:
         colour: of its lines and areas.
         line: line style.
         marker: of its points.
-        hatch: of its areas.
     """
 
     colour: str
     line: str | tuple[int, tuple[int, ...]]
     marker: str
-    hatch: str
 
 
 def series_style(place: int) -> SeriesStyle:
@@ -75,7 +71,6 @@ def series_style(place: int) -> SeriesStyle:
         _COLOURS[place % len(_COLOURS)],
         _LINES[place % len(_LINES)],
         _MARKERS[place % len(_MARKERS)],
-        _HATCHES[place % len(_HATCHES)],
     )
 
 
@@ -154,19 +149,3 @@ def legend_below(figure: Figure, columns: int = 2) -> None:
             loc="outside lower center",
             ncols=min(columns, len(named)),
         )
-
-
-def shade_map() -> Colormap:
-    """Colours of a share: white to dark blue, so that darker is more in greyscale as well."""
-    return matplotlib.colormaps["Blues"]
-
-
-def text_colour(share: float) -> str:
-    """Black or white, whichever can be read on ``shade_map()(share)``.
-
-    >>> text_colour(0.0), text_colour(1.0)
-    ('black', 'white')
-    """
-    red, green, blue, _ = shade_map()(share)
-    # Weights of relative luminance, Rec. ITU-R BT.709.
-    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5 else "white"

@@ -1,8 +1,11 @@
-"""Losses and measures over the epochs of one or more runs, from the lines of their logs."""
+"""Training curves: losses and measures over the epochs of runs whose logs are named."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,52 +13,86 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from protocols.figures.style import (
-    COLUMN_WIDTH,
-    PAGE_WIDTH,
-    house_style,
-    legend_below,
-    new_figure,
-    series_style,
-)
+from protocols.figures import style
+from protocols.figures.planning import Drawing, FigurePlan
+from protocols.labels import dataset_of
 from protocols.ranking.distances import FloatArray
+from protocols.records import ResultRecord
 
 _KINDS = ("epoch", "evaluation")
 _NO_MEASURE = ("epoch", "step", "seconds")
+_RECORD = "record.json"
 
 
-@house_style()
-def draw_training_curves(
-    runs: Mapping[str, Sequence[Mapping[str, Any]]], measures: Sequence[str] | None = None
-) -> Figure:
+def plan(logs: Mapping[str, Path]) -> Iterator[FigurePlan]:
+    """One figure of all logs.
+
+    Args:
+        logs: Log files by the run's name; the record beside one tells its task and data.
+    """
+    if not logs:
+        return
+    records = [record for path in logs.values() if (record := _record(path)) is not None]
+    datasets = tuple(dict.fromkeys(dataset_of(record.dataset) for record in records))
+    task = records[0].task if records else ""
+    title = f"training of {', '.join(logs)}"
+    yield FigurePlan("training", title, task, datasets, partial(_draw, logs))
+
+
+def _record(log: Path) -> ResultRecord | None:
+    try:
+        return ResultRecord.from_json((log.parent / _RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # a run that has not ended has none yet
+        return None
+
+
+def _draw(logs: Mapping[str, Path]) -> Drawing:
+    lines = {name: _lines(path) for name, path in logs.items()}
+    caption = (
+        f"Losses and measures by epoch, from the logs of {len(logs)} "
+        f"run{'' if len(logs) == 1 else 's'}: {', '.join(logs)}."
+    )
+    return draw_training_curves(lines), caption
+
+
+def _lines(path: Path) -> list[Mapping[str, Any]]:
+    """The lines of a log; the last one may be cut where a run was stopped."""
+    found: list[Mapping[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            found.append(entry)
+    return found
+
+
+@style.house_style()
+def draw_training_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Draw a panel a measure, a line a run.
 
     Args:
         runs: lines of each run's log by the run's name: dicts with ``kind``, ``epoch`` and named
             numbers, null (None) where one was not finite. Lines of kind ``epoch`` and
             ``evaluation`` are used; a measure's last line in an epoch counts.
-        measures: names to show, such as ``train/loss``; all but times by default.
 
     Returns:
         A set of axes a measure, three to a row at most. A run that lacks a measure has no line in
         its panel; a missing number leaves a gap.
 
     Raises:
-        ValueError: there is no run, no run has a line of those kinds, or none has a measure asked
-            for.
+        ValueError: there is no run, or no run has a measure in a line of those kinds.
     """
     series = {name: _series(lines) for name, lines in runs.items()}
-    found = list(dict.fromkeys(key for curves in series.values() for key in curves))
-    shown = found if measures is None else list(measures)
-    missing = [measure for measure in shown if measure not in found]
-    if not shown or missing:
-        raise ValueError(
-            f"No run's log has {', '.join(missing) or 'a measure'}; there are: "
-            f"{', '.join(found) or 'none'}."
-        )
+    shown = list(dict.fromkeys(key for curves in series.values() for key in curves))
+    if not shown:
+        raise ValueError(f"No log of {', '.join(runs) or 'no run'} has a measure of an epoch.")
     across = min(3, len(shown))
     down = -(-len(shown) // across)
-    figure = new_figure(COLUMN_WIDTH if across == 1 else PAGE_WIDTH, 0.4 + 1.8 * down)
+    figure = style.new_figure(
+        style.COLUMN_WIDTH if across == 1 else style.PAGE_WIDTH, 0.4 + 1.8 * down
+    )
     for place, measure in enumerate(shown):
         plot = figure.add_subplot(down, across, place + 1)
         for number, (name, curves) in enumerate(series.items()):
@@ -65,19 +102,19 @@ def draw_training_curves(
         plot.set_xlabel("epoch")
         plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         plot.grid(visible=True)
-    legend_below(figure, columns=4)
+    style.legend_below(figure, columns=4)
     return figure
 
 
 def _draw_run(plot: Axes, epochs: FloatArray, values: FloatArray, number: int, name: str) -> None:
-    style = series_style(number)
+    look = style.series_style(number)
     plot.plot(
         epochs,
         values,
-        color=style.colour,
-        linestyle=style.line,
+        color=look.colour,
+        linestyle=look.line,
         # One number alone makes no line.
-        marker=style.marker if len(values) == 1 else "",
+        marker=look.marker if len(values) == 1 else "",
         label=name,
     )
 

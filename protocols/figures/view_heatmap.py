@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from protocols.figures import planning
 from protocols.figures.inputs import as_rates, check_names
+from protocols.figures.planning import Drawing, FigurePlan
 from protocols.figures.shaded_matrix import shade
 from protocols.figures.style import COLUMN_WIDTH, PAGE_WIDTH, house_style, new_figure
+from protocols.groups import RunEntry, RunGroup
+from protocols.statistics.intervals import ratio
+
+_NAMES = ("conditions", "probe_views", "gallery_views")
+
+
+def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
+    """A heat map a condition for each test that tells several views apart, seeds summed."""
+    for groups in planning.main_groups(runs, *_NAMES, "rank1_hits", "trials"):
+        group = planning.leading(groups)
+        cells = group.cells
+        if len(cells["probe_views"]) > 1 or len(cells["gallery_views"]) > 1:
+            draw = partial(_draw, group)
+            yield planning.plan_of("views", "rank-1 by probe and gallery view", group.record, draw)
+
+
+def _draw(group: RunGroup) -> Drawing:
+    alike = list(planning.like_cells(group.runs, _NAMES, group.runs[0]))
+    hits, trials = (
+        np.sum([np.asarray(cells[name], dtype=np.float64) for cells in alike], axis=0)
+        for name in ("rank1_hits", "trials")
+    )
+    caption = (
+        f"Share of probes whose nearest gallery sample is the same person's, by probe view (rows) "
+        f"and gallery view (columns), one matrix a condition; a cell of equal views is shown, and "
+        f"left out of the protocol's means. {int(trials.max())} probes a cell at most. "
+        f"{planning.told(group)}."
+    )
+    names = [list(alike[0][name]) for name in _NAMES]
+    return draw_view_heatmap(ratio(hits, trials), *names), caption
 
 
 @house_style()
@@ -19,19 +52,14 @@ def draw_view_heatmap(
     conditions: Sequence[str],
     probe_views: Sequence[str],
     gallery_views: Sequence[str],
-    *,
-    measure: str = "rank-1",
 ) -> Figure:
-    """Draw a rate for each pair of views, one matrix a condition, with the numbers.
-
-    A record's ``cells`` hold ``rank1_hits`` and ``trials`` (C, P, G), whose quotient is asked for.
+    """Draw rank-1 for each pair of views, one matrix a condition, with the numbers.
 
     Args:
         rates: (C, P, G) rates 0..1; a cell that does not exist is NaN and drawn hatched.
         conditions: C names.
         probe_views: P names, such as degrees.
         gallery_views: G names.
-        measure: what the rates are.
 
     Returns:
         C sets of axes of one scale, which begins at the lowest rate rounded down to a multiple of
@@ -40,7 +68,7 @@ def draw_view_heatmap(
     Raises:
         ValueError: rates are not (C, P, G) in 0..1, all are NaN, or names do not fit them.
     """
-    table = as_rates(rates, f"Rates {measure}", 3)
+    table = as_rates(rates, "Rank-1 rates", 3)
     names = check_names(conditions, table.shape[0], "Conditions")
     probes = check_names(probe_views, table.shape[1], "Probe views")
     galleries = check_names(gallery_views, table.shape[2], "Gallery views")
@@ -61,5 +89,5 @@ def draw_view_heatmap(
         plot.set_xlabel("gallery view")
         if place % across == 0:
             plot.set_ylabel("probe view")
-    figure.colorbar(image, ax=plots, shrink=0.8, label=f"{measure} (%)", pad=0.01, aspect=30)
+    figure.colorbar(image, ax=plots, shrink=0.8, label="rank-1 (%)", pad=0.01, aspect=30)
     return figure

@@ -4,38 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protocols.reporting.model import Report, ReportFigure
-from protocols.reporting.reading import read_runs
+from protocols.groups import RunEntry
+from protocols.records import read_record_files
+from protocols.reporting.model import Report
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
-from protocols.reporting.tables.studies import (
-    ablation_table,
-    cost_table,
-    difficulty_tables,
-    occlusion_tables,
-)
+from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
 
 
-def build_report(results: Path | str, figures: tuple[ReportFigure, ...] = ()) -> Report:
-    """Read the records and fill every table.
+def build_report(results: Path | str) -> Report:
+    """Read the records and fill every table; a file that is no record does not hide the others.
 
     Args:
         results: Folder of the records.
-        figures: Figures that were drawn of them.
 
     Returns:
-        The report: the paper's tables first, then our own by task and data set, studies, cost.
+        The report without figures: the paper's tables first, then our own by task and data set,
+        studies, cost.
 
     Raises:
         FileNotFoundError: There is no such folder.
     """
-    runs, skipped = read_runs(results)
+    records, skipped = read_record_files(results)
+    runs = tuple(RunEntry(file, record) for file, record in records.items())
     tables = (
         *paper_tables(runs),
         *own_tables(runs),
         ablation_table(runs),
-        *occlusion_tables(runs),
-        *difficulty_tables(runs),
+        *study_tables(runs),
         cost_table(runs),
     )
-    return Report(tables, figures, runs, skipped)
+    return Report(tables, (), runs, tuple(skipped))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from protocols.figures.planning import ReportFigure
+from protocols.groups import RunEntry
 from protocols.records import ResultRecord
 
 Source = Literal["published", "ours", "imported", "synthetic", "none"]
@@ -15,6 +16,12 @@ Source = Literal["published", "ours", "imported", "synthetic", "none"]
 ``imported``: weights that another program trained, scored here; ``synthetic``: a run on generated
 data; ``none``: there is no figure.
 """
+
+_IN_WORDS: dict[Source, str] = {
+    "ours": "this program",
+    "imported": "imported weights",
+    "synthetic": "generated data",
+}
 
 NOT_RUN = "not run"
 """The text of a cell for which no run exists."""
@@ -33,6 +40,11 @@ class Column:
     name: str
     unit: str = "%"
     higher_is_better: bool | None = True
+
+    @property
+    def heading(self) -> str:
+        """The name, with the unit where it is not percent."""
+        return self.name if self.unit in ("", "%") else f"{self.name} ({self.unit})"
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,23 @@ class Row:
     reference: str
     group: str = ""
 
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Files of all records behind it, each once."""
+        return tuple(dict.fromkeys(file for cell in self.cells for file in cell.runs))
+
+    @property
+    def marked(self) -> str:
+        """The label, which says where figures are not those of runs on recorded people."""
+        return self.label + (
+            f" [{self.source}]" if self.source in ("synthetic", "imported") else ""
+        )
+
+    @property
+    def origin(self) -> str:
+        """The publication; of own rows the kind, as their records name the commands."""
+        return self.reference if self.source == "published" else _IN_WORDS.get(self.source, "")
+
 
 @dataclass(frozen=True)
 class ReportTable:
@@ -87,7 +116,7 @@ class ReportTable:
         columns: The columns of figures; the label of a row stands before them.
         rows: The rows, in the order shown.
         notes: Sentences that belong under the table.
-        task: ``action``, ``gait``, ``reid`` or ``cost``.
+        task: Name of the task; ``cost`` for what networks cost.
         datasets: Data sets it speaks of, by their display names.
 
     Raises:
@@ -110,41 +139,10 @@ class ReportTable:
                     f"{len(self.columns)} columns: give one a column."
                 )
 
-
-@dataclass(frozen=True)
-class ReportFigure:
-    """One figure.
-
-    Attributes:
-        key: Name for files and anchors.
-        title: One line.
-        caption: What is seen, and on what data.
-        task: ``action``, ``gait`` or ``reid``.
-        datasets: Data sets it shows, by their display names.
-        svg: The drawing: SVG text, or the file that holds it.
-        png: The same as a bitmap file; None where there is none.
-    """
-
-    key: str
-    title: str
-    caption: str
-    task: str
-    datasets: tuple[str, ...]
-    svg: str | Path
-    png: Path | None
-
-
-@dataclass(frozen=True)
-class RunEntry:
-    """One run.
-
-    Attributes:
-        file: File of its record, relative to the folder of results, with forward slashes.
-        record: The record.
-    """
-
-    file: str
-    record: ResultRecord
+    @property
+    def footnotes(self) -> tuple[str, ...]:
+        """Notes of the cells in the order in which they are met, each once."""
+        return tuple(dict.fromkeys(c.note for row in self.rows for c in row.cells if c.note))
 
 
 @dataclass(frozen=True)
@@ -162,3 +160,10 @@ class Report:
     figures: tuple[ReportFigure, ...]
     runs: tuple[RunEntry, ...]
     skipped: tuple[str, ...] = ()
+
+
+def source_of(record: ResultRecord) -> Source:
+    """Where a record's figures come from; generated data count before anything else."""
+    if record.dataset.synthetic:
+        return "synthetic"
+    return "imported" if record.objective == "imported" else "ours"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from protocols.records import DatasetReference, ResultRecord, read_records
+from protocols.records import DatasetReference, ResultRecord, read_record_files
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
@@ -41,8 +41,8 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
     original = record(cells={"rank1_hits": [[[1, 2]]]}, notes=["No probes of cl."])
     original.write(tmp_path / "gait" / "run.json")
     assert [entry.name for entry in (tmp_path / "gait").iterdir()] == ["run.json"]
-    records, problems = read_records(tmp_path)
-    assert records == [original]
+    records, problems = read_record_files(tmp_path)
+    assert records == {"gait/run.json": original}
     assert problems == []
 
 
@@ -112,15 +112,15 @@ def test_damaged_files_are_named_and_hide_nobody(tmp_path: Path) -> None:
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / ".draft.json").write_text("{")
     (tmp_path / "notes.txt").write_text("not read")
-    records, problems = read_records(tmp_path)
-    assert [found.seed for found in records] == [2, 1]
+    records, problems = read_record_files(tmp_path)
+    assert [found.seed for found in records.values()] == [2, 1]
     assert [Path(problem.split(": ")[0]).name for problem in problems] == [
         "binary.json",
         "cut.json",
         "other.json",
     ]
     with pytest.raises(FileNotFoundError, match="no folder of results"):
-        read_records(tmp_path / "gone")
+        read_record_files(tmp_path / "gone")
 
 
 @pytest.mark.parametrize(

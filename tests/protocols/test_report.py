@@ -62,7 +62,7 @@ def test_without_matplotlib_one_line_says_so(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    drawing = ("protocols.figures", "protocols.reporting.figures", "matplotlib")
+    drawing = ("protocols.figures", "matplotlib")
     for name in list(sys.modules):
         if name.startswith(drawing):
             monkeypatch.delitem(sys.modules, name)

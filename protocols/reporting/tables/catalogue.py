@@ -1,9 +1,74 @@
-"""The paper's tables I to X, and the re-identification tables beside them, as data."""
+"""The paper's tables I to X, and the tables of published figures beside them, as data."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
 from protocols.records import RUN, ResultRecord
-from protocols.reporting.tables.layout import NTU60, NTU120, PaperColumn, PaperTable, Variant
+
+
+@dataclass(frozen=True)
+class PaperColumn:
+    """One column, and how runs of this program fill it.
+
+    Attributes:
+        name: Heading.
+        place: Data set, setting and metric of the published figures in it.
+        protocol: Protocol of the records that fill it; empty where none can.
+        metric: Name of their metric, after the variant's prefix.
+        unit: Unit.
+        higher_is_better: None where neither end is better.
+    """
+
+    name: str
+    place: tuple[str, str, str]
+    protocol: str = ""
+    metric: str = "top1"
+    unit: str = "%"
+    higher_is_better: bool | None = True
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row that each group of runs gets, and the prefix of its metrics in the records."""
+
+    label: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """One table.
+
+    Attributes:
+        key: Key of the table and of its published figures.
+        title: One line.
+        task: Name of the task.
+        columns: The columns; no run fills a table of which none has a protocol.
+        data: Parts of the names of data sets whose records may fill it, in small letters and
+            digits: a run on other data under the same protocol is not this table's.
+        objectives: Objectives whose records fill it.
+        variants: Rows a group of runs gets.
+        accepts: Further condition on a record.
+        notes: Sentences under the table.
+    """
+
+    key: str
+    title: str
+    task: str
+    columns: tuple[PaperColumn, ...]
+    data: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ("acl", "imported")
+    variants: tuple[Variant, ...] = (Variant(),)
+    accepts: Callable[[ResultRecord], bool] = lambda record: record.kind == RUN
+    notes: tuple[str, ...] = ()
+
+
+NTU60, NTU120 = "NTU RGB+D 60", "NTU RGB+D 120"
+
+ARMS = ("ce", "ce+inter-fat", "ce+inter", "ce+intra", "acl")
+"""The rows of Table VIII in its order; ``ce+inter-fat`` is the inter term with one temperature."""
 
 _PAIRS = ("N-N", "B-B", "C-C", "C-N", "B-N")
 _PARTS = ("Left Arm", "Right Arm", "Two Hands", "Two Legs", "Trunk")
@@ -17,11 +82,23 @@ _DEPTH = (
     ("BIWI", "Still"),
 )
 _TRANSG = (Variant("rule transg", "transg/"), Variant("own rule"))
+_FOUR = ((NTU60, "X-Sub"), (NTU60, "X-View"), (NTU120, "X-Sub"), (NTU120, "X-Set"))
+_GAIT_SETS = (
+    ("OUMVLP-Pose", "18 joints, AlphaPose"),
+    ("OUMVLP-Pose", "18 joints, OpenPose"),
+    ("OUMVLP-Pose", "17 joints"),
+    ("GREW", "test"),
+    ("Gait3D", "test"),
+    ("CCPG", "CL"),
+    ("CCPG", "UP"),
+    ("CCPG", "DN"),
+    ("CCPG", "BG"),
+    ("SUSTech1K", "overall"),
+)
 _REID_NOTES = (
     "The published figures follow the rule of TranSG's code, which lets a probe find neighbouring "
     "windows of its own walk; only rows of rule transg compare with them.",
 )
-
 _DEPTH_NOTES = (
     *_REID_NOTES,
     "KGBD's published division was drawn at random and is not this one.",
@@ -42,13 +119,16 @@ def _pairs(measure: str, metric: str) -> tuple[PaperColumn, ...]:
 def _depth(measure: str, metric: str) -> tuple[PaperColumn, ...]:
     # Only KGBD lies open; its published division was drawn at random and cannot be drawn again.
     return tuple(
-        PaperColumn(
-            name if setting == "test" else f"{name} {setting}",
-            (name, setting, measure),
-            "kgbd" if name == "KGBD" else "",
-            metric,
-        )
-        for name, setting in _DEPTH
+        replace(column, protocol="kgbd", metric=metric) if column.name == "KGBD" else column
+        for column in _published(_DEPTH, measure)
+    )
+
+
+def _published(places: Iterable[tuple[str, str]], measure: str) -> tuple[PaperColumn, ...]:
+    """Columns that no run fills, by data set and setting."""
+    return tuple(
+        PaperColumn(name if setting == "test" else f"{name} {setting}", (name, setting, measure))
+        for name, setting in places
     )
 
 
@@ -114,7 +194,19 @@ def _action_tables() -> tuple[PaperTable, ...]:
 def _identity_tables() -> tuple[PaperTable, ...]:
     """Tables VI and VII, and what the literature has beside them."""
     conditions = (("NM", "/nm"), ("BG", "/bg"), ("CL", "/cl"), ("Avg", ""))
-    reid = ("acl", "transg")
+    methods = ("acl", "transg")
+    measures = {"rank1": "rank-1", "mAP": "mAP"}
+
+    def reid(key: str, title: str, metric: str) -> PaperTable:
+        columns = _pairs(measures[metric], metric)
+        data, notes = ("casiab",), _REID_NOTES
+        return PaperTable(key, title, "reid", columns, data, methods, _TRANSG, notes=notes)
+
+    def depth(key: str, title: str, metric: str) -> PaperTable:
+        columns = _depth(measures[metric], metric)
+        kinds = (("kgbd",), methods, _TRANSG, _six_frames, _DEPTH_NOTES)
+        return PaperTable(key, title, "reid", columns, *kinds)
+
     return (
         PaperTable(
             "table-6",
@@ -130,54 +222,15 @@ def _identity_tables() -> tuple[PaperTable, ...]:
                 "Better poses help more than most methods do: compare rows of one estimator.",
             ),
         ),
-        PaperTable(
-            "table-7",
-            "Table VII: person re-identification on CASIA-B, rank-1",
-            "reid",
-            _pairs("rank-1", "rank1"),
-            ("casiab",),
-            reid,
-            _TRANSG,
-            notes=_REID_NOTES,
-        ),
-        PaperTable(
-            "reid-casia-b-map",
-            "Beside Table VII: mAP on CASIA-B",
-            "reid",
-            _pairs("mAP", "mAP"),
-            ("casiab",),
-            reid,
-            _TRANSG,
-            notes=_REID_NOTES,
-        ),
-        PaperTable(
-            "reid-depth-sets",
-            "Re-identification by depth sensors, 6 frames, rank-1",
-            "reid",
-            _depth("rank-1", "rank1"),
-            ("kgbd",),
-            reid,
-            _TRANSG,
-            _six_frames,
-            _DEPTH_NOTES,
-        ),
-        PaperTable(
-            "reid-depth-sets-map",
-            "Re-identification by depth sensors, 6 frames, mAP",
-            "reid",
-            _depth("mAP", "mAP"),
-            ("kgbd",),
-            reid,
-            _TRANSG,
-            _six_frames,
-            _DEPTH_NOTES,
-        ),
+        reid("table-7", "Table VII: person re-identification on CASIA-B, rank-1", "rank1"),
+        reid("reid-casia-b-map", "Beside Table VII: mAP on CASIA-B", "mAP"),
+        depth("reid-depth-sets", "Re-identification by depth sensors, 6 frames, rank-1", "rank1"),
+        depth("reid-depth-sets-map", "Re-identification by depth sensors, 6 frames, mAP", "mAP"),
     )
 
 
 def _study_tables() -> tuple[PaperTable, ...]:
     """Tables VIII to X."""
-    parts = ("ce", "ce+inter-fat", "ce+inter", "ce+intra", "acl")
     return (
         PaperTable(
             "table-8",
@@ -193,7 +246,7 @@ def _study_tables() -> tuple[PaperTable, ...]:
                 _column(NTU60, "X-Sub", "ntu60_xsub"),
             ),
             ("ntu",),
-            parts,
+            ARMS,
             accepts=_joints_alone,
         ),
         PaperTable(
@@ -229,5 +282,32 @@ def _study_tables() -> tuple[PaperTable, ...]:
     )
 
 
-PAPER_TABLES: tuple[PaperTable, ...] = (*_action_tables(), *_identity_tables(), *_study_tables())
-"""The tables that both published figures and runs may fill."""
+def _published_tables() -> tuple[PaperTable, ...]:
+    """Tables of published figures for which this program has no adapter that writes records."""
+    learning = "Self-supervised learning"
+    semi = [(NTU60, f"{split}, {share} %") for share in (1, 10) for split in ("X-Sub", "X-View")]
+    pku = (("PKU-MMD I", "linear"), ("PKU-MMD II", "linear"))
+    gait = _published(_GAIT_SETS, "rank-1")
+    return (
+        PaperTable(
+            "gait-other-sets", "Gait recognition by skeletons on other sets, rank-1", "gait", gait
+        ),
+        *(
+            PaperTable(f"self-supervised{key}", f"{learning}{title}, top-1", "action", columns)
+            for key, title, columns in (
+                ("", ", linear evaluation", _published(_FOUR, "top-1")),
+                ("-finetuned", ", fine-tuned, 3 streams", _published(_FOUR, "top-1")),
+                ("-semi", ", fine-tuned on part of the labels", _published(semi, "top-1")),
+                ("-pku", " on PKU-MMD, linear evaluation", _published(pku, "top-1")),
+            )
+        ),
+    )
+
+
+PAPER_TABLES: tuple[PaperTable, ...] = (
+    *_action_tables(),
+    *_identity_tables(),
+    *_study_tables(),
+    *_published_tables(),
+)
+"""The tables that published figures fill, and, but for the last ones, runs."""

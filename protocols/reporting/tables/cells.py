@@ -1,14 +1,14 @@
-"""Cells from runs and from published figures."""
+"""Cells and rows from runs and from published figures."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
 
+from protocols.groups import RunGroup
+from protocols.labels import objective_label
 from protocols.records import ResultRecord
-from protocols.reporting.groups import RunGroup
-from protocols.reporting.model import NOT_RUN, Cell
-from protocols.reporting.names import source_of
+from protocols.reporting.model import NOT_RUN, Cell, Column, Row, source_of
 from protocols.reporting.tables.published import PublishedFigure
 
 MISSING = Cell(NOT_RUN, None, None, (), "none")
@@ -16,6 +16,21 @@ MISSING = Cell(NOT_RUN, None, None, (), "none")
 
 EMPTY = Cell("–", None, None, (), "none")  # noqa: RUF001 - a dash is what tables show
 """The figure does not exist for this row, such as a condition that was not printed."""
+
+
+RUNS = Column("runs", "", None)
+"""How many runs stand behind a row (:func:`seeds_cell`)."""
+
+
+def group_row(group: RunGroup, cells: Sequence[Cell], heading: str, label: str = "") -> Row:
+    """The row of a group under a heading; it goes by the group's label where no other is given."""
+    record = group.record
+    return Row(label or group.label, tuple(cells), source_of(record), record.command, heading)
+
+
+def missing_row(objective: str, columns: int) -> Row:
+    """The row of an objective for which no run exists."""
+    return Row(objective_label(objective), (MISSING,) * columns, "none", "")
 
 
 def metric_cell(
@@ -48,8 +63,10 @@ def metric_cell(
     return Cell(text, mean, spread, tuple(run.file for run in runs), source_of(group.record), note)
 
 
-def interval_cell(group: RunGroup, metric: str) -> Cell:
-    """The interval of a rate as the records hold it, in percent.
+def interval_cell(
+    group: RunGroup, metric: str, *, factor: float = 100.0, decimals: int = 1
+) -> Cell:
+    """The interval of a metric as the records hold it, in the unit of :func:`metric_cell`.
 
     Of several seeds the mean of the low ends and of the high ends is shown: the interval of a
     typical run, which says what other people would do to it, not what other seeds would.
@@ -57,10 +74,12 @@ def interval_cell(group: RunGroup, metric: str) -> Cell:
     runs = [run for run in group.runs if metric in run.record.intervals]
     if not runs:
         return EMPTY
-    low = 100 * statistics.fmean(run.record.intervals[metric][0] for run in runs)
-    high = 100 * statistics.fmean(run.record.intervals[metric][1] for run in runs)
+    low = factor * statistics.fmean(run.record.intervals[metric][0] for run in runs)
+    high = factor * statistics.fmean(run.record.intervals[metric][1] for run in runs)
     files = tuple(run.file for run in runs)
-    return Cell(f"{low:.1f} to {high:.1f}", low, None, files, source_of(group.record))
+    return Cell(
+        f"{low:.{decimals}f} to {high:.{decimals}f}", low, None, files, source_of(group.record)
+    )
 
 
 def seeds_cell(group: RunGroup) -> Cell:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from protocols.reporting.groups import RunGroup
-from protocols.reporting.model import Cell
-from protocols.reporting.names import objective_label, source_of
+from protocols.groups import RunGroup
+from protocols.labels import BASELINE, objective_label
+from protocols.reporting.model import Cell, source_of
 from protocols.reporting.tables.cells import EMPTY
 from protocols.statistics.comparison import compare
-
-BASELINE = "ce"
-"""The objective that the others are compared with."""
 
 
 def comparison_cell(group: RunGroup, groups: Sequence[RunGroup]) -> Cell:

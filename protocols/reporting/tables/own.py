@@ -2,102 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from protocols.records import RUN
-from protocols.reporting.groups import RunGroup, group_runs
-from protocols.reporting.model import Cell, Column, ReportTable, Row, RunEntry
-from protocols.reporting.names import (
-    dataset_label,
-    objective_label,
-    objective_place,
-    slug,
-    source_of,
-)
+from protocols.groups import RunEntry, RunGroup, group_runs
+from protocols.labels import dataset_label, objective_label, objective_place, slug
+from protocols.records import RUN, ResultRecord
+from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables.cells import (
     EMPTY,
-    MISSING,
+    RUNS,
+    group_row,
     interval_cell,
     metric_cell,
+    missing_row,
     seeds_cell,
     shared_notes,
 )
 from protocols.reporting.tables.comparisons import comparison_cell
 from protocols.reporting.tables.paper import IMPORTED
+from protocols.reporting.tasks import MEASURES, TASKS, shown_task, task_place
 
-HEADLINES = {"action": "top1", "gait": "rank1", "reid": "rank1"}
-"""The rate that is compared and has its interval shown."""
-
-_TASKS = {"action": "actions", "gait": "gait", "reid": "re-identification"}
-
-_EXPECTED = (
-    ("action", "msraction3d", False),
-    ("action", "utkinect", False),
-    ("action", "nwucla", False),
-    ("action", "sbu", False),
-    ("action", "jhmdb", False),
-    ("gait", "kgbd", False),
-    ("gait", "ucalgary_gait", False),
-    ("gait", "walkers", True),
-    ("reid", "kgbd", False),
-    ("reid", "walkers", True),
-)
-"""Task, data set, generated: the sets of which a table stands even where nothing was run."""
-
-_MEASURES = {
-    "action": ("top1", "top5", "mean_class"),
-    "gait": ("rank1", "rank5", "rank10", "mAP", "mINP"),
-    "reid": ("rank1", "rank5", "rank10", "mAP", "mINP"),
-}
-
-_SHORT = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class"}
-_SHORT |= {f"rank{k}": f"rank-{k}" for k in (1, 5, 10)}
+_GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
+"""Metrics that say what guessing reaches, and the labels of their rows."""
 
 _INTERVALS = (
     "The interval is that of the records, 95 %; of several seeds the mean of their ends is shown."
 )
 
+Measures = Mapping[str, Column]
+"""Metrics of the records with their columns, the headline first."""
+
 
 def own_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
-    """One table for each task and data set.
+    """One table for each task and data set; of a task that is not known, by its records alone.
 
     Args:
         runs: All runs; studies of a run have tables of their own.
     """
-    members: dict[tuple[str, str, bool], list[RunEntry]] = {key: [] for key in _EXPECTED}
+    members: dict[tuple[str, str, bool], list[RunEntry]] = {
+        (task, *data): [] for task, view in TASKS.items() for data in view.datasets
+    }
     for run in runs:
         record = run.record
-        headline = HEADLINES.get(record.task)
-        if headline is not None and headline in record.metrics and record.kind == RUN:
+        if record.kind == RUN and _headline(record) in record.metrics:
             key = (record.task, record.dataset.name, record.dataset.synthetic)
             members.setdefault(key, []).append(run)
-    order = sorted(members, key=lambda key: (list(HEADLINES).index(key[0]), key[2]))
+    order = sorted(members, key=lambda key: (task_place(key[0]), key[2]))
     return tuple(_table(*key, members[key]) for key in order)
+
+
+def _headline(record: ResultRecord) -> str:
+    """The metric that is compared and has its interval shown; empty where there is none."""
+    plain = (name for name in record.metrics if "/" not in name and name not in _GUESSES)
+    return next(iter(shown_task(record.task).measures), next(plain, ""))
 
 
 def _table(task: str, name: str, synthetic: bool, runs: Sequence[RunEntry]) -> ReportTable:
     """The table of one task on one data set."""
     label = dataset_label(name, synthetic)
     groups = group_runs(runs)
-    metrics = _metrics(task, groups)
-    measured = tuple(Column(_heading(metric)) for metric in metrics)
+    measures = _measures(task, groups)
+    headline = next(iter(measures.values()))
     blocks: dict[str, list[RunGroup]] = {}
     for group in groups:
         blocks.setdefault(_block(group), []).append(group)
-    rows = [row for block, own in blocks.items() for row in _block_rows(block, own, metrics)]
+    rows = [row for block, own in blocks.items() for row in _block_rows(block, own, measures)]
     if not rows:
-        rows = [Row(objective_label("acl"), (MISSING,) * (len(metrics) + 3), "none", "")]
+        rows = [missing_row("acl", len(measures) + 3)]
     suffix = "-synthetic" if synthetic and name != "walkers" else ""
     notes = shared_notes([run.record for run in runs])
     table = ReportTable(
-        key=f"{task}-{slug(name)}{suffix}",
-        title=f"{label}: {_TASKS[task]}",
+        key=f"{slug(task)}-{slug(name)}{suffix}",
+        title=f"{label}: {shown_task(task).subject}",
         columns=(
-            *measured,
-            Column(f"{_heading(HEADLINES[task])}, interval", "%", None),
+            *measures.values(),
+            Column(f"{headline.name}, interval", headline.unit, None),
             Column("against cross-entropy", "points"),
-            Column("runs", "", None),
+            RUNS,
         ),
         rows=tuple(rows),
         notes=(*((_INTERVALS,) if runs else ()), *notes),
@@ -107,21 +89,33 @@ def _table(task: str, name: str, synthetic: bool, runs: Sequence[RunEntry]) -> R
     return _without_empty(table)
 
 
-def _metrics(task: str, groups: Sequence[RunGroup]) -> tuple[str, ...]:
-    """The measures to show: each, and the headline by condition, subset or pair."""
-    headline = HEADLINES[task]
-    names = dict.fromkeys(name for group in groups for name in group.record.metrics)
-    parts = [name for name in names if name.startswith(f"{headline}/")]
+def _measures(task: str, groups: Sequence[RunGroup]) -> Measures:
+    """The headline, of a known task by condition, subset or pair too, and the other measures."""
+    found = dict.fromkeys(name for group in groups for name in group.record.metrics)
+    known = shown_task(task).measures
+    if not known:  # records say neither what a number is nor which end is better
+        plain = [name for name in found if "/" not in name and name not in _GUESSES]
+        return {
+            name: Column(_heading(name), "%" if _are_rates(name, groups) else "", None)
+            for name in plain
+        }
+    parts = [name for name in found if name.startswith(f"{known[0]}/")]
     if len(parts) == 1:  # the whole again
         parts = []
-    known = [name for name in _MEASURES[task] if name in names or name == headline]
-    return (known[0], *parts, *known[1:])
+    others = [name for name in known[1:] if name in found]
+    return {name: Column(_heading(name)) for name in (known[0], *parts, *others)}
+
+
+def _are_rates(metric: str, groups: Sequence[RunGroup]) -> bool:
+    """Whether all values lie between 0 and 1."""
+    values = (run.record.metrics.get(metric, 0.0) for group in groups for run in group.runs)
+    return all(0 <= value <= 1 for value in values)
 
 
 def _heading(metric: str) -> str:
     """Such as ``rank-1, bg``."""
     name, _, part = metric.partition("/")
-    return f"{_SHORT.get(name, name)}, {part}" if part else _SHORT.get(name, name)
+    return ", ".join(filter(None, [MEASURES.get(name, name), part]))
 
 
 def _block(group: RunGroup) -> str:
@@ -129,83 +123,79 @@ def _block(group: RunGroup) -> str:
     record = group.record
     told = [f"{record.protocol}: {record.described_rule}"]
     clip = record.settings.get("clip")
-    if record.task == "reid" and isinstance(clip, dict) and "frames" in clip:
+    if shown_task(record.task).by_frames and isinstance(clip, dict) and "frames" in clip:
         told.append(f"{clip['frames']} frames")
     return ", ".join(told)
 
 
-def _block_rows(block: str, groups: Sequence[RunGroup], metrics: Sequence[str]) -> list[Row]:
+def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> list[Row]:
     """Rows of one protocol and rule; what guessing reaches first."""
     ordered = sorted(
         groups, key=lambda g: (g.record.stream, objective_place(g.record.objective), g.variant)
     )
-    rows = [_guess_row(block, ordered[0], metrics)]
+    rows = _guess_rows(block, ordered[0], measures)
     for group in ordered:
-        record, source = group.record, source_of(group.record)
-        headline = HEADLINES[record.task]
-        cells = (
-            *(metric_cell(group, metric) for metric in metrics),
-            interval_cell(group, headline),
-            comparison_cell(group, [g for g in ordered if g.record.stream == record.stream]),
-            seeds_cell(group),
-        )
-        label = f"{IMPORTED}: {_label(group)}" if source == "imported" else _label(group)
-        rows.append(Row(label, cells, source, record.command, block))
-        rows += _further_rules(block, group, metrics)
+        same = [other for other in ordered if other.record.stream == group.record.stream]
+        label = _label(group)
+        if source_of(group.record) == "imported":
+            label = f"{IMPORTED}: {label}"
+        rows.append(_row(block, group, label, measures, comparison_cell(group, same)))
+        # The same run counted otherwise: a record holds other rules after their name.
+        ending = f"/{next(iter(measures))}"
+        rules = [name for name in group.record.metrics if name.endswith(ending)]
+        for rule in (name.removesuffix(ending) for name in rules):
+            what = "whole walks" if rule == "walk" else f"rule {rule}"
+            label = f"{_label(group)}, {what}"
+            rows.append(_row(block, group, label, measures, EMPTY, f"{rule}/"))
     return rows
 
 
-def _guess_row(block: str, group: RunGroup, metrics: Sequence[str]) -> Row:
-    """What the most frequent class, or a random pick from the gallery, reaches."""
-    action = group.record.task == "action"
-    headline = HEADLINES[group.record.task]
-
-    def guess(metric: str) -> Cell:
-        name, _, part = metric.partition("/")
-        if name != headline or (action and part):
-            return EMPTY
-        if action:
-            return _constant(metric_cell(group, "majority"))
-        return _constant(metric_cell(group, f"chance/{part}" if part else "chance"))
-
-    cells = (*(guess(metric) for metric in metrics), EMPTY, EMPTY, EMPTY)
-    label = "Most frequent class" if action else "Random pick"
-    return Row(label, cells, source_of(group.record), group.record.command, block)
+def _row(
+    block: str,
+    group: RunGroup,
+    label: str,
+    measures: Measures,
+    comparison: Cell,
+    prefix: str = "",
+) -> Row:
+    """A group's measures, those under ``prefix``, with interval, comparison and count of runs."""
+    both = [_cells(group, f"{prefix}{metric}", column) for metric, column in measures.items()]
+    interval = both[0][1]  # of the headline
+    cells = [*(mean for mean, _ in both), interval, comparison, seeds_cell(group)]
+    return group_row(group, cells, block, label)
 
 
-def _constant(cell: Cell) -> Cell:
-    """The cell without the spread of equal figures."""
+def _cells(group: RunGroup, metric: str, column: Column) -> tuple[Cell, Cell]:
+    """The mean over the seeds and the interval: of a rate in percent, other numbers as they are."""
+    factor, decimals = (100.0, 1) if column.unit == "%" else (1.0, 2)
     return (
-        replace(cell, text=cell.text.partition(" ±")[0], spread=None) if not cell.spread else cell
+        metric_cell(group, metric, factor=factor, decimals=decimals),
+        interval_cell(group, metric, factor=factor, decimals=decimals),
     )
 
 
-def _further_rules(block: str, group: RunGroup, metrics: Sequence[str]) -> list[Row]:
-    """The same run counted otherwise: a re-ID record holds other rules after their name."""
-    record = group.record
-    if record.task != "reid":
+def _guess_rows(block: str, group: RunGroup, measures: Measures) -> list[Row]:
+    """What the most frequent class, or a random pick from the gallery, reaches, where told."""
+    guess = next((name for name in _GUESSES if name in group.record.metrics), None)
+    if guess is None:
         return []
-    names = [name.removesuffix("/rank1") for name in record.metrics if name.endswith("/rank1")]
-    rows: list[Row] = []
-    for name in names:
-        cells = (
-            *(metric_cell(group, f"{name}/{metric}") for metric in metrics),
-            interval_cell(group, f"{name}/rank1"),
-            EMPTY,
-            seeds_cell(group),
-        )
-        what = "whole walks" if name == "walk" else f"rule {name}"
-        label = f"{_label(group)}, {what}"
-        rows.append(Row(label, cells, source_of(record), record.command, block))
-    return rows
+    headline = next(iter(measures))
+    cells = [EMPTY] * (len(measures) + 3)
+    for place, (metric, column) in enumerate(measures.items()):
+        name, slash, part = metric.partition("/")
+        if name == headline:
+            cell, _ = _cells(group, f"{guess}{slash}{part}", column)
+            if not cell.spread:  # equal of all seeds
+                cell = replace(cell, text=cell.text.partition(" ±")[0], spread=None)
+            cells[place] = cell
+    return [group_row(group, cells, block, _GUESSES[guess])]
 
 
 def _label(group: RunGroup) -> str:
     """Objective, streams, and what else tells the row from others."""
     record = group.record
-    return ", ".join(
-        filter(None, [objective_label(record.objective), record.stream, group.variant])
-    )
+    told = [objective_label(record.objective), record.stream, group.variant]
+    return ", ".join(filter(None, told))
 
 
 def _without_empty(table: ReportTable) -> ReportTable:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from protocols.groups import RunEntry, RunGroup, group_runs
+from protocols.labels import objective_label, objective_place
 from protocols.records import ResultRecord
-from protocols.reporting.groups import RunGroup, group_runs
-from protocols.reporting.model import Cell, Column, ReportTable, Row, RunEntry
-from protocols.reporting.names import objective_label, objective_place, source_of
-from protocols.reporting.tables.catalogue import PAPER_TABLES
+from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
+from protocols.reporting.tables.catalogue import PAPER_TABLES, PaperTable, Variant
 from protocols.reporting.tables.cells import (
     EMPTY,
     MISSING,
+    group_row,
     metric_cell,
     published_cell,
     shared_notes,
 )
-from protocols.reporting.tables.layout import PaperTable, Variant
-from protocols.reporting.tables.literature import published_only
 from protocols.reporting.tables.published import PublishedFigure, load_published
 
 IN_PAPER = "Printed in the paper"
@@ -37,8 +36,7 @@ def paper_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     Args:
         runs: All runs.
     """
-    filled = tuple(_table(layout, _own_rows(layout, runs), runs) for layout in PAPER_TABLES)
-    return filled + tuple(_table(layout, (), ()) for layout in published_only())
+    return tuple(_table(layout, _own_rows(layout, runs), runs) for layout in PAPER_TABLES)
 
 
 def _table(layout: PaperTable, own: tuple[Row, ...], runs: Sequence[RunEntry]) -> ReportTable:
@@ -82,22 +80,20 @@ def _published_group(layout: PaperTable, figure: PublishedFigure) -> str:
 def _own_rows(layout: PaperTable, runs: Sequence[RunEntry]) -> tuple[Row, ...]:
     """Rows of this program: by objective, stream and rule; ``not run`` where there is nothing."""
     series: dict[tuple[str, str, str], list[RunGroup]] = {}
-    for group in group_runs([run for run in runs if _fills(layout, run)]):
+    filling = [run for run in runs if _follows(layout, run) and _named_alike(layout, run)]
+    for group in group_runs(filling):
         record = group.record
-        series.setdefault((record.objective, record.stream, record.described_rule), []).append(
-            group
-        )
+        key = (record.objective, record.stream, record.described_rule)
+        series.setdefault(key, []).append(group)
     found = [
         row
         for key in sorted(series, key=lambda key: (objective_place(key[0]), key[1:]))
         for row in _series_rows(layout, series[key])
     ]
+    if not any(column.protocol for column in layout.columns):
+        return ()
     missing = [name for name in layout.objectives if name not in {key[0] for key in series}]
     return (*found, *(_not_run(layout, name) for name in missing if name != "imported"))
-
-
-def _fills(layout: PaperTable, run: RunEntry) -> bool:
-    return _follows(layout, run) and _named_alike(layout, run)
 
 
 def _follows(layout: PaperTable, run: RunEntry) -> bool:
@@ -151,7 +147,7 @@ def _series_rows(layout: PaperTable, groups: Sequence[RunGroup]) -> list[Row]:
         at = {name: members[place] for name, members in by_protocol.items() if place < len(members)}
         for variant in layout.variants:
             row = _own_row(layout, at, variant)
-            if any(cell.runs for cell in row.cells):
+            if row.runs:
                 rows.append(row)
     return rows
 
@@ -173,14 +169,8 @@ def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant) -> R
     record = first.record
     rule = variant.label if variant.label != "own rule" else f"rule {record.described_rule}"
     told = [objective_label(record.objective), record.stream, rule, *variants]
-    source = source_of(record)
-    return Row(
-        ", ".join(filter(None, told)),
-        tuple(cells),
-        source,
-        record.command,
-        IMPORTED if source == "imported" else OURS,
-    )
+    heading = IMPORTED if source_of(record) == "imported" else OURS
+    return group_row(first, cells, heading, ", ".join(filter(None, told)))
 
 
 def _not_run(layout: PaperTable, objective: str) -> Row:
@@ -190,5 +180,5 @@ def _not_run(layout: PaperTable, objective: str) -> Row:
 
 def _record_notes(rows: Sequence[Row], runs: Sequence[RunEntry]) -> tuple[str, ...]:
     """What the records behind the rows say beside their figures."""
-    used = {file for row in rows for cell in row.cells for file in cell.runs}
+    used = {file for row in rows for file in row.runs}
     return shared_notes([run.record for run in runs if run.file in used])

@@ -4,22 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.resources import files
-
-FIELDS = (
-    "table",
-    "method",
-    "citation",
-    "poses",
-    "dataset",
-    "setting",
-    "metric",
-    "value",
-    "source",
-    "note",
-)
-"""Columns of the files."""
 
 _REQUIRED = ("table", "method", "dataset", "setting", "metric", "value", "source")
 
@@ -61,6 +47,10 @@ class PublishedFigure:
     def value(self) -> float:
         """The figure as a number."""
         return float(self.printed)
+
+
+FIELDS = tuple(f.name if f.name != "printed" else "value" for f in fields(PublishedFigure))
+"""Columns of the files."""
 
 
 def load_published(key: str) -> tuple[PublishedFigure, ...]:
@@ -126,5 +116,4 @@ def _figure(row: dict[str, str], place: str) -> PublishedFigure:
         float(row["value"])
     except ValueError:
         raise ValueError(f"{place}: the value {row['value']!r} is no number.") from None
-    fields = {field: row[field] for field in FIELDS if field != "value"}
-    return PublishedFigure(printed=row["value"], **fields)
+    return PublishedFigure(printed=row.pop("value"), **row)

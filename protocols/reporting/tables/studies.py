@@ -5,28 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from protocols.records import RUN
-from protocols.reporting.groups import RunGroup, group_runs
-from protocols.reporting.model import Cell, Column, ReportTable, Row, RunEntry
-from protocols.reporting.names import (
-    dataset_of,
-    objective_label,
-    objective_place,
-    slug,
-    source_of,
-)
+from protocols.groups import RunEntry, RunGroup, group_runs
+from protocols.labels import dataset_of, objective_place, slug
+from protocols.records import COST, RUN
+from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
+from protocols.reporting.tables.catalogue import ARMS
 from protocols.reporting.tables.cells import (
     EMPTY,
-    MISSING,
+    RUNS,
+    group_row,
     interval_cell,
     metric_cell,
+    missing_row,
     seeds_cell,
     shared_notes,
 )
 from protocols.reporting.tables.comparisons import comparison_cell
-
-ARMS = ("ce", "ce+inter-fat", "ce+inter", "ce+intra", "acl")
-"""The rows of Table VIII in its order; ``ce+inter-fat`` is the inter term with one temperature."""
 
 _COST = (
     ("parameters", Column("parameters", "millions", False), 1e-6, 2),
@@ -58,9 +52,7 @@ def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
     groups = sorted(group_runs(chosen), key=lambda group: ARMS.index(group.record.objective))
     rows = [_ablation_row(group, groups) for group in groups]
     run_arms = {group.record.objective for group in groups}
-    rows += [
-        Row(objective_label(arm), (MISSING,) * 5, "none", "") for arm in ARMS if arm not in run_arms
-    ]
+    rows += [missing_row(arm, 5) for arm in ARMS if arm not in run_arms]
     return ReportTable(
         key="ablation-msr-action3d",
         title="Parts of the objective on MSR-Action3D (the rows of Table VIII)",
@@ -69,7 +61,7 @@ def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
             Column("top-1, interval", "%", None),
             Column("against cross-entropy", "points"),
             Column("mean class"),
-            Column("runs", "", None),
+            RUNS,
         ),
         rows=tuple(rows),
         notes=shared_notes([run.record for run in chosen]),
@@ -79,40 +71,29 @@ def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
 
 
 def _ablation_row(group: RunGroup, groups: Sequence[RunGroup]) -> Row:
-    record = group.record
-    alike = [one for one in groups if _same_test(one, group)]
+    def test(one: RunGroup) -> tuple[str, str]:
+        return one.record.stream, one.record.described_rule
+
     cells = (
         metric_cell(group, "top1"),
         interval_cell(group, "top1"),
-        comparison_cell(group, alike),
+        comparison_cell(group, [one for one in groups if test(one) == test(group)]),
         metric_cell(group, "mean_class"),
         seeds_cell(group),
     )
-    label = ", ".join(filter(None, [objective_label(record.objective), group.variant]))
-    return Row(label, cells, source_of(record), record.command, f"streams {record.stream}")
+    return group_row(group, cells, f"streams {group.record.stream}")
 
 
-def _same_test(one: RunGroup, other: RunGroup) -> bool:
-    first, second = one.record, other.record
-    return (first.stream, first.described_rule) == (second.stream, second.described_rule)
-
-
-def occlusion_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
-    """Accuracy with hidden parts of the body, a table a data set that was studied.
+def study_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
+    """Accuracy with hidden parts of the body, gain by difficulty: a table a data set studied.
 
     Args:
         runs: All runs.
     """
-    return _studies(runs, "occlusion", "bodies with hidden parts", "top1")
-
-
-def difficulty_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
-    """Gain by level of difficulty of the classes, a table a data set that was studied.
-
-    Args:
-        runs: All runs.
-    """
-    return _studies(runs, "difficulty", "gain by difficulty of the class", "gain")
+    return (
+        *_studies(runs, "occlusion", "bodies with hidden parts", "top1"),
+        *_studies(runs, "difficulty", "gain by difficulty of the class", "gain"),
+    )
 
 
 def _studies(
@@ -137,27 +118,22 @@ def _study_table(
     groups = sorted(group_runs(runs), key=lambda group: objective_place(group.record.objective))
     signed = metric == "gain"
     rows = tuple(
-        Row(
-            ", ".join(filter(None, [objective_label(group.record.objective), group.variant])),
-            (*(metric_cell(group, name, signed=signed) for name in names), seeds_cell(group)),
-            source_of(group.record),
-            group.record.command,
+        group_row(
+            group,
+            [*(metric_cell(group, name, signed=signed) for name in names), seeds_cell(group)],
             f"{group.record.protocol}: {group.record.described_rule}, "
             f"streams {group.record.stream}",
         )
         for group in groups
     )
     headings = [name.partition("/")[2].replace("_", " ") or "nothing hidden" for name in names]
-    columns = (
-        *(Column(heading, "points" if signed else "%") for heading in headings),
-        Column("runs", "", None),
-    )
+    columns = (*(Column(heading, "points" if signed else "%") for heading in headings), RUNS)
     notes = shared_notes([run.record for run in runs])
-    return ReportTable(key, title, columns, rows, notes, "action", (label,))
+    return ReportTable(key, title, columns, rows, notes, runs[0].record.task, (label,))
 
 
 def cost_table(runs: Sequence[RunEntry]) -> ReportTable:
-    """Parameters, operations, throughput and memory, from records whose task is ``cost``.
+    """Parameters, operations, throughput and memory, from records of this kind.
 
     Their metrics are ``parameters``, ``flops`` (of one clip), ``clips_per_second``,
     ``train_clips_per_second`` and ``peak_memory_bytes``; their objective is the backbone, their
@@ -166,10 +142,10 @@ def cost_table(runs: Sequence[RunEntry]) -> ReportTable:
     Args:
         runs: All runs.
     """
-    groups = group_runs([run for run in runs if run.record.task == "cost"])
+    groups = group_runs([run for run in runs if run.record.kind == COST])
     rows = [_cost_row(group) for group in sorted(groups, key=_devices)]
     if not rows:
-        rows = [Row(objective_label("acl"), (MISSING,) * (len(_COST) + 1), "none", "")]
+        rows = [missing_row("acl", len(_COST) + 1)]
     return ReportTable(
         key="cost",
         title="Cost: parameters, operations, throughput, memory",
@@ -183,14 +159,12 @@ def cost_table(runs: Sequence[RunEntry]) -> ReportTable:
 
 def _cost_row(group: RunGroup) -> Row:
     record = group.record
-    cells = tuple(
+    cells = [
         metric_cell(group, metric, factor=factor, decimals=decimals)
         for metric, _, factor, decimals in _COST
-    )
+    ]
     label = ", ".join(filter(None, [record.objective, record.protocol, group.variant]))
-    return Row(
-        label, (*cells, _clip_cell(group)), source_of(record), record.command, _devices(group)
-    )
+    return group_row(group, [*cells, _clip_cell(group)], _devices(group), label)
 
 
 def _clip_cell(group: RunGroup) -> Cell:

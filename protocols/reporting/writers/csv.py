@@ -7,20 +7,7 @@ import io
 
 from protocols.reporting.model import ReportTable
 
-FIELDS = (
-    "table",
-    "group",
-    "row",
-    "column",
-    "unit",
-    "text",
-    "value",
-    "spread",
-    "source",
-    "reference",
-    "runs",
-    "note",
-)
+HEADER = "table,group,row,column,unit,text,value,spread,source,reference,runs,note"
 """The columns: ``value`` and ``spread`` in the unit given, in full; ``runs`` divided by spaces."""
 
 
@@ -31,24 +18,12 @@ def render_csv(table: ReportTable) -> str:
         The text, with the header first and a newline at its end.
     """
     text = io.StringIO()
+    text.write(f"{HEADER}\n")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
     for row in table.rows:
         for column, cell in zip(table.columns, row.cells, strict=True):
-            writer.writerow(
-                (
-                    table.key,
-                    row.group,
-                    row.label,
-                    column.name,
-                    column.unit,
-                    cell.text,
-                    "" if cell.value is None else repr(cell.value),
-                    "" if cell.spread is None else repr(cell.spread),
-                    cell.source,
-                    row.reference,
-                    " ".join(cell.runs),
-                    cell.note,
-                )
-            )
+            place = (table.key, row.group, row.label, column.name, column.unit)
+            # None is written as nothing, a number with all its digits.
+            figure = (cell.text, cell.value, cell.spread, cell.source)
+            writer.writerow((*place, *figure, row.reference, " ".join(cell.runs), cell.note))
     return text.getvalue()

@@ -8,6 +8,7 @@ from pathlib import Path
 from protocols.files import write_text
 from protocols.reporting.model import Report
 from protocols.reporting.writers.csv import render_csv
+from protocols.reporting.writers.html import render_html
 from protocols.reporting.writers.latex import render_document, render_latex
 from protocols.reporting.writers.markdown import render_markdown
 
@@ -43,10 +44,8 @@ def write_report(report: Report, folder: Path | str, formats: Sequence[str]) -> 
             write_text(root / "tables" / f"{table.key}.csv", render_csv(table))
         opened.append(root / "tables")
     if "html" in formats:
-        from protocols.reporting.writers.html import write_html
-
+        write_text(root / "index.html", render_html(report))
         opened.append(root / "index.html")
-        write_html(report, opened[-1])
     return tuple(opened)
 
 

@@ -2,146 +2,181 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
-from string import Template
+from string import ascii_lowercase
+from typing import Any
 
-from protocols.files import write_text
-from protocols.reporting.model import Report
-from protocols.reporting.writers.page.anchors import Anchors, find_anchors
-from protocols.reporting.writers.page.figures import render_figure
-from protocols.reporting.writers.page.markup import Html, element, join
-from protocols.reporting.writers.page.overview import render_filters, render_overview, task_names
-from protocols.reporting.writers.page.runs import render_runs
-from protocols.reporting.writers.page.tables import render_table
+from protocols.figures.planning import ReportFigure
+from protocols.groups import flat_settings
+from protocols.labels import dataset_of
+from protocols.reporting.model import NOT_RUN, Report, ReportTable, Row
+from protocols.reporting.tasks import shown_task, task_place
+from protocols.reporting.writers import runs
+from protocols.reporting.writers.anchors import Anchors, find_anchors
+from protocols.reporting.writers.marks import best_marks, compared_rows, glance
+from protocols.reporting.writers.templates import load_template, read_resource
 
-_TITLE = "aclnet: results"
+# Control characters have no place in HTML, half a surrogate pair none in UTF-8, and a change of
+# the direction of writing could make a name look like another.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+_SIZE = re.compile(r"\s(width|height)\s*=\s*[\"']([0-9]+(?:\.[0-9]+)?)(pt|px|in)?[\"']")
+_PIXELS = {"pt": 96 / 72, "px": 1.0, "in": 96.0, "": 1.0}
+_WIDE = 440
+"""Pixels from which a figure is scrolled on a phone, not shrunk until nobody can read it."""
 
 
 def render_html(report: Report) -> str:
     """The page as text.
 
     Without its script the page is complete; the script sorts tables, filters, and unfolds what a
-    link points into. A policy in the page allows no request and no script but its own, so that
-    text from records stays text. Equal reports give equal pages.
+    link points into. A policy in the page (Content Security Policy, level 3, W3C) allows no request
+    and no script but its own, so that text from records stays text. Equal reports give equal pages.
 
     Args:
-        report: what is shown.
+        report: What is shown.
 
     Returns:
         HTML, in which style sheet, script and drawings are contained.
 
     Raises:
-        ValueError: the drawing of a figure cannot be read.
+        ValueError: The drawing of a figure cannot be read.
     """
     anchors = find_anchors(report)
-    style, script = _resource("page.css"), _resource("page.js")
-    tasks = task_names(report)
-    sections = [_section(task, title, report, anchors) for task, title in tasks.items()]
-    return Template(_resource("page.html")).substitute(
-        title=_TITLE,
-        policy=_policy(style, script),
-        style=style,
-        script=script,
-        filters=render_filters(report),
-        contents=_contents(tasks, report, anchors),
-        main=join(
-            [render_overview(report, anchors), *sections, _runs(report, anchors), _skipped(report)],
-            Html("\n"),
-        ),
+    blocks: tuple[ReportTable | ReportFigure, ...] = (*report.tables, *report.figures)
+    shown = {block.task for block in blocks}
+    tasks = shown | {run.record.task for run in report.runs}
+    datasets = {name for block in blocks for name in block.datasets}
+    datasets |= {dataset_of(run.record.dataset) for run in report.runs}
+    shown_in: dict[str, list[tuple[str, str]]] = {}
+    for table, anchor in zip(report.tables, anchors.tables, strict=True):
+        for file in dict.fromkeys(file for row in table.rows for file in row.runs):
+            shown_in.setdefault(file, []).append((table.title, anchor))
+    template = load_template(
+        "page.html",
+        {"digest": _digest, "letters": _letters, "number": runs.number},
+        autoescape=True,
+        finalize=_fit,
+    )
+    return template.render(
+        report=report,
+        anchors=anchors,
+        style=read_resource("page.css"),
+        script=read_resource("page.js"),
+        tasks=[(task, shown_task(task).title) for task in sorted(tasks, key=task_place)],
+        datasets=[(name, name) for name in sorted(datasets, key=str.lower)],
+        sources=[(source, source) for source in ("published", "ours", "imported", "synthetic")],
+        sections=[_section(task, report, anchors) for task in sorted(shown, key=task_place)],
+        **_overview(report, anchors),
+        best_marks=best_marks,
+        compared_rows=compared_rows,
+        references_of=_references,
+        text_columns=_text_columns,
+        drawing=_drawing,
+        families=runs.families(report, anchors),
+        shown_in=shown_in,
+        compare=runs.compare,
+        facts_of=runs.facts_of,
+        figures_of=runs.figures_of,
+        title_of=runs.title_of,
+        dataset_of=dataset_of,
+        flat_settings=flat_settings,
     )
 
 
-def write_html(report: Report, path: Path | str) -> None:
-    """Write the page to a file, which appears complete or not at all.
-
-    Args:
-        report: what is shown.
-        path: the file; its folder is made if need be.
-
-    Raises:
-        ValueError: the drawing of a figure cannot be read.
-    """
-    write_text(path, render_html(report))
+def _fit(value: Any) -> Any:
+    """Text without the letters that may not stand in the page; markup is made of such text."""
+    return _UNFIT.sub("\ufffd", value) if type(value) is str else value
 
 
-def _resource(name: str) -> str:
-    """A file of the page's frame."""
-    return (files("protocols.reporting.writers.page") / name).read_text(encoding="utf-8").rstrip()
+def _digest(text: str) -> str:
+    """What a policy knows a style sheet or script by."""
+    return b64encode(sha256(text.encode("utf-8")).digest()).decode()
 
 
-def _policy(style: str, script: str) -> str:
-    """Content Security Policy, level 3 (W3C): only this style, this script and contained images."""
-    digests = [
-        b64encode(sha256(text.encode("utf-8")).digest()).decode() for text in (style, script)
+def _section(task: str, report: Report, anchors: Anchors) -> dict[str, Any]:
+    """Tables and figures of a task, each with its address."""
+    tables = zip(report.tables, anchors.tables, strict=True)
+    figures = zip(report.figures, anchors.figures, strict=True)
+    return {
+        "title": shown_task(task).title,
+        # Tables and figures cannot have it, having no capital.
+        "anchor": f"Task-{''.join(letter for letter in task if letter.isalnum())}",
+        "tables": [pair for pair in tables if pair[0].task == task],
+        "figures": [pair for pair in figures if pair[0].task == task],
+    }
+
+
+def _overview(report: Report, anchors: Anchors) -> dict[str, Any]:
+    """A line for each table that holds a figure of ours, and the tables without any."""
+    lines, without = [], []
+    for table, anchor in zip(report.tables, anchors.tables, strict=True):
+        if (found := glance(table)) is not None:
+            place, ours, published = found
+            column = table.columns[place]
+            name = f"{column.name} ({column.unit})" if column.unit else column.name
+            best = [_best(rows, place, anchors) for rows in (ours, published)]
+            lines.append((table.title, anchor, name, *best))
+        elif not any(row.source == "ours" for row in table.rows):
+            without.append((table.title, anchor))
+    measured_on = len({run.record.dataset.name for run in report.runs})
+    return {"lines": lines, "without": without, "measured_on": measured_on}
+
+
+def _best(rows: list[Row], place: int, anchors: Anchors) -> tuple[str, str, str | None] | None:
+    """The best figure of a column, whose it is, and where its settings are shown."""
+    if not rows:
+        return None
+    cell, label = rows[0].cells[place], rows[0].label
+    if len(rows) > 1:
+        label += f" and {len(rows) - 1} more"
+    return cell.text, label, anchors.of_cell(cell)
+
+
+def _references(table: ReportTable) -> dict[str, bool]:
+    """What its rows refer to, and whether that is a publication; otherwise it is a command."""
+    printed = {row.reference for row in table.rows if row.source == "published"}
+    return {row.reference: row.reference in printed for row in table.rows if row.reference}
+
+
+def _text_columns(table: ReportTable) -> list[bool]:
+    """Whether each column holds words only."""
+    columns = [[row.cells[place] for row in table.rows] for place in range(len(table.columns))]
+    return [
+        all(cell.value is None for cell in cells)
+        and any(cell.text not in ("", NOT_RUN) for cell in cells)
+        for cells in columns
     ]
-    return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digests[0]}'; "
-        f"script-src 'sha256-{digests[1]}'; base-uri 'none'; form-action 'none'"
-    )
 
 
-def _section(task: str, title: str, report: Report, anchors: Anchors) -> Html:
-    """Tables and figures of a task."""
-    tables = [
-        render_table(table, anchor, anchors)
-        for table, anchor in zip(report.tables, anchors.tables, strict=True)
-        if table.task == task
-    ]
-    figures = [
-        render_figure(figure, anchor)
-        for figure, anchor in zip(report.figures, anchors.figures, strict=True)
-        if figure.task == task
-    ]
-    gallery = [element("div", *figures, class_="gallery")] if figures else []
-    return element("section", element("h2", title, id=_task_anchor(task)), *tables, *gallery)
+def _letters(number: int) -> str:
+    """a, b, ... z, aa, ab, ..."""
+    text = ""
+    while number >= 0:
+        number, rest = divmod(number, 26)
+        text = ascii_lowercase[rest] + text
+        number -= 1
+    return text
 
 
-def _task_anchor(task: str) -> str:
-    """Identifier of a task's section; tables and figures cannot have it, having no capital."""
-    return f"Task-{''.join(letter for letter in task if letter.isalnum())}"
-
-
-def _contents(tasks: dict[str, str], report: Report, anchors: Anchors) -> Html:
-    """Links to the sections, and below each to what is in it."""
-    entries = [element("li", element("a", "Overview", href="#overview"))]
-    for task, title in tasks.items():
-        tables = zip(report.tables, anchors.tables, strict=True)
-        figures = zip(report.figures, anchors.figures, strict=True)
-        links = [(table.title, place) for table, place in tables if table.task == task]
-        links += [(figure.title, place) for figure, place in figures if figure.task == task]
-        below = [element("li", element("a", name, href=f"#{place}")) for name, place in links]
-        entries.append(
-            element(
-                "li",
-                element("a", title, href=f"#{_task_anchor(task)}"),
-                element("ul", *below),
-            )
-        )
-    if report.runs:
-        entries.append(element("li", element("a", "Runs", href="#Runs")))
-    return element("ul", *entries)
-
-
-def _runs(report: Report, anchors: Anchors) -> Html:
-    """The runs, each with its settings."""
-    if not report.runs:
-        return element("section", element("h2", "Runs", id="Runs"), element("p", "None was read."))
-    note = "Figures are as in the record: rates from 0 to 1."
-    return element(
-        "section",
-        element("h2", "Runs", id="Runs"),
-        element("p", note),
-        render_runs(report, anchors),
-        class_="runs",
-    )
-
-
-def _skipped(report: Report) -> Html:
-    """Files that are no records, and why."""
-    if not report.skipped:
-        return join(())
-    lines = [element("li", line) for line in report.skipped]
-    return element("section", element("h2", "Passed over"), element("ul", *lines), id="skipped")
+def _drawing(figure: ReportFigure) -> dict[str, Any]:
+    """The drawing as an address, and its size in pixels, so that the page keeps the room."""
+    try:
+        svg = figure.svg
+        text = svg.read_text(encoding="utf-8") if isinstance(svg, Path) else svg
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"The drawing of figure {figure.key} cannot be read from {figure.svg} ({error}): "
+            "draw the figures again."
+        ) from error
+    start = text.find("<svg")
+    head = text[start : text.find(">", start) + 1] if start >= 0 else ""
+    size = {name: round(float(value) * _PIXELS[unit]) for name, value, unit in _SIZE.findall(head)}
+    return {
+        "address": "data:image/svg+xml;base64," + b64encode(text.encode()).decode("ascii"),
+        "size": size,
+        "wide": size.get("width", 0) > _WIDE,
+    }

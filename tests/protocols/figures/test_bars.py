@@ -1,4 +1,4 @@
-"""Histograms of distances, errors of identities, gains of classes, cost."""
+"""Histograms of scores, errors of identities, gains of classes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from protocols.figures.class_gain import draw_class_gain
-from protocols.figures.cost import CostPoint, draw_cost
 from protocols.figures.identity_errors import draw_identity_errors
-from protocols.figures.score_histograms import draw_binned_scores, draw_score_histograms
+from protocols.figures.score_histograms import draw_binned_scores
 
 
 def names(figure: Figure) -> list[str]:
@@ -26,43 +25,23 @@ def rows(plot: Axes) -> list[str]:
 
 
 def test_histograms_are_shares_of_their_kind() -> None:
-    figure = draw_score_histograms(
-        [0.0, 0.1, 0.4, np.nan], [0.6, 0.9, 1.0, 1.0], bins=2, threshold=0.45, label="cosine"
-    )
+    figure = draw_binned_scores([0, 0.5, 1], [3, 0], [1, 3], threshold=0.45, label="cosine")
     (plot,) = figure.axes
     impostor, genuine = (patch.get_data() for patch in plot.patches[::2])
     np.testing.assert_allclose(genuine.edges, [0, 0.5, 1])
     np.testing.assert_allclose(genuine.values, [100, 0])
-    np.testing.assert_allclose(impostor.values, [0, 100])
+    np.testing.assert_allclose(impostor.values, [25, 75])
     assert plot.patches[0].get_hatch() != plot.patches[2].get_hatch()
     assert names(figure) == ["impostor (4 pairs)", "genuine (3 pairs)", "threshold 0.45"]
     assert plot.get_xlabel() == "cosine"
     assert plot.lines[0].get_xdata()[0] == 0.45
 
 
-def test_binned_counts_make_the_same_picture() -> None:
-    generator = np.random.default_rng(0)
-    genuine, impostor = generator.normal(0, 1, 500), generator.normal(2, 1, 900)
-    edges = np.histogram_bin_edges(np.concatenate([genuine, impostor]), 20)
-    counts = [np.histogram(values, edges)[0] for values in (genuine, impostor)]
-    raw = draw_score_histograms(genuine, impostor, bins=20).axes[0].patches
-    binned = draw_binned_scores(edges, *counts).axes[0].patches
-    assert len(raw) == len(binned) == 4
-    for one, other in zip(raw, binned, strict=True):
-        np.testing.assert_allclose(one.get_data().values, other.get_data().values)
-
-
 def test_histograms_refuse() -> None:
-    with pytest.raises(ValueError, match="Genuine distances must be"):
-        draw_score_histograms([], [0.5])
-    with pytest.raises(ValueError, match="Impostor distances are all NaN"):
-        draw_score_histograms([0.5], [np.nan])
-    with pytest.raises(ValueError, match="at least one bin"):
-        draw_score_histograms([0.5], [0.6], bins=0)
     with pytest.raises(ValueError, match="rising"):
-        draw_binned_scores([0, 0, 1], [1, 1], [1, 1])
+        draw_binned_scores([0, 0, 1], [1, 1], [1, 1], label="score")
     with pytest.raises(ValueError, match="genuine pairs must be 2, one a bin"):
-        draw_binned_scores([0, 1, 2], [0, 0], [1, 1])
+        draw_binned_scores([0, 1, 2], [0, 0], [1, 1], label="score")
 
 
 def test_identities_come_worst_first_with_their_counts() -> None:
@@ -79,8 +58,8 @@ def test_identities_come_worst_first_with_their_counts() -> None:
 
 def test_only_the_worst_identities_are_shown_and_one_is_enough() -> None:
     wrong = np.arange(40)
-    plot = draw_identity_errors([str(i) for i in range(40)], wrong, np.full(40, 40), most=2).axes[0]
-    assert rows(plot) == ["39", "38"]
+    plot = draw_identity_errors([str(i) for i in range(40)], wrong, np.full(40, 40)).axes[0]
+    assert rows(plot) == [str(number) for number in range(39, 14, -1)]
     assert rows(draw_identity_errors(["ann"], [0], [2]).axes[0]) == ["ann"]
 
 
@@ -117,15 +96,22 @@ def test_gains_are_sorted_and_signs_differ_in_hatch() -> None:
     assert plot.get_xlabel() == "accuracy of acl minus ce (points)"
 
 
+def gain_of(classes: list[str], before: object, after: object) -> Figure:
+    """One test sample a class."""
+    names = ("ce", "acl")
+    return draw_class_gain(classes, before, after, tested=[1] * len(classes), names=names)
+
+
 def test_of_many_classes_the_extremes_are_shown() -> None:
-    after = 0.5 + np.arange(9) / 100
-    plot = draw_class_gain([str(i) for i in range(9)], np.full(9, 0.5), after, most=4).axes[0]
-    assert rows(plot) == ["8", "7", "1", "0"]
+    after = 0.5 + np.arange(45) / 100
+    classes = [str(number) for number in range(45)]
+    plot = gain_of(classes, np.full(45, 0.5), after).axes[0]
+    assert rows(plot)[18:22] == ["26 (1)", "25 (1)", "19 (1)", "18 (1)"]
     assert plot.get_title(loc="left") == "5 classes in the middle not shown"
 
 
 def test_equal_accuracies_and_one_class_can_be_drawn() -> None:
-    plot = draw_class_gain(["sit"], [0.5], [0.5]).axes[0]
+    plot = gain_of(["sit"], [0.5], [0.5]).axes[0]
     assert not plot.patches
     assert plot.get_xlim() == (-1, 1)
 
@@ -142,23 +128,4 @@ def test_equal_accuracies_and_one_class_can_be_drawn() -> None:
 )
 def test_gains_refuse(classes: list[str], before: list, after: list, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        draw_class_gain(classes, before, after)
-
-
-def test_cost_is_on_a_logarithmic_axis_with_a_marker_a_model() -> None:
-    points = [CostPoint("big", 8.0, 0.9, (0.85, 0.92)), CostPoint("small", 0.5, 0.8)]
-    figure = draw_cost(points, label="parameters (millions)")
-    (plot,) = figure.axes
-    assert plot.get_xscale() == "log"
-    marks = [container.lines[0] for container in plot.containers]
-    np.testing.assert_allclose([mark.get_xydata()[0] for mark in marks], [[8, 90], [0.5, 80]])
-    assert marks[0].get_marker() != marks[1].get_marker()
-    (bar,) = plot.containers[0].lines[2]
-    np.testing.assert_allclose(bar.get_segments()[0][:, 1], [85, 92])
-    assert names(figure) == ["big", "small"]
-
-
-def test_cost_refuses() -> None:
-    for points in ([], [CostPoint("a", 0.0, 0.5)], [CostPoint("a", 1.0, 50.0)]):
-        with pytest.raises(ValueError, match=r"not empty|above 0|divide"):
-            draw_cost(points, label="x")
+        gain_of(classes, before, after)

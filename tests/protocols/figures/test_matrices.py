@@ -59,7 +59,7 @@ def test_confusion_refuses(counts: object, classes: list[str], words: str) -> No
 
 def test_view_heatmap_has_a_matrix_a_condition_of_one_scale() -> None:
     rates = np.array([[[np.nan, 0.9], [0.8, np.nan]], [[np.nan, 0.55], [0.5, 1.0]]])
-    figure = draw_view_heatmap(rates, ["nm", "cl"], ["0", "90"], ["0", "90"], measure="rank-1")
+    figure = draw_view_heatmap(rates, ["nm", "cl"], ["0", "90"], ["0", "90"])
     first, second, bar = figure.axes
     assert (first.get_title(), second.get_title()) == ("nm", "cl")
     assert [text.get_text() for text in first.texts] == ["90", "80"]

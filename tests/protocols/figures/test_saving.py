@@ -79,7 +79,6 @@ def test_neighbouring_series_differ_in_every_cue() -> None:
         assert one.colour != next_one.colour
         assert one.line != next_one.line
         assert one.marker != next_one.marker
-        assert one.hatch != next_one.hatch
     assert len({style.colour for style in styles}) == 8
 
 

@@ -10,20 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from protocols.figures.planning import ReportFigure
+from protocols.groups import RunEntry
 from protocols.records import DatasetReference, ResultRecord
-from protocols.reporting.model import (
-    NOT_RUN,
-    Cell,
-    Column,
-    Report,
-    ReportFigure,
-    ReportTable,
-    Row,
-    RunEntry,
-    Source,
-)
-from protocols.reporting.writers.html import render_html, write_html
-from protocols.reporting.writers.page.marks import best_marks
+from protocols.reporting.model import NOT_RUN, Cell, Column, Report, ReportTable, Row, Source
+from protocols.reporting.writers.files import write_report
+from protocols.reporting.writers.html import render_html
+from protocols.reporting.writers.marks import best_marks
 
 VOID = {"meta", "img", "input", "br", "link"}
 EVIL = "<script>alert(1)</script>\"' onload=alert(2) &amp; </pre></style>\u202e\x00\ud800"
@@ -159,14 +152,14 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     figure = ReportFigure(
         EVIL, EVIL, EVIL, EVIL, (EVIL,), SVG.replace("<path", "<script/><x"), None
     )
-    target = tmp_path / "page.html"
-    write_html(Report((hostile,), (figure,), (entry,), (EVIL,)), target)
-    page = Page(target.read_text(encoding="utf-8"))
+    write_report(Report((hostile,), (figure,), (entry,), (EVIL,)), tmp_path, ["html"])
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    page = Page(text)
     harmless = Page(render_html(small_report()))
     assert len(page.all("script")) == 1
     assert {tag for tag, _ in page.elements} <= {tag for tag, _ in harmless.elements} | {"p"}
     assert not [found for _, found in page.elements if any(name.startswith("on") for name in found)]
-    assert "\u202e" not in target.read_text(encoding="utf-8")
+    assert "\u202e" not in text
 
 
 def test_each_figure_of_ours_leads_to_settings() -> None:
@@ -179,7 +172,7 @@ def test_each_figure_of_ours_leads_to_settings() -> None:
     for told in (
         "train.epochs: 23",
         "aclnet-task action study",
-        "python: &quot;3.11.7&quot;",
+        "python: &#34;3.11.7&#34;",
         "7321",
         "0.71 to 0.93",
     ):
@@ -297,11 +290,11 @@ def test_passed_over_files_are_named() -> None:
 
 def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "new" / "index.html"
-    write_html(small_report(), target)
+    write_report(small_report(), target.parent, ["html"])
     before = target.read_text(encoding="utf-8")
     assert before == render_html(small_report())
     broken = replace(small_report().figures[0], svg=tmp_path / "gone.svg")
     with pytest.raises(ValueError, match="cannot be read"):
-        write_html(Report((), (broken,), ()), target)
+        write_report(Report((), (broken,), ()), target.parent, ["html"])
     assert target.read_text(encoding="utf-8") == before
     assert [path.name for path in target.parent.iterdir()] == ["index.html"]

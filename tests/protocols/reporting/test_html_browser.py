@@ -12,19 +12,11 @@ from typing import Any
 
 import pytest
 
+from protocols.figures.planning import ReportFigure
+from protocols.groups import RunEntry
 from protocols.records import DatasetReference, ResultRecord
-from protocols.reporting.model import (
-    NOT_RUN,
-    Cell,
-    Column,
-    Report,
-    ReportFigure,
-    ReportTable,
-    Row,
-    RunEntry,
-    Source,
-)
-from protocols.reporting.writers.html import write_html
+from protocols.reporting.model import NOT_RUN, Cell, Column, Report, ReportTable, Row, Source
+from protocols.reporting.writers.files import write_report
 
 pytestmark = pytest.mark.slow
 
@@ -82,8 +74,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         table("table-2", "action", EVIL, ("Printed", "This program")),
     )
     figures = (ReportFigure("cmc", "Ranks", EVIL, "gait", ("KGBD",), svg, None),)
-    file = tmp_path_factory.mktemp("page") / "index.html"
-    write_html(Report(tables, figures, runs, (EVIL,)), file)
+    report = Report(tables, figures, runs, (EVIL,))
+    (file,) = write_report(report, tmp_path_factory.mktemp("page"), ["html"])
     return file
 
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
+from protocols.groups import RunEntry, group_runs
 from protocols.records import ResultRecord
 from protocols.reporting.build import build_report
-from protocols.reporting.groups import group_runs
-from protocols.reporting.model import Column, ReportTable, Row, RunEntry
+from protocols.reporting.model import Column, Report, ReportTable, Row
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import IMPORTED, OURS, paper_tables
 from protocols.reporting.tables.studies import (
     ablation_table,
     cost_table,
-    difficulty_tables,
-    occlusion_tables,
+    study_tables,
 )
+from protocols.reporting.writers.html import render_html
 
 RESULTS = Path(__file__).resolve().parents[3] / "results"
 
@@ -263,15 +263,42 @@ def test_studies_of_a_run_have_their_own_tables() -> None:
     assert [row.cells[0].text for row in ten] == ["60.0", "65.0", "+5.0"]
     assert own(table_of("table-1", tables))[0].cells[0].text == "not run"
     assert not any(t.rows[0].cells[0].runs for t in own_tables(runs))
-    (hidden,), (levels,) = occlusion_tables(runs), difficulty_tables(runs)
+    hidden, levels = study_tables(runs)
     assert [column.name for column in hidden.columns][:2] == ["nothing hidden", "left arm"]
     assert levels.rows[0].cells[0].text == "+5.0"
+
+
+def test_an_unknown_task_is_shown_by_its_records_alone() -> None:
+    shared: dict[str, Any] = {"task": "Sign Language", "dataset": "signs", "protocol": "own"}
+    metrics = {"wer": 0.25, "wer/long": 0.4, "chance": 0.9, "frames_late": 3.5}
+    shared |= {"metrics": metrics, "intervals": {"wer": (0.2, 0.3)}, "notes": ("Two signers.",)}
+    runs = [run("a.json", **shared), run("b.json", seed=1, **shared)]
+    runs.append(run("study.json", kind="dreams", **shared))
+    table = table_of("sign-language-signs", own_tables(runs))
+    assert [(column.name, column.unit) for column in table.columns] == [
+        ("wer", "%"),
+        ("frames_late", ""),
+        ("wer, interval", "%"),
+        ("runs", ""),
+    ]
+    # Nobody says which end is better: nothing is marked as the best.
+    assert {column.higher_is_better for column in table.columns[:2]} == {None}
+    guess, row = table.rows
+    assert (guess.label, guess.cells[0].text) == ("Random pick", "90.0")
+    texts = [cell.text for cell in row.cells]
+    assert texts == ["25.0 ± 0.0", "3.50 ± 0.00", "20.0 to 30.0", "2"]
+    assert "Two signers." in table.notes
+    page = render_html(Report((table,), (), tuple(runs)))
+    assert '<option value="Sign Language">Sign Language</option>' in page
+    assert '<option value="signs">signs</option>' in page
+    assert "1 table without a run of ours" not in page
+    assert "rule exact; dreams" in page
 
 
 def test_cost_comes_from_its_records() -> None:
     assert {cell.text for cell in cost_table([]).rows[0].cells} == {"not run"}
     entry = run("c.json", intervals={}, metrics={"parameters": 3_728_796, "flops": 14.84e9})
-    cost = RunEntry("c.json", entry.record.model_copy(update={"task": "cost"}))
+    cost = RunEntry("c.json", entry.record.model_copy(update={"task": "cost", "kind": "cost"}))
     (row,) = cost_table([entry, cost]).rows
     assert [cell.text for cell in row.cells[:2]] == ["3.73", "14.840"]
 

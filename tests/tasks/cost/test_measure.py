@@ -12,8 +12,8 @@ from torch import nn
 
 from aclnet.clips.input import ClipInput
 from aclnet.runs.networks import build_network, weight_generator
+from protocols.groups import RunEntry
 from protocols.records import ResultRecord, read_record_files
-from protocols.reporting.model import RunEntry
 from protocols.reporting.tables.studies import cost_table
 from tasks.cost.clips import clip_kind
 from tasks.cost.measure import Conditions, Cost, _RandomClips, measure_cost

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.records import ResultRecord, read_records
+from protocols.records import ResultRecord, read_record_files
 
 
 @pytest.mark.slow
@@ -16,9 +16,9 @@ def test_study(few: Path, call: Any, recipe: Path, tmp_path: Path) -> None:
     done = call(*command, *options)
     assert done.code == 0, done.err
     assert done.err.count("epoch 2/2") == 4
-    found, problems = read_records(tmp_path / "results")
+    found, problems = read_record_files(tmp_path / "results")
     assert problems == []
-    rank1 = {(one.objective, one.seed): one.metrics["rank1"] for one in found}
+    rank1 = {(one.objective, one.seed): one.metrics["rank1"] for one in found.values()}
     assert rank1.keys() == {
         (name, seed) for name in ("bone-length", "ce", "acl") for seed in (0, 3)
     }

@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 
 from protocols.embeddings import Embeddings, load_embeddings
+from protocols.groups import RunEntry, group_runs
 from protocols.records import ResultRecord
 from protocols.reid.evaluate import evaluate_reid
-from protocols.reporting.groups import group_runs
-from protocols.reporting.model import RunEntry
 
 OTHERS = ("transg", "cross-take", "walk")
 PAIRS = ("N-N", "B-B", "C-C", "C-N", "B-N")

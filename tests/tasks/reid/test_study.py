@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.records import ResultRecord, read_records
+from protocols.records import ResultRecord, read_record_files
 from tasks.run.study import summary
 from tasks.spec import find_task
 
@@ -27,10 +27,10 @@ def test_study(call: Any, reid_recipe: Path, cache: Path, tmp_path: Path) -> Non
     done = call(*command, *options, *short)
     assert done.code == 0, done.err
     assert done.err.count("epoch 1/1") == 4
-    found, problems = read_records(tmp_path / "results")
+    found, problems = read_record_files(tmp_path / "results")
     assert problems == []
     names = ("bone-length", "ce", "acl")
-    rates = {(one.objective, one.seed): one.metrics for one in found}
+    rates = {(one.objective, one.seed): one.metrics for one in found.values()}
     assert rates.keys() == {(name, seed) for name in names for seed in (0, 3)}
     rows = {line.split()[0]: line.split() for line in done.out.splitlines() if line.strip()}
     head = rows["arm"]

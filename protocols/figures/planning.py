@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
+from protocols.groups import RunEntry, RunGroup, group_runs
+from protocols.labels import dataset_of, objective_place, slug
 from protocols.records import RUN, ResultRecord
-from protocols.reporting.groups import RunGroup, group_runs
-from protocols.reporting.model import RunEntry
-from protocols.reporting.names import dataset_of, objective_label, objective_place, slug
 
-Drawing = tuple[Figure, str]
+if TYPE_CHECKING:  # reports without figures do without matplotlib
+    from matplotlib.figure import Figure
+
+Drawing = tuple["Figure", str]
 """A figure and its caption."""
 
 
@@ -35,6 +36,29 @@ class FigurePlan:
     task: str
     datasets: tuple[str, ...]
     draw: Callable[[], Drawing]
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """One figure, drawn.
+
+    Attributes:
+        key: Name for files and anchors.
+        title: One line.
+        caption: What is seen, and on what data.
+        task: Name of the task.
+        datasets: Data sets it shows, by their display names.
+        svg: The drawing: SVG text, or the file that holds it.
+        png: The same as a bitmap file; None where there is none.
+    """
+
+    key: str
+    title: str
+    caption: str
+    task: str
+    datasets: tuple[str, ...]
+    svg: str | Path
+    png: Path | None
 
 
 def plan_of(
@@ -59,9 +83,25 @@ def plan_of(
     return FigurePlan(key, f"{place}: {title}", record.task, (data,), draw)
 
 
-def cells_of(record: ResultRecord) -> Mapping[str, Any]:
-    """A record's cells; none where it has none."""
-    return record.cells or {}
+def like_cells(
+    runs: Sequence[RunEntry], names: Sequence[str], first: RunEntry
+) -> Iterator[Mapping[str, Any]]:
+    """The cells of each run, as long as they describe the same test.
+
+    Args:
+        runs: The runs.
+        names: Cells, lists of names, that must be the same in all of them.
+        first: The run that the others must be like.
+
+    Raises:
+        ValueError: A run has other names than the first one.
+    """
+    wanted = [list(first.cells[name]) for name in names]
+    for run in runs:
+        cells = run.cells
+        if [list(cells[name]) for name in names] != wanted:
+            raise ValueError(f"{run.file} has other {' or '.join(names)} than {first.file}.")
+        yield cells
 
 
 def main_groups(
@@ -79,7 +119,7 @@ def main_groups(
     """
     tests: dict[tuple[object, ...], list[RunEntry]] = {}
     for run in runs:
-        record, held = run.record, cells_of(run.record)
+        record, held = run.record, run.cells
         if record.kind != kind or not all(isinstance(held.get(n), list | dict) for n in cells):
             continue
         data = (record.dataset.name, record.dataset.fingerprint, record.dataset.synthetic)
@@ -96,15 +136,14 @@ def widest_tests(
     tests: Sequence[tuple[RunGroup, ...]],
 ) -> tuple[tuple[RunGroup, ...], ...]:
     """Of each data set the tests with most classes: a part of the classes repeats the picture."""
-    sizes = [len(cells_of(groups[0].record)["classes"]) for groups in tests]
     most: dict[str, int] = {}
-    for groups, size in zip(tests, sizes, strict=True):
-        name = groups[0].record.dataset.name
+    for groups in tests:
+        name, size = groups[0].record.dataset.name, len(groups[0].cells["classes"])
         most[name] = max(size, most.get(name, 0))
     return tuple(
         groups
-        for groups, size in zip(tests, sizes, strict=True)
-        if size == most[groups[0].record.dataset.name]
+        for groups in tests
+        if len(groups[0].cells["classes"]) == most[groups[0].record.dataset.name]
     )
 
 
@@ -142,11 +181,6 @@ def of_objectives(groups: Sequence[RunGroup], like: RunGroup) -> tuple[RunGroup,
     return (*chosen.values(), like)
 
 
-def group_label(group: RunGroup) -> str:
-    """Objective and what tells its settings from others'."""
-    return ", ".join(filter(None, [objective_label(group.record.objective), group.variant]))
-
-
 def told(group: RunGroup, used: int | None = None) -> str:
     """What a figure's numbers are of, for its caption.
 
@@ -156,12 +190,17 @@ def told(group: RunGroup, used: int | None = None) -> str:
     """
     record, runs = group.record, group.runs[:used]
     parts = [
-        f"{group_label(group)} on {dataset_of(record.dataset)}",
+        f"{group.label} on {dataset_of(record.dataset)}",
         f"protocol {record.protocol} ({record.described_rule})",
         f"streams {record.stream}" if record.stream else "",
-        seeds_told(runs),
+        runs_told(runs),
     ]
-    return f"{', '.join(filter(None, parts))}; {files_told(runs)}"
+    return ", ".join(filter(None, parts))
+
+
+def runs_told(runs: Sequence[RunEntry]) -> str:
+    """Which seeds, and in which records."""
+    return f"{seeds_told(runs)}; {files_told(runs)}"
 
 
 def seeds_told(runs: Sequence[RunEntry]) -> str:

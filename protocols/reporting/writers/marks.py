@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from protocols.reporting.model import Cell, ReportTable, Source
+from protocols.reporting.model import Cell, ReportTable, Row, Source
 
 Mark = Literal["best", "our-best"]
 
 _COMPETING: tuple[Source, ...] = ("published", "ours", "imported")
 """Generated data are easier or harder than people, so that such figures beat nobody."""
+
+
+_SIDES: tuple[Source, ...] = ("ours", "published")
 
 
 def compared_rows(table: ReportTable) -> tuple[tuple[int, ...], ...]:
@@ -84,6 +87,24 @@ def best_rows(
     shown = _shown(table.rows[first].cells[column])
     equal = tuple(row for _, row in found if _shown(table.rows[row].cells[column]) == shown)
     return equal if len(equal) < len(found) or least == 1 else ()
+
+
+def glance(table: ReportTable) -> tuple[int, list[Row], list[Row]] | None:
+    """The first column, and of it the first rows that may be compared, with a figure of ours.
+
+    Returns:
+        The place of the column, our best rows and the best published ones; None where there is no
+        figure of ours that has a better end.
+    """
+    for rows in compared_rows(table):
+        for place in range(len(table.columns)):
+            ours, published = (
+                [table.rows[row] for row in best_rows(table, rows, place, (source,), least=1)]
+                for source in _SIDES
+            )
+            if ours:
+                return place, ours, published
+    return None
 
 
 def _shown(cell: Cell) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,20 +14,25 @@ from matplotlib.axes import Axes
 
 from protocols.biometrics.evaluate import evaluate_biometrics
 from protocols.embeddings import Embeddings
+from protocols.figures import (
+    class_gain,
+    cmc,
+    confusion,
+    det,
+    evolution,
+    families,
+    hyper_curves,
+    identity_errors,
+    registry,
+    score_histograms,
+    view_heatmap,
+)
+from protocols.figures.planning import FigurePlan
+from protocols.figures.registry import make_figures
+from protocols.groups import RunEntry
 from protocols.records import DatasetReference, ResultRecord
 from protocols.reid.evaluate import evaluate_reid
 from protocols.reid.pairs import load_pairs
-from protocols.reporting.figures import make_figures
-from protocols.reporting.figures.biometrics import plan_biometrics
-from protocols.reporting.figures.class_gain import plan_class_gain
-from protocols.reporting.figures.cmc import plan_cmc
-from protocols.reporting.figures.confusion import plan_confusion
-from protocols.reporting.figures.evolution import plan_evolution
-from protocols.reporting.figures.families import plan_families
-from protocols.reporting.figures.hyper_curves import plan_hyper_curves
-from protocols.reporting.figures.plan import FigurePlan
-from protocols.reporting.figures.views import plan_views
-from protocols.reporting.model import RunEntry
 
 Planner = Callable[[Sequence[RunEntry]], Iterator[FigurePlan]]
 
@@ -74,7 +80,7 @@ def test_confusion_sums_the_seeds_of_the_whole_objective() -> None:
         run("a/ce-seed0.json", classes([1, 1]), objective="ce"),
         run("a/study.json", classes([0, 0]), kind="sweep", variant="x"),
     ]
-    plan, axes, caption = only(plan_confusion, runs)
+    plan, axes, caption = only(confusion.plan, runs)
     assert (plan.title, plan.datasets) == (
         "MSR-Action3D: confusion of the classes",
         ("MSR-Action3D",),
@@ -88,20 +94,20 @@ def test_confusion_sums_the_seeds_of_the_whole_objective() -> None:
 def test_a_part_of_the_classes_is_not_drawn_beside_the_whole() -> None:
     part = {"classes": ["bend"], "tested": [2], "correct": [2], "confusion": [[0, 0, 2]]}
     runs = [run("a.json", classes([9, 9])), run("b.json", part, protocol="msr_as1")]
-    (plan,) = plan_confusion(runs)
+    (plan,) = confusion.plan(runs)
     assert "as1" not in plan.key
 
 
 def test_class_gain_pools_seeds_and_needs_cross_entropy_of_the_same_streams() -> None:
     ours = [run(f"acl{s}.json", classes([8, 6 + s]), seed=s) for s in (0, 1)]
     base = [run(f"ce{s}.json", classes([9, 4]), seed=s, objective="ce") for s in (0, 1)]
-    _, (axes,), caption = only(plan_class_gain, ours + base)
+    _, (axes,), caption = only(class_gain.plan, ours + base)
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([25, -10])
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["bend (10)", "hammer (10)"]
     assert "Cross-entropy: seeds 0, 1; records ce0, ce1" in caption
     other = [run("ce.json", classes([9, 4]), objective="ce", stream="b")]
-    assert not list(plan_class_gain(ours + other))
-    assert not list(plan_class_gain(base))
+    assert not list(class_gain.plan(ours + other))
+    assert not list(class_gain.plan(base))
 
 
 FAMILIES = {
@@ -126,7 +132,7 @@ def family_run(cells: dict[str, Any], seed: int = 0) -> RunEntry:
 
 def test_families_are_drawn_with_bodies_those_of_new_mistakes_first() -> None:
     runs = [family_run({"families": FAMILIES, "bodies": BODIES}, seed) for seed in (0, 1)]
-    plan, axes, caption = only(plan_families, runs)
+    plan, axes, caption = only(families.plan, runs)
     titles = [one.get_title().partition("\n")[0] for one in axes]
     # Hammer has more mistakes than kick, but bend's family has shown them.
     assert titles == ["bend", "hammer", "jog", "kick", "jog", "hammer", "bend", "jog"]
@@ -137,11 +143,11 @@ def test_families_are_drawn_with_bodies_those_of_new_mistakes_first() -> None:
 
 
 def test_families_without_bodies_are_counts_and_without_members_nothing() -> None:
-    _, axes, caption = only(plan_families, [family_run({"families": FAMILIES})])
+    _, axes, caption = only(families.plan, [family_run({"families": FAMILIES})])
     assert [one.get_title(loc="left") for one in axes] == ["bend (2)", "hammer (2)", "kick (1)"]
     assert "Bodies" not in caption
-    assert not list(plan_families([family_run({"families": {"hammer": []}})]))
-    assert not list(plan_families([family_run({"families": "none"})]))
+    assert not list(families.plan([family_run({"families": {"hammer": []}})]))
+    assert not list(families.plan([family_run({"families": "none"})]))
 
 
 def swept(setting: str, value: Any, top1: float, seed: int = 0, **base: Any) -> RunEntry:
@@ -165,7 +171,7 @@ def test_a_panel_a_setting_values_in_rising_order_seeds_apart() -> None:
         run("ce.json", objective="ce", metrics={"top1": 0.4}),
         *(run(f"acl{s}.json", metrics={"top1": 0.6 + s / 50}, seed=s) for s in (0, 1)),
     ]
-    _, axes, caption = only(plan_hyper_curves, runs)
+    _, axes, caption = only(hyper_curves.plan, runs)
     assert [one.get_xlabel() for one in axes] == ["overlap ($n_a$)", "margin ($\\epsilon$)"]
     assert [tick.get_text() for tick in axes[0].get_xticklabels()] == ["1", "4"]
     mean = next(line for line in axes[0].lines if line.get_marker() == "o")
@@ -177,10 +183,10 @@ def test_a_panel_a_setting_values_in_rising_order_seeds_apart() -> None:
 
 def test_values_of_another_recipe_are_another_panel() -> None:
     runs = [swept("overlap", 1, 0.5, clip={"frames": f}) for f in (8, 9)]
-    _, axes, _ = only(plan_hyper_curves, runs)
+    _, axes, _ = only(hyper_curves.plan, runs)
     assert len(axes) == 2
     # A setting that only one of the records knows came later.
-    _, axes, _ = only(plan_hyper_curves, [*runs[:1], swept("overlap", 2, 0.5)])
+    _, axes, _ = only(hyper_curves.plan, [*runs[:1], swept("overlap", 2, 0.5)])
     assert len(axes) == 1
 
 
@@ -193,7 +199,7 @@ def test_evolution_shows_objectives_of_the_same_samples_and_epochs() -> None:
         return run(name, cells, objective=objective, seed=seed, metrics=metrics)
 
     runs = [study("acl", 0), study("ce", 0), study("ce", 1), study("acl", 2, (1, 5))]
-    first, other = plan_evolution(runs)
+    first, other = evolution.plan(runs)
     figure, caption = first.draw()
     assert [one.get_ylabel() for one in figure.axes] == ["Cross-entropy", "", "ACL", ""]
     assert [one.get_title() for one in figure.axes[:2]] == ["epoch 1", "epoch 9"]
@@ -213,11 +219,13 @@ def test_views_divide_hits_summed_over_seeds_and_need_several_views() -> None:
         }
         return run(f"{seed}.json", cells, task="gait", protocol="casia_b", seed=seed)
 
-    plan, axes, caption = only(plan_views, [walk(0, [[4, 2], [1, 3]]), walk(1, [[4, 4], [1, 3]])])
+    plan, axes, caption = only(
+        view_heatmap.plan, [walk(0, [[4, 2], [1, 3]]), walk(1, [[4, 4], [1, 3]])]
+    )
     assert [text.get_text() for text in axes[0].texts] == ["100", "75", "25", "75"]
     assert "seeds 0, 1" in caption
     assert plan.title.startswith("MSR-Action3D, casia_b")
-    assert not list(plan_views([walk(0, [[4]], ["all"])]))
+    assert not list(view_heatmap.plan([walk(0, [[4]], ["all"])]))
 
 
 def people(seed: int) -> Embeddings:
@@ -247,7 +255,8 @@ def reid_run(objective: str, seed: int) -> RunEntry:
 
 def test_cmc_by_objective_by_pair_and_errors_by_person() -> None:
     runs = [reid_run("acl", 0), reid_run("acl", 1), reid_run("ce", 0)]
-    objectives, pairs, errors = plan_cmc(runs)
+    objectives, pairs = cmc.plan(runs)
+    (errors,) = identity_errors.plan(runs)
     main = [(entry.record.cells or {})["main"]["pairs"] for entry in runs]
     figure, caption = objectives.draw()
     lines = {line.get_label().partition(" (")[0]: line for line in figure.axes[0].lines}
@@ -276,7 +285,8 @@ def biometrics_run(objective: str, seed: int) -> RunEntry:
 
 def test_det_by_objective_and_condition_and_the_scores_behind_it() -> None:
     runs = [biometrics_run("acl", 0), biometrics_run("acl", 1), biometrics_run("ce", 0)]
-    objectives, conditions, scores = plan_biometrics(runs)
+    objectives, conditions = det.plan(runs)
+    (scores,) = score_histograms.plan(runs)
     labels = [str(line.get_label()) for line in objectives.draw()[0].axes[0].lines]
     eer = 100 * runs[0].record.metrics["eer"]
     assert f"ACL (EER {eer:.1f} %)" in labels
@@ -306,11 +316,11 @@ def test_pairs_of_re_identification_are_kept_apart() -> None:
         "kind": "biometrics",
     }
     runs = [run("r.json", {"pairs": parts}, metrics=metrics, **fields)]
-    by_pair, scores = plan_biometrics(runs)
+    (by_pair,), (scores,) = det.plan(runs), score_histograms.plan(runs)
     labels = [str(line.get_label()) for line in by_pair.draw()[0].axes[0].lines]
     assert labels == ["nm (EER 40.0 %)", "cl (EER 30.0 %)", "equal rates"]
     assert "pair nm alone" in scores.draw()[1]
-    assert not list(plan_cmc(runs))
+    assert not list(cmc.plan(runs))
 
 
 @pytest.mark.slow
@@ -342,6 +352,32 @@ def test_two_data_sets_of_one_name_have_two_keys(tmp_path: Path) -> None:
     runs = [run("a.json", classes([9, 8])), run("b.json", classes([9, 8]), dataset=other)]
     keys = [figure.key for figure in make_figures(runs, tmp_path)]
     assert len(set(keys)) == 2
+
+
+OWN_FIGURE = """
+from matplotlib.figure import Figure
+
+from protocols.figures.planning import plan_of
+
+
+def plan(runs):
+    for run in runs:
+        yield plan_of("mine", "my figure", run.record, lambda: (Figure(), "What I see."))
+"""
+
+
+def test_a_figure_of_ones_own_is_added_by_one_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_figure.py").write_text(OWN_FIGURE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_FIGURES", dict(registry._FIGURES))
+    registry.register_figure("mine", importlib.import_module("own_figure").plan)
+    with pytest.raises(ValueError, match="a kind of figure 'mine' already"):
+        registry.register_figure("mine", confusion.plan)
+    (figure,) = make_figures([run("a.json")], tmp_path)
+    assert (figure.title, figure.caption) == ("MSR-Action3D: my figure", "What I see.")
+    assert Path(figure.svg).is_file()
 
 
 def test_no_records_no_figures(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from protocols.records import DatasetReference, ResultRecord
-from protocols.reporting.model import Source
+from protocols.records import DatasetReference
 
 _DATASETS = {
     "msraction3d": "MSR-Action3D",
@@ -30,6 +30,9 @@ _OBJECTIVES = {
 }
 """In the order in which rows are shown: floors first, the whole objective last."""
 
+BASELINE = "ce"
+"""The objective that the others are compared with."""
+
 
 def dataset_label(name: str, synthetic: bool = False) -> str:
     """Display name of a data set; generated data say so."""
@@ -53,13 +56,19 @@ def objective_place(objective: str) -> tuple[int, str]:
     return (known.index(objective) if objective in known else len(known), objective)
 
 
-def source_of(record: ResultRecord) -> Source:
-    """Where a record's figures come from; generated data count before anything else."""
-    if record.dataset.synthetic:
-        return "synthetic"
-    return "imported" if record.objective == "imported" else "ours"
-
-
 def slug(text: str) -> str:
     """A name for files and anchors: lower case, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, or with a number where it is taken.
+
+    >>> free_name("walks", {"walks"})
+    'walks-2'
+    """
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}"
+    return found

@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but the seed, which one cell may average."""
+"""Runs with the files of their records, and which of them differ in nothing but the seed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from protocols.labels import objective_label
 from protocols.records import ResultRecord
-from protocols.reporting.model import RunEntry
 
 _PLACES = frozenset({"seed", "path", "run", "baseline"})
 """Settings that say where something lies or which seed it had, not what was done."""
 
 _OF_TRAINING = frozenset({"network", "objective", "sampler", "train"})
 """Settings that bone lengths do not depend on, and that their records have nevertheless."""
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One run.
+
+    Attributes:
+        file: File of its record, relative to the folder of results, with forward slashes.
+        record: The record.
+    """
+
+    file: str
+    record: ResultRecord
+
+    @property
+    def cells(self) -> Mapping[str, Any]:
+        """The record's cells; none where it has none."""
+        return self.record.cells or {}
 
 
 @dataclass(frozen=True)
@@ -39,9 +57,19 @@ class RunGroup:
         return self.runs[0].record
 
     @property
+    def cells(self) -> Mapping[str, Any]:
+        """The first run's cells."""
+        return self.runs[0].cells
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Files of the records."""
         return tuple(run.file for run in self.runs)
+
+    @property
+    def label(self) -> str:
+        """Objective and what tells its settings from others'."""
+        return ", ".join(filter(None, [objective_label(self.record.objective), self.variant]))
 
 
 def group_runs(runs: Sequence[RunEntry]) -> tuple[RunGroup, ...]:
@@ -52,19 +80,36 @@ def group_runs(runs: Sequence[RunEntry]) -> tuple[RunGroup, ...]:
     """
     alike: dict[str, list[RunEntry]] = {}
     for run in runs:
-        identity = [*_label(run.record), run.record.dataset.fingerprint, _settings(run.record)]
+        identity = [*_identity(run.record), run.record.dataset.fingerprint, _settings(run.record)]
         alike.setdefault(json.dumps(identity, sort_keys=True), []).append(run)
     groups = [_of_seeds(members) for members in alike.values()]
     by_label: dict[tuple[object, ...], list[RunGroup]] = {}
     for group in groups:
-        by_label.setdefault(_label(group.record), []).append(group)
+        by_label.setdefault(_identity(group.record), []).append(group)
     return tuple(
-        RunGroup(group.runs, _variant(group, by_label[_label(group.record)]), group.repeated)
+        RunGroup(group.runs, _variant(group, by_label[_identity(group.record)]), group.repeated)
         for group in groups
     )
 
 
-def _label(record: ResultRecord) -> tuple[object, ...]:
+def flat_settings(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Settings as JSON by their dotted names.
+
+    >>> flat_settings({"train": {"epochs": 3}})
+    {'train.epochs': '3'}
+    """
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            found |= flat_settings(value, f"{name}.")
+        else:
+            found[name] = json.dumps(value, ensure_ascii=False)
+    return found
+
+
+def _identity(record: ResultRecord) -> tuple[object, ...]:
+    """What a run was, without its seed and settings."""
     data = record.dataset
     return (
         record.task,

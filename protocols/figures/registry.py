@@ -1,0 +1,110 @@
+"""The kinds of figures that a report draws, and how to add one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from protocols.figures.planning import FigurePlan, ReportFigure
+from protocols.groups import RunEntry
+from protocols.labels import free_name
+
+Planner = Callable[[Any], Iterable[FigurePlan]]
+"""Finds the figures of a kind in what it is given: all runs, or the logs of runs by name."""
+
+_FIGURES: dict[str, tuple[Planner, str]] = {}
+
+
+def register_figure(name: str, plan: Planner, *, of: Literal["runs", "logs"] = "runs") -> None:
+    """Add a kind of figure to every report that is made from now on.
+
+    Args:
+        name: Name of the kind.
+        plan: Finds the figures that can be drawn, and says how
+            (:class:`protocols.figures.planning.FigurePlan`).
+        of: What it is given: ``runs``, a sequence of runs, each a record with its file; ``logs``,
+            a mapping from names of runs to their ``log.jsonl``.
+
+    Raises:
+        ValueError: There is a kind of this name.
+    """
+    if name in _FIGURES:
+        raise ValueError(f"There is a kind of figure {name!r} already: choose another name.")
+    _FIGURES[name] = (plan, of)
+
+
+def make_figures(
+    runs: Sequence[RunEntry],
+    out: Path | str,
+    *,
+    logs: Mapping[str, Path] | None = None,
+    passed_over: Callable[[str], object] | None = None,
+) -> tuple[ReportFigure, ...]:
+    """Draw every figure that the records allow, and write each as SVG, PNG and PDF.
+
+    Args:
+        runs: All runs.
+        out: Folder of the report; the files go to ``out/figures``.
+        logs: Logs of runs (``log.jsonl``) by name, for training curves.
+        passed_over: Takes a sentence for each figure whose records are not as expected; the others
+            are drawn all the same.
+
+    Returns:
+        The figures, those of the paper first.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+        OSError: A file cannot be written, or a log not be read.
+    """
+    from protocols.figures.saving import save_figure
+
+    given = {"runs": runs, "logs": logs or {}}
+    figures: list[ReportFigure] = []
+    taken: set[str] = set()
+    for plan in [plan for planner, of in _FIGURES.values() for plan in planner(given[of])]:
+        key = free_name(plan.key, taken)  # data sets may share a name
+        try:
+            drawn, caption = plan.draw()
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            if passed_over is not None:
+                passed_over(f"figure {key} ({plan.title}): {_reason(error)}")
+            continue
+        taken.add(key)
+        stem = Path(out) / "figures" / key
+        svg, png, _ = save_figure(drawn, stem, ("svg", "png", "pdf"), title=plan.title)
+        figures.append(ReportFigure(key, plan.title, caption, plan.task, plan.datasets, svg, png))
+    return tuple(figures)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValueError):
+        return " ".join(str(error).split())
+    return f"its records' cells are not as expected ({type(error).__name__}: {error})"
+
+
+def _shipped(module: str) -> Planner:
+    """The ``plan`` of a module beside this one, imported when figures are made."""
+
+    def plan(given: Any) -> Iterable[FigurePlan]:
+        found: Iterable[FigurePlan] = import_module(f"protocols.figures.{module}").plan(given)
+        return found
+
+    return plan
+
+
+for _module in (  # the paper's figures in its order, then ours
+    "families",
+    "hyper_curves",
+    "evolution",
+    "class_gain",
+    "confusion",
+    "view_heatmap",
+    "cmc",
+    "identity_errors",
+    "det",
+    "score_histograms",
+):
+    register_figure(_module, _shipped(_module))
+register_figure("training_curves", _shipped("training_curves"), of="logs")

@@ -1,0 +1,69 @@
+"""How the tasks that are known are shown; any other one is shown by its records alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ShownTask:
+    """How a task is shown.
+
+    Attributes:
+        title: Heading of its part of the page.
+        subject: What its tables are of, behind the name of the data set.
+        measures: Its rates in the order of the columns, the headline first: it is compared, and
+            shown with its interval and by condition. Empty: those of its records.
+        datasets: Names of data sets, and whether they were generated, of which a table stands even
+            where nothing was run.
+        by_frames: Whether rows of other clip lengths stand under a heading of their own.
+    """
+
+    title: str
+    subject: str
+    measures: tuple[str, ...] = ()
+    datasets: tuple[tuple[str, bool], ...] = ()
+    by_frames: bool = False
+
+
+_RANKS = ("rank1", "rank5", "rank10", "mAP", "mINP")
+
+TASKS = {
+    "action": ShownTask(
+        "Action recognition",
+        "actions",
+        ("top1", "top5", "mean_class"),
+        tuple((name, False) for name in ("msraction3d", "utkinect", "nwucla", "sbu", "jhmdb")),
+    ),
+    "gait": ShownTask(
+        "Gait recognition",
+        "gait",
+        _RANKS,
+        (("kgbd", False), ("ucalgary_gait", False), ("walkers", True)),
+    ),
+    "reid": ShownTask(
+        "Person re-identification",
+        "re-identification",
+        _RANKS,
+        (("kgbd", False), ("walkers", True)),
+        by_frames=True,
+    ),
+    "pretrain": ShownTask("Pretraining", "pretraining"),
+    "cost": ShownTask("Cost", "cost"),
+}
+"""The known tasks in the order in which they are shown."""
+
+MEASURES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class"}
+MEASURES |= {f"rank{k}": f"rank-{k}" for k in (1, 5, 10)}
+"""Headings of measures; any other one has its own name."""
+
+
+def shown_task(name: str) -> ShownTask:
+    """How a task is shown; an unknown one goes by its name."""
+    return TASKS.get(name, ShownTask(name, name))
+
+
+def task_place(name: str) -> tuple[int, str]:
+    """Sorting key: the known tasks in their order, then the others by name."""
+    known = list(TASKS)
+    return (known.index(name) if name in known else len(known), name)

@@ -1,0 +1,58 @@
+"""Where in the page each table, figure and run stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocols.labels import free_name, slug
+from protocols.reporting.model import Cell, Report
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Identifiers of the page's parts, no two equal.
+
+    Attributes:
+        tables: One a table, in the report's order.
+        figures: One a figure, in the report's order.
+        runs: By the file of the run.
+        sets: By the files of runs that a figure is the mean of.
+    """
+
+    tables: tuple[str, ...]
+    figures: tuple[str, ...]
+    runs: dict[str, str]
+    sets: dict[tuple[str, ...], str]
+
+    def known(self, cell: Cell) -> tuple[str, ...]:
+        """The runs of a cell that the page has a place for."""
+        return tuple(file for file in cell.runs if file in self.runs)
+
+    def of_cell(self, cell: Cell) -> str | None:
+        """Where the settings behind a cell are shown; None if it comes from no run of the page."""
+        known = self.known(cell)
+        if not known:
+            return None
+        return self.runs[known[0]] if len(known) == 1 else self.sets[known]
+
+
+def find_anchors(report: Report) -> Anchors:
+    """Give every part of a report an identifier of letters, digits and hyphens."""
+    taken = {"main", "overview", "filters", "task", "data", "kind", "words", "found", "skipped"}
+
+    def new(stem: str) -> str:
+        # A letter first, and nothing that the script would take for a state of the filters.
+        name = slug(stem)
+        name = free_name(name if name[0].isalpha() else f"part-{name}", taken)
+        taken.add(name)
+        return name
+
+    tables = tuple(new(table.key) for table in report.tables)
+    figures = tuple(new(f"figure-{figure.key}") for figure in report.figures)
+    runs = {run.file: new(f"run-{run.file.removesuffix('.json')}") for run in report.runs}
+    anchors = Anchors(tables, figures, runs, {})
+    for cell in (cell for table in report.tables for row in table.rows for cell in row.cells):
+        known = anchors.known(cell)
+        if len(known) > 1 and known not in anchors.sets:
+            anchors.sets[known] = new(f"runs-{len(known)}-{known[0].removesuffix('.json')}")
+    return anchors
