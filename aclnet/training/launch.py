@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +50,21 @@ def make_fabric(settings: TrainSettings) -> Fabric:
         ],
     )
     fabric.launch()
+    if world > 1:
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Leave the other ranks while Python still runs.
+
+    Networks hold the process group; one that is first freed with the interpreter sometimes ends
+    the process with "terminate called without an active exception".
+    """
+    gc.collect()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    gc.collect()
 
 
 @contextmanager
