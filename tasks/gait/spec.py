@@ -51,5 +51,5 @@ class Gait(TaskSpec):
     adapter = lazy("tasks.gait.adapter:GaitAdapter")
     judge = lazy("tasks.gait.judge:judge")
     query = GaitQuery
-    measure = lazy("tasks.gait.judge:measure")
+    measure = lazy("tasks.gait.biometrics:measure")
     measuring = BiometricsQuery

@@ -154,7 +154,7 @@ class Reid(TaskSpec):
     adapter = lazy("tasks.reid.adapter:ReidAdapter")
     judge = lazy("tasks.reid.judge:judge")
     query = ReidQuery
-    measure = lazy("tasks.reid.judge:measure")
+    measure = lazy("tasks.reid.biometrics:measure")
     measuring = ReidBiometricsQuery
 
     def columns(self, record: ResultRecord) -> list[str]:

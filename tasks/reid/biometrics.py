@@ -1,0 +1,125 @@
+"""Biometric measures of every pair of sets: verification and thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from protocols.biometrics.evaluate import evaluate_trials
+from protocols.biometrics.table import POOLED, BiometricsTable
+from protocols.biometrics.text import render_biometrics
+from protocols.biometrics.trials import Trials, check_apart, pair_trials
+from protocols.embeddings import Embeddings
+from protocols.reid.pairs import Pair, PairProtocol, load_pairs
+from protocols.reid.rules import ReidRule, reid_rule
+from protocols.text import render_notes
+from tasks.reid.settings import ReidSettings
+from tasks.reid.spec import ReidBiometricsQuery
+from tasks.run.biometrics import Measured
+
+
+def measure(
+    embeddings: Embeddings,
+    settings: ReidSettings | None,
+    query: ReidBiometricsQuery,
+    development: Embeddings | None,
+    acquired: object,
+) -> Measured:
+    """Verification and thresholds of every pair of sets, with intervals over people.
+
+    Args:
+        embeddings: of the test sequences.
+        settings: the run's; None: the defaults.
+        query: what to measure, and how.
+        development: people on whom thresholds are chosen.
+        acquired: not used: which sequences gave no embedding is not known.
+
+    Raises:
+        ValueError: there is no such protocol or rule, a set of a pair is not there, or somebody is
+            in both sets of people.
+    """
+    del acquired
+    if development is not None:
+        check_apart(embeddings, None, development, None)
+    own, pairs = (settings or ReidSettings()).chosen_pairs()
+    protocol = own if query.protocol is None else load_pairs(query.protocol)
+    pairs = pairs if protocol is own else protocol.pairs
+    rule = reid_rule(query.rule)
+    tables: dict[str, BiometricsTable] = {}
+    notes: list[str] = []
+    for pair in pairs:
+        chosen_on, said = _chosen_on(development, protocol, pair, rule, query)
+        notes += said
+        table = evaluate_trials(
+            pair_trials(embeddings, protocol, pair, rule, metric=query.metric),
+            chosen_on,
+            targets=query.targets,
+            rotations=query.rotations,
+            generator=np.random.default_rng(query.seed),
+        )
+        tables[pair.name] = _alone(table)
+    flattering = [pair.name for pair in pairs if pair.same_set]
+    if rule.hidden == "self" and flattering:
+        notes.append(
+            f"{', '.join(flattering)}: sequences of one walk are compared with each other, which "
+            "flatters; --rule cross-take leaves them out."
+        )
+    intervals = {name: _intervals(table) for name, table in tables.items()}
+    counts: dict[str, int] = {}
+    by_table: list[str] = []
+    for name, table in tables.items():
+        counts |= {f"{key}/{name}": n for key, n in table.counts.items() if "/" not in key}
+        by_table += [f"{name}: {note}" for note in table.notes]
+
+    def render(all_notes: tuple[str, ...]) -> str:
+        texts = [render_biometrics(table, intervals=intervals[n]) for n, table in tables.items()]
+        closing = all_notes[len(by_table) :]  # each table says its own
+        return "\n\n".join([*texts, render_notes(closing)])
+
+    # Each name ends in its pair already.
+    return Measured(
+        protocol=protocol.name,
+        metrics={key: value for table in tables.values() for key, value in table.metrics.items()},
+        intervals={key: ends for each in intervals.values() for key, ends in each.items()},
+        counts=counts,
+        notes=(*by_table, *notes),
+        cells={"pairs": {name: table.record_cells() for name, table in tables.items()}},
+        render=render,
+        evaluation={"rule": rule.name},
+    )
+
+
+def _chosen_on(
+    development: Embeddings | None,
+    protocol: PairProtocol,
+    pair: Pair,
+    rule: ReidRule,
+    query: ReidBiometricsQuery,
+) -> tuple[Trials | None, list[str]]:
+    """The pair's comparisons of the development people; None, and why, where they lack a set."""
+    if development is None:
+        return None, []
+    try:
+        return pair_trials(development, protocol, pair, rule, metric=query.metric), []
+    except ValueError as error:
+        return None, [f"{pair.name}: no threshold comes from the development people. {error}"]
+
+
+def _alone(table: BiometricsTable) -> BiometricsTable:
+    """A table of one pair without what all conditions together would repeat."""
+    (name,) = table.conditions
+    mark = f"/{name}"
+    return replace(
+        table,
+        metrics={key: value for key, value in table.metrics.items() if key.endswith(mark)},
+        applied=tuple(row for row in table.applied if row.condition != POOLED),
+        notes=tuple(note for note in table.notes if " all conditions " not in f"{note} "),
+        tallies={name: table.tallies[name]},
+    )
+
+
+def _intervals(table: BiometricsTable) -> dict[str, tuple[float, float]]:
+    """Intervals of the pair's figures (2,000 draws, seed 0)."""
+    found = table.intervals(np.random.default_rng(0))
+    return {key: ends for key, ends in found.items() if key in table.metrics}
