@@ -9,10 +9,9 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -28,7 +27,6 @@ from aclnet.training.launch import make_fabric
 from aclnet.training.stepper import Stepper
 from aclnet.training.task import Trainable
 from tasks.cost.clips import ClipKind
-from tasks.plugins import load_plugins
 from tasks.run.environment import describe_environment
 from tasks.settings import TaskSettings
 from tasks.spec import find_task
@@ -85,7 +83,6 @@ def measure_cost(
     settings: TaskSettings,
     kind: ClipKind,
     conditions: Conditions,
-    plugins: Sequence[Path] = (),
 ) -> Cost:
     """Build a recipe's network and its training, and measure them on random clips.
 
@@ -97,12 +94,10 @@ def measure_cost(
         settings: a recipe's.
         kind: what its clips look like.
         conditions: batch, threads, device.
-        plugins: files that register what the shipped code lacks, in a process of its own.
 
     Raises:
         ValueError: the settings do not fit the clips, or CUDA is asked for and not there.
     """
-    load_plugins(plugins)
     with _threads(conditions.threads):
         _load_library()
         start = _peak_resident_bytes()

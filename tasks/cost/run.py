@@ -17,7 +17,7 @@ from aclnet.skeleton import load_layout
 from protocols.records import COST, DatasetReference, ResultRecord
 from tasks.cost.clips import ClipKind, clip_kind
 from tasks.cost.measure import Conditions, Cost, measure_cost
-from tasks.plugins import plugins
+from tasks.plugins import load_plugins, plugins
 from tasks.recipes import find_recipe, recipe_folder, recipe_names
 from tasks.run.adapter import Report
 from tasks.settings import TaskSettings
@@ -124,11 +124,19 @@ def measure_costs(
             if report is not None:
                 report(f"measuring {plan.recipe} ({plan.settings.network.encoder.name})")
             begun = time.perf_counter()
-            job = processes.submit(
-                measure_cost, plan.task, plan.settings, plan.kind, conditions, plugins()
-            )
+            text = plan.settings.model_dump_json()
+            job = processes.submit(_measure, plan.task, text, plan.kind, conditions, plugins())
             cost = job.result()
             yield cost_record(plan, cost, conditions, command, time.perf_counter() - begun, busy)
+
+
+def _measure(
+    task: str, settings: str, kind: ClipKind, conditions: Conditions, files: Sequence[Path]
+) -> Cost:
+    """`measure_cost` in a process that knows no plug-ins yet, and so no settings of theirs."""
+    load_plugins(files)
+    own = find_task(task).settings.model_validate_json(settings)
+    return measure_cost(task, own, kind, conditions)
 
 
 def cost_record(
