@@ -31,6 +31,23 @@ _NAMES: dict[Kind, str] = {
 
 ReadT = TypeVar("ReadT")
 
+_OWN: dict[Kind, dict[str, Path]] = {kind: {} for kind in _NAMES}
+
+
+def register_split(kind: Kind, path: Path | str) -> None:
+    """Let a user's file be found by its name, as the package's own are; a later one replaces it.
+
+    Args:
+        kind: What it holds.
+        path: The file, whose name without its ending is the name.
+
+    Raises:
+        ValueError: There is no such file.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"There is no {_NAMES[kind]} file {path}.")
+    _OWN[kind][Path(path).stem] = Path(path)
+
 
 def split_folder(kind: Kind) -> Traversable:
     """The folder of the package's own files of a kind."""
@@ -38,8 +55,8 @@ def split_folder(kind: Kind) -> Traversable:
 
 
 def split_names(kind: Kind) -> list[str]:
-    """Names of the package's own files of a kind."""
-    return sorted({Path(entry.name).stem for entry in split_folder(kind).iterdir()})
+    """Names of the files of a kind that need no path: the package's own and registered ones."""
+    return sorted({Path(entry.name).stem for entry in split_folder(kind).iterdir()} | {*_OWN[kind]})
 
 
 def load_split_file(
@@ -96,6 +113,8 @@ def _locate(name_or_path: str | Path, kind: Kind, suffixes: Sequence[str]) -> Tr
         if not given.is_file():
             raise ValueError(f"There is no {what} file {given}.")
         return given
+    if str(name_or_path) in _OWN[kind]:
+        return _OWN[kind][str(name_or_path)]
     for entry in split_folder(kind).iterdir():
         if Path(entry.name).stem == str(name_or_path):
             return entry

@@ -1,6 +1,5 @@
 """A fourth task as a user writes it: do two walks show the same person?"""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -59,7 +58,7 @@ def judge(walks: Embeddings, settings, query) -> Judged:
     metrics = {"auc": float(roc_auc_score(same, score)), "accuracy": float(right.mean())}
     cells = {"people": {"names": people, "rank1_hits": {"all": hits}, "trials": {"all": trials}}}
 
-    def render(name: str, baselines: Mapping[str, Judged]) -> str:
+    def render(name, baselines):
         return f"{name}: AUC {100 * metrics['auc']:.2f}, accuracy {100 * metrics['accuracy']:.2f}"
 
     rule = f"threshold {limit}"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,14 +27,18 @@ from tasks.gait.settings import GaitSettings
 EPOCHS, STEPS = 40, 3
 LONG = ("-s", f"train.epochs={EPOCHS}", "-s", "train.evaluate_every_epochs=20")
 RANKS = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+SCRIPT = shutil.which("aclnet-task", path=str(Path(sys.executable).parent))
 
 
-def start(*arguments: object, ranks: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    """`gait train` in a process of its own."""
-    command = [sys.executable, *ranks, "-m", "tasks.cli", "gait", "train", *map(str, arguments)]
+def start(
+    *arguments: object, ranks: tuple[str, ...] = (), cwd: Path | None = None
+) -> subprocess.Popen[str]:
+    """`gait train` in a process of its own; with ranks as the README has it, by the script."""
+    program = ["-m", "tasks.cli"] if SCRIPT is None or not ranks else ["--no-python", SCRIPT]
+    command = [sys.executable, *ranks, *program, "gait", "train", *map(str, arguments)]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, cwd=cwd)
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
@@ -170,7 +175,9 @@ def test_interrupted_outside_the_loop(
 def test_two_ranks_share_one_run(recipe: Path, tmp_path: Path) -> None:
     run, cache = tmp_path / "run", tmp_path / "cache"
     command = ("-c", recipe, "--cache", cache)
-    process = start(*command, "-r", run, ranks=RANKS)
+    (tmp_path / "tasks.py").write_text("raise ImportError('a file of the user, of the same name')")
+    here = tmp_path if SCRIPT else None
+    process = start(*command, "-r", run, ranks=RANKS, cwd=here)
     out, err = finish(process)
     assert process.returncode == 0, err
     assert err.count("generating 8 walkers") == 1
