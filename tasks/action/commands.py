@@ -17,9 +17,7 @@ from tasks.commands.options import (
     Overwrite,
     ReaderOptions,
     Recipe,
-    Results,
-    Runs,
-    Seeds,
+    StudyOptions,
     TrainedRun,
     command_line,
     parts,
@@ -27,8 +25,8 @@ from tasks.commands.options import (
     recipe_settings,
     say,
     show,
-    study_folder,
     whole_numbers,
+    with_query,
 )
 from tasks.spec import find_task
 
@@ -59,8 +57,8 @@ def add_commands(app: typer.Typer) -> None:
     app.command("difficulty")(difficulty_command)
     app.command("class-gain")(class_gain_command)
     app.command("families")(families_command)
-    app.command("sweep")(sweep_command)
-    app.command("evolution")(evolution_command)
+    app.command("sweep")(with_query(sweep_command, StudyOptions))
+    app.command("evolution")(with_query(evolution_command, StudyOptions))
 
 
 def fuse_command(
@@ -206,43 +204,23 @@ def families_command(
 
 
 def sweep_command(
-    config: Recipe,
+    query: StudyOptions,
     setting: Annotated[str, typer.Option(help="The setting, such as objective.overlap.")],
     values: Annotated[str, typer.Option(help="Its values, by commas.")],
-    data: Data = None,
-    seeds: Seeds = "0",
-    results: Results = None,
-    runs: Runs = None,
-    overrides: Overrides = None,
-    cache: Cache = STORES,
 ) -> None:
     """Train with each value of one setting, and say which differ (Fig. 4).
 
-    A run that has ended is not trained again, one that was interrupted goes on. Of a split with
+    A run that has ended is not trained again, one that was interrupted continues. Of a split with
     folds one is trained: name it with --set "fold='1'".
     """
     from tasks.action.sweep import split_values, sweep
 
-    spec = find_task("action")
-    folder = study_folder(spec, runs, config, "sweep")
-    text = sweep(
-        spec,
-        lambda more: recipe_settings(spec, config, data, [*(overrides or []), *more]),
-        setting,
-        split_values(values),
-        seeds=whole_numbers(seeds, "--seeds"),
-        runs=folder,
-        results=results or folder,
-        cache=cache,
-        command=command_line(),
-        report=say,
-    )
-    typer.echo(f"\n{text}")
+    plan = query.plan(find_task("action"), "sweep")
+    typer.echo(f"\n{sweep(plan, setting, split_values(values))}")
 
 
 def evolution_command(
-    config: Recipe,
-    data: Data = None,
+    query: StudyOptions,
     epochs: Annotated[
         str | None, typer.Option(help="Epochs, by commas; by default four over the training.")
     ] = None,
@@ -250,32 +228,14 @@ def evolution_command(
         str | None, typer.Option(help="Classes, by commas; by default all, where there are few.")
     ] = None,
     arms: Arms = None,
-    seeds: Seeds = "0",
-    results: Results = None,
-    runs: Runs = None,
-    overrides: Overrides = None,
-    cache: Cache = STORES,
 ) -> None:
     """Map the test embeddings of some classes at some epochs of the training (Fig. 5).
 
-    A run that has ended is not trained again, one that was interrupted goes on; other classes can
+    A run that has ended is not trained again, one that was interrupted continues; other classes can
     be mapped without training. Of a split with folds one is trained: name it with --set "fold='1'".
     """
     from tasks.action.evolution import evolution
 
-    spec = find_task("action")
-    folder = study_folder(spec, runs, config, "evolution")
-    text = evolution(
-        spec,
-        lambda more: recipe_settings(spec, config, data, [*(overrides or []), *more]),
-        arms=parts(arms),
-        seeds=whole_numbers(seeds, "--seeds"),
-        epochs=None if epochs is None else whole_numbers(epochs, "--epochs"),
-        classes=parts(classes),
-        runs=folder,
-        results=results or folder,
-        cache=cache,
-        command=command_line(),
-        report=say,
-    )
-    typer.echo(f"\n{text}")
+    plan = query.plan(find_task("action"), "evolution")
+    chosen = None if epochs is None else whole_numbers(epochs, "--epochs")
+    typer.echo(f"\n{evolution(plan, parts(arms), chosen, parts(classes))}")

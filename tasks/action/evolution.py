@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,17 @@ from tasks.action.kept import (
     read_kept,
     require_kept,
 )
-from tasks.run.adapter import Report
 from tasks.run.environment import describe_environment
 from tasks.run.judged import read_record
-from tasks.run.pipeline import MakeAdapter
-from tasks.run.study import Records, TrainedArm, chosen_arms, run_arms, summary_table, trainer
+from tasks.run.study import (
+    Records,
+    StudyPlan,
+    TrainedArm,
+    chosen_arms,
+    run_arms,
+    summary_table,
+)
 from tasks.settings import TaskSettings
-from tasks.spec import TaskSpec
 
 _MAPS = 4  # the paper shows as many epochs
 _PERPLEXITY = 30.0
@@ -39,36 +43,22 @@ _NOTES = (
 
 
 def evolution(
-    spec: TaskSpec,
-    make_settings: Callable[[Sequence[str]], TaskSettings],
-    *,
+    plan: StudyPlan,
     arms: Sequence[str] | None,
-    seeds: Sequence[int],
     epochs: Sequence[int] | None,
     classes: Sequence[str] | None,
-    runs: Path,
-    results: Path,
-    cache: Path,
-    command: str,
-    report: Report,
 ) -> str:
     """Train every arm with every seed, and map the test embeddings at some epochs.
 
-    A run that has ended is only read, one that was interrupted goes on; a run that has passed one
-    of the epochs without keeping its embeddings is refused.
+    A run that has ended is only read, one that was interrupted continues; a run that has passed one
+    of the epochs without keeping its embeddings is refused. A record an arm and seed goes into the
+    results, `evolution-<arm>-seed<seed>.json`.
 
     Args:
-        spec: action recognition.
-        make_settings: the recipe's settings with further overrides.
+        plan: recipe, seeds and folders.
         arms: names in `tasks.settings.ARMS`; None: the usual ones.
-        seeds: the runs' seeds.
         epochs: 1-based; None: four, evenly from the first to the last.
         classes: what is mapped and measured; None: all classes, where they are few.
-        runs: a folder a run goes here.
-        results: a record an arm and seed goes here, `evolution-<arm>-seed<seed>.json`.
-        cache: folder for converted data.
-        command: the command line, for the records.
-        report: takes sentences of progress.
 
     Returns:
         The silhouettes by arm and epoch, as text.
@@ -77,21 +67,18 @@ def evolution(
         ValueError: an unknown arm, epoch or class, a run that has ended with other settings or
             without the embeddings, or what `train_and_evaluate` raises.
     """
-    recipe = make_settings([])
+    recipe = plan.make_settings([])
     chosen = _chosen_epochs(epochs, recipe.train.epochs)
 
-    def keeping(run: Path) -> MakeAdapter:
+    def train_one(settings: TaskSettings, run: Path) -> None:
         require_kept(run, chosen)
-        return partial(KeepingAdapter, epochs=chosen, classes=classes, run=run)
+        keeping = partial(KeepingAdapter, epochs=chosen, classes=classes, run=run)
+        plan.train(settings, run, make_adapter=keeping)
 
-    train_one = trainer(spec, cache, command, report, keeping)
-    compared = chosen_arms(recipe, arms)
     records: Records = {}
-    for trained in run_arms(
-        make_settings, compared, seeds, runs, train_one, cache=cache, report=report
-    ):
-        record = evolution_record(trained, chosen, classes, command)
-        record.write(results / f"evolution-{trained.arm}-seed{trained.seed}.json")
+    for trained in run_arms(plan, chosen_arms(recipe, arms), train_one=train_one):
+        record = evolution_record(trained, chosen, classes, plan.command)
+        record.write(plan.results / f"evolution-{trained.arm}-seed{trained.seed}.json")
         records[trained.arm, trained.seed] = record
     table = summary_table(records, [_metric(epoch) for epoch in chosen])
     return f"silhouette x 100 of the test embeddings (100: apart, 0: mixed), by epoch\n{table}"

@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from protocols.records import ResultRecord
-from tasks.run.adapter import Report
 from tasks.run.judged import read_record
-from tasks.run.study import Records, run_arms, summary, trainer
-from tasks.settings import TaskSettings
-from tasks.spec import TaskSpec
+from tasks.run.study import Records, StudyPlan, run_arms, summary
 
 
-def sweep(
-    spec: TaskSpec,
-    make_settings: Callable[[Sequence[str]], TaskSettings],
-    setting: str,
-    values: Sequence[str],
-    *,
-    seeds: Sequence[int],
-    runs: Path,
-    results: Path,
-    cache: Path,
-    command: str,
-    report: Report,
-) -> str:
+def sweep(plan: StudyPlan, setting: str, values: Sequence[str]) -> str:
     """Train with each value of one setting and each seed; a run that has ended is only read.
 
+    A record a run goes into the results, `<last part of the setting>=<value>-seed<seed>.json`,
+    whose variant is the setting.
+
     Args:
-        spec: the task.
-        make_settings: the recipe's settings with further overrides.
+        plan: recipe, seeds and folders.
         setting: such as `objective.overlap`.
         values: its values, as in an override.
-        seeds: the runs' seeds.
-        runs: a folder a run goes here.
-        results: a record a run goes here, `<last part of the setting>=<value>-seed<seed>.json`,
-            whose variant is the setting.
-        cache: folder for converted data.
-        command: the command line, for the records.
-        report: takes sentences of progress.
 
     Returns:
         Accuracies by value, and each value against the first, as text.
@@ -50,22 +28,15 @@ def sweep(
             training), a run has ended with other settings, or what `train_and_evaluate` raises.
     """
     _check(values)
-    train_one = trainer(spec, cache, command, report)
     short = setting.rpartition(".")[2]
     arms = {f"{short}={value}": (f"{setting}={value}",) for value in values}
     records: Records = {}
-    for arm, seed, (run,) in run_arms(
-        make_settings, arms, seeds, runs, train_one, cache=cache, report=report
-    ):
-        records[arm, seed] = _marked(read_record(run), setting, command)
-        records[arm, seed].write(results / f"{arm}-seed{seed}.json")
-    return summary(spec, records)
-
-
-def _marked(record: ResultRecord, setting: str, command: str) -> ResultRecord:
-    """The record of a run as one of a sweep, which is no further result of its objective."""
-    update = {"kind": "sweep", "variant": setting, "command": command}
-    return record.model_copy(update=update)
+    for arm, seed, (run,) in run_arms(plan, arms):
+        # One of a sweep is no further result of its objective.
+        update = {"kind": "sweep", "variant": setting, "command": plan.command}
+        records[arm, seed] = read_record(run).model_copy(update=update)
+        records[arm, seed].write(plan.results / f"{arm}-seed{seed}.json")
+    return summary(plan.spec, records)
 
 
 def split_values(text: str) -> list[str]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
     from protocols.records import ResultRecord
+    from tasks.run.study import StudyPlan
     from tasks.settings import TaskSettings
     from tasks.spec import TaskSpec
 
@@ -49,11 +52,6 @@ Arms = Annotated[
         "what the recipe trains instead."
     ),
 ]
-Seeds = Annotated[str, typer.Option(help="Seeds, by commas.")]
-Results = Annotated[
-    Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
-]
-Runs = Annotated[Path | None, typer.Option(help="Folder of the runs.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the record here.")]
 
 STORES = Path("runs/stores")
@@ -127,10 +125,84 @@ def recipe_settings(
     return settings
 
 
-def study_folder(spec: TaskSpec, runs: Path | None, config: str, kind: str = "study") -> Path:
-    """The folder of a study's runs: the one that is named, or beside a single run's default."""
-    single = spec.run_folder(config)
-    return runs or single.with_name(f"{kind}-{single.name}")
+@dataclass(frozen=True)
+class StudyOptions:
+    """The options of commands that make several runs of one recipe."""
+
+    config: Annotated[str | None, typer.Option("--config", "-c", help=RECIPE_HELP)] = None
+    data: Data = None
+    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0"
+    results: Annotated[
+        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
+    ] = None
+    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None
+    overrides: Overrides = None
+    cache: Cache = STORES
+
+    def plan(self, spec: TaskSpec, kind: str = "study") -> StudyPlan:
+        """What they ask for.
+
+        Args:
+            spec: the task.
+            kind: of the study, for the name of its default folder.
+
+        Raises:
+            ValueError: no recipe is named, and the task has none of its own; or a seed is no
+                number.
+        """
+        from tasks.run.study import StudyPlan
+
+        config = self.config or spec.recipe
+        if config is None:
+            raise ValueError("name a recipe with --config")
+        single = spec.run_folder(config)
+        runs = self.runs or single.with_name(f"{kind}-{single.name}")
+        return StudyPlan(
+            spec,
+            lambda more: recipe_settings(spec, config, self.data, [*(self.overrides or []), *more]),
+            whole_numbers(self.seeds, "--seeds"),
+            runs,
+            self.results or runs,
+            self.cache,
+            command_line(),
+            say,
+        )
+
+
+def with_query(command: Callable[..., None], query: type[Any]) -> Callable[..., None]:
+    """A command whose options are its own and the fields of a dataclass, which it gets as `query`.
+
+    Args:
+        command: a function with evaluated annotations and a parameter `query`.
+        query: a frozen dataclass whose fields are options.
+    """
+    own = inspect.signature(command, eval_str=True).parameters
+    hints = get_type_hints(query, include_extras=True)
+    asked = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(query)
+    ]
+
+    def run(**given: Any) -> None:
+        chosen = {one.name: given.pop(one.name) for one in asked}
+        command(query=query(**chosen), **given)
+
+    first = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for one in own.values()
+        if one.name != "query"
+    ]
+    # Typer reads a command's options from its signature.
+    signature = inspect.Signature([*first, *asked])
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
+    run.__doc__ = command.__doc__
+    return run
 
 
 def say(sentence: str) -> None:

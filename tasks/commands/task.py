@@ -2,11 +2,10 @@
 
 # Annotations are evaluated here, where they are defined: they speak of the task at hand.
 
-import dataclasses
-import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
@@ -19,17 +18,14 @@ from tasks.commands.options import (
     JsonFile,
     Overrides,
     Overwrite,
-    Results,
-    Runs,
-    Seeds,
+    StudyOptions,
     TrainedRun,
     command_line,
     parts,
     recipe_settings,
     say,
     show,
-    study_folder,
-    whole_numbers,
+    with_query,
 )
 from tasks.spec import TaskSpec
 
@@ -45,44 +41,13 @@ def task_app(spec: TaskSpec) -> typer.Typer:
     """A task's part of the command line."""
     app = typer.Typer(no_args_is_help=True, help=spec.help)
     app.command("train")(_train(spec))
-    app.command("eval")(_with_query(_eval(spec), spec.query))
+    app.command("eval")(with_query(_eval(spec), spec.query))
     app.command("embed")(_embed(spec))
-    app.command("study")(_study(spec))
+    app.command("study")(with_query(_study(spec), _StudyOptions))
     if spec.measuring is not None:
-        app.command("biometrics")(_with_query(_biometrics(spec), spec.measuring))
+        app.command("biometrics")(with_query(_biometrics(spec), spec.measuring))
     spec.add_commands(app)
     return app
-
-
-def _with_query(command: Callable[..., None], query: type[Any]) -> Callable[..., None]:
-    """A command whose options are its own and the fields of a query, which it gets as `query`."""
-    own = inspect.signature(command).parameters
-    hints = get_type_hints(query, include_extras=True)
-    asked = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
-        )
-        for field in dataclasses.fields(query)
-    ]
-
-    def run(**given: Any) -> None:
-        chosen = {one.name: given.pop(one.name) for one in asked}
-        command(query=query(**chosen), **given)
-
-    first = [
-        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for one in own.values()
-        if one.name != "query"
-    ]
-    # Typer reads a command's options from its signature.
-    signature = inspect.Signature([*first, *asked])
-    run.__signature__ = signature  # type: ignore[attr-defined]
-    run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
-    run.__doc__ = command.__doc__
-    return run
 
 
 def _train(spec: TaskSpec) -> Callable[..., None]:
@@ -211,15 +176,18 @@ def _embed(spec: TaskSpec) -> Callable[..., None]:
     return embed
 
 
+@dataclass(frozen=True)
+class _StudyOptions(StudyOptions):
+    """The options of `study`; `objectives` is the older name of `arms`, in recorded commands."""
+
+    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1,2"
+    arms: Arms = None
+    objectives: Annotated[str | None, typer.Option(hidden=True)] = None
+
+
 def _study(spec: TaskSpec) -> Callable[..., None]:
     def study(
-        config: Annotated[
-            str | None, typer.Option("--config", "-c", help=RECIPE_HELP)
-        ] = spec.recipe,
-        data: Data = None,
-        arms: Arms = None,
-        objectives: Annotated[str | None, typer.Option(hidden=True)] = None,
-        seeds: Seeds = "0,1,2",
+        query: _StudyOptions,
         folds: Annotated[
             str | None,
             typer.Option(
@@ -227,35 +195,17 @@ def _study(spec: TaskSpec) -> Callable[..., None]:
                 hidden=not spec.has_folds,
             ),
         ] = None,
-        results: Results = None,
-        runs: Runs = None,
-        overrides: Overrides = None,
-        cache: Cache = STORES,
     ) -> None:
         """Train every arm with every seed on every fold, and say which differ (Table VIII).
 
-        A run that has ended is not trained again, one that was interrupted goes on.
+        A run that has ended is not trained again, one that was interrupted continues.
         """
         from tasks.run.study import study as train_all
 
-        if config is None:
-            raise ValueError("name a recipe with --config")
-        if arms is not None and objectives is not None:
+        if query.arms is not None and query.objectives is not None:
             raise ValueError("--objectives is the older name of --arms: give one of them")
-        folder = study_folder(spec, runs, config)
-        text = train_all(
-            spec,
-            lambda more: recipe_settings(spec, config, data, [*(overrides or []), *more]),
-            arms=parts(arms or objectives),  # recorded commands call them objectives
-            seeds=whole_numbers(seeds, "--seeds"),
-            folds=parts(folds),
-            runs=folder,
-            results=results or folder,
-            cache=cache,
-            command=command_line(),
-            report=say,
-        )
-        typer.echo(f"\n{text}")
+        arms = parts(query.arms or query.objectives)
+        typer.echo(f"\n{train_all(query.plan(spec), arms, parts(folds))}")
 
     return study
 

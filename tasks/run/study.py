@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from aclnet.config import load_settings
 from aclnet.runs.info import SETTINGS
@@ -22,12 +22,11 @@ from protocols.text import align_columns, format_mean, format_rate
 from tasks.run.adapter import Report
 from tasks.run.ended import require_same, require_same_data
 from tasks.run.judged import BASELINE, BASELINE_RECORD, RECORD, Origin, make_record, read_record
-from tasks.run.pipeline import MakeAdapter, train_and_evaluate
+from tasks.run.pipeline import train_and_evaluate
 from tasks.run.saved import read_saved
 from tasks.settings import TaskSettings
 from tasks.spec import TaskSpec
 
-SettingsT = TypeVar("SettingsT", bound=TaskSettings)
 Records = dict[tuple[str, int], ResultRecord]
 """By arm and seed."""
 
@@ -46,106 +45,85 @@ class TrainedArm(NamedTuple):
     runs: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class StudyPlan:
+    """Of which recipe a study makes runs, and where they go.
+
+    Attributes:
+        spec: the task.
+        make_settings: the recipe's settings with further overrides.
+        seeds: the runs' seeds.
+        runs: a folder a run goes here, `<arm>-seed<seed>` and `-fold<fold>` where there are folds.
+        results: records go here.
+        cache: folder for converted and generated data.
+        command: the command line, for the records, and for who stops the study.
+        report: takes sentences of progress.
+    """
+
+    spec: TaskSpec
+    make_settings: Callable[[Sequence[str]], TaskSettings]
+    seeds: Sequence[int]
+    runs: Path
+    results: Path
+    cache: Path
+    command: str
+    report: Report
+
+    def train(self, settings: TaskSettings, run: Path, **how: Any) -> None:
+        """Train one run, or continue it.
+
+        Args:
+            settings: of the run.
+            run: its folder.
+            how: further arguments of `train_and_evaluate`.
+
+        Raises:
+            ValueError: what `train_and_evaluate` raises.
+            Interrupted: stopped; the message names the command that continues the study.
+        """
+        told = {"command": self.command, "report": self.report, **how}
+        try:
+            train_and_evaluate(self.spec, settings, run, self.cache, resume=True, **told)
+        except Interrupted:
+            # A single run says --resume, which a study does not have: it always continues.
+            raise Interrupted(
+                f"stopped in the run {run}; everything is saved: give the same command again to "
+                f"continue the study: {self.command}"
+            ) from None
+
+
 def study(
-    spec: TaskSpec,
-    make_settings: Callable[[Sequence[str]], TaskSettings],
-    *,
-    arms: Sequence[str] | None,
-    seeds: Sequence[int],
-    folds: Sequence[str] | None = None,
-    runs: Path,
-    results: Path,
-    cache: Path,
-    command: str,
-    report: Report,
+    plan: StudyPlan, arms: Sequence[str] | None = None, folds: Sequence[str] | None = None
 ) -> str:
     """Train every arm with every seed on every fold; a run that has ended is only read.
 
+    A record an arm and seed goes into the results, `<arm>-seed<seed>.json`.
+
     Args:
-        spec: the task.
-        make_settings: the recipe's settings with further overrides.
+        plan: recipe, seeds and folders.
         arms: names in the settings' `arms`; None: the usual ones.
-        seeds: the runs' seeds.
         folds: of the split; None: all that it names. Folds of a seed are judged together.
-        runs: a folder a run goes here.
-        results: a record an arm and seed goes here, `<arm>-seed<seed>.json`.
-        cache: folder for converted and generated data.
-        command: the command line, for the records.
-        report: takes sentences of progress.
 
     Returns:
         Mean and spread of each arm and of the floor, and each arm against the first, as text.
 
     Raises:
-        ValueError: an unknown arm, a run that has ended with other settings, or what
-            `train_and_evaluate` raises.
-        Interrupted: stopped; the same command goes on.
+        ValueError: an unknown arm, or what `run_arms` raises.
+        Interrupted: stopped; the same command continues.
     """
-    recipe = make_settings([])
-    chosen = chosen_arms(recipe, arms)
-    train_one = trainer(spec, cache, command, report)
+    recipe, spec = plan.make_settings([]), plan.spec
     floor: Records = {}
     learned: Records = {}
     for arm, seed, folders in run_arms(
-        make_settings,
-        chosen,
-        seeds,
-        runs,
-        train_one,
-        cache=cache,
-        report=report,
-        folds=recipe.folds() if folds is None else folds,
+        plan, chosen_arms(recipe, arms), recipe.folds() if folds is None else folds
     ):
-        learned[arm, seed] = _joined(spec, folders, command)
-        learned[arm, seed].write(results / f"{arm}-seed{seed}.json")
+        learned[arm, seed] = _joined(spec, folders)
+        learned[arm, seed].write(plan.results / f"{arm}-seed{seed}.json")
         # The floor learns nothing: every arm has the same, and one a seed is kept.
         if len(folders) == 1 and (folders[0] / BASELINE_RECORD).is_file():
             floor[BASELINE, seed] = read_record(folders[0], BASELINE_RECORD)
-            floor[BASELINE, seed].write(results / f"{BASELINE}-seed{seed}.json")
+            floor[BASELINE, seed].write(plan.results / f"{BASELINE}-seed{seed}.json")
     return summary(spec, {**floor, **learned})
-
-
-def trainer(
-    spec: TaskSpec,
-    cache: Path,
-    command: str,
-    report: Report,
-    make_adapter: Callable[[Path], MakeAdapter] | None = None,
-) -> Callable[[TaskSettings, Path], None]:
-    """What trains one run of a study, or goes on with it.
-
-    Args:
-        spec: the task.
-        cache: folder for converted and generated data.
-        command: the command line, for the record and for who stops it.
-        report: takes sentences of progress.
-        make_adapter: of the run's folder: the adapter of a study that keeps more of the training.
-
-    Returns:
-        A function of settings and the run's folder. It raises what `train_and_evaluate` raises;
-        `Interrupted` says which command goes on.
-    """
-
-    def train_one(settings: TaskSettings, run: Path) -> None:
-        try:
-            train_and_evaluate(
-                spec,
-                settings,
-                run,
-                cache,
-                command=command,
-                resume=True,
-                report=report,
-                make_adapter=None if make_adapter is None else make_adapter(run),
-            )
-        except Interrupted:
-            # A single run says --resume, which a study has not: it always goes on.
-            raise Interrupted(
-                f"stopped in the run {run}; everything is saved: give the same command again to "
-                f"go on with the study: {command}"
-            ) from None
-
-    return train_one
 
 
 def chosen_arms(settings: TaskSettings, names: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
@@ -170,7 +148,7 @@ def chosen_arms(settings: TaskSettings, names: Sequence[str] | None) -> dict[str
     return {name: known[name] for name in chosen}
 
 
-def _joined(spec: TaskSpec, runs: Sequence[Path], command: str) -> ResultRecord:
+def _joined(spec: TaskSpec, runs: Sequence[Path]) -> ResultRecord:
     """The record of a run, or of all folds: every sample counts once, in the fold that tests it."""
     first = read_record(runs[0])
     if len(runs) == 1:
@@ -186,19 +164,14 @@ def _joined(spec: TaskSpec, runs: Sequence[Path], command: str) -> ResultRecord:
         settings={**first.settings, "fold": None},
         seconds=sum(record.seconds for record in records),
     )
-    return make_record(spec.name, judged, origin, first.command or command)
+    return make_record(spec.name, judged, origin, first.command)
 
 
 def run_arms(
-    make_settings: Callable[[Sequence[str]], SettingsT],
+    plan: StudyPlan,
     arms: Mapping[str, Sequence[str]],
-    seeds: Sequence[int],
-    runs: Path,
-    train_one: Callable[[SettingsT, Path], object],
-    *,
-    cache: Path,
-    report: Report,
     folds: Sequence[str | None] = (None,),
+    train_one: Callable[[TaskSettings, Path], object] | None = None,
 ) -> Iterator[TrainedArm]:
     """Train every arm with every seed on every fold, where that has not been done.
 
@@ -206,14 +179,11 @@ def run_arms(
     study's data, before the first training.
 
     Args:
-        make_settings: the recipe's settings with further overrides.
+        plan: recipe, seeds and folders.
         arms: overrides by name.
-        seeds: the runs' seeds.
-        runs: a folder a run goes here, `<arm>-seed<seed>` and `-fold<fold>` where there are folds.
-        train_one: trains and judges a run in its folder, or goes on with it; leaves its record.
-        cache: folder for converted and generated data.
-        report: told which run begins.
         folds: the split's folds; (None,) where it has none.
+        train_one: trains a run in its folder, or continues it, and leaves its record; None:
+            `plan.train`.
 
     Yields:
         Each arm and seed when its runs have ended, seed by seed.
@@ -222,23 +192,23 @@ def run_arms(
         ValueError: nothing to train, several processes, settings that the recipe does not take, a
             run that has ended with other settings or on other data, or what `train_one` raises.
     """
-    _check_plan(arms, seeds, folds)
-    plan = {
-        (arm, seed): [_planned(make_settings, arm, changes, seed, fold, runs) for fold in folds]
-        for seed in seeds
+    _check_plan(arms, plan.seeds, folds)
+    planned = {
+        (arm, seed): [_planned(plan, arm, changes, seed, fold) for fold in folds]
+        for seed in plan.seeds
         for arm, changes in arms.items()
     }
-    planned_runs = [one for planned in plan.values() for one in planned]
-    ended = {one.run: one.settings for one in planned_runs if (one.run / RECORD).is_file()}
+    every = [one for runs in planned.values() for one in runs]
+    ended = {one.run: one.settings for one in every if (one.run / RECORD).is_file()}
     for run, settings in ended.items():
         require_same(run, settings)
-    require_same_data(ended, cache, report)
-    for (arm, seed), planned in plan.items():
-        for one in planned:
+    require_same_data(ended, plan.cache, plan.report)
+    for (arm, seed), runs in planned.items():
+        for one in runs:
             if not (one.run / RECORD).is_file():
-                report(one.label)
-                train_one(one.settings, one.run)
-        yield TrainedArm(arm, seed, tuple(one.run for one in planned))
+                plan.report(one.label)
+                (train_one or plan.train)(one.settings, one.run)
+        yield TrainedArm(arm, seed, tuple(one.run for one in runs))
 
 
 def summary(spec: TaskSpec, records: Records) -> str:
@@ -300,27 +270,21 @@ def _check_plan(
         )
 
 
-@dataclass(frozen=True)
-class _Planned(Generic[SettingsT]):
-    """A run of a study: its folder, its settings, and what it is called in the progress."""
+class _Planned(NamedTuple):
+    """A run of a study: its folder, its settings, and its name in the progress."""
 
     run: Path
-    settings: SettingsT
+    settings: TaskSettings
     label: str
 
 
 def _planned(
-    make_settings: Callable[[Sequence[str]], SettingsT],
-    arm: str,
-    changes: Sequence[str],
-    seed: int,
-    fold: str | None,
-    runs: Path,
-) -> _Planned[SettingsT]:
+    plan: StudyPlan, arm: str, changes: Sequence[str], seed: int, fold: str | None
+) -> _Planned:
     chosen = [f"train.seed={seed}", *changes]
     name, label = f"{arm}-seed{seed}", f"{arm}, seed {seed}"
     if fold is not None:
         # In quotes: a bare 1 would be a number in YAML, and folds are names.
         chosen.append(f"fold={fold!r}")
         name, label = f"{name}-fold{fold}", f"{label}, fold {fold}"
-    return _Planned(runs / name, make_settings(chosen), label)
+    return _Planned(plan.runs / name, plan.make_settings(chosen), label)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from protocols.records import DatasetReference, ResultRecord
-from tasks.run.study import chosen_arms, run_arms, summary_table
+from tasks.run.study import StudyPlan, TrainedArm, chosen_arms, run_arms, summary_table
 from tasks.settings import ARMS, TaskSettings
+from tasks.spec import find_task
 
 
 def _record(**metrics: float) -> ResultRecord:
@@ -45,6 +46,19 @@ class Trainer:
         seed = int(overrides[0].removeprefix("train.seed="))
         return TaskSettings.model_validate({"train": {"seed": seed}, "data": self.data})
 
+    def run(
+        self,
+        folder: Path,
+        arms: dict[str, tuple[str, ...]],
+        seeds: Sequence[int] = (0,),
+        folds: Sequence[str | None] = (None,),
+        report: Callable[[str], None] = str,
+    ) -> list[TrainedArm]:
+        """A study of these arms, trained by this trainer, to its end."""
+        spec = find_task("gait")
+        plan = StudyPlan(spec, self.make_settings, seeds, folder, folder, folder, "", report)
+        return list(run_arms(plan, arms, folds, self.train))
+
     def train(self, settings: TaskSettings, run: Path) -> None:
         self.trained.append(run.name)
         record = _record(rank1=0.5)
@@ -59,17 +73,7 @@ def test_ended_runs_are_only_read(tmp_path: Path) -> None:
     for seeds, new in (([0], ["x-seed0", "y-seed0"]), ([0, 1], ["x-seed1", "y-seed1"])):
         trainer = Trainer()
         arms = {"x": ("a=1",), "y": ()}
-        found = list(
-            run_arms(
-                trainer.make_settings,
-                arms,
-                seeds,
-                tmp_path,
-                trainer.train,
-                cache=tmp_path,
-                report=told.append,
-            )
-        )
+        found = trainer.run(tmp_path, arms, seeds, report=told.append)
         assert trainer.trained == new
         assert [one[:2] for one in found] == [(arm, seed) for seed in seeds for arm in "xy"]
         assert [one.runs for one in found] == [
@@ -81,16 +85,7 @@ def test_ended_runs_are_only_read(tmp_path: Path) -> None:
 
 def test_an_arm_comes_with_all_its_folds(tmp_path: Path) -> None:
     trainer, told = Trainer(), list[str]()
-    (one,) = run_arms(
-        trainer.make_settings,
-        {"x": ()},
-        [0],
-        tmp_path,
-        trainer.train,
-        cache=tmp_path,
-        report=told.append,
-        folds=["1", "2"],
-    )
+    (one,) = trainer.run(tmp_path, {"x": ()}, folds=["1", "2"], report=told.append)
     assert [run.name for run in one.runs] == ["x-seed0-fold1", "x-seed0-fold2"]
     assert [given[-1] for given in trainer.overrides] == ["fold='1'", "fold='2'"]
     assert told == ["x, seed 0, fold 1", "x, seed 0, fold 2"]
@@ -99,18 +94,8 @@ def test_an_arm_comes_with_all_its_folds(tmp_path: Path) -> None:
 def test_an_ended_run_of_other_settings_stops_before_any_training(tmp_path: Path) -> None:
     trainer = Trainer()
     trainer.train(TaskSettings.model_validate({"clip": {"frames": 7}}), tmp_path / "y-seed0")
-    arms = {"x": (), "y": ()}
-    going = run_arms(
-        trainer.make_settings,
-        arms,
-        [0],
-        tmp_path,
-        trainer.train,
-        cache=tmp_path,
-        report=list[str]().append,
-    )
     with pytest.raises(ValueError, match=r"y-seed0 has ended with clip\.frames = 7"):
-        next(going)
+        trainer.run(tmp_path, {"x": (), "y": ()})
     assert trainer.trained == ["y-seed0"]
 
 
@@ -120,18 +105,8 @@ def test_an_ended_run_of_other_data_stops_before_any_training(tmp_path: Path) ->
     trainer.train(trainer.make_settings(["train.seed=0"]), tmp_path / "x-seed0")
     trainer.fingerprint = "g"
     trainer.train(trainer.make_settings(["train.seed=0"]), tmp_path / "y-seed0")
-    arms = {"x": (), "y": (), "z": ()}
-    going = run_arms(
-        trainer.make_settings,
-        arms,
-        [0],
-        tmp_path,
-        trainer.train,
-        cache=tmp_path,
-        report=list[str]().append,
-    )
     with pytest.raises(ValueError, match=r"y-seed0 has ended on other data .* those of .*x-seed0"):
-        next(going)
+        trainer.run(tmp_path, {"x": (), "y": (), "z": ()})
     assert "z-seed0" not in trainer.trained
 
 
@@ -140,30 +115,10 @@ def test_a_study_needs_something_to_train_in_one_process(
 ) -> None:
     trainer = Trainer()
     with pytest.raises(ValueError, match="at least one arm, one seed"):
-        list(
-            run_arms(
-                trainer.make_settings,
-                {},
-                [0],
-                tmp_path,
-                trainer.train,
-                cache=tmp_path,
-                report=list[str]().append,
-            )
-        )
+        trainer.run(tmp_path, {})
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="without torchrun"):
-        list(
-            run_arms(
-                trainer.make_settings,
-                ARMS,
-                [0],
-                tmp_path,
-                trainer.train,
-                cache=tmp_path,
-                report=list[str]().append,
-            )
-        )
+        trainer.run(tmp_path, ARMS)
     assert trainer.trained == []
 
 
