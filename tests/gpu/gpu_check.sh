@@ -281,13 +281,12 @@ def embedding():
             t = time.perf_counter(); r = was(*a, **k); T[f] += time.perf_counter() - t; return r
         setattr(o, f, w)
     timed(CL.ClipInput, "stored")
-    from tasks.run.networks import load_run
-    from tasks.gait.adapter import GaitSettings
-    run = WORK / "runs/f32"; settings, info, network, clip = load_run(run, GaitSettings)
+    import aclnet
+    model = aclnet.load(WORK / "runs/f32"); network = model.network
     store = open_store(next(p for p in (WORK / "runs/stores").iterdir() if p.is_dir() and p.name.startswith("walkers"))); network.to(dev)
     if SMALL: store = store.select(np.arange(0, len(store), 20))
     for _ in range(2):
-        T.clear(); sync(); t = time.perf_counter(); EM.embed(network, store, clip, settings.embed); sync(); w = time.perf_counter() - t
+        T.clear(); sync(); t = time.perf_counter(); EM.embed(network, store, model.clip_input, model.settings.embed); sync(); w = time.perf_counter() - t
     say(what="embed walkers", recordings=len(store), s=round(w, 3), per_s=round(len(store) / w), gather_share=round(T["stored"] / w, 3))
 
 globals()[sys.argv.pop(1)]()

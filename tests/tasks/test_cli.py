@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -86,6 +87,40 @@ def test_every_help_works_and_imports_nothing_heavy() -> None:
         assert code == 0, command
         assert "Usage" in text, command
         assert command in text, command
+
+JUDGE_PROGRAM = """
+import sys
+from tasks.cli import main
+try:
+    main()
+except SystemExit as end:
+    heavy = ("torch", "scipy.stats", "sklearn", "matplotlib", "lightning_fabric")
+    print([name for name in heavy if name in sys.modules], file=sys.stderr)
+    sys.exit(end.code)
+"""
+
+
+@pytest.mark.parametrize("task", ["gait", "reid"])
+def test_judging_anybodys_embeddings_imports_nothing_heavy(task: str, tmp_path: Path) -> None:
+    people, path = np.arange(6).repeat(8), tmp_path / "anybody.npz"
+    np.savez(
+        path,
+        embedding=np.eye(6)[people],
+        subject=people,
+        condition=np.tile(["NM", "NM", "NM", "CL"], 12),
+        take=np.tile([1, 2, 5, 1, 1, 2, 6, 2], 6),
+        view=np.tile([0, 0, 0, 0, 90, 90, 90, 90], 6),
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", JUDGE_PROGRAM, task, "eval", "--embeddings", path],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "100.0" in done.stdout
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 def test_every_command_is_among_those_whose_help_is_tried() -> None:
