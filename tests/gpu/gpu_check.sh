@@ -94,8 +94,19 @@ def cli(*args, **env_):
     p = subprocess.run([sys.executable, "-m", "tasks.cli", *args], cwd=WORK, env=os.environ | env_, capture_output=True, text=True)
     return p.returncode, time.perf_counter() - t, p.stdout + p.stderr
 
+FAILED = []
+def called(what, main):
+    try: main()
+    except SystemExit as e:
+        if not e.code: return
+        say(what=what, exit=str(e.code))
+    except Exception as e: say(what=what, error=repr(e)[:300])
+    else: return
+    FAILED.append(what)
+
 def doctor():
     rc, s, text = cli("doctor"); say(what="doctor", rc=rc, s=round(s, 2)); print(text[-1500:], file=sys.stderr)
+    if rc: FAILED.append("doctor")
 
 def backbone():
     """Released backbone: plain transcription (tests/benchmarks) against the product's; f32 / TF32 / bf16 / compile; memory."""
@@ -190,9 +201,7 @@ def syncs():
     for name, args in (("gait/walkers", ["gait", "train"]), ("reid/walkers", ["reid", "train"])):
         found.clear(); on["steps"] = 0
         sys.argv = ["aclnet-task", *args, "--run", f"runs/sync-{args[0]}", "--overwrite", "-s", "train.epochs=1", "-s", "objective.start_epoch=0", "-s", f"sampler.steps_per_epoch={w[1]}", "-s", "clip.augment.mirror=0.5", "-s", f"train.accelerator={DEV}"]
-        try: main()
-        except SystemExit: pass
-        except Exception as e: say(what="syncs " + name, error=repr(e)[:200])
+        called("syncs " + name, main)
         say(what="host waits per step " + name, steps=on["steps"], by_line={k: round(v / max(1, on["steps"]), 2) for k, v in found.most_common(25)})
 
 def faiss_gpu():
@@ -234,14 +243,16 @@ def training():
         rc, s, text = cli("gait", "train", "--run", f"runs/{name}", "--overwrite", "-s", f"train.accelerator={DEV}", "-s", "train.epochs=2", "-s", "objective.start_epoch=1", "-s", "train.evaluate_every_epochs=2", *(["-s", "sampler.steps_per_epoch=3"] if SMALL else []), *more)
         log = [json.loads(l) for l in open(WORK / f"runs/{name}/log.jsonl")] if rc == 0 else []
         say(what="gait train " + name, rc=rc, s=round(s, 1), error=text[-300:] if rc else "", last={k: round(v, 4) for k, v in (log[-1].items() if log else ()) if isinstance(v, float)})
+        if rc: FAILED.append(name)
         return WORK / f"runs/{name}"
     run("f32"); run("bf16", "-s", "train.precision=bf16-mixed")
     d = [run(f"det{i}", "-s", "train.deterministic=true") for i in (1, 2)]
     try:
         w = [torch.load(p / "checkpoint.pt", map_location="cpu", weights_only=False)["task"] for p in d]
         say(what="deterministic runs bit-equal", equal=all(torch.equal(w[0][k], w[1][k]) for k in w[0]))
-    except Exception as e: say(what="deterministic", error=repr(e)[:200])
+    except Exception as e: say(what="deterministic", error=repr(e)[:200]); FAILED.append("deterministic")
     rc, s, text = cli("gait", "eval", "--run", "runs/f32"); say(what="gait eval of a GPU run", rc=rc, s=round(s, 1))
+    if rc: FAILED.append("eval")
 
 def ntu():
     """Released recipe, NTU-sized clips: waiting for data, step time, through the command line's own path."""
@@ -249,7 +260,7 @@ def ntu():
     n = 120 if SMALL else 2000; g = np.random.default_rng(0); ann = []
     for i in range(n):
         T = int(np.clip(g.normal(84, 35), 30, 300)); M = 2 if i % 4 == 0 else 1
-        ann.append(dict(frame_dir=f"S001C001P{1 + (i // 60) % 40:03d}R001A{1 + i % 60:03d}", label=i % 60, keypoint=(g.standard_normal((M, T, 25, 3)) * .3).astype(np.float16), total_frames=T))
+        ann.append(dict(frame_dir=f"S001C001P{(1, 3)[i // 60 % 2]:03d}R{1 + i // 120:03d}A{1 + i % 60:03d}", label=i % 60, keypoint=(g.standard_normal((M, T, 25, 3)) * .3).astype(np.float16), total_frames=T))
     names = [a["frame_dir"] for a in ann]; pickle.dump(dict(split=dict(xsub_train=names[: n * 9 // 10], xsub_val=names[n * 9 // 10:]), annotations=ann), open("ntu.pkl", "wb"))
     import aclnet.training.batches as B, aclnet.training.engine as E, aclnet.training.stepper as S
     T = collections.defaultdict(float); C = collections.Counter()
@@ -264,10 +275,8 @@ def ntu():
     from tasks.cli import main
     for name, more in (("f32", ()), ("bf16", ("-s", "train.precision=bf16-mixed"))):
         T.clear(); C.clear()
-        sys.argv = ["aclnet-task", "action", "train", "--config", "action/ntu60_xsub", "--data", "ntu.pkl", "--run", f"runs/ntu-{name}", "--overwrite", "-s", "train.epochs=1", "-s", "objective.start_epoch=0", "-s", f"train.accelerator={DEV}", "-s", "hold_out.people=0", "-s", "select=last", "-s", "split=null" if False else "test.clips=1", "-s", f"sampler.batch_size={4 if SMALL else 64}", *(["-s", "network.encoder.width=12", "-s", "network.encoder.blocks=3", "-s", "network.encoder.widen_at=[2]", "-s", "network.encoder.stride_at=[2]"] if SMALL else []), *more]
-        try: main()
-        except SystemExit as e: say(what="ntu " + name, exit=str(e.code))
-        except Exception as e: say(what="ntu " + name, error=repr(e)[:300])
+        sys.argv = ["aclnet-task", "action", "train", "--config", "action/ntu60_xsub", "--data", "ntu.pkl", "--run", f"runs/ntu-{name}", "--overwrite", "-s", "train.epochs=1", "-s", "objective.start_epoch=0", "-s", f"train.accelerator={DEV}", "-s", "hold_out.people=0", "-s", "select=last", "-s", "test.clips=1", "-s", f"sampler.batch_size={4 if SMALL else 64}", *(["-s", "network.encoder.width=12", "-s", "network.encoder.blocks=3", "-s", "network.encoder.widen_at=[2]", "-s", "network.encoder.stride_at=[2]"] if SMALL else []), *more]
+        called("ntu " + name, main)
         say(what="ntu60_xsub " + name, seconds={k: round(v, 3) for k, v in T.items()}, calls=dict(C))
 
 def embedding():
@@ -290,6 +299,7 @@ def embedding():
     say(what="embed walkers", recordings=len(store), s=round(w, 3), per_s=round(len(store) / w), gather_share=round(T["stored"] / w, 3))
 
 globals()[sys.argv.pop(1)]()
+sys.exit(bool(FAILED))
 P
 run() { part "$1" "$2" $PY /tmp/gpu_check.py "$1"; }
 run env 40; run doctor 20
