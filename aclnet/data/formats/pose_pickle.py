@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.formats import Progress
+from aclnet.data.formats import Progress, pyskl
 from aclnet.data.formats.pickles.unpickle import as_array, unpickled
-from aclnet.data.formats.pyskl import reader as pyskl
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aclnet.data.class_names import class_names
 from aclnet.data.formats import detect, read
-from aclnet.data.formats.ntu import Body, FloatArray, clean_bodies, motion
+from aclnet.data.formats.ntu_skeleton import Body, FloatArray, clean_bodies, motion
 from aclnet.data.store import open_store, write_store
 from aclnet.skeleton import load_layout
 
