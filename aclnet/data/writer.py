@@ -142,7 +142,7 @@ class StoreWriter:
         if not self._rows:
             raise ValueError(
                 f"{self.path}: there is no sample to write"
-                + (f" (dropped: {self.info.dropped})" if self.info.dropped else "")
+                + (f" (dropped: {dict(self.info.dropped)})" if self.info.dropped else "")
             )
         self._file.seek(0)
         self._file.write(self._header())

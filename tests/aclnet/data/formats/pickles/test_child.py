@@ -35,7 +35,7 @@ def read(path, *, progress, act):
 def drawn(path, info, progress, act):
     frames = np.ones((40, 1, 9000, 1))
     yield Sample("a", frames, label=os.environ["OMP_NUM_THREADS"], image_size=(4, 3))
-    with limits.unpickling(path, 0):
+    with limits.unpickling(path):
         eval(act)
     info.count_dropped("reason")
     yield Sample("b", frames)
