@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.walkers.legs import SIDE
+from aclnet.data.walkers.body import SIDE
 from aclnet.data.walkers.traits import Array, wander
 
 Mask = npt.NDArray[np.bool_]
