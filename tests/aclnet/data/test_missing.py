@@ -25,7 +25,7 @@ def test_lists_are_read_as_published(tmp_path: Path) -> None:
     path.write_text("2 of the samples lack skeletons.\n\n# mine\na_1.skeleton\nb-2  # too short\n")
     assert read_names(path) == {"a_1", "b-2"}
     path.write_text("# nothing\n")
-    with pytest.raises(ValueError, match=r"list.txt: has no line with a recording's name"):
+    with pytest.raises(ValueError, match=r"list.txt: there is no line with a recording's name"):
         read_names(path)
     with pytest.raises(ValueError, match=r"none.txt: not a readable list of names"):
         read_names(tmp_path / "none.txt")
