@@ -12,15 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats.keypoints.files import (
-    Recording,
-    find_frame_folders,
-    find_recordings,
-    first_head,
-)
+from aclnet.data.formats.keypoints.files import Recording, find_videos, first_head
 from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
@@ -41,11 +37,9 @@ def recognises(path: Path) -> bool:
     return bool(_HEAD.match(first_head(path)))
 
 
-def _recordings(path: Path) -> list[Recording]:
-    """Files, or the folders of image files, which are their frames."""
-    recordings = find_recordings(path)
-    content = _frames(load_json(recordings[0].place), recordings[0].place)
-    return find_frame_folders(path) if content and _is_instance(content[0]) else recordings
+def _is_video(file: Path) -> bool:
+    content = _frames(load_json(file), file)
+    return not content or not _is_instance(content[0])
 
 
 def _load(recording: Recording, _: KeypointOptions) -> KeypointFrames:
@@ -138,7 +132,7 @@ def _joint_names(content: Any) -> tuple[str, ...]:
     return tuple(str(names[key]) for key in sorted(names, key=int))
 
 
-read = KeypointReader(_recordings, _load, _LAYOUTS)
+read = KeypointReader(partial(find_videos, is_video=_is_video, first=1), _load, _LAYOUTS)
 """Read a file, or a folder of them; image files in a folder are its frames.
 
 The joints are those that the file names, or COCO-17 or Halpe-26 (also of COCO-WholeBody-133 and

@@ -10,15 +10,11 @@ found and any other has confidence 1. Pixels, or 0..1 with `normalize=True`.
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats.keypoints.files import (
-    Recording,
-    find_frame_folders,
-    find_recordings,
-    first_head,
-)
+from aclnet.data.formats.keypoints.files import Recording, find_videos, first_head
 from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
@@ -28,20 +24,12 @@ from aclnet.data.formats.keypoints.frames import (
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 
 _LAYOUTS = {(17, 2): ("coco17",)}
-_FIRST_FILES = 20  # those of the first frames may all be empty lists
 _HEAD = re.compile(r'\[(\[\],)*\[?\{.*"keypoints":\{"x":\[')
 
 
 def recognises(path: Path) -> bool:
     """Whether it is such a file, or a folder with one, at most four folders down."""
     return bool(_HEAD.match(first_head(path)))
-
-
-def _recordings(path: Path) -> list[Recording]:
-    """Files, or their folders where none of the first files is a list of frames."""
-    recordings = find_recordings(path)
-    videos = any(_is_video(recording.place) for recording in recordings[:_FIRST_FILES])
-    return recordings if videos else find_frame_folders(path)
 
 
 def _is_video(file: Path) -> bool:
@@ -94,7 +82,7 @@ def _foreign(file: Path) -> ValueError:
     )
 
 
-read = KeypointReader(_recordings, _load, _LAYOUTS)
+read = KeypointReader(partial(find_videos, is_video=_is_video), _load, _LAYOUTS)
 """Read a file, or a folder of them; files of one frame in a folder are its frames.
 
 The joints are COCO-17, which Ultralytics' own pose models have, unless a layout is named.

@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -147,6 +147,22 @@ def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
         ordered = tuple(sorted(files, key=lambda file: natural_order(file.name)))
         recordings.append(Recording(key, ordered, inside.resolve().name))
     return sorted(recordings, key=lambda recording: natural_order(recording.key))
+
+
+def find_videos(path: Path, is_video: Callable[[Path], bool], first: int = 20) -> list[Recording]:
+    """One recording a file, or one a folder if its files are frames.
+
+    Args:
+        path: a file or folder of JSON files.
+        is_video: whether a file has the frames of a video, not a single one.
+        first: the number of files to ask; those of the first frames may all be empty.
+
+    Raises:
+        ValueError: there is no file.
+    """
+    recordings = find_recordings(path)
+    videos = any(is_video(recording.place) for recording in recordings[:first])
+    return recordings if videos else find_frame_folders(path)
 
 
 def recording_key(root: Path, place: Path) -> str:
