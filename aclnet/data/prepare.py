@@ -1,7 +1,7 @@
 """Recordings as the ACLNet release prepares them: the main person first, centred, no empty frame.
 
-The release's PreNormalize3D (PYSKL's), see spec/action.md 4.2.1. It is done once, when data are
-converted, since it looks at whole recordings.
+The release's PreNormalize3D (PYSKL's), see spec/action.md 4.2.1. It needs whole recordings, so it
+is done once, when data are converted.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def _whole(store: Store) -> Iterator[tuple[str, str]]:
         problem = f"{joints} joints a frame, layout {layout.name} has {layout.joint_count}"
         yield "frames", problem
     if channels != len(store.info.channels):
-        yield "frames", f"{channels} channels, the store says {', '.join(store.info.channels)}"
+        yield "frames", f"{channels} channels, the description has {', '.join(store.info.channels)}"
     if len(store) == 0:
         yield "index", "there is no sample"
     if store.path is not None and file_fingerprint(store.path) != store.info.fingerprint:

@@ -103,8 +103,8 @@ def read(
         The description, and the samples as they are read.
 
     Raises:
-        ValueError: the format or an option is unknown, or the file is not what it should be
-            (some faults are found only while the samples are drawn).
+        ValueError: the format or an option is unknown, or the file is malformed (some faults are
+            found only while the samples are drawn).
     """
     name = format or detect(path)
     if name not in READERS:

@@ -40,7 +40,7 @@ def read(
 
     Args:
         path: the folder or file.
-        layout: another layout for the lines of a frame; KGBD's if not given.
+        layout: another layout for the lines of a frame; KGBD's by default.
         progress: called with the number of the file that is read and their total.
 
     Raises:

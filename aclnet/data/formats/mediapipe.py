@@ -74,7 +74,7 @@ def recognises(path: Path) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class MediapipeOptions(KeypointOptions):
-    """The options of landmarks besides.
+    """The common options, and those of landmarks.
 
     Attributes:
         space: which landmarks to take where a file has both, "image" or "world".

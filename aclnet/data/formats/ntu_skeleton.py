@@ -69,7 +69,7 @@ def read(
 
     Args:
         path: the folder or file.
-        layout: another layout for the lines of a body; Kinect v2's 25 joints if not given.
+        layout: another layout for the lines of a body; Kinect v2's 25 joints by default.
         progress: called with the number of the file that is read and their total.
         benchmark: the data set whose classes the labels have; ntu60 drops the actions above 60. By
             default ntu120 if there is such an action, else ntu60.
@@ -329,19 +329,19 @@ def _tracks(bodies: list[Body]) -> FloatArray:
     tracks = np.zeros((length, 2, *bodies[0].joints.shape[1:]), dtype=np.float32)
     first = bodies[0]
     tracks[first.start : first.end, 0] = first.joints
-    # Track 1 counts as taken from frame 0 on, as in the published script, so a body before its
+    # Track 1 counts as occupied from frame 0 on, as in the published script, so a body before its
     # first one does not fit there.
-    taken = [(first.start, first.end), (0, 0)]
+    occupied = [(first.start, first.end), (0, 0)]
     for body in bodies[1:]:
-        for track, (start, end) in enumerate(taken):
+        for track, (start, end) in enumerate(occupied):
             if max(start, body.start) >= min(end, body.end):
                 tracks[body.start : body.end, track] = body.joints
-                taken[track] = (min(start, body.start), max(end, body.end))
+                occupied[track] = (min(start, body.start), max(end, body.end))
                 break
     return tracks
 
 
 def _trimmed(tracks: FloatArray) -> FloatArray:
-    """Without the frames at both ends in which nobody is."""
+    """Without the empty frames at both ends."""
     seen = np.flatnonzero(np.abs(tracks).sum(axis=(1, 2, 3)) >= _EMPTY)
     return tracks[seen[0] : seen[-1] + 1] if len(seen) else tracks[:0]

@@ -8,16 +8,15 @@ CVPR 2020, and Chen et al., "Channel-wise topology refinement", ICCV 2021, train
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.class_names import class_names
 from aclnet.data.formats import Progress, with_progress
+from aclnet.data.formats.keypoints.frames import load_json
 from aclnet.data.names import parse_nwucla
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
@@ -48,7 +47,7 @@ def read(
 
     Args:
         path: the folder or file.
-        layout: another layout for the joints of a frame; Kinect v1's 20 joints if not given.
+        layout: another layout for the joints of a frame; Kinect v1's 20 joints by default.
         progress: called with the number of the file that is read and their total.
 
     Raises:
@@ -91,7 +90,9 @@ def read(
 
 def _frames(file: Path, layout: Layout) -> npt.NDArray[np.float32]:
     """(T, V, 3)."""
-    content = _content(file)
+    content = load_json(file)
+    if not isinstance(content, dict) or not isinstance(content.get(_KEY, []), list):
+        raise ValueError(f"{file}: expected an object with a list {_KEY!r}")
     if _KEY not in content:
         raise ValueError(f"{file}: has no key {_KEY!r}; it has {', '.join(content) or 'none'}")
     for number, frame in enumerate(content[_KEY]):
@@ -106,13 +107,3 @@ def _frames(file: Path, layout: Layout) -> npt.NDArray[np.float32]:
                 f"{layout.name}) of 3 numbers, got {shape or 'something else'}"
             )
     return np.array(content[_KEY], np.float32).reshape(-1, layout.joint_count, 3)
-
-
-def _content(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: not JSON: {error}; fetch the file again") from None
-    if not isinstance(content, dict) or not isinstance(content.get(_KEY, []), list):
-        raise ValueError(f"{file}: expected an object with a list {_KEY!r}")
-    return content

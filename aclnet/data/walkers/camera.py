@@ -81,7 +81,7 @@ def film(scene: Scene, settings: WalkerSettings, generator: np.random.Generator)
     hidden, guess = hide(points, bag, scene.bag_radius, metre)
     hidden = np.maximum(hidden, scene.veil[:, None, None])
     hidden = np.maximum(hidden, _turned_away(scene.joints, settings))
-    # Where a camera points today, in pixels: nobody mounts it twice alike.
+    # The camera's aim in pixels: no two recordings have it mounted alike.
     aim = generator.standard_normal((*points.shape[:2], 1, 1, 2), dtype=np.float32)
     flat = guess + aim * np.float32(AIM_ERROR * settings.image_size[0])
     crossed = _swap(flat, hidden, metre, generator)
@@ -120,8 +120,8 @@ def _swap(
 def _errors(hidden: Float32, generator: np.random.Generator) -> tuple[Float32, Float32]:
     """Errors of the estimator in units of the noise setting: (S, K, F, V, 2) and their size.
 
-    A part lasts for a few frames, a part is new in each, and a part is the same through one
-    recording: an estimator is wrong about the same clothes in the same way.
+    One part lasts for a few frames, one is new in each frame, and one is constant in a recording:
+    an estimator is wrong about the same clothes in the same way.
     """
     shape = (*hidden.shape, 2)
     error = 0.8 * wander(generator, shape, 3.0, axis=2)
@@ -146,7 +146,7 @@ def _confidence(
 
 
 def _frame(pixels: Float32, belief: Float32, image_size: tuple[int, int]) -> Float32:
-    """Join pixels and confidence; what is outside the picture sticks to its edge, unsure."""
+    """Join pixels and confidence; joints outside the image stay at its edge, less sure."""
     edge = np.array(image_size, dtype=np.float32) - 1.0
     inside = np.clip(pixels, 0.0, edge)
     outside = np.any(inside != pixels, axis=-1)

@@ -112,12 +112,7 @@ def record_person(settings: WalkerSettings, number: int) -> Recordings:
     Args:
         settings: those of the walkers.
         number: the person's, from 1.
-
-    Raises:
-        ValueError: ``number`` is less than 1.
     """
-    if number < 1:
-        raise ValueError(f"people are numbered from 1, got person {number}")
     root = np.random.SeedSequence([settings.seed, number])
     body, walks, causes, cameras, cuts = (np.random.default_rng(s) for s in root.spawn(5))
     names = np.array([condition for condition, _ in settings.takes])

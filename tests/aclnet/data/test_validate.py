@@ -154,7 +154,7 @@ def test_frames_that_are_not_the_layouts(tmp_path: Path) -> None:
     problems = [f.problem for f in validate(wrong)]
     assert problems == [
         "2 joints a frame, layout three has 3",
-        "2 channels, the store says x, y, confidence",
+        "2 channels, the description has x, y, confidence",
     ]
     (empty,) = validate(store.select([]))
     assert empty.problem == "there is no sample"

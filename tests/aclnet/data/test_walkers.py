@@ -283,11 +283,6 @@ def test_impossible_settings_are_refused_by_name(given: Mapping[str, object], wo
         WalkerSettings.model_validate(given)
 
 
-def test_people_are_numbered_from_one() -> None:
-    with pytest.raises(ValueError, match="numbered from 1"):
-        record_person(WalkerSettings(), 0)
-
-
 # ---- honesty ------------------------------------------------------------------------------
 
 

@@ -86,7 +86,7 @@ def read_labels(path: str | Path) -> LabelsTable:
         if not sample or sample in rows:
             raise ValueError(
                 f"{file}: line {number}: sample {sample!r} is "
-                + ("given twice; keep one line" if sample else "empty; name a recording")
+                + ("there twice; keep one line" if sample else "empty; name a recording")
             )
         rows[sample] = {name: value for name, value in fields.items() if value}
     return LabelsTable(file, rows)

@@ -177,8 +177,8 @@ def load_annotations(path: Path) -> tuple[list[Annotation], Splits]:
     """The annotations in the order of the file, and the sample names of each split.
 
     Raises:
-        ValueError: the file cannot be read, is not a whole pickle or names what is not allowed; it
-            holds no annotations, something else in their place, or annotations of several kinds.
+        ValueError: the file cannot be read, is not a whole pickle or is refused; it holds no
+            annotations, something else in their place, or annotations of several kinds.
     """
     with unpickled(path) as root:
         listed = root.get("annotations") if isinstance(root, dict) else root

@@ -94,7 +94,7 @@ def _boxes(
     video = videos.get(annotation.key)
     if not isinstance(video, dict):
         raise ValueError(
-            f"{file}: sample {annotation.key!r} is missing, its annotation says that it is here; "
+            f"{file}: sample {annotation.key!r} is missing, its annotation names this file; "
             "fetch the kpfiles that belong to the annotations"
         )
     boxes = Annotation({"frame_dir": annotation.key, **video}, file, 0)

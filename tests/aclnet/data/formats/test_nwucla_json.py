@@ -65,7 +65,7 @@ def test_empty_recordings_are_counted_and_other_names_have_no_class(tmp_path: Pa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"skeletons": [[', "not JSON: .*; fetch the file again"),
+        ('{"skeletons": [[', "not JSON, or cut off .*; write or copy the file again"),
         ("[1]", "expected an object with a list 'skeletons'"),
         ({"skeletons": 3}, "expected an object with a list 'skeletons'"),
         ({"frames": []}, "has no key 'skeletons'; it has frames"),

@@ -403,7 +403,7 @@ def spoil_type(annotation: Annotation, videos: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (spoil_missing_video, r"part1.pkl: sample 'video_3' is missing, its annotation says"),
+        (spoil_missing_video, r"part1.pkl: sample 'video_3' is missing, its annotation names"),
         (spoil_nan, r"part1.pkl: sample 'video_3': keypoint has values that are NaN"),
         (spoil_joints, r"part1.pkl: sample 'video_3': keypoint has shape \(5, 18, 3\), it must"),
         (spoil_count, r"part1.pkl: sample 'video_3': frame_inds has shape \(5,\) for 4 boxes"),
