@@ -43,6 +43,9 @@ from aclnet.skeleton import load_layout
 def make_walkers(settings: WalkerSettings) -> tuple[StoreInfo, Iterator[Sample]]:
     """The walkers as a description and a stream of samples, one person after the other.
 
+    Args:
+        settings: those of the walkers.
+
     Returns:
         the description, and samples of frames (T, 1, 17, 3) with keys like ``001-nm-01-090``.
     """
@@ -63,8 +66,12 @@ def make_walkers(settings: WalkerSettings) -> tuple[StoreInfo, Iterator[Sample]]
 def write_walkers(path: str | Path, settings: WalkerSettings) -> Store:
     """Make the walkers and write them to a store; only one person is in memory at a time.
 
+    Args:
+        path: the folder to make.
+        settings: those of the walkers.
+
     Raises:
-        ValueError: the folder `path` exists already.
+        ValueError: the folder exists already.
     """
     info, samples = make_walkers(settings)
     return write_store(path, samples, info)

@@ -205,15 +205,6 @@ def test_class_names_from_a_file_or_a_shipped_list(write: Write, tmp_path: Path)
         read(write([gym(0)]), classes=str(tmp_path / "gone.txt"))
 
 
-def test_progress_is_told(write: Write) -> None:
-    seen: list[tuple[int, int]] = []
-    _, samples = read(
-        write([gym(i) for i in range(3)]), progress=lambda done, total: seen.append((done, total))
-    )
-    assert len(list(samples)) == 3
-    assert seen == [(1, 3), (2, 3), (3, 3)]
-
-
 def test_a_store_of_it(write: Write, tmp_path: Path) -> None:
     made = [gym(i) for i in range(12)]
     store = convert(write(made, splits(made)), tmp_path / "store", dtype="float16")
@@ -431,7 +422,9 @@ def test_kinetics_that_does_not_fit(
     assert sorted(os.listdir(tmp_path)) == ["kpfiles", "made.pkl"]
 
 
-def test_kpfiles_are_told_and_there(kinetics: tuple[Path, Path, list[Any]], write: Write) -> None:
+def test_kpfiles_must_be_named_and_there(
+    kinetics: tuple[Path, Path, list[Any]], write: Write
+) -> None:
     file, folder, made = kinetics
     with pytest.raises(ValueError, match=r"'video_0': its keypoints are in part0.pkl; name the fo"):
         read(file)
