@@ -1,4 +1,4 @@
-"""From a file in some format to a store: joints in another layout, main person first, if asked."""
+"""Converting a file of any format to a store, optionally in another layout, main person first."""
 
 from __future__ import annotations
 
@@ -35,20 +35,19 @@ def convert(
         source: the file or folder.
         target: the store's folder.
         format: as `aclnet.data.formats.read`.
-        layout: the joints of the source, where it does not say them.
-        map_to: the layout that the store shall have; joints are found by name, or derived of
-            others where that layout says how (coco20 of coco17).
-        prepare: "main_person": the main person first, its empty frames left out (and counted), the
+        layout: the joints of the source, where it does not name them.
+        map_to: the layout of the store; joints are found by name, or derived from others by that
+            layout's rules (coco20 from coco17).
+        prepare: "main_person": the main person first, its empty frames dropped and counted, the
             recording centred on its spine (`aclnet.data.prepare`, the release's 3-D preparation).
-        min_frames: sequences that are shorter in the source are left out and counted.
+        min_frames: sequences that are shorter in the source are dropped and counted.
         dtype: of the stored frames.
-        overwrite: replace a store that is already there.
-        progress: told how far the reader is.
+        overwrite: replace an existing store.
+        progress: called with the amount read and the total.
         **options: the format's own options.
 
     Raises:
-        ValueError: the source, an option or the target is not what it should be; nothing is
-            written then.
+        ValueError: the source, an option or the target is invalid; nothing is written then.
     """
     info, samples = read(
         source, format, layout=layout, min_frames=min_frames, progress=progress, **options
@@ -64,7 +63,7 @@ def convert(
 def map_samples(
     info: StoreInfo, samples: Iterator[Sample], target: Layout
 ) -> tuple[StoreInfo, Iterator[Sample]]:
-    """The same samples with the joints of another layout, found by name or derived of others.
+    """The same samples with the joints of another layout, found by name or derived from others.
 
     Raises:
         ValueError: the samples' layout lacks a joint of the target.
@@ -73,7 +72,7 @@ def map_samples(
     settings = {**info.settings, "mapped_from": info.layout["name"]}
     if joints.derived:
         settings["derived"] = [target.joints[column] for column, _ in joints.derived]
-    # The copy shares `dropped` with the reader, which goes on counting there.
+    # The copy shares `dropped` with the reader, which keeps counting there.
     mapped = info.model_copy(update={"layout": target.to_dict(), "settings": settings})
     return mapped, (replace(sample, frames=joints.apply(sample.frames)) for sample in samples)
 

@@ -1,8 +1,8 @@
 """Pictures of a clip: a strip of skeletons, or an animation.
 
-The body's left side is blue, its right side orange, the rest grey (Okabe and Ito's colours, told
-apart with any kind of colour vision). A joint that was not seen (zero, or no confidence) is left
-out with its bones. 3-D is drawn from the front: x to the right, y up; depth is not shown.
+The body's left side is blue, its right side orange, the rest grey (Okabe and Ito's colours, which
+are distinct with any kind of colour vision). A joint that was not seen (zero, or no confidence) is
+left out with its bones. 3-D is drawn from the front: x to the right, y up; depth is not shown.
 """
 
 from __future__ import annotations
@@ -67,9 +67,8 @@ def draw_clip(
     if kind == ".gif":
         _animate(points, layout, info, path, title)
     else:
-        draw_strip(points, layout, y_up=info.unit == "metre", title=title, count=count).savefig(
-            path
-        )
+        strip = draw_strip(points, layout, y_up=info.unit == "metre", title=title, count=count)
+        strip.savefig(path)
     return path
 
 
@@ -125,7 +124,7 @@ def _animate(points: Points, layout: Layout, info: StoreInfo, path: Path, title:
 
 
 def visible_points(frames: npt.NDArray[Any], info: StoreInfo) -> Points:
-    """What is drawn: x and y, NaN for a joint that was not seen.
+    """The drawn coordinates: x and y, NaN for a joint that was not seen.
 
     Args:
         frames: (T, M, V, C) of a store.
@@ -150,7 +149,7 @@ def _middle(points: Points, axes: tuple[int, ...]) -> Points:
 
 
 def _reach(offsets: Points) -> npt.NDArray[np.float64]:
-    """Half the width and height that all frames need, with a margin; (2,)."""
+    """Half the width and height of the largest frame, with a margin; (2,)."""
     largest = np.nanmax(np.abs(offsets), axis=(0, 1, 2))
     return np.asarray(1.1 * largest + 1e-6, dtype=np.float64)
 
@@ -165,10 +164,12 @@ def _frame_axes(ax: Axes, middle: Points, reach: npt.NDArray[np.float64], y_up: 
 
 
 def _skeletons(ax: Axes, persons: int, layout: Layout) -> list[Skeleton]:
-    """One set of bones and joints for each person, to be put in place by `_pose`."""
+    """One set of bones and joints for each person; `_pose` places them."""
     from matplotlib.collections import LineCollection
 
-    colours = _colours(layout)
+    colours = [MIDDLE] * layout.joint_count
+    for left, right in layout.mirror:
+        colours[layout.index(left)], colours[layout.index(right)] = LEFT, RIGHT
     of_bones = [colours[child] for child in layout.bone_index[:, 0]]
     skeletons: list[Skeleton] = []
     for _ in range(persons):
@@ -185,13 +186,6 @@ def _pose(skeletons: list[Skeleton], points: Points, layout: Layout) -> None:
         joints.set_offsets(person)
 
 
-def _colours(layout: Layout) -> list[str]:
-    colours = [MIDDLE] * layout.joint_count
-    for left, right in layout.mirror:
-        colours[layout.index(left)], colours[layout.index(right)] = LEFT, RIGHT
-    return colours
-
-
 def _legend(figure: Figure, layout: Layout) -> None:
     from matplotlib.lines import Line2D
 
@@ -202,10 +196,10 @@ def _legend(figure: Figure, layout: Layout) -> None:
 
 
 def need_matplotlib() -> None:
-    """Refuse to draw where matplotlib is not installed.
+    """Refuse to draw without matplotlib.
 
     Raises:
-        ValueError: it is not; the message says how to install it.
+        ValueError: it is not installed; the message names the extra.
     """
     try:
         import matplotlib  # noqa: F401

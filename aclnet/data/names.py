@@ -9,98 +9,64 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePath
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
-_NTU = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
-_NWUCLA = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_v(\d{2})", re.ASCII)
-
-
-class NameFields(TypedDict, total=False):
-    """Those fields of a `Sample` that a recording's name may tell."""
-
-    identity: str
-    condition: str
-    view: str
-    take: str
-    camera: str
+# Groups are named after the fields of a `Sample`; NTU's setup is a condition.
+_NTU = re.compile(
+    r"S(?P<condition>\d{3})C(?P<camera>\d{3})P(?P<identity>\d{3})R(?P<take>\d{3})A(?P<action>\d{3})",
+    re.ASCII,
+)
+_NWUCLA = re.compile(
+    r"a(?P<action>\d{2})_s(?P<identity>\d{2})_e(?P<take>\d{2})_v(?P<camera>\d{2})", re.ASCII
+)
 
 
-class NtuName(NamedTuple):
-    """What the name of an NTU RGB+D recording says; numbers as in the name, from 1."""
+class RecordingName(NamedTuple):
+    """The content of a recording's name.
 
-    setup: int
-    camera: int
-    performer: int
-    replication: int
-    action: int
-
-    def fields(self) -> NameFields:
-        """The fields of a `Sample`, numbers without leading zeros; the label is left to the reader.
-
-        >>> NtuName(1, 2, 30, 1, 60).fields()
-        {'identity': '30', 'condition': '1', 'take': '1', 'camera': '2'}
-        """
-        return {
-            "identity": str(self.performer),
-            "condition": str(self.setup),
-            "take": str(self.replication),
-            "camera": str(self.camera),
-        }
-
-
-class NwuclaName(NamedTuple):
-    """What the name of an N-UCLA recording says; numbers as in the name."""
+    Attributes:
+        action: number of the action as in the name.
+        fields: further fields of a `Sample`, numbers without leading zeros.
+    """
 
     action: int
-    performer: int
-    repetition: int
-    camera: int
-
-    def fields(self) -> NameFields:
-        """The fields of a `Sample`, numbers without leading zeros; the label is left to the reader.
-
-        >>> NwuclaName(1, 2, 0, 3).fields()
-        {'identity': '2', 'view': '3', 'take': '0', 'camera': '3'}
-        """
-        return {
-            "identity": str(self.performer),
-            "view": str(self.camera),
-            "take": str(self.repetition),
-            "camera": str(self.camera),
-        }
+    fields: dict[str, Any]
 
 
-def parse_ntu(name: str) -> NtuName | None:
-    """The numbers in an NTU name, or None if it is not one.
+def parse_ntu(name: str) -> RecordingName | None:
+    """The content of an NTU name, or None if it is not one.
 
     Args:
-        name: `SsssCcccPpppRrrrAaaa`; folders before and an ending behind are ignored.
+        name: `SsssCcccPpppRrrrAaaa`; folders before it and a file ending are ignored.
 
-    >>> parse_ntu("S001C002P003R002A013")
-    NtuName(setup=1, camera=2, performer=3, replication=2, action=13)
     >>> parse_ntu("nturgb+d/S017C003P020R001A059.skeleton").action
     59
+    >>> parse_ntu("S001C002P003R002A013").fields
+    {'condition': '1', 'camera': '2', 'identity': '3', 'take': '2'}
     >>> parse_ntu("S1C2P3R2A13") is None
     True
     """
-    found = _NTU.fullmatch(_stem(name))
-    return NtuName(*map(int, found.groups())) if found else None
+    return _parse(_NTU, name)
 
 
-def parse_nwucla(name: str) -> NwuclaName | None:
-    """The numbers in an N-UCLA name, or None if it is not one.
+def parse_nwucla(name: str) -> RecordingName | None:
+    """The content of an N-UCLA name, or None if it is not one; the view is the camera's number.
 
     Args:
-        name: `aNN_sNN_eNN_vNN`; folders before and an ending behind are ignored.
+        name: `aNN_sNN_eNN_vNN`; folders before it and a file ending are ignored.
 
     >>> parse_nwucla("a12_s02_e00_v03.json")
-    NwuclaName(action=12, performer=2, repetition=0, camera=3)
-    >>> parse_nwucla("v03_s02_e00_a01") is None
-    True
+    RecordingName(action=12, fields={'identity': '2', 'take': '0', 'camera': '3', 'view': '3'})
     """
-    found = _NWUCLA.fullmatch(_stem(name))
-    return NwuclaName(*map(int, found.groups())) if found else None
+    found = _parse(_NWUCLA, name)
+    if found:
+        found.fields["view"] = found.fields["camera"]
+    return found
 
 
-def _stem(name: str) -> str:
-    return PurePath(name.replace("\\", "/")).name.partition(".")[0]
+def _parse(pattern: re.Pattern[str], name: str) -> RecordingName | None:
+    found = pattern.fullmatch(PurePath(name.replace("\\", "/")).name.partition(".")[0])
+    if not found:
+        return None
+    fields = {field: str(int(digits)) for field, digits in found.groupdict().items()}
+    return RecordingName(int(fields.pop("action")), dict[str, Any](fields))

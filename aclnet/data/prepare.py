@@ -1,7 +1,7 @@
 """Recordings as the ACLNet release prepares them: the main person first, centred, no empty frame.
 
-The release's PreNormalize3D (PYSKL's), see spec/action.md 4.2.1. It is done once, when data are
-converted, since it looks at whole recordings.
+The release's PreNormalize3D (PYSKL's), see spec/action.md 4.2.1. It needs whole recordings, so it
+is done once, when data are converted.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from aclnet.data.sample import Frames
 from aclnet.skeleton.layout import Layout
 
 _NOTHING = 1e-8
-"""Coordinates up to this are nothing, as for `numpy.isclose`, which the release asks."""
+"""Coordinates up to this are zero, as in `numpy.isclose`, which the release uses."""
 
 
 def prepare_recording(frames: Frames, centre_joint: int, *, dims: int = 3) -> Frames:
     """Put the main person first, leave out its empty frames, and centre the recording on it.
 
-    The main person is the one with the most non-empty frames, the earlier one of equals; it changes
-    places with the first. The origin is its centre joint in its first frame; joints that are
-    exactly zero were not found and stay zero. All is computed in the type of the frames. The
-    release has at most two persons and knows of nothing but coordinates; a confidence is left
-    alone. The turn to an upright spine, which the release's recipes do not ask for, is left out.
+    The main person is the one with the most non-empty frames, the first of equals; it changes
+    places with the first person. The origin is its centre joint in its first frame; joints that are
+    exactly zero were not found and stay zero. Everything is computed in the type of the frames. The
+    release has at most two persons and only coordinates; here a confidence is not changed. The turn
+    to an upright spine, which the release's recipes do not use, is left out.
 
     Args:
         frames: (T, M, V, C), the first `dims` channels coordinates.
@@ -30,8 +30,8 @@ def prepare_recording(frames: Frames, centre_joint: int, *, dims: int = 3) -> Fr
         dims: coordinates a joint.
 
     Returns:
-        (T', M, V, C) of the same type, T' the frames in which the main person is; the recording
-        itself where nobody is seen in any frame.
+        (T', M, V, C) of the same type, T' the frames with the main person; the recording itself
+        if it has no person in any frame.
     """
     empty = np.abs(frames[..., :dims]) <= _NOTHING
     there = np.asarray(np.logical_not(empty).any(axis=(2, 3)))

@@ -1,4 +1,4 @@
-"""What a recording is, and what is said about a collection of them."""
+"""A sample, and the description of a store of them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SCHEMA_VERSION = 1
 FIELDS = ("identity", "label", "condition", "view", "take", "camera", "split")
 COLUMNS = ("sample", "start", "length", *FIELDS)
 SIZE_COLUMN = "image_size"
-"""The last column of an index, there only where some sample says the size of its video."""
+"""The optional last column of an index, there if a sample has a video size of its own."""
 
 Frames = npt.NDArray[np.floating[Any]]
 
 
 class StoreInfo(BaseModel):
-    """What a store's numbers are and where they come from.
+    """The description of a store: its layout, channels, unit and source.
 
-    A reader hands out a StoreInfo before its first sample and counts what it leaves out in
-    `dropped` while its samples are drawn; the counts are complete when the last one is.
+    A reader returns a StoreInfo before its first sample and counts what it leaves out in `dropped`
+    while its samples are drawn; the counts are complete after the last one.
 
-    `classes` are the class names in the order of the class numbers, where the source has such an
+    `classes` are the class names in the order of the class numbers, if the source has such an
     order; every label is then one of them.
     """
 
@@ -59,11 +59,11 @@ class StoreInfo(BaseModel):
 
     @classmethod
     def of_file(cls, path: Path, layout: Layout, **about: Any) -> Self:
-        """The description of what a file or folder holds: named after it, with further fields."""
+        """The description of a file's or folder's content: named after it, with further fields."""
         return cls(name=path.stem, layout=layout.to_dict(), source=path.name, **about)
 
     def count_dropped(self, reason: str, count: int = 1) -> None:
-        """Add to the number of things that the reader left out for a reason."""
+        """Add to the number of items that the reader left out for a reason."""
         self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     @property
@@ -74,10 +74,10 @@ class StoreInfo(BaseModel):
 
 @dataclass
 class Sample:
-    """One recording of one person or group: frames (T, M, V, C) and what is known about it.
+    """One recording of one person or group: frames (T, M, V, C) and its metadata.
 
-    `image_size` is the width and height of its video in pixels, where the recordings of a store
-    differ in it; where they do not, `StoreInfo.image_size` says it once.
+    `image_size` is the width and height of its video in pixels if the recordings of a store differ
+    in it, else None: `StoreInfo.image_size` then has it for all.
     """
 
     sample: str

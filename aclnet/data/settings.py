@@ -1,4 +1,4 @@
-"""Settings of where samples come from."""
+"""Settings of the source of samples."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from aclnet.data.walkers.settings import WalkerSettings
 
 
 class DataSettings(Settings):
-    """Where the samples come from.
+    """The source of the samples.
 
     Attributes:
-        source: what there is without a path: `walkers`, generated ones; `file`: nothing, so that a
-            recipe for real data never runs on generated ones unasked.
+        source: used without a path: `walkers` are generated; `file` is an error, so that a recipe
+            for real data never runs on generated ones by mistake.
         path: a store, or any file or folder that `aclnet-task data convert` reads (it is converted
-            once and kept beside the runs); none: as `source` says.
+            once and kept in the cache); by default `source` decides.
         format: the format of `path`, where it is not recognised.
-        layout: joint layout of `path`, where the file does not tell.
+        layout: joint layout of `path`, where the file does not name it.
         map_to: change to this layout by joint name.
         options: the format's own options, such as `split: fold` for an .npz.
-        prepare: "main_person": the main person first, its empty frames left out, the recording
+        prepare: "main_person": the main person first, its empty frames dropped, the recording
             centred on it (`aclnet.data.prepare`); done once, in the conversion.
-        min_frames: shorter sequences are left out and counted.
+        min_frames: shorter sequences are dropped and counted.
         walkers: settings of the synthetic walkers.
     """
 

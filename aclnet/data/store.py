@@ -2,10 +2,10 @@
 
 ```
 store/
-  store.json   StoreInfo: what the numbers are, where they come from, what the reader dropped
+  store.json   StoreInfo: layout, channels, unit, source, counts of what the reader dropped
   frames.npy   (F, M, V, C) float32 or float16: the frames of all samples, one after another
   index.csv    one row a sample: sample, start, length, identity, label, condition, view, take,
-               camera, split, and image_size where the videos' sizes differ
+               camera, split, and image_size if the videos' sizes differ
 ```
 
 Metadata are text, so that view "018" stays "018"; an unknown field is empty. A sample of T frames
@@ -26,15 +26,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
-from aclnet.data.sample import (
-    COLUMNS,
-    SCHEMA_VERSION,
-    SIZE_COLUMN,
-    Frames,
-    Sample,
-    StoreInfo,
-)
-from aclnet.data.writer import StoreWriter
+from aclnet.data.sample import COLUMNS, SCHEMA_VERSION, SIZE_COLUMN, Frames, Sample, StoreInfo
+from aclnet.data.writer import write_files
 from aclnet.skeleton import Layout, layout_from_dict
 
 FloatArray = npt.NDArray[np.float32]
@@ -46,7 +39,7 @@ class Store:
 
     Args:
         info: the description.
-        index: one row a sample with the columns `COLUMNS` and, maybe, `image_size`.
+        index: one row a sample with the columns `COLUMNS` and optionally `image_size`.
         frames: (F, M, V, C).
         path: the folder, if the store lies in one.
     """
@@ -90,7 +83,7 @@ class Store:
                 )
             chosen = np.flatnonzero(chosen)
         chosen = chosen.astype(np.int64)
-        _check_range(chosen, np.int64(len(self)), f"{self._where}: row")
+        _check_range(chosen, len(self), f"{self._where}: row")
         return Store(self.info, self.index.iloc[chosen], self.frames, self.path)
 
     def gather(self, rows: npt.ArrayLike, frame_index: npt.ArrayLike) -> FloatArray:
@@ -112,7 +105,7 @@ class Store:
             raise ValueError(
                 f"gather needs rows (N,) and frame_index (N, T), got {row.shape}, {frame.shape}"
             )
-        _check_range(row, np.int64(len(self)), f"{self._where}: row")
+        _check_range(row, len(self), f"{self._where}: row")
         _check_range(frame, self.lengths[row][:, None], f"{self._where}: frame number")
         clips = self.frames[self.starts[row][:, None] + frame]
         return np.ascontiguousarray(clips.transpose(0, 2, 1, 3, 4), dtype=np.float32)
@@ -121,7 +114,7 @@ class Store:
     def image_width(self) -> FloatArray:
         """The width of each sample's video in pixels: float32 (N,), NaN where it is not known.
 
-        A sample without a size of its own takes that of the store's description.
+        A sample without a size of its own has that of the store's description.
         """
         whole = self.info.image_size[0] if self.info.image_size else np.nan
         if SIZE_COLUMN not in self.index:
@@ -141,14 +134,23 @@ def write_store(
     dtype: Literal["float32", "float16"] = "float32",
     overwrite: bool = False,
 ) -> Store:
-    """Write samples as they come and open the store.
+    """Write samples as they come and open the store; its folder appears whole, or not at all.
+
+    Args:
+        path: the folder to make.
+        samples: frames (T, M, V, C) of one M.
+        info: the description; the fingerprint is filled in, `dropped` read after the last sample.
+        dtype: "float32", or "float16" for half the size (pixels then to 1/4 above 256).
+        overwrite: replace an existing store.
 
     Raises:
-        ValueError: as `StoreWriter` and its `add`; nothing is left behind.
+        ValueError: the folder exists (and `overwrite` is not set, or it is no store), the layout is
+            malformed, or there is no sample; a sample's key is empty or not unique, a field holds
+            control characters, the label is not one of the description's classes, the image size
+            is not two positive numbers, the shape does not fit, or a value is too large for the
+            dtype. Nothing is left behind.
     """
-    with StoreWriter(path, info, dtype, overwrite) as writer:
-        for sample in samples:
-            writer.add(sample)
+    write_files(Path(path), samples, info, dtype, overwrite)
     return open_store(path)
 
 
@@ -156,8 +158,8 @@ def open_store(path: str | Path) -> Store:
     """Open a store; frames stay on disk. Sizes are checked, the fingerprint is not (`validate`).
 
     Raises:
-        ValueError: no store is there, it was written by another schema version, or its parts do
-            not belong together.
+        ValueError: the folder is no store, has another schema version, or its files contradict each
+            other.
     """
     folder = Path(path)
     if not (folder / "store.json").is_file():
@@ -183,15 +185,12 @@ def open_store(path: str | Path) -> Store:
 
 
 def file_fingerprint(path: str | Path) -> str:
-    """The SHA-256 of a store's frames and index as they lie on disk now."""
+    """The SHA-256 of a store's frames and index as they are on disk."""
     folder = Path(path)
-    digest = hashlib.sha256()
+    offset = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False).offset
     with (folder / "frames.npy").open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0
-        (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
-        while block := file.read(1 << 22):
-            digest.update(block)
+        file.seek(offset)
+        digest = hashlib.file_digest(file, "sha256")
     digest.update((folder / "index.csv").read_bytes())
     return digest.hexdigest()
 
@@ -223,7 +222,7 @@ def _read_index(path: Path) -> pd.DataFrame:
     return index.astype({"start": np.int64, "length": np.int64})
 
 
-def _check_range(values: IndexArray, limit: npt.NDArray[np.int64] | np.int64, what: str) -> None:
+def _check_range(values: IndexArray, limit: IndexArray | int, what: str) -> None:
     bad = (values < 0) | (values >= limit)
     if bad.any():
         value = int(values[bad][0])

@@ -1,11 +1,10 @@
-"""What is wrong with a store, each finding with the sample and the field that it is about."""
+"""Checking a store: each finding names the sample and the field that it is about."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,9 @@ from aclnet.data.sample import FIELDS
 from aclnet.data.store import Store, file_fingerprint
 
 Severity = Literal["error", "warning"]
+Problem = tuple[str, str, Severity]
+"""Field, problem and severity."""
+Clip = npt.NDArray[np.float32]
 
 _UNBALANCED = 10.0
 """From this ratio of the largest to the smallest group on, the groups are called unbalanced."""
@@ -21,9 +23,8 @@ _MANY_EMPTY = 0.1
 _NAMED = 3
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong: `sample` is a key, or empty where it is about the whole store."""
+class Finding(NamedTuple):
+    """One fault: `sample` is a key, or empty where it is about the whole store."""
 
     sample: str
     field: str
@@ -34,94 +35,74 @@ class Finding:
 def validate(
     store: Store, min_frames: int = 10, progress: Callable[[int, int], None] | None = None
 ) -> list[Finding]:
-    """Look at every frame and every row of a store.
+    """Check every frame and every row of a store.
 
     Args:
-        store: the store; its fingerprint is checked where it lies in a folder.
+        store: the store; its fingerprint is checked if it lies in a folder.
         min_frames: samples with fewer frames are called short.
-        progress: told the samples checked and the samples there are.
+        progress: called with the number of samples checked and their total.
 
     Returns:
-        What is wrong: first the store as a whole, then sample by sample, then the groups.
+        The faults: first of the store as a whole, then sample by sample, then of the groups.
     """
-    findings = list(_whole(store))
-    if any(finding.severity == "error" and finding.field == "frames" for finding in findings):
+    findings = [Finding("", field, problem, "error") for field, problem in _whole(store)]
+    if any(finding.field == "frames" for finding in findings):
         return findings
     seen: dict[bytes, int] = {}
-    for i in range(len(store)):
-        findings += _one(store, i, min_frames, seen)
+    for i, sample in enumerate(store.index["sample"]):
+        findings += [Finding(str(sample), *problem) for problem in _one(store, i, min_frames, seen)]
         if progress:
             progress(i + 1, len(store))
     for field in ("identity", "label"):
-        findings += _groups(store, field)
+        findings += [Finding("", field, problem, "warning") for problem in _groups(store, field)]
     findings += _missing_fields(store)
     return findings
 
 
-def _whole(store: Store) -> Iterator[Finding]:
+def _whole(store: Store) -> Iterator[tuple[str, str]]:
     joints, channels = store.frames.shape[2:]
-    if joints != store.layout.joint_count:
-        yield Finding(
-            "",
-            "frames",
-            f"{joints} joints a frame, layout {store.layout.name} has {store.layout.joint_count}",
-            "error",
-        )
+    layout = store.layout
+    if joints != layout.joint_count:
+        problem = f"{joints} joints a frame, layout {layout.name} has {layout.joint_count}"
+        yield "frames", problem
     if channels != len(store.info.channels):
-        names = ", ".join(store.info.channels)
-        yield Finding("", "frames", f"{channels} channels, the store says {names}", "error")
+        yield "frames", f"{channels} channels, the description has {', '.join(store.info.channels)}"
     if len(store) == 0:
-        yield Finding("", "index", "there is no sample", "error")
+        yield "index", "there is no sample"
     if store.path is not None and file_fingerprint(store.path) != store.info.fingerprint:
-        yield Finding(
-            "",
-            "fingerprint",
-            "the files are not those that were written (damaged or edited); convert again",
-            "error",
-        )
+        problem = "the files are not those that were written (damaged or edited); convert again"
+        yield "fingerprint", problem
 
 
-def _one(store: Store, i: int, min_frames: int, seen: dict[bytes, int]) -> list[Finding]:
-    sample = str(store.index["sample"].iat[i])
+def _one(store: Store, i: int, min_frames: int, seen: dict[bytes, int]) -> Iterator[Problem]:
     start, length = int(store.starts[i]), int(store.lengths[i])
     if length < 0 or start < 0 or start + length > len(store.frames):
-        problem = (
-            f"frames {start} to {start + length} are asked, there are {len(store.frames)} in all"
-        )
-        return [Finding(sample, "length", problem, "error")]
+        problem = f"it has frames {start} to {start + length} of {len(store.frames)} in all"
+        yield "length", problem, "error"
+        return
     if length == 0:
-        return [Finding(sample, "frames", "empty: no frame", "error")]
-    findings = []
+        yield "frames", "empty: no frame", "error"
+        return
     if length < min_frames:
-        problem = f"short: {length} frames, fewer than {min_frames}"
-        findings.append(Finding(sample, "length", problem, "warning"))
+        yield "length", f"short: {length} frames, fewer than {min_frames}", "warning"
     clip = store.clip(i)
-    problems = [
-        *_not_finite(store, clip),
-        *_zero_skeletons(store, clip),
-        *_confidences(store, clip),
-    ]
-    findings += [Finding(sample, *problem) for problem in problems]
+    yield from _not_finite(store, clip)
+    yield from _zero_skeletons(store, clip)
+    yield from _confidences(store, clip)
     if clip.any():
-        digest = hashlib.sha256(clip.tobytes()).digest()
-        first = seen.setdefault(digest, i)
+        first = seen.setdefault(hashlib.sha256(clip.tobytes()).digest(), i)
         if first != i:
-            findings.append(_duplicate(store, i, first))
-    return findings
-
-
-Problem = tuple[str, str, Severity]
-Clip = npt.NDArray[np.float32]
+            yield _duplicate(store, i, first)
 
 
 def _not_finite(store: Store, clip: Clip) -> Iterator[Problem]:
-    bad = ~np.isfinite(clip)
-    if bad.any():
-        frame, person, joint, channel = (int(place) for place in np.argwhere(bad)[0])
+    bad = np.argwhere(~np.isfinite(clip))
+    if len(bad):
+        frame, person, joint, channel = bad[0].tolist()
         yield (
             store.info.channels[channel],
-            f"{int(bad.sum())} values are NaN or infinite, the first in frame {frame}, person "
-            f"{person}, joint {store.layout.joints[joint]}",
+            f"{len(bad)} values are NaN or infinite, the first in frame {frame}, person {person}, "
+            f"joint {store.layout.joints[joint]}",
             "error",
         )
 
@@ -131,11 +112,8 @@ def _zero_skeletons(store: Store, clip: Clip) -> Iterator[Problem]:
     if share == 1:
         yield "frames", "zero skeleton: every joint is zero in every frame", "error"
     elif share > _MANY_EMPTY:
-        yield (
-            "frames",
-            f"zero skeleton: every joint is zero in {share:.0%} of the frames",
-            "warning",
-        )
+        problem = f"zero skeleton: every joint is zero in {share:.0%} of the frames"
+        yield "frames", problem, "warning"
 
 
 def _confidences(store: Store, clip: Clip) -> Iterator[Problem]:
@@ -147,41 +125,35 @@ def _confidences(store: Store, clip: Clip) -> Iterator[Problem]:
         yield "confidence", f"outside 0..1: from {low:.3g} to {high:.3g}", "warning"
 
 
-def _duplicate(store: Store, i: int, first: int) -> Finding:
+def _duplicate(store: Store, i: int, first: int) -> Problem:
     one, other = store.index.iloc[i], store.index.iloc[first]
     problem = f"duplicate of sample {other['sample']}, the same numbers"
     apart = [name for name in ("identity", "label", "split") if one[name] != other[name]]
     if apart:
-        says = " and ".join(f"{name} {one[name]!r} against {other[name]!r}" for name in apart)
-        problem += f", with {says}"
+        values = (f"{name} {one[name]!r} against {other[name]!r}" for name in apart)
+        problem += f", with {' and '.join(values)}"
     contradiction = {"identity", "label"} & set(apart)
-    return Finding(str(one["sample"]), "frames", problem, "error" if contradiction else "warning")
+    return "frames", problem, "error" if contradiction else "warning"
 
 
-def _groups(store: Store, field: str) -> Iterator[Finding]:
+def _groups(store: Store, field: str) -> Iterator[str]:
+    """The problems of the groups that a field makes."""
     counts = store.index[field][store.index[field] != ""].value_counts()
     if counts.empty:
         return
-    if len(counts) == 1:
-        problem = (
-            f"constant: all {int(counts.iloc[0])} samples that have one have {counts.index[0]!r}"
-        )
-        yield Finding("", field, problem, "warning")
-        return
     largest, smallest = int(counts.iloc[0]), int(counts.iloc[-1])
+    if len(counts) == 1:
+        yield f"constant: all {largest} samples that have one have {counts.index[0]!r}"
+        return
     if largest >= _UNBALANCED * smallest:
-        yield Finding(
-            "",
-            field,
+        yield (
             f"unbalanced: {counts.index[0]!r} has {largest} samples, {counts.index[-1]!r} "
-            f"{smallest}",
-            "warning",
+            f"{smallest}"
         )
     alone = sorted(str(name) for name in counts.index[counts == 1])
     if alone:
         names = ", ".join(alone[:_NAMED]) + (", …" if len(alone) > _NAMED else "")
-        problem = f"{len(alone)} of {len(counts)} have one sample only: {names}"
-        yield Finding("", field, problem, "warning")
+        yield f"{len(alone)} of {len(counts)} have one sample only: {names}"
 
 
 def _missing_fields(store: Store) -> Iterator[Finding]:

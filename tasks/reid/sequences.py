@@ -72,7 +72,7 @@ class Sequences(NamedTuple):
 def cut_before(store: Store) -> bool:
     """Whether every sample is a window that was cut already, as in TranSG's folders.
 
-    Their reader notes the windows' frames in the store (`aclnet.data.formats.transg.reader`); other
+    Their reader notes the windows' frames in the store (`aclnet.data.formats.transg_npy`); other
     readers note nothing of that name, or a range of lengths.
     """
     frames = store.info.settings.get("frames")

@@ -1,4 +1,4 @@
-"""Names of the classes of data sets whose files only number them: one text file a data set here.
+"""Class names of data sets whose files only number them: one text file a data set.
 
 A file has one name a line; line k is class k, counted from 0 as in a model's output. `ntu60` and
 `ntu120` are the short names of the data sets' page for actions A1 to A120 (Shahroudy et al., CVPR

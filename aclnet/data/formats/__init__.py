@@ -1,44 +1,52 @@
-"""Readers of the files that people have: one module a format, one line a format here.
+"""Readers of pose and skeleton files: one module a format, named after it.
 
-A format module has two functions: `recognises(path) -> bool`, a cheap look, and
+A format module has two functions: `recognises(path) -> bool`, a cheap check, and
 `read(path, *, layout, progress, ...) -> (StoreInfo, samples)`, whose further arguments are the
 format's own options. A reader streams: it holds one sample at a time where the file allows it,
 keeps every sample that has a frame, and counts what it leaves out in the StoreInfo's `dropped`.
-A module that unpickles says `UNPICKLES = True`: its `read` is then called in a process with limits
+A module that unpickles sets `UNPICKLES = True`: its `read` then runs in a process with limits
 (`aclnet.data.formats.pickles.child`). A module outside this package becomes a format by
 `register_reader`.
 """
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from aclnet.data.formats.pickles.child import read_in_child
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
+from aclnet.skeleton.names import nearest_name
 
-READERS: dict[str, str] = {}
-"""The module of each format by the format's name, in the order in which `detect` asks them."""
+READERS: dict[str, str] = {
+    name: f"{__name__}.{name}"
+    for name in (
+        *("gaitgraph_csv", "pose_pickle", "pyskl", "npz", "kgbd_text", "transg_npy"),
+        *("ntu_skeleton", "nwucla_json", "alphapose_json", "openpose_json", "mmpose_json"),
+        *("ultralytics_json", "ultralytics_text", "mediapipe", "keypoint_csv"),
+    )
+}
+"""The module of each format by the format's name, in the order in which `detect` tries them."""
 
 Progress = Callable[[int, int], None]
-"""Called with how much is done and how much there is, in the reader's own unit."""
+"""Called with the amount done and the total, in the reader's own unit."""
+
+Item = TypeVar("Item")
 
 
 def register_reader(name: str, module: str) -> None:
-    """Add a format to those that are read.
+    """Add a format.
 
     Args:
         name: the format's name.
-        module: the name of its module (in the module itself `__name__`), imported when it is
-            first asked.
+        module: the name of its module (`__name__` in the module itself), imported on first use.
 
     Raises:
         ValueError: another module reads a format of that name.
@@ -49,31 +57,11 @@ def register_reader(name: str, module: str) -> None:
         )
 
 
-for _name, _module in (
-    ("gaitgraph_csv", "aclnet.data.formats.gaitgraph_csv"),
-    ("pose_pickle", "aclnet.data.formats.pose_pickle"),
-    ("pyskl", "aclnet.data.formats.pyskl.reader"),
-    ("npz", "aclnet.data.formats.npz"),
-    ("kgbd_text", "aclnet.data.formats.kgbd_text"),
-    ("transg_npy", "aclnet.data.formats.transg.reader"),
-    ("ntu_skeleton", "aclnet.data.formats.ntu"),
-    ("nwucla_json", "aclnet.data.formats.nwucla_json"),
-    ("alphapose_json", "aclnet.data.formats.alphapose_json"),
-    ("openpose_json", "aclnet.data.formats.openpose_json"),
-    ("mmpose_json", "aclnet.data.formats.mmpose_json"),
-    ("ultralytics_json", "aclnet.data.formats.ultralytics_json"),
-    ("ultralytics_text", "aclnet.data.formats.ultralytics_text"),
-    ("mediapipe", "aclnet.data.formats.mediapipe"),
-    ("keypoint_csv", "aclnet.data.formats.keypoint_csv"),
-):
-    register_reader(_name, _module)
-
-
 def detect(path: str | Path) -> str:
-    """The name of the format of a file or folder.
+    """The name of a file's or folder's format.
 
     Raises:
-        ValueError: nothing is there, or no reader recognises it.
+        ValueError: the path does not exist, or no reader recognises it.
     """
     place = Path(path)
     if not place.exists():
@@ -102,21 +90,21 @@ def read(
 
     Args:
         path: what to read.
-        format: one of `READERS`; recognised from the content if not given.
-        layout: the joints' layout, where the file does not say it or says it wrong.
-        min_frames: shorter samples are left out and counted.
-        fps: frames a second, where the file does not say it.
-        image_size: width and height of the video in pixels, where the file does not say it.
-        unit: pixel, metre or normalised, where the reader takes it for another.
-        progress: told how far the reader is.
+        format: one of `READERS`; recognised from the content by default.
+        layout: the joints' layout, where the file does not name it or names a wrong one.
+        min_frames: shorter samples are dropped and counted.
+        fps: frames a second, where the file does not have it.
+        image_size: width and height of the video in pixels, where the file does not have it.
+        unit: pixel, metre or normalised, where the reader chooses another.
+        progress: called with the amount read and the total.
         **options: the format's own options (arguments of its module's `read`).
 
     Returns:
         The description, and the samples as they are read.
 
     Raises:
-        ValueError: the format or an option is unknown, or the file is not what it should be
-            (some of that only while the samples are drawn).
+        ValueError: the format or an option is unknown, or the file is malformed (some faults are
+            found only while the samples are drawn).
     """
     name = format or detect(path)
     if name not in READERS:
@@ -128,8 +116,9 @@ def read(
     reader = module.read
     if getattr(module, "UNPICKLES", False):
         reader = functools.partial(read_in_child, READERS[name])
-    told = layout if isinstance(layout, Layout) or layout is None else load_layout(layout)
-    info, samples = reader(Path(path), layout=told, progress=progress, **options)
+    if not (layout is None or isinstance(layout, Layout)):
+        layout = load_layout(layout)
+    info, samples = reader(Path(path), layout=layout, progress=progress, **options)
     settings = {"format": name, "min_frames": min_frames, **options, **info.settings}
     info = _describe(info, settings=settings, fps=fps, image_size=image_size, unit=unit)
     return info, _long_enough(info, samples, min_frames) if min_frames > 0 else samples
@@ -149,15 +138,15 @@ def _import(name: str) -> Any:
     return importlib.import_module(READERS[name])
 
 
-def _describe(info: StoreInfo, **told: Any) -> StoreInfo:
-    """The description with what the user told; what is None stays as the reader says."""
-    given = {key: value for key, value in told.items() if value is not None}
+def _describe(info: StoreInfo, **changes: Any) -> StoreInfo:
+    """The description with the user's changes; None leaves a field as the reader filled it."""
+    changes = {key: value for key, value in changes.items() if value is not None}
     try:
-        checked = StoreInfo.model_validate({**info.model_dump(), **given})
+        checked = StoreInfo.model_validate({**info.model_dump(), **changes})
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
-    # The copy shares `dropped` with the reader, which goes on counting there.
+    # The copy shares `dropped` with the reader, which keeps counting there.
     return checked.model_copy(update={"dropped": info.dropped})
 
 
@@ -165,15 +154,10 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     known = reader_options(name)
     for option in options:
         if option not in known:
-            near = difflib.get_close_matches(option, known, n=1)
-            raise ValueError(
-                f"format {name} has no option {option!r}"
-                + (
-                    f" (did you mean {near[0]}?)"
-                    if near
-                    else f"; it has {', '.join(known) or 'none of its own'}"
-                )
+            hint = (
+                nearest_name(option, known) or f"; it has {', '.join(known) or 'none of its own'}"
             )
+            raise ValueError(f"format {name} has no option {option!r}{hint}")
 
 
 def _long_enough(info: StoreInfo, samples: Iterator[Sample], min_frames: int) -> Iterator[Sample]:
@@ -182,3 +166,11 @@ def _long_enough(info: StoreInfo, samples: Iterator[Sample], min_frames: int) ->
             info.count_dropped(f"sequences shorter than {min_frames} frames")
         else:
             yield sample
+
+
+def with_progress(items: Iterable[Item], total: int, progress: Progress | None) -> Iterator[Item]:
+    """The items one by one; `progress` is called with the number of each, from 1, and `total`."""
+    for number, item in enumerate(items, 1):
+        if progress:
+            progress(number, total)
+        yield item

@@ -1,14 +1,14 @@
 """AlphaPose's JSON: one file a video, `alphapose-results.json`.
 
 Source: documentation and `write_json` of github.com/MVIG-SJTU/AlphaPose, and a real file. The file
- is a list of people, each with `image_id`, `keypoints` (x, y, confidence a joint), `score`,
-`box` and, from some versions on, `idx`: a number, [number] or [[number], …]. COCO's own result
-files (`image_id` a number) are read the same way. With AlphaPose's `--format cmu` or `open` it is
-an object of images with `bodies` or `people`, whose 18 joints are in OpenPose's order. Images
-without people are not in the file; numbers that lack in the images' names are kept as gaps.
+is a list of people, each with `image_id`, `keypoints` (x, y, confidence a joint), `score`, `box`
+and in some versions `idx`: a number, [number] or [[number], …]. COCO's own result files (`image_id`
+a number) are read the same way. With AlphaPose's `--format cmu` or `open` it is an object of images
+with `bodies` or `people`, whose 18 joints are in OpenPose's order. Images without people are not in
+the file; missing numbers in the images' names are kept as gaps.
 
 In the list form 18 joints may be in OpenPose's order or be COCO-17 and the neck: name the layout.
-Confidences may exceed 1 and stay as they are.
+Confidences may exceed 1 and are not changed.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _OWN_NAME = "alphapose-results"
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or a folder with one no deeper than four folders down."""
+    """Whether it is such a file, or a folder with one, at most four folders down."""
     head = first_head(path)
     return bool(_LIST.match(head) or _OBJECT.match(head))
 
 
 def _recordings(path: Path) -> list[Recording]:
-    """Files; one with AlphaPose's own name in a folder is called by the folder."""
-    every = find_recordings(path)
-    own = [recording for recording in every if recording.files[0].stem == _OWN_NAME]
+    """Files; one with AlphaPose's own name is named after its folder."""
+    recordings = find_recordings(path)
+    own = [recording for recording in recordings if recording.files[0].stem == _OWN_NAME]
     if path.is_file() or not own:
-        return every
-    folders = [recording.files[0].parent for recording in own]
+        return recordings
+    folders = [recording.place.parent for recording in own]
     return [
         Recording(recording_key(path, folder), recording.files, folder.resolve().parent.name)
         for recording, folder in zip(own, folders, strict=True)
@@ -91,7 +91,7 @@ def _from_images(content: dict[str, Any], file: Path) -> KeypointFrames:
 
 
 def _track(idx: object) -> str:
-    """The id in any of its shapes; of people merged into one the first."""
+    """The id in any of its shapes; the first one of merged people."""
     while isinstance(idx, list) and idx:
         idx = idx[0]
     return f"{idx:g}" if type(idx) in (int, float) else ""

@@ -3,7 +3,7 @@
 Source: the file layout of github.com/tteepe/GaitGraph (Teepe et al., ICIP 2021). A row is
 `folder/SSS-ww-NN-VVV/FRAME.jpg` and 51 numbers: x, y (pixels) and confidence of each joint;
 SSS subject, ww condition, NN take, VVV view in degrees. Frames keep the file's order, gaps are
-not filled, and a frame number that comes again replaces the earlier row.
+not filled, and a repeated frame number replaces the earlier row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aclnet.data.formats import Progress
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, canonical_name, load_layout
 
-CHANNELS = ("x", "y", "confidence")
+_CHANNELS = ("x", "y", "confidence")
 _JOINTS = 17
 _BATCH = 2000
 
@@ -37,30 +37,30 @@ def recognises(path: Path) -> bool:
 def read(
     path: Path, *, layout: Layout | None = None, progress: Progress | None = None
 ) -> tuple[StoreInfo, Iterator[Sample]]:
-    """Read the file twice: once to count each sequence's rows, once to hand them out.
+    """Read the file twice: once to count each sequence's rows, once to yield the sequences.
 
     Args:
         path: the CSV.
-        layout: another layout of 17 joints, COCO-17 if not given.
-        progress: told the rows read and the rows there are.
+        layout: another layout of 17 joints, COCO-17 by default.
+        progress: called with the number of rows read and their total.
 
     Raises:
         ValueError: the header is not the format's, or the layout has not 17 joints.
     """
     chosen = layout or load_layout("coco17")
     _check_header(path, chosen)
-    info = StoreInfo.of_file(path, chosen, channels=CHANNELS, unit="pixel")
+    info = StoreInfo.of_file(path, chosen, channels=_CHANNELS, unit="pixel")
     return info, _sequences(path, info, progress)
 
 
 def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterator[Sample]:
-    """Sequences in the order in which the file first names them."""
-    left = _count_rows(path)
-    total, done = left.total(), 0
+    """Sequences in the order of their first row."""
+    places = map(_parse_name, _rows(path))
+    left = Counter(place[0] if place else None for place in places)
+    total = left.total()
     names: dict[Key, tuple[str, ...]] = {}
     open_sequences: dict[Key, dict[int, list[float]]] = {}
-    for line in _rows(path):
-        done += 1
+    for done, line in enumerate(_rows(path), 1):
         if progress and (done % _BATCH == 0 or done == total):
             progress(done, total)
         place = _parse_name(line)
@@ -76,7 +76,7 @@ def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterat
                 info.count_dropped("rows replaced by a later row of the same frame")
             frames[frame] = values
         left[key] -= 1
-        # Hand out from the front, so that the order is that of first appearance.
+        # From the front, so that the order is that of the first rows.
         while open_sequences and left[first := next(iter(open_sequences))] == 0:
             rows = open_sequences.pop(first)
             if rows:
@@ -90,7 +90,7 @@ def _sample(texts: tuple[str, ...], rows: dict[int, list[float]]) -> Sample:
     frames: npt.NDArray[np.float32] = np.array(list(rows.values()), dtype=np.float32)
     return Sample(
         sample="-".join(texts),
-        frames=frames.reshape(len(rows), 1, _JOINTS, len(CHANNELS)),
+        frames=frames.reshape(len(rows), 1, _JOINTS, len(_CHANNELS)),
         identity=subject,
         condition=condition,
         take=take,
@@ -104,11 +104,6 @@ def _rows(path: Path) -> Iterator[str]:
         for line in file:
             if not line.isspace():
                 yield line
-
-
-def _count_rows(path: Path) -> Counter[Key | None]:
-    places = map(_parse_name, _rows(path))
-    return Counter(place[0] if place else None for place in places)
 
 
 def _parse_name(line: str) -> tuple[Key, int, tuple[str, ...]] | None:
@@ -126,8 +121,8 @@ def _parse_name(line: str) -> tuple[Key, int, tuple[str, ...]] | None:
 
 def _parse_values(line: str, info: StoreInfo) -> list[float] | None:
     fields = line.split(",")[1:]
-    if len(fields) != _JOINTS * len(CHANNELS):
-        info.count_dropped(f"rows without {_JOINTS * len(CHANNELS)} values")
+    if len(fields) != _JOINTS * len(_CHANNELS):
+        info.count_dropped(f"rows without {_JOINTS * len(_CHANNELS)} values")
         return None
     try:
         return [float(field) for field in fields]
@@ -145,7 +140,7 @@ def _check_header(path: Path, layout: Layout) -> None:
     with path.open(encoding="utf-8", errors="replace") as file:
         names = [name.strip() for name in file.readline().split(",")]
     joints = [canonical_name(name[:-2]) for name in names[1::3] if name.endswith("_x")]
-    if len(names) != 1 + _JOINTS * len(CHANNELS) or len(joints) != _JOINTS:
+    if len(names) != 1 + _JOINTS * len(_CHANNELS) or len(joints) != _JOINTS:
         raise ValueError(
             f"{path}: the first line must be image_name and {_JOINTS} times <joint>_x,<joint>_y,"
             f"<joint>_conf, it has {len(names)} fields and starts with {names[0]!r}"

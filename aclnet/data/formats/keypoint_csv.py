@@ -1,9 +1,9 @@
 """Plain CSV: one row a frame and person, `frame, person, <joint>_x, <joint>_y[, _z][, _conf]`.
 
-A form of this project for key points from any source; one file a recording. Joints are found by
+A format of this project for key points from any source; one file a recording. Joints are found by
 name, in any order and spelling that `canonical_name` knows: those of a shipped layout, or of the
-layout that is named. `person` may lack; people are then followed by their place and size. A joint
-whose cells are empty was not found.
+layout that is named. Without a column `person`, people are followed by their place and size. A
+joint whose cells are empty was not found.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aclnet.data.formats.keypoints.table import (
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or a folder with one no deeper than four folders down."""
+    """Whether it is such a file, or a folder with one, at most four folders down."""
     return any(
         find_column(columns, FRAME_COLUMNS) is not None and len(joint_columns(columns)) > 1
         for columns in map(header, first_lines(path, ".csv"))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aclnet.data.formats import Progress
+from aclnet.data.formats import Progress, with_progress
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -25,7 +25,7 @@ _LINE = re.compile(r"[A-Za-z -]+(;\s*[^;]+){3}\s*\Z")
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or a folder with such a file at most one level down."""
+    """Whether it is such a file, or a folder with one, at most one level down."""
     first = next(iter(_files(path)), None)
     if first is None:
         return False
@@ -40,8 +40,8 @@ def read(
 
     Args:
         path: the folder or file.
-        layout: another layout for the lines of a frame; KGBD's if not given.
-        progress: told the files read and the files there are.
+        layout: another layout for the lines of a frame; KGBD's by default.
+        progress: called with the number of the file that is read and their total.
 
     Raises:
         ValueError: there is no text file; while samples are drawn: a file names other joints.
@@ -51,7 +51,19 @@ def read(
         raise ValueError(f"{path}: no PersonNNN/*.txt there")
     chosen = layout or load_layout("kgbd20")
     info = StoreInfo.of_file(path, chosen, channels=("x", "y", "z"), unit="metre", fps=_FPS)
-    return info, _walks(files, chosen, info, progress)
+
+    def walks() -> Iterator[Sample]:
+        for file in with_progress(files, len(files), progress):
+            frames = _frames(file, chosen, info)
+            if len(frames) == 0:
+                info.count_dropped("empty sequences")
+                continue
+            person = file.resolve().parent.name
+            digits = re.search(r"\d+\Z", person)
+            identity = digits[0] if digits else person
+            yield Sample(f"{person}_{file.stem}", frames, identity=identity, take=file.stem)
+
+    return info, walks()
 
 
 def _files(path: Path) -> list[Path]:
@@ -61,30 +73,10 @@ def _files(path: Path) -> list[Path]:
     return sorted(files, key=lambda file: (file.parent.name, len(file.stem), file.stem))
 
 
-def _walks(
-    files: list[Path], layout: Layout, info: StoreInfo, progress: Progress | None
-) -> Iterator[Sample]:
-    for number, file in enumerate(files, 1):
-        frames = _frames(file, layout, info)
-        if progress:
-            progress(number, len(files))
-        if len(frames) == 0:
-            info.count_dropped("empty sequences")
-            continue
-        person = file.resolve().parent.name
-        digits = re.search(r"\d+\Z", person)
-        yield Sample(
-            sample=f"{person}_{file.stem}",
-            frames=frames,
-            identity=digits[0] if digits else person,
-            take=file.stem,
-        )
-
-
 def _frames(file: Path, layout: Layout, info: StoreInfo) -> npt.NDArray[np.float32]:
-    """The whole frames of a file, (T, 1, V, 3).
+    """The complete frames of a file, (T, 1, V, 3).
 
-    A frame starts with a line of the layout's first joint; it is whole if the layout's joints
+    A frame starts with a line of the layout's first joint; it is complete if the layout's joints
     follow in their order, each with three numbers.
     """
     joints = layout.joint_count
@@ -108,13 +100,13 @@ def _frames(file: Path, layout: Layout, info: StoreInfo) -> npt.NDArray[np.float
     place = table["joint"].map(places).fillna(-1).to_numpy(np.int64)
     columns = [pd.to_numeric(table[axis], errors="coerce") for axis in ("x", "y", "z")]
     values = np.stack([column.to_numpy(np.float32) for column in columns], axis=1)
-    return _whole_frames(place, values, joints, info)[:, None]
+    return _complete_frames(place, values, joints, info)[:, None]
 
 
-def _whole_frames(
+def _complete_frames(
     place: npt.NDArray[np.int64], values: npt.NDArray[np.float32], joints: int, info: StoreInfo
 ) -> npt.NDArray[np.float32]:
-    """The lines of whole frames as (T, V, 3); the others are counted."""
+    """The lines of complete frames as (T, V, 3); the others are counted."""
     starts = np.flatnonzero(place == 0)
     lengths = np.diff(np.append(starts, len(place)))
     lines = starts[lengths == joints][:, None] + np.arange(joints)

@@ -1,6 +1,6 @@
-"""MediaPipe Pose's 33 landmarks in the CSV and JSON files that people write of them.
+"""MediaPipe Pose's 33 landmarks in users' CSV and JSON files.
 
-MediaPipe has no file of its own (fields: ai.google.dev/edge/mediapipe, Pose Landmarker). Read are:
+MediaPipe has no file format (fields: ai.google.dev/edge/mediapipe, Pose Landmarker). Supported are:
 
 - CSV with one row a landmark: frame, landmark (number or name), x, y[, z][, visibility];
 - CSV with one row a frame: x0, y0[, z0][, v0], …, x32, … (or 1 to 33), frame and person if there;
@@ -11,9 +11,9 @@ MediaPipe has no file of its own (fields: ai.google.dev/edge/mediapipe, Pose Lan
   pose_world_landmarks, and its number under frame. A landmark is an object x, y[, z][, visibility]
   or a list of these.
 
-World landmarks are metres from the middle of the hips, which is how they are recognised; image
-landmarks are 0..1 (z in units of the image's width, a guess of the model). Where no frame has two
-people, all of them are one person, for MediaPipe follows one unless asked for more.
+World landmarks are metres from the middle of the hips, by which they are recognised; image
+landmarks are 0..1 (z in units of the image's width, the model's estimate). If no frame has two
+people, all of them are one person: MediaPipe follows one by default.
 """
 
 from __future__ import annotations
@@ -50,16 +50,12 @@ from aclnet.skeleton import Layout, load_layout
 Space = Literal["image", "world"]
 
 _HEAD = re.compile(r'"(pose_?)?(world_?)?landmarks":\[|\A\[+\{"x":[^{]*"y":', re.IGNORECASE)
-# A body's hips' middle lies this near to the origin of world landmarks, in metres.
-_AT_ORIGIN = 0.05
+_AT_ORIGIN = 0.05  # metres from the origin of world landmarks to the middle of the hips
 _COUNT = 33
 _LANDMARK_COLUMNS = (
     "landmark",
-    "landmark_name",
-    "landmark_id",
-    "landmark_index",
-    "landmark_idx",
     "joint",
+    *(f"landmark_{end}" for end in ("name", "id", "index", "idx")),
 )
 _AXES = ("x", "y", "z", "visibility")
 _NUMBERED = re.compile(r"(x|y|z|v|visibility)_?(\d{1,2})\Z", re.IGNORECASE)
@@ -70,7 +66,7 @@ _KEYS = {
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or a folder with one no deeper than four folders down."""
+    """Whether it is such a file, or a folder with one, at most four folders down."""
     if _HEAD.search(first_head(path)):
         return True
     return any(_row_form(header(line)) for line in first_lines(path, ".csv"))
@@ -78,11 +74,11 @@ def recognises(path: Path) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class MediapipeOptions(KeypointOptions):
-    """What can be asked of landmarks besides.
+    """The common options, and those of landmarks.
 
     Attributes:
         space: which landmarks to take where a file has both, "image" or "world".
-        dims: 2 leaves z out; all that is there if not given.
+        dims: 2 leaves z out, 3 requires it; by default z is read where it is there.
 
     Raises:
         ValueError: a value is not one of these.
@@ -96,7 +92,7 @@ class MediapipeOptions(KeypointOptions):
         if self.space not in ("image", "world") or self.dims not in (None, 2, 3):
             raise ValueError(
                 f"space is image or world and dims 2 or 3, not {self.space!r} and {self.dims!r}; "
-                "leave dims out for all that is there"
+                "leave dims out to read z where it is there"
             )
 
 
@@ -111,12 +107,12 @@ def _load(recording: Recording, options: MediapipeOptions) -> KeypointFrames:
     if _hips_at_origin(found):
         found = replace(found, unit="metre")
     if options.dims == 3 and found.points.shape[2] == 3 and len(found):
-        raise ValueError(f"{file}: its landmarks have no z; ask for dims 2")
+        raise ValueError(f"{file}: its landmarks have no z; set dims to 2")
     return replace(found, points=found.points[..., [0, 1, -1]]) if options.dims == 2 else found
 
 
 def _hips_at_origin(found: KeypointFrames) -> bool:
-    """Whether the middle of the hips is where the coordinates begin."""
+    """Whether the middle of the hips is the origin of the coordinates."""
     if not {"left_hip", "right_hip"} <= set(found.joints):
         return False
     hips = [found.joints.index(name) for name in ("left_hip", "right_hip")]
@@ -126,22 +122,15 @@ def _hips_at_origin(found: KeypointFrames) -> bool:
 
 
 def _from_json(file: Path, space: Space) -> KeypointFrames:
-    """The people of a JSON file of landmarks.
-
-    Args:
-        file: the file.
-        space: which landmarks to take where a frame has both.
-
-    Raises:
-        ValueError: it is no such file, a person has not 33 landmarks, or a number is not finite.
-    """
+    """The people of a JSON file of landmarks."""
     content = load_json(file)
     items = content.get("frames") if isinstance(content, dict) else content
     if not isinstance(items, list):
         raise _foreign(file)
     found = PeopleInFrames()
     for number, item in enumerate(items):
-        frame = _frame(item, number)
+        keys = FRAME_COLUMNS if isinstance(item, dict) else ()
+        frame = str(next((item[key] for key in keys if key in item), number))
         found.add_frame(frame)
         for person, landmarks in enumerate(_people(item, space, file, frame)):
             place = f"frame {frame}, person {person}"
@@ -149,13 +138,6 @@ def _from_json(file: Path, space: Space) -> KeypointFrames:
     rows = number_rows(found.rows, found.places, file)
     points = rows.reshape(len(rows), _COUNT, rows.shape[1] // _COUNT or len(_AXES))
     return found.build(points, load_layout("mediapipe33").joints)
-
-
-def _frame(item: Any, number: int) -> str:
-    if not isinstance(item, dict):
-        return str(number)
-    value = next((item[key] for key in FRAME_COLUMNS if key in item), number)
-    return str(value)
 
 
 def _people(item: Any, space: Space, file: Path, frame: str) -> list[list[Any]]:
@@ -170,16 +152,13 @@ def _people(item: Any, space: Space, file: Path, frame: str) -> list[list[Any]]:
         return []
     if not isinstance(item, list) or not all(isinstance(one, (list, dict)) for one in item):
         raise _foreign(file, f" (frame {frame})")
-    one_person = isinstance(item[0], dict) or _flat(item[0])
+    first = item[0]
+    one_person = isinstance(first, dict) or all(type(value) in (int, float) for value in first)
     return [item] if one_person else item
 
 
-def _flat(values: list[Any]) -> bool:
-    return all(type(value) in (int, float) for value in values)
-
-
 def _row(landmarks: list[Any], where: str) -> list[Any]:
-    """x, y[, z] and visibility (1 where it is not given) of one landmark after another."""
+    """x, y[, z] and visibility (1 by default) of one landmark after another."""
     if not isinstance(landmarks, list) or len(landmarks) != _COUNT:
         count = len(landmarks) if isinstance(landmarks, list) else "no list of"
         raise ValueError(f"{where}: {count} landmarks; MediaPipe Pose has {_COUNT}")
@@ -215,11 +194,7 @@ def _row_form(columns: Sequence[str]) -> str:
 
 
 def _named_columns(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """The table with a row a frame and person and columns `<joint>_<axis>`.
-
-    Raises:
-        ValueError: a landmark is not one of the 33, or comes twice in a frame.
-    """
+    """The table with one row a frame and person and columns `<joint>_<axis>`."""
     form = _row_form(list(table.columns))
     if form == "landmark":
         return _spread(table, file)
@@ -227,7 +202,7 @@ def _named_columns(table: pd.DataFrame, file: Path) -> pd.DataFrame:
 
 
 def _name_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """x0, y0, … by the landmarks' names; rows are frames where no column says so."""
+    """x0, y0, … by the landmarks' names; without a frame column the rows are frames."""
     joints = load_layout("mediapipe33").joints
     matches = {column: _NUMBERED.match(column) for column in table.columns}
     numbers = [int(match[2]) for match in matches.values() if match]
@@ -268,7 +243,7 @@ def _spread(table: pd.DataFrame, file: Path) -> pd.DataFrame:
 
 
 def _joint(text: str, layout: Layout, file: Path) -> str:
-    """A landmark's name from its number or its name, such as PoseLandmark.NOSE."""
+    """A landmark's joint from its number or its name, such as PoseLandmark.NOSE."""
     name = text.strip().rpartition(".")[2]
     place = int(name) if name.isdecimal() else layout.find(name)
     if place is None or place >= _COUNT:

@@ -4,23 +4,19 @@ Source: `MMPoseInferencer(pred_out_dir=…)` and the demos' `--save-predictions`
 github.com/open-mmlab/mmpose. A video's file is a list of frames, each with `frame_id` and
 `instances`, or an object whose `instance_info` is that list; an image's is the list of instances
 itself. An instance has `keypoints` (two numbers a joint, three from the 3-D lifters) and
-`keypoint_scores`; a `track_id` where somebody added one. `meta_info`, where it is there, names the
-joints; without it 17 joints in space may be COCO's or Human3.6M's, so name the layout.
+`keypoint_scores`; a `track_id` where it was added. An optional `meta_info` names the joints;
+without it 17 joints in space may be COCO's or Human3.6M's, so name the layout.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats.keypoints.files import (
-    Recording,
-    find_frame_folders,
-    find_recordings,
-    first_head,
-)
+from aclnet.data.formats.keypoints.files import Recording, find_videos, first_head
 from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
@@ -37,15 +33,13 @@ _HEAD = re.compile(
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or a folder with one no deeper than four folders down."""
+    """Whether it is such a file, or a folder with one, at most four folders down."""
     return bool(_HEAD.match(first_head(path)))
 
 
-def _recordings(path: Path) -> list[Recording]:
-    """Files; where they are images, the folders whose frames they are."""
-    recordings = find_recordings(path)
-    content = _frames(load_json(recordings[0].place), recordings[0].place)
-    return find_frame_folders(path) if content and _is_instance(content[0]) else recordings
+def _is_video(file: Path) -> bool:
+    content = _frames(load_json(file), file)
+    return not content or not _is_instance(content[0])
 
 
 def _load(recording: Recording, _: KeypointOptions) -> KeypointFrames:
@@ -89,7 +83,7 @@ def _is_instance(item: dict[str, Any]) -> bool:
 
 
 def _dims(items: Sequence[dict[str, Any]]) -> int:
-    """Numbers a joint of the first person, 2 where there is nobody."""
+    """Numbers a joint of the first person, 2 without people."""
     for item in items:
         for instance in [item] if _is_instance(item) else item["instances"]:
             points = _joints(instance)
@@ -98,7 +92,7 @@ def _dims(items: Sequence[dict[str, Any]]) -> int:
 
 
 def _joints(instance: object) -> list[Any]:
-    """The keypoints, without the further level that the 3-D inferencer may put around them."""
+    """The keypoints, without the extra level of nesting that the 3-D inferencer may add."""
     points = instance.get("keypoints") if isinstance(instance, dict) else None
     if not isinstance(points, list):
         return []
@@ -138,8 +132,8 @@ def _joint_names(content: Any) -> tuple[str, ...]:
     return tuple(str(names[key]) for key in sorted(names, key=int))
 
 
-read = KeypointReader(_recordings, _load, _LAYOUTS)
-"""Read a file, or a folder of them; images' files that lie in a folder are its frames.
+read = KeypointReader(partial(find_videos, is_video=_is_video, first=1), _load, _LAYOUTS)
+"""Read a file, or a folder of them; image files in a folder are its frames.
 
 The joints are those that the file names, or COCO-17 or Halpe-26 (also of COCO-WholeBody-133 and
 Halpe-136) by their number, unless a layout is named.

@@ -1,7 +1,7 @@
-"""The project's exchange form of recordings: one `.npz` of joints, offsets and per-sample fields.
+"""The project's own exchange format: one `.npz` of joints, offsets and per-sample fields.
 
 Keys: `joints` (F, M, V, D) with D 2 or 3, `offsets` (N+1,): sample i is
-`joints[offsets[i]:offsets[i+1]]`; and where they exist `joint_names` (V,), `bones` (V-1, 2),
+`joints[offsets[i]:offsets[i+1]]`; and optionally `joint_names` (V,), `bones` (V-1, 2),
 `confidence` (F, M, V), and one value a sample in `subject`, `label` (with `class_names`),
 `condition`, `view`, `repetition`, `split*`, `sequence_name`.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import itertools
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.formats import Progress
+from aclnet.data.formats import Progress, with_progress
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
 
@@ -56,15 +56,15 @@ def read(
         path: the file.
         layout: the joints; by default those of `joint_names`, built from `bones` if no shipped
             layout has them.
-        progress: told the samples read and the samples there are.
-        confidence: whether to read `confidence`; without it a joint of confidence 0 keeps its
-            place, as some sensors write 0 for joints that they only infer.
+        progress: called with the number of the sample and their total.
         split: the key to take as the split (such as split_xsub or fold); by default the file's
-            only split key. In a split key 1 is written train and 2 test. "*" takes all keys that
+            only split key. In a split key 1 becomes train and 2 test. "*" takes all keys that
             start with split, as words with a space between: split_xview gives xview_train or
             xview_test, split1 gives 1_train or 1_test, a key that is just split its value alone.
-        keep: the key of a yes or no (or 1 or 0) a sample, such as used_in_cvpr12; samples with no
-            are left out and counted.
+        confidence: whether to read `confidence`; without it a joint of confidence 0 keeps its
+            position, as some sensors write 0 for joints that they only infer.
+        keep: the key of a boolean (or 1 or 0) a sample, such as used_in_cvpr12; samples with False
+            are dropped and counted.
 
     Raises:
         ValueError: a key is missing, has the wrong shape or does not belong to the layout.
@@ -98,31 +98,24 @@ def read(
     )
     if not kept.all():
         info.count_dropped(f"not {keep}", int((~kept).sum()))
-    return info, _samples(arrays, columns, kept, info, progress)
-
-
-def _samples(
-    arrays: Arrays,
-    columns: Mapping[str, Sequence[str]],
-    kept: npt.NDArray[np.bool_],
-    info: StoreInfo,
-    progress: Progress | None,
-) -> Iterator[Sample]:
     offsets = arrays["offsets"].tolist()
-    count = len(offsets) - 1
-    for i, (start, end) in enumerate(itertools.pairwise(offsets)):
-        frames = arrays["joints"][start:end]
-        if "confidence" in arrays:
-            frames = np.concatenate([frames, arrays["confidence"][start:end, ..., None]], axis=-1)
-        if progress:
-            progress(i + 1, count)
-        if not kept[i]:
-            continue
-        if len(frames) == 0:
-            info.count_dropped("empty sequences")
-            continue
-        fields: dict[str, Any] = {name: values[i] for name, values in columns.items()}
-        yield Sample(frames=frames, **fields)
+
+    def samples() -> Iterator[Sample]:
+        spans = with_progress(itertools.pairwise(offsets), len(kept), progress)
+        for i, (start, end) in enumerate(spans):
+            if not kept[i]:
+                continue
+            if start == end:
+                info.count_dropped("empty sequences")
+                continue
+            frames = joints[start:end]
+            if "confidence" in arrays:
+                confidences = arrays["confidence"][start:end, ..., None]
+                frames = np.concatenate([frames, confidences], axis=-1)
+            fields: dict[str, Any] = {name: values[i] for name, values in columns.items()}
+            yield Sample(frames=frames, **fields)
+
+    return info, samples()
 
 
 def _own_layout(arrays: Arrays, path: Path) -> Layout:
@@ -147,8 +140,8 @@ def _own_layout(arrays: Arrays, path: Path) -> Layout:
 def _unit_of(joints: npt.NDArray[Any]) -> Unit:
     """2-D is pixel or normalised by its size; 3-D is metre, or normalised.
 
-    Normalised 3-D has x and y counted from an image's corner, so hardly ever negative; a sensor
-    counts them from its axis.
+    Normalised 3-D has x and y counted from an image's corner, so they are hardly ever negative; a
+    sensor counts them from its axis.
     """
     finite = joints[..., :2][np.isfinite(joints[..., :2])]
     if joints.shape[3] == 3:
@@ -180,16 +173,7 @@ def _check(arrays: Arrays, path: Path) -> None:
 
 
 def _sample_columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[str]]:
-    """The fields of the N samples, by a `Sample`'s field name.
-
-    Args:
-        arrays: the file's keys.
-        split: what `_split_key` found.
-        path: the file, for the message.
-
-    Raises:
-        ValueError: a key has not one value a sample, or a label has no name.
-    """
+    """The fields of the N samples, by a `Sample`'s field name; `split` as of `_split_key`."""
     count = len(arrays["offsets"]) - 1
     columns = {
         field: [str(value) for value in arrays[key].tolist()]
@@ -212,45 +196,37 @@ def _sample_columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[st
     return columns
 
 
-def _split_key(arrays: Arrays, asked: str | None, path: Path) -> str:
-    """The split key to read: the one asked for, or the only one there is, or none ("").
-
-    Raises:
-        ValueError: what was asked for is not there.
-    """
+def _split_key(arrays: Arrays, split: str | None, path: Path) -> str:
+    """The split key to read: the one named, or else the only one, or none ("")."""
     present = [key for key in arrays if key.startswith("split")]
-    if asked is None:
+    if split is None:
         return present[0] if len(present) == 1 else ""
-    if asked == _ALL_SPLITS and present:
-        return asked
-    if asked and (asked not in arrays or arrays[asked].ndim != 1):
-        raise ValueError(f"{path}: no split {asked!r}; it has {', '.join(present) or 'none'}")
-    return asked
+    if split == _ALL_SPLITS and present:
+        return split
+    if split and (split not in arrays or arrays[split].ndim != 1):
+        raise ValueError(f"{path}: no split {split!r}; it has {', '.join(present) or 'none'}")
+    return split
 
 
 def _kept_samples(arrays: Arrays, key: str, path: Path) -> npt.NDArray[np.bool_]:
-    """Which samples a key of yes or no (or 1 or 0) a sample keeps: (N,); all, without a key.
-
-    Raises:
-        ValueError: there is no such key, or it is not such a key.
-    """
+    """Which samples the values of a key keep: (N,); all without a key."""
     count = len(arrays["offsets"]) - 1
     if not key:
         return np.ones(count, dtype=np.bool_)
     if key not in arrays:
         raise ValueError(f"{path}: no key {key!r} to keep samples by; it has {', '.join(arrays)}")
     values = arrays[key]
-    whole = values.shape == (count,) and values.dtype.kind in "bui"
-    if not whole or not np.isin(values, (0, 1)).all():
+    sound = values.shape == (count,) and values.dtype.kind in "bui"
+    if not sound or not np.isin(values, (0, 1)).all():
         raise ValueError(
-            f"{path}: {key} must be {count} times yes or no (or 1 or 0) to keep samples by, it is "
-            f"{values.dtype} {values.shape}"
+            f"{path}: {key} must be {count} times True or False (or 1 or 0) to keep samples by, it "
+            f"is {values.dtype} {values.shape}"
         )
     return values.astype(np.bool_)
 
 
 def _class_order(arrays: Arrays) -> tuple[str, ...]:
-    """The K class names in their order, where there are labels and each name is there once."""
+    """The K class names in their order, if there are labels and no name is there twice."""
     if not {"label", "class_names"} <= set(arrays):
         return ()
     names = tuple(str(name) for name in arrays["class_names"].tolist())
@@ -275,13 +251,13 @@ def _split_values(arrays: Arrays, key: str) -> list[str]:
 
 
 def _all_splits(arrays: Arrays, path: Path) -> list[str]:
-    """One text a sample: what each split key says of it, after the key's own part of its name."""
+    """One text a sample: its value in each split key, after the key's own part of its name."""
     count = len(arrays["offsets"]) - 1
     columns = []
     for key in (key for key in arrays if key.startswith("split")):
         values = _split_values(arrays, key) if arrays[key].shape == (count,) else []
         if len(values) != count or any(len(value.split()) != 1 for value in values):
-            raise ValueError(f"{path}: {key} must have one word or number for each sample")
+            raise ValueError(f"{path}: {key} must have one word or number a sample")
         name = key.removeprefix("split").lstrip("_")
         columns.append([f"{name}_{value}" if name else value for value in values])
     return [" ".join(words) for words in zip(*columns, strict=True)]

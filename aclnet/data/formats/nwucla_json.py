@@ -8,17 +8,16 @@ CVPR 2020, and Chen et al., "Channel-wise topology refinement", ICCV 2021, train
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.class_names import class_names
-from aclnet.data.formats import Progress
-from aclnet.data.names import NameFields, NwuclaName, parse_nwucla
+from aclnet.data.formats import Progress, with_progress
+from aclnet.data.formats.keypoints.frames import load_json
+from aclnet.data.names import parse_nwucla
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -30,7 +29,7 @@ _HEAD = 400
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or a folder with such a file in it."""
+    """Whether it is such a file, or a folder with one in it."""
     first = path if path.is_file() else next(path.glob("a??_s??_e??_v??.json"), None)
     if first is None or first.suffix.lower() != ".json":
         return False
@@ -48,12 +47,12 @@ def read(
 
     Args:
         path: the folder or file.
-        layout: another layout for the joints of a frame; Kinect v1's 20 joints if not given.
-        progress: told the files read and the files there are.
+        layout: another layout for the joints of a frame; Kinect v1's 20 joints by default.
+        progress: called with the number of the file that is read and their total.
 
     Raises:
         ValueError: there is no such file, or a name's action is none of the ten; while samples are
-            drawn: a file is not as it should be.
+            drawn: a file is damaged.
     """
     files = [path] if path.is_file() else sorted(path.glob("*.json"))
     if not files:
@@ -66,70 +65,45 @@ def read(
                 f"{', '.join(map(str, ACTIONS))}"
             )
     chosen = layout or load_layout("kinect20")
+    classes = class_names("nwucla")
     info = StoreInfo.of_file(
         path,
         chosen,
         channels=("x", "y", "z"),
         unit="metre",
         # A store with classes has a label for every sample; files with other names have none.
-        classes=class_names("nwucla") if all(names) else (),
+        classes=classes if all(names) else (),
     )
-    return info, _recordings(files, names, chosen, info, progress)
 
+    def recordings() -> Iterator[Sample]:
+        for file, name in with_progress(zip(files, names, strict=True), len(files), progress):
+            frames = _frames(file, chosen)
+            if len(frames) == 0:
+                info.count_dropped("empty sequences")
+                continue
+            label = classes[ACTIONS.index(name.action)] if name else ""
+            fields = name.fields if name else {}
+            yield Sample(file.stem, frames[:, None], label=label, **fields)
 
-def _recordings(
-    files: list[Path],
-    names: list[NwuclaName | None],
-    layout: Layout,
-    info: StoreInfo,
-    progress: Progress | None,
-) -> Iterator[Sample]:
-    classes = class_names("nwucla")
-    for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
-        frames = _frames(file, layout)
-        if progress:
-            progress(number, len(files))
-        if len(frames) == 0:
-            info.count_dropped("empty sequences")
-            continue
-        yield Sample(
-            sample=file.stem,
-            frames=frames[:, None],
-            label=classes[ACTIONS.index(name.action)] if name else "",
-            **(name.fields() if name else NameFields()),
-        )
+    return info, recordings()
 
 
 def _frames(file: Path, layout: Layout) -> npt.NDArray[np.float32]:
     """(T, V, 3)."""
-    content = _content(file)
+    content = load_json(file)
+    if not isinstance(content, dict) or not isinstance(content.get(_KEY, []), list):
+        raise ValueError(f"{file}: expected an object with a list {_KEY!r}")
     if _KEY not in content:
         raise ValueError(f"{file}: has no key {_KEY!r}; it has {', '.join(content) or 'none'}")
     for number, frame in enumerate(content[_KEY]):
-        shape = _shape(frame)
+        try:
+            joints = np.asarray(frame)
+        except ValueError:  # ragged
+            joints = np.empty(0, object)
+        shape = joints.shape if joints.dtype.kind in "fiu" else ()
         if shape != (layout.joint_count, 3):
             raise ValueError(
                 f"{file}: {_KEY}, frame {number}: expected {layout.joint_count} joints (layout "
                 f"{layout.name}) of 3 numbers, got {shape or 'something else'}"
             )
-    joints = np.array(content[_KEY], dtype=np.float32)
-    return joints.reshape(-1, layout.joint_count, 3)
-
-
-def _shape(frame: object) -> tuple[int, ...] | None:
-    """The shape of a frame's numbers, or None if it is ragged or not all numbers."""
-    try:
-        joints = np.asarray(frame)
-    except ValueError:
-        return None
-    return joints.shape if joints.dtype.kind in "fiu" else None
-
-
-def _content(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: not JSON: {error}; fetch the file again") from None
-    if not isinstance(content, dict) or not isinstance(content.get(_KEY, []), list):
-        raise ValueError(f"{file}: expected an object with a list {_KEY!r}")
-    return content
+    return np.array(content[_KEY], np.float32).reshape(-1, layout.joint_count, 3)

@@ -2,9 +2,9 @@
 
 Source: the output documentation of github.com/CMU-Perceptual-Computing-Lab/openpose. A file holds
 `people`, each with `pose_keypoints_2d`: x, y, confidence of 25 joints (BODY_25) or 18 (COCO).
-OpenPose's COCO model fixes the order, so 18 joints are coco18 here. People are followed by this
-project (`aclnet.data.formats.keypoints.tracks`), for `person_id` is -1 unless OpenPose tracks. The
-3-D points are not read.
+OpenPose's COCO model fixes the order, so 18 joints are coco18 here. `person_id` is -1 unless
+OpenPose tracks; people without an id are followed here (`aclnet.data.formats.keypoints.tracks`).
+The 3-D points are not read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KEYS = ("pose_keypoints_2d", "pose_keypoints")
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a frame, or a folder with one no deeper than four folders down."""
+    """Whether it is such a frame, or a folder with one, at most four folders down."""
     return bool(_HEAD.match(first_head(path)))
 
 

@@ -1,15 +1,16 @@
 """Trees of pickled poses, `id/type/view/*.pkl`, as OpenGait and FastPoseGait keep them.
 
 A file holds one sequence: an array (T, V, 3) of x, y, confidence, or (T, V, 2), (T, 1, V, C),
-(T, V*C), or a list of (V, C) arrays. It does not say which joints it has: 17 are taken as COCO-17,
-18 as OpenPose's COCO-18, any other number must be told. Only NumPy arrays and plain containers are
-unpickled (`aclnet.data.formats.pickles.unpickle`).
+(T, V*C), or a list of (V, C) arrays. It does not name its joints: 17 are taken as COCO-17,
+18 as OpenPose's COCO-18; for any other number the layout must be named. Only NumPy arrays and plain
+containers are unpickled (`aclnet.data.formats.pickles.unpickle`).
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.formats import Progress
+from aclnet.data.formats import Progress, pyskl, with_progress
 from aclnet.data.formats.pickles.unpickle import as_array, unpickled
-from aclnet.data.formats.pyskl import reader as pyskl
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
 UNPICKLES = True
-CHANNELS = ("x", "y", "confidence")
+_CHANNELS = ("x", "y", "confidence")
 _BY_COUNT = {17: "coco17", 18: "coco18"}
 _CONDITION_TAKE = re.compile(r"([A-Za-z]+)-(\d+)\Z")
 # Above this a coordinate is a pixel, not a share of the image.
@@ -52,8 +52,8 @@ def read(
     Args:
         path: the tree's root, or a pickle.
         layout: the joints; needed where V is neither 17 nor 18.
-        progress: told the files read and the files there are.
-        pattern: which files of a leaf are poses, for leaves with several kinds of pickle.
+        progress: called with the number of the file that is read and their total.
+        pattern: which files of a leaf folder are poses, where it has several kinds of pickle.
 
     Raises:
         ValueError: there is no pose file, V is unknown, or a file is damaged or refused. While
@@ -61,7 +61,8 @@ def read(
     """
     files = [path] if path.is_file() else sorted(path.glob(f"*/*/*/{pattern}"))
     files = [file for file in files if file.suffix.lower() in (".pkl", ".pickle")]
-    dropped: dict[str, int] = {}
+    files_in = Counter(file.parent for file in files)
+    dropped: Counter[str] = Counter()
     poses = _poses(files, layout, dropped, progress)
     first = next(poses, None)
     if first is None:
@@ -71,48 +72,51 @@ def read(
             + (f" ({counts})" if counts else "")
         )
     joints, channels = first[1].shape[1:]
-    chosen = layout or _layout_of(joints, first[0])
-    info = StoreInfo(
-        name=path.stem,
-        layout=chosen.to_dict(),
-        channels=CHANNELS[:channels],
-        unit="normalised" if _is_share(first[1]) else "pixel",
-        source=path.name,
-    ).model_copy(update={"dropped": dropped})  # the dict that `_poses` goes on counting in
-    several = {
-        file.parent for file, other in itertools.pairwise(files) if file.parent == other.parent
-    }
-    samples = (
-        _sample(file, pose, path if path.is_dir() else None, file.parent in several)
-        for file, pose in _alike(itertools.chain([first], poses), joints, channels)
-    )
-    return info, samples
+    if layout is None and joints not in _BY_COUNT:
+        raise ValueError(
+            f"{first[0]}: {joints} joints a frame; 17 is read as coco17 and 18 as coco18, for any "
+            "other number name the layout"
+        )
+    chosen = layout or load_layout(_BY_COUNT[joints])
+    coordinates = first[1][..., :2]
+    largest = np.abs(coordinates[np.isfinite(coordinates)]).max(initial=0.0)
+    info = StoreInfo.of_file(
+        path,
+        chosen,
+        channels=_CHANNELS[:channels],
+        unit="normalised" if largest <= _LARGEST_SHARE else "pixel",
+    ).model_copy(update={"dropped": dropped})  # `_poses` keeps counting there
+
+    def samples() -> Iterator[Sample]:
+        for file, pose in itertools.chain([first], poses):
+            if pose.shape[1:] != (joints, channels):
+                raise ValueError(
+                    f"{file}: {pose.shape[1]} joints and {pose.shape[2]} channels, the first file "
+                    f"has {joints} and {channels}; convert them apart"
+                )
+            root = path if path.is_dir() else None
+            yield _sample(file, pose, root, several=files_in[file.parent] > 1)
+
+    return info, samples()
 
 
 def _poses(
-    files: list[Path],
-    layout: Layout | None,
-    dropped: dict[str, int],
-    progress: Progress | None,
+    files: list[Path], layout: Layout | None, dropped: Counter[str], progress: Progress | None
 ) -> Iterator[tuple[Path, Poses]]:
     """The files that hold a pose sequence, each as (T, V, C)."""
-    for number, file in enumerate(files, 1):
+    for file in with_progress(files, len(files), progress):
         with unpickled(file) as value:
             pose = _as_pose(value, layout, file)
-        if progress:
-            progress(number, len(files))
         if pose is None:
-            reason = "pickles that are no pose sequence"
+            dropped["pickles that are no pose sequence"] += 1
         elif pose.size == 0:
-            reason = "empty sequences"
+            dropped["empty sequences"] += 1
         else:
             yield file, pose
-            continue
-        dropped[reason] = dropped.get(reason, 0) + 1
 
 
 def _as_pose(value: Any, layout: Layout | None, file: Path) -> Poses | None:
-    """Frames (T, V, C) with C 2 or 3, an empty array for no frames, None for something else."""
+    """Frames (T, V, C) with C 2 or 3, an empty array for no frames, None for other content."""
     try:
         array = as_array(value)
     except ValueError:
@@ -138,39 +142,13 @@ def _as_pose(value: Any, layout: Layout | None, file: Path) -> Poses | None:
 
 
 def _unfold(array: npt.NDArray[Any], layout: Layout | None) -> npt.NDArray[Any]:
-    """(T, V*C) as (T, V, C) where V is told or one of the known numbers; else as it is."""
+    """(T, V*C) as (T, V, C) where V is known or that of the layout; else unchanged."""
     width = array.shape[1]
     for joints in (layout.joint_count,) if layout else _BY_COUNT:
         for channels in (3, 2):
             if width == joints * channels:
                 return array.reshape(len(array), joints, channels)
     return array
-
-
-def _layout_of(joints: int, file: Path) -> Layout:
-    if joints not in _BY_COUNT:
-        raise ValueError(
-            f"{file}: {joints} joints a frame; 17 is read as coco17 and 18 as coco18, for any "
-            "other number name the layout"
-        )
-    return load_layout(_BY_COUNT[joints])
-
-
-def _is_share(pose: Poses) -> bool:
-    coordinates = pose[..., :2]
-    return bool(np.abs(coordinates[np.isfinite(coordinates)]).max(initial=0.0) <= _LARGEST_SHARE)
-
-
-def _alike(
-    poses: Iterator[tuple[Path, Poses]], joints: int, channels: int
-) -> Iterator[tuple[Path, Poses]]:
-    for file, pose in poses:
-        if pose.shape[1:] != (joints, channels):
-            raise ValueError(
-                f"{file}: {pose.shape[1]} joints and {pose.shape[2]} channels, the first file has "
-                f"{joints} and {channels}; convert them apart"
-            )
-        yield file, pose
 
 
 def _sample(file: Path, pose: Poses, root: Path | None, several: bool) -> Sample:

@@ -2,43 +2,34 @@
 
 Source: `Results.summary` of github.com/ultralytics/ultralytics. A frame is a list of detections,
 each with `box`, `keypoints` {x: […], y: […], visible: […]} and, where tracking was on, `track_id`.
-A file is one frame (a folder of such files is a recording) or a list of frames, the two ways in
-which people save them. Detections without keypoints are left out. Where there is no `visible`, a
-joint at 0, 0 counts as not found and any other as certain. Pixels, or 0..1 if asked for
-(`normalize=True`).
+A file is one frame (a folder of such files is a recording) or a list of frames, the two usual ways
+to save them. Detections without keypoints are skipped. Without `visible` a joint at 0, 0 was not
+found and any other has confidence 1. Pixels, or 0..1 with `normalize=True`.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats.keypoints.files import (
-    Recording,
-    find_frame_folders,
-    find_recordings,
-    first_head,
+from aclnet.data.formats.keypoints.files import Recording, find_videos, first_head
+from aclnet.data.formats.keypoints.frames import (
+    KeypointFrames,
+    PeopleInFrames,
+    load_json,
+    person_id,
 )
-from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, load_json
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 
 _LAYOUTS = {(17, 2): ("coco17",)}
-# Files of the first frames may all be empty lists, which say nothing.
-_LOOKED_AT = 20
 _HEAD = re.compile(r'\[(\[\],)*\[?\{.*"keypoints":\{"x":\[')
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or a folder with one no deeper than four folders down."""
+    """Whether it is such a file, or a folder with one, at most four folders down."""
     return bool(_HEAD.match(first_head(path)))
-
-
-def _recordings(path: Path) -> list[Recording]:
-    """Files; where none of the first is a list of frames, the folders whose frames they are."""
-    recordings = find_recordings(path)
-    videos = any(_is_video(recording.place) for recording in recordings[:_LOOKED_AT])
-    return recordings if videos else find_frame_folders(path)
 
 
 def _is_video(file: Path) -> bool:
@@ -69,7 +60,7 @@ def _add_frame(frames: PeopleInFrames, name: str, detections: object, file: Path
         if "keypoints" in detection:
             place = f"frame {name}, detection {number}"
             row = _row(detection["keypoints"], f"{file}: {place}")
-            frames.add(name, row, place, _track(detection))
+            frames.add(name, row, place, person_id(detection.get("track_id")))
 
 
 def _row(points: Any, where: str) -> list[Any]:
@@ -84,11 +75,6 @@ def _row(points: Any, where: str) -> list[Any]:
     return [value for joint in zip(x, y, visible, strict=True) for value in joint]
 
 
-def _track(detection: dict[str, Any]) -> str:
-    value = detection.get("track_id")
-    return str(value) if type(value) is int else ""
-
-
 def _foreign(file: Path) -> ValueError:
     return ValueError(
         f"{file}: no Ultralytics result: it must be a list of detections, or a list of frames "
@@ -96,8 +82,8 @@ def _foreign(file: Path) -> ValueError:
     )
 
 
-read = KeypointReader(_recordings, _load, _LAYOUTS)
-"""Read a file, or a folder of them; files of one frame that lie in a folder are its frames.
+read = KeypointReader(partial(find_videos, is_video=_is_video), _load, _LAYOUTS)
+"""Read a file, or a folder of them; files of one frame in a folder are its frames.
 
 The joints are COCO-17, which Ultralytics' own pose models have, unless a layout is named.
 """

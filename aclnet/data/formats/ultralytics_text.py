@@ -2,9 +2,9 @@
 
 Source: `Results.save_txt` of github.com/ultralytics/ultralytics. A line is a person: class, box
 (centre, size), then x, y, confidence a joint, all of it 0..1 of the image; then the confidence of
-the box where it was asked for (`save_conf`) and the track's id where tracking was on. One number
-more that is whole is taken as the id. A frame without people has no file; numbers that lack in the
-files' names are kept as gaps.
+the box with `save_conf`, and the track's id with tracking. A single whole number at the end is
+taken as the id. A frame without people has no file; missing numbers in the files' names are kept as
+gaps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FEWEST = _BEFORE + 2 * 3
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a frame, or a folder with one no deeper than four folders down."""
+    """Whether it is such a frame, or a folder with one, at most four folders down."""
     return any(map(_is_person, first_lines(path, ".txt")))
 
 
@@ -42,11 +42,13 @@ def _load(recording: Recording, options: KeypointOptions) -> KeypointFrames:
 
 
 def _person(line: str, joints: int | None, where: str) -> tuple[list[float], str]:
-    """The joints' numbers, and the id or nothing."""
+    """The numbers of the joints, and the id or an empty text."""
     try:
         values = [float(word) for word in line.split()]
     except ValueError:
-        raise ValueError(f"{where}: must be numbers apart by spaces, it is {line[:40]!r}") from None
+        raise ValueError(
+            f"{where}: must be numbers with spaces between, it is {line[:40]!r}"
+        ) from None
     count = 3 * (joints or (len(values) - _BEFORE) // 3)
     row, rest = values[_BEFORE : _BEFORE + count], values[_BEFORE + count :]
     if len(row) < max(count, 3) or len(rest) > 2:

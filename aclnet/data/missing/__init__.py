@@ -1,4 +1,4 @@
-"""Recordings that the data sets' authors say to leave out: NTU RGB+D names without a skeleton."""
+"""Recordings that the authors of data sets exclude: NTU RGB+D names without a skeleton."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ntu_missing() -> frozenset[str]:
 
 
 def read_names(path: str | Path) -> frozenset[str]:
-    """The names in a text file, one a line; blank lines, sentences and # comments are passed over.
+    """The names in a text file, one a line; blank lines, sentences and # comments are skipped.
 
     The lists that the data set's authors publish can be read as they are.
 
@@ -36,7 +36,7 @@ def read_names(path: str | Path) -> frozenset[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a readable list of names: {error}") from None
     if not names:
-        raise ValueError(f"{path}: has no line with a recording's name")
+        raise ValueError(f"{path}: there is no line with a recording's name")
     return names
 
 

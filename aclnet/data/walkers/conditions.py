@@ -1,10 +1,9 @@
-"""What a bag and a coat do to a walker and to those who look at them.
+"""Effects of a bag and a coat on a walker and on the cameras' view.
 
 Both have two kinds of effects, and no others. They change how the person moves (a bound arm, a
-lean away from the load, stiffer arms), by changing traits before the joints are computed; and
-they change what can be seen (a bag hides what is behind it; a coat shows its outline where the
-joints should be), by giving the camera something to look at. How much harder bg and cl are than
-nm follows from that.
+lean away from the load, stiffer arms), by changing traits before the joints are computed; and they
+change what the cameras see (a bag hides the joints behind it; a coat shows its outline instead of
+the joints). How much harder bg and cl are than nm follows from that.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.walkers.legs import SIDE
+from aclnet.data.walkers.body import SIDE
 from aclnet.data.walkers.traits import Array, wander
 
 Mask = npt.NDArray[np.bool_]
 
 # A coat's grip on the joints: outward and upward shift in coat thicknesses, share of the joint's
 # own motion that only shows smoothed, wobble of the cloth in metres (of a coat 35 mm thick), and
-# how badly the joint is seen. Knees are gripped as far as the coat is long.
+# how badly the joint is seen. The grip on knees grows with the coat's length.
 COAT_GRIP: dict[str, tuple[float, float, float, float, float]] = {
     "shoulder": (0.70, 0.45, 0.30, 0.016, 0.40),
     "elbow": (0.90, 0.00, 0.50, 0.020, 0.50),
@@ -49,7 +48,7 @@ class Coat(NamedTuple):
 
 
 def draw_bag(generator: np.random.Generator, carried: Mask) -> Bag:
-    """Draw a bag for every walk; those of ``carried`` are used.
+    """Draw a bag for every walk; only those of ``carried`` are used.
 
     Args:
         generator: random numbers of this person's conditions.
@@ -62,7 +61,7 @@ def draw_bag(generator: np.random.Generator, carried: Mask) -> Bag:
 
 
 def draw_coat(generator: np.random.Generator, worn: Mask) -> Coat:
-    """Draw a coat for every walk, a new one each time; those of ``worn`` are used.
+    """Draw a new coat for every walk; only those of ``worn`` are used.
 
     Args:
         generator: random numbers of this person's conditions.
@@ -137,14 +136,14 @@ def wear_coat(walk: dict[str, Array], coat: Coat) -> dict[str, Array]:
 
 
 def place_bag(joints: dict[str, Array], bag: Bag) -> tuple[Array, Array]:
-    """Where the bag is: at the hip under its strap, or below the hand that carries it.
+    """The place of the bag: at the hip under its strap, or below the hand that carries it.
 
     Args:
         joints: from ``walk_joints``, each (S, F, 3).
         bag: the bags of these walks.
 
     Returns:
-        its middle (S, F, 3) in metres, and its radius (S,), 0 where there is none.
+        its centre (S, F, 3) in metres, and its radius (S,), 0 without a bag.
     """
     sides = bag.side[:, :, None, None]
     hip = np.stack([joints["left_hip"], joints["right_hip"]], axis=1)
@@ -159,7 +158,7 @@ def place_bag(joints: dict[str, Array], bag: Bag) -> tuple[Array, Array]:
 def show_outline(
     joints: dict[str, Array], coat: Coat, generator: np.random.Generator
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """What a coat lets one take for the joints: its outline, which follows the body slowly.
+    """The apparent joints under a coat: its outline, which follows the body slowly.
 
     Args:
         joints: from ``walk_joints``, each (S, F, 3).

@@ -1,4 +1,4 @@
-"""What the synthetic walkers are: the one settings model of the embedded data set."""
+"""Settings of the synthetic walkers, the data set that needs no download."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FASTEST = 1.9  # no walker is faster, metres a second
 
 
 class WalkerSettings(BaseModel):
-    """What the walkers are; the defaults make 60 people and 6,600 sequences.
+    """Settings of the walkers; the defaults make 60 people and 6,600 sequences.
 
     Attributes:
         identities: number of people.
-        seed: everything random follows from it.
+        seed: of all random numbers.
         frames: shortest and longest sequence; lengths are drawn evenly between them.
         fps: frames a second.
-        views: camera angles in whole degrees, 0 is walked towards, 90 sees the left side.
+        views: camera angles in whole degrees; the person walks towards 0, 90 sees the left side.
         nm_takes: plain walks of each person.
         bg_takes: walks with a bag.
         cl_takes: walks in a coat.
@@ -28,7 +28,7 @@ class WalkerSettings(BaseModel):
         camera_distance: from the middle of the walk, metres.
         camera_height: over the ground, metres.
         noise: standard deviation of the pose estimator for a well seen joint, as a share of the
-            height of a person in the picture.
+            height in the image of a person of 1.7 metres.
         identity_spread: factor on the differences between people (``traits``).
         take_spread: factor on the differences between walks of one person.
     """

@@ -1,4 +1,4 @@
-"""Who walks, and how people differ: the table from which every synthetic walker is drawn.
+"""How people differ: the table from which every synthetic walker is drawn.
 
 One row a trait, with three numbers: the mean over people, the standard deviation between people
 and the standard deviation between two walks of one person. The size of the identity signal is
@@ -7,8 +7,8 @@ level walking and claim no precision: segment lengths as shares of body height a
 Contini (1966), as printed in Winter, "Biomechanics and Motor Control of Human Movement", changed
 where a key point is not the anatomist's landmark (shoulders and hips are marked nearer to each
 other); gait after the normal ranges in Perry, "Gait Analysis". Angles are in degrees, lengths in
-shares of body height or in metres, phases in degrees of the gait cycle. How what is drawn once
-then drifts from frame to frame is the same for bodies, cloth and pose estimators (``wander``).
+shares of body height or in metres, phases in degrees of the gait cycle. Bodies, cloth and pose
+estimators share one drift from frame to frame (``wander``).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ BODY: Mapping[str, Trait] = MappingProxyType(
 
 GAIT: Mapping[str, Trait] = MappingProxyType(
     {
-        "pace": Trait(1.0, 0.0, 0.035),  # today a little faster or slower
+        "pace": Trait(1.0, 0.0, 0.035),  # a little faster or slower in each walk
         "cadence": Trait(1.0, 0.07, 0.015),  # of what the leg's length suggests
         "hip_swing": Trait(1.0, 0.10, 0.025),  # of the normal thigh excursion: sets the stride
         "hip_offset": Trait(0.0, 2.2, 0.5),
@@ -130,7 +130,7 @@ def draw_person(
 ) -> tuple[dict[str, float], Array]:
     """Draw one person from the table.
 
-    Normal deviates are clipped at 2.2 standard deviations, so that nobody is a monster.
+    Normal deviates are clipped at 2.2 standard deviations, which keeps bodies plausible.
 
     Args:
         generator: the person's own random numbers.
@@ -161,7 +161,7 @@ def draw_takes(
 
     Args:
         generator: random numbers of this person's walks.
-        person: what ``draw_person`` gave.
+        person: the result of ``draw_person``.
         takes: number of walks S.
         spread: factor on the standard deviation between walks.
 

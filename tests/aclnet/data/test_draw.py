@@ -88,7 +88,7 @@ def test_unseen_joints_are_left_out(tmp_path: Path) -> None:
     assert np.argwhere(unseen[1:]).tolist() == [[0, 3], [1, 5], [2, 7]]
 
 
-def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
+def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"ends in .png, .svg, .pdf or .gif, not '.jpeg'"):
         draw_clip(walk(), PIXELS, tmp_path / "a.jpeg")
     with pytest.raises(ValueError, match="a walk: there is no joint to draw"):

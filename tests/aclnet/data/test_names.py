@@ -12,8 +12,9 @@ number = st.integers(0, 999)
 @given(number, number, number, number, number)
 def test_ntu_names_are_read_back(s: int, c: int, p: int, r: int, a: int) -> None:
     name = f"S{s:03d}C{c:03d}P{p:03d}R{r:03d}A{a:03d}"
-    assert parse_ntu(name) == (s, c, p, r, a)
-    assert parse_ntu(f"C:\\data\\{name}.skeleton") == (s, c, p, r, a)
+    fields = {"condition": f"{s}", "camera": f"{c}", "identity": f"{p}", "take": f"{r}"}
+    assert parse_ntu(name) == (a, fields)
+    assert parse_ntu(f"C:\\data\\{name}.skeleton") == (a, fields)
 
 
 @pytest.mark.parametrize(
@@ -32,13 +33,7 @@ def test_other_names_are_none(name: str) -> None:
     assert parse_ntu(name) is None
 
 
-def test_fields_are_texts_without_zeros() -> None:
-    name = parse_ntu("S017C003P040R002A060")
-    assert name is not None
-    assert name.action == 60
-    assert name.fields() == {"identity": "40", "condition": "17", "take": "2", "camera": "3"}
-    other = parse_nwucla("folder/a12_s10_e04_v02.json")
-    assert other is not None
-    assert other.action == 12
-    assert other.fields() == {"identity": "10", "view": "2", "take": "4", "camera": "2"}
+def test_nwucla_names_are_read_back() -> None:
+    fields = {"identity": "10", "take": "4", "camera": "2", "view": "2"}
+    assert parse_nwucla("folder/a12_s10_e04_v02.json") == (12, fields)
     assert parse_nwucla("a12_s10_e04") is None

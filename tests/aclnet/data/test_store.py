@@ -14,7 +14,6 @@ from hypothesis.extra import numpy as hnp
 
 from aclnet.data.sample import COLUMNS, FIELDS, Sample, StoreInfo
 from aclnet.data.store import file_fingerprint, open_store, write_store
-from aclnet.data.writer import StoreWriter
 
 LAYOUT = {
     "name": "three",
@@ -131,7 +130,7 @@ def test_float16_halves_the_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sample 'big': frames hold values too large for float16"):
         write_store(tmp_path / "b", [Sample("big", clip(2) * 1e6)], INFO, dtype="float16")
     with pytest.raises(ValueError, match="float32 or float16, not 'int8'"):
-        StoreWriter(tmp_path / "c", INFO, dtype="int8")  # type: ignore[arg-type]
+        write_store(tmp_path / "c", [], INFO, dtype="int8")  # type: ignore[arg-type]
 
 
 def test_select_shares_frames(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_contradicting_duplicates_are_errors(tmp_path: Path) -> None:
     assert other.problem.endswith("with identity '0' against '1'")
 
 
-def test_a_duplicate_in_another_split_is_said(tmp_path: Path) -> None:
+def test_a_duplicate_in_another_split_is_a_warning(tmp_path: Path) -> None:
     findings = faults(tmp_path, sample("copy", 1, split="test"))
     assert findings[0].problem.endswith("with split 'test' against ''")
     assert findings[0].severity == "warning"
@@ -154,13 +154,13 @@ def test_frames_that_are_not_the_layouts(tmp_path: Path) -> None:
     problems = [f.problem for f in validate(wrong)]
     assert problems == [
         "2 joints a frame, layout three has 3",
-        "2 channels, the store says x, y, confidence",
+        "2 channels, the description has x, y, confidence",
     ]
     (empty,) = validate(store.select([]))
     assert empty.problem == "there is no sample"
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
+def test_progress_is_reported(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     faults(tmp_path, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]

@@ -11,9 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from aclnet.data.store import Store
-from aclnet.data.walkers.camera import Rig, Scene, hide, project
-from aclnet.data.walkers.dataset import make_walkers, write_walkers
-from aclnet.data.walkers.recording import Recordings, record_person
+from aclnet.data.walkers.camera import focal_length, hide, project
+from aclnet.data.walkers.dataset import Recordings, make_walkers, record_person, write_walkers
 from aclnet.data.walkers.settings import WalkerSettings
 from aclnet.skeleton import load_layout
 
@@ -103,17 +102,13 @@ def test_the_body_rises_on_one_leg_and_sinks_on_two(people: list[Recordings]) ->
 # ---- cameras ------------------------------------------------------------------------------
 
 
-def _rig(*views: int) -> Rig:
-    return Rig(views, 7.0, 1.4, 46.0, (320, 240))
-
-
 def test_projection_is_a_pinhole() -> None:
-    rig = _rig(0, 90)
+    rig = WalkerSettings(views=(0, 90))
     points = np.array([[[[0.0, 0.0, 0.9], [0.0, 0.5, 0.9], [0.5, 0.0, 0.9]]]], dtype=np.float32)
     front, side = project(points, rig)[0, :, 0]
     np.testing.assert_allclose(front[0, :2], [160.0, 120.0], atol=1e-3)
     np.testing.assert_allclose(front[0, 2], np.hypot(7.0, 0.5), rtol=1e-5)
-    across = 160.0 + rig.focal * 0.5 / np.hypot(7.0, 0.5)
+    across = 160.0 + focal_length(rig) * 0.5 / np.hypot(7.0, 0.5)
     np.testing.assert_allclose(front[1, 0], across, rtol=1e-5)  # his left is the picture's right
     np.testing.assert_allclose(side[2, 0], 320.0 - across, rtol=1e-5)  # he walks to the left
 
@@ -162,22 +157,18 @@ def test_only_what_is_behind_and_inside_the_trunk_is_hidden() -> None:
         "right_wrist": (-0.3, 0.0, 1.1),  # behind his back
     }.items():
         joints[0, 0, AT[name]] = place
-    scene = Scene(
-        JOINTS, joints, np.zeros((1, 1, 3), np.float32), np.zeros(1, np.float32),
-        np.zeros((1, 17), np.float32),
-    )  # fmt: skip
-    rig = _rig(0, 180)
-    points = project(scene.joints, rig)
-    metre = np.float32(rig.focal) / points[..., AT["left_hip"], 2]
-    bag = project(scene.bag[:, :, None], rig)[..., 0, :]
-    hidden, _ = hide(points, bag, scene.bag_radius, metre, AT)
+    rig = WalkerSettings(views=(0, 180))
+    points = project(joints, rig)
+    metre = np.float32(focal_length(rig)) / points[..., AT["left_hip"], 2]
+    bag = project(np.zeros((1, 1, 1, 3), np.float32), rig)[..., 0, :]
+    hidden, _ = hide(points, bag, np.zeros(1, np.float32), metre)
     front, back = hidden[0, :, 0]
     assert front[AT["right_wrist"]] > 0.9
     assert back[AT["right_wrist"]] < 0.1
     assert front[AT["left_wrist"]] < 0.1
     # The same with a bag before the left hand: now the hand is hidden from the front.
     bag = project(np.array([[[[0.3, 0.25, 1.0]]]], dtype=np.float32), rig)[..., 0, :]
-    hidden, _ = hide(points, bag, np.array([0.2], np.float32), metre, AT)
+    hidden, _ = hide(points, bag, np.array([0.2], np.float32), metre)
     assert hidden[0, 0, 0, AT["left_wrist"]] > 0.9
     assert hidden[0, 1, 0, AT["left_wrist"]] < 0.1
 
@@ -290,11 +281,6 @@ def test_store_holds_every_sample_with_its_names(tmp_path: Path) -> None:
 def test_impossible_settings_are_refused_by_name(given: Mapping[str, object], word: str) -> None:
     with pytest.raises(ValidationError, match=word):
         WalkerSettings.model_validate(given)
-
-
-def test_people_are_numbered_from_one() -> None:
-    with pytest.raises(ValueError, match="numbered from 1"):
-        record_person(WalkerSettings(), 0)
 
 
 # ---- honesty ------------------------------------------------------------------------------

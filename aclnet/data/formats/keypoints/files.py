@@ -1,4 +1,4 @@
-"""Where keypoint files lie: recordings in folders, and frames in the order of their numbers."""
+"""Finding keypoint files: recordings in folders, and frames in the order of their numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,10 @@ _LONGEST_STEP = 100
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})(?:_keypoints)?(?:\.[A-Za-z]\w*)?\Z")
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(NamedTuple):
     """One video's keypoints on disk.
 
-    Args:
+    Attributes:
         key: its path below the root, without the ending.
         files: in the order of their names.
         folder: the name of the folder that it lies in.
@@ -40,7 +39,7 @@ class Recording:
 
     @property
     def place(self) -> Path:
-        """What an error message names: the file, or the folder of the files."""
+        """The path in an error message: the file, or the folder of the files."""
         return self.files[0] if len(self.files) == 1 else self.files[0].parent
 
 
@@ -51,21 +50,20 @@ def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, int]:
-    """Which frame each image name or frame number stands for.
+    """The frame of each image name or frame number.
 
-    The number at the end of a name is its frame, so that a number that lacks is a gap. Names that
-    do not all end in a number behind the same text, or whose numbers lie too far apart to count
-    frames (times, say), are put in natural order, one frame after another.
+    The number at the end of a name is its frame, so a missing number is a gap. Names that do not
+    all end in a number behind the same text, or whose numbers lie too far apart to count frames
+    (times, say), are put in natural order, one frame after another.
 
     Args:
-        names: as the file has them; a name may come more than once.
+        names: as in the file; a name may occur more than once.
 
     Returns:
         0-based frame of each name (N,), and the number of frames.
 
-    >>> [found.tolist() if i == 0 else found for i, found in
-    ...     enumerate(frame_numbers(["12.jpg", "2.jpg", "3.jpg"]))]
-    [[10, 0, 1], 11]
+    >>> frame_numbers(["12.jpg", "2.jpg", "3.jpg"])
+    (array([10,  0,  1]), 11)
     """
     if not names:
         return np.zeros(0, np.int64), 0
@@ -85,9 +83,9 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, int]:
 
 
 def first_head(path: Path, suffix: str = ".json") -> str:
-    """The start of a file, or of a folder's first file that has content, without white space.
+    """The start of a file, or of a folder's first file with content, without white space.
 
-    For `recognises`: a cheap look at up to 20 files, no deeper than four folders down.
+    For `recognises`: it reads up to 20 files, no deeper than four folders down.
     """
     for file in itertools.islice(_walk(path, suffix), _HEADS):
         with file.open("rb") as stream:
@@ -123,7 +121,7 @@ def find_recordings(path: Path, suffixes: tuple[str, ...] = (".json",)) -> list[
 
 
 def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
-    """Recordings that have a file a frame: one a folder, or one for each name that a folder has.
+    """Recordings of one file a frame: one recording a folder, or one for each name in a folder.
 
     `clip_000000000001_keypoints.json` belongs to `clip`; a file whose name ends in no number is a
     recording of one frame.
@@ -140,17 +138,31 @@ def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
         groups.setdefault((file.parent, name.rstrip("_-. ")), []).append(file)
     if not groups:
         raise ValueError(f"{path}: no {suffix} file there; give the folder of the frames' files")
-    several = {
-        folder for folder, count in Counter(folder for folder, _ in groups).items() if count > 1
-    }
+    names_in = Counter(folder for folder, _ in groups)
     recordings = []
     for (folder, name), files in groups.items():
-        shared = folder in several and bool(name)
+        shared = names_in[folder] > 1 and bool(name)
         key = recording_key(path, folder / name if shared else folder)
         inside = folder if shared else folder.resolve().parent
         ordered = tuple(sorted(files, key=lambda file: natural_order(file.name)))
         recordings.append(Recording(key, ordered, inside.resolve().name))
     return sorted(recordings, key=lambda recording: natural_order(recording.key))
+
+
+def find_videos(path: Path, is_video: Callable[[Path], bool], first: int = 20) -> list[Recording]:
+    """One recording a file, or one a folder if its files are frames.
+
+    Args:
+        path: a file or folder of JSON files.
+        is_video: whether a file has the frames of a video, not a single one.
+        first: the number of files to ask; those of the first frames may all be empty.
+
+    Raises:
+        ValueError: there is no file.
+    """
+    recordings = find_recordings(path)
+    videos = any(is_video(recording.place) for recording in recordings[:first])
+    return recordings if videos else find_frame_folders(path)
 
 
 def recording_key(root: Path, place: Path) -> str:

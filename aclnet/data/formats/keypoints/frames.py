@@ -1,4 +1,4 @@
-"""What a keypoint file holds: people found in frames, not yet tracks; and how its JSON is read."""
+"""The content of a keypoint file, people found in frames but not followed yet, and its JSON."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class KeypointFrames:
 
     Args:
         frame: (D,) int64, 0-based number of the frame.
-        track: D names of people as the file gives them; empty where it gives none.
+        track: D names of people as in the file; empty where it has none.
         points: (D, V, C) float32: x, y, [z,] confidence.
-        length: T, the number of frames, those with nobody too.
-        joints: the V joints' names, where the file gives them.
+        length: T, the number of frames, empty ones included.
+        joints: the V joints' names, where the file has them.
         unit: of the coordinates, where the format fixes it.
     """
 
@@ -43,7 +43,7 @@ class KeypointFrames:
         return len(self.frame)
 
     def select(self, mask: BoolArray) -> KeypointFrames:
-        """The detections of a mask (D,); the frames stay."""
+        """The detections of a mask (D,); the number of frames stays."""
         track = tuple(itertools.compress(self.track, mask.tolist()))
         return replace(self, frame=self.frame[mask], track=track, points=self.points[mask])
 
@@ -59,7 +59,7 @@ class PeopleInFrames:
     tracks: list[str] = field(default_factory=list)
 
     def add_frame(self, name: str) -> None:
-        """Say that there is a frame of this name or number, with people or without."""
+        """Add a frame by its name or number, with people or without."""
         self.names.append(name)
 
     def add(self, frame: str, row: object, place: str, track: str = "") -> None:
@@ -67,8 +67,8 @@ class PeopleInFrames:
 
         Args:
             frame: the frame's name or number.
-            row: the numbers, as JSON gives them.
-            place: what an error calls the person.
+            row: the numbers, as read from JSON.
+            place: the person in an error message.
             track: the file's id of the person, if it has one.
         """
         if not self.names or self.names[-1] != frame:
@@ -79,10 +79,11 @@ class PeopleInFrames:
         self.tracks.append(track)
 
     def triples(self, file: Path) -> KeypointFrames:
-        """The people, each row being x, y, confidence of one joint after another.
+        """The people, a row being x, y, confidence of one joint after another.
 
         Raises:
-            ValueError: a row is no list of finite numbers, not as long as the first, or no triples.
+            ValueError: a row is no list of finite numbers, not as long as the first, or not of
+                triples.
         """
         rows = number_rows(self.rows, self.places, file)
         count = rows.shape[1]
@@ -94,7 +95,7 @@ class PeopleInFrames:
         return self.build(rows.reshape(len(rows), count // 3, 3))
 
     def build(self, points: Points, joints: tuple[str, ...] = ()) -> KeypointFrames:
-        """The people with points (D, V, C) in the order in which they were added."""
+        """The people with points (D, V, C), in the order in which they were added."""
         frames, length = frame_numbers(self.names)
         frame = frames[np.array(self.owners, np.int64)]
         order = np.argsort(frame, kind="stable")
@@ -106,8 +107,8 @@ def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Po
     """Lists of equally many finite numbers as one array.
 
     Args:
-        rows: D lists as JSON gives them.
-        places: what an error calls each of them, such as "12.jpg, person 0".
+        rows: D lists as read from JSON.
+        places: each of them in an error message, such as "12.jpg, person 0".
         file: where they come from.
 
     Returns:
@@ -155,6 +156,6 @@ def load_json(file: Path) -> Any:
 
 
 def person_id(value: object) -> str:
-    """A person's id, a whole number from 0 on or a list with one; empty where it is neither."""
+    """A person's id, a whole number from 0 on or a list with one; empty for anything else."""
     value = value[0] if isinstance(value, list) and value else value
     return str(value) if type(value) is int and value >= 0 else ""

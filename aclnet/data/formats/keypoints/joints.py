@@ -1,7 +1,7 @@
-"""Which layout the joints of a keypoint file belong to, and what unit their coordinates have.
+"""The layout of a keypoint file's joints, and the unit of their coordinates.
 
-By the joints' names where the file gives them, else by their number. A number that two layouts
-have is refused with both named: nothing here is guessed.
+The layout is found by the joints' names where the file has them, else by their number. A number
+that fits two layouts is refused with both named.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aclnet.data.formats.keypoints.tracks import seen_joints
 from aclnet.skeleton import Layout, find_layout, layout_names, load_layout
 
 LayoutsByCount = Mapping[tuple[int, int], tuple[str, ...]]
-"""Names of the layouts that V joints of 2 or 3 coordinates may have in a format."""
+"""Names of the layouts of V joints with 2 or 3 coordinates in a format."""
 
 # Whole-body sets begin with a body's joints: Halpe-136 with Halpe-26, COCO-WholeBody-133 with
 # COCO-17. What follows (face, hands) has no layout here and is left out.
@@ -36,13 +36,13 @@ def choose_joints(
 
     Args:
         found: the file's people.
-        by_count: the layouts that the format has.
-        layout: what the user named.
-        place: where the people come from.
+        by_count: the format's layouts.
+        layout: the user's choice.
+        place: the file or folder.
 
     Raises:
-        ValueError: the joints do not belong to the layout that was named, or to no layout or more
-            than one where none was.
+        ValueError: the joints do not fit the named layout; none is named, and they fit no layout or
+            more than one.
     """
     if found.joints:
         names = found.joints[: _BODY_OF.get(len(found.joints), len(found.joints))]
@@ -62,8 +62,8 @@ def choose_joints(
 def unit_of(points: Points) -> Unit | None:
     """The unit of coordinates (D, V, C) by their range, None where no joint was seen.
 
-    In an image: pixel where any is above 2, else normalised. In space: metre where some lie on
-    either side of 0 (a sensor's axis, the body's root), else as in an image.
+    In an image: pixel if any is above 2, else normalised. In space: metre if some lie on either
+    side of 0 (a sensor's axis, the body's root), else as in an image.
     """
     place = points[..., :-1][seen_joints(points)]
     if not place.size:
@@ -88,7 +88,7 @@ def _by_number(joints: int, names: Sequence[str], place: Path) -> Layout:
 
 
 def _by_names(names: Sequence[str], place: Path) -> Layout:
-    """The shipped layout that has these joints, in the file's order if one has."""
+    """The shipped layout of these joints, in the file's order if there is one."""
     layouts = [load_layout(name) for name in layout_names()]
     same = [
         layout

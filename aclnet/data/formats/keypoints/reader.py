@@ -1,37 +1,34 @@
-"""How all keypoint readers read: people followed, gaps kept, metadata by folder or by table.
+"""The common reader of keypoint files: people followed, gaps kept, metadata by folder or table.
 
-A reader of files that pose estimators write says which recordings lie at a path, how one of them
-is loaded, and which layouts its joints may have; the options, and the way from there to samples,
-are here.
+A format of a pose estimator adds which recordings lie at a path, how one of them is loaded, and
+which layouts its joints may have.
 """
 
 from __future__ import annotations
 
 import inspect
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from aclnet.data.formats import Progress
+from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.keypoints.files import IndexArray, Recording
 from aclnet.data.formats.keypoints.frames import KeypointFrames
 from aclnet.data.formats.keypoints.joints import LayoutsByCount, choose_joints, unit_of
 from aclnet.data.formats.keypoints.labels import PERSON, read_labels
-from aclnet.data.formats.keypoints.tracks import Track, find_tracks, seen_joints, track_frames
+from aclnet.data.formats.keypoints.tracks import find_tracks, seen_joints, track_frames
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout
 
 People = Literal["together", "apart"]
 LabelFrom = Literal["none", "folder"]
 
-_FLAT = ("x", "y", "confidence")
-_SPACE = ("x", "y", "z", "confidence")
-_CHOICES = {"people": ("together", "apart"), "label_from": ("none", "folder")}
 _TRACKING = (
     "the file's ids; without one, the nearest in centre and size, found again after at most "
     "max_gap frames"
@@ -43,18 +40,17 @@ class KeypointOptions:
     """The options that all keypoint readers have.
 
     Attributes:
-        layout: the joints, where the user names them; else by their names in the file, or by
-            their number.
+        layout: the joints; by default found by their names in the file, or by their number.
         people: "together" makes one sample a recording with its people side by side, as action
-            recognition takes them (NTU: two); "apart" one sample a person, as gait recognition
-            does, from the first to the last frame where he is; its key `<recording>/person-<track>`
-            is his identity too, unless the table says who he is.
-        persons: M, how many people a sample has: those who are there longest, longest first;
-            with fewer people the rest is zeros. With "apart" it is 1.
-        max_gap: for how many frames a person without an id may be away and be found again.
-        label_from: "folder" takes the name of the folder that a recording lies in as its label.
-        labels: a CSV of what is known about the recordings
-            (`aclnet.data.formats.keypoints.labels`); what it says goes before what the folder says.
+            recognition needs them (NTU: two); "apart" one sample a person, as gait recognition
+            does, from the first to the last frame with that person; its key
+            `<recording>/person-<track>` is the identity too, unless the table has another.
+        persons: M, the number of people in a sample: those with most frames, in that order; with
+            fewer people the rest is zeros. With "apart" it is 1.
+        max_gap: for how many frames a person without an id may be missing and be found again.
+        label_from: "folder" takes the name of a recording's folder as its label.
+        labels: a CSV of the recordings' metadata (`aclnet.data.formats.keypoints.labels`); it
+            overrides the folder.
 
     Raises:
         ValueError: a value is not one of these.
@@ -68,7 +64,7 @@ class KeypointOptions:
     labels: str | Path | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in _CHOICES.items():
+        for name, allowed in (("people", get_args(People)), ("label_from", get_args(LabelFrom))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {' or '.join(allowed)}, not {getattr(self, name)!r}")
         for name, least in (("persons", 1), ("max_gap", 0)):
@@ -82,7 +78,7 @@ class KeypointOptions:
         return self.persons if self.people == "together" else 1
 
     def settings(self) -> dict[str, Any]:
-        """What the store says about them."""
+        """The options as the store's description has them."""
         return {
             "people": self.people,
             "persons": self.size,
@@ -97,10 +93,10 @@ class KeypointReader:
     """The `read` of a keypoint format; its signature shows the options.
 
     Args:
-        find: the recordings at a path.
-        load: reads the people of one recording, given the options.
-        by_count: the layouts that the format has, by their number of joints; none where the files
-            name their joints.
+        find: returns the recordings at a path.
+        load: reads the people of one recording, with the options.
+        by_count: the format's layouts by their number of joints; none where the files name their
+            joints.
         options: the class of the options, where the format has more than the common ones.
     """
 
@@ -123,44 +119,63 @@ class KeypointReader:
 
         Args:
             path: the file or folder.
-            progress: told the recordings read and the recordings there are.
-            **options: as the options' class has them.
+            progress: called with the number of the recording and their total.
+            **options: those of the options' class.
 
         Returns:
             The description, and the samples as they are read; channels x, y, [z,] confidence.
 
         Raises:
-            ValueError: an option is wrong, there is no file, nobody is in any recording, the joints
+            ValueError: an option is wrong, there is no file, no recording has a person, the joints
                 belong to no layout or to another, the labels do not fit; while samples are drawn
-                also: a file is not the format's.
+                also: a file is of another format.
         """
-        told = self._options(**options)
+        chosen = self._options(**options)
         recordings: Sequence[Recording] = self._find(path)
-        table = read_labels(told.labels) if told.labels else None
+        table = read_labels(chosen.labels) if chosen.labels else None
         if table:
             # The table may lie among the files, as a CSV too.
             recordings = [one for one in recordings if not one.place.samefile(table.path)]
             table.check(recording.key for recording in recordings)
-        dropped: dict[str, int] = {}
-        loaded = _with_people(recordings, lambda one: self._load(one, told), dropped, progress)
+        dropped: Counter[str] = Counter()
+        loaded = _with_people(recordings, lambda one: self._load(one, chosen), dropped, progress)
         first = next(loaded, None)
         if first is None:
             raise ValueError(
                 f"{path}: nobody was found in any of the {len(recordings)} recordings; check the "
                 "pose estimator's input"
             )
-        layout, columns = choose_joints(first[1], self._by_count, told.layout, first[0].place)
-        info = _describe(path, first[1], layout, columns, told)
-        # The dict that `_with_people` goes on counting in.
+        layout, columns = choose_joints(first[1], self._by_count, chosen.layout, first[0].place)
+        info = _describe(path, first[1], layout, columns, chosen)
+        # `_with_people` keeps counting there.
         info = info.model_copy(update={"dropped": dropped})
-        samples = (
-            sample
-            for recording, found in itertools.chain([first], loaded)
-            for sample in _samples(
-                recording, _fit(recording, found, self._by_count, layout, info), told, info
-            )
-        )
-        return info, (table.fill(sample) for sample in samples) if table else samples
+
+        def samples() -> Iterator[Sample]:
+            for recording, found in itertools.chain([first], loaded):
+                fitting = _fit(recording, found, self._by_count, layout, info)
+                for sample in _samples(recording, fitting, chosen, dropped):
+                    yield table.fill(sample) if table else sample
+
+        return info, samples()
+
+
+def _with_people(
+    recordings: Sequence[Recording],
+    load: Callable[[Recording], KeypointFrames],
+    dropped: Counter[str],
+    progress: Progress | None,
+) -> Iterator[tuple[Recording, KeypointFrames]]:
+    """The recordings with people; joints that were not found are zero in all channels."""
+    for recording in with_progress(recordings, len(recordings), progress):
+        found = load(recording)
+        seen = seen_joints(found.points)
+        kept = np.asarray(seen.any(axis=1))
+        if not kept.all():
+            dropped["people without a joint"] += int((~kept).sum())
+        if kept.any():
+            yield recording, replace(found, points=found.points * seen[..., None]).select(kept)
+        else:
+            dropped["recordings without a person"] += 1
 
 
 def _describe(
@@ -174,32 +189,11 @@ def _describe(
     return StoreInfo(
         name=path.resolve().stem,
         layout=layout.to_dict(),
-        channels=_SPACE if channels == len(_SPACE) else _FLAT,
+        channels=(*("x", "y", "z")[: channels - 1], "confidence"),
         unit=first.unit or unit_of(first.points[:, columns]) or "normalised",
         source=path.name,
         settings=settings,
     )
-
-
-def _with_people(
-    recordings: Sequence[Recording],
-    load: Callable[[Recording], KeypointFrames],
-    dropped: dict[str, int],
-    progress: Progress | None,
-) -> Iterator[tuple[Recording, KeypointFrames]]:
-    """The recordings with somebody in them; joints that were not found are zero in all channels."""
-    for number, recording in enumerate(recordings, 1):
-        found = load(recording)
-        seen = seen_joints(found.points)
-        somebody = seen.any(axis=1)
-        _count(dropped, "people without a joint", int((~somebody).sum()))
-        found = replace(found, points=found.points * seen[..., None]).select(np.asarray(somebody))
-        if progress:
-            progress(number, len(recordings))
-        if len(found):
-            yield recording, found
-        else:
-            _count(dropped, "recordings without a person", 1)
 
 
 def _fit(
@@ -209,7 +203,7 @@ def _fit(
     layout: Layout,
     info: StoreInfo,
 ) -> KeypointFrames:
-    """The people with the store's joints; refused where channels or unit are not the store's."""
+    """The people with the store's joints; other channels or another unit are refused."""
     _, columns = choose_joints(found, by_count, layout, recording.place)
     points = found.points[:, columns]
     unit = found.unit or unit_of(points) or info.unit
@@ -222,32 +216,21 @@ def _fit(
 
 
 def _samples(
-    recording: Recording, found: KeypointFrames, options: KeypointOptions, info: StoreInfo
+    recording: Recording, found: KeypointFrames, options: KeypointOptions, dropped: Counter[str]
 ) -> Iterator[Sample]:
     tracks = find_tracks(found, options.max_gap)
     label = recording.folder if options.label_from == "folder" else ""
     if options.people == "together":
-        beyond = len(tracks) - options.persons
-        _count(info.dropped, f"people beyond the {options.persons} longest there", max(beyond, 0))
+        if len(tracks) > options.persons:
+            reason = f"people beyond the {options.persons} longest there"
+            dropped[reason] += len(tracks) - options.persons
         frames = track_frames(found, tracks[: options.persons], 0, found.length, options.persons)
         yield Sample(recording.key, frames, label=label)
         return
     for track in tracks:
-        yield _one_person(recording, found, track, label)
-
-
-def _one_person(recording: Recording, found: KeypointFrames, track: Track, label: str) -> Sample:
-    """A track from its first to its last frame.
-
-    An id counts within its file only: identity 1 of one video is somebody else than identity 1 of
-    the next, so the identity is the whole key.
-    """
-    key = f"{recording.key}{PERSON}{track.name}"
-    start, end = int(found.frame[track.rows[0]]), int(found.frame[track.rows[-1]]) + 1
-    frames = track_frames(found, [track], start, end, 1)
-    return Sample(key, frames, identity=key, label=label)
-
-
-def _count(dropped: dict[str, int], reason: str, count: int) -> None:
-    if count:
-        dropped[reason] = dropped.get(reason, 0) + count
+        # An id counts within its file only: identity 1 of one video is another person than identity
+        # 1 of the next, so the identity is the whole key.
+        key = f"{recording.key}{PERSON}{track.name}"
+        start, end = int(found.frame[track.rows[0]]), int(found.frame[track.rows[-1]]) + 1
+        frames = track_frames(found, [track], start, end, 1)
+        yield Sample(key, frames, identity=key, label=label)

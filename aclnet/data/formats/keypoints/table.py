@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from aclnet.data.formats.keypoints.files import first_lines
 from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, Points
-from aclnet.skeleton.layout import canonical_name
+from aclnet.skeleton.names import canonical_name
 
 FRAME_COLUMNS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx")
 PERSON_COLUMNS = ("person", "person_id", "track", "track_id")
@@ -25,24 +26,33 @@ _JOINT = re.compile(rf"(?P<joint>.*[^\W_].*?)[_. ]+(?P<axis>{'|'.join(_AXES)})\Z
 
 
 def read_table(file: Path) -> pd.DataFrame:
-    """A CSV as text, its header stripped.
+    """A CSV of key points as text, its header stripped.
 
     Raises:
         ValueError: it is no CSV, has no row, or names a column twice.
     """
-    try:
-        table = pd.read_csv(
-            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: not a readable CSV: {' '.join(str(error).split())}") from None
-    table.columns = pd.Index([str(column).strip() for column in table.columns])
-    # pandas gives a name's second column another name, so it is looked for in the file itself.
+    table = read_csv(file, skipinitialspace=True)
+    # pandas renames the second column of a name, so the header is read once more.
     names = header(next(first_lines(file, file.suffix.lower()), ""))
     twice = [name for name, count in Counter(names).items() if name and count > 1]
     if twice or table.empty:
         problem = f"column {twice[0]} is there twice" if twice else "there is no row"
         raise ValueError(f"{file}: {problem}; it must have a header and one row a frame and person")
+    return table
+
+
+def read_csv(file: Path, *, skipinitialspace: bool = False) -> pd.DataFrame:
+    """Any CSV as text, the names of its columns stripped.
+
+    Raises:
+        ValueError: it is no CSV.
+    """
+    form: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+    try:
+        table: pd.DataFrame = pd.read_csv(file, skipinitialspace=skipinitialspace, **form)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file}: not a readable CSV: {' '.join(str(error).split())}") from None
+    table.columns = pd.Index([str(column).strip() for column in table.columns])
     return table
 
 
@@ -52,7 +62,7 @@ def header(line: str) -> list[str]:
 
 
 def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first column that has one of these names, in any case."""
+    """The first column with one of these names, in any case."""
     return next((column for column in columns if column.lower() in names), None)
 
 
@@ -76,12 +86,12 @@ def joint_columns(columns: Sequence[str]) -> dict[str, dict[str, str]]:
 def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
     """The people of a table.
 
-    A joint whose cells are empty was not found. Without confidence columns a joint is certain,
-    but for one at 0 in all coordinates, which was not found either.
+    A joint whose cells are empty was not found. Without confidence columns a joint has confidence
+    1, or 0 if all its coordinates are 0.
 
     Raises:
-        ValueError: the frame or the joints lack, joints have different axes, a person comes twice
-            in a frame, or a cell is no finite number.
+        ValueError: the frame or the joints are missing, joints have different axes, a person is
+            twice in a frame, or a cell is no finite number.
     """
     columns = list(table.columns)
     frame_column = find_column(columns, FRAME_COLUMNS)
@@ -109,17 +119,17 @@ def _points(
     places: Sequence[str],
     file: Path,
 ) -> Points:
-    axes = [axis for axis in ("x", "y", "z") if axis in next(iter(joints.values()))]
-    certain = _CONFIDENCE not in next(iter(joints.values()))
-    wanted = {*axes} if certain else {*axes, _CONFIDENCE}
-    points = np.zeros((len(table), len(joints), len(axes) + 1), np.float32)
+    first = next(iter(joints.values()))
+    axes = [axis for axis in ("x", "y", "z", _CONFIDENCE) if axis in first]
+    certain = _CONFIDENCE not in first
+    points = np.zeros((len(table), len(joints), len(axes) + certain), np.float32)
     for number, (joint, columns) in enumerate(joints.items()):
-        if set(columns) != wanted:
+        if columns.keys() != first.keys():
             raise ValueError(
                 f"{file}: joint {joint} has {', '.join(columns)}, the first joint "
-                f"{', '.join(sorted(wanted))}; give every joint the same columns"
+                f"{', '.join(sorted(first))}; give every joint the same columns"
             )
-        chosen = table[[columns[axis] for axis in (*axes, *([] if certain else [_CONFIDENCE]))]]
+        chosen = table[[columns[axis] for axis in axes]]
         text = chosen.to_numpy(str)
         absent = (text == "").all(axis=1)
         values = chosen.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32, copy=True)
@@ -131,7 +141,7 @@ def _points(
                 "numbers, or leave all of its cells empty where it was not found"
             )
         values[absent] = 0
-        points[:, number, : values.shape[1]] = values
+        points[:, number, : len(axes)] = values
         if certain:
             points[:, number, -1] = (values != 0).any(axis=1)
     return points
@@ -151,6 +161,6 @@ def _check_rows(frames: Sequence[str], people: Sequence[str], file: Path) -> Non
 
 
 def _whole(text: str) -> str:
-    """A number as pandas may have written it, 3.0, as 3."""
+    """A whole number without the .0 that pandas may have written."""
     stripped = text.strip()
     return stripped[:-2] if stripped.endswith(".0") else stripped

@@ -1,13 +1,13 @@
-"""From people found in each frame to people followed through a video.
+"""Following people through a video: detections in frames become tracks.
 
-The file's own ids are taken where it has them. A person without one is matched to the people of
-the frames before, the best pair first: the cost of a pair is how far the centre has moved, in body
+The file's own ids are used where it has them. A person without one is matched to the people of the
+frames before, the best pair first: the cost of a pair is how far the centre has moved, in body
 sizes, plus how much the size has changed (absolute log ratio); above 1 it is no match. The result
-depends on the numbers alone, ties go to the older track and to the person listed first. A person
-who is away for up to `max_gap` frames is found again, after that is a new one.
+depends on the numbers alone: ties go to the older track and to the person listed first. A person
+who is missing for up to `max_gap` frames is found again, after that is a new one.
 
-A plain rule of this project, weaker than a tracker that sees the images (appearance): people who
-cross may change their tracks. Where that matters, track in the pose estimator.
+This simple rule is weaker than a tracker that sees the images (appearance): people who cross may
+change their tracks. Where that matters, track in the pose estimator.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +27,12 @@ from aclnet.data.formats.keypoints.frames import BoolArray, KeypointFrames, Poin
 Floats = npt.NDArray[np.float64]
 
 _WORST_MATCH = 1.0
-# From this share of repeated ids on, the file's ids are no tracks (AlphaPose without tracking
+# Above this share of repeated ids the file's ids are no tracks (AlphaPose without tracking
 # gives everybody the same).
 _MANY_REPEATED = 0.1
 
 
-@dataclass(frozen=True)
-class Track:
+class Track(NamedTuple):
     """One person's detections: name, and row numbers (t,) in the order of their frames."""
 
     name: str
@@ -44,10 +44,10 @@ def find_tracks(found: KeypointFrames, max_gap: int) -> list[Track]:
 
     Args:
         found: D detections ordered by frame, each with a joint that was seen.
-        max_gap: for how many frames a person without an id may be away and be found again.
+        max_gap: for how many frames a person without an id may be missing and be found again.
 
     Returns:
-        The tracks, the one with most frames first; where equal, the one that appears first.
+        The tracks, the one with most frames first; of equals the one that appears first.
     """
     ids = _trusted_ids(found)
     centre, size = _centres_and_sizes(found.points)
@@ -65,7 +65,7 @@ def find_tracks(found: KeypointFrames, max_gap: int) -> list[Track]:
 def track_frames(
     found: KeypointFrames, tracks: Sequence[Track], start: int, end: int, persons: int
 ) -> Points:
-    """The frames start..end-1 of tracks; where a person is not there, zeros.
+    """The frames start..end-1 of tracks; zeros where a person is missing.
 
     Returns:
         float32 (T, M, V, C), M = persons.
@@ -79,8 +79,8 @@ def track_frames(
 def seen_joints(points: Points) -> BoolArray:
     """Which joints were found: (..., V, C) to (..., V).
 
-    A joint with no confidence was not, nor was one of an image at its very corner, where pose
-    estimators put what they did not find.
+    A joint without confidence was not, nor was one at an image's very corner, where pose estimators
+    put joints that they did not find.
     """
     seen: BoolArray = points[..., -1] > 0
     if points.shape[-1] == 3:
@@ -104,7 +104,7 @@ class _Follower:
         self.last_frame[name] = frame
 
     def match(self, rows: list[int], frame: int) -> None:
-        """Give each of a frame's people without an id the nearest track, or a new one."""
+        """Assign each of a frame's people without an id to the nearest track, or a new one."""
         free = [
             name
             for name, last in self.last_frame.items()
@@ -134,7 +134,7 @@ class _Follower:
 
 
 def _trusted_ids(found: KeypointFrames) -> list[str]:
-    """The file's ids; empty where it has none, or gives one twice in a frame."""
+    """The file's ids; empty where it has none, or has one twice in a frame."""
     pairs = list(zip(found.frame.tolist(), found.track, strict=True))
     times = Counter(pair for pair in pairs if pair[1])
     repeated = sum(count - 1 for count in times.values())

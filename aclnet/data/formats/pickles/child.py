@@ -1,12 +1,12 @@
-"""A reader in a process of its own, whose limits end it and not the program.
+"""A reader in a process of its own: beyond the limits that process ends, not the program.
 
-The process gets the name of a reader's module and what to read, and hands over a line of JSON for
-the description, one and the frames' bytes for every sample, and one for each sign of progress. It
-inherits no file but its two pipes and writes none: the draft of a store, its place and Ctrl-C are
-the parent's. Nothing that it sends is unpickled.
+The process gets the name of a reader's module and what to read, and sends a line of JSON for the
+description, one and the frames' bytes for every sample, and one for each call of `progress`. It
+inherits no file but its two pipes and writes none: the store, its place and Ctrl-C are left to the
+parent. Nothing that it sends is unpickled.
 
 A PYSKL file of 290 MB with 57,500 annotations becomes a store in 7.0 s, with at most 131 MiB here
-and 394 MiB in the process (18.8 s and 137 MiB when it was streamed by a pickle machine in Python).
+and 394 MiB in the process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _START = (
     "import sys; sys.path[:] = sys.argv[1:]; "
     "from aclnet.data.formats.pickles.child import serve; serve()"
 )
-# More threads would each take address space: OpenBLAS hangs where it is short.
+# Every further thread takes address space, and OpenBLAS hangs where that is short.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _LONGEST_ERROR = 2000
 
@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 def read_in_child(
     module: str, path: Path, *, progress: Progress | None, **arguments: Any
 ) -> tuple[StoreInfo, Iterator[Sample]]:
-    """Call a format module's `read` in a process that is ended beyond the limits.
+    """Call a format module's `read` in a process that ends beyond the limits.
 
     Args:
         module: the format's module.
@@ -51,17 +51,15 @@ def read_in_child(
         **arguments: the other arguments of the module's `read`.
 
     Returns:
-        What its `read` returns. The process ends with the last sample, or when the samples are let
-        go.
+        What its `read` returns. The process ends with the last sample, or when the iterator is
+        closed.
 
     Raises:
-        ValueError: what the reader says is wrong, or the process was ended; also while the samples
-            are drawn.
+        ValueError: that of the reader, or the process ended early; also while the samples are
+            drawn.
     """
     drawn = _draw(module, path, progress, arguments)
-    # The first thing drawn; from here on the generator ends the process when it is let go.
-    info = next(drawn)
-    return info, drawn
+    return next(drawn), drawn  # a started generator ends the process when it is closed
 
 
 def _draw(
@@ -91,7 +89,7 @@ def _draw(
 def _received(
     answers: IO[bytes], path: Path, progress: Progress | None
 ) -> Generator[Any, None, str | Path | None]:
-    """What the process hands over; returns the file that it was at where the end is missing."""
+    """The messages' content; returns the file being read if the process ended too early."""
     info: StoreInfo | None = None
     file: str | Path = path
     while (line := answers.readline()).endswith(b"\n"):
@@ -140,18 +138,18 @@ def _ended(code: int, file: str | Path) -> ValueError:
 
 
 def serve() -> None:
-    """Read what the standard input asks for, and hand it over on the standard output."""
+    """The child's work: a request on standard input, the samples on standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer
     output, sys.stdout = sys.stdout.buffer, sys.stderr
 
     def send(message: dict[str, Any], content: bytes = b"") -> None:
-        limits.set_alarm(0)  # nobody knows how long the parent takes to read
+        limits.set_alarm(0)  # the parent may take any time to read
         output.write(json.dumps(message).encode() + b"\n")
         output.write(content)
         output.flush()
         limits.set_alarm(limits.SILENCE)
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         if wanted:
             send({"progress": [done, total]})
         else:
@@ -160,11 +158,11 @@ def serve() -> None:
     module, path, wanted, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's
     limits.enforce(lambda file: send({"file": str(file)}))
     try:
-        info, samples = importlib.import_module(module).read(path, progress=told, **arguments)
+        info, samples = importlib.import_module(module).read(path, progress=report, **arguments)
         send({"info": info.model_dump(mode="json")})
         for sample in samples:
             fields = {name: value for name, value in vars(sample).items() if name != "frames"}
-            # As they lie in memory: the order in which they are summed shall not change.
+            # In their memory order, so that sums over them keep theirs.
             axes = np.argsort([-stride for stride in sample.frames.strides], kind="stable").tolist()
             frames = sample.frames.transpose(axes)
             about = {"dtype": frames.dtype.str, "shape": frames.shape, "size": frames.nbytes}

@@ -1,12 +1,13 @@
-"""What a process that unpickles foreign files may take; beyond that the kernel ends it.
+"""Time and memory of a process that unpickles foreign files; beyond them the kernel ends it.
 
 An allow-list keeps a pickle from running code, not from asking for terabytes or for the hash of a
-tuple that holds itself 2^30 times. Linux keeps all limits, macOS those of time, Windows none.
+tuple that holds itself 2^30 times. Linux enforces all limits, macOS those of time, Windows none.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -27,10 +28,10 @@ _announce: Callable[[Path], None] | None = None
 
 
 def enforce(announce: Callable[[Path], None]) -> None:
-    """Limit this process, which is there for nothing else, from its first pickle on.
+    """Limit this process, which does nothing else, from its first pickle on.
 
     Args:
-        announce: told each file before it is unpickled.
+        announce: called with each file before it is unpickled.
     """
     global _announce
     _announce = announce
@@ -42,28 +43,26 @@ def enforce(announce: Callable[[Path], None]) -> None:
 
 
 def set_alarm(seconds: float) -> None:
-    """End the process after so many seconds, unless it is called again; 0 takes that back."""
+    """End the process after so many seconds, unless the alarm is set anew; 0 cancels it."""
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 @contextlib.contextmanager
-def unpickling(path: Path, size: int) -> Iterator[None]:
+def unpickling(path: Path) -> Iterator[None]:
     """Limits the memory from now on, and within the block the processor's time.
 
-    A process in which they are not enforced is left alone.
+    Nothing is limited before `enforce`.
 
     Args:
-        path: the file.
-        size: of the file in bytes.
+        path: the file; both limits grow with its size.
     """
-    if _announce is None:
+    if _announce is not None:
+        _announce(path)
+    if _announce is None or sys.platform == "win32":
         yield
         return
-    _announce(path)
-    if sys.platform == "win32":
-        yield
-        return
+    size = os.path.getsize(path) if os.path.exists(path) else 0
     _limit_memory(size)
     set_alarm(0)
     signal.setitimer(signal.ITIMER_PROF, 1 + size / BYTES_A_SECOND)
@@ -75,7 +74,7 @@ def unpickling(path: Path, size: int) -> Iterator[None]:
 
 
 def _limit_memory(size: int) -> None:
-    # What is in use counts where other files, a Kinetics index or arrays on disk, are open too.
+    # Other files may be in use, such as a Kinetics index or mapped arrays.
     most = max(MEMORY, bytes_in_use() + MEMORY // 2) + MEMORY_A_BYTE * size
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -84,7 +83,7 @@ def _limit_memory(size: int) -> None:
 
 
 def bytes_in_use() -> int:
-    """The address space that this process has, 0 where the system does not say it."""
+    """The address space of this process, 0 where the system does not report it."""
     try:
         pages = Path("/proc/self/statm").read_text("ascii").split()[0]
     except OSError:

@@ -1,11 +1,11 @@
 """Loading a foreign pickle or `.npy` without running it.
 
 A pickle is a program: loading one may call anything. Pose files on users' disks hold NumPy arrays
-in plain containers, so the names of these are all that is found here. Even NumPy is not called on
-a pickle's word: dtypes and arrays are checked and built by stand-ins.
+in plain containers, so only those are allowed. Even NumPy is not called by a pickle: stand-ins
+check and build dtypes and arrays.
 
-This keeps code from being run. A pickle can still ask for any memory and never end: a reader that
-unpickles says so (`UNPICKLES`), and `aclnet.data.formats.read` runs it in a process with limits.
+This keeps code from being run. A pickle can still ask for any memory and never end, so a reader
+that unpickles sets `UNPICKLES`, and `aclnet.data.formats.read` runs it in a process with limits.
 """
 
 from __future__ import annotations
@@ -31,30 +31,28 @@ _LONGEST_AXIS = 1 << 48
 _LONGEST_WORDS = 200
 
 
-class RefusedError(Exception):
+class _RefusedError(Exception):
     """The pickle asks for something that is not allowed."""
 
 
 @contextmanager
-def unpickled(path: str | Path) -> Iterator[Any]:
-    """What a pickle of NumPy arrays, numbers, texts and plain containers holds.
+def unpickled(path: Path) -> Iterator[Any]:
+    """The content of a pickle of NumPy arrays, numbers, texts and plain containers.
 
-    What it makes of its arrays and lists within the block is under the same limits: a small pickle
-    may hold one list very often.
+    The limits hold for the whole block: a small pickle may hold one list very often.
 
     Raises:
-        ValueError: the file names a class or function outside that, needs too much memory, or is
-            no whole pickle. One sentence with the file and the refused name.
+        ValueError: the file names any other class or function, needs too much memory, or is no
+            whole pickle. One sentence with the file and the refused name.
     """
-    place = Path(path)
-    with _limited(place):
-        with _faults(place), place.open("rb") as file:
+    with limits.unpickling(path):
+        with _faults(path), path.open("rb") as file:
             value = _Unpickler(file).load()
         yield value
 
 
 @contextmanager
-def loaded_npy(path: str | Path) -> Iterator[npt.NDArray[Any]]:
+def loaded_npy(path: Path) -> Iterator[npt.NDArray[Any]]:
     """The array of a `.npy`; where it is of objects, a pickle follows the file's header.
 
     Numbers and texts are memory-mapped.
@@ -62,16 +60,15 @@ def loaded_npy(path: str | Path) -> Iterator[npt.NDArray[Any]]:
     Raises:
         ValueError: the file is no whole `.npy`, or its objects are refused as in `unpickled`.
     """
-    place = Path(path)
-    with _limited(place):
-        with _faults(place), place.open("rb") as file:
+    with limits.unpickling(path):
+        with _faults(path), path.open("rb") as file:
             dtype = _npy_dtype(file)
             is_pickled = dtype is not None and dtype.hasobject
             array = _Unpickler(file).load() if is_pickled else None
         if not is_pickled:
-            array = _mapped_npy(place)
+            array = _mapped_npy(path)
         elif not isinstance(array, np.ndarray):
-            raise ValueError(f"{place}: not a whole .npy file (no array follows its header)")
+            raise ValueError(f"{path}: not a whole .npy file (no array follows its header)")
         yield np.asarray(array)
 
 
@@ -79,7 +76,7 @@ def as_array(value: Any) -> npt.NDArray[Any]:
     """The array of nested lists, tuples and arrays; those of objects count as lists.
 
     Returns:
-        One axis or more, of whatever type the numbers have, or of objects where some are none.
+        One axis or more, of the numbers' own type, or of objects where some are not numbers.
 
     Raises:
         ValueError: they are of different lengths.
@@ -92,7 +89,7 @@ def as_array(value: Any) -> npt.NDArray[Any]:
 
 
 def printable(text: str, longest: int = _LONGEST_WORDS) -> str:
-    r"""The beginning of a text that a file may have written, without control characters.
+    r"""The beginning of a text from an untrusted file, without control characters.
 
     >>> printable("numpy\x1b[2J" + "a" * 300, 12)
     'numpy?[2Jaaa…'
@@ -102,7 +99,7 @@ def printable(text: str, longest: int = _LONGEST_WORDS) -> str:
 
 
 def too_large(path: str | Path) -> ValueError:
-    """The error for a file that needs more memory than it may have."""
+    """The error for a file that needs more memory than is allowed."""
     return ValueError(
         f"{path}: needs more memory than {limits.MEMORY >> 20} MiB and {limits.MEMORY_A_BYTE} "
         "times the file; do not trust this file, or split it"
@@ -110,38 +107,30 @@ def too_large(path: str | Path) -> ValueError:
 
 
 @contextmanager
-def _limited(path: Path) -> Iterator[None]:
-    with _faults(path):
-        size = path.stat().st_size
-    with limits.unpickling(path, size):
-        yield
-
-
-@contextmanager
 def _faults(path: Path) -> Iterator[None]:
-    """Turns whatever goes wrong while a pickle is loaded into one sentence about the file."""
+    """Turns any exception of loading into one sentence about the file."""
     try:
         yield
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     except MemoryError:
         raise too_large(path) from None
-    except RefusedError as error:
+    except _RefusedError as error:
         raise ValueError(
             f"{path}: the pickle asks for {printable(str(error))}, and only NumPy arrays and plain "
             "containers are read; do not trust this file"
         ) from None
     except Exception as error:
-        # Bytes that are no pickle raise almost any exception, whose arguments may be the pickle's.
-        said = error.args[0] if error.args and isinstance(error.args[0], str) else "no reason given"
+        # Bytes that are no pickle raise almost any exception, with arguments of the pickle's.
+        text = error.args[0] if error.args and isinstance(error.args[0], str) else "no reason given"
         raise ValueError(
-            f"{path}: not a whole pickle ({type(error).__name__}: {printable(said)}); "
+            f"{path}: not a whole pickle ({type(error).__name__}: {printable(text)}); "
             "it was cut short or is another kind of file; fetch or write it again"
         ) from None
 
 
 def _npy_dtype(file: BinaryIO) -> np.dtype[Any] | None:
-    """What the header says, the file then standing behind it; None where there is no header."""
+    """The header's dtype, None without a header; the file is then read up to its content."""
     formats = np.lib.format
     try:
         first = formats.read_magic(file) == (1, 0)
@@ -156,7 +145,7 @@ def _mapped_npy(path: Path) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:
-        # Bytes that are no array make NumPy raise almost any exception.
+        # NumPy raises almost any exception for bytes that are no array.
         raise ValueError(
             f"{path}: not a whole .npy file ({printable(' '.join(str(error).split()))}); it was "
             "cut short or is another kind of file"
@@ -170,16 +159,16 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file, encoding="latin1")
 
     def find_class(self, module: str, name: str) -> Any:
-        # NumPy 2 calls numpy.core numpy._core.
+        # numpy.core is numpy._core in NumPy 2.
         place = module.replace("numpy._core.", "numpy.").replace("numpy.core.", "numpy.")
         make = _ALLOWED.get(f"{place}.{name}")
         if make is None:
-            raise RefusedError(f"{module}.{name}")
+            raise _RefusedError(f"{module}.{name}")
         return _Allowed(make)
 
 
 class _Allowed:
-    """A function that the pickle may call, and do nothing else with."""
+    """A function that the pickle may call, but not change."""
 
     __slots__ = ("_make",)
 
@@ -190,45 +179,45 @@ class _Allowed:
         return self._make(*args)
 
     def __setstate__(self, state: object) -> None:
-        raise RefusedError("a change to a function")
+        raise _RefusedError("a change to a function")
 
 
 class _Dtype:
-    """Stands for a dtype: a code such as f8, later a byte order."""
+    """Stand-in for a dtype: a code such as f8, later a byte order."""
 
     __slots__ = ("dtype",)
 
     def __init__(self, code: object, *_flags: object) -> None:
         if not isinstance(code, str) or not _DTYPE.match(code):
-            said = code if isinstance(code, str) else type(code).__name__
-            raise RefusedError(f"an array of type {said}")
+            shown = code if isinstance(code, str) else type(code).__name__
+            raise _RefusedError(f"an array of type {shown}")
         self.dtype: np.dtype[Any] = np.dtype("O" if code[0] == "O" else code)
 
     def __setstate__(self, state: Any) -> None:
         order, *structure = state[1:5]
         if order not in ("<", ">", "|", "=") or any(part is not None for part in structure):
-            raise RefusedError("an array of a structured type")
+            raise _RefusedError("an array of a structured type")
         self.dtype = self.dtype.newbyteorder(order)
 
 
 class _Array(np.ndarray[Any, Any]):
-    """An array that takes its content once, and checks it before NumPy sees it."""
+    """An array whose content is set once, and checked before NumPy sees it."""
 
     __slots__ = ()
 
     def __setstate__(self, state: Any) -> None:
         if self.size:
-            raise RefusedError("a change to an array")
+            raise _RefusedError("a change to an array")
         shape, dtype, fortran, content = state[-4:]
         if not isinstance(dtype, _Dtype):
-            raise RefusedError("an array without a type")
+            raise _RefusedError("an array without a type")
         few = isinstance(shape, tuple) and len(shape) <= _MOST_AXES
         if not few or not all(type(size) is int and 0 <= size < _LONGEST_AXIS for size in shape):
             raise TypeError("an array whose shape is not a few whole numbers")
         if dtype.dtype.hasobject:
             # A lone object, as `np.save` writes a dict, has the shape ().
             if not isinstance(content, list) or len(shape) > 1 or len(content) != math.prod(shape):
-                raise RefusedError("an array of objects in several dimensions")
+                raise _RefusedError("an array of objects in several dimensions")
         elif not isinstance(content, (str, bytes, bytearray)):
             raise TypeError("an array without bytes")
         else:
@@ -253,17 +242,17 @@ def _scalar(dtype: Any, content: Any) -> Any:
 
 
 def _encode(text: str, encoding: object = "latin1") -> bytes:
-    # How protocols 0 to 2 write bytes.
+    # Protocols 0 to 2 write bytes as a call of this.
     if encoding != "latin1":
-        raise RefusedError("another codec than latin1")
+        raise _RefusedError("another codec than latin1")
     return text.encode("latin1")
 
 
 def _bare(*args: object) -> bytes:
-    # Protocols 0 to 2 write no bytes as a call of `bytes`; nobody calls `numpy.ndarray`. With a
-    # number, either would ask for that much memory.
+    # Protocols 0 to 2 write empty bytes as a call of `bytes`; `numpy.ndarray` is named, not called.
+    # With a number, either would ask for that much memory.
     if args:
-        raise RefusedError("a call of bytes or numpy.ndarray")
+        raise _RefusedError("a call of bytes or numpy.ndarray")
     return b""
 
 

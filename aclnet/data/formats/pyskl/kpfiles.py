@@ -1,37 +1,37 @@
-"""Kinetics keypoints, kept beside the annotations in many files: kpfiles.
+"""Kinetics keypoints, kept apart from the annotations in many files: kpfiles.
 
 A kpfile is a pickle `{frame_dir: {"keypoint": (B, V, 3)}}`: x, y in pixels and the score of all B
-person boxes of a video. The annotations say which box is in which frame.
+person boxes that a detector found in a video. The annotations have the frame of each box.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats.pickles.unpickle import unpickled
-from aclnet.data.formats.pyskl.decompress import decompress_pose
-from aclnet.data.formats.pyskl.fields import Annotation
+from aclnet.data.formats.pyskl.annotations import Annotation
+
+HalfArray = npt.NDArray[np.float16]
 
 _WAITING_BYTES = 1 << 28
-"""Of annotations that wait until those of one kpfile can be served together: a kpfile is large, an
-annotation is not, and neighbours may lie in different files."""
+"""Size of the annotations that wait until those of one kpfile can be served together: a kpfile is
+large, an annotation is not, and neighbours may lie in different files."""
 _ANNOTATION_BYTES = 2000  # without its arrays, roughly
 _LARGEST_HALF = 65504.0
 
 
-@dataclass(frozen=True)
-class BoxRules:
+class BoxRules(NamedTuple):
     """Which boxes become persons.
 
-    Args:
-        box_threshold: boxes with a lower box_score are left out. None takes all, as the released
+    Attributes:
+        box_threshold: boxes with a lower box_score are dropped. None takes all, as the released
             configuration does: its threshold of 0.5 is never applied (spec section 4.1).
         squeeze: leave out the frames without a person.
         max_persons: the most persons of a frame.
@@ -44,12 +44,12 @@ class BoxRules:
 
 def with_keypoints(
     annotations: Iterable[Annotation], folder: Path, joints: int, rules: BoxRules
-) -> Iterator[tuple[Annotation, npt.NDArray[np.float16]]]:
+) -> Iterator[tuple[Annotation, HalfArray]]:
     """Annotations with the poses of their boxes, kpfile by kpfile.
 
     Args:
         annotations: those of an index.
-        folder: with the kpfiles; only the last part of raw_file is looked for there.
+        folder: with the kpfiles; only the last part of raw_file is looked up in it.
         joints: V.
         rules: which boxes become persons.
 
@@ -60,14 +60,18 @@ def with_keypoints(
         ValueError: a kpfile or a video in it is missing, or does not fit the annotation.
     """
     for waiting in _windows(annotations):
-        named = sorted(
-            ((annotation.form.kpfile, annotation) for annotation in waiting),
-            key=lambda pair: pair[0],
-        )
-        for name, group in itertools.groupby(named, key=lambda pair: pair[0]):
-            videos = _videos(folder / name)
-            for _, annotation in group:
-                yield annotation, _poses(annotation, videos, folder / name, joints, rules)
+        waiting.sort(key=attrgetter("kpfile"))
+        for name, group in itertools.groupby(waiting, key=attrgetter("kpfile")):
+            file = folder / name
+            with unpickled(file) as videos:
+                if not isinstance(videos, dict):
+                    raise ValueError(
+                        f"{file}: a kpfile is a dict of frame_dir and keypoints, this is a "
+                        f"{type(videos).__name__}"
+                    )
+            for annotation in group:
+                boxes = _boxes(annotation, videos, file, joints)
+                yield annotation, _poses(annotation, boxes, file, rules)
 
 
 def _windows(annotations: Iterable[Annotation]) -> Iterator[list[Annotation]]:
@@ -84,74 +88,95 @@ def _windows(annotations: Iterable[Annotation]) -> Iterator[list[Annotation]]:
     yield waiting
 
 
-def _videos(file: Path) -> Mapping[Any, Any]:
-    with unpickled(file) as videos:
-        if not isinstance(videos, dict):
-            raise ValueError(
-                f"{file}: a kpfile is a dict of frame_dir and keypoints, this is a "
-                f"{type(videos).__name__}"
-            )
-        return videos
-
-
-def _poses(
-    annotation: Annotation, videos: Mapping[Any, Any], file: Path, joints: int, rules: BoxRules
-) -> npt.NDArray[np.float16]:
-    keypoint = _boxes(annotation, videos, file, joints)
-    frames = annotation.array("frame_inds", 1)
-    if frames.dtype.kind not in "iu":
-        raise annotation.fault("frame_inds", f"is of {frames.dtype}", "it must be whole numbers")
-    total = annotation.total_frames()
-    try:
-        poses = decompress_pose(
-            keypoint,
-            frames,
-            int(frames.max(initial=0)) + 1 if total is None else total,
-            keep=_kept(annotation, len(frames), rules),
-            squeeze=rules.squeeze,
-            max_persons=rules.max_persons,
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"{file}: sample {annotation.key!r}: {error}; the kpfile and the annotation do not "
-            "belong together"
-        ) from None
-    return np.concatenate([poses.keypoint, poses.score[..., None]], axis=-1)
-
-
 def _boxes(
     annotation: Annotation, videos: Mapping[Any, Any], file: Path, joints: int
 ) -> npt.NDArray[Any]:
     video = videos.get(annotation.key)
     if not isinstance(video, dict):
         raise ValueError(
-            f"{file}: sample {annotation.key!r} is missing, its annotation says that it is here; "
+            f"{file}: sample {annotation.key!r} is missing, its annotation names this file; "
             "fetch the kpfiles that belong to the annotations"
         )
     boxes = Annotation({"frame_dir": annotation.key, **video}, file, 0)
     keypoint = boxes.array("keypoint", 3)
     if keypoint.shape[1:] != (joints, 3):
-        raise boxes.fault(
-            "keypoint",
-            f"has shape {keypoint.shape}, it must be (boxes, {joints}, 3)",
-            "name the layout that the kpfiles have",
-        )
+        problem = f"has shape {keypoint.shape}, it must be (boxes, {joints}, 3)"
+        raise boxes.fault("keypoint", problem, "name the layout that the kpfiles have")
     if not (np.abs(keypoint) <= _LARGEST_HALF).all():
-        raise boxes.fault(
-            "keypoint",
-            "has values that are NaN or too large for float16",
-            "set joints that are missing to 0 or take the annotation out of the index",
-        )
+        remedy = "set joints that are missing to 0 or take the annotation out of the index"
+        raise boxes.fault("keypoint", "has values that are NaN or too large for float16", remedy)
     return keypoint
 
 
-def _kept(annotation: Annotation, count: int, rules: BoxRules) -> npt.NDArray[np.bool_] | None:
-    if rules.box_threshold is None:
-        return None
-    score = annotation.array("box_score", 1)
-    if score.shape != (count,):
-        raise annotation.fault(
-            "box_score", f"has shape {score.shape}, frame_inds has {count}", "correct it"
+def _poses(
+    annotation: Annotation, boxes: npt.NDArray[Any], file: Path, rules: BoxRules
+) -> HalfArray:
+    frames = annotation.array("frame_inds", 1)
+    if frames.dtype.kind not in "iu":
+        raise annotation.fault("frame_inds", f"is of {frames.dtype}", "it must be whole numbers")
+    total = annotation.total_frames or int(frames.max(initial=0)) + 1
+    problem = ""
+    if len(frames) != len(boxes):
+        problem = f"frame_inds has shape {frames.shape} for {len(boxes)} boxes of keypoint"
+    elif len(outside := frames[(frames < 0) | (frames >= total)]):
+        problem = f"frame_inds has frame {int(outside[0])} of a video of {total}"
+    if problem:
+        raise ValueError(
+            f"{file}: sample {annotation.key!r}: {problem}; the kpfile and the annotation do not "
+            "belong together"
         )
-    kept: npt.NDArray[np.bool_] = score >= rules.box_threshold
-    return kept
+    if rules.box_threshold is not None:
+        score = annotation.array("box_score", 1)
+        if len(score) != len(frames):
+            problem = f"has shape {score.shape}, frame_inds has {len(frames)}"
+            raise annotation.fault("box_score", problem, "correct it")
+        boxes, frames = (array[score >= rules.box_threshold] for array in (boxes, frames))
+    return decompress_pose(
+        boxes, frames, total, squeeze=rules.squeeze, max_persons=rules.max_persons
+    )
+
+
+def decompress_pose(
+    boxes: npt.NDArray[Any],
+    frame_inds: npt.NDArray[np.integer[Any]],
+    total_frames: int,
+    *,
+    squeeze: bool = True,
+    max_persons: int = 10,
+) -> HalfArray:
+    """Put every box into its frame, as one person more.
+
+    Person 0 of two frames may be two people: persons come in the order of their boxes. If a frame
+    has more than `max_persons`, those of every frame are put in the order of their summed scores,
+    highest first (of equals the earlier box), and the first `max_persons` are kept.
+
+    Source: the operator DecompressPose of the released pipeline (spec section 4.1).
+
+    Args:
+        boxes: (B, V, 3) x, y in pixels and score of B boxes.
+        frame_inds: (B,) 0-based frame of each box, in any order, below `total_frames`.
+        total_frames: frames of the video.
+        squeeze: leave out the frames without a person; otherwise T is `total_frames`.
+        max_persons: the most persons of a frame, at least 1.
+
+    Returns:
+        (M, T, V, 3) float16 x, y in pixels and score, zero where a frame has fewer persons; M is 0
+        without a box.
+    """
+    frames = frame_inds.astype(np.int64)
+    boxes = boxes.astype(np.float16)
+    length = total_frames
+    if squeeze:
+        present, frames = np.unique(frames, return_inverse=True)
+        length = len(present)
+    persons = int(np.bincount(frames).max(initial=0))
+    order = np.argsort(frames, kind="stable")
+    if persons > max_persons:
+        # Summed in float16, as released: small differences in score are lost there.
+        order = np.lexsort((-boxes[..., 2].copy().sum(axis=-1), frames))
+    # How many earlier boxes have the same frame, for frames in rising order.
+    place = np.arange(len(frames)) - np.searchsorted(frames[order], frames[order])
+    order, place = order[place < max_persons], place[place < max_persons]
+    out = np.zeros((min(persons, max_persons), length, boxes.shape[1], 3), np.float16)
+    out[place, frames[order]] = boxes[order]
+    return out

@@ -144,7 +144,7 @@ def test_without_z_and_as_coco(tmp_path: Path) -> None:
     store = convert(path, tmp_path / "store", map_to="coco17", dims=2)
     np.testing.assert_allclose(store.clip(0)[0, 0, 5, 0], 0.1 + 0.11, atol=1e-6)
     flat = [[{"x": 0.5, "y": 0.5, "visibility": 1}] * 33]
-    with pytest.raises(ValueError, match="its landmarks have no z; ask for dims 2"):
+    with pytest.raises(ValueError, match="its landmarks have no z; set dims to 2"):
         load(write(tmp_path / "f.json", flat), dims=3)
 
 

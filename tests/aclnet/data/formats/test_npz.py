@@ -165,8 +165,8 @@ def test_all_splits_together(tmp_path: Path) -> None:
     ("splits", "message"),
     [
         ({}, r"no split '\*'; it has none"),
-        ({"split1": [1, 2]}, "split1 must have one word or number for each sample"),
-        ({"split1": 3}, "split1 must have one word or number for each sample"),
+        ({"split1": [1, 2]}, "split1 must have one word or number a sample"),
+        ({"split1": 3}, "split1 must have one word or number a sample"),
         ({"split_a": ["x y", "z", "z"]}, "split_a must have one word"),
     ],
 )
@@ -190,7 +190,7 @@ def test_samples_are_kept_by_a_key(shared: Path) -> None:
     assert info.settings["keep"] == "used_in_cvpr12"
 
 
-def test_what_is_kept_must_be_yes_or_no(tmp_path: Path) -> None:
+def test_what_is_kept_must_be_a_boolean(tmp_path: Path) -> None:
     path = write(tmp_path / "x.npz", good=[1, 0, 1], marks=[1, 2, 0], few=[True])
     info, samples = read(path, keep="good")
     assert len(list(samples)) == 2
@@ -198,7 +198,7 @@ def test_what_is_kept_must_be_yes_or_no(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no key 'goood' to keep samples by; it has joints"):
         read(path, keep="goood")
     for key in ("marks", "few"):
-        with pytest.raises(ValueError, match=f"{key} must be 3 times yes or no"):
+        with pytest.raises(ValueError, match=f"{key} must be 3 times True or False"):
             read(path, keep=key)
 
 

@@ -24,11 +24,11 @@ def write(folder: Path, name: str, content: Any) -> Path:
 def test_authors_files_are_the_npz(shared: Path) -> None:
     folder = shared / "data" / "raw_samples" / "nwucla"
     assert detect(folder) == "nwucla_json"
-    told: list[tuple[int, int]] = []
-    info, samples = read(folder, progress=lambda done, total: told.append((done, total)))
+    seen: list[tuple[int, int]] = []
+    info, samples = read(folder, progress=lambda done, total: seen.append((done, total)))
     kept = {sample.sample: sample for sample in samples}
     assert len(kept) == 18
-    assert told == [(i + 1, 18) for i in range(18)]
+    assert seen == [(i + 1, 18) for i in range(18)]
     whole, all_samples = read(shared / "data" / "nwucla.npz", split="split_xview")
     wanted = {sample.sample: sample for sample in all_samples}
     for name, sample in kept.items():
@@ -65,7 +65,7 @@ def test_empty_recordings_are_counted_and_other_names_have_no_class(tmp_path: Pa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"skeletons": [[', "not JSON: .*; fetch the file again"),
+        ('{"skeletons": [[', "not JSON, or cut off .*; write or copy the file again"),
         ("[1]", "expected an object with a list 'skeletons'"),
         ({"skeletons": 3}, "expected an object with a list 'skeletons'"),
         ({"frames": []}, "has no key 'skeletons'; it has frames"),

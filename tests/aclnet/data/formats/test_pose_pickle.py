@@ -92,7 +92,7 @@ def test_eighteen_joints_and_shares(tmp_path: Path) -> None:
     assert info.unit == "normalised"
 
 
-def test_other_joints_are_told(tmp_path: Path) -> None:
+def test_other_joints_need_a_layout(tmp_path: Path) -> None:
     put(tmp_path, "a/b/c/d.pkl", np.ones((5, 20, 2)))
     with pytest.raises(ValueError, match=r"d.pkl: 20 joints a frame; .* name the layout"):
         read(tmp_path)

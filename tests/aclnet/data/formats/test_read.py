@@ -108,7 +108,7 @@ def test_no_reader_takes_another_ones_files(places: dict[str, Path]) -> None:
             assert [recognises(place), recognises(inside)] == [reader == name] * 2, (reader, name)
 
 
-def test_what_is_no_format_is_said(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     for name, content in (
         ("a.csv", "x,y\n1,2"),
         ("a.npz", "no zip"),
@@ -160,7 +160,7 @@ def test_a_reader_from_a_file_is_a_format(plugin: Path, tmp_path: Path) -> None:
         register_reader("still", "x")
 
 
-def test_what_the_user_tells_is_written_down(places: dict[str, Path]) -> None:
+def test_the_users_description_overrides_the_readers(places: dict[str, Path]) -> None:
     info, _ = read(places["npz"], fps=25, image_size=(320, 240), unit="pixel", min_frames=3)
     assert (info.fps, info.image_size, info.unit) == (25, (320, 240), "pixel")
     assert info.settings == {"format": "npz", "min_frames": 3, "split": ""}
@@ -172,7 +172,7 @@ def test_short_sequences_are_counted(places: dict[str, Path]) -> None:
     assert info.dropped == {"sequences shorter than 3 frames": 1}
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
+def test_progress_is_reported(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     _, samples = read(
         write_npz(tmp_path / "x.npz"), progress=lambda done, total: seen.append((done, total))

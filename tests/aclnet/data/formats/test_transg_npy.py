@@ -141,7 +141,7 @@ def test_one_of_several_lengths(ks20: Path) -> None:
         read(ks20.parent)
     with pytest.raises(ValueError, match=r"windows of 6, 8 frames, none of 10"):
         read(ks20.parent, frames=10)
-    with pytest.raises(ValueError, match=r"windows of 6 frames, 8 were asked"):
+    with pytest.raises(ValueError, match=r"windows of 6 frames, not of 8"):
         read(ks20, frames=8)
 
 
@@ -171,7 +171,7 @@ def ids(value: Any) -> Callable[[Path], None]:
     return lambda folder: save_objects(folder / "ids_KS20_6.npy", value)
 
 
-def told(value: Any) -> Callable[[Path], None]:
+def frame_labels(value: Any) -> Callable[[Path], None]:
     return lambda folder: save_objects(folder / "frame_id_KS20_6.npy", np.array(value))
 
 
@@ -187,7 +187,7 @@ def cut(name: str) -> Callable[[Path], None]:
     ("damage", "message"),
     [
         (lambda folder: (folder / "t_source_y_KS20_6.npy").unlink(), "probe: has no source_y_KS20"),
-        (lambda folder: (folder / "ids_KS20_6.npy").unlink(), "has no ids_KS20_6.npy beside"),
+        (lambda folder: (folder / "ids_KS20_6.npy").unlink(), "has no ids_KS20_6.npy, only"),
         (
             lambda folder: [file.unlink() for file in folder.iterdir()],
             "probe: has no source_x_<SET>_<f>.npy; download",
@@ -213,8 +213,11 @@ def cut(name: str) -> Callable[[Path], None]:
         (ids({0: [0], 1: [1, 2], 2: [2, 3]}), "window 2 belongs to '1' and to '2'"),
         (ids({0: [0], 1: [1], 2: [2, 3, 3]}), "'2' has window 3 twice"),
         (ids({0: [0], 1: [1], 2: [3]}), "ids_KS20_6.npy: window 2 of 4 belongs to nobody"),
-        (told([0, 1, 1, 2]), "frame_id_KS20_6.npy: window 2 shows '1', ids_KS20_6.npy says '2'"),
-        (told([0, 1, 2]), "frame_id_KS20_6.npy: has 3 labels for 4 windows"),
+        (
+            frame_labels([0, 1, 1, 2]),
+            "frame_id_KS20_6.npy: window 2 shows '1', ids_KS20_6.npy says '2'",
+        ),
+        (frame_labels([0, 1, 2]), "frame_id_KS20_6.npy: has 3 labels for 4 windows"),
     ],
 )
 def test_damage_is_one_sentence(damage: Callable[[Path], Any], message: str, ks20: Path) -> None:
@@ -261,7 +264,7 @@ def test_what_does_not_belong_together(ks20: Path, tmp_path: Path) -> None:
         read(ks20 / "train_npy_data", "transg_npy")
 
 
-def test_other_joints_are_told(ks20: Path, tmp_path: Path) -> None:
+def test_other_joints_need_a_layout(ks20: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has 25 joints, layout kinect20 has 20"):
         read(ks20, layout="kinect20")
     write_windows(tmp_path / "own" / "train_npy_data", "Ours", made(2, 6, 20), [0, 1])

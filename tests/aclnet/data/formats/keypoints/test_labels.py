@@ -48,7 +48,7 @@ def test_a_row_without_a_recording_is_refused(tmp_path: Path) -> None:
         ("sample,lable\na,b\n", r"they are sample, lable \(did you mean label\?\)"),
         ("label\na\n", "columns must be sample and any of identity"),
         ("sample\na\n", "columns must be sample and any of identity"),
-        ("sample,label\na,b\na,c\n", "line 3: sample 'a' is given twice"),
+        ("sample,label\na,b\na,c\n", "line 3: sample 'a' is there twice"),
         ("sample,label\n,b\n", "line 2: sample '' is empty"),
         ("", "not a readable CSV"),
     ],

@@ -35,7 +35,7 @@ def read(path, *, progress, act):
 def drawn(path, info, progress, act):
     frames = np.ones((40, 1, 9000, 1))
     yield Sample("a", frames, label=os.environ["OMP_NUM_THREADS"], image_size=(4, 3))
-    with limits.unpickling(path, 0):
+    with limits.unpickling(path):
         eval(act)
     info.count_dropped("reason")
     yield Sample("b", frames)
@@ -59,12 +59,12 @@ def annotations() -> list[dict[str, Any]]:
 
 def outcome(reader: Callable[..., Any], file: Path) -> tuple[list[Any], list[Any]]:
     """The frames that a reader hands out, and all else that it says."""
-    told: list[Any] = []
-    info, samples = reader(file, layout=None, progress=lambda *both: told.append(both), persons=2)
+    seen: list[Any] = []
+    info, samples = reader(file, layout=None, progress=lambda *both: seen.append(both), persons=2)
     said = [info.model_copy(update={"dropped": dict(info.dropped)})]
     drawn = [vars(sample) | {"dropped": dict(info.dropped)} for sample in samples]
     frames = [fields.pop("frames") for fields in drawn]
-    return frames, [*said, drawn, info.dropped, told]
+    return frames, [*said, drawn, info.dropped, seen]
 
 
 def test_the_same_as_in_this_process(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aclnet.data.class_names import class_names
 from aclnet.data.formats import detect, read
-from aclnet.data.formats.ntu import Body, FloatArray, clean_bodies, motion
+from aclnet.data.formats.ntu_skeleton import Body, FloatArray, clean_bodies, motion
 from aclnet.data.store import open_store, write_store
 from aclnet.skeleton import load_layout
 
@@ -55,8 +55,8 @@ def test_a_file_is_read_with_its_name(tmp_path: Path) -> None:
     # Frames 0, 1 and 7 are nobody's.
     path = write(tmp_path, "S003C002P017R001A060", ("72057594037944738", 2, joints), frames=8)
     assert detect(path) == "ntu_skeleton"
-    told: list[tuple[int, int]] = []
-    info, samples = read(path, progress=lambda done, total: told.append((done, total)))
+    seen: list[tuple[int, int]] = []
+    info, samples = read(path, progress=lambda done, total: seen.append((done, total)))
     (sample,) = samples
     assert sample.frames.shape == (5, 2, 25, 3)
     assert sample.frames.dtype == np.float32
@@ -68,7 +68,7 @@ def test_a_file_is_read_with_its_name(tmp_path: Path) -> None:
     assert info.classes == class_names("ntu60")
     assert info.layout == load_layout("ntu25").to_dict()
     assert (info.unit, info.fps, info.channels) == ("metre", 30.0, ("x", "y", "z"))
-    assert (info.dropped, told) == ({}, [(1, 1)])
+    assert (info.dropped, seen) == ({}, [(1, 1)])
 
 
 def test_two_people_and_noise_become_two_tracks(tmp_path: Path) -> None:

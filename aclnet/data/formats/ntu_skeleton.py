@@ -8,27 +8,26 @@ A file has the number of frames; a frame has the number of bodies; a body has a 
 (metres), its place in the depth and the colour image, its orientation and whether it was tracked.
 Source: `read_skeleton_file.m` of the data set's authors names the fields.
 
-A Kinect gives a person who was lost for a moment a new body, and takes chairs for people; so bodies
-become two tracks by the published cleaning. Sources: the noise filters and their thresholds, Zhang
-et al., "View adaptive neural networks", TPAMI 2019, whose scripts most later work uses; the order
-of the steps, the data preparation of Duan et al., "PYSKL", ACM MM 2022, which made the published
-annotation files (`spec/action.md` 4.7).
+A Kinect gives a person it lost for a moment a new body, and takes chairs for people, so bodies are
+joined into two tracks by the published cleaning. Sources: the noise filters and their thresholds,
+Zhang et al., "View adaptive neural networks", TPAMI 2019, whose scripts most later work uses; the
+order of the steps, the data preparation of Duan et al., "PYSKL", ACM MM 2022, which made the
+published annotation files (`spec/action.md` 4.7).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.class_names import class_names
-from aclnet.data.formats import Progress
+from aclnet.data.formats import Progress, with_progress
 from aclnet.data.missing import ntu_missing, read_names
-from aclnet.data.names import NameFields, parse_ntu
+from aclnet.data.names import RecordingName, parse_ntu
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -37,23 +36,22 @@ Precision = Literal["float32", "float16"]
 FloatArray = npt.NDArray[np.float32]
 
 LONGEST_NOISE = 11
-"""Frames; of several bodies, those that are seen no longer are noise."""
+"""Frames; of several bodies, those seen for no more than this are noise."""
 WIDEST_PERSON = 0.8
-"""Width over height; a frame above it is wide."""
+"""Width over height; a body is wide in the frames above it."""
 WIDE_SHARE = 0.69754
-"""Of several bodies, one with this share of wide frames or more is noise."""
+"""Of several bodies, those with at least this share of wide frames are noise."""
 _EMPTY = 1e-3
 _SPINE_MID = 1
 _FPS = 30.0
-_ENDING = ".skeleton"
 _BODY_NUMBERS = 10
 _JOINT_NUMBERS = 12
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a `.skeleton` file, or a folder with one at most one level down."""
+    """Whether it is a `.skeleton` file, or a folder with one, at most one level down."""
     if path.is_file():
-        return path.suffix.lower() == _ENDING
+        return path.suffix.lower() == ".skeleton"
     return any(next(path.glob(pattern), None) for pattern in ("*.skeleton", "*/*.skeleton"))
 
 
@@ -71,24 +69,29 @@ def read(
 
     Args:
         path: the folder or file.
-        layout: another layout for the lines of a body; Kinect v2's 25 joints if not given.
-        progress: told the files read and the files there are.
-        benchmark: ntu60 leaves out the actions above 60; by default ntu120 if there is such an
-            action, else ntu60. It says the classes.
-        missing: "listed" leaves out the 535 names that the data set's authors list, "keep" reads
-            them, too; the path of a text file leaves out the names in it besides the 535.
-        persons: tracks of a sample, 1 or 2; see `clean_bodies`. A track nobody is in is zero.
+        layout: another layout for the lines of a body; Kinect v2's 25 joints by default.
+        progress: called with the number of the file that is read and their total.
+        benchmark: the data set whose classes the labels have; ntu60 drops the actions above 60. By
+            default ntu120 if there is such an action, else ntu60.
+        missing: "listed" drops the 535 recordings that the data set's authors list, "keep" reads
+            them too; the path of a text file drops the names in it besides the 535.
+        persons: tracks of a sample, 1 or 2; see `clean_bodies`. An empty track is zero.
         precision: float16 rounds as in the published annotation files.
 
     Raises:
         ValueError: there is no such file, an option is not one of the above or an action is not
-            one of the data set's; while samples are drawn: a file is not as it should be.
+            one of the data set's; while samples are drawn: a file is damaged.
     """
-    files = _files(path)
+    files = [path] if path.is_file() else [*path.glob("*.skeleton"), *path.glob("*/*.skeleton")]
+    files.sort(key=lambda file: file.stem)
+    if not files:
+        raise ValueError(f"{path}: no *.skeleton file there")
     _check_options(benchmark, persons, precision)
     left_out = _left_out(missing)
-    named = benchmark or _benchmark(files, path)
+    names = [parse_ntu(file.name) for file in files]
+    benchmark = benchmark or _benchmark(files, names, path)
     chosen = layout or load_layout("ntu25")
+    labels = class_names(benchmark)
     info = StoreInfo.of_file(
         path,
         chosen,
@@ -96,60 +99,32 @@ def read(
         unit="metre",
         fps=_FPS,
         # A store with classes has a label for every sample; files with other names have none.
-        classes=class_names(named) if all(parse_ntu(file.name) for file in files) else (),
+        classes=labels if all(names) else (),
         settings={
-            "benchmark": named,
+            "benchmark": benchmark,
             "missing": missing if missing in ("listed", "keep") else Path(missing).name,
             "persons": persons,
             "precision": precision,
         },
     )
-    dtype = np.dtype(precision)
-    return info, _recordings(files, chosen, info, left_out, (persons, dtype), progress)
 
+    def recordings() -> Iterator[Sample]:
+        for file, name in with_progress(zip(files, names, strict=True), len(files), progress):
+            if file.stem in left_out:
+                info.count_dropped("recordings listed as without skeleton")
+            elif name and name.action > len(labels):
+                info.count_dropped(f"recordings of actions above {len(labels)}")
+            elif not (bodies := _read_bodies(file, chosen)):
+                info.count_dropped("recordings without a body")
+            else:
+                tracks = clean_bodies(bodies)[:, :persons]
+                lacking = persons - tracks.shape[1]
+                frames = np.pad(tracks, ((0, 0), (0, lacking), (0, 0), (0, 0)))
+                label = labels[name.action - 1] if name else ""
+                fields = name.fields if name else {}
+                yield Sample(file.stem, frames.astype(precision), label=label, **fields)
 
-def _recordings(
-    files: list[Path],
-    layout: Layout,
-    info: StoreInfo,
-    left_out: frozenset[str],
-    form: tuple[int, np.dtype[np.float32 | np.float16]],
-    progress: Progress | None,
-) -> Iterator[Sample]:
-    labels = class_names(info.settings["benchmark"])
-    persons, dtype = form
-    for number, file in enumerate(files, 1):
-        name = parse_ntu(file.name)
-        if progress:
-            progress(number, len(files))
-        if file.stem in left_out:
-            info.count_dropped("recordings listed as without skeleton")
-        elif name and name.action > len(labels):
-            info.count_dropped(f"recordings of actions above {len(labels)}")
-        elif not (bodies := _read_bodies(file, layout)):
-            info.count_dropped("recordings without a body")
-        else:
-            yield Sample(
-                sample=file.stem,
-                frames=_with_persons(clean_bodies(bodies), persons).astype(dtype),
-                label=labels[name.action - 1] if name else "",
-                **(name.fields() if name else NameFields()),
-            )
-
-
-def _with_persons(tracks: FloatArray, persons: int) -> FloatArray:
-    """(T, M, V, 3) cut to, or filled up with zeros to, so many persons."""
-    lacking = max(persons - tracks.shape[1], 0)
-    return np.pad(tracks[:, :persons], ((0, 0), (0, lacking), (0, 0), (0, 0)))
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    files = sorted([*path.glob("*.skeleton"), *path.glob("*/*.skeleton")], key=lambda f: f.stem)
-    if not files:
-        raise ValueError(f"{path}: no *.skeleton file there")
-    return files
+    return info, recordings()
 
 
 def _left_out(missing: str) -> frozenset[str]:
@@ -158,12 +133,13 @@ def _left_out(missing: str) -> frozenset[str]:
     return ntu_missing() if missing == "listed" else ntu_missing() | read_names(missing)
 
 
-def _benchmark(files: Sequence[Path], path: Path) -> Benchmark:
+def _benchmark(
+    files: Sequence[Path], names: Sequence[RecordingName | None], path: Path
+) -> Benchmark:
     """ntu60, unless there is an action above 60."""
     largest = len(class_names("ntu120"))
     found: Benchmark = "ntu60"
-    for file in files:
-        name = parse_ntu(file.name)
+    for file, name in zip(files, names, strict=True):
         if name and not 1 <= name.action <= largest:
             raise ValueError(
                 f"{path}: {file.name} names action {name.action}, NTU RGB+D 120 has 1 to {largest}"
@@ -184,12 +160,9 @@ def _check_options(benchmark: str | None, persons: int, precision: str) -> None:
 
 
 def _read_bodies(file: Path, layout: Layout) -> list[Body]:
-    """The bodies of one `.skeleton` file, in the order in which they appear.
+    """The bodies of one `.skeleton` file in the order of appearance.
 
     Frames without a body are not counted.
-
-    Raises:
-        ValueError: the file is cut off, longer than it says, or has something else in a line.
     """
     lines = _Lines(file)
     starts: dict[str, int] = {}
@@ -211,7 +184,7 @@ def _read_bodies(file: Path, layout: Layout) -> list[Body]:
 
 
 class _Lines:
-    """A file's lines, taken one after another; what is wrong is told with the line's number."""
+    """A file's lines, read one after another; an error names the line."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -226,14 +199,14 @@ class _Lines:
         return int(text)
 
     def row(self, count: int, what: str) -> list[str]:
-        """The next line's words, of which there must be so many."""
+        """The words of the next line, `count` of them."""
         words = self._take(what).split()
         if len(words) != count:
             raise self.wrong(f"{count} numbers of {what}")
         return words
 
     def joints(self, count: int) -> FloatArray:
-        """The next lines' x, y and z: (V, 3)."""
+        """x, y and z of the next lines: (V, 3)."""
         what = "a joint (x, y and z finite)"
         values = []
         for _ in range(count):
@@ -249,35 +222,33 @@ class _Lines:
         return joints
 
     def check_end(self, frames: int) -> None:
-        """Nothing may follow the last frame."""
+        """Refuse lines after the last frame."""
         if self._next < len(self._lines):
             self._next += 1
             raise self.wrong(f"the end of the file after {frames} frames")
 
     def wrong(self, expected: str) -> ValueError:
-        """The sentence about the line taken last."""
-        came = self._lines[self._next - 1].strip()[:60]
+        """The error about the line read last."""
+        came = "but the file ends there"
+        if self._next <= len(self._lines):
+            came = f"got {self._lines[self._next - 1].strip()[:60]!r}"
         return ValueError(
-            f"{self._file}: line {self._next}: expected {expected}, got {came!r}; fetch the file "
-            "again, or leave it out (option missing: a text file with its name)"
+            f"{self._file}: line {self._next}: expected {expected}, {came}; fetch the file again, "
+            "or leave it out (option missing: a text file with its name)"
         )
 
     def _take(self, what: str) -> str:
-        if self._next == len(self._lines):
-            raise ValueError(
-                f"{self._file}: line {self._next + 1}: expected {what}, but the file ends there; "
-                "fetch the file again, or leave it out (option missing: a text file with its name)"
-            )
         self._next += 1
+        if self._next > len(self._lines):
+            raise self.wrong(what)
         return self._lines[self._next - 1]
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(NamedTuple):
     """One body that the sensor followed.
 
     Attributes:
-        start: its first frame, counted from 0 over the frames in which there is any body.
+        start: its first frame, counted from 0 over the frames with any body.
         joints: (T, V, 3) metres, its frames one after another. A body that was lost and found again
             under its own number has its frames joined without the gap, as in the published files.
     """
@@ -294,19 +265,19 @@ class Body:
 def clean_bodies(bodies: Sequence[Body]) -> FloatArray:
     """The tracks of a recording's people.
 
-    One body is taken as it is. Of several, (1) the short ones are left out, (2) the wide ones are
-    left out, (3) the others, those that move most first, go to track 0, or to track 1 where they
+    A single body is taken as it is. Of several, (1) the short ones are dropped, (2) the wide ones
+    are dropped, (3) the others, those that move most first, go to track 0, or to track 1 where they
     overlap with it in time, or nowhere where they overlap with both, (4) empty frames at both ends
     are cut off, (5) the tracks change places if the first frame is empty in track 0 only.
 
-    Where (1) or (2) would leave nobody it is not applied; the published script stops there.
+    A step of (1) and (2) that would leave nobody is skipped; the published script stops there.
 
     Args:
         bodies: at least one, each with at least one frame, all with V joints.
 
     Returns:
-        (T, M, V, 3) float32, M 1 if a single body was left before step 3, otherwise 2; zeros where
-        a track is empty.
+        (T, M, V, 3) float32, M 1 if one body is left before step 3, otherwise 2; zeros where a
+        track is empty.
 
     Raises:
         ValueError: there is no body.
@@ -321,8 +292,9 @@ def clean_bodies(bodies: Sequence[Body]) -> FloatArray:
     if len(left) == 1:
         return left[0].joints[:, None]
     tracks = _trimmed(_tracks(left))
-    if len(tracks) and not _seen(tracks[0, 0, _SPINE_MID]) and _seen(tracks[0, 1, _SPINE_MID]):
-        tracks = tracks[:, ::-1]
+    if len(tracks):
+        seen = np.abs(tracks[0, :, _SPINE_MID]).sum(axis=-1) > _EMPTY
+        tracks = tracks[:, ::-1] if seen.tolist() == [False, True] else tracks
     return np.ascontiguousarray(tracks)
 
 
@@ -339,7 +311,7 @@ def motion(joints: FloatArray) -> float:
 
 
 def _upright(bodies: list[Body]) -> list[Body]:
-    """Without the wide bodies, in a new order: what moves in wide frames is not counted."""
+    """Without the wide bodies, in a new order: motion in wide frames is not counted."""
     ranked: list[tuple[float, Body]] = []
     for body in bodies:
         width = np.ptp(body.joints[..., 0], axis=1)
@@ -352,28 +324,24 @@ def _upright(bodies: list[Body]) -> list[Body]:
 
 
 def _tracks(bodies: list[Body]) -> FloatArray:
-    """(T, 2, V, 3): the first body opens track 0, each other one goes where its time is free."""
+    """(T, 2, V, 3): the first body opens track 0, each other one goes where the track is free."""
     length = max(body.end for body in bodies)
     tracks = np.zeros((length, 2, *bodies[0].joints.shape[1:]), dtype=np.float32)
     first = bodies[0]
     tracks[first.start : first.end, 0] = first.joints
-    # Track 1 counts as taken from frame 0 on, as in the published script, so a body before its
-    # first one finds no place there.
-    taken = [(first.start, first.end), (0, 0)]
+    # Track 1 counts as occupied from frame 0 on, as in the published script, so a body before its
+    # first one does not fit there.
+    occupied = [(first.start, first.end), (0, 0)]
     for body in bodies[1:]:
-        for track, (start, end) in enumerate(taken):
+        for track, (start, end) in enumerate(occupied):
             if max(start, body.start) >= min(end, body.end):
                 tracks[body.start : body.end, track] = body.joints
-                taken[track] = (min(start, body.start), max(end, body.end))
+                occupied[track] = (min(start, body.start), max(end, body.end))
                 break
     return tracks
 
 
 def _trimmed(tracks: FloatArray) -> FloatArray:
-    """Without the frames at both ends in which nobody is."""
+    """Without the empty frames at both ends."""
     seen = np.flatnonzero(np.abs(tracks).sum(axis=(1, 2, 3)) >= _EMPTY)
     return tracks[seen[0] : seen[-1] + 1] if len(seen) else tracks[:0]
-
-
-def _seen(joint: FloatArray) -> bool:
-    return bool(np.abs(joint).sum() > _EMPTY)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aclnet.data.formats.pyskl.content import load, looks_annotated
+from aclnet.data.formats.pyskl.annotations import load_annotations, looks_annotated
 
 pytestmark = pytest.mark.usefixtures("little_memory")
 
@@ -53,7 +53,7 @@ def test_every_protocol_and_form(protocol: int, file: Path) -> None:
         (made["annotations"], {}),
     ):
         file.write_bytes(pickle.dumps(whole, protocol))
-        annotations, found = load(file)
+        annotations, found = load_annotations(file)
         assert found == splits
         for one, other in zip(annotations, made["annotations"], strict=True):
             assert list(one.fields) == list(other)
@@ -64,16 +64,16 @@ def test_every_protocol_and_form(protocol: int, file: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ({"split": {}}, "holds a dict without a list 'annotations'"),
-        ({"annotations": 3}, "holds a dict without a list 'annotations'"),
-        (np.zeros(3), "holds a ndarray without a list"),
-        ({"poses": {"annotations": [{}]}}, "holds a dict without a list"),
-        ([np.zeros(3)], "annotation 0 is a ndarray, not a dict"),
-        ([annotation(0), None], "annotation 1 is a NoneType, not a dict"),
-        (content() | {"split": ["a"]}, "split is a list, not a dict of lists"),
+        ({"split": {}}, "no list 'annotations', the content is of type dict; a PYSKL"),
+        ({"annotations": 3}, "no list 'annotations'"),
+        (np.zeros(3), r"no list 'annotations', the content is an array \(3,\) of float64"),
+        ({"poses": {"annotations": [{}]}}, "no list 'annotations'"),
+        ([np.zeros(3)], r"annotation 0 is an array \(3,\) of float64, not a dict"),
+        ([annotation(0), None], "annotation 1 is missing, not a dict"),
+        (content() | {"split": ["a"]}, "split is of type list, not a dict of lists"),
         (content() | {"split": {"train": "a"}}, "split 'train' is not a list of sample"),
         (content() | {"split": {"train": [1]}}, "split 'train' is not a list of sample"),
-        (content() | {"split": {("a",): []}}, "split of a tuple is not a list of sample"),
+        (content() | {"split": {("a",): []}}, "split of type tuple is not a list of sample"),
         (content() | {"split": {"train": []}}, "split 'train' is empty; list the names"),
         ([annotation(0, keypoint=np.zeros(2, dtype=object))], r"an array \(2,\) of object"),
     ],
@@ -81,7 +81,7 @@ def test_every_protocol_and_form(protocol: int, file: Path) -> None:
 def test_other_contents(made: Any, message: str, file: Path) -> None:
     file.write_bytes(pickle.dumps(made))
     with pytest.raises(ValueError, match=message) as caught:
-        load(file)
+        load_annotations(file)
     assert str(caught.value).startswith(f"{file}: ")
 
 
@@ -96,7 +96,7 @@ def test_any_bytes_give_annotations_or_a_value_error(
     file.write_bytes(whole[:start] + noise + whole[start + len(noise) :] if within else noise)
     looks_annotated(file)
     with contextlib.suppress(ValueError):  # any other exception fails the test
-        load(file)
+        load_annotations(file)
 
 
 @pytest.mark.parametrize("protocol", range(6))

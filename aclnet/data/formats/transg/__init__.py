@@ -1,1 +1,0 @@
-"""Released windows of skeleton re-identification."""
