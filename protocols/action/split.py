@@ -157,10 +157,7 @@ class ActionSplit:
             raise ValueError(f"Split {self.name} has no fold {fold!r}: give {known}.")
 
     def _check_roles(
-        self,
-        division: Division,
-        columns: Mapping[str, TextArray],
-        fold: str | None,
+        self, division: Division, columns: Mapping[str, TextArray], fold: str | None
     ) -> None:
         """Refuse a table that does not fit the data; say what the data have."""
         for role in (TRAIN, TEST):

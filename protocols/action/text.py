@@ -12,9 +12,7 @@ _ACCURACIES = ("top1", "top5", "mean_class")
 
 
 def render_classification(
-    table: ClassTable,
-    name: str,
-    intervals: Mapping[str, tuple[float, float]] | None = None,
+    table: ClassTable, name: str, intervals: Mapping[str, tuple[float, float]] | None = None
 ) -> str:
     """Render a classification, in percent.
 

@@ -11,9 +11,7 @@ _SIDES = ("genuine", "impostor")
 
 
 def render_biometrics(
-    table: BiometricsTable,
-    *,
-    intervals: Mapping[str, tuple[float, float]] | None = None,
+    table: BiometricsTable, *, intervals: Mapping[str, tuple[float, float]] | None = None
 ) -> str:
     """Render biometric measures, rates in percent.
 
@@ -32,10 +30,7 @@ def render_biometrics(
     title = f"{table.protocol}, {table.metric} scores: verification, rates in percent"
     parts = [title, align_columns(_verification_rows(table, ends))]
     if table.applied:
-        parts += [
-            "thresholds chosen elsewhere",
-            align_columns(_applied_rows(table, ends), 3),
-        ]
+        parts += ["thresholds chosen elsewhere", align_columns(_applied_rows(table, ends), 3)]
     if table.open_set is not None and table.open_set.cells:
         parts.append(
             f"open set, {table.open_set.enrolled} people enrolled, mean of "

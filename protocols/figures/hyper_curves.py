@@ -163,10 +163,7 @@ class HyperCurve:
 
 @style.house_style()
 def draw_hyper_curves(
-    curves: Sequence[HyperCurve],
-    *,
-    baseline: npt.ArrayLike | None = None,
-    baseline_name: str,
+    curves: Sequence[HyperCurve], *, baseline: npt.ArrayLike | None = None, baseline_name: str
 ) -> Figure:
     """Draw a panel a setting: each seed, the mean over seeds and its standard deviation.
 

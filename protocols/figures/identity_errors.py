@@ -48,9 +48,7 @@ def _draw(group: RunGroup) -> Drawing:
 
 @style.house_style()
 def draw_identity_errors(
-    names: Sequence[str],
-    wrong: npt.ArrayLike,
-    tested: npt.ArrayLike,
+    names: Sequence[str], wrong: npt.ArrayLike, tested: npt.ArrayLike
 ) -> Figure:
     """Draw the share of each identity's probes that went wrong, with the counts beside the bar.
 

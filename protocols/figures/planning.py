@@ -132,9 +132,7 @@ def main_groups(
     )
 
 
-def widest_tests(
-    tests: Sequence[tuple[RunGroup, ...]],
-) -> tuple[tuple[RunGroup, ...], ...]:
+def widest_tests(tests: Sequence[tuple[RunGroup, ...]]) -> tuple[tuple[RunGroup, ...], ...]:
     """Of each data set the tests with most classes: a part of the classes repeats the picture."""
     most: dict[str, int] = {}
     for groups in tests:

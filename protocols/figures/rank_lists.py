@@ -48,10 +48,7 @@ class RankList:
 
 @style.house_style()
 def draw_rank_list(
-    rank_list: RankList,
-    bones: Sequence[Sequence[int]],
-    *,
-    y_down: bool = False,
+    rank_list: RankList, bones: Sequence[Sequence[int]], *, y_down: bool = False
 ) -> Figure:
     """Draw one probe over its nearest gallery sequences, a strip of ten frames a row.
 
@@ -85,10 +82,7 @@ def draw_rank_list(
 
 @style.house_style()
 def draw_rank_grid(
-    rank_lists: Sequence[RankList],
-    bones: Sequence[Sequence[int]],
-    *,
-    y_down: bool = False,
+    rank_lists: Sequence[RankList], bones: Sequence[Sequence[int]], *, y_down: bool = False
 ) -> Figure:
     """Draw several probes, a row each: the probe, then its nearest ones, of three frames each.
 

@@ -56,11 +56,7 @@ def choose_frames(points: FloatArray, count: int) -> IntArray:
 
 
 def draw_bodies(
-    plot: Axes,
-    points: FloatArray,
-    bones: Sequence[Sequence[int]],
-    *,
-    aspect: float,
+    plot: Axes, points: FloatArray, bones: Sequence[Sequence[int]], *, aspect: float
 ) -> FloatArray:
     """Draw bodies side by side into axes, at one scale, and set limits and shape.
 

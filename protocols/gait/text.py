@@ -11,10 +11,7 @@ _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 
 
 def render_gait(
-    table: GaitTable,
-    name: str,
-    *,
-    baselines: Mapping[str, GaitTable] | None = None,
+    table: GaitTable, name: str, *, baselines: Mapping[str, GaitTable] | None = None
 ) -> str:
     """Render a gait table, in percent.
 

@@ -12,10 +12,7 @@ _COUNTS = ("probes", "valid", "unmated", "gallery", "dropped")
 
 
 def render_reid(
-    table: ReidTable,
-    name: str,
-    *,
-    baselines: Mapping[str, ReidTable] | None = None,
+    table: ReidTable, name: str, *, baselines: Mapping[str, ReidTable] | None = None
 ) -> str:
     """Render a re-identification table, in percent.
 

@@ -61,9 +61,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     subject=st.lists(st.text("abcÄ -_/\"',\n0", min_size=1, max_size=9), min_size=3, max_size=3),
 )
 def test_any_text_and_any_number_survive(
-    tmp_path_factory: pytest.TempPathFactory,
-    embedding: npt.NDArray[np.float32],
-    subject: list[str],
+    tmp_path_factory: pytest.TempPathFactory, embedding: npt.NDArray[np.float32], subject: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("npz") / "x.npz"
     data = Embeddings(embedding, np.array(subject))

@@ -99,10 +99,7 @@ _REID_NOTES = (
     "The published figures follow the rule of TranSG's code, which lets a probe find neighbouring "
     "windows of its own walk; only rows of rule transg compare with them.",
 )
-_DEPTH_NOTES = (
-    *_REID_NOTES,
-    "KGBD's published division was drawn at random and is not this one.",
-)
+_DEPTH_NOTES = (*_REID_NOTES, "KGBD's published division was drawn at random and is not this one.")
 
 
 def _column(dataset: str, setting: str, protocol: str, metric: str = "top1") -> PaperColumn:

@@ -151,12 +151,7 @@ def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> l
 
 
 def _row(
-    block: str,
-    group: RunGroup,
-    label: str,
-    measures: Measures,
-    comparison: Cell,
-    prefix: str = "",
+    block: str, group: RunGroup, label: str, measures: Measures, comparison: Cell, prefix: str = ""
 ) -> Row:
     """A group's measures, those under ``prefix``, with interval, comparison and count of runs."""
     both = [_cells(group, f"{prefix}{metric}", column) for metric, column in measures.items()]

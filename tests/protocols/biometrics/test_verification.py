@@ -47,8 +47,7 @@ def test_golden_fnmr_at_fmr(shared: Path, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "pyeer", "allowed"),
-    [("0.01", "pyeer_fmr100", 200), ("0.001", "pyeer_fmr1000", 20)],
+    ("target", "pyeer", "allowed"), [("0.01", "pyeer_fmr100", 200), ("0.001", "pyeer_fmr1000", 20)]
 )
 def test_golden_fnmr_where_the_golden_file_lost_a_score_to_rounding(
     shared: Path, target: str, pyeer: str, allowed: int

@@ -100,9 +100,7 @@ def test_the_self_match_inflates_the_published_map(golden: Callable[[str], Golde
     assert hits(clean) == hits(transg)  # no duplicates here: position 1 is the probe itself
 
 
-def test_spc_mgr_forgets_the_self_match_in_normal_walking(
-    golden: Callable[[str], Golden],
-) -> None:
+def test_spc_mgr_forgets_the_self_match_in_normal_walking(golden: Callable[[str], Golden]) -> None:
     data = golden("same_condition")
     plain = as_embeddings(data, same=True)
     for set_name, key in (("nm", "spcmgr_nmnm_noview"), ("cl", "spcmgr_clcl")):

@@ -67,11 +67,7 @@ def test_bootstrap_of_several_cells_takes_any_statistic() -> None:
     hits = np.array([[2, 0], [0, 1], [2, 1]])
     trials = np.array([[2, 1], [2, 1], [2, 1]])
     low, high = bootstrap_interval(
-        hits,
-        trials,
-        np.random.default_rng(0),
-        statistic=lambda k, n: k / n,
-        draws=500,
+        hits, trials, np.random.default_rng(0), statistic=lambda k, n: k / n, draws=500
     )
     assert low.shape == high.shape == (2,)
     assert (low <= [2 / 3, 2 / 3]).all()
