@@ -65,7 +65,7 @@ def _rows(name: str, table: GaitTable, by_view: bool) -> list[list[str]]:
     for index, condition in enumerate(table.conditions):
         values: list[float | None] = [table.metrics.get(f"{m}/{condition}") for m in _MEASURES]
         if by_view:
-            values = [*table.probe_mean[index].tolist(), float(table.condition_mean[index])]
+            values = [*table.probe_mean[index].tolist(), table.metrics.get(f"rank1/{condition}")]
         rows.append([name, condition, *(_percent(value, table) for value in values)])
     if len(table.conditions) > 1:
         means = [_percent(table.metrics.get(measure), table) for measure in _MEASURES]

@@ -1,4 +1,4 @@
-"""What the figures of a re-identification pair are made of: who was found first for which probe."""
+"""The ranking of a re-identification pair, probe by probe, and how its distances are spread."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from protocols.ranking.distances import (
     to_distance,
 )
 from protocols.ranking.exclusion import ExclusionRule, identity_codes
-from protocols.ranking.identification import Identification, identify
+from protocols.ranking.identification import Identification
 from protocols.ranking.retrieval import search
 from protocols.reid.comparison import ReidComparison, compare_sets
-from protocols.reid.judgement import RANKS, judge_pair
+from protocols.reid.evaluate import RANKS, identify_pair, judge_pair
 from protocols.reid.pairs import Pair, PairProtocol
 from protocols.reid.rules import ReidRule, reid_rule
 from protocols.reid.table import PairResult
@@ -33,7 +33,7 @@ _FINE_BINS = 8192
 
 
 class DistanceCounts(NamedTuple):
-    """How many pairs lie at which distance.
+    """A histogram of distances.
 
     Attributes:
         edges: (B + 1,) float64 rising edges of equal bins, from the nearest pair to the farthest.
@@ -67,8 +67,8 @@ class PairRanking:
         comparison: Rows of probes and gallery, and what a probe may not see.
         rule: The rule.
         metric: The distance.
-        found: What became of the P probes; with average precision under every rule.
-        result: The pair's figures.
+        found: The results of the P probes.
+        result: The pair's measures.
     """
 
     data: Embeddings
@@ -80,14 +80,13 @@ class PairRanking:
 
     def precision(self, place: int) -> float:
         """Average precision of probe number ``place``, 0..1; NaN without a mate."""
-        values = self.found.average_precision
-        return float("nan") if values is None else float(values[place])
+        return float(self.found.average_precision[place])
 
     def worst(self, count: int) -> IntArray:
         """Probes whose nearest row is someone else's, the lowest average precision first.
 
-        Of each walk only the worst sequence, for its neighbours mostly fail alike. Probes without a
-        mate are not among them: no ranking could have been right.
+        Of each walk only the worst sequence, since its neighbours mostly fail alike; probes without
+        a mate are left out, since no ranking could have been right.
 
         Args:
             count: Probes at most.
@@ -97,9 +96,7 @@ class PairRanking:
         """
         mated = self._mated()
         failed = mated[self.found.first_mate[mated] != 1]
-        values = self.found.average_precision
-        if values is not None:
-            failed = failed[np.argsort(values[failed], kind="stable")]
+        failed = failed[np.argsort(self.found.average_precision[failed], kind="stable")]
         walk = number_walks(self.data.select(self.comparison.probe[failed]))
         first = np.sort(np.unique(walk, return_index=True)[1])
         return np.asarray(failed[first[:count]], dtype=np.int64)
@@ -118,7 +115,7 @@ class PairRanking:
         return np.asarray(mated[np.round(places).astype(np.int64)], dtype=np.int64)
 
     def nearest(self, place: int, depth: int) -> Ranked:
-        """The ranking of one probe, by the exact search and without what the rule hides.
+        """The ranking of one probe, without the rows that the rule hides.
 
         Args:
             place: Among the probes.
@@ -138,18 +135,15 @@ class PairRanking:
         kept = np.flatnonzero(~hidden[rows[0]])[skip : skip + depth]
         return Ranked(comparison.gallery[rows[0, kept]], distances[0, kept])
 
-    def distances(self, bins: int = 60) -> DistanceCounts:
-        """Genuine and impostor distances of all probes to what they may see."""
-        probe, gallery = self.comparison.probe, self.comparison.gallery
+    def distances(self) -> DistanceCounts:
+        """Genuine and impostor distances of all probes to the rows that they may see."""
         person = canonical(self.data.subject)
+        sides = (self.comparison.probe, self.comparison.gallery)
         return count_distances(
-            self.data.embedding[probe],
-            self.data.embedding[gallery],
-            person[probe],
-            person[gallery],
+            *(self.data.embedding[rows] for rows in sides),
+            *(person[rows] for rows in sides),
             exclude=self.comparison.exclude,
             metric=self.metric,
-            bins=bins,
         )
 
     def _mated(self) -> IntArray:
@@ -172,18 +166,7 @@ def rank_pair(
     """
     used = reid_rule(rule) if isinstance(rule, str) else rule
     comparison = compare_sets(data, protocol, pair, used)
-    person = canonical(data.subject)
-    found = identify(
-        data.embedding[comparison.probe],
-        data.embedding[comparison.gallery],
-        person[comparison.probe],
-        person[comparison.gallery],
-        exclude=comparison.exclude,
-        depth=max(RANKS),
-        metric=used.metric,
-        ties=used.ties,
-        skip=comparison.skip,
-    )
+    found = identify_pair(data, comparison, used, used.metric, max(RANKS), precision=True)
     result = judge_pair(data, comparison, used, found, max(RANKS))
     return PairRanking(data, comparison, used, used.metric, found, result)
 

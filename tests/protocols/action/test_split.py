@@ -172,7 +172,6 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path.write_text(f"# source: me\n# folds: a b\n\n{HALVES}", encoding="utf-8-sig")
     split = load_split(path)
     assert (split.name, split.source, split.folds) == ("mine", "me", ("a", "b"))
-    assert split.columns == ("identity",)
 
 
 def test_shipped_tables_are_read_and_apart_from_the_gait_protocols() -> None:

@@ -247,7 +247,7 @@ def people(seed: int) -> Embeddings:
 
 
 def reid_run(objective: str, seed: int) -> RunEntry:
-    table = evaluate_reid(people(seed), load_pairs("casia_b"), precision=False)
+    table = evaluate_reid(people(seed), load_pairs("casia_b"))
     cells = json.loads(json.dumps({"main": table.record_cells()}))
     fields: dict[str, Any] = {"task": "reid", "protocol": "casia_b", "rule": "clean"}
     return run(f"{objective}{seed}.json", cells, objective=objective, seed=seed, **fields)
