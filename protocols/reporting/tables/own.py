@@ -12,6 +12,7 @@ from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables.cells import (
     EMPTY,
     RUNS,
+    comparison_cell,
     group_row,
     interval_cell,
     metric_cell,
@@ -19,7 +20,6 @@ from protocols.reporting.tables.cells import (
     seeds_cell,
     shared_notes,
 )
-from protocols.reporting.tables.comparisons import comparison_cell
 from protocols.reporting.tables.paper import IMPORTED
 from protocols.reporting.tasks import MEASURES, TASKS, shown_task, task_place
 

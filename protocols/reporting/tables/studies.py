@@ -13,6 +13,7 @@ from protocols.reporting.tables.catalogue import ARMS
 from protocols.reporting.tables.cells import (
     EMPTY,
     RUNS,
+    comparison_cell,
     group_row,
     interval_cell,
     metric_cell,
@@ -20,7 +21,6 @@ from protocols.reporting.tables.cells import (
     seeds_cell,
     shared_notes,
 )
-from protocols.reporting.tables.comparisons import comparison_cell
 
 _COST = (
     ("parameters", Column("parameters", "millions", False), 1e-6, 2),

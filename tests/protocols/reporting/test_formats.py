@@ -154,15 +154,6 @@ def test_csv_holds_figures_in_full_with_their_runs() -> None:
     assert (rows[1]["text"], rows[1]["value"], rows[1]["source"]) == ("not run", "", "none")
 
 
-def test_unknown_formats_are_refused(tmp_path: Path) -> None:
-    report = Report((), (), (), ())
-    with pytest.raises(ValueError, match="not as pdf"):
-        write_report(report, tmp_path, ["pdf", "csv"])
-    with pytest.raises(ValueError, match="not as none"):
-        write_report(report, tmp_path, [])
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_the_command_writes_what_it_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from protocols.groups import RunEntry, group_runs
 from protocols.records import ResultRecord
-from protocols.reporting.build import build_report
+from protocols.report import build_report
 from protocols.reporting.model import Column, Report, ReportTable, Row
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import IMPORTED, OURS, paper_tables
