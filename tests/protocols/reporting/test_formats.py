@@ -100,7 +100,7 @@ def a_figure(folder: Path) -> ReportFigure:
     pytest.importorskip("matplotlib", reason="figures need matplotlib")
     from matplotlib.figure import Figure
 
-    from protocols.figures.saving import save_figure
+    from protocols.figures.style import save_figure
 
     figure = Figure(figsize=(12, 3))
     figure.add_subplot().plot([0, 1])
