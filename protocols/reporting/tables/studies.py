@@ -1,4 +1,4 @@
-"""Tables of studies: the parts of the objective, hidden parts, levels of difficulty, cost."""
+"""Tables of studies: parts of the objective, hidden parts of bodies, levels of difficulty, cost."""
 
 from __future__ import annotations
 
@@ -71,17 +71,16 @@ def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
 
 
 def _ablation_row(group: RunGroup, groups: Sequence[RunGroup]) -> Row:
-    def test(one: RunGroup) -> tuple[str, str]:
-        return one.record.stream, one.record.described_rule
-
+    stream, rule = group.record.stream, group.record.described_rule
+    alike = [g for g in groups if (g.record.stream, g.record.described_rule) == (stream, rule)]
     cells = (
         metric_cell(group, "top1"),
         interval_cell(group, "top1"),
-        comparison_cell(group, [one for one in groups if test(one) == test(group)]),
+        comparison_cell(group, alike),
         metric_cell(group, "mean_class"),
         seeds_cell(group),
     )
-    return group_row(group, cells, f"streams {group.record.stream}")
+    return group_row(group, cells, f"streams {stream}")
 
 
 def study_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
@@ -137,7 +136,7 @@ def cost_table(runs: Sequence[RunEntry]) -> ReportTable:
 
     Their metrics are ``parameters``, ``flops`` (of one clip), ``clips_per_second``,
     ``train_clips_per_second`` and ``peak_memory_bytes``; their objective is the backbone, their
-    protocol the recipe, and rows of one device stand together.
+    protocol the recipe. Rows are grouped by device.
 
     Args:
         runs: All runs.
@@ -168,7 +167,7 @@ def _cost_row(group: RunGroup) -> Row:
 
 
 def _clip_cell(group: RunGroup) -> Cell:
-    """What one clip is: persons, frames, joints, channels; sorted by their product."""
+    """Persons, frames, joints and channels of one clip; sorted by their product."""
     counts = group.record.counts
     axes = [counts[name] for name in ("persons", "frames", "joints", "channels") if name in counts]
     if len(axes) < 4:
