@@ -49,7 +49,7 @@ class ClassTable:
 
     @property
     def subsets(self) -> tuple[str, ...]:
-        """Names of the parts of the test set that are told apart, by the alphabet."""
+        """Names of the parts of the test set, by the alphabet."""
         return tuple(sorted(set(self.outcomes.subset.tolist()) - {""}))
 
     @property
@@ -59,7 +59,7 @@ class ClassTable:
 
     @property
     def correct(self) -> IntArray:
-        """(K,) samples of each class that are recognised."""
+        """(K,) recognised samples of each class."""
         return np.asarray(np.diagonal(self.confusion))
 
     def record_cells(self) -> dict[str, Any]:

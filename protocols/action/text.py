@@ -24,7 +24,7 @@ def render_classification(
 
     Args:
         table: The table.
-        name: What is shown, such as ``acl``.
+        name: Name of the run, such as ``acl``.
         intervals: From :meth:`ClassTable.intervals`; those of top-1 are shown.
 
     Returns:

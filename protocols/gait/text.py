@@ -1,4 +1,4 @@
-"""A gait table as text: by condition and view; baselines below."""
+"""A gait table as text, by condition and view, with baselines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def render_gait(
 
     Args:
         table: The table.
-        name: What is shown, such as ``acl``.
+        name: Name of the run, such as ``acl``.
         baselines: Other tables of the same protocol, by name.
 
     Returns:
@@ -50,7 +50,7 @@ def render_gait(
 
 
 def _title(table: GaitTable) -> str:
-    """What the figures are."""
+    """Protocol, rule, distance and measure."""
     what = "in percent"
     if len(table.views) > 1:
         what = "rank-1 in percent by probe view"

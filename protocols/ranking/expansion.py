@@ -36,11 +36,11 @@ def expand(
 
     Args:
         probe: (P, D) numbers, read as float32, no row all zeros.
-        gallery: (G, D) likewise, G >= 1. None: the probes are the gallery too, and each counts as
+        gallery: (G, D) likewise, G >= 1. None: the probes are also the gallery, and each counts as
             a neighbour once.
         k: Rows that are averaged, the row itself among them; cut to all there are.
         alpha: Exponent of the weights, at least 0; 0 is the plain mean.
-        block_bytes: Working memory in bytes, beside input, result and k neighbours a row.
+        block_bytes: Working memory in bytes, besides input, result and k neighbours a row.
 
     Returns:
         (P, D) and (G, D) float32; without a gallery the probes twice.

@@ -200,7 +200,7 @@ def identify_by_distances(
         depth: The deepest rank wanted, at least 1.
         ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
         skip: Nearest rows, whatever they are, that rank-k leaves out; AP and INP do not.
-        block_bytes: Working memory in bytes of the counting, beside the blocks as they come.
+        block_bytes: Working memory in bytes of the counting, besides the blocks.
 
     Returns:
         One entry a probe, with average precision and INP.

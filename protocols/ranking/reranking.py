@@ -1,20 +1,20 @@
-"""k-reciprocal re-ranking of a probe x gallery distance matrix that is never held whole.
+"""k-reciprocal re-ranking of a probe x gallery distance matrix, block by block.
 
 The new distance is (1 - weight) times the Jaccard distance of two rows' reciprocal encodings
 (:mod:`protocols.ranking.reciprocal`) plus weight times the original distance: Zhong et al.,
 "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, equations 10 and 12.
-Two forms go by that name and give different figures:
+Two forms go by that name and give different results:
 
 ``matrix``
     As torchreid, and fast-reid's function on distance matrices: lists of k1 + 1 neighbours, the row
     itself among them; distances divided by the row's largest over probes and gallery, squared.
 ``features``
     As fast-reid at test time: lists of k1 neighbours, the row itself among them, except that its
-    smaller lists have round(k1 / 2) + 1 (an off-by-one of the released code, kept so that figures
+    smaller lists have round(k1 / 2) + 1 (an off-by-one of the released code, kept so that results
     compare); squared distances as they are in the weights, and 1 - cosine or the squared Euclidean
     distance in the sum.
 
-Memory, beside the input and a few copies of it in float32: the neighbour lists (8 (k1 + 1) bytes a
+Memory, besides the input and a few copies of it in float32: the neighbour lists (8 (k1 + 1) bytes a
 row), the encodings (12 bytes an entry; some hundred entries a row, twice while they are put
 together) and ``block_bytes``.
 """
@@ -68,7 +68,7 @@ def rerank(
 
     Args:
         probe: (P, D) numbers, read as float32.
-        gallery: (G, D) numbers, read as float32, G >= 1. None: the probes are the gallery too, and
+        gallery: (G, D) numbers, read as float32, G >= 1. None: the probes are also the gallery, and
             each takes one place in the lists.
         k1: Neighbours that must be mutual, at least 1.
         k2: Encodings that are averaged, at least 1, which averages nothing.

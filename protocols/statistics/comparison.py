@@ -61,14 +61,14 @@ class Comparison:
     """Two runs, or two groups of runs, compared.
 
     Attributes:
-        unit: What was compared: ``samples``, ``people`` or ``seeds``.
+        unit: ``samples``, ``people`` or ``seeds``.
         difference: Rate of the first minus rate of the second; the mean over the pairs of runs, or
             over the parts of a table.
         low: Low end of its interval.
         high: High end.
         confidence: Coverage of the interval.
-        units: How many were resampled, each with all its samples, seeds or parts.
-        resampled: What they are: ``persons`` (or ``people``, of counts), else ``samples``.
+        units: Number of resampled units, each with all its samples, seeds or parts.
+        resampled: Their name: ``persons`` (or ``people``, of counts), else ``samples``.
         verdict: Whether the first is better, or worse.
         sentence: The same as a sentence.
         p_value: Of the two-sided test; None for ``seeds``.
@@ -123,12 +123,12 @@ def compare(
 
     Args:
         a: A result record of any task, class scores, outcomes, or hits and trials by part and
-            person; or several of these, such as one a seed. Samples of unknown label take no part.
-        b: The same of what it is compared with: as many runs, each on the same samples or people
-            as its partner; the pairs may have different samples, as folds do.
-        unit: ``samples``, ``people`` or ``seeds`` (see above). None takes what the runs keep:
-            people where they keep counts, else samples, and seeds where there are several pairs.
-        names: What to call the two.
+            person; or several of these, such as one a seed. Samples of unknown label are left out.
+        b: The other run or runs, as many as ``a``, each on the same samples or people as its
+            partner; the pairs may have different samples, as folds do.
+        unit: ``samples``, ``people`` or ``seeds`` (see above). None takes people where the runs
+            keep counts, else samples, and seeds where there are several pairs.
+        names: Names of the two.
         generator: Draws the persons (the samples where a person is unknown or there is only one)
             and the swaps; None takes one of seed 0, so that the same data give the same interval.
         draws: Number of resamples, and of swaps.
@@ -138,8 +138,8 @@ def compare(
 
     Raises:
         ValueError: The runs have other samples, labels, classes, parts, people or trials than their
-            partners; there is none to compare; a record keeps too little for it; or ``unit`` is
-            unknown or does not fit the runs.
+            partners; there is nothing to compare; a record keeps neither outcomes nor counts; or
+            ``unit`` is unknown or does not fit the runs.
 
     >>> better = {"nm": {str(person): (9, 10) for person in range(20)}}
     >>> worse = {"nm": {str(person): (5, 10) for person in range(20)}}
@@ -173,7 +173,7 @@ def compare(
 
 
 def _kept(runs: Run | Sequence[Run], name: str) -> list[Outcomes | PartCounts]:
-    """What each run keeps."""
+    """The outcomes or counts of each run."""
     if isinstance(runs, ResultRecord | Outcomes | Scores | Mapping):
         runs = [runs]
     read = [read_kept(run, name) if isinstance(run, ResultRecord) else run for run in runs]
@@ -208,7 +208,7 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], unit: Unit, how: _Ho
 def _by_people(
     first: Sequence[PartCounts], second: Sequence[PartCounts], *, measure: str, how: _How
 ) -> Comparison:
-    """Compare hits by trials; those of several seeds are summed, so that a person is one unit."""
+    """Compare hits by trials, summed over seeds so that a person is one unit."""
     for mine, theirs in zip(first, second, strict=True):
         _people_tables(mine, theirs, how.names)  # a sum over seeds could hide what differs
     parts, people, gain, trials = _people_tables(sum_counts(first), sum_counts(second), how.names)
@@ -295,7 +295,7 @@ def _interval(gain: FloatArray, trials: FloatArray, how: _How) -> tuple[float, f
 
 
 def _swap_test(gain: FloatArray, trials: FloatArray, how: _How) -> float:
-    """Share of random swaps that differ at least as much as the runs do, these included."""
+    """p-value: the share of random swaps, the runs themselves included, that differ as much."""
     total = trials.sum(axis=0)[None]
     seen = abs(float(_mean_rate(gain.sum(axis=0)[None], total)[0]))
     extreme = 0

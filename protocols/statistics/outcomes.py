@@ -14,7 +14,7 @@ from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
 
 LARGEST_RECORD = 20_000
-"""Samples beyond which outcomes are not written into a record, which is to stay small."""
+"""Most samples whose outcomes are written into a record, to keep it small."""
 
 _KEYS = ("sample", "label", "predicted", "subjects", "subject", "subsets", "subset")
 
@@ -142,7 +142,7 @@ def match_outcomes(a: Outcomes, b: Outcomes, names: tuple[str, str]) -> Matched:
     Args:
         a: One run.
         b: The other, over the same samples in any order.
-        names: What to call them in messages.
+        names: Their names, for messages.
 
     Returns:
         The samples of known label.

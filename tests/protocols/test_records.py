@@ -96,7 +96,7 @@ def test_missing_key_is_named() -> None:
 
 
 def test_what_json_cannot_say_is_refused_before_writing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="what JSON cannot say"):
+    with pytest.raises(ValueError, match="unknown to JSON"):
         record(settings={"path": Path("x")}).write(tmp_path / "x.json")
     with pytest.raises(ValueError, match="JSON"):
         record(cells={"rate": float("nan")}).write(tmp_path / "x.json")

@@ -127,7 +127,7 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
         load_class_scores(pickled)
     with pytest.raises(FileNotFoundError, match=r"gone\.npz"):
         load_class_scores(tmp_path / "gone.npz")
-    with pytest.raises(ValueError, match="ends otherwise"):
+    with pytest.raises(ValueError, match=r"saved as \.npz"):
         ClassScores(**parts()).save(tmp_path / "scores.csv")
 
 
