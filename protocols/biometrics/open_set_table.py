@@ -11,7 +11,7 @@ import numpy as np
 from protocols.biometrics.open_set import OpenSetPoint, OpenSetScores, rotate_unenrolled
 from protocols.biometrics.scores import Comparisons
 from protocols.ranking.distances import FloatArray, IntArray
-from protocols.statistics.intervals import mean_of_known, named_intervals, ratio
+from protocols.statistics.intervals import mean_rate, named_intervals
 
 SHORTLIST = 5
 """Length of the longer list of candidates that is reported too."""
@@ -89,7 +89,7 @@ class OpenSetTable:
         """Bootstrap over people of DIR and FNIR, each person with all rotations."""
 
         def mean(hits: FloatArray, trials: FloatArray) -> FloatArray:
-            return mean_of_known(ratio(hits, trials))[:, None]
+            return mean_rate(hits, trials)[:, None]
 
         found: dict[str, tuple[float, float]] = {}
         for cell in self.cells:

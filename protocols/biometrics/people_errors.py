@@ -25,8 +25,7 @@ from protocols.ranking.distances import FloatArray, IntArray
 MOST_UNITS = 100
 """People beyond which groups of people are resampled."""
 
-_DRAWS_A_CHUNK = 64
-_GRID_POINTS = 64
+_DRAWS_A_CHUNK, _GRID_POINTS = 64, 64
 
 
 @dataclass(frozen=True, eq=False)

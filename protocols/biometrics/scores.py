@@ -26,7 +26,6 @@ from protocols.ranking.distances import (
     Points,
     as_pair,
     distance_blocks,
-    row_blocks,
     to_distance,
 )
 from protocols.ranking.exclusion import ExclusionRule, identity_codes
@@ -69,7 +68,9 @@ class Comparisons:
         if self.kept is None:
             yield from _score_blocks(self)
             return
-        for block in row_blocks(len(self.probe), 64 * len(self.gallery), self.block_bytes):
+        step = max(1, self.block_bytes // (64 * max(1, len(self.gallery))))
+        for start in range(0, len(self.probe), step):
+            block = slice(start, min(len(self.probe), start + step))
             yield block, self.kept[block]
 
     def tallies(self, cell: npt.ArrayLike, cells: int) -> list[ScoreTally]:

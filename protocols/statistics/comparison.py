@@ -28,13 +28,7 @@ import numpy as np
 
 from protocols.ranking.distances import FloatArray
 from protocols.records import ResultRecord
-from protocols.statistics.intervals import (
-    CONFIDENCE,
-    bootstrap_interval,
-    mcnemar,
-    mean_of_known,
-    ratio,
-)
+from protocols.statistics.intervals import CONFIDENCE, bootstrap_interval, mcnemar, mean_rate, ratio
 from protocols.statistics.outcomes import Outcomes, match_outcomes, resampling_units
 from protocols.statistics.person_counts import PartCounts, person_counts, read_kept, sum_counts
 
@@ -214,9 +208,9 @@ def _by_people(
     parts, people, gain, trials = _people_tables(sum_counts(first), sum_counts(second), how.names)
     ends = _interval(gain, trials, how)
     total, tried = gain.sum(axis=0), trials.sum(axis=0)
-    difference = float(_mean_rate(total[None], tried[None])[0])
+    difference = float(mean_rate(total[None], tried[None])[0])
     p_value = _swap_test(gain, trials, how)
-    each = _mean_rate(gain, trials)
+    each = mean_rate(gain, trials)
     order = [row for row in np.argsort(each, kind="stable").tolist() if np.isfinite(each[row])]
     return _comparison(
         difference,
@@ -283,26 +277,21 @@ def _table(
     return hits, trials
 
 
-def _mean_rate(gain: FloatArray, trials: FloatArray) -> FloatArray:
-    """(B,) mean over the last axis (the pairs or parts) of gain by trials."""
-    return mean_of_known(ratio(gain, trials))
-
-
 def _interval(gain: FloatArray, trials: FloatArray, how: _How) -> tuple[float, float]:
     """Low and high end of the mean rate over resampled units, the first axis of both."""
-    low, high = bootstrap_interval(gain, trials, how.generator, _mean_rate, how.draws)
+    low, high = bootstrap_interval(gain, trials, how.generator, mean_rate, how.draws)
     return float(low), float(high)
 
 
 def _swap_test(gain: FloatArray, trials: FloatArray, how: _How) -> float:
     """p-value: the share of random swaps, the runs themselves included, that differ as much."""
     total = trials.sum(axis=0)[None]
-    seen = abs(float(_mean_rate(gain.sum(axis=0)[None], total)[0]))
+    seen = abs(float(mean_rate(gain.sum(axis=0)[None], total)[0]))
     extreme = 0
     for start in range(0, how.draws, _SWAPS_A_CHUNK):
         size = min(_SWAPS_A_CHUNK, how.draws - start)
         sign = how.generator.integers(0, 2, size=(size, len(gain))) * 2.0 - 1.0
-        swapped = np.abs(_mean_rate(sign @ gain, np.broadcast_to(total, (size, total.shape[1]))))
+        swapped = np.abs(mean_rate(sign @ gain, np.broadcast_to(total, (size, total.shape[1]))))
         # Sums of the same numbers in another order differ in their last bits.
         extreme += int(np.count_nonzero(swapped >= seen - 1e-12))
     return (extreme + 1) / (how.draws + 1)

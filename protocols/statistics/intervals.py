@@ -35,6 +35,11 @@ def mean_of_known(values: FloatArray) -> FloatArray:
     return ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
+def mean_rate(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> FloatArray:
+    """Mean of ``part / whole`` over the last axis, without 0/0."""
+    return mean_of_known(ratio(part, whole))
+
+
 def sum_by_person(columns: npt.ArrayLike, person: npt.NDArray[np.integer], size: int) -> FloatArray:
     """(Q, N) numbers of N samples, summed over each of ``size`` people: (size, Q)."""
     rows = [np.bincount(person, weights=row, minlength=size) for row in np.asarray(columns)]

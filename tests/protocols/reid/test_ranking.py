@@ -8,9 +8,10 @@ from scipy.spatial.distance import cdist
 
 from protocols.embeddings import Embeddings
 from protocols.ranking.exclusion import same_labels
+from protocols.ranking.identification import count_distances
 from protocols.reid.evaluate import evaluate_reid
 from protocols.reid.pairs import load_pairs
-from protocols.reid.ranking import PairRanking, count_distances, rank_pair
+from protocols.reid.ranking import PairRanking, rank_pair
 from protocols.reid.rules import RULES
 
 PROTOCOL = load_pairs("casia_b")
