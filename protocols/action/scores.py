@@ -89,11 +89,6 @@ class ClassScores:
         """(N,) class of the highest probability; among equals the lowest class number."""
         return np.asarray(np.argmax(self.probabilities, axis=1), dtype=np.int64)
 
-    @property
-    def correct(self) -> npt.NDArray[np.bool_]:
-        """(N,) whether the predicted class is the label; False where the label is unknown."""
-        return np.asarray(self.predicted == self.label)
-
     def select(self, rows: npt.ArrayLike) -> ClassScores:
         """The samples at the given rows (indices or a mask), in that order."""
         chosen = np.asarray(rows)

@@ -96,7 +96,7 @@ _GAIT_SETS = (
     ("SUSTech1K", "overall"),
 )
 _REID_NOTES = (
-    "The published figures follow the rule of TranSG's code, which lets a probe find neighbouring "
+    "The published values follow the rule of TranSG's code, which lets a probe find neighbouring "
     "windows of its own walk; only rows of rule transg compare with them.",
 )
 _DEPTH_NOTES = (*_REID_NOTES, "KGBD's published division was drawn at random and is not this one.")

@@ -1,4 +1,4 @@
-"""The published figures against the paper and the notes that they were taken from."""
+"""The published results against the paper and the notes that they were taken from."""
 
 from __future__ import annotations
 
