@@ -1,4 +1,4 @@
-"""Who trains and who is tested in action recognition: a division of the data as a table.
+"""Splits of action recognition: training and test samples as a table of rules.
 
 A table is a CSV with any of the columns ``identity``, ``camera``, ``view``, ``take``,
 ``condition``, ``label``, ``split``, ``sample``, with ``role`` and, if parts of the test set are to
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("identity", "camera", "view", "take", "condition", "label", "split", "sample")
-"""Columns of the data that a table may look at."""
+"""Columns of the data that a table may use."""
 
 _FOLD = "{fold}"
 _PARITIES = {"even": 0, "odd": 1}
@@ -124,7 +124,7 @@ class ActionSplit:
                 having = "; ".join(f"{key} {_examples(column)}" for key, column in columns.items())
                 raise ValueError(
                     f"Split {self.name}{'' if fold is None else f' (fold {fold})'} finds no {name} "
-                    f"sample among {len(role)}: it looks at {', '.join(columns) or 'nothing'}, and "
+                    f"sample among {len(role)}: it uses {', '.join(columns) or 'nothing'}, and "
                     f"the data have {having or 'no samples'}; choose the split that belongs to "
                     "these data, fill those columns, or give a CSV table of your own."
                 )

@@ -26,7 +26,7 @@ def metric_mark(condition: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ScoreTally:
-    """How often each of U scores occurs.
+    """Counts of U distinct scores.
 
     Attributes:
         values: (U,) float64, ascending, distinct.

@@ -1,4 +1,4 @@
-"""Which classes gain and which lose against cross-entropy (Fig. 6 of the paper)."""
+"""Gains and losses of each class against cross-entropy (Fig. 6 of the paper)."""
 
 from __future__ import annotations
 

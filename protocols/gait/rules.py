@@ -1,4 +1,4 @@
-"""How toolboxes turn the same ranking into a table, and how we do.
+"""The rules by which toolboxes turn the same ranking into a table, and our own.
 
 All of them count, for every (condition, probe view, gallery view), the probes whose nearest gallery
 sequence of that view shows the same person, and keep a probe without a mate in the denominator.

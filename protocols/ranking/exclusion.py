@@ -1,4 +1,4 @@
-"""Which gallery rows a probe may not see, and how many mates that leaves it."""
+"""Exclusion rules: gallery rows that a probe may not see, and the mates that remain."""
 
 from __future__ import annotations
 

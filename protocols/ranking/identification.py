@@ -35,7 +35,7 @@ from protocols.ranking.precision import Ties, rank_blocks
 from protocols.ranking.retrieval import search
 
 Unmated = Literal["wrong", "skip"]
-"""How a measure counts a probe without a mate."""
+"""Policy for probes without a mate."""
 
 _FINE_BINS = 8192
 

@@ -1,4 +1,4 @@
-"""Which rows of the embeddings a pair compares under a rule, and what a probe may not see."""
+"""The rows of embeddings that a pair compares under a rule, and those hidden from a probe."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _kept(rows: IntArray, batch: int | None) -> IntArray:
 def _hidden(
     data: Embeddings, pair: Pair, rule: ReidRule, probe: IntArray, gallery: IntArray
 ) -> tuple[ExclusionRule | None, tuple[str, ...]]:
-    """What a probe may not see, and notes on it."""
+    """The gallery rows hidden from a probe, and notes on them."""
     if rule.hidden == "self":
         return _itself(data, pair, probe, gallery)
     if rule.hidden == "walk":

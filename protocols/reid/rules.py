@@ -1,4 +1,4 @@
-"""How re-identification toolboxes judge a ranking, and how we do: rules as data.
+"""The rules by which re-identification toolboxes judge a ranking, and our own, as data.
 
 All of them rank the gallery for every probe sequence and look for its mates (same identity). They
 differ in what a probe may see, in the same-set pairs (N-N, B-B, C-C: the probes ARE the gallery),
@@ -18,7 +18,7 @@ rule            distance   a probe does not see                   unmated probes
 ==============  =========  =====================================  ==================  =========
 
 ``transg`` is bit-faithful to TranSG (Rao and Miao, CVPR 2023) and its kin (Hi-MPC, SimMC, MoCos):
-in a same-set pair rank-k looks at sorted positions 2 to k+1, whatever stands at position 1 (a
+in a same-set pair rank-k covers the sorted positions 2 to k+1, whatever is at position 1 (a
 duplicate may), and mAP loses the first probe of the file and keeps the self-match of all others at
 distance 0, which inflates it. The last partial batch of 256 sequences of each set (in file order)
 is dropped on both sides. Embeddings are compared raw, by Euclidean distance; scikit-learn's AP

@@ -1,4 +1,4 @@
-"""How the known tasks are shown; any other one is shown by its records alone."""
+"""Titles, measures and data sets of the known tasks; others are shown by their records alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ShownTask:
-    """How a task is shown.
+    """The presentation of a task.
 
     Attributes:
         title: Heading of its part of the page.
@@ -59,7 +59,7 @@ MEASURES |= {f"rank{k}": f"rank-{k}" for k in (1, 5, 10)}
 
 
 def shown_task(name: str) -> ShownTask:
-    """How a task is shown; an unknown one goes by its name."""
+    """The presentation of a task; an unknown one has its name as title."""
     return TASKS.get(name, ShownTask(name, name))
 
 

@@ -108,7 +108,7 @@ def _locate(name_or_path: str | Path, kind: Kind, suffixes: Sequence[str]) -> Tr
 
 
 class IdentitySplit(NamedTuple):
-    """Which identities train, select and test.
+    """The identities that train, select and test.
 
     Attributes:
         fit: The training people without those of ``validation``.

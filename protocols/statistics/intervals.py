@@ -1,4 +1,4 @@
-"""How sure a rate is: Wilson interval, bootstrap over people, exact McNemar test.
+"""Confidence intervals and tests: Wilson, bootstrap over people, exact McNemar.
 
 Trials of one person are not independent, so the interval of a reported rate comes from resampling
 people; the Wilson interval is for a plain count of independent trials. Two models on the same
@@ -165,7 +165,7 @@ def named_intervals(
 
 
 def widen_at_end(ends: tuple[float, float], rate: float, people: int) -> tuple[float, float]:
-    """An interval as it is, but the Wilson interval of ``people`` for a rate of 0 or 1.
+    """The same interval, or the Wilson interval of ``people`` for a rate of 0 or 1.
 
     Where nobody errs (or everybody does) all resamples agree, as though the rate were certain.
 

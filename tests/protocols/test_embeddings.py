@@ -125,7 +125,7 @@ def test_csv(tmp_path: Path, text: str) -> None:
         ("", "No columns"),
     ],
 )
-def test_a_bad_csv_is_told(tmp_path: Path, text: str, message: str) -> None:
+def test_a_bad_csv_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "x.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message) as caught:
@@ -151,7 +151,7 @@ BASE: dict[str, npt.NDArray[Any]] = {
         ({"take": np.array([True, False])}, "take must be text or whole numbers"),
     ],
 )
-def test_a_bad_npz_is_told(
+def test_a_bad_npz_is_refused(
     tmp_path: Path, change: dict[str, npt.NDArray[Any]], message: str
 ) -> None:
     path = tmp_path / "x.npz"

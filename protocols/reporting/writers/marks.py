@@ -1,4 +1,4 @@
-"""Which cells of a table are the best of their column."""
+"""The best cells of each column of a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIDES: tuple[Source, ...] = ("ours", "published")
 
 
 def compared_rows(table: ReportTable) -> tuple[tuple[int, ...], ...]:
-    """Which rows may be compared with which.
+    """Sets of rows that may be compared.
 
     In a table with published rows all rows have one protocol. In a table of our own each heading is
     another protocol or input, and only rows below the same heading are compared.

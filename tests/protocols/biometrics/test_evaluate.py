@@ -269,7 +269,7 @@ def test_text() -> None:
     assert all(f"Note: {note}" in text for note in table.notes)
 
 
-def test_what_cannot_be_measured_is_told() -> None:
+def test_what_cannot_be_measured_is_noted() -> None:
     table = evaluate_biometrics(walkers(11, people=4, views=("000",)), targets=(0.1, 1e-6))
     assert "fnmr@fmr0.1" in table.metrics
     assert not any("1e-06" in name for name in table.metrics)

@@ -204,7 +204,7 @@ def test_scores_of_embeddings_equal_a_slow_loop_and_the_grid_stays_within_its_st
             assert ((found - rounded >= -1e-6) & (found - rounded <= step + 1e-6)).all()
 
 
-def test_bad_scores_are_told() -> None:
+def test_bad_scores_are_refused() -> None:
     with pytest.raises(ValueError, match="genuine score at place 1 is not finite"):
         tally_scores([1.0, np.nan], [0.0])
     with pytest.raises(ValueError, match="impostor scores must be a numeric vector"):

@@ -170,7 +170,7 @@ def test_a_bad_protocol_file_is_named(tmp_path: Path, name: str, text: str, mess
     assert str(path) in str(caught.value)
 
 
-def test_what_is_not_there_is_said() -> None:
+def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match="one of casia_b, casia_b_cross_view_gallery"):
         load_protocol("casia-b")
     with pytest.raises(ValueError, match=r"no protocol file nowhere\.csv"):
@@ -184,7 +184,7 @@ def test_a_bad_identity_file_is_named(tmp_path: Path) -> None:
         load_identity_split(path)
 
 
-def test_data_that_do_not_fit_the_protocol_are_told_apart() -> None:
+def test_data_that_do_not_fit_the_protocol_are_refused() -> None:
     data = samples([1, 2], [1, 2], ["walk", "run"])
     with pytest.raises(ValueError, match=r"finds no gallery among 2 samples.*'run', 'walk'"):
         assign(load_protocol("casia_b"), data)

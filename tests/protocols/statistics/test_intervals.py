@@ -98,7 +98,7 @@ def test_mcnemar_is_the_binomial_test_of_the_discordant_probes(
     assert mcnemar(second, first).p_value == pytest.approx(result.p_value)
 
 
-def test_bad_input_is_told() -> None:
+def test_bad_input_is_refused() -> None:
     generator = np.random.default_rng(0)
     with pytest.raises(ValueError, match="between 0 and the number of trials"):
         wilson_interval(3, 2)
