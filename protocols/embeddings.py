@@ -1,4 +1,4 @@
-"""Embeddings with their labels: what an evaluation needs, and nothing of the model.
+"""Embeddings with their labels: all that an evaluation needs, without the model.
 
 A file is an ``.npz`` of plain arrays (never a pickle) or a CSV. Any toolbox can write one: an
 embedding and a subject for every sample are compulsory, everything else is optional text.
@@ -28,12 +28,12 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "camera": ("camera", "cam", "camid"),
     "sample": ("sample", "name", "sample_name", "sequence_name"),
 }
-"""Keys (npz) or columns (CSV) that are read for each field, in order of preference."""
+"""Keys (npz) or columns (CSV) of each field, in order of preference."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """One embedding a sample, and who, how, when and from where it was recorded.
+    """One embedding a sample, with its person, condition, take, view and camera.
 
     Text fields accept any array of text or whole numbers; one that is left out is empty text.
     Samples without a name are named subject-condition-take-view.
@@ -136,8 +136,8 @@ class Embeddings:
 def load_embeddings(path: Path | str) -> Embeddings:
     """Read embeddings from an ``.npz`` or a CSV file.
 
-    The fields may go by the names in :data:`SYNONYMS`. A CSV has a header; the vector stands in
-    columns ``e0`` to ``e<D-1>`` or, separated by spaces, in one column ``embedding``.
+    Fields may have any name in :data:`SYNONYMS`. A CSV has a header; the vector is in the columns
+    ``e0`` to ``e<D-1>`` or, separated by spaces, in one column ``embedding``.
 
     Args:
         path: The file; the ending decides how it is read.
@@ -169,7 +169,7 @@ def load_embeddings(path: Path | str) -> Embeddings:
 
 
 def _read_csv(source: Path) -> dict[str, Any]:
-    """The columns of a CSV file under our field names."""
+    """The fields of a CSV file."""
     import pandas as pd
 
     table = pd.read_csv(source, dtype=str, keep_default_na=False, skipinitialspace=True)
@@ -188,7 +188,7 @@ def _read_csv(source: Path) -> dict[str, Any]:
 
 
 def _numbers(rows: list[list[str]]) -> npt.NDArray[np.float32]:
-    """Text to an (N, D) array; names the first line that does not fit."""
+    """Text to an (N, D) array; errors name the first line that does not fit."""
     size = len(rows[0]) if rows else 0
     for line, row in enumerate(rows, start=2):
         if len(row) != size:
@@ -200,7 +200,7 @@ def _numbers(rows: list[list[str]]) -> npt.NDArray[np.float32]:
 
 
 def _find(keys: list[str]) -> dict[str, str]:
-    """Which key holds which field: the first synonym that is there."""
+    """The key of each field: its first synonym among the keys."""
     chosen: dict[str, str] = {}
     for name, synonyms in SYNONYMS.items():
         present = [key for key in synonyms if key in keys]

@@ -16,14 +16,14 @@ import numpy.typing as npt
 
 @contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
-    """Write a file that appears complete or not at all; its folder is made if need be.
+    """Write a file that appears complete or not at all; its folder is made if missing.
 
     Args:
-        path: The file, which a reader may be reading.
+        path: The file, which may be open for reading elsewhere.
 
     Yields:
-        A draft of the same suffix beside it, to be written in the body; it takes the file's place
-        if the body ends without an error.
+        A draft of the same suffix in its folder, to be written in the body; it replaces the file if
+        the body ends without an error.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> Path:
-    """Write a text whole or not at all, in UTF-8 with its lines as they are; says where."""
+    """Write a text whole or not at all, in UTF-8 with its newlines as they are; return its path."""
     with whole_file(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="\n")
     return Path(path)
@@ -47,14 +47,14 @@ def write_arrays(path: Path | str, what: str, arrays: Mapping[str, npt.NDArray[A
 
     Args:
         path: The file.
-        what: What the arrays are, for the message.
+        what: Name of the arrays, for the message.
         arrays: The arrays by key.
 
     Raises:
         ValueError: The name does not end in ``.npz``.
     """
     if Path(path).suffix != ".npz":
-        raise ValueError(f"{what} are saved as .npz, and {path} ends otherwise.")
+        raise ValueError(f"{what} are saved as .npz, not as {path}.")
     with whole_file(path) as draft:
         np.savez(draft, allow_pickle=False, **arrays)
 
@@ -66,7 +66,7 @@ def read_arrays(
 
     Args:
         source: The file.
-        keys: Takes the keys that are there; says which of them to read, by the name to return.
+        keys: Takes the keys of the file to those to read, by the name to return.
 
     Raises:
         ValueError: The file is no archive, or an array holds objects.

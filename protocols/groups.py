@@ -1,4 +1,4 @@
-"""Runs with the files of their records, and which of them differ in nothing but the seed."""
+"""Runs with the files of their records, and groups that differ only in the seed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from protocols.labels import objective_label
 from protocols.records import ResultRecord
 
 _PLACES = frozenset({"seed", "path", "run", "baseline"})
-"""Settings that say where something lies or which seed it had, not what was done."""
+"""Settings that are places or seeds and do not change the method."""
+
+_NAMED = 3
+"""Settings that a variant names at most."""
 
 _OF_TRAINING = frozenset({"network", "objective", "sampler", "train"})
-"""Settings that bone lengths do not depend on, and that their records have nevertheless."""
+"""Settings in records of bone lengths that bone lengths do not depend on."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,10 @@ class RunGroup:
 
     Attributes:
         runs: The runs, one a seed, in the order of their seeds.
-        variant: What tells these settings from those of other groups that would have the same
-            label; empty where there is none.
-        repeated: Files of further runs of a seed that is already there; they are left out, since a
-            copy would make the spread look smaller.
+        variant: The settings in which it differs from other groups of the same label; empty where
+            there is none.
+        repeated: Files of further runs of the same seeds, which are left out: a copy would make the
+            spread look smaller.
     """
 
     runs: tuple[RunEntry, ...]
@@ -53,7 +56,7 @@ class RunGroup:
 
     @property
     def record(self) -> ResultRecord:
-        """The first run's record, for what holds of all of them."""
+        """The first run's record, for fields that all of them share."""
         return self.runs[0].record
 
     @property
@@ -68,15 +71,15 @@ class RunGroup:
 
     @property
     def label(self) -> str:
-        """Objective and what tells its settings from others'."""
+        """Objective and variant."""
         return ", ".join(filter(None, [objective_label(self.record.objective), self.variant]))
 
 
 def group_runs(runs: Sequence[RunEntry]) -> tuple[RunGroup, ...]:
-    """Put runs together that differ in nothing but the seed, in the order of their first files.
+    """Group runs that differ only in the seed, in the order of their first files.
 
-    Alike are task, data (with their fingerprint), protocol, rule, objective, stream and all
-    settings but seeds and paths.
+    Runs of a group share task, data (with their fingerprint), protocol, rule, objective, stream and
+    all settings but seeds and paths.
     """
     alike: dict[str, list[RunEntry]] = {}
     for run in runs:
@@ -109,7 +112,7 @@ def flat_settings(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]
 
 
 def _identity(record: ResultRecord) -> tuple[object, ...]:
-    """What a run was, without its seed and settings."""
+    """All that identifies a run but its seed and settings."""
     data = record.dataset
     return (
         record.task,
@@ -123,7 +126,7 @@ def _identity(record: ResultRecord) -> tuple[object, ...]:
 
 
 def _of_seeds(members: Sequence[RunEntry]) -> RunGroup:
-    """One run a seed; runs of unknown seed are taken as different ones."""
+    """One run a seed; runs of unknown seed count as different."""
     first: dict[object, RunEntry] = {}
     repeated: list[str] = []
     for run in members:
@@ -157,7 +160,7 @@ def _settings(record: ResultRecord) -> dict[str, str]:
     return flat
 
 
-def _variant(group: RunGroup, others: Sequence[RunGroup], most: int = 3) -> str:
+def _variant(group: RunGroup, others: Sequence[RunGroup]) -> str:
     """The settings in which groups of one label differ, as this group has them."""
     if len(others) < 2:
         return ""
@@ -165,12 +168,12 @@ def _variant(group: RunGroup, others: Sequence[RunGroup], most: int = 3) -> str:
     own = _settings(group.record)
     names = sorted({name for settings in every for name in settings})
     differing = [name for name in names if len({settings.get(name) for settings in every}) > 1]
-    # A setting that older records do not know says little where others tell the groups apart.
+    # Settings missing in older records are left out where others distinguish the groups.
     known = [name for name in differing if all(name in settings for settings in every)]
     differing = sorted(known or differing, key=lambda name: name != "clip.frames")
-    told = [f"{name.rpartition('.')[2]}={own.get(name, 'unset')}" for name in differing[:most]]
-    if len(differing) > most:
-        told.append(f"{len(differing) - most} more settings")
+    shown = [f"{name.rpartition('.')[2]}={own.get(name, 'unset')}" for name in differing[:_NAMED]]
+    if len(differing) > _NAMED:
+        shown.append(f"{len(differing) - _NAMED} more settings")
     if len({other.record.dataset.fingerprint for other in others}) > 1:
-        told.append(f"data {group.record.dataset.fingerprint[:8]}")
-    return ", ".join(told)
+        shown.append(f"data {group.record.dataset.fingerprint[:8]}")
+    return ", ".join(shown)

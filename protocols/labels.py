@@ -1,4 +1,4 @@
-"""What data sets and objectives are called where people read."""
+"""Display names of data sets and objectives, and names for files and anchors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def dataset_label(name: str, synthetic: bool = False) -> str:
 
 
 def dataset_of(reference: DatasetReference) -> str:
-    """Display name of what a record was measured on."""
+    """Display name of the data of a record."""
     return dataset_label(reference.name, reference.synthetic)
 
 
@@ -62,7 +62,7 @@ def slug(text: str) -> str:
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
-    """The name, or with a number where it is taken.
+    """The name, with a number where it is taken.
 
     >>> free_name("walks", {"walks"})
     'walks-2'

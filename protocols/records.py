@@ -28,7 +28,7 @@ _IN_WORDS = {
     "evolution": "t-SNE and silhouette of test embeddings, 1 clip",
     COST: "",
 }
-"""What people read of a kind; any other one is called by its name."""
+"""Kinds in words; any other one goes by its name."""
 
 _FIRST_SCHEMA = re.compile(
     r"(?P<rule>.*?)(?:, fold (?P<fold>.+?)|, (?P<folds>\d+) folds together)?"
@@ -36,15 +36,15 @@ _FIRST_SCHEMA = re.compile(
     r"(?: of the last epoch| of (?P<setting>.+)| against (?P<other>.+))?)?",
     re.DOTALL,
 )
-"""How the rule of schema 1 told kind, variant and fold; nothing else reads them out of a rule."""
+"""The rule of schema 1, which held kind, variant and fold; rules are parsed nowhere else."""
 
 
 class DatasetReference(BaseModel):
-    """What a run was measured on.
+    """The data of a run.
 
     Attributes:
         name: Name of the data set.
-        fingerprint: Hash of its content, so that two runs can be known to have seen the same.
+        fingerprint: Hash of its content, which shows whether two runs had the same data.
         synthetic: Whether it was generated; such results never enter a paper table unlabelled.
     """
 
@@ -60,18 +60,18 @@ class ResultRecord(BaseModel):
 
     Attributes:
         schema_version: Version of this format; the key in the file is ``schema``.
-        task: Name of the task, such as ``action``; ``cost`` for what a network costs, by no data:
-            its protocol is the recipe, its objective the backbone, its rule the device.
-        kind: ``run``, what training and testing found, or a study of runs: ``occlusion``,
-            ``families``, ``sweep``, ``evolution``, ``difficulty``, ``class-gain``, ``biometrics``,
-            ``cost``, or another name.
+        task: Name of the task, such as ``action``; ``cost`` for the cost of a network, without
+            data: its protocol is the recipe, its objective the backbone, its rule the device.
+        kind: ``run`` for training and testing, or a study of runs: ``occlusion``, ``families``,
+            ``sweep``, ``evolution``, ``difficulty``, ``class-gain``, ``biometrics``, ``cost``, or
+            another name.
         variant: Which study of its kind: the setting that was swept, or the objective that the
-            classes were compared with; empty where there is one only.
-        fold: Name of the fold; :data:`FOLDS_TOGETHER` where all of them were judged together, as
-            many as ``counts`` has under ``folds``; None without folds.
-        dataset: What it was measured on.
+            classes were compared with; empty where there is only one.
+        fold: Name of the fold; :data:`FOLDS_TOGETHER` where all of them were judged together, their
+            number in ``counts`` under ``folds``; None without folds.
+        dataset: The data it was measured on.
         protocol: Name of the protocol, such as ``casia_b``.
-        rule: Variant of the protocol, such as ``exact``; text for people, which nobody parses.
+        rule: Variant of the protocol, such as ``exact``; text for people, never parsed.
         objective: ``bone-length``, ``ce``, ``ce+inter``, ``ce+intra``, ``acl``, or the name of a
             baseline.
         stream: Input stream, such as ``joint``; empty where embeddings came from outside.
@@ -83,7 +83,7 @@ class ResultRecord(BaseModel):
         environment: Versions and devices.
         seconds: Wall time of the run.
         command: The command line.
-        notes: Sentences that must stand beside the figures.
+        notes: Sentences to be read with the metrics.
         cells: A protocol's whole table, if it has one.
     """
 
@@ -123,7 +123,7 @@ class ResultRecord(BaseModel):
 
     @property
     def described_rule(self) -> str:
-        """Rule, fold and kind in words: what tells people how these numbers were made."""
+        """Rule, fold and kind in words, for people."""
         fold = "" if self.fold is None else f", fold {self.fold}"
         if self.fold == FOLDS_TOGETHER:
             fold = f", {self.counts.get('folds', 'all')} folds together"
@@ -134,9 +134,9 @@ class ResultRecord(BaseModel):
         """The record as JSON text: an entry a line, so that records can be compared by eye.
 
         Raises:
-            ValueError: Settings, environment or cells hold what JSON cannot say.
+            ValueError: Settings, environment or cells hold values that JSON does not have.
         """
-        fields = self.model_dump(by_alias=True, exclude_none=False)
+        fields = self.model_dump(by_alias=True)
         if self.cells is None:
             del fields["cells"]
         lines = [f"  {json.dumps(key)}: {_entries(value)}" for key, value in fields.items()]
@@ -144,7 +144,7 @@ class ResultRecord(BaseModel):
 
     @classmethod
     def from_json(cls, text: str) -> ResultRecord:
-        """Read a record; one of schema 1 is read as what it would be today.
+        """Read a record; one of schema 1 is converted.
 
         Raises:
             ValueError: The text is no JSON or no record; the first problem is named with its field.
@@ -170,7 +170,7 @@ class ResultRecord(BaseModel):
 
 
 def _second_schema(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a record of schema 1 under today's names."""
+    """The fields of a record of schema 1 in schema 2."""
     rule, task = fields.get("rule"), fields.get("task")
     if not isinstance(rule, str):  # refused with the field's name
         return {**fields, "schema": 2}
@@ -179,16 +179,16 @@ def _second_schema(fields: dict[str, Any]) -> dict[str, Any]:
         return {**fields, "schema": 2, "kind": kind, "rule": rule if kind == COST else ""}
     if rule == _IN_WORDS["evolution"]:
         return {**fields, "schema": 2, "kind": "evolution", "rule": ""}
-    told = _FIRST_SCHEMA.fullmatch(rule)
-    if told is None or task != "action":  # rules of other tasks are names
+    parts = _FIRST_SCHEMA.fullmatch(rule)
+    if parts is None or task != "action":  # rules of other tasks are names
         return {**fields, "schema": 2}
     return {
         **fields,
         "schema": 2,
-        "rule": told["rule"],
-        "kind": (told["kind"] or RUN).replace(" ", "-"),
-        "variant": told["setting"] or told["other"] or "",
-        "fold": FOLDS_TOGETHER if told["folds"] else told["fold"],
+        "rule": parts["rule"],
+        "kind": (parts["kind"] or RUN).replace(" ", "-"),
+        "variant": parts["setting"] or parts["other"] or "",
+        "fold": FOLDS_TOGETHER if parts["folds"] else parts["fold"],
     }
 
 
@@ -198,11 +198,11 @@ def read_record_files(folder: Path | str) -> tuple[dict[str, ResultRecord], list
     A damaged file does not hide the others.
 
     Args:
-        folder: The folder; hidden files are passed over.
+        folder: The folder; hidden files are skipped.
 
     Returns:
         The records by their files (relative to the folder, with forward slashes), and one line for
-        each file that is none: damaged, of another version of the format, or foreign.
+        each other file: damaged, of another version of the format, or foreign.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -239,4 +239,4 @@ def _json(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except TypeError as error:
-        raise ValueError(f"A result record holds what JSON cannot say: {error}.") from error
+        raise ValueError(f"A result record holds a value unknown to JSON: {error}.") from error

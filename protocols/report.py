@@ -9,9 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from protocols.figures.planning import ReportFigure
-from protocols.reporting.build import build_report
+from protocols.groups import RunEntry
+from protocols.records import read_record_files
 from protocols.reporting.model import Report
-from protocols.reporting.writers.files import FORMATS, check_formats, write_report
+from protocols.reporting.tables.own import own_tables
+from protocols.reporting.tables.paper import paper_tables
+from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
+from protocols.reporting.writers.files import FORMATS, write_report
 
 Say = Callable[[str], object]
 
@@ -21,7 +25,7 @@ WITHOUT_FIGURES = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read the records, write the report, say what was written and what was passed over.
+    """Read the records, write the report, list the files written and those left out.
 
     Args:
         argv: Arguments of the command; None takes those of the process.
@@ -63,17 +67,21 @@ def make_report(
         formats: Of :data:`FORMATS`, by commas.
         figures: Draw figures. None are drawn for CSV alone, which cannot hold them.
         runs: Folder of run folders, whose logs become training curves; None draws none.
-        passed_over: Takes a sentence for each file and figure that is left out.
+        passed_over: Called with a sentence for each file and figure that is left out.
 
     Returns:
-        What was made: a line on how much there is, then the files to open first.
+        A line with the numbers of records, tables and figures, then the files to open first.
 
     Raises:
         ValueError: A format is unknown, or none is given.
         OSError: The results cannot be read or the report cannot be written.
     """
     chosen = [name for name in formats.split(",") if name]
-    check_formats(chosen)
+    unknown = [name for name in chosen if name not in FORMATS]
+    if unknown or not chosen:
+        raise ValueError(
+            f"Reports are written as {', '.join(FORMATS)}, not as {', '.join(unknown) or 'none'}."
+        )
     report = build_report(results)
     for line in report.skipped:
         passed_over(f"passed over {line}")
@@ -83,6 +91,31 @@ def make_report(
     opened = write_report(report, out, chosen)
     counts = (len(report.runs), len(report.tables), len(report.figures))
     return ["{} records, {} tables, {} figures".format(*counts), *map(str, opened)]
+
+
+def build_report(results: Path | str) -> Report:
+    """Read the records and fill every table; damaged files are listed and do not hide the others.
+
+    Args:
+        results: Folder of the records.
+
+    Returns:
+        The report without figures: the paper's tables first, then our own by task and data set,
+        studies, cost.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    records, skipped = read_record_files(results)
+    runs = tuple(RunEntry(file, record) for file, record in records.items())
+    tables = (
+        *paper_tables(runs),
+        *own_tables(runs),
+        ablation_table(runs),
+        *study_tables(runs),
+        cost_table(runs),
+    )
+    return Report(tables, (), runs, tuple(skipped))
 
 
 def run_logs(runs: Path | str) -> dict[str, Path]:

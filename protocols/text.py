@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 _LONGEST_RULE = 60
-"""A column of whole sentences needs no line as long below its header."""
+"""Longest line below a header, for columns of whole sentences."""
 
 
 def align_columns(rows: Sequence[Sequence[str]], names: int = 1) -> str:
@@ -17,7 +17,7 @@ def align_columns(rows: Sequence[Sequence[str]], names: int = 1) -> str:
 
     Args:
         rows: Cells; short rows are filled up, and empty columns dropped.
-        names: How many columns hold names and are aligned to the left.
+        names: Number of columns of names, which are aligned to the left.
 
     Returns:
         The text, without a newline at its end.
@@ -56,11 +56,11 @@ def format_rate(
         rate: The rate, 0..1.
         ends: Low and high end of its interval.
         spread: Its standard deviation, which is shown in place of an interval.
-        scale: 100 for percent; 1 for a number that is no rate.
+        scale: 100 for percent; 1 for numbers that are not rates.
         decimals: Of the rate and of its spread.
         end_decimals: Of the ends.
-        sign: ``+`` for a difference, so that a gain has its sign too.
-        missing: What stands for a rate that is None or not finite.
+        sign: ``+`` for differences, so that gains have a sign too.
+        missing: Text for a rate that is None or not finite.
 
     >>> format_rate(0.5, (0.25, 0.75)), format_rate(0.5, spread=0.01), format_rate(0.01, sign="+")
     ('50.00 [25.00, 75.00]', '50.00 ± 1.00', '+1.00')
@@ -88,7 +88,7 @@ def format_mean(rates: Sequence[float]) -> str:
 
 
 def render_notes(notes: Sequence[str], counts: Mapping[str, int] | None = None) -> str:
-    """The counts in one line, then each note in one."""
+    """The counts on one line, then a line a note."""
     listed = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in (counts or {}).items())
     lines = [f"Counts: {listed}."] if listed else []
     return "\n".join([*lines, *(f"Note: {note}" for note in notes)])

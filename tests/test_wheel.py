@@ -131,7 +131,7 @@ def test_the_report_is_made_from_another_folder(installed: Path, tmp_path: Path)
     )
     assert out.splitlines()[0].startswith(f"{len(list(records.iterdir()))} records, ")
     written = tmp_path / "report"
-    # Published figures, the page and its style come from the wheel.
+    # Published results, the page and its style come from the wheel.
     assert "not run" in (written / "tables" / "table-1.tex").read_text("utf-8")
     page = (written / "index.html").read_text("utf-8")
     style = (installed / "protocols" / "reporting" / "templates" / "page.css").read_text("utf-8")

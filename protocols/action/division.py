@@ -18,12 +18,12 @@ VALIDATION: Literal["validation"] = "validation"
 TEST: Literal["test"] = "test"
 LEAVE: Literal["leave"] = "leave"
 ROLES = (TRAIN, VALIDATION, TEST, LEAVE)
-"""What a sample may be for; ``leave`` takes no part."""
+"""Roles of samples; ``leave`` takes no part."""
 
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """Which of N samples are for what.
+    """The roles of N samples.
 
     Attributes:
         role: (N,) one of :data:`ROLES`.
@@ -66,16 +66,16 @@ def hold_out(
 ) -> Division:
     """Move some training people to validation, so that settings are chosen on strangers.
 
-    Where a training sample's identity is unknown, people cannot be kept apart; then a share of the
+    Where a training sample's identity is unknown, people cannot be kept apart. Then a share of the
     training samples of every class is drawn instead (at least one of a class of two or more, never
-    the whole class), which tells less about strangers: the count ``validation_people`` is absent.
-    A sample of several persons goes by the one that its identity names.
+    the whole class), a weaker test of strangers, and the count ``validation_people`` is absent. A
+    sample of several persons counts as the one that its identity names.
 
     Args:
         division: The division; test samples are not touched.
         identity: (N,) text or numbers; ``01`` and ``1`` are the same person; empty is unknown.
         people: How many people to move; 0 changes nothing.
-        seed: Seed of the draw, or its generator.
+        seed: Seed of the draw, or a generator.
         label: (N,) classes, by which samples are drawn where identity is unknown.
         share: Share of the samples of each class to move then, 0..1.
 

@@ -1,4 +1,4 @@
-"""Classification: class scores in, accuracies and confusions out.
+"""Classification: class scores in, accuracies and confusion matrix out.
 
 The predicted class is that of the highest probability. Ties are decided the same way on every
 machine: among equal scores the lower class number comes first, for top-1 and for top-5.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocols.action.confusion import confusion_matrix
 from protocols.action.scores import UNKNOWN, ClassScores
 from protocols.action.table import ClassTable
 from protocols.ranking.distances import IntArray
@@ -23,9 +22,9 @@ def evaluate_action(scores: ClassScores, *, protocol: str = "classification") ->
     """Evaluate class scores.
 
     ``top1`` and ``top5`` (only with more than five classes) are shares of samples; ``mean_class``
-    is the mean over the classes that have a test sample of each class's share. ``majority`` is what
-    always answering the test set's most frequent class would reach (the best constant answer),
-    ``chance`` what guessing among all K classes would.
+    is the mean of each class's share over the classes that have a test sample. ``majority`` is the
+    share of the test set's most frequent class (the best constant answer), ``chance`` that of
+    guessing among all K classes.
 
     Args:
         scores: The scores; samples of unknown label are left out and counted.
@@ -44,11 +43,11 @@ def evaluate_action(scores: ClassScores, *, protocol: str = "classification") ->
     outcomes = scores.outcomes()
     if not len(outcomes):
         raise ValueError(
-            f"None of the {len(scores)} scored samples has a known label, so that there is nothing "
-            "to evaluate: give labels 0 to K-1."
+            f"None of the {len(scores)} scored samples has a known label: give labels 0 to K-1."
         )
     size = len(scores.classes)
-    confusion = confusion_matrix(outcomes.label, outcomes.predicted, size)
+    pairs = np.bincount(outcomes.label * size + outcomes.predicted, minlength=size * size)
+    confusion = pairs.reshape(size, size)
     rank = label_rank(scores)[np.argsort(scores.sample, kind="stable")]
     in_top5 = rank[rank >= 0] < _TOP if size > _TOP else None
     tested = confusion.sum(axis=1)
@@ -81,7 +80,7 @@ def evaluate_action(scores: ClassScores, *, protocol: str = "classification") ->
 
 
 def label_rank(scores: ClassScores) -> IntArray:
-    """The place of the true class among all, by probability, ties by the lower class number.
+    """The rank of the true class by probability, ties won by the lower class number.
 
     Returns:
         (N,) int64: 0 where it is the best, up to K-1; -1 where the label is unknown.
@@ -97,7 +96,7 @@ def label_rank(scores: ClassScores) -> IntArray:
 
 
 def _notes(outcomes: Outcomes, tested: IntArray) -> tuple[str, ...]:
-    """What must be said about classes without samples and about few or unknown persons."""
+    """Notes on classes without samples and on few or unknown persons."""
     notes: list[str] = []
     absent = [str(outcomes.classes[number]) for number in np.flatnonzero(tested == 0)]
     if absent:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from protocols.action.scores import UNKNOWN, ClassScores
-from protocols.ranking.distances import FloatArray, IntArray
+from protocols.ranking.distances import FloatArray
+from protocols.statistics.outcomes import match_samples
 
 FuseOn = Literal["probabilities", "logits", "log-probabilities"]
 
@@ -24,8 +25,6 @@ FUSION_RECIPES: Mapping[str, Mapping[str, float]] = {
     "6s": {"j": 2.0, "b": 2.0, "k": 2.0, "jm": 1.0, "bm": 1.0, "km": 1.0},
 }
 """Weight of each stream in the paper's ensembles (Section 5 of the spec, from the release)."""
-
-_WAYS = ("probabilities", "logits", "log-probabilities")
 
 
 def recipe_weights(recipe: str, streams: Sequence[str]) -> tuple[float, ...]:
@@ -62,9 +61,8 @@ def recipe_weights(recipe: str, streams: Sequence[str]) -> tuple[float, ...]:
 def fuse(
     scores: Sequence[ClassScores],
     weights: Sequence[float],
-    on: FuseOn = "probabilities",
-    *,
-    names: Sequence[str] | None = None,
+    on: FuseOn,
+    names: Sequence[str],
 ) -> ClassScores:
     """Fuse runs by a weighted mean.
 
@@ -78,20 +76,19 @@ def fuse(
 
     Returns:
         Fused scores in the order of the first run, with its persons and subsets. A label that only
-        some runs know is taken from them. ``logits`` are kept only if they were what is fused.
+        some runs know is taken from them. ``logits`` are kept only where logits are fused.
 
     Raises:
         ValueError: Classes differ, a run lacks a sample or has one more, labels disagree, logits
-            are asked for and absent, or the weights do not fit.
+            are to be fused and absent, or the weights do not fit.
     """
-    called = [f"run {i}" for i in range(1, len(scores) + 1)] if names is None else list(names)
-    share = _shares(weights, len(scores), len(called))
-    if on not in _WAYS:
-        raise ValueError(f"Fusion is on one of {', '.join(_WAYS)}, not on {on!r}.")
+    share = _shares(weights, len(scores), len(names))
+    if on not in get_args(FuseOn):
+        raise ValueError(f"Fusion is on one of {', '.join(get_args(FuseOn))}, not on {on!r}.")
     first, label = scores[0], scores[0].label.copy()
     total: FloatArray = np.zeros(first.probabilities.shape)
-    for run, name, weight in zip(scores, called, share, strict=True):
-        rows = match_samples(first, run, called[0], name)
+    for run, name, weight in zip(scores, names, share, strict=True):
+        rows = match_samples(first, run, names[0], name)
         total += weight * _values(run, on, name)[rows]
         theirs = run.label[rows]
         label = np.where(label == UNKNOWN, theirs, label)
@@ -114,59 +111,17 @@ def fuse(
     )
 
 
-def match_samples(first: ClassScores, other: ClassScores, name: str, other_name: str) -> IntArray:
-    """Find each sample of one run in another, by key.
-
-    Args:
-        first: (N) samples.
-        other: The same samples in any order.
-        name: Name of the first run, for messages.
-        other_name: Name of the other.
-
-    Returns:
-        (N,) rows of ``other``.
-
-    Raises:
-        ValueError: The classes or the sets of keys differ; a key is named.
-    """
-    if first.classes.tolist() != other.classes.tolist():
-        raise ValueError(_differing_classes(first, other, name, other_name))
-    for here, there, having, lacking in (
-        (first, other, name, other_name),
-        (other, first, other_name, name),
-    ):
-        absent = np.setdiff1d(here.sample, there.sample)
-        if len(absent):
-            raise ValueError(
-                f"{lacking} has no scores of sample {str(absent[0])!r}, which {having} has "
-                f"({len(absent)} such samples in all): score the same test samples in every run."
-            )
-    order = np.argsort(other.sample, kind="stable")
-    return np.asarray(order[np.searchsorted(other.sample[order], first.sample)], dtype=np.int64)
-
-
-def _differing_classes(first: ClassScores, other: ClassScores, name: str, other_name: str) -> str:
-    """Where two lists of classes part."""
-    mine, theirs = first.classes.tolist(), other.classes.tolist()
-    if len(mine) != len(theirs):
-        what = f"{other_name} has {len(theirs)} classes and {name} {len(mine)}"
-    else:
-        place = next(i for i, pair in enumerate(zip(mine, theirs, strict=True)) if len({*pair}) > 1)
-        what = f"Class {place} is {theirs[place]!r} in {other_name} and {mine[place]!r} in {name}"
-    return f"{what}: runs are matched only over the same classes in the same order."
-
-
 def _shares(weights: Sequence[float], runs: int, names: int) -> list[float]:
     """The weights over their sum."""
-    given = [float(weight) for weight in weights]
-    if not runs or len(given) != runs or names != runs:
+    own = [float(weight) for weight in weights]
+    if not runs or len(own) != runs or names != runs:
         raise ValueError(
             f"Fusion needs at least one run, and a weight (and a name) for each: there are {runs} "
-            f"runs, {len(given)} weights and {names} names."
+            f"runs, {len(own)} weights and {names} names."
         )
-    if not np.all(np.isfinite(given)) or min(given) < 0 or sum(given) <= 0:
-        raise ValueError(f"Weights must be 0 or more and not all 0, not {given}.")
-    return [weight / sum(given) for weight in given]
+    if not np.all(np.isfinite(own)) or min(own) < 0 or sum(own) <= 0:
+        raise ValueError(f"Weights must be 0 or more and not all 0, not {own}.")
+    return [weight / sum(own) for weight in own]
 
 
 def _values(run: ClassScores, on: FuseOn, name: str) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Class scores with their labels: what a classification is judged by, and nothing of the model.
+"""Class scores with their labels: all that judges a classification, without the model.
 
 A file is an ``.npz`` of plain arrays, never a pickle; any toolbox can write one.
 """
@@ -31,7 +31,7 @@ _SUM_TOLERANCE = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class ClassScores:
-    """How one run scores N samples over K classes. Sequences are made arrays.
+    """Scores of one run for N samples over K classes. Sequences become arrays.
 
     Attributes:
         sample: (N,) text, unique: the sample's key.
@@ -41,7 +41,7 @@ class ClassScores:
             to 1.
         logits: (N, K) float32, mean over the clips, or None.
         subject: (N,) text, the person; empty where unknown.
-        subset: (N,) text, name of the part of the test set to be told apart; empty for none.
+        subset: (N,) text, name of the part of the test set; empty for none.
 
     Raises:
         ValueError: Shapes disagree, a value is not finite, a row is no distribution (the sample is
@@ -88,11 +88,6 @@ class ClassScores:
     def predicted(self) -> IntArray:
         """(N,) class of the highest probability; among equals the lowest class number."""
         return np.asarray(np.argmax(self.probabilities, axis=1), dtype=np.int64)
-
-    @property
-    def correct(self) -> npt.NDArray[np.bool_]:
-        """(N,) whether the predicted class is the label; False where the label is unknown."""
-        return np.asarray(self.predicted == self.label)
 
     def select(self, rows: npt.ArrayLike) -> ClassScores:
         """The samples at the given rows (indices or a mask), in that order."""
@@ -153,7 +148,7 @@ def load_class_scores(path: Path | str) -> ClassScores:
 
 
 def _present(keys: list[str]) -> dict[str, str]:
-    """The fields that a file has, compulsory ones checked for."""
+    """The fields of a file; a missing compulsory one is an error."""
     names = [entry.name for entry in fields(ClassScores)]
     for name in names:
         if name not in (*keys, *_OPTIONAL):
@@ -176,13 +171,13 @@ def _as_text(values: Any, name: str) -> TextArray:
 
 
 def _check_unique(values: TextArray, name: str) -> None:
-    """Refuse a key that comes twice."""
+    """Refuse a repeated key."""
     distinct, counts = np.unique(values, return_counts=True)
     twice = distinct[counts > 1]
     if len(twice):
         raise ValueError(
             f"{name} must be unique, and {str(twice[0])!r} comes {counts[counts > 1][0]} times "
-            f"({len(twice)} such names in all): give every one a name of its own."
+            f"({len(twice)} such names in all): give each its own name."
         )
 
 

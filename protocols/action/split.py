@@ -1,4 +1,4 @@
-"""Who trains and who is tested in action recognition: a division of the data as a table.
+"""Splits of action recognition: training and test samples as a table of rules.
 
 A table is a CSV with any of the columns ``identity``, ``camera``, ``view``, ``take``,
 ``condition``, ``label``, ``split``, ``sample``, with ``role`` and, if parts of the test set are to
@@ -10,11 +10,11 @@ matches is left out and counted. Cells:
 * ``odd`` and ``even`` match numbers in ``identity`` and ``condition``;
 * ``split`` matches one of the words of the sample's split column, as ``xsub_train`` in
   "xsub_train xview_val";
-* ``{fold}`` becomes the fold that is asked for.
+* ``{fold}`` becomes the name of the chosen fold.
 
 Roles are ``train``, ``validation``, ``test`` and ``leave``; ``validation|test`` is validation where
-another row finds test samples, and else test. The file may begin with comments; of these
-``# folds: 0 1 2`` names the folds there are and ``# source: ...`` says where the division is from.
+another row finds test samples, and else test. The file may begin with comments:
+``# folds: 0 1 2`` names the folds and ``# source: ...`` the origin of the division.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("identity", "camera", "view", "take", "condition", "label", "split", "sample")
-"""Columns of the data that a table may look at."""
+"""Columns of the data that a table may use."""
 
 _FOLD = "{fold}"
 _PARITIES = {"even": 0, "odd": 1}
@@ -58,35 +58,13 @@ class SplitRule:
 
     Attributes:
         cells: Alternatives by column; a column that matches anything is left out.
-        role: What the samples are for.
+        role: One of the roles above.
         subset: Name of the part of the test set; empty for none.
     """
 
     cells: Mapping[str, tuple[str, ...]]
     role: str
     subset: str = ""
-
-    @property
-    def by_fold(self) -> bool:
-        """Whether a cell names the fold."""
-        return any(_FOLD in cell for cells in self.cells.values() for cell in cells)
-
-    def matches(self, columns: Mapping[str, TextArray], count: int, fold: str) -> BoolArray:
-        """Find the samples that the row fits.
-
-        Args:
-            columns: (N,) text of each column that the row looks at.
-            count: N.
-            fold: What stands for ``{fold}``.
-
-        Returns:
-            (N,) whether every cell fits.
-        """
-        here = np.ones(count, dtype=np.bool_)
-        for column, cells in self.cells.items():
-            wanted = [cell.replace(_FOLD, fold) for cell in cells]
-            here &= _fits(columns[column], column, wanted)
-        return here
 
 
 @dataclass(frozen=True)
@@ -97,7 +75,7 @@ class ActionSplit:
         name: Name in results.
         rules: The rows, in the order in which they are tried.
         folds: Names of the folds; empty where there are none or the file names none.
-        source: Where the division is from.
+        source: Origin of the division.
     """
 
     name: str
@@ -108,42 +86,49 @@ class ActionSplit:
     @property
     def by_fold(self) -> bool:
         """Whether the table needs a fold."""
-        return any(rule.by_fold for rule in self.rules)
+        cells = (cell for rule in self.rules for cells in rule.cells.values() for cell in cells)
+        return any(_FOLD in cell for cell in cells)
 
     def divide(self, index: pd.DataFrame, fold: str | None = None) -> Division:
         """Give every sample its role.
 
         Args:
-            index: One row a sample, with those of :data:`COLUMNS` that are known as text or
-                numbers; a column that is absent counts as unknown.
+            index: One row a sample, with those of :data:`COLUMNS` that are known, as text or
+                numbers; an absent column counts as unknown.
             fold: The fold, where the table has folds.
 
         Returns:
             The roles in the order of the index.
 
         Raises:
-            ValueError: A fold is lacking, unknown or not wanted, or nobody trains or is tested.
+            ValueError: A fold is missing, unknown or not wanted, or no sample trains or is tested.
         """
         self._check_fold(fold)
-        columns = {name: _texts(index, name) for name in self.columns}
+        used = {column for rule in self.rules for column in rule.cells}
+        columns = {name: _texts(index, name) for name in COLUMNS if name in used}
         role = np.full(len(index), "", dtype="<U16")
         subset = np.full(len(index), "", dtype=object)
         for rule in self.rules:
-            here = (role == "") & rule.matches(columns, len(index), fold or "")
+            here = role == ""
+            for column, cells in rule.cells.items():
+                wanted = [cell.replace(_FOLD, fold or "") for cell in cells]
+                here &= _fits(columns[column], column, wanted)
             role[here], subset[here] = rule.role, rule.subset
-        either = VALIDATION if np.any(role == TEST) else TEST
-        role[role == _TEST_UNLESS_ANY] = either
+        role[role == _TEST_UNLESS_ANY] = VALIDATION if np.any(role == TEST) else TEST
         unmatched = int(np.sum(role == ""))
         left_out = int(np.sum(role == LEAVE))
         role[role == ""] = LEAVE
         division = Division.of(role, subset.astype(np.str_), left_out=left_out, unmatched=unmatched)
-        self._check_roles(division, columns, fold)
+        for name in (TRAIN, TEST):
+            if not division.counts[name]:
+                having = "; ".join(f"{key} {_examples(column)}" for key, column in columns.items())
+                raise ValueError(
+                    f"Split {self.name}{'' if fold is None else f' (fold {fold})'} finds no {name} "
+                    f"sample among {len(role)}: it uses {', '.join(columns) or 'nothing'}, and "
+                    f"the data have {having or 'no samples'}; choose the split that belongs to "
+                    "these data, fill those columns, or give a CSV table of your own."
+                )
         return division
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns that some rule looks at."""
-        return tuple(name for name in COLUMNS if any(name in rule.cells for rule in self.rules))
 
     def _check_fold(self, fold: str | None) -> None:
         if not self.by_fold:
@@ -156,24 +141,6 @@ class ActionSplit:
         if self.folds and fold not in self.folds:
             raise ValueError(f"Split {self.name} has no fold {fold!r}: give {known}.")
 
-    def _check_roles(
-        self,
-        division: Division,
-        columns: Mapping[str, TextArray],
-        fold: str | None,
-    ) -> None:
-        """Refuse a table that does not fit the data; say what the data have."""
-        for role in (TRAIN, TEST):
-            if division.counts.get(role, 0):
-                continue
-            having = "; ".join(f"{name} {_examples(values)}" for name, values in columns.items())
-            raise ValueError(
-                f"Split {self.name}{'' if fold is None else f' (fold {fold})'} finds no {role} "
-                f"sample among {len(division.role)}: it looks at {', '.join(columns) or 'nothing'}"
-                f", and the data have {having or 'no samples'}; choose the split that belongs to "
-                "these data, fill those columns, or give a CSV table of your own."
-            )
-
 
 def load_split(name_or_path: str | Path) -> ActionSplit:
     """Load a built-in division by name, or one from a CSV file.
@@ -185,7 +152,7 @@ def load_split(name_or_path: str | Path) -> ActionSplit:
         The division, called after the file.
 
     Raises:
-        ValueError: There is none (the nearest name is told), or the file is no such table.
+        ValueError: There is none (the message has the nearest name), or the file is no such table.
     """
 
     def read(source: Traversable) -> ActionSplit:
@@ -215,7 +182,7 @@ def parse_split(name: str, text: str) -> ActionSplit:
     _check_header(header)
     rules = tuple(_rule(header, row, place) for place, row in enumerate(rows, start=1) if row)
     if not rules:
-        raise ValueError("the table has no row: say at least which samples train and are tested.")
+        raise ValueError("the table has no row: it needs one for training and one for testing.")
     return ActionSplit(name, rules, tuple(notes.get("folds", "").split()), notes.get("source", ""))
 
 
@@ -257,7 +224,7 @@ def _texts(index: pd.DataFrame, column: str) -> TextArray:
 
 
 def _examples(values: TextArray) -> str:
-    """Some of the values, or that there are none."""
+    """Some of the values; "(empty)" for empty ones."""
     names = [name or "(empty)" for name in natural_order(values)]
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
@@ -281,8 +248,8 @@ def _fits(values: TextArray, column: str, wanted: Sequence[str]) -> BoolArray:
 
 
 def _has_parity(distinct: npt.NDArray[np.str_], wanted: Sequence[str]) -> BoolArray:
-    """Whether a number is odd or even, as asked."""
-    asked = {_PARITIES[name] for name in wanted if name in _PARITIES}
+    """Whether a number is odd or even, if that is wanted."""
+    rests = {_PARITIES[name] for name in wanted if name in _PARITIES}
     return np.array(
-        [text.isdecimal() and int(text) % 2 in asked for text in distinct.tolist()], dtype=np.bool_
+        [text.isdecimal() and int(text) % 2 in rests for text in distinct.tolist()], dtype=np.bool_
     )

@@ -1,4 +1,4 @@
-"""The table of a classification: accuracies, confusion, outcomes, and how sure they are."""
+"""The table of a classification: accuracies with their intervals, confusion, outcomes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from protocols.action.confusion import ClassConfusion, confused_with
 from protocols.ranking.distances import FloatArray, IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.statistics.intervals import (
@@ -32,7 +31,7 @@ class ClassTable:
         confusion: (K, K) int64 counts, rows true, columns predicted.
         counts: Flat counts: test, unlabelled, classes, untested_classes, subjects, test/<subset>.
         metrics: Flat rates by name: top1, top5, mean_class, top1/<subset>, majority, chance.
-        notes: Sentences that must stand beside the table.
+        notes: Sentences to be read with the table.
     """
 
     protocol: str
@@ -50,7 +49,7 @@ class ClassTable:
 
     @property
     def subsets(self) -> tuple[str, ...]:
-        """Names of the parts of the test set that are told apart, by the alphabet."""
+        """Names of the parts of the test set, by the alphabet."""
         return tuple(sorted(set(self.outcomes.subset.tolist()) - {""}))
 
     @property
@@ -60,12 +59,8 @@ class ClassTable:
 
     @property
     def correct(self) -> IntArray:
-        """(K,) samples of each class that are recognised."""
+        """(K,) recognised samples of each class."""
         return np.asarray(np.diagonal(self.confusion))
-
-    def confused_with(self, top: int = 5) -> tuple[ClassConfusion, ...]:
-        """What each class is confused with, one entry a class."""
-        return confused_with(self.confusion, self.classes, top)
 
     def record_cells(self) -> dict[str, Any]:
         """Counts, confusion and outcomes as plain lists, for a result record.
@@ -85,51 +80,42 @@ class ClassTable:
         }
 
     def intervals(
-        self, generator: np.random.Generator, draws: int = 2000, confidence: float = 0.95
+        self, generator: np.random.Generator, draws: int = 2000
     ) -> dict[str, tuple[float, float]]:
         """Intervals for top1, top5, mean_class and each top1/<subset>.
 
         With two persons or more: percentile bootstrap over persons; a sample of unknown person is
         a person of its own, and a class or subset that a resample lacks does not count in it. A
-        rate of 0 or 1 has the interval of :func:`protocols.statistics.intervals.spread_at_end`,
-        since every resample says the same. Otherwise Wilson intervals, which take samples as
-        independent; mean_class then has none.
+        rate of 0 or 1 has the interval of :func:`protocols.statistics.intervals.widen_at_end`.
+        Otherwise Wilson intervals, which take samples as independent; mean_class then has none.
 
         Args:
             generator: Draws the persons.
             draws: Number of resamples.
-            confidence: Coverage, 0..1.
 
         Returns:
             Low and high end by metric name.
         """
         names, hits, used = self._cells()
         if self.counts["subjects"] < 2:
-            low, high = wilson_interval(hits.sum(axis=1), used.sum(axis=1), confidence)
+            low, high = wilson_interval(hits.sum(axis=1), used.sum(axis=1))
             return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}
         person = self._persons()
         size = int(person.max()) + 1
         # One column a metric, then one a class, of which mean_class is made.
+        plain = len(names)
         own = np.eye(len(self.classes), dtype=np.bool_)[:, self.outcomes.label]
         successes = sum_by_person(np.concatenate([hits, own & self.outcomes.correct]), person, size)
         trials = sum_by_person(np.concatenate([used, own]), person, size)
 
         def rates(done: FloatArray, total: FloatArray) -> FloatArray:
             share = ratio(done, total)
-            by_class = mean_of_known(share[:, len(names) :])
-            return np.concatenate([share[:, : len(names)], by_class[:, None]], axis=1)
+            by_class = mean_of_known(share[:, plain:])
+            return np.concatenate([share[:, :plain], by_class[:, None]], axis=1)
 
-        tried = trials[:, : len(names)] > 0
-        return named_intervals(
-            [*names, "mean_class"],
-            [*tried.sum(axis=0).tolist(), size],  # people that a rate is of
-            successes,
-            trials,
-            generator,
-            rates,
-            draws=draws,
-            confidence=confidence,
-        )
+        people = [*(trials[:, :plain] > 0).sum(axis=0).tolist(), size]
+        names.append("mean_class")
+        return named_intervals(names, people, successes, trials, generator, rates, draws)
 
     def _cells(self) -> tuple[list[str], BoolArray, BoolArray]:
         """Metrics that are plain shares: their names, (R, N) hits and (R, N) samples counted."""

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocols.action.confusion import worst_classes
+import numpy as np
+
 from protocols.action.table import ClassTable
 from protocols.text import align_columns, format_rate, render_notes
 
 _ACCURACIES = ("top1", "top5", "mean_class")
+_WORST = 5
 
 
 def render_classification(
-    table: ClassTable,
-    name: str,
-    intervals: Mapping[str, tuple[float, float]] | None = None,
+    table: ClassTable, name: str, intervals: Mapping[str, tuple[float, float]] | None = None
 ) -> str:
     """Render a classification, in percent.
 
-    top-1, top-5 and the mean over classes of all test samples, top-1 of each subset; what answering
-    the most frequent class or guessing would reach. Then the classes of lowest accuracy and what
-    they are taken for, the counts and the notes.
+    top-1, top-5 and the mean over classes of all test samples, top-1 of each subset, of the most
+    frequent class and of guessing. Then the five classes of lowest accuracy with the classes they
+    are taken for, the counts and the notes.
 
     Args:
         table: The table.
-        name: What is shown, such as ``acl``.
+        name: Name of the run, such as ``acl``.
         intervals: From :meth:`ClassTable.intervals`; those of top-1 are shown.
 
     Returns:
@@ -49,8 +49,15 @@ def render_classification(
 
 def _mistaken_rows(table: ClassTable) -> list[list[str]]:
     """The worst classes, each with the three classes it is taken for most."""
+    missed = np.flatnonzero(table.correct < table.tested)
+    accuracy = table.correct[missed] / table.tested[missed]
     rows: list[list[str]] = []
-    for row in worst_classes(table.confused_with(top=3)):
-        others = [f"{other.name} ({other.count})" for other in row.taken_for]
-        rows.append([row.name, ", ".join(others), str(row.tested), format_rate(row.accuracy)])
+    for place in np.argsort(accuracy, kind="stable")[:_WORST].tolist():
+        number = int(missed[place])
+        others = table.confusion[number].copy()
+        others[number] = 0
+        order = [other for other in np.argsort(-others, kind="stable")[:3] if others[other]]
+        named = ", ".join(f"{table.classes[other]} ({others[other]})" for other in order)
+        tested = str(table.tested[number])
+        rows.append([table.classes[number], named, tested, format_rate(float(accuracy[place]))])
     return rows

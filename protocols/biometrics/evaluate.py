@@ -1,14 +1,14 @@
 """Biometric measures of embeddings: verification, thresholds that travel, open-set identification.
 
 Everything is counted over all conditions together, as one system with one threshold would meet
-them (``eer``), and for each condition (``eer/nm``). Figures under ``@fmr0.01`` belong to the
+them (``eer``), and for each condition (``eer/nm``). Metrics under ``@fmr0.01`` belong to the
 smallest threshold whose FMR is at most 0.01 on the same comparisons; those under
 ``_from_development`` and ``_from_nm`` to a threshold that was chosen elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,15 +22,9 @@ from protocols.biometrics.metrics import (
     worst_views,
 )
 from protocols.biometrics.open_set_table import draw_open_set
-from protocols.biometrics.people_errors import (
-    MOST_UNITS,
-    count_people,
-    people_units,
-    threshold_grid,
-)
-from protocols.biometrics.scores import EXACT_BYTES
-from protocols.biometrics.table import POOLED, BiometricsTable, applied_name
-from protocols.biometrics.tally import ScoreTally
+from protocols.biometrics.people_errors import count_people, people_units, threshold_grid
+from protocols.biometrics.table import BiometricsTable
+from protocols.biometrics.tally import POOLED, ScoreTally, metric_mark
 from protocols.biometrics.thresholds import AppliedThreshold, transfer
 from protocols.biometrics.trials import Trials, check_apart, protocol_trials
 from protocols.embeddings import Embeddings
@@ -38,7 +32,7 @@ from protocols.gait.gallery_probe import GalleryProbe
 from protocols.ranking.distances import FloatArray, Metric
 
 TARGETS = (0.1, 0.01, 0.001)
-"""False match rates that are reported unless others are asked for."""
+"""False match rates that are reported by default."""
 
 
 def evaluate_biometrics(
@@ -48,67 +42,43 @@ def evaluate_biometrics(
     development: Embeddings | None = None,
     metric: Metric = "cosine",
     targets: Sequence[float] = TARGETS,
-    subjects: Iterable[str] | None = None,
-    development_subjects: Iterable[str] | None = None,
     rotations: int = 10,
-    unenrolled: float = 0.5,
     not_acquired: Mapping[str, int] | None = None,
     generator: np.random.Generator | None = None,
-    exact_bytes: int = EXACT_BYTES,
 ) -> BiometricsTable:
     """Biometric measures of embeddings under a gallery-probe protocol.
 
     Args:
         data: One embedding a sample.
         protocol: The table of rules, or the name of a built-in one.
-        development: Embeddings of other people, to choose thresholds on; None takes none, or
-            ``data`` where ``development_subjects`` are named.
+        development: Embeddings of other people, to choose thresholds on; None for none.
         metric: ``cosine`` or ``euclidean``.
         targets: False match rates (and FPIRs) wanted, each above 0.
-        subjects: The people to test; None takes all of ``data``.
-        development_subjects: The people to choose thresholds on; None takes all of
-            ``development``.
         rotations: How often to draw who stays unenrolled; 0 for no open-set rates.
-        unenrolled: Share of the people that stays unenrolled, 0..1.
         not_acquired: Probes by condition that gave no embedding (too short, no person found);
-            None where that is not known.
+            None where not known.
         generator: Draws the unenrolled people, and gallery takes under ``random N``; None takes
             one of seed 0.
-        exact_bytes: Memory up to which scores are kept exactly
-            (:mod:`protocols.biometrics.scores`).
 
     Returns:
         The table.
 
     Raises:
-        ValueError: Somebody is among both the development and the test people, no condition has
-            genuine and impostor comparisons, or as
-            :func:`protocols.biometrics.trials.protocol_trials`.
+        ValueError: A person is among both the development and the test people, or as
+            :func:`evaluate_trials` and :func:`protocols.biometrics.trials.protocol_trials`.
     """
-    tested = None if subjects is None else list(subjects)
-    chosen = None if development_subjects is None else list(development_subjects)
-    if development is None and chosen is not None:
-        development = data
     if development is not None:
-        check_apart(data, tested, development, chosen)
+        check_apart(data, development)
     generator = np.random.default_rng(0) if generator is None else generator
-
-    def compared(part: Embeddings, people: list[str] | None) -> Trials:
-        return protocol_trials(
-            part,
-            protocol,
-            metric=metric,
-            subjects=people,
-            generator=generator,
-            exact_bytes=exact_bytes,
-        )
-
+    trials = protocol_trials(data, protocol, metric, generator)
+    chosen_on = None
+    if development is not None:
+        chosen_on = protocol_trials(development, protocol, metric, generator)
     return evaluate_trials(
-        compared(data, tested),
-        None if development is None else compared(development, chosen),
+        trials,
+        chosen_on,
         targets=targets,
         rotations=rotations,
-        unenrolled=unenrolled,
         not_acquired=not_acquired,
         generator=generator,
     )
@@ -120,18 +90,16 @@ def evaluate_trials(
     *,
     targets: Sequence[float] = TARGETS,
     rotations: int = 10,
-    unenrolled: float = 0.5,
     not_acquired: Mapping[str, int] | None = None,
     generator: np.random.Generator,
 ) -> BiometricsTable:
-    """Biometric measures of comparisons that are already made; see :func:`evaluate_biometrics`.
+    """Biometric measures of comparisons; see :func:`evaluate_biometrics`.
 
     Args:
         trials: The comparisons to report.
         development: Comparisons of other people, to choose thresholds on.
         targets: False match rates wanted.
         rotations: How often to draw who stays unenrolled.
-        unenrolled: Share of the people that does.
         not_acquired: Probes by condition that gave no embedding.
         generator: Draws the unenrolled people.
 
@@ -140,9 +108,14 @@ def evaluate_trials(
 
     Raises:
         ValueError: No condition has genuine and impostor comparisons, a target is not in (0, 1],
-            or ``not_acquired`` names a condition that is not there.
+            or ``not_acquired`` names an unknown condition.
     """
-    _check_targets(targets)
+    bad = [target for target in targets if not 0.0 < target <= 1.0]
+    if bad or not targets:
+        raise ValueError(
+            f"Target false match rates lie above 0 and at most at 1, not {bad or 'none'}: give "
+            "such as 0.01."
+        )
     views = tally_views(trials)
     tallies = tally_conditions(trials, views)
     applied, notes = _applied(trials, tallies, development, targets)
@@ -154,28 +127,21 @@ def evaluate_trials(
     rows = view_rows(trials, views)
     metrics |= worst_views(rows)
     for row in applied:
-        metrics[applied_name("fmr", row)] = row.point.fmr
-        metrics[applied_name("fnmr", row)] = row.point.fnmr
+        metrics |= {row.metric("fmr"): row.point.fmr, row.metric("fnmr"): row.point.fnmr}
     counts = trials.counts()
     for name, tally in tallies.items():
-        mark = "" if name == POOLED else f"/{name}"
+        mark = metric_mark(name)
         counts |= {f"genuine{mark}": tally.n_genuine, f"impostor{mark}": tally.n_impostor}
     counts |= count_not_acquired(trials.conditions, not_acquired)
     metrics |= acquisition_rates(metrics, counts, targets)
+    comparisons = trials.comparisons
     open_set = draw_open_set(
-        trials.comparisons,
-        trials.condition,
-        trials.conditions,
-        targets,
-        generator,
-        rotations=rotations,
-        unenrolled=unenrolled,
+        comparisons, trials.condition, trials.conditions, targets, generator, rotations
     )
     if open_set is not None:
         metrics |= open_set.metrics()
         notes += open_set.notes
         counts |= {"enrolled_in_open_set": open_set.enrolled, "non_mated": open_set.strangers}
-    comparisons = trials.comparisons
     grid = _thresholds(tallies, applied, metrics, min(targets))
     return BiometricsTable(
         protocol=trials.protocol,
@@ -194,15 +160,6 @@ def evaluate_trials(
         by_view=tuple(rows),
         resolution=comparisons.resolution,
     )
-
-
-def _check_targets(targets: Sequence[float]) -> None:
-    bad = [target for target in targets if not 0.0 < target <= 1.0]
-    if bad or not targets:
-        raise ValueError(
-            f"Target false match rates lie above 0 and at most at 1, not {bad or 'none'}: give "
-            "such as 0.01."
-        )
 
 
 def _applied(
@@ -230,7 +187,7 @@ def _applied(
     applied, notes = transfer(tallies[reference], others, targets, reference)
     remark = (
         f"No development people were given: thresholds under from_{reference} were chosen on the "
-        "test people themselves, and all that is new to them is the condition."
+        "test people themselves, in another condition."
     )
     return applied, [remark, *notes]
 
@@ -241,20 +198,20 @@ def _thresholds(
     metrics: Mapping[str, float],
     least: float,
 ) -> FloatArray:
-    """Where errors are counted by people: a grid, and every threshold that is reported."""
+    """Thresholds at which errors are counted by people: a grid, and every reported one."""
     grid = threshold_grid(list(tallies.values()), least / 4.0)
     named = [value for name, value in metrics.items() if name.startswith("threshold@")]
-    named += [row.threshold.value for row in applied]
+    named += [row.value for row in applied]
     every = np.concatenate([grid, np.array(named, dtype=np.float64)])
     return np.asarray(every[np.isfinite(every)])
 
 
 def _people(trials: Trials) -> tuple[str, ...]:
     """Names of the people in the order that errors are counted by; none where they are groups."""
-    number, _, units = people_units(trials.comparisons)
-    if len(np.union1d(trials.comparisons.own, trials.comparisons.enrolled)) > MOST_UNITS:
+    comparisons = trials.comparisons
+    number, _, units = people_units(comparisons)
+    if len(np.union1d(comparisons.own, comparisons.enrolled)) > units:
         return ()
-    names = [""] * units
-    for place, name in zip(number.tolist(), trials.people.tolist(), strict=True):
-        names[place] = name
-    return tuple(names)
+    names = np.full(units, "", dtype=object)
+    names[number] = trials.people
+    return tuple(names.tolist())

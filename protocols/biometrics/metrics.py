@@ -1,39 +1,38 @@
-"""Verification figures by condition and probe view, and failures to acquire, as flat metrics."""
+"""Verification by condition and probe view, and failures to acquire, as flat metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from protocols.biometrics.table import POOLED
-from protocols.biometrics.tally import ScoreTally, merge_tallies
+from protocols.biometrics.tally import POOLED, ScoreTally, merge_tallies, metric_mark
 from protocols.biometrics.trials import Trials
 from protocols.biometrics.verification import area_under_curve, d_prime, error_curve
 from protocols.names import canonical
 
 FEW_ERRORS = 30
-"""Errors below which a rate is known roughly only: the rule of 30 (Doddington et al., 2000)."""
+"""Errors below which a rate is only a rough estimate: the rule of 30 (Doddington et al., 2000)."""
 
 
 def verification_metrics(
-    tally: ScoreTally, targets: Sequence[float], name: str = POOLED
+    tally: ScoreTally, targets: Sequence[float], name: str
 ) -> tuple[dict[str, float], list[str]]:
     """EER, AUC, d' and FNMR at each target.
 
     Args:
         tally: A complete tally.
         targets: False match rates wanted.
-        name: The condition, which stands behind the names of the metrics; ``all`` for none.
+        name: The condition, which ends the names of the metrics; ``all`` for all together.
 
     Returns:
-        Flat figures by name, and a sentence for each target that cannot be seen or rests on few
-        errors.
+        Flat metrics by name, and a sentence for each target that needs more comparisons or rests on
+        few errors.
     """
-    mark = "" if name == POOLED else f"/{name}"
+    mark = metric_mark(name)
     where = "all conditions" if name == POOLED else name
     curve = error_curve(tally)
     found = {
-        f"eer{mark}": curve.equal_error().rate,
+        f"eer{mark}": curve.equal_error(),
         f"auc{mark}": area_under_curve(tally),
         f"dprime{mark}": d_prime(tally),
     }
@@ -53,7 +52,7 @@ def verification_metrics(
             notes.append(
                 f"FNMR at an FMR of {target:g} of {where} rests on {point.false_matches} false "
                 f"matches and {point.false_non_matches} false non-matches: below {FEW_ERRORS} of "
-                "either it is known roughly only."
+                "either it is only a rough estimate."
             )
     return found, notes
 
@@ -70,7 +69,7 @@ def tally_conditions(trials: Trials, views: list[ScoreTally]) -> dict[str, Score
 
     Args:
         trials: The comparisons.
-        views: What :func:`tally_views` found.
+        views: From :func:`tally_views`.
 
     Returns:
         Tallies by condition, and under ``all``.
@@ -99,7 +98,7 @@ def view_rows(trials: Trials, views: list[ScoreTally]) -> list[dict[str, Any]]:
 
     Args:
         trials: The comparisons.
-        views: What :func:`tally_views` found.
+        views: From :func:`tally_views`.
     """
     names = [(condition, view) for condition in trials.conditions for view in trials.views]
     if not names:
@@ -110,7 +109,7 @@ def view_rows(trials: Trials, views: list[ScoreTally]) -> list[dict[str, Any]]:
             "view": view,
             "genuine": tally.n_genuine,
             "impostor": tally.n_impostor,
-            "eer": error_curve(tally).equal_error().rate,
+            "eer": error_curve(tally).equal_error(),
         }
         for (condition, view), tally in zip(names, views, strict=True)
         if tally.complete
@@ -127,23 +126,23 @@ def worst_views(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def count_not_acquired(
-    conditions: Sequence[str], given: Mapping[str, int] | None
+    conditions: Sequence[str], failures: Mapping[str, int] | None
 ) -> dict[str, int]:
     """Probes that gave no embedding, as flat counts.
 
     Args:
         conditions: Names of the conditions.
-        given: Probes by condition; what is not named counts as 0. None where it is not known.
+        failures: Probes by condition, 0 where a condition is missing; None where not known.
 
     Returns:
-        ``not_acquired`` and ``not_acquired/<condition>``; nothing where it is not known.
+        ``not_acquired`` and ``not_acquired/<condition>``; nothing where not known.
 
     Raises:
-        ValueError: A condition is not there, or a count is negative.
+        ValueError: A condition is unknown, or a count is negative.
     """
-    if given is None:
+    if failures is None:
         return {}
-    failed = {str(canonical([name])[0]): count for name, count in given.items()}
+    failed = {str(canonical([name])[0]): count for name, count in failures.items()}
     known = {str(canonical([name])[0]): name for name in conditions}
     unknown = sorted(set(failed) - set(known))
     if unknown or any(count < 0 for count in failed.values()):
@@ -162,7 +161,7 @@ def acquisition_rates(
 
     Args:
         metrics: FNMR and achieved FMR at each target.
-        counts: What :func:`count_not_acquired` found, and ``probes`` of every condition.
+        counts: From :func:`count_not_acquired`, and ``probes`` of every condition.
         targets: False match rates wanted.
 
     Returns:

@@ -1,17 +1,15 @@
-"""Open-set identification: the person looked for may not be enrolled at all.
+"""Open-set identification: the person of a probe may not be enrolled at all.
 
 A probe is *mated* if its person is enrolled. The system names the R most alike identities, each by
 its best template, whose score is at least the threshold. FPIR is the share of non-mated probes for
 which it names anybody; FNIR the share of mated probes whose own identity is not named: below the
 threshold, or behind R or more others (ISO/IEC 19795-1; Phillips et al., "Evaluation Methods in Face
-Recognition", 2011: DIR at FAR is 1 - FNIR for R = 1 at an FPIR). Which people stay unenrolled is
-drawn several times by a generator that is passed in.
+Recognition", 2011: DIR at FAR is 1 - FNIR for R = 1 at an FPIR). Half of the people stay
+unenrolled, drawn several times by a generator that is passed in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,11 +21,11 @@ from protocols.ranking.exclusion import BoolArray
 
 
 class OpenSetPoint(NamedTuple):
-    """What a threshold does.
+    """The error rates at a threshold.
 
     Attributes:
         fnir: False negative identification rate, 0..1.
-        fpir: The FPIR that is achieved, at most the target.
+        fpir: The FPIR, at most the target.
         threshold: The threshold; infinite where nobody may be named.
     """
 
@@ -36,9 +34,8 @@ class OpenSetPoint(NamedTuple):
     threshold: float
 
 
-@dataclass(frozen=True, eq=False)
-class OpenSetScores:
-    """What was found for each of P probes.
+class OpenSetScores(NamedTuple):
+    """The scores of each of P probes.
 
     Attributes:
         mated: (P,) whether the person is enrolled.
@@ -53,11 +50,8 @@ class OpenSetScores:
     rank: IntArray
 
     def select(self, rows: npt.ArrayLike) -> OpenSetScores:
-        """The given probes (indices or a mask)."""
-        chosen = np.asarray(rows)
-        return OpenSetScores(
-            self.mated[chosen], self.top[chosen], self.own[chosen], self.rank[chosen]
-        )
+        """Some of the probes, by indices or a mask."""
+        return OpenSetScores(*(column[np.asarray(rows)] for column in self))
 
     def found(self, threshold: float, rank: int = 1) -> BoolArray:
         """(P,) mated probes whose own identity is named among the first ``rank``."""
@@ -80,11 +74,11 @@ class OpenSetScores:
         missed = mated - int(np.count_nonzero(self.found(threshold, rank)))
         return OpenSetPoint(missed / mated, named / stranger, float(threshold))
 
-    def at_fpir(self, target: float, rank: int = 1) -> OpenSetPoint:
-        """FNIR at the smallest threshold whose FPIR is not above ``target``.
+    def at_fpir(self, target: float) -> OpenSetPoint:
+        """FNIR of one candidate at the smallest threshold whose FPIR is not above ``target``.
 
-        Thresholds are the scores that decide: the own scores of mated probes, the best scores of
-        non-mated ones, and infinity.
+        Thresholds are the own scores of mated probes, the best scores of non-mated ones, and
+        infinity.
 
         Raises:
             ValueError: The target is not in (0, 1], or below one in the number of non-mated
@@ -102,25 +96,13 @@ class OpenSetScores:
         seen = np.unique(np.concatenate([self.own[self.mated], tops, [np.inf]]))
         named = len(tops) - np.searchsorted(tops, seen, side="left")
         threshold = float(seen[np.argmax(named / max(stranger, 1) <= target)])
-        return self.at_threshold(threshold, rank)
-
-    def cmc(self, depth: int) -> FloatArray:
-        """(depth,) share of mated probes whose identity has rank k or better, no threshold.
-
-        Raises:
-            ValueError: There is no mated probe.
-        """
-        ranks = self.rank[self.mated & np.isfinite(self.own)]
-        if not self.mated.any():
-            raise ValueError("There is no mated probe, so there is no CMC.")
-        counts = np.bincount(ranks, minlength=depth + 1)[1 : depth + 1]
-        return np.asarray(np.cumsum(counts) / np.count_nonzero(self.mated))
+        return self.at_threshold(threshold)
 
 
 def open_set_scores(
     best: npt.ArrayLike, own: npt.ArrayLike, enrolled: npt.ArrayLike | None = None
 ) -> OpenSetScores:
-    """Read what matters off the best score of every identity.
+    """The scores of probes from their best score with every identity.
 
     Args:
         best: (P, E) best score of each probe with each identity; minus infinity for none.
@@ -163,36 +145,30 @@ def best_by_identity(scores: npt.NDArray[np.float32], enrolled: IntArray) -> Flo
 
 
 def rotate_unenrolled(
-    comparisons: Comparisons,
-    generator: np.random.Generator,
-    *,
-    rotations: int = 10,
-    unenrolled: float = 0.5,
+    comparisons: Comparisons, generator: np.random.Generator, rotations: int
 ) -> list[OpenSetScores]:
-    """Take some people out of the gallery, several times.
+    """Take half of the people out of the gallery, several times.
 
     Args:
         comparisons: Probes and gallery.
         generator: Draws the people.
-        rotations: How often.
-        unenrolled: Share of the enrolled people to take out, 0..1; at least one goes and one stays.
+        rotations: How often, at least once.
 
     Returns:
-        What each rotation finds, for all probes.
+        The scores in each rotation, of all probes.
 
     Raises:
-        ValueError: Fewer than two people are enrolled, or a setting is out of range.
+        ValueError: Fewer than two people are enrolled, or there is no rotation.
     """
     identities = np.unique(comparisons.enrolled)
-    if len(identities) < 2 or rotations < 1 or not 0.0 < unenrolled < 1.0:
+    if len(identities) < 2 or rotations < 1:
         raise ValueError(
-            f"Open-set rates need two enrolled people, a rotation and a share between 0 and 1, not "
-            f"{len(identities)} people, {rotations} rotations and a share of {unenrolled}."
+            f"Open-set rates need two enrolled people and a rotation, not {len(identities)} people "
+            f"and {rotations} rotations."
         )
-    out = unenrolled_people(len(identities), unenrolled)
     kept = np.ones((rotations, len(identities)), dtype=np.bool_)
     for row in kept:
-        row[generator.permutation(len(identities))[:out]] = False
+        row[generator.permutation(len(identities))[: round(len(identities) / 2)]] = False
     place = np.searchsorted(identities, comparisons.own).clip(0, len(identities) - 1)
     column = np.where(identities[place] == comparisons.own, place, -1)
     parts: list[list[OpenSetScores]] = [[] for _ in range(rotations)]
@@ -200,19 +176,4 @@ def rotate_unenrolled(
         best = best_by_identity(scores, comparisons.enrolled)
         for rotation, enrolled in enumerate(kept):
             parts[rotation].append(open_set_scores(best, column[block], enrolled))
-    return [_joined(blocks) for blocks in parts]
-
-
-def unenrolled_people(people: int, share: float) -> int:
-    """How many of two or more people a share takes out: at least one goes and one stays."""
-    return min(max(round(people * share), 1), people - 1)
-
-
-def _joined(parts: Sequence[OpenSetScores]) -> OpenSetScores:
-    """The blocks of one rotation, one after the other."""
-    return OpenSetScores(
-        np.concatenate([part.mated for part in parts]),
-        np.concatenate([part.top for part in parts]),
-        np.concatenate([part.own for part in parts]),
-        np.concatenate([part.rank for part in parts]),
-    )
+    return [OpenSetScores(*map(np.concatenate, zip(*blocks, strict=True))) for blocks in parts]

@@ -8,19 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from protocols.biometrics.open_set import (
-    OpenSetPoint,
-    OpenSetScores,
-    rotate_unenrolled,
-    unenrolled_people,
-)
-from protocols.biometrics.people_errors import spread_of
+from protocols.biometrics.open_set import OpenSetPoint, OpenSetScores, rotate_unenrolled
 from protocols.biometrics.scores import Comparisons
-from protocols.ranking.distances import IntArray
-from protocols.statistics.intervals import bootstrap_interval, mean_of_known, ratio
+from protocols.ranking.distances import FloatArray, IntArray
+from protocols.statistics.intervals import mean_rate, named_intervals
 
 SHORTLIST = 5
-"""Length of the longer list of candidates that is reported beside the first one."""
+"""Length of the longer list of candidates that is reported too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +22,9 @@ class OpenSetCell:
     """One condition at one target, over R rotations that have mated and non-mated probes.
 
     Attributes:
-        mark: Behind the metric names: empty, or ``/`` and the condition.
+        mark: The end of the metric names: empty, or ``/`` and the condition.
         target: The FPIR wanted.
-        points: (R) what the threshold of each rotation achieves, R = 1 candidate.
+        points: (R) the error rates at the threshold of each rotation, for one candidate.
         longer: (R) FNIR of the longer list at the same threshold.
         hits: (S, R) mated probes of each person that are found.
         trials: (S, R) mated probes of each person.
@@ -48,10 +42,14 @@ class OpenSetCell:
         """Mean over the rotations of the detection and identification rate."""
         return 1.0 - float(np.mean([point.fnir for point in self.points]))
 
+    @property
+    def name(self) -> str:
+        """The end of its metric names, such as ``0.01/nm``."""
+        return f"{self.target:g}{self.mark}"
+
     def metrics(self) -> dict[str, float]:
-        """Flat figures by name."""
-        rates = [point.fnir for point in self.points]
-        name = f"{self.target:g}{self.mark}"
+        """Flat rates by name."""
+        rates, name = [point.fnir for point in self.points], self.name
         found = {
             f"dir@far{name}": self.dir,
             f"fnir@fpir{name}": float(np.mean(rates)),
@@ -72,7 +70,7 @@ class OpenSetTable:
         rotations: Number of rotations.
         strangers: Least number of non-mated probes of a rotation, all conditions.
         cells: One a condition and target.
-        notes: What could not be computed.
+        notes: Sentences on rates that could not be computed.
     """
 
     enrolled: int
@@ -82,30 +80,25 @@ class OpenSetTable:
     notes: tuple[str, ...]
 
     def metrics(self) -> dict[str, float]:
-        """Flat figures by name: ``dir@far0.01``, ``dir_spread@far0.01/nm`` ..."""
+        """Flat rates by name: ``dir@far0.01``, ``dir_spread@far0.01/nm`` ..."""
         return {name: value for cell in self.cells for name, value in cell.metrics().items()}
 
     def intervals(
-        self, generator: np.random.Generator, draws: int, confidence: float
+        self, generator: np.random.Generator, draws: int
     ) -> dict[str, tuple[float, float]]:
         """Bootstrap over people of DIR and FNIR, each person with all rotations."""
+
+        def mean(hits: FloatArray, trials: FloatArray) -> FloatArray:
+            return mean_rate(hits, trials)[:, None]
+
         found: dict[str, tuple[float, float]] = {}
         for cell in self.cells:
-            ends = bootstrap_interval(
-                cell.hits,
-                cell.trials,
-                generator,
-                statistic=lambda hits, trials: mean_of_known(ratio(hits, trials)),
-                draws=draws,
-                confidence=confidence,
-            )
-            people = int(np.count_nonzero(cell.trials.sum(axis=1)))
-            low, high = float(ends[0]), float(ends[1])
-            if cell.dir in (0.0, 1.0):
-                low, high = spread_of(np.array(ends), cell.dir, people, confidence)
-            name = f"{cell.target:g}{cell.mark}"
-            found[f"dir@far{name}"] = (low, high)
-            found[f"fnir@fpir{name}"] = (1.0 - high, 1.0 - low)
+            people = [int(np.count_nonzero(cell.trials.sum(axis=1)))]
+            counts = (cell.hits, cell.trials)
+            ends = named_intervals([cell.name], people, *counts, generator, mean, draws)
+            for name, (low, high) in ends.items():
+                found[f"dir@far{name}"] = (low, high)
+                found[f"fnir@fpir{name}"] = (1.0 - high, 1.0 - low)
         return found
 
     def record_cells(self) -> dict[str, Any]:
@@ -135,11 +128,9 @@ def draw_open_set(
     conditions: Sequence[str],
     targets: Sequence[float],
     generator: np.random.Generator,
-    *,
     rotations: int,
-    unenrolled: float,
 ) -> OpenSetTable | None:
-    """Take people out of the gallery several times and tabulate what is found.
+    """Take half of the people out of the gallery several times and tabulate the rates.
 
     Args:
         comparisons: P probes and their gallery.
@@ -148,41 +139,17 @@ def draw_open_set(
         targets: FPIRs wanted.
         generator: Draws the people.
         rotations: How often; 0 for not at all.
-        unenrolled: Share of the enrolled people to take out, 0..1.
 
     Returns:
-        The table; None without rotations, or where fewer than two people are enrolled.
+        The table, with a note on each target that a rotation has too few non-mated probes for;
+        None without rotations, or where fewer than two people are enrolled.
     """
     people = len(np.unique(comparisons.enrolled))
     if rotations == 0 or people < 2:
         return None
-    found = rotate_unenrolled(comparisons, generator, rotations=rotations, unenrolled=unenrolled)
+    found = rotate_unenrolled(comparisons, generator, rotations)
     person = np.unique(comparisons.own, return_inverse=True)[1].astype(np.int64)
-    enrolled = people - unenrolled_people(people, unenrolled)
-    return tabulate_open_set(found, person, condition, conditions, targets, enrolled)
-
-
-def tabulate_open_set(
-    rotations: Sequence[OpenSetScores],
-    person: IntArray,
-    condition: IntArray,
-    conditions: Sequence[str],
-    targets: Sequence[float],
-    enrolled: int,
-) -> OpenSetTable:
-    """Rates of every condition, and of all, at every target.
-
-    Args:
-        rotations: What each rotation found for P probes.
-        person: (P,) number of each probe's person.
-        condition: (P,) index into ``conditions``.
-        conditions: Their names.
-        targets: FPIRs wanted.
-        enrolled: People enrolled in each rotation.
-
-    Returns:
-        The table; a target that a rotation has too few non-mated probes for is noted and left out.
-    """
+    # Keyed by mark, as a protocol may call a condition "all".
     groups = {"": np.ones(len(condition), dtype=np.bool_)}
     groups |= {f"/{name}": condition == index for index, name in enumerate(conditions)}
     cells: list[OpenSetCell] = []
@@ -191,7 +158,7 @@ def tabulate_open_set(
         lacking: list[str] = []
         for mark, rows in groups.items():
             try:
-                parts = [scores.select(rows) for scores in rotations]
+                parts = [scores.select(rows) for scores in found]
                 cells.append(_cell(parts, person[rows], mark, target, int(person.max()) + 1))
             except ValueError:
                 lacking.append(mark.removeprefix("/") or "all conditions")
@@ -200,8 +167,9 @@ def tabulate_open_set(
                 f"An FPIR of {target:g} cannot be seen in the non-mated probes of "
                 f"{', '.join(lacking)}: no open-set rate there."
             )
-    strangers = min(int(np.count_nonzero(~scores.mated)) for scores in rotations)
-    return OpenSetTable(enrolled, len(rotations), strangers, tuple(cells), tuple(notes))
+    strangers = min(int(np.count_nonzero(~scores.mated)) for scores in found)
+    enrolled = people - round(people / 2)
+    return OpenSetTable(enrolled, rotations, strangers, tuple(cells), tuple(notes))
 
 
 def _cell(

@@ -1,16 +1,17 @@
-"""How sure verification rates are, where everybody is compared with everybody.
+"""Resampled verification rates, where everybody is compared with everybody.
 
-An impostor comparison involves two people, and both of them make it hard or easy. To resample only
-the probes would make FMR look about twice as sure as it is where the same people stand on both
-sides. Therefore people are drawn with replacement, and a comparison counts as often as its probe's
-person was drawn times its gallery person (the vertex bootstrap: Snijders and Borgatti, Connections
-22, 1999; for biometrics Bolle et al., CVIU 93, 2004); a genuine comparison counts as often as its
-one person. Beyond 100 people whole groups of people are drawn, so that the tables stay small.
+An impostor comparison involves two people, and both of them make it hard or easy. Where the same
+people are on both sides, resampling only the probes would make the interval of FMR about half as
+wide as it should be. Therefore people are drawn with replacement, and a comparison counts as often
+as its probe's person was drawn times its gallery person (the vertex bootstrap: Snijders and
+Borgatti, Connections 22, 1999; for biometrics Bolle et al., CVIU 93, 2004); a genuine comparison
+counts as often as its one person. Beyond 100 people whole groups of people are drawn, so that the
+tables stay small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +21,11 @@ from protocols.biometrics.scores import Comparisons
 from protocols.biometrics.tally import ScoreTally
 from protocols.biometrics.verification import error_curve
 from protocols.ranking.distances import FloatArray, IntArray
-from protocols.statistics.intervals import spread_at_end
 
 MOST_UNITS = 100
 """People beyond which groups of people are resampled."""
 
-_DRAWS_A_CHUNK = 64
+_DRAWS_A_CHUNK, _GRID_POINTS = 64, 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +49,12 @@ class PeopleErrors:
     def pooled(self, cells: Sequence[int]) -> PeopleErrors:
         """Some cells taken as one, with C = 1."""
         chosen = list(cells)
-        return PeopleErrors(
-            self.thresholds,
-            *(
-                part[chosen].sum(axis=0, keepdims=True)
-                for part in (self.genuine, self.missed, self.impostor, self.matched)
-            ),
-        )
+        parts = (self.genuine, self.missed, self.impostor, self.matched)
+        sums = (part[chosen].sum(axis=0, keepdims=True) for part in parts)
+        return PeopleErrors(self.thresholds, *sums)
 
     def resampled(
-        self, generator: np.random.Generator, draws: int = 2000
+        self, generator: np.random.Generator, draws: int
     ) -> tuple[FloatArray, FloatArray]:
         """Draw people, in the first cell.
 
@@ -71,30 +67,20 @@ class PeopleErrors:
         """
         fmr, fnmr = [], []
         table = self.matched[0].astype(np.float64)
-        for weights in _weights(generator, self.genuine.shape[1], draws):
+        units, steps = table.shape[1:]
+        for start in range(0, draws, _DRAWS_A_CHUNK):
+            size = min(_DRAWS_A_CHUNK, draws - start)
+            weights = generator.multinomial(units, np.full(units, 1.0 / units), size=size)
+            weights = weights.astype(np.float64)
             genuine, missed = weights @ self.genuine[0], weights @ self.missed[0]
             impostor = np.sum((weights @ self.impostor[0]) * weights, axis=1)
-            matched = _both_drawn(table, weights)
+            # The product runs over the probe's person, the sum over the other.
+            half = (weights @ table.reshape(units, -1)).reshape(size, units, steps)
+            matched = np.einsum("but,bu->bt", half, weights)
             with np.errstate(divide="ignore", invalid="ignore"):
                 fnmr.append(missed / genuine[:, None])
                 fmr.append(matched / impostor[:, None])
         return np.concatenate(fmr), np.concatenate(fnmr)
-
-
-def _both_drawn(table: FloatArray, weights: FloatArray) -> FloatArray:
-    """(B, T) sums of a (U, U, T) table, in which both people of an entry are weighted (B, U)."""
-    units, steps = table.shape[1:]
-    # (B, U) x (U, U T): the product runs over the probe's person, the sum over the other.
-    half = (weights @ table.reshape(units, -1)).reshape(len(weights), units, steps)
-    return np.asarray(np.einsum("but,bu->bt", half, weights))
-
-
-def _weights(generator: np.random.Generator, units: int, draws: int) -> Iterator[FloatArray]:
-    """How often each unit was drawn, (B, U), a chunk of draws at a time."""
-    share = np.full(units, 1.0 / units)
-    for start in range(0, draws, _DRAWS_A_CHUNK):
-        size = min(_DRAWS_A_CHUNK, draws - start)
-        yield generator.multinomial(units, share, size=size).astype(np.float64)
 
 
 def count_people(
@@ -131,13 +117,8 @@ def count_people(
     backwards = impostor[..., ::-1]
     passed = np.cumsum(backwards, axis=-1, out=backwards)[..., ::-1]
     below = np.cumsum(genuine, axis=-1)
-    return PeopleErrors(
-        steps,
-        below[..., -1],
-        below[..., :-1],
-        passed[..., 0],
-        np.ascontiguousarray(passed[..., 1:]),
-    )
+    matched = np.ascontiguousarray(passed[..., 1:])
+    return PeopleErrors(steps, below[..., -1], below[..., :-1], passed[..., 0], matched)
 
 
 def people_units(comparisons: Comparisons) -> tuple[IntArray, IntArray, int]:
@@ -155,8 +136,8 @@ def people_units(comparisons: Comparisons) -> tuple[IntArray, IntArray, int]:
     return numbers[:count], numbers[count:], units
 
 
-def threshold_grid(tallies: Sequence[ScoreTally], least_fmr: float, points: int = 64) -> FloatArray:
-    """Thresholds between which resampled curves are drawn as straight lines.
+def threshold_grid(tallies: Sequence[ScoreTally], least_fmr: float) -> FloatArray:
+    """Thresholds between which resampled curves are interpolated.
 
     For each tally, three in five lie where its FMR falls in equal steps of its logarithm, from 1/2
     to ``least_fmr``, the others where its FNMR rises in equal steps.
@@ -164,7 +145,6 @@ def threshold_grid(tallies: Sequence[ScoreTally], least_fmr: float, points: int 
     Args:
         tallies: Complete tallies.
         least_fmr: The lowest FMR of interest, above 0.
-        points: Thresholds a tally.
 
     Returns:
         Ascending thresholds, all finite.
@@ -173,10 +153,10 @@ def threshold_grid(tallies: Sequence[ScoreTally], least_fmr: float, points: int 
     for tally in tallies:
         curve = error_curve(tally)
         lowest = min(max(least_fmr, 1.0 / curve.impostor), 0.5)
-        rates = np.geomspace(0.5, lowest, max(points * 3 // 5, 2))
-        # FMR falls: searched for from its end.
+        rates = np.geomspace(0.5, lowest, _GRID_POINTS * 3 // 5)
+        # FMR falls, and searchsorted needs rising values.
         places = len(curve.fmr) - np.searchsorted(curve.fmr[::-1], rates, side="right")
-        misses = np.searchsorted(curve.fnmr, np.linspace(0.0, 0.98, points - len(rates)))
+        misses = np.searchsorted(curve.fnmr, np.linspace(0.0, 0.98, _GRID_POINTS - len(rates)))
         chosen = np.concatenate([places, misses]).clip(0, len(curve.threshold) - 1)
         found.append(curve.threshold[chosen])
     every = np.unique(np.concatenate(found)) if found else np.empty(0)
@@ -184,7 +164,7 @@ def threshold_grid(tallies: Sequence[ScoreTally], least_fmr: float, points: int 
 
 
 def crossing_rates(fmr: FloatArray, fnmr: FloatArray) -> FloatArray:
-    """(B,) rate at which the straight lines between the thresholds cross; NaN where they do not.
+    """(B,) rate at which both curves cross, interpolated; NaN where they do not.
 
     Args:
         fmr: (B, T) non-increasing.
@@ -215,29 +195,3 @@ def fnmr_at(fmr: FloatArray, fnmr: FloatArray, target: float, least: float) -> F
         for row, values in zip(logs, fnmr, strict=True)
     ]
     return np.array(rates, dtype=np.float64)
-
-
-def spread_of(
-    values: FloatArray, observed: float, units: int, confidence: float
-) -> tuple[float, float]:
-    """Percentile interval of resampled values; never without width.
-
-    Where nobody errs (or everybody always does) each resample says the same, as though it were
-    certain. There the people are what was tried: the Wilson interval of none (or all) among
-    ``units`` people stands in (at 95 % and many people, close to the rule of three).
-
-    Args:
-        values: (B,) resampled rates, NaN where there is none.
-        observed: The rate itself.
-        units: Number of people.
-        confidence: Coverage, 0..1.
-
-    Returns:
-        Low and high end; NaN where no resample has a value.
-    """
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return float("nan"), float("nan")
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(known, [tail, 1.0 - tail])
-    return spread_at_end((float(low), float(high)), observed, units, confidence)

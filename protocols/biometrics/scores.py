@@ -4,15 +4,15 @@ The score is the cosine similarity, or minus the Euclidean distance; higher is m
 are computed in float64 with exact ties (:mod:`protocols.ranking.distances`) in blocks of probes
 and kept as float32. Where the whole P x G matrix would take more than a stated memory it is not
 kept: every score is rounded *down* to a multiple of a stated resolution, a power of two, and
-computed again when it is needed. Each rate is then still that of its threshold; only which
-thresholds can be chosen has that resolution.
+computed again when it is needed. The rates at a threshold stay exact; only the choice of thresholds
+has that resolution.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ class Comparisons:
         exclude: Which comparisons are not made; None makes all.
         resolution: Step of the scores; 0 where they are as exact as float32.
         kept: (P, G) scores, NaN for comparisons that are not made; None where they are computed
-            anew each time.
+            again each time.
         block_bytes: Working memory in bytes.
     """
 
@@ -65,13 +65,13 @@ class Comparisons:
 
     def blocks(self) -> Iterator[tuple[slice, ScoreMatrix]]:
         """Walk over the scores: slices of probes and their (B, G) scores, NaN where excluded."""
-        if self.kept is not None:
-            step = max(1, self.block_bytes // (64 * max(1, len(self.gallery))))
-            for start in range(0, len(self.probe), step):
-                block = slice(start, min(len(self.probe), start + step))
-                yield block, self.kept[block]
+        if self.kept is None:
+            yield from _score_blocks(self)
             return
-        yield from _score_blocks(self)
+        step = max(1, self.block_bytes // (64 * max(1, len(self.gallery))))
+        for start in range(0, len(self.probe), step):
+            block = slice(start, min(len(self.probe), start + step))
+            yield block, self.kept[block]
 
     def tallies(self, cell: npt.ArrayLike, cells: int) -> list[ScoreTally]:
         """Count the scores of each cell of probes.
@@ -96,9 +96,11 @@ class Comparisons:
 
     def _binned(self, cell: IntArray, cells: int) -> list[ScoreTally]:
         """The tallies of scores on a grid, in one walk."""
-        lowest = _lowest_bin(self.probe, self.gallery, self.resolution)
-        # Cosine ends at 1 and minus a distance at 0; one more bin takes a rounding above it.
-        highest = round(1.0 / self.resolution) + 1 if self._cosine else 1
+        # Cosine runs from -1 to 1, minus a distance to 0; one more bin a side takes a rounding.
+        cosine = self.gallery.metric == "cosine"
+        least = 1.0 if cosine else _reach(self.probe, self.gallery)
+        lowest = -int(np.ceil(least / self.resolution)) - 1
+        highest = round(1.0 / self.resolution) + 1 if cosine else 1
         bins = highest - lowest + 1
         counts = np.zeros((2, cells, bins), dtype=np.int64)
         for block, scores in self.blocks():
@@ -115,10 +117,6 @@ class Comparisons:
             ScoreTally(values[seen[c]], counts[0, c, seen[c]], counts[1, c, seen[c]])
             for c in range(cells)
         ]
-
-    @property
-    def _cosine(self) -> bool:
-        return self.gallery.metric == "cosine"
 
 
 def compare_all(
@@ -165,7 +163,7 @@ def compare_all(
     kept = np.empty((len(left), len(right)), dtype=np.float32)
     for block, scores in _score_blocks(made):
         kept[block] = scores
-    return Comparisons(left, right, own, enrolled, exclude, 0.0, kept, block_bytes)
+    return replace(made, kept=kept)
 
 
 def _score_blocks(made: Comparisons) -> Iterator[tuple[slice, ScoreMatrix]]:
@@ -183,7 +181,7 @@ def _score_blocks(made: Comparisons) -> Iterator[tuple[slice, ScoreMatrix]]:
 
 
 def _resolution(probe: Points, gallery: Points) -> float:
-    """A power of two, small beside the range that scores can take: range / 2^17 or coarser by 2.
+    """A power of two: the range that scores can take over 2^17, or up to twice that.
 
     Cosine scores have a range of 2, hence a step of 2^-16. A multiple of the step needs at most 17
     bits and is therefore exact in float32.
@@ -194,14 +192,8 @@ def _resolution(probe: Points, gallery: Points) -> float:
     return math.ldexp(1.0, exponent - _BINS_BITS)
 
 
-def _lowest_bin(probe: Points, gallery: Points, resolution: float) -> int:
-    """Number of the lowest bin that a score can fall into, with one to spare."""
-    least = 1.0 if gallery.metric == "cosine" else _reach(probe, gallery)
-    return -int(np.ceil(least / resolution)) - 1
-
-
 def _reach(probe: Points, gallery: Points) -> float:
-    """The longest distance there can be: through the point that both are measured about."""
+    """An upper bound of all distances: through the point that both are measured about."""
     lengths = [
         np.sqrt(side.squared_lengths(side.vectors())).max(initial=0.0) for side in (probe, gallery)
     ]

@@ -9,15 +9,12 @@ from typing import Any
 import numpy as np
 
 from protocols.biometrics.open_set_table import OpenSetTable
-from protocols.biometrics.people_errors import PeopleErrors, crossing_rates, fnmr_at, spread_of
-from protocols.biometrics.tally import ScoreTally
+from protocols.biometrics.people_errors import PeopleErrors, crossing_rates, fnmr_at
+from protocols.biometrics.tally import POOLED, ScoreTally, metric_mark
 from protocols.biometrics.thresholds import AppliedThreshold
 from protocols.biometrics.verification import error_curve
 from protocols.ranking.distances import FloatArray
-from protocols.statistics.intervals import wilson_interval
-
-POOLED = "all"
-"""Name of all conditions taken together."""
+from protocols.statistics.intervals import percentiles, widen_at_end, wilson_interval
 
 _HISTOGRAM_BINS = 60
 
@@ -32,12 +29,12 @@ class BiometricsTable:
         conditions: C names of conditions.
         views: Names of probe views; empty where there is only one.
         targets: False match rates at which thresholds are chosen.
-        metrics: Flat figures by name, over all conditions (``eer``) and by condition (``eer/nm``);
-            what is undefined, or cannot be seen in so few comparisons, is left out.
+        metrics: Flat metrics by name, over all conditions (``eer``) and by condition (``eer/nm``);
+            those that are undefined, or need more comparisons, are left out.
         counts: Flat counts: genuine, impostor, probes, gallery, missing, not_acquired ...
-        notes: Sentences that must stand beside the figures.
+        notes: Sentences to be read with the metrics.
         tallies: Scores by value, by condition and under ``all``; complete ones only.
-        applied: Thresholds chosen elsewhere and what they achieve.
+        applied: Thresholds chosen elsewhere, with their error rates here.
         errors: Errors by people, whose cells are ``conditions``.
         people: Names of the people that ``errors`` counts; empty where they are groups.
         open_set: Open-set rates; None where fewer than two people are enrolled.
@@ -62,20 +59,19 @@ class BiometricsTable:
     resolution: float
 
     def intervals(
-        self, generator: np.random.Generator, draws: int = 2000, confidence: float = 0.95
+        self, generator: np.random.Generator, draws: int = 2000
     ) -> dict[str, tuple[float, float]]:
         """Intervals of the rates among ``metrics``.
 
         EER, FNMR and FMR: people are drawn with replacement, on both sides of a comparison
         (:mod:`protocols.biometrics.people_errors`); under a target FMR the threshold is chosen
-        anew in each draw, and one chosen elsewhere stays as it is. DIR and FNIR: people are drawn,
-        with the thresholds of each rotation as they are. Failure to acquire: Wilson. AUC and d'
-        have none.
+        again in each draw, and one chosen elsewhere stays as it is. DIR and FNIR: people are
+        drawn, with the thresholds of each rotation as they are. Failure to acquire: Wilson. AUC and
+        d' have none.
 
         Args:
             generator: Draws the people.
             draws: Number of resamples.
-            confidence: Coverage, 0..1.
 
         Returns:
             Low and high end by metric name.
@@ -85,41 +81,40 @@ class BiometricsTable:
             cells = [self.conditions.index(name)] if name != POOLED else range(len(self.conditions))
             errors = self.errors.pooled(list(cells))
             fmr, fnmr = errors.resampled(generator, draws)
-            mark = "" if name == POOLED else f"/{name}"
-            values = self._resampled(fmr, fnmr, mark, 0.5 / tally.n_impostor)
-            units = int(np.count_nonzero(errors.genuine[0]))
+            values = self._resampled(fmr, fnmr, name, 0.5 / tally.n_impostor)
+            people = int(np.count_nonzero(errors.genuine[0]))
             for key, drawn in values.items():
                 if key in self.metrics:
-                    found[key] = spread_of(drawn, self.metrics[key], units, confidence)
+                    found[key] = widen_at_end(percentiles(drawn), self.metrics[key], people)
         if self.open_set is not None:
-            found |= self.open_set.intervals(generator, draws, confidence)
-        found |= self._acquisition(found, confidence)
+            found |= self.open_set.intervals(generator, draws)
+        found |= self._acquisition(found)
         return {key: ends for key, ends in found.items() if np.isfinite(ends).all()}
 
     def _resampled(
-        self, fmr: FloatArray, fnmr: FloatArray, mark: str, least: float
+        self, fmr: FloatArray, fnmr: FloatArray, condition: str, least: float
     ) -> dict[str, FloatArray]:
-        """Resampled values of each measure of one condition."""
+        """Resampled values of each metric of one condition."""
+        mark = metric_mark(condition)
         values = {f"eer{mark}": crossing_rates(fmr, fnmr)}
         for target in self.targets:
             values[f"fnmr@fmr{target:g}{mark}"] = fnmr_at(fmr, fnmr, target, least)
         for applied in self.applied:
-            if applied_mark(applied) != mark or not np.isfinite(applied.threshold.value):
-                continue
-            place = int(np.searchsorted(self.errors.thresholds, applied.threshold.value))
-            values[applied_name("fmr", applied)] = fmr[:, place]
-            values[applied_name("fnmr", applied)] = fnmr[:, place]
+            if applied.condition == condition and np.isfinite(applied.value):
+                place = int(np.searchsorted(self.errors.thresholds, applied.value))
+                values[applied.metric("fmr")] = fmr[:, place]
+                values[applied.metric("fnmr")] = fnmr[:, place]
         return values
 
     def _acquisition(
-        self, known: Mapping[str, tuple[float, float]], confidence: float
+        self, known: Mapping[str, tuple[float, float]]
     ) -> dict[str, tuple[float, float]]:
         """Intervals of failure to acquire, and of FRR with that share held as it is."""
         found: dict[str, tuple[float, float]] = {}
         for name in [key for key in self.metrics if key.split("/")[0] == "fta"]:
             mark = name.removeprefix("fta")
             failed, made = self.counts[f"not_acquired{mark}"], self.counts[f"probes{mark}"]
-            low, high = wilson_interval(failed, failed + made, confidence)
+            low, high = wilson_interval(failed, failed + made)
             found[name] = (float(low), float(high))
             fta = self.metrics[name]
             for target in self.targets:
@@ -151,15 +146,14 @@ class BiometricsTable:
         return cells
 
     def _people(self) -> dict[str, Any]:
-        """Whom the system fails to know, at the threshold of the middle target that is known."""
+        """Errors of each person at the threshold of the middle target that has one."""
         known = [t for t in self.targets if f"threshold@fmr{t:g}" in self.metrics]
         if not known:
             return {}
         target = known[len(known) // 2]
         pooled = self.errors.pooled(range(len(self.conditions)))
-        place = int(
-            np.searchsorted(self.errors.thresholds, self.metrics[f"threshold@fmr{target:g}"])
-        )
+        threshold = self.metrics[f"threshold@fmr{target:g}"]
+        place = int(np.searchsorted(self.errors.thresholds, threshold))
         return {
             "target": target,
             "names": list(self.people),
@@ -168,17 +162,6 @@ class BiometricsTable:
             "impostor": pooled.impostor[0].sum(axis=1).tolist(),
             "false_matches": pooled.matched[0, :, :, place].sum(axis=1).tolist(),
         }
-
-
-def applied_mark(applied: AppliedThreshold) -> str:
-    """What stands behind the names of the metrics of a threshold: the condition."""
-    return "" if applied.condition == POOLED else f"/{applied.condition}"
-
-
-def applied_name(rate: str, applied: AppliedThreshold) -> str:
-    """Metric name of a threshold at work, such as ``fnmr_from_nm@fmr0.01/cl``."""
-    threshold = applied.threshold
-    return f"{rate}_from_{threshold.source}@fmr{threshold.target:g}{applied_mark(applied)}"
 
 
 def _det(tally: ScoreTally) -> dict[str, Any]:
@@ -207,13 +190,13 @@ def _histogram(tally: ScoreTally) -> dict[str, Any]:
 
 
 def _applied_row(applied: AppliedThreshold) -> dict[str, Any]:
-    """A threshold at work, for a record."""
-    threshold, point = applied.threshold, applied.point
+    """A threshold chosen elsewhere, for a record."""
+    point = applied.point
     return {
-        "source": threshold.source,
-        "target": threshold.target,
-        "threshold": threshold.value if np.isfinite(threshold.value) else None,
-        "achieved_there": threshold.achieved,
+        "source": applied.source,
+        "target": applied.target,
+        "threshold": applied.value if np.isfinite(applied.value) else None,
+        "achieved_there": applied.achieved,
         "condition": applied.condition,
         "fmr": point.fmr,
         "fnmr": point.fnmr,

@@ -1,4 +1,4 @@
-"""Comparison scores counted by value: all that a verification measure needs, in any order.
+"""Comparison scores counted by value, which is all that a verification measure needs.
 
 A score says how alike two samples are; higher is more alike. Scores of one person are *genuine*,
 of two people *impostor*. Equal scores share one value, so that ties are ties whatever the order.
@@ -15,10 +15,18 @@ import numpy.typing as npt
 
 from protocols.ranking.distances import FloatArray, IntArray
 
+POOLED = "all"
+"""Name of all conditions taken together."""
+
+
+def metric_mark(condition: str) -> str:
+    """The end of the metric names of a condition: ``/`` and its name, empty for all together."""
+    return "" if condition == POOLED else f"/{condition}"
+
 
 @dataclass(frozen=True, eq=False)
 class ScoreTally:
-    """How often each of U scores was seen.
+    """Counts of U distinct scores.
 
     Attributes:
         values: (U,) float64, ascending, distinct.
@@ -42,7 +50,7 @@ class ScoreTally:
 
     @property
     def complete(self) -> bool:
-        """Whether there are comparisons of both kinds, without which no error rate exists."""
+        """Whether there are comparisons of both kinds, which an error rate needs."""
         return self.n_genuine > 0 and self.n_impostor > 0
 
 
@@ -50,8 +58,8 @@ def tally_scores(genuine: npt.ArrayLike, impostor: npt.ArrayLike) -> ScoreTally:
     """Count scores by value.
 
     Args:
-        genuine: (n,) scores of comparisons of one person with himself, any order.
-        impostor: (m,) scores of comparisons of two people.
+        genuine: (n,) scores of two samples of one person, in any order.
+        impostor: (m,) scores of samples of two people.
 
     Returns:
         The tally.
@@ -105,5 +113,5 @@ def _checked(scores: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
             f"The {name} score at place {broken[0]} is not finite ({len(broken)} such scores in "
             "all): leave these comparisons out."
         )
-    # Adding zero makes -0 a 0, which np.unique would otherwise keep as found.
+    # Adding zero makes -0 a 0; np.unique would keep the first of them.
     return array + 0

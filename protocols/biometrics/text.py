@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocols.biometrics.table import POOLED, BiometricsTable, applied_name
+from protocols.biometrics.table import BiometricsTable
+from protocols.biometrics.tally import POOLED, metric_mark
 from protocols.text import align_columns, format_rate, render_notes
 
 _SIDES = ("genuine", "impostor")
 
 
 def render_biometrics(
-    table: BiometricsTable,
-    *,
-    intervals: Mapping[str, tuple[float, float]] | None = None,
+    table: BiometricsTable, *, intervals: Mapping[str, tuple[float, float]] | None = None
 ) -> str:
     """Render biometric measures, rates in percent.
 
-    First EER, FNMR at each target FMR, d' and AUC of every condition; then what thresholds that
-    were chosen elsewhere achieve; then open-set identification, mean and spread over rotations;
+    First EER, FNMR at each target FMR, d' and AUC of every condition; then the error rates at
+    thresholds chosen elsewhere; then open-set identification, mean and spread over rotations;
     failures to acquire, the counts and the notes.
 
     Args:
         table: The measures.
-        intervals: What ``table.intervals`` found; shown behind the rates, None for none.
+        intervals: From ``table.intervals``; shown behind the rates, None for none.
 
     Returns:
         The text, without a newline at its end.
@@ -32,10 +31,7 @@ def render_biometrics(
     title = f"{table.protocol}, {table.metric} scores: verification, rates in percent"
     parts = [title, align_columns(_verification_rows(table, ends))]
     if table.applied:
-        parts += [
-            "thresholds chosen elsewhere",
-            align_columns(_applied_rows(table, ends), 3),
-        ]
+        parts += ["thresholds chosen elsewhere", align_columns(_applied_rows(table, ends), 3)]
     if table.open_set is not None and table.open_set.cells:
         parts.append(
             f"open set, {table.open_set.enrolled} people enrolled, mean of "
@@ -72,18 +68,12 @@ def _applied_rows(
     """A row a threshold and condition."""
     rows = [["chosen on", "at FMR", "applied to", "threshold", "FMR", "FNMR"]]
     for applied in table.applied:
-        threshold, point = applied.threshold, applied.point
-        names = [applied_name(rate, applied) for rate in ("fmr", "fnmr")]
-        rows.append(
-            [
-                threshold.source,
-                f"{100 * threshold.target:g}",
-                applied.condition,
-                f"{threshold.value:.4f}",
-                format_rate(point.fmr, ends.get(names[0])),
-                format_rate(point.fnmr, ends.get(names[1])),
-            ]
-        )
+        names = [applied.source, f"{100 * applied.target:g}", applied.condition]
+        rates = [
+            format_rate(rate, ends.get(applied.metric(name)))
+            for name, rate in (("fmr", applied.point.fmr), ("fnmr", applied.point.fnmr))
+        ]
+        rows.append([*names, f"{applied.value:.4f}", *rates])
     return rows
 
 
@@ -114,7 +104,7 @@ def _acquisition(table: BiometricsTable) -> str:
 
 
 def _marks(table: BiometricsTable) -> list[tuple[str, str]]:
-    """Conditions with what stands behind the names of their metrics; all together last."""
+    """Conditions with the ends of their metric names; all together last."""
     # A protocol may call its one condition by the name of all together.
-    every = [(name, "" if name == POOLED else f"/{name}") for name in table.conditions]
+    every = [(name, metric_mark(name)) for name in table.conditions]
     return every if len(every) == 1 else [*every, (POOLED, "")]

@@ -1,9 +1,8 @@
-"""Thresholds are chosen on some people and judged on others.
+"""Thresholds chosen on some people and applied to others.
 
-A threshold that was chosen on the test people tells too good a story. Here one is chosen at a
-target FMR on development identities, or on one condition (walking normally), and the error rates
-that it then achieves are read off comparisons that had no part in the choice: other people, or
-the same in a coat.
+A threshold chosen on the test people makes a system look better than it is. Here one is chosen at a
+target FMR on development identities, or on one condition (walking normally), and its error rates
+are measured on comparisons that had no part in the choice: other people, or the same in a coat.
 """
 
 from __future__ import annotations
@@ -11,86 +10,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from protocols.biometrics.tally import ScoreTally
+from protocols.biometrics.tally import ScoreTally, metric_mark
 from protocols.biometrics.verification import OperatingPoint, error_curve
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """A decision threshold and where it comes from.
+class AppliedThreshold:
+    """A threshold applied to comparisons that it was not chosen on.
 
     Attributes:
+        source: The comparisons it was chosen on, such as ``development`` or ``nm``.
+        target: The FMR wanted there.
+        achieved: The FMR there, at most the target.
         value: Scores of at least this are accepted.
-        target: The FMR that was asked for.
-        achieved: The FMR on the comparisons it was chosen on, at most the target.
-        impostor: How many impostor comparisons it was chosen on.
-        source: What these were, such as ``development`` or ``nm``.
+        condition: The comparisons it is applied to.
+        point: The error rates of these comparisons.
+        genuine: Number of genuine ones.
+        impostor: Number of impostor ones.
     """
 
-    value: float
+    source: str
     target: float
     achieved: float
-    impostor: int
-    source: str
-
-
-@dataclass(frozen=True)
-class AppliedThreshold:
-    """A threshold at work on comparisons that it was not chosen on.
-
-    Attributes:
-        threshold: The threshold.
-        condition: What it was applied to.
-        point: The error rates that it achieves there.
-        genuine: Genuine comparisons there.
-        impostor: Impostor comparisons there.
-    """
-
-    threshold: Threshold
+    value: float
     condition: str
     point: OperatingPoint
     genuine: int
     impostor: int
 
-
-def choose_threshold(tally: ScoreTally, target: float, source: str) -> Threshold:
-    """The smallest threshold with an FMR of at most ``target``.
-
-    Args:
-        tally: Scores of the comparisons to choose on.
-        target: The FMR wanted, above 0.
-        source: What the comparisons are, for the report.
-
-    Returns:
-        The threshold.
-
-    Raises:
-        ValueError: There are no comparisons of one kind, or too few impostor ones to see the
-            target.
-    """
-    try:
-        point = error_curve(tally).at_fmr(target)
-    except ValueError as error:
-        raise ValueError(f"No threshold can be chosen on {source}: {error}") from error
-    return Threshold(point.threshold, target, point.fmr, tally.n_impostor, source)
-
-
-def apply_threshold(threshold: Threshold, tally: ScoreTally, condition: str) -> AppliedThreshold:
-    """What a threshold achieves on other comparisons.
-
-    Args:
-        threshold: The threshold.
-        tally: Scores of the other comparisons.
-        condition: What they are, for the report.
-
-    Returns:
-        The error rates.
-
-    Raises:
-        ValueError: There is no genuine or no impostor comparison.
-    """
-    point = error_curve(tally).at_threshold(threshold.value)
-    return AppliedThreshold(threshold, condition, point, tally.n_genuine, tally.n_impostor)
+    def metric(self, rate: str) -> str:
+        """Name of a metric at this threshold, such as ``fnmr_from_nm@fmr0.01/cl``."""
+        return f"{rate}_from_{self.source}@fmr{self.target:g}{metric_mark(self.condition)}"
 
 
 def transfer(
@@ -99,29 +49,30 @@ def transfer(
     targets: Sequence[float],
     source: str,
 ) -> tuple[list[AppliedThreshold], list[str]]:
-    """Choose a threshold at each target and apply it to each condition.
+    """Choose the smallest threshold at each target FMR and apply it to each condition.
 
     Args:
         chosen_on: Scores to choose on.
-        applied_to: Scores by condition; those without both kinds of comparison are passed over.
-        targets: FMRs wanted.
-        source: What was chosen on.
+        applied_to: Scores by condition; those without both kinds of comparison are left out.
+        targets: FMRs wanted, each above 0.
+        source: Name of what is chosen on.
 
     Returns:
-        One entry a target and condition, and a sentence for each target that the comparisons
-        chosen on are too few to show.
+        One entry a target and condition, and a sentence for each target at which no threshold can
+        be chosen, since a kind of comparison is missing or there are too few impostor ones.
     """
     applied: list[AppliedThreshold] = []
     notes: list[str] = []
     for target in targets:
         try:
-            threshold = choose_threshold(chosen_on, target, source)
+            chosen = error_curve(chosen_on).at_fmr(target)
         except ValueError as error:
-            notes.append(str(error))
+            notes.append(f"No threshold can be chosen on {source}: {error}")
             continue
-        applied += [
-            apply_threshold(threshold, tally, condition)
-            for condition, tally in applied_to.items()
-            if tally.complete
-        ]
+        for condition, tally in applied_to.items():
+            if tally.complete:
+                point = error_curve(tally).at_threshold(chosen.threshold)
+                origin = (source, target, chosen.fmr, chosen.threshold)
+                counts = (tally.n_genuine, tally.n_impostor)
+                applied.append(AppliedThreshold(*origin, condition, point, *counts))
     return applied, notes

@@ -1,24 +1,26 @@
-"""Which comparisons a protocol makes, and the condition and view that each probe belongs to."""
+"""The comparisons of a protocol, and the condition and view of each probe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from protocols.biometrics.scores import EXACT_BYTES, Comparisons, compare_all
+from protocols.biometrics.scores import Comparisons, compare_all
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import assign, only_people
+from protocols.gait.assignment import assign
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.names import canonical, natural_order
 from protocols.ranking.distances import IntArray, Metric
-from protocols.ranking.exclusion import ExclusionRule, same_identity_and_group
+from protocols.ranking.exclusion import ExclusionRule, same_labels
 from protocols.reid.comparison import compare_sets
 from protocols.reid.pairs import Pair, PairProtocol
 from protocols.reid.rules import RULES, ReidRule
 
+_ONE_VIEW = "Samples of one view are not compared with each other."
+_OWN_VIEW = "No sample is compared with its own person in its own view."
 _HIDDEN = {
     "nothing": "",
     "self": "No sequence is compared with itself.",
@@ -40,8 +42,8 @@ class Trials:
         view: (P,) index into ``views``; all 0 where there is none.
         reference: The condition that the gallery was recorded in, if probes were too.
         people: (P,) names of the probes' persons.
-        missing: Recordings that the protocol asks for and the data lack.
-        excluded: What is not compared, as a sentence; empty for nothing.
+        missing: Recordings in the protocol's table that the data lack.
+        excluded: A sentence on the comparisons that are left out; empty where none are.
     """
 
     protocol: str
@@ -70,11 +72,11 @@ class Trials:
         return found
 
     def remarks(self) -> list[str]:
-        """What must be said about the comparisons, as sentences."""
+        """Sentences on the comparisons."""
         notes = [self.excluded] if self.excluded else []
         if self.comparisons.resolution:
             notes.append(
-                f"So many comparisons are not kept: scores were rounded down to multiples of "
+                "There are too many comparisons to keep: scores were rounded down to multiples of "
                 f"{self.comparisons.resolution:g}."
             )
         return notes
@@ -82,12 +84,9 @@ class Trials:
 
 def protocol_trials(
     data: Embeddings,
-    protocol: GalleryProbe | str = "casia_b",
-    *,
-    metric: Metric = "cosine",
-    subjects: Iterable[str] | None = None,
-    generator: np.random.Generator | None = None,
-    exact_bytes: int = EXACT_BYTES,
+    protocol: GalleryProbe | str,
+    metric: Metric,
+    generator: np.random.Generator,
 ) -> Trials:
     """Make the comparisons of a gallery-probe protocol.
 
@@ -100,36 +99,36 @@ def protocol_trials(
         data: One embedding a sample.
         protocol: The table of rules, or the name of a built-in one.
         metric: ``cosine`` or ``euclidean``.
-        subjects: The people to compare; None takes all.
         generator: Draws the gallery takes where the protocol says ``random N``.
-        exact_bytes: Memory up to which scores are kept exactly.
 
     Returns:
         The trials.
 
     Raises:
-        ValueError: The protocol finds no gallery or no probe, none of ``subjects`` is there, or an
-            embedding has no direction under ``cosine``.
+        ValueError: The protocol finds no gallery or no probe, or an embedding has no direction
+            under ``cosine``.
     """
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
-    used = data if subjects is None else only_people(data, subjects)
-    roles = assign(spec, used, generator)
-    person, view = canonical(used.subject), canonical(used.view)
+    roles = assign(spec, data, generator)
+    person, view = canonical(data.subject), canonical(data.view)
     names = natural_order(view[np.concatenate([roles.gallery, roles.probe])])
     several = len(names) > 1
-    exclude, sentence = None, ""
+    exclude: ExclusionRule | None = None
+    sentence = ""
     if several:
-        exclude, sentence = _exclusion(spec, person, view, roles.probe, roles.gallery)
-    enrolled = set(canonical(used.condition[roles.gallery]).tolist())
+        people, views = ((labels[roles.probe], labels[roles.gallery]) for labels in (person, view))
+        exclude, sentence = same_labels(views), _ONE_VIEW
+        if spec.views == "pooled":
+            exclude, sentence = same_labels(people, views), _OWN_VIEW
+    enrolled = set(canonical(data.condition[roles.gallery]).tolist())
     same = [name for name in roles.conditions if canonical([name])[0] in enrolled]
     return make_trials(
-        used,
+        data,
         roles.probe,
         roles.gallery,
         exclude,
         names if several else (),
         metric=metric,
-        exact_bytes=exact_bytes,
         protocol=spec.name,
         conditions=roles.conditions,
         condition=roles.condition,
@@ -147,7 +146,6 @@ def make_trials(
     views: Sequence[str],
     *,
     metric: Metric,
-    exact_bytes: int = EXACT_BYTES,
     **labels: Any,
 ) -> Trials:
     """Compare rows of embeddings.
@@ -157,9 +155,8 @@ def make_trials(
         probe: (P,) rows.
         gallery: (G,) rows.
         exclude: Which comparisons are not made; None makes all.
-        views: Names of the probes' views; none where they are not told apart.
+        views: Names of the probes' views; none where they count as one.
         metric: ``cosine`` or ``euclidean``.
-        exact_bytes: Memory up to which scores are kept exactly.
         labels: The other attributes of the trials.
 
     Raises:
@@ -177,7 +174,6 @@ def make_trials(
             person[gallery],
             metric=metric,
             exclude=exclude,
-            exact_bytes=exact_bytes,
         ),
         views=tuple(views),
         view=np.array([places.get(name, 0) for name in view[probe].tolist()], dtype=np.int64),
@@ -186,42 +182,22 @@ def make_trials(
     )
 
 
-def check_apart(
-    data: Embeddings, tested: list[str] | None, development: Embeddings, chosen: list[str] | None
-) -> None:
+def check_apart(data: Embeddings, development: Embeddings) -> None:
     """Refuse people who would help to choose the threshold that they are then judged by.
 
     Args:
         data: Embeddings to test.
-        tested: The people among them to test; None for all.
         development: Embeddings to choose thresholds on.
-        chosen: The people among them; None for all.
 
     Raises:
-        ValueError: Somebody is on both sides.
+        ValueError: A person is in both.
     """
-    sides = []
-    for part, people in ((data, tested), (development, chosen)):
-        there = set(canonical(part.subject).tolist())
-        sides.append(there if people is None else there & set(canonical(people).tolist()))
-    both = sorted(sides[0] & sides[1])
-    if both:
+    both = np.intersect1d(canonical(data.subject), canonical(development.subject))
+    if len(both):
         raise ValueError(
-            f"{len(both)} people, such as {both[0]!r}, are among both the development and the test "
-            "people: choose thresholds on other people."
+            f"{len(both)} people, such as {str(both[0])!r}, are among both the development and the "
+            "test people: choose thresholds on other people."
         )
-
-
-def _exclusion(
-    spec: GalleryProbe, person: TextArray, view: TextArray, probe: IntArray, gallery: IntArray
-) -> tuple[ExclusionRule, str]:
-    """What data of several views do not compare."""
-    if spec.views == "pooled":
-        rule = same_identity_and_group(person[probe], person[gallery], view[probe], view[gallery])
-        return rule, "No sample is compared with its own person in its own view."
-    anybody = np.zeros(len(person), dtype=np.int64)
-    rule = same_identity_and_group(anybody[probe], anybody[gallery], view[probe], view[gallery])
-    return rule, "Samples of one view are not compared with each other."
 
 
 def pair_trials(

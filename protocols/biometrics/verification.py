@@ -1,9 +1,9 @@
-"""Verification: is this the person he is taken for? FMR, FNMR, EER, DET, AUC and d'.
+"""Verification, one comparison at a time: FMR, FNMR, EER, DET, AUC and d'.
 
 Vocabulary of ISO/IEC 19795-1: a comparison is accepted if its score is at least the threshold;
 FMR is the share of impostor comparisons that are accepted, FNMR the share of genuine comparisons
-that are not. Thresholds are the distinct scores that were seen, and infinity. Rates are quotients
-of whole numbers, so ties are exact and no order of the scores matters.
+that are not. Thresholds are the distinct scores, and infinity. Rates are quotients of whole
+numbers, so ties are exact and the order of the scores does not matter.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from protocols.biometrics.tally import ScoreTally
 from protocols.ranking.distances import FloatArray, IntArray
 
 DET_POINTS = 200
-"""Most points that a thinned curve keeps."""
+"""Most points of a thinned curve."""
 
 
 class OperatingPoint(NamedTuple):
-    """What a threshold does.
+    """The errors at a threshold.
 
     Attributes:
         threshold: Scores of at least this are accepted; may be infinite.
@@ -37,24 +37,6 @@ class OperatingPoint(NamedTuple):
     fnmr: float
     false_matches: int
     false_non_matches: int
-
-
-class EqualError(NamedTuple):
-    """Where both rates meet (Maio et al., FVC2000, TPAMI 24, 2002).
-
-    Attributes:
-        rate: Middle of ``low`` and ``high``: the EER.
-        low: Low end of the step on which the curves cross.
-        high: High end.
-        crossing: The rate where straight lines between the curves' points cross.
-        threshold: The smallest threshold at which FNMR is at least FMR.
-    """
-
-    rate: float
-    low: float
-    high: float
-    crossing: float
-    threshold: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +68,7 @@ class ErrorCurve:
         return np.asarray(self.false_non_matches / self.genuine)
 
     def resolves(self, target: float) -> bool:
-        """Whether there are impostor comparisons enough to see an FMR of ``target``."""
+        """Whether there are enough impostor comparisons to measure an FMR of ``target``."""
         return target * self.impostor >= 1.0
 
     def at_fmr(self, target: float) -> OperatingPoint:
@@ -94,7 +76,7 @@ class ErrorCurve:
 
         Raises:
             ValueError: The target is not in (0, 1], or below one in the number of impostor
-                comparisons, so that these data cannot show it.
+                comparisons, so that these data cannot measure it.
         """
         if not 0.0 < target <= 1.0:
             raise ValueError(f"A target FMR lies above 0 and at most at 1, not at {target}.")
@@ -106,7 +88,7 @@ class ErrorCurve:
         return self._point(int(np.argmax(self.fmr <= target)))
 
     def at_threshold(self, threshold: float) -> OperatingPoint:
-        """What a threshold chosen elsewhere does to these comparisons.
+        """The errors of these comparisons at a threshold chosen elsewhere.
 
         Raises:
             ValueError: The threshold is NaN.
@@ -116,48 +98,34 @@ class ErrorCurve:
         place = int(np.searchsorted(self.threshold, threshold, side="left"))
         return self._point(place)._replace(threshold=float(threshold))
 
-    def equal_error(self) -> EqualError:
-        """The equal error rate."""
+    def equal_error(self) -> float:
+        """The equal error rate (Maio et al., FVC2000, TPAMI 24, 2002), 0..1.
+
+        The mean of FMR and FNMR at the threshold next to their crossing where their sum is lower.
+        """
         # Compared as whole numbers: FNMR <= FMR without a division.
         gap = self.false_matches * self.genuine - self.false_non_matches * self.impostor
-        first = int(np.flatnonzero(gap >= 0)[-1])
-        second = int(np.argmax(gap <= 0))
-        fmr, fnmr = self.fmr, self.fnmr
-        if fmr[first] + fnmr[first] <= fmr[second] + fnmr[second]:
-            low, high = float(fnmr[first]), float(fmr[first])
-        else:
-            low, high = float(fmr[second]), float(fnmr[second])
-        share = gap[first] / max(gap[first] - gap[second], 1)
-        crossing = float(fmr[first] + share * (fmr[second] - fmr[first]))
-        threshold = float(self.threshold[second])
-        return EqualError((low + high) / 2.0, low, high, crossing, threshold)
+        sums = self.fmr + self.fnmr
+        before, after = int(np.flatnonzero(gap >= 0)[-1]), int(np.argmax(gap <= 0))
+        return float(sums[before if sums[before] <= sums[after] else after]) / 2.0
 
-    def thinned(self, points: int = DET_POINTS) -> ErrorCurve:
-        """The same curve at no more than ``points`` thresholds, the first and last among them.
+    def thinned(self) -> ErrorCurve:
+        """The same curve at :data:`DET_POINTS` thresholds at most, the first and last among them.
 
-        They are spread evenly along the DET curve as it is drawn, on probit axes, where a rate of
-        none or all stands half a comparison inside.
-
-        Raises:
-            ValueError: Fewer than two points are asked for.
+        They are spread evenly along the DET curve as it is drawn, on probit axes, where rates of 0
+        and 1 lie half a comparison inside.
         """
-        if points < 2:
-            raise ValueError(f"A curve has at least 2 points, not {points}.")
-        if len(self.threshold) <= points:
+        if len(self.threshold) <= DET_POINTS:
             return self
         x = _probit(self.fmr, self.impostor)
         y = _probit(self.fnmr, self.genuine)
         along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-        wanted = np.linspace(0.0, along[-1], points)
+        wanted = np.linspace(0.0, along[-1], DET_POINTS)
         kept = np.unique(np.searchsorted(along, wanted).clip(0, len(along) - 1))
         kept[-1] = len(along) - 1
-        return ErrorCurve(
-            self.threshold[kept],
-            self.false_matches[kept],
-            self.false_non_matches[kept],
-            self.genuine,
-            self.impostor,
-        )
+        threshold, matches = self.threshold[kept], self.false_matches[kept]
+        non_matches = self.false_non_matches[kept]
+        return ErrorCurve(threshold, matches, non_matches, self.genuine, self.impostor)
 
     def _point(self, place: int) -> OperatingPoint:
         """The operating point at a place of the curve."""
@@ -184,7 +152,7 @@ def error_curve(tally: ScoreTally) -> ErrorCurve:
         ValueError: There is no genuine or no impostor comparison.
 
     >>> curve = error_curve(ScoreTally(np.array([1.0, 2.0]), np.array([0, 1]), np.array([1, 0])))
-    >>> curve.fmr.tolist(), curve.fnmr.tolist(), curve.equal_error().rate
+    >>> curve.fmr.tolist(), curve.fnmr.tolist(), curve.equal_error()
     ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0], 0.0)
     """
     _check_complete(tally)

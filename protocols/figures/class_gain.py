@@ -1,4 +1,4 @@
-"""Which classes gain and which lose against cross-entropy (Fig. 6 of the paper)."""
+"""Gains and losses of each class against cross-entropy (Fig. 6 of the paper)."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def _draw(baseline: RunGroup, group: RunGroup) -> Drawing:
     figure = draw_class_gain(classes, before, after, tested=tested.tolist(), names=names)
     caption = (
         f"Accuracy of each class minus that under cross-entropy, in points, the seeds of each "
-        f"pooled; in brackets the class's test samples a seed. {planning.told(group)}. "
-        f"Cross-entropy: {planning.runs_told(baseline.runs)}. No class is tested for chance: one "
-        f"sample more or less moves a small class by several points."
+        f"pooled; in brackets the class's test samples a seed. {planning.describe(group)}. "
+        f"Cross-entropy: {planning.describe_runs(baseline.runs)}. No class is tested for chance: "
+        f"one sample more or less moves a small class by several points."
     )
     return figure, caption
 

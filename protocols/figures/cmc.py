@@ -20,7 +20,7 @@ from protocols.ranking.distances import FloatArray
 from protocols.records import BIOMETRICS
 
 _LONG_NAME = 18
-"""Letters of a name beside which no other has room."""
+"""Longest name, in letters, that leaves room for a second one in the same row."""
 
 
 def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
@@ -41,7 +41,7 @@ def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
 
 
 def pair_tests(runs: Sequence[RunEntry]) -> tuple[tuple[RunGroup, ...], ...]:
-    """Runs with results by pair of conditions that were tested alike, as groups of seeds."""
+    """The tests with results by pair of conditions, as groups of seeds."""
     return planning.main_groups([run for run in runs if pairs_of(run)])
 
 
@@ -67,9 +67,10 @@ def _draw_objectives(groups: Sequence[RunGroup]) -> Drawing:
         name = _short(group.label, curves)
         curves[name] = np.mean([part[:depth] for part in parts], axis=0)
     record = groups[0].record
+    runs = [(group.label, group.runs) for group in groups]
     seeds = "; ".join(
-        f"{group.label} {planning.seeds_told(group.runs)}, {planning.files_told(group.runs)}"
-        for group in groups
+        f"{label} {planning.describe_seeds(own)}, {planning.describe_files(own)}"
+        for label, own in runs
     )
     caption = (
         f"Share of probes whose person is among the k nearest, on {dataset_of(record.dataset)}, "
@@ -80,7 +81,7 @@ def _draw_objectives(groups: Sequence[RunGroup]) -> Drawing:
 
 
 def _short(label: str, taken: Mapping[str, FloatArray]) -> str:
-    """A label up to the first setting that it names, where that is still its own."""
+    """A label up to its first setting, where that is still unique."""
     short = ", ".join(label.split(", ")[:2])
     return label if short in taken else short
 
@@ -89,7 +90,7 @@ def _draw_pairs(group: RunGroup) -> Drawing:
     curves = {pair: _curve(group, pair) for pair in pairs_of(group)}
     caption = (
         "Share of probes whose person is among the k nearest, by probe and gallery condition, mean "
-        f"over seeds; in brackets rank-1. {planning.told(group)}."
+        f"over seeds; in brackets rank-1. {planning.describe(group)}."
     )
     return draw_cmc(curves), caption
 
@@ -102,7 +103,7 @@ def draw_cmc(curves: Mapping[str, npt.ArrayLike]) -> Figure:
         curves: (R,) rates 0..1 at ranks 1 to R, by name; lengths may differ, NaN leaves a gap.
 
     Returns:
-        One set of axes, a line a curve in percent; the legend tells rank-1.
+        One set of axes, a line a curve in percent; the legend has rank-1.
 
     Raises:
         ValueError: there is no curve, or one holds no rate.

@@ -1,4 +1,4 @@
-"""Confusion matrices: which class is taken for which."""
+"""Confusion matrices of classifications."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _draw(group: RunGroup) -> Drawing:
     caption = (
         f"Share of each class's test samples (rows) by predicted class (columns), counts of all "
         f"seeds summed: {int(total.sum())} predictions, {right:.1f} % right. "
-        f"{planning.told(group)}."
+        f"{planning.describe(group)}."
     )
     return draw_confusion(total, classes), caption
 
 
 @style.house_style()
 def draw_confusion(counts: npt.ArrayLike, classes: Sequence[str]) -> Figure:
-    """Draw which class is taken for which, as shares of each true class.
+    """Draw a confusion matrix, as shares of each true class.
 
     Up to 20 classes have their percentages written into the cells (none for 0), up to 64 their
     names on the axes; more are numbered from 1.
@@ -72,7 +72,7 @@ def draw_confusion(counts: npt.ArrayLike, classes: Sequence[str]) -> Figure:
     figure, plot = style.new_axes(width, 0.88 * width)
     image = shade(plot, rates, numbers=size <= _NUMBERED)
     for text in list(plot.texts):
-        # Mistakes stand out where those that do not happen are left blank.
+        # Without zeros the mistakes stand out.
         if text.get_text() == "0":
             text.remove()
     if size <= _NAMED:

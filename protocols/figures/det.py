@@ -27,13 +27,13 @@ _POOLED = "all"
 
 
 class Comparisons(NamedTuple):
-    """Those of one condition or pair, or of all together.
+    """Comparisons of one condition or pair, or of all together.
 
     Attributes:
         name: Of the condition or pair; ``all`` for all together.
-        eer: Their equal error rate; None where the record has none.
-        det: Their curve in the record's cells.
-        histogram: Their scores in the record's cells.
+        eer: Equal error rate; None where the record has none.
+        det: The curve in the record's cells.
+        histogram: The scores in the record's cells.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Comparisons(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Which comparisons they are, in words."""
+        """The condition or pair in words."""
         return "all conditions together" if self.name == _POOLED else f"pair {self.name} alone"
 
 
@@ -106,7 +106,7 @@ def _draw(parts: Mapping[str, Comparisons]) -> Figure:
 
 
 def _draw_objectives(groups: Sequence[RunGroup]) -> Drawing:
-    chosen = hardest(groups[-1])  # the leading group stands last
+    chosen = hardest(groups[-1])  # the leading group is the last
     parts = {
         group.label: next(part for part in _parts(group) if part.name == chosen.name)
         for group in groups
@@ -115,7 +115,7 @@ def _draw_objectives(groups: Sequence[RunGroup]) -> Drawing:
     caption = (
         f"False non-matches against false matches as the threshold moves, on probit axes, on "
         f"{dataset_of(record.dataset)}, protocol {record.protocol}, {chosen.place}; the first "
-        f"seed of each ({planning.seeds_told(runs[-1:])}); {planning.files_told(runs)}."
+        f"seed of each ({planning.describe_seeds(runs[-1:])}); {planning.describe_files(runs)}."
     )
     return _draw(parts), caption
 
@@ -129,7 +129,7 @@ def _draw_parts(group: RunGroup) -> Drawing:
     what = "pair of probe and gallery condition" if pairs else "probe condition"
     caption = (
         "False non-matches against false matches as the threshold moves, on probit axes, by "
-        f"{what}. {planning.told(group, 1)}."
+        f"{what}. {planning.describe(group, 1)}."
     )
     return _draw({part.name: part for part in shown}), caption
 

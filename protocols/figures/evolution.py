@@ -54,7 +54,7 @@ def _draw(shown: Sequence[RunEntry]) -> Drawing:
         f"distances between clusters cannot be compared from one map to another. Silhouette of the "
         f"whole embeddings by epoch (1: classes apart, 0: mixed): {apart}. Protocol "
         f"{record.protocol}, streams {record.stream}, "
-        f"{planning.seeds_told(shown[:1])}; {planning.files_told(shown)}."
+        f"{planning.describe_seeds(shown[:1])}; {planning.describe_files(shown)}."
     )
     return figure, caption
 
@@ -74,8 +74,8 @@ def draw_evolution(
 ) -> Figure:
     """Draw the same samples at several epochs, a row a method, a column an epoch.
 
-    The plane of t-SNE has no unit and turns from one picture to the next: axes have no ticks and
-    only neighbourhoods can be compared.
+    The plane of t-SNE has no unit and may turn between epochs: axes have no ticks, and only
+    neighbourhoods can be compared.
 
     Args:
         methods: by name, an (N, 2) array an epoch; a sample with NaN is not drawn.

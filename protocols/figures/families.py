@@ -1,7 +1,7 @@
 """Motion families: a class, the classes akin to it, and the joints that they have in common.
 
 After Fig. 3 of the paper, which shades the body parts that weigh most in a class and its family.
-Where a record holds no bodies, the families are drawn as counts.
+Families of a record without bodies are drawn as counts of mistakes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from protocols.figures import planning, style
-from protocols.figures.family_counts import draw_family_counts
 from protocols.figures.inputs import as_counts, as_numbers, shorten
 from protocols.figures.planning import Drawing, FigurePlan
 from protocols.figures.skeletons import draw_bodies, project
@@ -27,6 +27,7 @@ from protocols.ranking.exclusion import BoolArray
 
 _ROWS = 4
 _MEMBERS = 5
+_COUNT_ANCHORS, _COUNT_MEMBERS = 6, 8
 _NOTABLE = 0.5
 
 
@@ -39,7 +40,7 @@ def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
 
 
 def _filled(cells: Mapping[str, Any]) -> bool:
-    """Whether any class has a family: an objective that never acted has none to show."""
+    """Whether any class has a family; none has where the objective was never applied."""
     families = cells.get("families")
     return isinstance(families, Mapping) and any(families.values())
 
@@ -55,7 +56,7 @@ def _draw(group: RunGroup) -> Drawing:
             f" {100 * shares[0]:.0f} % of all test mistakes stay within a family; families of "
             f"these sizes would hold {100 * shares[1]:.0f} % by chance."
         )
-    end = f"{within} {planning.told(group, 1)}."
+    end = f"{within} {planning.describe(group, 1)}."
     if not bodies:
         figure = draw_family_counts(cells["families"])
         return figure, (
@@ -84,8 +85,8 @@ def _most_mistaken(
 ) -> list[MotionFamily]:
     """The families to show; a class without a body is left out.
 
-    One after the other the family with most mistakes that no family before it has shown, since two
-    classes mistaken for each other are often of each other's family.
+    Each is the family with most mistakes that no earlier one has shown, since two classes mistaken
+    for each other are often of each other's family.
     """
     left = {
         anchor: sorted((r for r in rows if r[0] in bodies), key=lambda row: -(row[1] + row[2]))
@@ -123,7 +124,7 @@ class FamilyClass:
         name: of the class.
         pose: (V, C) a body that shows it.
         weight: (V,) 0 or more: how much each joint matters in the class.
-        taken_for: test samples of the anchor that are taken for this class; not used of an anchor.
+        taken_for: test samples of the anchor that are taken for this class; 0 for an anchor.
         taken_back: test samples of this class that are taken for the anchor.
     """
 
@@ -180,7 +181,7 @@ def draw_motion_families(
         for column, shown in enumerate([family.anchor, *family.members[:_MEMBERS]]):
             plot = figure.add_subplot(grid[row, column])
             own = _notable(shown)
-            # Alone, the anchor's joints are compared with what any member shares with it.
+            # The anchor's joints are compared with those of all its members.
             other = anchor if column else _any_notable(family.members[:_MEMBERS])
             _draw_class(plot, shown, bones, own, other, y_down)
             title = [shorten(shown.name, 22), f"anchor, {len(family.members)} in family"]
@@ -265,9 +266,81 @@ def _frame(plot: Axes, *, anchor: bool) -> None:
 
 
 def _key(figure: Figure) -> None:
-    """What discs and rings mean, as a legend of empty series."""
+    """A legend of discs and rings, from empty series."""
     plot = figure.axes[0]
     kinds = (("joint notable in both", style.VERMILLION), ("in one only", "none"))
     for (label, face), edge in zip(kinds, (style.VERMILLION, style.BLUE), strict=True):
         plot.scatter([], [], s=34, facecolors=face, edgecolors=edge, linewidths=1.3, label=label)
     style.legend_below(figure)
+
+
+@style.house_style()
+def draw_family_counts(families: Mapping[str, Sequence[Sequence[Any]]]) -> Figure:
+    """Draw families as small bar charts, an anchor each.
+
+    Args:
+        families: by anchor, rows [member, anchor taken for it, it taken for the anchor]; a
+            record's ``cells["families"]``. The six with most mistakes are shown, and of each the
+            eight members with most mistakes.
+
+    Returns:
+        A set of axes an anchor, two bars a member: plain for the anchor's samples taken for it,
+        hatched for its samples taken for the anchor.
+
+    Raises:
+        ValueError: there is no family with a member, or a row is no such triple.
+    """
+    filled = {name: [_counts(name, row) for row in rows] for name, rows in families.items() if rows}
+    if not filled:
+        raise ValueError("At least one motion family with a member must be shown.")
+    mistakes = {name: sum(a + b for _, a, b in rows) for name, rows in filled.items()}
+    anchors = sorted(filled, key=lambda name: -mistakes[name])[:_COUNT_ANCHORS]
+    shown = {
+        name: sorted(filled[name], key=lambda row: -(row[1] + row[2]))[:_COUNT_MEMBERS]
+        for name in anchors
+    }
+    across = min(3, len(shown))
+    down = -(-len(shown) // across)
+    rows = max(len(members) for members in shown.values())
+    figure = style.new_figure(
+        min(style.PAGE_WIDTH, 0.8 + 2.4 * across), 0.5 + down * (0.75 + 0.19 * rows)
+    )
+    top = max(max(a, b) for members in shown.values() for _, a, b in members)
+    for place, (name, members) in enumerate(shown.items()):
+        plot = figure.add_subplot(down, across, place + 1)
+        _draw_family(plot, members, rows, top)
+        plot.set_title(f"{shorten(name, 26)} ({len(filled[name])})", loc="left", weight="bold")
+    style.legend_below(figure)
+    return figure
+
+
+def _draw_family(plot: Axes, members: Sequence[tuple[str, int, int]], rows: int, top: int) -> None:
+    places = np.arange(len(members))
+    taken, back = [row[1] for row in members], [row[2] for row in members]
+    plot.barh(places - 0.2, taken, height=0.38, color=style.BLUE, label="anchor taken for it")
+    plot.barh(
+        places + 0.2,
+        back,
+        height=0.38,
+        color=style.ORANGE,
+        hatch="////",
+        edgecolor="black",
+        linewidth=0.4,
+        label="it taken for the anchor",
+    )
+    plot.set_yticks(places, [shorten(row[0], 22) for row in members], fontsize=style.TINY)
+    # Bars are equally thick in every panel.
+    plot.set_ylim(rows - 0.4, -0.6)
+    plot.set_xlim(0, max(top, 1) * 1.05)
+    plot.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    plot.set_xlabel("test samples")
+
+
+def _counts(anchor: str, row: Sequence[Any]) -> tuple[str, int, int]:
+    try:
+        member, taken, back = row
+        return str(member), int(taken), int(back)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"The family of {anchor!r} must hold rows of a name and two counts, not {row!r}."
+        ) from None

@@ -70,9 +70,9 @@ def _place(record: ResultRecord) -> Place:
 
 
 def _add(curves: list[_Sweep], setting: str, run: RunEntry) -> None:
-    """Put a run to the sweep that it belongs to, or begin one.
+    """Add a run to its sweep, or begin one.
 
-    Compared are the settings that both records know, as a later version may know more.
+    Only settings that both records have are compared, as a later version may have more.
     """
     rest = _without(run.record, setting)
     for curve in curves:
@@ -95,11 +95,11 @@ def _draw(curves: Sequence[_Sweep], baseline: RunGroup | None, own: RunGroup | N
         f"Top-1 of {objective_label(record.objective)} on {dataset_of(record.dataset)}, protocol "
         f"{record.protocol} ({record.rule}), streams {record.stream}, one "
         f"setting changed at a time, seed{'' if len(seeds) == 1 else 's'} {', '.join(seeds)}; "
-        f"values stand at equal distances. {planning.files_told(members).capitalize()}."
+        f"values stand at equal distances. {planning.describe_files(members).capitalize()}."
     )
     if baseline is not None:
-        seeds_told = planning.seeds_told(baseline.runs)
-        text += f" Dashed: {name}, mean of {seeds_told}, band one standard deviation."
+        seeds_used = planning.describe_seeds(baseline.runs)
+        text += f" Dashed: {name}, mean of {seeds_used}, band one standard deviation."
     if own is not None and len(own.runs) > 1:
         spread = 100 * statistics.stdev(run.record.metrics["top1"] for run in own.runs)
         text += (
@@ -163,15 +163,12 @@ class HyperCurve:
 
 @style.house_style()
 def draw_hyper_curves(
-    curves: Sequence[HyperCurve],
-    *,
-    baseline: npt.ArrayLike | None = None,
-    baseline_name: str,
+    curves: Sequence[HyperCurve], *, baseline: npt.ArrayLike | None = None, baseline_name: str
 ) -> Figure:
     """Draw a panel a setting: each seed, the mean over seeds and its standard deviation.
 
-    Values stand at equal distances whatever their size, since settings such as 0, 0.1, a list or
-    ``auto`` share an axis.
+    Values are equally spaced whatever their size, since settings such as 0, 0.1, a list or ``auto``
+    share an axis.
 
     Args:
         curves: the panels, four to a row at most.

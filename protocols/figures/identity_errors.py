@@ -1,4 +1,4 @@
-"""Which people are hard: the error rate of each identity, the worst first."""
+"""The error rate of each identity, the worst first."""
 
 from __future__ import annotations
 
@@ -41,18 +41,16 @@ def _draw(group: RunGroup) -> Drawing:
     figure = draw_identity_errors(list(tried), [missed[name] for name in tried], [*tried.values()])
     caption = (
         "Share of each person's probes whose nearest gallery sample is someone else's, all pairs "
-        f"and seeds summed, the worst first. {planning.told(group)}."
+        f"and seeds summed, the worst first. {planning.describe(group)}."
     )
     return figure, caption
 
 
 @style.house_style()
 def draw_identity_errors(
-    names: Sequence[str],
-    wrong: npt.ArrayLike,
-    tested: npt.ArrayLike,
+    names: Sequence[str], wrong: npt.ArrayLike, tested: npt.ArrayLike
 ) -> Figure:
-    """Draw the share of each identity's probes that went wrong, with the counts beside the bar.
+    """Draw the error rate of each identity as a bar, with the counts at its end.
 
     Args:
         names: I identities.
@@ -94,7 +92,7 @@ def draw_identity_errors(
     )
     plot.set_yticks(rows, [shorten(labels[place]) for place in shown.tolist()])
     plot.set_ylim(len(shown) - 0.4, -0.6)
-    # Room for the counts beside the longest bar.
+    # Room for the counts at the longest bar.
     plot.set_xlim(0, max(1.25 * float(shares.max()), 1.1 * mean, 10.0))
     plot.set_xticks([tick for tick in plot.get_xticks() if tick <= 100])
     plot.set_xlabel("wrong at rank 1 (% of the identity's probes)")

@@ -1,4 +1,4 @@
-"""What figures ask of their numbers, said once: shapes, rates, names."""
+"""Checks of the values that figures draw: shapes, rates, counts, names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A figure that records allow, before it is drawn, and how captions name what it is made of."""
+"""Plans of figures, the groups of runs behind them, and the words that captions share."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class FigurePlan:
         title: One line.
         task: Of the records.
         datasets: Data sets by their display names.
-        draw: Draws it and says what is seen. Cells that are not as expected raise ValueError,
-            KeyError, TypeError or IndexError.
+        draw: Returns the figure and its caption; raises ValueError, KeyError, TypeError or
+            IndexError where cells are not as expected.
     """
 
     key: str
@@ -45,7 +45,7 @@ class ReportFigure:
     Attributes:
         key: Name for files and anchors.
         title: One line.
-        caption: What is seen, and on what data.
+        caption: What it shows, and on what data.
         task: Name of the task.
         datasets: Data sets it shows, by their display names.
         svg: The drawing: SVG text, or the file that holds it.
@@ -68,30 +68,29 @@ def plan_of(
 
     Args:
         kind: Kind of figure, first in the key.
-        title: What it shows; the data set and, where its name does not tell it, the protocol are
-            added.
+        title: What it shows; the data set is added, and the protocol unless named after it.
         record: One of the records.
         draw: Draws it.
-        part: What tells it from others of its kind on this data set.
+        part: Distinguishes it from others of its kind on this data set.
     """
     data = dataset_of(record.dataset)
     # Protocols are often named after their only data set.
     same = slug(record.protocol).replace("-", "") in slug(record.dataset.name).replace("-", "")
     place = data if same or slug(record.protocol) in slug(data) else f"{data}, {record.protocol}"
-    told = dict.fromkeys([kind, record.task, record.dataset.name, record.protocol, part])
-    key = slug("-".join(filter(None, told)))
+    words = dict.fromkeys([kind, record.task, record.dataset.name, record.protocol, part])
+    key = slug("-".join(filter(None, words)))
     return FigurePlan(key, f"{place}: {title}", record.task, (data,), draw)
 
 
 def like_cells(
     runs: Sequence[RunEntry], names: Sequence[str], first: RunEntry
 ) -> Iterator[Mapping[str, Any]]:
-    """The cells of each run, as long as they describe the same test.
+    """The cells of each run, which must describe the same test.
 
     Args:
         runs: The runs.
         names: Cells, lists of names, that must be the same in all of them.
-        first: The run that the others must be like.
+        first: The run to compare with.
 
     Raises:
         ValueError: A run has other names than the first one.
@@ -107,14 +106,14 @@ def like_cells(
 def main_groups(
     runs: Sequence[RunEntry], *cells: str, kind: str = RUN
 ) -> tuple[tuple[RunGroup, ...], ...]:
-    """Runs that were tested alike, as groups of seeds in the order of their objectives.
+    """Runs of the same test, as groups of seeds in the order of their objectives.
 
-    Alike are task, data, protocol and rule. Records of another kind, and those that lack one of
-    the cells, are left out.
+    A test is a task, its data, protocol and rule. Records of another kind, and those that lack one
+    of the cells, are left out.
 
     Args:
         runs: All runs.
-        cells: Names of cells that are needed, lists or mappings.
+        cells: Names of the cells needed, lists or mappings.
         kind: Of the records.
     """
     tests: dict[tuple[object, ...], list[RunEntry]] = {}
@@ -132,10 +131,8 @@ def main_groups(
     )
 
 
-def widest_tests(
-    tests: Sequence[tuple[RunGroup, ...]],
-) -> tuple[tuple[RunGroup, ...], ...]:
-    """Of each data set the tests with most classes: a part of the classes repeats the picture."""
+def widest_tests(tests: Sequence[tuple[RunGroup, ...]]) -> tuple[tuple[RunGroup, ...], ...]:
+    """Of each data set the tests with most classes; those of a part of the classes are left out."""
     most: dict[str, int] = {}
     for groups in tests:
         name, size = groups[0].record.dataset.name, len(groups[0].cells["classes"])
@@ -166,7 +163,7 @@ def of_objectives(groups: Sequence[RunGroup], like: RunGroup) -> tuple[RunGroup,
     """One group an objective, of the streams of ``like`` where it has them; ``like`` last.
 
     Args:
-        groups: Groups that were tested alike.
+        groups: Groups of the same test.
         like: The group that is shown alone elsewhere, which is kept.
     """
     chosen: dict[str, RunGroup] = {}
@@ -181,32 +178,32 @@ def of_objectives(groups: Sequence[RunGroup], like: RunGroup) -> tuple[RunGroup,
     return (*chosen.values(), like)
 
 
-def told(group: RunGroup, used: int | None = None) -> str:
-    """What a figure's numbers are of, for its caption.
+def describe(group: RunGroup, used: int | None = None) -> str:
+    """Objective, data, protocol, streams and runs behind a figure, for its caption.
 
     Args:
         group: The runs.
-        used: Runs that the figure shows, the first ones; None: all.
+        used: Number of runs that the figure shows, from the first; None for all.
     """
     record, runs = group.record, group.runs[:used]
     parts = [
         f"{group.label} on {dataset_of(record.dataset)}",
         f"protocol {record.protocol} ({record.described_rule})",
         f"streams {record.stream}" if record.stream else "",
-        runs_told(runs),
+        describe_runs(runs),
     ]
     return ", ".join(filter(None, parts))
 
 
-def runs_told(runs: Sequence[RunEntry]) -> str:
-    """Which seeds, and in which records."""
-    return f"{seeds_told(runs)}; {files_told(runs)}"
+def describe_runs(runs: Sequence[RunEntry]) -> str:
+    """The seeds, and the records that hold them."""
+    return f"{describe_seeds(runs)}; {describe_files(runs)}"
 
 
-def seeds_told(runs: Sequence[RunEntry]) -> str:
-    """How many seeds, and which.
+def describe_seeds(runs: Sequence[RunEntry]) -> str:
+    """The seeds by number, or how many runs there are where one is unknown.
 
-    >>> seeds_told([])
+    >>> describe_seeds([])
     '0 runs'
     """
     seeds = [run.record.seed for run in runs]
@@ -215,8 +212,8 @@ def seeds_told(runs: Sequence[RunEntry]) -> str:
     return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(str(seed) for seed in seeds)}"
 
 
-def files_told(runs: Sequence[RunEntry]) -> str:
-    """Which records, by folder."""
+def describe_files(runs: Sequence[RunEntry]) -> str:
+    """The records, by folder."""
     folders: dict[str, list[str]] = {}
     for run in runs:
         folder, _, name = run.file.rpartition("/")

@@ -38,7 +38,7 @@ class RankList:
     Attributes:
         probe: the probe.
         ranked: the gallery sequences.
-        note: a word beside the probe, such as ``AP 0.31``.
+        note: a word on the probe, such as ``AP 0.31``.
     """
 
     probe: RankedStrip
@@ -48,10 +48,7 @@ class RankList:
 
 @style.house_style()
 def draw_rank_list(
-    rank_list: RankList,
-    bones: Sequence[Sequence[int]],
-    *,
-    y_down: bool = False,
+    rank_list: RankList, bones: Sequence[Sequence[int]], *, y_down: bool = False
 ) -> Figure:
     """Draw one probe over its nearest gallery sequences, a strip of ten frames a row.
 
@@ -63,7 +60,7 @@ def draw_rank_list(
         y_down: whether the second channel grows downwards, as pixels do.
 
     Returns:
-        Two sets of axes a row, the probe's first: the bodies, and the words beside them.
+        Two sets of axes a row, the probe's first: the bodies, and their words.
 
     Raises:
         ValueError: nothing is ranked, no joint was seen or a bone does not exist; the message
@@ -85,10 +82,7 @@ def draw_rank_list(
 
 @style.house_style()
 def draw_rank_grid(
-    rank_lists: Sequence[RankList],
-    bones: Sequence[Sequence[int]],
-    *,
-    y_down: bool = False,
+    rank_lists: Sequence[RankList], bones: Sequence[Sequence[int]], *, y_down: bool = False
 ) -> Figure:
     """Draw several probes, a row each: the probe, then its nearest ones, of three frames each.
 
@@ -125,7 +119,7 @@ def _check(rank_lists: Sequence[RankList]) -> None:
 
 
 def _points(strip: RankedStrip, frames: int, y_down: bool) -> FloatArray:
-    """The chosen frames in the picture's plane; a fault is told with the strip's caption."""
+    """The chosen frames in the picture's plane; errors name the strip by its caption."""
     try:
         points = project(strip.joints, y_down=y_down)
         return points[choose_frames(points, frames)]
@@ -140,7 +134,7 @@ def _draw_framed(
     bones: Sequence[Sequence[int]],
     aspect: float,
 ) -> None:
-    """The bodies in a frame that tells right from wrong."""
+    """The bodies in a frame that marks right and wrong."""
     draw_bodies(plot, points, bones, aspect=aspect)
     plot.set_xticks([])
     plot.set_yticks([])

@@ -12,7 +12,7 @@ from protocols.groups import RunEntry
 from protocols.labels import free_name
 
 Planner = Callable[[Any], Iterable[FigurePlan]]
-"""Finds the figures of a kind in what it is given: all runs, or the logs of runs by name."""
+"""Finds the figures of a kind in all runs, or in the logs of runs by name."""
 
 _FIGURES: dict[str, tuple[Planner, str]] = {}
 
@@ -22,10 +22,9 @@ def register_figure(name: str, plan: Planner, *, of: Literal["runs", "logs"] = "
 
     Args:
         name: Name of the kind.
-        plan: Finds the figures that can be drawn, and says how
-            (:class:`protocols.figures.planning.FigurePlan`).
-        of: What it is given: ``runs``, a sequence of runs, each a record with its file; ``logs``,
-            a mapping from names of runs to their ``log.jsonl``.
+        plan: Finds the figures that can be drawn (:class:`protocols.figures.planning.FigurePlan`).
+        of: Argument of ``plan``: ``runs``, a sequence of runs, each a record with its file;
+            ``logs``, a mapping from names of runs to their ``log.jsonl``.
 
     Raises:
         ValueError: There is a kind of this name.
@@ -48,22 +47,22 @@ def make_figures(
         runs: All runs.
         out: Folder of the report; the files go to ``out/figures``.
         logs: Logs of runs (``log.jsonl``) by name, for training curves.
-        passed_over: Takes a sentence for each figure whose records are not as expected; the others
-            are drawn all the same.
+        passed_over: Called with a sentence for each figure whose records are not as expected; the
+            others are still drawn.
 
     Returns:
         The figures, those of the paper first.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
-        OSError: A file cannot be written, or a log not be read.
+        OSError: A file cannot be written, or a log cannot be read.
     """
-    from protocols.figures.saving import save_figure
+    from protocols.figures.style import save_figure
 
-    given = {"runs": runs, "logs": logs or {}}
+    sources = {"runs": runs, "logs": logs or {}}
     figures: list[ReportFigure] = []
     taken: set[str] = set()
-    for plan in [plan for planner, of in _FIGURES.values() for plan in planner(given[of])]:
+    for plan in [plan for planner, of in _FIGURES.values() for plan in planner(sources[of])]:
         key = free_name(plan.key, taken)  # data sets may share a name
         try:
             drawn, caption = plan.draw()
@@ -85,10 +84,10 @@ def _reason(error: Exception) -> str:
 
 
 def _shipped(module: str) -> Planner:
-    """The ``plan`` of a module beside this one, imported when figures are made."""
+    """The ``plan`` of a module of this folder, imported when figures are made."""
 
-    def plan(given: Any) -> Iterable[FigurePlan]:
-        found: Iterable[FigurePlan] = import_module(f"protocols.figures.{module}").plan(given)
+    def plan(source: Any) -> Iterable[FigurePlan]:
+        found: Iterable[FigurePlan] = import_module(f"protocols.figures.{module}").plan(source)
         return found
 
     return plan

@@ -1,4 +1,4 @@
-"""Scores of genuine pairs (same person) beside those of impostor pairs (two persons)."""
+"""Scores of genuine pairs (same person) and of impostor pairs (two persons)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _draw(group: RunGroup) -> Drawing:
     marked = "" if threshold is None else " The dotted line is where both errors are nearest equal."
     caption = (
         f"Scores of pairs of one person and of two (higher: more alike), {part.place}, "
-        f"each kind as a share of its own pairs.{marked} {planning.told(group, 1)}."
+        f"each kind as a share of its own pairs.{marked} {planning.describe(group, 1)}."
     )
     return figure, caption
 
@@ -56,7 +56,7 @@ def draw_binned_scores(
     threshold: float | None = None,
     label: str,
 ) -> Figure:
-    """Draw how the scores or distances of genuine and impostor pairs are spread.
+    """Draw the distributions of scores or distances of genuine and impostor pairs.
 
     Args:
         edges: (B + 1,) rising edges of the bins.
@@ -66,7 +66,7 @@ def draw_binned_scores(
         label: the x axis: ``score`` (higher is more alike) or ``distance``.
 
     Returns:
-        One set of axes with the share of each kind a bin; impostor pairs are dashed and hatched.
+        One set of axes with each kind's share by bin; impostor pairs are dashed and hatched.
 
     Raises:
         ValueError: edges do not rise, counts do not fit them, or one kind has no pair.

@@ -1,4 +1,4 @@
-"""A matrix of rates as shaded cells, which the confusion matrix and the view table share."""
+"""A matrix of rates as shaded cells, for confusion matrices and view tables."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def shade(plot: Axes, rates: FloatArray, *, low: float = 0.0, numbers: bool) -> 
             color=_text_colour(max(0.0, (rate - low) / (1 - low)) if low < 1 else 1.0),
         )
     for artist in (*plot.texts, *plot.patches):
-        # They stay inside the axes, and the layout asks each artist for its place in vain.
+        # They stay inside the axes, so that the layout need not place each of them.
         artist.set_in_layout(False)
     return image
 

@@ -56,11 +56,7 @@ def choose_frames(points: FloatArray, count: int) -> IntArray:
 
 
 def draw_bodies(
-    plot: Axes,
-    points: FloatArray,
-    bones: Sequence[Sequence[int]],
-    *,
-    aspect: float,
+    plot: Axes, points: FloatArray, bones: Sequence[Sequence[int]], *, aspect: float
 ) -> FloatArray:
     """Draw bodies side by side into axes, at one scale, and set limits and shape.
 
@@ -72,7 +68,7 @@ def draw_bodies(
             any width come out equally high.
 
     Returns:
-        (T,) where on the x axis each body stands.
+        (T,) the place of each body on the x axis.
 
     Raises:
         ValueError: a bone does not exist.
@@ -82,10 +78,10 @@ def draw_bodies(
     ends = np.nanmin(points[:, :, 0], axis=1), np.nanmax(points[:, :, 0], axis=1)
     height = max(float(high[1] - low[1]), 1e-9)
     width = max(float(np.nanmax(ends[1] - ends[0])), 0.25 * height)
-    # Where outstretched limbs would cross the next body, all become smaller.
+    # Wide bodies make all of them smaller, so that none crosses the next.
     step = max(1.02 * width, _ROOM * height * aspect / len(points))
     places = step * np.arange(len(points), dtype=np.float64)
-    # Each body is centred on its place: where the person walked to does not matter here.
+    # Each body is centred on its place, wherever the person walked to.
     shift = places - (ends[0] + ends[1]) / 2
     moved = points + np.stack([shift, np.full_like(shift, -low[1])], axis=1)[:, None, :]
     lines = moved[:, pairs].reshape(-1, 2, 2)
@@ -99,8 +95,8 @@ def draw_bodies(
     spare = (wide / aspect - height) / 2
     plot.set_xlim(-step / 2, wide - step / 2)
     plot.set_ylim(-spare, height + spare)
-    # With these limits a box of this shape has one scale. Letting matplotlib find an equal aspect
-    # instead widens the limits each time that the layout is tried.
+    # With these limits a box of this shape has one scale. An equal aspect found by matplotlib would
+    # widen the limits at each run of the layout.
     plot.set_box_aspect(1 / aspect)
     return places
 

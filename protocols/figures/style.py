@@ -1,4 +1,4 @@
-"""One look for all figures: sizes, and styles that differ in colour and in a second cue.
+"""One look for all figures: sizes, styles that differ in colour and in a second cue, and files.
 
 The colours are those of Okabe and Ito, "Color Universal Design" (2008), which people with any
 common colour blindness tell apart; line styles, markers and hatches carry the same difference
@@ -7,15 +7,18 @@ into greyscale print.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import matplotlib.style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from protocols.files import whole_file
 
 COLUMN_WIDTH = 3.5
 """Width of a column of a two-column paper, in inches."""
@@ -45,10 +48,15 @@ _LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+_METADATA: dict[str, dict[str, str | None]] = {
+    "svg": {"Date": None, "Creator": "aclnet"},
+    "png": {"Software": "aclnet"},
+    "pdf": {"CreationDate": None, "Creator": "aclnet", "Producer": None},
+}
 
-@dataclass(frozen=True)
-class SeriesStyle:
-    """How one of several series is drawn.
+
+class SeriesStyle(NamedTuple):
+    """The look of one of several series.
 
     Attributes:
         colour: of its lines and areas.
@@ -78,7 +86,7 @@ def series_style(place: int) -> SeriesStyle:
 def house_style() -> Iterator[None]:
     """Matplotlib's own defaults with the house's sizes, whatever a user's matplotlibrc says.
 
-    Serves as a decorator too. Settings are what they were when it ends.
+    Also a decorator. The settings before it are restored at its end.
     """
     settings = {
         "font.family": "sans-serif",
@@ -102,12 +110,12 @@ def house_style() -> Iterator[None]:
         "hatch.linewidth": 0.6,
         "figure.facecolor": "white",
         "savefig.facecolor": "white",
-        # Parts are placed at the resolution of the bitmap: letters are wider or narrower at others.
+        # Parts are placed at the resolution of the bitmap, since widths of letters depend on it.
         "figure.dpi": 200,
         "savefig.dpi": "figure",
         "figure.constrained_layout.w_pad": 0.06,
         "figure.constrained_layout.h_pad": 0.05,
-        # Text as outlines looks alike on every machine; TrueType is what publishers ask of PDF.
+        # Text as outlines looks alike on every machine; publishers require TrueType in PDF.
         "svg.fonttype": "path",
         "pdf.fonttype": 42,
         # Names of clip paths in an SVG are random without it.
@@ -136,7 +144,7 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
 def legend_below(figure: Figure, columns: int = 2) -> None:
     """One legend for all axes of a figure, below them, where it covers no data.
 
-    A series that stands in several axes under one name is named once.
+    A name that several axes share is listed once.
     """
     named: dict[str, Artist] = {}
     for axes in figure.axes:
@@ -149,3 +157,46 @@ def legend_below(figure: Figure, columns: int = 2) -> None:
             loc="outside lower center",
             ncols=min(columns, len(named)),
         )
+
+
+def save_figure(
+    figure: Figure,
+    path_stem: Path | str,
+    formats: Sequence[str] = ("svg", "png"),
+    *,
+    title: str = "",
+) -> tuple[Path, ...]:
+    """Write a figure in several formats; each file appears complete or not at all.
+
+    Files hold no date, version or random name, so that with one version of matplotlib equal figures
+    make equal files.
+
+    Args:
+        figure: the figure; its parts stay where the first saving places them.
+        path_stem: path without ending, such as ``out/cmc``; its folder is made if missing.
+        formats: ``svg`` and ``pdf`` (vector), ``png`` (200 dots an inch).
+        title: title for readers of the file's properties and for screen readers.
+
+    Returns:
+        The paths, in the order of the formats.
+
+    Raises:
+        ValueError: no format is given, one is unknown, or the path names no file.
+    """
+    stem = Path(path_stem)
+    if not formats or not _METADATA.keys() >= set(formats):
+        raise ValueError(f"Figures are saved as svg, png or pdf, not as {list(formats)}.")
+    if not stem.name:
+        raise ValueError(f"A figure needs a file name without ending, and {str(stem)!r} has none.")
+    # The name may hold dots (margin=0.1), so that with_suffix would cut it.
+    paths = tuple(stem.with_name(f"{stem.name}.{name}") for name in formats)
+    with house_style():
+        # Each run of matplotlib's layout starts from the last one's places and may end elsewhere.
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+        for path, name in zip(paths, formats, strict=True):
+            metadata = _METADATA[name] | ({"Title": title} if title else {})
+            with whole_file(path) as draft:
+                figure.savefig(draft, format=name, metadata=metadata)
+    return paths

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -28,7 +27,7 @@ def plan(logs: Mapping[str, Path]) -> Iterator[FigurePlan]:
     """One figure of all logs.
 
     Args:
-        logs: Log files by the run's name; the record beside one tells its task and data.
+        logs: Log files by the run's name; task and data come from the record in the same folder.
     """
     if not logs:
         return
@@ -97,26 +96,17 @@ def draw_training_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Fig
         plot = figure.add_subplot(down, across, place + 1)
         for number, (name, curves) in enumerate(series.items()):
             if measure in curves:
-                _draw_run(plot, *curves[measure], number, name)
+                look = style.series_style(number)
+                epochs, values = curves[measure]
+                marker = look.marker if len(values) == 1 else ""  # one value makes no line
+                (line,) = plot.plot(epochs, values, marker=marker, label=name)
+                line.set(color=look.colour, linestyle=look.line)
         plot.set_title(measure, loc="left")
         plot.set_xlabel("epoch")
         plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         plot.grid(visible=True)
     style.legend_below(figure, columns=4)
     return figure
-
-
-def _draw_run(plot: Axes, epochs: FloatArray, values: FloatArray, number: int, name: str) -> None:
-    look = style.series_style(number)
-    plot.plot(
-        epochs,
-        values,
-        color=look.colour,
-        linestyle=look.line,
-        # One number alone makes no line.
-        marker=look.marker if len(values) == 1 else "",
-        label=name,
-    )
 
 
 def _series(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[FloatArray, FloatArray]]:

@@ -1,4 +1,4 @@
-"""Probe view by gallery view: where recognition across views holds."""
+"""Rank-1 by probe view and gallery view."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES = ("conditions", "probe_views", "gallery_views")
 
 
 def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
-    """A heat map a condition for each test that tells several views apart, seeds summed."""
+    """A heat map a condition for each test with several views, seeds summed."""
     for groups in planning.main_groups(runs, *_NAMES, "rank1_hits", "trials"):
         group = planning.leading(groups)
         cells = group.cells
@@ -40,7 +40,7 @@ def _draw(group: RunGroup) -> Drawing:
         f"Share of probes whose nearest gallery sample is the same person's, by probe view (rows) "
         f"and gallery view (columns), one matrix a condition; a cell of equal views is shown, and "
         f"left out of the protocol's means. {int(trials.max())} probes a cell at most. "
-        f"{planning.told(group)}."
+        f"{planning.describe(group)}."
     )
     names = [list(alike[0][name]) for name in _NAMES]
     return draw_view_heatmap(ratio(hits, trials), *names), caption

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +16,15 @@ from protocols.ranking.exclusion import BoolArray
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
-    """The rows of one set of embeddings that a protocol uses.
+    """The rows of embeddings that a protocol uses.
 
     Attributes:
         gallery: (G,) rows.
         probe: (P,) rows.
         conditions: Names of the probe conditions, in the table's order.
         condition: (P,) index into ``conditions``.
-        missing: Recordings that the table names for a person who is there, in a view that is there,
-            but that the data lack; rules with ``*``, ``first`` or ``random`` demand nothing.
+        missing: Recordings in the table that the data lack, of all people and views in the data;
+            rules with ``*``, ``first`` or ``random`` demand none.
     """
 
     gallery: IntArray
@@ -35,26 +34,10 @@ class Assignment:
     missing: int
 
 
-def only_people(data: Embeddings, subjects: Iterable[str]) -> Embeddings:
-    """The samples of some people.
-
-    Raises:
-        ValueError: There is none of them.
-    """
-    wanted = list(subjects)
-    rows = np.isin(canonical(data.subject), canonical(wanted))
-    if not rows.any():
-        raise ValueError(
-            f"None of the {len(wanted)} people to evaluate is among the embeddings, which are of "
-            f"{', '.join(natural_order(data.subject)[:8])} ..."
-        )
-    return data.select(rows)
-
-
 def assign(
     protocol: GalleryProbe, data: Embeddings, generator: np.random.Generator | None = None
 ) -> Assignment:
-    """Say which samples are gallery and which are probes.
+    """Find the gallery and the probes.
 
     Args:
         protocol: The rules.
@@ -170,7 +153,7 @@ def _check_found(
 def _count_missing(
     protocol: GalleryProbe, data: Embeddings, condition: TextArray, take: TextArray
 ) -> int:
-    """Recordings of the table that the people at hand lack, over all views at hand."""
+    """Recordings of the table that the data lack, over all their people and views."""
     people, view = canonical(data.subject), canonical(data.view)
     expected = len(np.unique(people)) * len(np.unique(view))
     missing = 0

@@ -1,10 +1,11 @@
-"""Counting hits by condition, probe view and gallery view: integers first, rates later."""
+"""Hits by condition, probe view and gallery view: counts first, rates later."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from protocols.ranking.identification import Identification, Unmated
 RANKS = (1, 5, 10)
 """Ranks that are counted."""
 
+POOLED = ("all",)
+"""The views of a grid that does not tell them apart."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -25,8 +29,8 @@ class Grid:
         conditions: C names.
         views: P probe views.
         gallery_views: G gallery views.
-        single: Whether each gallery view is a gallery of its own, so that cells of identical views
-            stand in the table.
+        single: Whether each gallery view is a gallery of its own, so that the table has cells of
+            identical views.
     """
 
     conditions: tuple[str, ...]
@@ -46,9 +50,8 @@ class Grid:
         return same & self.single
 
 
-@dataclass(frozen=True, eq=False)
-class ProbeLabels:
-    """Where each probe belongs.
+class ProbeLabels(NamedTuple):
+    """The cell and person of each probe.
 
     Attributes:
         condition: (N,) index into the grid's conditions.
@@ -63,18 +66,18 @@ class ProbeLabels:
 
 @dataclass(frozen=True, eq=False)
 class ViewCounts:
-    """What was counted, before any division.
+    """Counts and sums by cell, before any division.
 
     C conditions, P probe views, G gallery views, S probe persons, R ranks (:data:`RANKS`).
 
     Attributes:
         hits: (R, C, P, G) probes with a mate within each rank.
         trials: (C, P, G) probes that rank-k is divided by; 0 where the gallery is empty.
-        probes: (C, P) probes there are.
-        gallery: (G,) gallery samples there are.
+        probes: (C, P) all probes.
+        gallery: (G,) gallery samples.
         unmated: (C, P, G) probes without a mate in that gallery.
-        precision: (C, P, G) sums of average precision, or None.
-        penalty: (C, P, G) sums of INP, or None.
+        precision: (C, P, G) sums of average precision.
+        penalty: (C, P, G) sums of INP.
         precision_trials: (C, P, G) probes that mAP and mINP are divided by.
         chance: (C, P, G) sums of the chance of a random pick.
         subject_hits: (S, C, P, G) rank-1 hits of each person.
@@ -86,8 +89,8 @@ class ViewCounts:
     probes: IntArray
     gallery: IntArray
     unmated: IntArray
-    precision: FloatArray | None
-    penalty: FloatArray | None
+    precision: FloatArray
+    penalty: FloatArray
     precision_trials: IntArray
     chance: FloatArray
     subject_hits: IntArray
@@ -103,57 +106,58 @@ def count_views(
     unmated: Unmated,
     unmated_precision: Unmated,
 ) -> ViewCounts:
-    """Sort the outcome of every probe into the cells.
+    """Count the result of every probe in its cell.
 
     Args:
         grid: The cells.
-        labels: Where the N probes belong.
-        results: For each of the G galleries, what became of the N probes; None if it is empty.
+        labels: Cells and persons of the N probes.
+        results: For each of the G galleries, the results of the N probes; None if it is empty.
         gallery: G gallery sizes.
-        unmated: What an unmated probe counts for in rank-k.
+        unmated: How rank-k counts a probe without a mate.
         unmated_precision: The same for mAP and mINP.
 
     Returns:
         The counts.
     """
     people = int(labels.subject.max(initial=-1)) + 1
-    hits: list[IntArray] = []
-    trials, lacking, asked, chance, precision, penalty = [], [], [], [], [], []
+    columns = []
     for result in results:
         outcome = _nobody(len(labels.view)) if result is None else result
         mated = outcome.mates > 0
         counted = _counted(mated, unmated, result is not None)
         rated = _counted(mated, unmated_precision, result is not None)
-        hits.append(
-            np.stack([_by_person(grid, labels, outcome.hits(k) & counted, people) for k in RANKS])
+        hits = [_sums(grid, labels, outcome.hits(k) & counted, people) for k in RANKS]
+        columns.append(
+            (
+                np.stack(hits).astype(np.int64),
+                _sums(grid, labels, counted, people).astype(np.int64),
+                _sums(grid, labels, ~mated).astype(np.int64),
+                _sums(grid, labels, rated).astype(np.int64),
+                _sums(grid, labels, outcome.mates / np.maximum(outcome.candidates, 1)),
+                _sums(grid, labels, np.nan_to_num(outcome.average_precision)),
+                _sums(grid, labels, np.nan_to_num(outcome.inverse_penalty)),
+            )
         )
-        trials.append(_by_person(grid, labels, counted, people))
-        lacking.append(_by_cell(grid, labels, ~mated))
-        asked.append(_by_cell(grid, labels, rated))
-        chance.append(_by_cell(grid, labels, outcome.mates / np.maximum(outcome.candidates, 1)))
-        if outcome.average_precision is not None and outcome.inverse_penalty is not None:
-            precision.append(_by_cell(grid, labels, np.nan_to_num(outcome.average_precision)))
-            penalty.append(_by_cell(grid, labels, np.nan_to_num(outcome.inverse_penalty)))
-    every = np.stack(hits, axis=-1).astype(np.int64)
-    each_trial = np.stack(trials, axis=-1).astype(np.int64)
-    scored = len(precision) == len(results)
+    hits_by_person, trials, lacking, rated_trials, chance, precision, penalty = (
+        np.stack(column, axis=-1) for column in zip(*columns, strict=True)
+    )
     return ViewCounts(
-        hits=every.sum(axis=1),
-        trials=each_trial.sum(axis=0),
-        probes=_by_cell(grid, labels, np.ones(len(labels.view))).astype(np.int64),
+        hits=hits_by_person.sum(axis=1),
+        trials=trials.sum(axis=0),
+        probes=_sums(grid, labels, np.ones(len(labels.view))).astype(np.int64),
         gallery=np.asarray(gallery, dtype=np.int64),
-        unmated=np.stack(lacking, axis=-1).astype(np.int64),
-        precision=np.stack(precision, axis=-1) if scored else None,
-        penalty=np.stack(penalty, axis=-1) if scored else None,
-        precision_trials=np.stack(asked, axis=-1).astype(np.int64),
-        chance=np.stack(chance, axis=-1),
-        subject_hits=every[0],
-        subject_trials=each_trial,
+        unmated=lacking,
+        precision=precision,
+        penalty=penalty,
+        precision_trials=rated_trials,
+        chance=chance,
+        subject_hits=hits_by_person[0],
+        subject_trials=trials,
     )
 
 
 def _nobody(count: int) -> Identification:
-    """What becomes of probes whose gallery is empty."""
+    """The results of probes whose gallery is empty."""
     none = np.zeros(count, dtype=np.int64)
     unknown = np.full(count, np.nan)
     return Identification(none, max(RANKS), none, none, unknown, unknown)
@@ -166,21 +170,13 @@ def _counted(mated: BoolArray, unmated: Unmated, exists: bool) -> BoolArray:
     return mated if unmated == "skip" else np.ones_like(mated)
 
 
-def _by_cell(grid: Grid, labels: ProbeLabels, weights: npt.NDArray[Any]) -> FloatArray:
-    """(C, P) sums of the probes' weights."""
-    conditions, views, _ = grid.shape
-    cell = labels.condition * views + labels.view
-    sums = np.bincount(cell, weights=weights.astype(np.float64), minlength=conditions * views)
-    return sums.astype(np.float64).reshape(conditions, views)
-
-
-def _by_person(
-    grid: Grid, labels: ProbeLabels, weights: npt.NDArray[Any], people: int
+def _sums(
+    grid: Grid, labels: ProbeLabels, weights: npt.NDArray[Any], people: int | None = None
 ) -> FloatArray:
-    """(S, C, P) sums of the probes' weights."""
-    conditions, views, _ = grid.shape
-    cell = (labels.subject * conditions + labels.condition) * views + labels.view
-    sums = np.bincount(
-        cell, weights=weights.astype(np.float64), minlength=people * conditions * views
-    )
-    return sums.astype(np.float64).reshape(people, conditions, views)
+    """(C, P) sums of the probes' weights; (S, C, P) where a number of people is given."""
+    shape = grid.shape[:2] if people is None else (people, *grid.shape[:2])
+    cell = labels.condition * shape[-1] + labels.view
+    if people is not None:
+        cell = cell + labels.subject * shape[-2] * shape[-1]
+    sums = np.bincount(cell, weights=weights.astype(np.float64), minlength=math.prod(shape))
+    return sums.astype(np.float64).reshape(shape)

@@ -2,29 +2,26 @@
 
 The CASIA-B protocol (Yu et al., ICPR 2006, in the form used since GaitSet, AAAI 2019): gallery
 NM#1-4, probes NM#5-6, BG#1-2, CL#1-2; every probe view is compared with every gallery view on its
-own; identical views are left out of the means. The same function serves any other table of rules
+own; the means leave out identical views. The same function serves any other table of rules
 (:mod:`protocols.gait.gallery_probe`): fewer people, other conditions, other views, or none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import Assignment, assign, only_people
-from protocols.gait.counts import RANKS, Grid, ProbeLabels, count_views
+from protocols.gait.assignment import Assignment, assign
+from protocols.gait.counts import POOLED, RANKS, Grid, ProbeLabels, count_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
-from protocols.gait.rules import RuleName, table_rule
-from protocols.gait.table import GaitTable, make_table
+from protocols.gait.rules import RULES, RuleName, TableRule
+from protocols.gait.table import GaitTable, cell_rates, mean_of, mean_over_views
 from protocols.names import canonical, natural_order
-from protocols.ranking.distances import IntArray, Metric
-from protocols.ranking.exclusion import BoolArray, same_identity_and_group
+from protocols.ranking.distances import FloatArray, IntArray, Metric
+from protocols.ranking.exclusion import BoolArray, same_labels
 from protocols.ranking.identification import Identification, identify
-from protocols.ranking.retrieval import Device
-
-_POOLED = ("all",)
 
 
 def evaluate_gait(
@@ -33,9 +30,6 @@ def evaluate_gait(
     rule: RuleName = "exact",
     *,
     metric: Metric | None = None,
-    device: Device = "auto",
-    subjects: Iterable[str] | None = None,
-    precision: bool = True,
     generator: np.random.Generator | None = None,
 ) -> GaitTable:
     """Evaluate embeddings under a gait protocol.
@@ -46,9 +40,6 @@ def evaluate_gait(
         rule: How ranks become a table: ``exact``, ``gaitgraph``, ``gaitgraph2`` or ``opengait``
             (:mod:`protocols.gait.rules`).
         metric: ``cosine`` or ``euclidean``; None takes the rule's own.
-        device: Where FAISS searches: ``auto``, ``cpu`` or ``gpu``.
-        subjects: The people to evaluate; None takes all that are there.
-        precision: Whether to compute mAP and mINP.
         generator: Draws the gallery takes where the protocol says ``random N``.
 
     Returns:
@@ -58,23 +49,23 @@ def evaluate_gait(
         ValueError: The protocol finds no gallery or no probe in the data, some samples have a view
             and some do not, ``cosine`` meets an embedding of zeros, or a setting is unknown.
     """
-    table = table_rule(rule)
+    if rule not in RULES:
+        raise ValueError(f"rule must be one of {', '.join(RULES)}, not {rule!r}.")
+    table = RULES[rule]
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
     chosen = metric or table.metric
-    used = data if subjects is None else only_people(data, subjects)
     if chosen == "cosine":
-        used.require_directions()
-    roles = assign(spec, used, generator)
-    person, view = canonical(used.subject), canonical(used.view)
-    grid, notes = _lay_out(spec, used, roles, view)
-    galleries = _galleries(grid, roles, view)
+        data.require_directions()
+    roles = assign(spec, data, generator)
+    person, view = canonical(data.subject), canonical(data.view)
+    grid, notes = _lay_out(spec, data, roles, view)
+    galleries = [roles.gallery]
+    if grid.single:
+        galleries = [roles.gallery[view[roles.gallery] == name] for name in grid.gallery_views]
     hidden_view = view if spec.views == "pooled" and len(np.unique(view)) > 1 else None
-    results = [
-        _compare(used, roles.probe, rows, person, hidden_view, (chosen, device, precision))
-        for rows in galleries
-    ]
-    labels = _labels(grid, roles, person, view)
-    counts = count_views(
+    results = [_compare(data, roles.probe, rows, person, hidden_view, chosen) for rows in galleries]
+    labels, people = _labels(grid, roles, person, view)
+    cells = count_views(
         grid,
         labels,
         results,
@@ -82,23 +73,27 @@ def evaluate_gait(
         unmated=spec.unmated,
         unmated_precision=spec.unmated_precision,
     )
-    return make_table(
-        counts,
-        grid,
-        table,
+    rates = cell_rates(cells, None if grid.views == POOLED else table.cell_decimals)
+    metrics = _metrics(rates, grid, table)
+    undefined = [name for name, value in metrics.items() if not np.isfinite(value)]
+    return GaitTable(
         protocol=spec.name,
+        rule=table,
         metric=chosen,
-        rounded=grid.views != _POOLED,
-        totals=_totals(used, roles, person, results, grid.same_view[labels.view]),
-        notes=notes,
-        people=tuple(np.unique(person[roles.probe]).tolist()),
+        grid=grid,
+        rank1=rates["rank1"],
+        counts=_totals(data, roles, person, results, grid.same_view[labels.view]),
+        metrics={name: value for name, value in metrics.items() if name not in undefined},
+        notes=notes + _note_undefined(undefined, table),
+        cells=cells,
+        people=people,
     )
 
 
 def _lay_out(
     spec: GalleryProbe, data: Embeddings, roles: Assignment, view: TextArray
 ) -> tuple[Grid, tuple[str, ...]]:
-    """Decide which cells there are, and what must be said about them."""
+    """The cells of the table, and notes on them."""
     rows = np.concatenate([roles.gallery, roles.probe])
     nameless = rows[view[rows] == ""]
     if 0 < len(nameless) < len(rows):
@@ -111,7 +106,7 @@ def _lay_out(
         grid = Grid(roles.conditions, names, names, single=True)
         return grid, _note_gaps(grid, roles, view)
     by_view = spec.views == "pooled" and spec.average == "view"
-    grid = Grid(roles.conditions, names if by_view else _POOLED, _POOLED, single=False)
+    grid = Grid(roles.conditions, names if by_view else POOLED, POOLED, single=False)
     if spec.views == "auto" and not len(nameless):
         return grid, (
             f"All samples have one view, {names[0]}: it is compared with itself, which the tables "
@@ -136,49 +131,59 @@ def _note_gaps(grid: Grid, roles: Assignment, view: TextArray) -> tuple[str, ...
     return tuple(notes)
 
 
-def _galleries(grid: Grid, roles: Assignment, view: TextArray) -> list[IntArray]:
-    """The gallery rows of each gallery view."""
-    if not grid.single:
-        return [roles.gallery]
-    return [roles.gallery[view[roles.gallery] == name] for name in grid.gallery_views]
-
-
 def _compare(
     data: Embeddings,
     probe: IntArray,
     gallery: IntArray,
     person: TextArray,
     hidden_view: TextArray | None,
-    how: tuple[Metric, Device, bool],
+    metric: Metric,
 ) -> Identification | None:
     """Identify all probes in one gallery; with ``hidden_view``, not by their own view."""
     if not len(gallery):
         return None
-    exclude = None
+    exclude, people = None, (person[probe], person[gallery])
     if hidden_view is not None:
-        exclude = same_identity_and_group(
-            person[probe], person[gallery], hidden_view[probe], hidden_view[gallery]
-        )
-    metric, device, precision = how
-    return identify(
-        data.embedding[probe],
-        data.embedding[gallery],
-        person[probe],
-        person[gallery],
-        exclude=exclude,
-        depth=max(RANKS),
-        precision=precision,
-        metric=metric,
-        device=device,
-    )
+        exclude = same_labels(people, (hidden_view[probe], hidden_view[gallery]))
+    rows = data.embedding[probe], data.embedding[gallery]
+    return identify(*rows, *people, exclude=exclude, depth=max(RANKS), metric=metric)
 
 
-def _labels(grid: Grid, roles: Assignment, person: TextArray, view: TextArray) -> ProbeLabels:
-    """The condition, view and person of each probe, as indices."""
+def _labels(
+    grid: Grid, roles: Assignment, person: TextArray, view: TextArray
+) -> tuple[ProbeLabels, tuple[str, ...]]:
+    """The condition, view and person of each probe, as indices, and the names of the persons."""
     places = {name: place for place, name in enumerate(grid.views)}
-    views = [0 if grid.views == _POOLED else places[name] for name in view[roles.probe].tolist()]
-    people = np.unique(person[roles.probe], return_inverse=True)[1]
-    return ProbeLabels(roles.condition, np.array(views, dtype=np.int64), people.astype(np.int64))
+    views = [0 if grid.views == POOLED else places[name] for name in view[roles.probe].tolist()]
+    names, people = np.unique(person[roles.probe], return_inverse=True)
+    labels = ProbeLabels(roles.condition, np.array(views, np.int64), people.astype(np.int64))
+    return labels, tuple(names.tolist())
+
+
+def _metrics(rates: dict[str, FloatArray], grid: Grid, rule: TableRule) -> dict[str, float]:
+    """Flat rates by name, NaN where undefined: means over conditions, and of each condition."""
+    metrics: dict[str, float] = {}
+    for name, cells in rates.items():
+        by_condition = mean_over_views(cells, grid.same_view, rule.empty)[1]
+        metrics[name] = float(mean_of(by_condition, rule.empty))
+        for condition, value in zip(grid.conditions, by_condition, strict=True):
+            metrics[f"{name}/{condition}"] = float(value)
+    if rule.diagonal is not None:
+        zeroed = grid.same_view & (rule.diagonal == "zero")
+        metrics["accuracy_avg"] = float(np.where(zeroed, 0.0, rates["rank1"]).mean())
+    return metrics
+
+
+def _note_undefined(names: list[str], rule: TableRule) -> tuple[str, ...]:
+    """One sentence on the measures that have no value."""
+    if not names:
+        return ()
+    why = (
+        f"rule {rule.name} lets an empty cell spread to its means; rule exact averages the rest"
+        if rule.empty == "spread"
+        else "there is not a single probe with a gallery to be compared with"
+    )
+    return (f"No value for {', '.join(names)}: {why}.",)
 
 
 def _totals(

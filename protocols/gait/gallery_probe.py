@@ -1,11 +1,11 @@
-"""Who is enrolled and who is looked for: gallery and probe as a table of rules.
+"""Gait protocols: gallery and probe as a table of rules.
 
-A protocol is data. Its table has the columns ``condition``, ``take`` and ``role``; each row says
-that the samples of this condition and take are gallery, or are probes. ``*`` stands for any
-condition or take, ``first 2`` for the first two takes of every person, ``random 2`` for two takes
-drawn for every person by the generator that is passed in. Gallery rules are applied first and a
-sample in the gallery is never also a probe, so that ``*`` in a probe rule means "the rest". An
-optional column ``alias`` gives a condition a second name in data (CASIA-B: 0, 1, 2 for nm, bg, cl).
+A protocol is data. Its table has the columns ``condition``, ``take`` and ``role``; each row makes
+the samples of a condition and take gallery or probes. ``*`` matches any condition or take,
+``first 2`` the first two takes of every person, ``random 2`` two takes drawn for every person by
+the generator that is passed in. Gallery rules are applied first and a sample in the gallery is
+never also a probe, so that ``*`` in a probe rule means "the rest". An optional column ``alias``
+gives a condition a second name in data (CASIA-B: 0, 1, 2 for nm, bg, cl).
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class RoleRule(BaseModel):
 
     @property
     def names_take(self) -> bool:
-        """Whether the rule names one take, rather than ``*``, ``first N`` or ``random N``."""
+        """Whether it has one take, rather than ``*``, ``first N`` or ``random N``."""
         return self.take != ANY and SELECTOR.fullmatch(self.take) is None
 
 
 class GalleryProbe(BaseModel):
-    """A protocol: the rules, and how views and unmated probes are treated.
+    """A protocol: its rules, and how it treats views and unmated probes.
 
     Attributes:
         name: Name in results.
@@ -60,10 +60,10 @@ class GalleryProbe(BaseModel):
             in which a probe does not see its own person in its own view; ``auto``: ``single`` where
             the data have two views or more, else one gallery from which nothing is removed.
         average: Under ``pooled``, ``view`` averages over probe views, ``probe`` over probes.
-        unmated: What a probe without a mate counts for in rank-k: ``wrong`` or ``skip``.
+        unmated: How rank-k counts a probe without a mate: ``wrong`` or ``skip``.
         unmated_precision: The same for mAP and mINP.
-        original: The rules as they were before :meth:`with_gallery_takes`, which bound what may be
-            enrolled; empty if that was never called.
+        original: The rules before :meth:`with_gallery_takes`, which limit what may be enrolled;
+            empty without that call.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,16 +99,16 @@ def load_protocol(name_or_path: str | Path) -> GalleryProbe:
     """Load a built-in protocol by name, or one from a CSV or YAML file.
 
     A CSV is the table of rules. A YAML file has the fields of :class:`GalleryProbe`, with the rules
-    under ``rules`` or in a CSV beside it that ``table`` names.
+    under ``rules`` or in a CSV of the same folder, named by ``table``.
 
     Args:
         name_or_path: Name or file.
 
     Returns:
-        The protocol; without a ``name`` it is called after the file.
+        The protocol; without a ``name`` it is named after the file.
 
     Raises:
-        ValueError: Nothing is found, or the file does not say a protocol.
+        ValueError: Nothing is found, or the file is not a protocol.
     """
 
     def read(source: Traversable) -> GalleryProbe:
@@ -128,13 +128,13 @@ def load_protocol(name_or_path: str | Path) -> GalleryProbe:
     return load_split_file(name_or_path, "gait", read, (".csv", ".yaml", ".yml"))
 
 
-def _read_yaml(source: Traversable, beside: Path) -> dict[str, Any]:
-    """The fields of a YAML protocol; its ``table`` lies beside it or is one of the package's."""
+def _read_yaml(source: Traversable, folder: Path) -> dict[str, Any]:
+    """The fields of a YAML protocol; its ``table`` is in its folder or one of the package's."""
     fields = yaml.safe_load(source.read_text(encoding="utf-8"))
     if not isinstance(fields, dict):
         raise ValueError("a protocol is a mapping with rules or table, views, average, unmated.")
     if "table" in fields:
         name = str(fields.pop("table"))
-        own = beside / name
+        own = folder / name
         fields["rules"] = read_rows(own if own.is_file() else split_folder("gait") / name)
     return fields

@@ -1,4 +1,4 @@
-"""How one toolbox turns the same ranking into a table, and how we do.
+"""The rules by which toolboxes turn the same ranking into a table, and our own.
 
 All of them count, for every (condition, probe view, gallery view), the probes whose nearest gallery
 sequence of that view shows the same person, and keep a probe without a mate in the denominator.
@@ -47,7 +47,7 @@ class TableRule:
 
     Attributes:
         name: Name in results.
-        metric: The distance, unless another is asked for.
+        metric: The distance, unless another is chosen.
         cell_decimals: Decimals of a cell in percent before it is averaged; None keeps it exact.
         table_decimals: Decimals of the printed table in percent.
         diagonal: How ``accuracy_avg`` counts identical views: ``zero`` or ``keep``; None reports no
@@ -69,15 +69,4 @@ RULES: Mapping[RuleName, TableRule] = {
     "gaitgraph2": TableRule("gaitgraph2", "cosine", None, 1, "keep", "spread"),
     "opengait": TableRule("opengait", "euclidean", 2, 2, None, "spread"),
 }
-
-
-def table_rule(name: str) -> TableRule:
-    """The rule of that name.
-
-    Raises:
-        ValueError: There is none.
-    """
-    for key, rule in RULES.items():
-        if key == name:
-            return rule
-    raise ValueError(f"rule must be one of {', '.join(RULES)}, not {name!r}.")
+"""The rules by name."""

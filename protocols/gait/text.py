@@ -1,4 +1,4 @@
-"""A gait table as text: by condition and view; baselines below."""
+"""A gait table as text, by condition and view, with baselines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 
 
 def render_gait(
-    table: GaitTable,
-    name: str,
-    *,
-    baselines: Mapping[str, GaitTable] | None = None,
+    table: GaitTable, name: str, *, baselines: Mapping[str, GaitTable] | None = None
 ) -> str:
     """Render a gait table, in percent.
 
@@ -24,7 +21,7 @@ def render_gait(
 
     Args:
         table: The table.
-        name: What is shown, such as ``acl``.
+        name: Name of the run, such as ``acl``.
         baselines: Other tables of the same protocol, by name.
 
     Returns:
@@ -53,7 +50,7 @@ def render_gait(
 
 
 def _title(table: GaitTable) -> str:
-    """What the figures are."""
+    """Protocol, rule, distance and measure."""
     what = "in percent"
     if len(table.views) > 1:
         what = "rank-1 in percent by probe view"
@@ -68,7 +65,7 @@ def _rows(name: str, table: GaitTable, by_view: bool) -> list[list[str]]:
     for index, condition in enumerate(table.conditions):
         values: list[float | None] = [table.metrics.get(f"{m}/{condition}") for m in _MEASURES]
         if by_view:
-            values = [*table.probe_mean[index].tolist(), float(table.condition_mean[index])]
+            values = [*table.probe_mean[index].tolist(), table.metrics.get(f"rank1/{condition}")]
         rows.append([name, condition, *(_percent(value, table) for value in values)])
     if len(table.conditions) > 1:
         means = [_percent(table.metrics.get(measure), table) for measure in _MEASURES]

@@ -1,1 +1,1 @@
-"""Who is nearest to whom: distances, search, ranks, precision, re-ranking."""
+"""Ranking of a gallery: distances, search, ranks, precision, re-ranking."""

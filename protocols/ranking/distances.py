@@ -25,7 +25,7 @@ IntArray = npt.NDArray[np.int64]
 
 METRICS: tuple[Metric, ...] = ("euclidean", "cosine")
 BLOCK_BYTES = 64 * 2**20
-"""Default working memory of a blocked computation, in bytes, beside its input and result."""
+"""Default working memory of a blocked computation, in bytes, besides its input and result."""
 
 _GRID_BITS = 40
 _MANTISSA_BITS = 52
@@ -35,7 +35,7 @@ _TILE_ROWS = 65_536
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Embeddings that have been checked and can be measured.
+    """Checked embeddings, ready for distances.
 
     Attributes:
         values: (N, D) float32, contiguous, finite.
@@ -77,12 +77,12 @@ class Points:
 
 
 def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
-    """Check embeddings and make them ready to be measured.
+    """Check embeddings and prepare them for distances.
 
     Args:
         embedding: (N, D) numbers, read as float32.
         metric: ``euclidean`` or ``cosine``.
-        role: What the rows are called in errors, such as ``probe``.
+        role: Name of the rows in errors, such as ``probe``.
 
     Returns:
         The points.
@@ -232,7 +232,7 @@ def row_blocks(count: int, row_bytes: int, block_bytes: int = BLOCK_BYTES) -> It
 def distance_blocks(
     probe: Points, gallery: Points, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[tuple[slice, FloatArray]]:
-    """Walk over the whole probe x gallery matrix without ever holding it.
+    """The whole probe x gallery matrix, block by block.
 
     Args:
         probe: (P, D) points.

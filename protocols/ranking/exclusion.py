@@ -1,4 +1,4 @@
-"""Which gallery rows a probe may not see, and how many mates that leaves it."""
+"""Exclusion rules: gallery rows that a probe may not see, and the mates that remain."""
 
 from __future__ import annotations
 
@@ -15,57 +15,29 @@ ExclusionRule = Callable[[slice], BoolArray]
 """Given a block of B probe rows, the (B, G) gallery rows that these probes may not see."""
 
 
-def same_identity_and_group(
-    probe_identity: npt.ArrayLike,
-    gallery_identity: npt.ArrayLike,
-    probe_group: npt.ArrayLike,
-    gallery_group: npt.ArrayLike,
-) -> ExclusionRule:
-    """Remove gallery rows of the probe's own identity in the probe's own group.
+def same_labels(*labels: tuple[npt.ArrayLike, npt.ArrayLike]) -> ExclusionRule:
+    """Remove gallery rows that have all of the probe's labels.
 
-    The group is a view (gait, "identical views excluded"), a camera (person re-identification), or
-    a take.
+    One label removes the probe itself, or its own walk; identity and view give "identical views
+    excluded" of gait, identity and camera the rule of person re-identification.
 
     Args:
-        probe_identity: (P,) identities.
-        gallery_identity: (G,) identities.
-        probe_group: (P,) views, cameras or takes.
-        gallery_group: (G,) views, cameras or takes.
+        labels: (P,) and (G,) integers or names of probes and gallery, a pair a label.
 
     Returns:
         The exclusion rule.
 
-    >>> rule = same_identity_and_group([7], [7, 7, 8], ["018"], ["018", "036", "018"])
+    >>> rule = same_labels(([7], [7, 7, 8]), (["018"], ["018", "036", "018"]))
     >>> rule(slice(0, 1)).tolist()
     [[True, False, False]]
     """
-    own, enrolled = identity_codes(probe_identity, gallery_identity)
-    seen, stored = identity_codes(probe_group, gallery_group)
+    codes = [identity_codes(*pair) for pair in labels]
 
     def rule(block: slice) -> BoolArray:
-        same: BoolArray = (own[block, None] == enrolled) & (seen[block, None] == stored)
-        return same
-
-    return rule
-
-
-def same_key(probe_key: npt.ArrayLike, gallery_key: npt.ArrayLike) -> ExclusionRule:
-    """Remove gallery rows of the probe's own key: itself, or its own walk.
-
-    Args:
-        probe_key: (P,) integers or names.
-        gallery_key: (G,) likewise.
-
-    Returns:
-        The exclusion rule.
-
-    >>> same_key([4, 6], [4, 5])(slice(0, 2)).tolist()
-    [[True, False], [False, False]]
-    """
-    own, stored = identity_codes(probe_key, gallery_key)
-
-    def rule(block: slice) -> BoolArray:
+        own, stored = codes[0]
         same: BoolArray = own[block, None] == stored
+        for own, stored in codes[1:]:
+            same &= own[block, None] == stored
         return same
 
     return rule

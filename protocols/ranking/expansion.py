@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.ranking.distances import BLOCK_BYTES, as_pair, row_blocks
-from protocols.ranking.retrieval import Device, search
+from protocols.ranking.retrieval import search
 
 Rows = npt.NDArray[np.float32]
 
@@ -26,8 +26,6 @@ def expand(
     *,
     k: int = 5,
     alpha: float = 3.0,
-    times: int = 1,
-    device: Device = "auto",
     block_bytes: int = BLOCK_BYTES,
 ) -> tuple[Rows, Rows]:
     """Replace every probe and gallery embedding by the mean of its neighbourhood.
@@ -38,13 +36,11 @@ def expand(
 
     Args:
         probe: (P, D) numbers, read as float32, no row all zeros.
-        gallery: (G, D) likewise, G >= 1. None: the probes are the gallery too, and each counts as
+        gallery: (G, D) likewise, G >= 1. None: the probes are also the gallery, and each counts as
             a neighbour once.
         k: Rows that are averaged, the row itself among them; cut to all there are.
         alpha: Exponent of the weights, at least 0; 0 is the plain mean.
-        times: How often this is done, each time from the last result.
-        device: Where FAISS finds the neighbours: ``auto``, ``cpu`` or ``gpu``.
-        block_bytes: Working memory in bytes, beside input, result and k neighbours a row.
+        block_bytes: Working memory in bytes, besides input, result and k neighbours a row.
 
     Returns:
         (P, D) and (G, D) float32; without a gallery the probes twice.
@@ -55,36 +51,17 @@ def expand(
     >>> expand([[1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]], k=2)[0].tolist()
     [[1.0, 0.0]]
     """
-    check_expansion(k, alpha, times)
+    if k < 1:
+        raise ValueError(f"Query expansion needs k of at least 1, not {k}.")
+    if not (math.isfinite(alpha) and alpha >= 0):
+        raise ValueError(f"alpha of the query expansion must be 0 or more, not {alpha}.")
     left, right = as_pair(probe, probe if gallery is None else gallery, "cosine")
     rows = left.values if gallery is None else np.concatenate([left.values, right.values])
-    for _ in range(times):
-        rows = _expand_once(rows, k, alpha, device, block_bytes)
-    if gallery is None:
-        return rows, rows
-    return rows[: len(left)], rows[len(left) :]
-
-
-def check_expansion(k: int, alpha: float, times: int) -> None:
-    """Refuse settings that mean nothing.
-
-    Raises:
-        ValueError: Which one, and what it may be.
-    """
-    for name, value in (("k", k), ("times", times)):
-        if value < 1:
-            raise ValueError(f"Query expansion needs {name} of at least 1, not {value}.")
-    if not (math.isfinite(alpha) and alpha >= 0):
-        raise ValueError(f"alpha of the query expansion must be a number from 0 on, not {alpha}.")
-
-
-def _expand_once(rows: Rows, k: int, alpha: float, device: Device, block_bytes: int) -> Rows:
-    """(N, D) the weighted means."""
-    near = search(rows, rows, k, metric="cosine", device=device, block_bytes=block_bytes)
+    near = search(rows, rows, k, metric="cosine", block_bytes=block_bytes)
     weights = np.maximum(1.0 - near.distances, 0.0) ** alpha / near.rows.shape[1]
-    result = np.empty_like(rows)
+    means = np.empty_like(rows)
     row_bytes = 12 * near.rows.shape[1] * rows.shape[1]
     for block in row_blocks(len(rows), row_bytes, block_bytes):
         members = rows[near.rows[block]].astype(np.float64)
-        result[block] = np.einsum("bk,bkd->bd", weights[block], members)
-    return result
+        means[block] = np.einsum("bk,bkd->bd", weights[block], members)
+    return (means, means) if gallery is None else (means[: len(left)], means[len(left) :])

@@ -1,10 +1,10 @@
-"""Closed-set identification: rank-k, CMC, average precision, mAP and mINP.
+"""Closed-set identification: rank-k, CMC, average precision and INP, and the distances behind them.
 
 A probe is compared with every gallery row that an exclusion rule leaves it. Its *mates* are the
-remaining rows of the same identity; a probe without any is *unmated*, and each measure takes a
-named policy for it: ``wrong`` (a failure that stays in the denominator, as in the gait tables) or
-``skip`` (left out, as in the re-ID toolboxes). The CMC is at sample level: the rank of the first
-mate among the gallery rows, ties won by the lowest gallery row.
+remaining rows of the same identity; a probe without any is *unmated*, and a table counts it as
+``wrong`` (a failure that stays in the denominator, as in the gait tables) or leaves it out
+(``skip``, as in the re-ID toolboxes). The CMC is at sample level: the rank of the first mate among
+the gallery rows, ties won by the lowest gallery row.
 
 Average precision is the mean, over the mates, of the precision at each mate's rank, without
 interpolation. INP is (number of mates) / (rank of the last mate): Ye et al., "Deep Learning for
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,24 +28,28 @@ from protocols.ranking.distances import (
     as_pair,
     distance_blocks,
     row_blocks,
+    to_distance,
 )
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, count_mates, identity_codes
 from protocols.ranking.precision import Ties, rank_blocks
-from protocols.ranking.retrieval import Device, choose_backend, search
+from protocols.ranking.retrieval import search
 
 Unmated = Literal["wrong", "skip"]
+"""Policy for probes without a mate."""
+
+_FINE_BINS = 8192
 
 
 @dataclass(frozen=True, eq=False)
 class Identification:
-    """What became of each probe.
+    """The result of each probe.
 
     Attributes:
         first_mate: (P,) int64, rank of the first mate from 1; 0 where none is within ``depth``.
-        depth: The deepest rank that was looked at.
+        depth: The deepest rank that was searched.
         mates: (P,) int64, gallery rows of the same identity that the probe may see.
         candidates: (P,) int64, gallery rows that the probe may see.
-        average_precision: (P,) float64, NaN for unmated probes; None if it was not asked for.
+        average_precision: (P,) float64; NaN for unmated probes, or where it was not computed.
         inverse_penalty: (P,) float64 INP, likewise.
     """
 
@@ -53,8 +57,8 @@ class Identification:
     depth: int
     mates: IntArray
     candidates: IntArray
-    average_precision: FloatArray | None
-    inverse_penalty: FloatArray | None
+    average_precision: FloatArray
+    inverse_penalty: FloatArray
 
     def hits(self, k: int) -> BoolArray:
         """(P,) whether a mate is among the first ``k`` rows.
@@ -63,20 +67,20 @@ class Identification:
             ValueError: ``k`` is below 1 or above ``depth``.
         """
         if not 1 <= k <= self.depth:
-            raise ValueError(f"Rank {k} was not looked at: ranks 1 to {self.depth} were.")
+            raise ValueError(f"Rank {k} is not known: ranks 1 to {self.depth} were searched.")
         return (self.first_mate > 0) & (self.first_mate <= k)
 
-    def rank(self, k: int, unmated: Unmated = "wrong") -> float:
-        """Share of probes with a mate among the first ``k`` rows; NaN where none is counted."""
-        if unmated not in get_args(Unmated):
-            raise ValueError(f"unmated must be {' or '.join(get_args(Unmated))}, not {unmated!r}.")
-        hits = self.hits(k)
-        counted = hits if unmated == "wrong" else hits[self.mates > 0]
-        return float(counted.mean()) if len(counted) else float("nan")
+    def cmc(self, counted: BoolArray) -> FloatArray:
+        """(depth,) rank-1 to rank-depth of the probes that count; NaN where none does.
 
-    def cmc(self, unmated: Unmated = "wrong") -> FloatArray:
-        """(depth,) rank-1 to rank-depth, the cumulative match characteristic."""
-        return np.array([self.rank(k, unmated) for k in range(1, self.depth + 1)])
+        Args:
+            counted: (P,) which probes count.
+        """
+        total = int(np.count_nonzero(counted))
+        if not total:
+            return np.full(self.depth, np.nan)
+        hits = np.bincount(self.first_mate[counted], minlength=self.depth + 1)[1:]
+        return np.asarray(np.cumsum(hits) / total, dtype=np.float64)
 
 
 def identify(
@@ -89,7 +93,6 @@ def identify(
     depth: int = 10,
     precision: bool = True,
     metric: Metric = "cosine",
-    device: Device = "auto",
     block_bytes: int = BLOCK_BYTES,
     ties: Ties = "row",
     skip: int = 0,
@@ -99,7 +102,7 @@ def identify(
     Average precision needs the whole ranking, which is computed in float64 in blocks of probes and
     gives the ranks too. Without it ranks come from FAISS
     (:func:`protocols.ranking.retrieval.search`), fetching as many rows beyond ``depth`` as the
-    exclusion rule can remove; they are the same. Nothing of size P x G is ever held.
+    exclusion rule can remove; they are the same. No array of size P x G is ever held.
 
     Args:
         probe: (P, D) embeddings.
@@ -107,14 +110,13 @@ def identify(
         probe_identity: (P,) identities, text or integers, of any naming.
         gallery_identity: (G,) identities.
         exclude: Which gallery rows a probe may not see, such as
-            :func:`protocols.ranking.exclusion.same_identity_and_group`; None removes nothing.
+            :func:`protocols.ranking.exclusion.same_labels`; None removes nothing.
         depth: The deepest rank wanted.
         precision: Whether to compute AP and INP.
         metric: ``cosine`` or ``euclidean``.
-        device: Where FAISS searches: ``auto``, ``cpu`` or ``gpu``.
         block_bytes: Working memory in bytes of the blocked parts.
         ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
-        skip: Nearest rows, whatever they are, that rank-k looks past; AP and INP do not.
+        skip: Nearest rows, whatever they are, that rank-k leaves out; AP and INP do not.
 
     Returns:
         One entry a probe, in the given order.
@@ -130,20 +132,29 @@ def identify(
             f"{len(own)} probe and {len(enrolled)} gallery identities were given for "
             f"{len(points[0])} probe and {len(points[1])} gallery embeddings."
         )
+    if precision:
+        return identify_by_distances(
+            distance_blocks(*points, block_bytes),
+            own,
+            enrolled,
+            exclude=exclude,
+            depth=depth,
+            ties=ties,
+            skip=skip,
+            block_bytes=block_bytes,
+        )
+    _check_ranks(depth, skip)
+    mates, removed = count_mates(own, enrolled, exclude, block_bytes)
+    fetch = min(len(enrolled), depth + skip + int(removed.max(initial=0)))
+    rows = search(probe, gallery, fetch, metric=metric, block_bytes=block_bytes).rows
+    first = _first_mate(own, enrolled, rows, exclude, (depth, skip), block_bytes)
+    unknown = np.full(len(own), np.nan)
+    return Identification(first, depth, mates, len(enrolled) - removed, unknown, unknown)
+
+
+def _check_ranks(depth: int, skip: int) -> None:
     if depth < 1 or skip < 0:
         raise ValueError(f"depth must be at least 1 and skip at least 0, not {depth} and {skip}.")
-    choose_backend(device)  # a device that is not there is refused, even if nothing is searched
-    mates, removed = count_mates(own, enrolled, exclude, block_bytes)
-    seen = len(enrolled) - removed
-    if precision:
-        blocks = distance_blocks(*points, block_bytes)
-        ranks = rank_blocks(blocks, own, enrolled, exclude, ties=ties, skip=skip)
-        first = np.where(ranks.first <= depth, ranks.first, 0)
-        return Identification(first, depth, mates, seen, ranks.average, ranks.inverse)
-    fetch = min(len(enrolled), depth + skip + int(removed.max(initial=0)))
-    rows = search(probe, gallery, fetch, metric=metric, device=device, block_bytes=block_bytes).rows
-    first = _first_mate(own, enrolled, rows, exclude, (depth, skip), block_bytes)
-    return Identification(first, depth, mates, seen, None, None)
 
 
 def _first_mate(
@@ -180,7 +191,7 @@ def identify_by_distances(
     skip: int = 0,
     block_bytes: int = BLOCK_BYTES,
 ) -> Identification:
-    """Identify every probe by given distances (:mod:`protocols.ranking.identification`).
+    """Identify every probe by given distances.
 
     Args:
         blocks: Slices of probe rows, from the first to the last without gaps, and their (B, G)
@@ -191,19 +202,18 @@ def identify_by_distances(
         exclude: Which gallery rows a probe may not see; None removes nothing.
         depth: The deepest rank wanted, at least 1.
         ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
-        skip: Nearest rows, whatever they are, that rank-k looks past; AP and INP do not.
-        block_bytes: Working memory in bytes of the counting, beside the blocks as they come.
+        skip: Nearest rows, whatever they are, that rank-k leaves out; AP and INP do not.
+        block_bytes: Working memory in bytes of the counting, besides the blocks.
 
     Returns:
         One entry a probe, with average precision and INP.
 
     Raises:
         ValueError: ``depth`` or ``skip`` is out of its range, the gallery is empty, the blocks do
-            not cover the probes one after the other, or a block has another shape than its slice
-            and the gallery ask for, or holds a distance that is not a number.
+            not cover the probes one after the other, or a block does not have a row a probe of its
+            slice and a column a gallery row, or holds NaN.
     """
-    if depth < 1 or skip < 0:
-        raise ValueError(f"depth must be at least 1 and skip at least 0, not {depth} and {skip}.")
+    _check_ranks(depth, skip)
     own, enrolled = identity_codes(probe_identity, gallery_identity)
     if not len(enrolled):
         raise ValueError("The gallery is empty: at least one enrolled identity is needed.")
@@ -219,7 +229,7 @@ def identify_by_distances(
 def _checked(
     blocks: Iterable[tuple[slice, FloatArray]], probes: int, gallery: int
 ) -> Iterator[tuple[slice, FloatArray]]:
-    """Hand the blocks on, refusing the first that does not fit."""
+    """Pass the blocks on; refuse the first that does not fit."""
     expected = 0
     for block, distances in blocks:
         if block.start != expected or not expected < block.stop <= probes:
@@ -244,3 +254,82 @@ def _checked(
         raise ValueError(
             f"The distance blocks end at probe {expected}, but there are {probes} probes."
         )
+
+
+class DistanceCounts(NamedTuple):
+    """A histogram of distances.
+
+    Attributes:
+        edges: (B + 1,) float64 rising edges of equal bins, from the nearest pair to the farthest.
+        genuine: (B,) int64 pairs of one person.
+        impostor: (B,) int64 pairs of two people.
+    """
+
+    edges: FloatArray
+    genuine: IntArray
+    impostor: IntArray
+
+
+def count_distances(
+    probe: npt.ArrayLike,
+    gallery: npt.ArrayLike,
+    probe_identity: npt.ArrayLike,
+    gallery_identity: npt.ArrayLike,
+    *,
+    exclude: ExclusionRule | None = None,
+    metric: Metric = "cosine",
+    bins: int = 60,
+    block_bytes: int = BLOCK_BYTES,
+) -> DistanceCounts:
+    """Count the distances of all probes to all gallery rows that they may see, in one pass.
+
+    Args:
+        probe: (P, D) embeddings.
+        gallery: (G, D) embeddings, G >= 1.
+        probe_identity: (P,) identities.
+        gallery_identity: (G,) identities.
+        exclude: Which gallery rows a probe may not see; None removes nothing.
+        metric: ``cosine`` or ``euclidean``.
+        bins: Bins at most.
+        block_bytes: Working memory in bytes; about 64 bytes a pair of a block are reckoned.
+
+    Returns:
+        The counts; the first and the last bin are not empty. Without any pair one empty bin.
+
+    Raises:
+        ValueError: ``bins`` is below 1, or as :func:`protocols.ranking.distances.as_pair`.
+
+    >>> found = count_distances([[0.0]], [[1.0], [3.0]], "a", ["a", "b"], metric="euclidean")
+    >>> int(found.genuine.sum()), int(found.impostor.sum())
+    (1, 1)
+    """
+    if bins < 1:
+        raise ValueError(f"Distances are counted in at least one bin, not {bins}.")
+    points = as_pair(probe, gallery, metric)
+    own, enrolled = identity_codes(np.atleast_1d(probe_identity), np.atleast_1d(gallery_identity))
+    farthest = 2.0
+    if metric == "euclidean":  # the triangle about the common centre
+        reach = [side.squared_lengths(side.vectors()).max(initial=0.0) for side in points]
+        farthest = float(np.sqrt(reach).sum()) or 1.0
+    width = farthest / _FINE_BINS
+    fine = np.zeros((2, _FINE_BINS), dtype=np.int64)
+    for block, squared in distance_blocks(*points, block_bytes):
+        place = np.minimum(to_distance(squared, metric) / width, _FINE_BINS - 1).astype(np.int64)
+        mate = own[block, None] == enrolled
+        seen = np.ones_like(mate) if exclude is None else ~exclude(block)
+        for kind, chosen in enumerate((seen & mate, seen & ~mate)):
+            fine[kind] += np.bincount(place[chosen], minlength=_FINE_BINS)
+    return _coarse(fine, width, bins)
+
+
+def _coarse(fine: IntArray, width: float, bins: int) -> DistanceCounts:
+    """Join the fine bins between the nearest pair and the farthest to at most ``bins``."""
+    occupied = np.flatnonzero(fine.any(axis=0))
+    first, last = (int(occupied[0]), int(occupied[-1])) if len(occupied) else (0, 0)
+    step = -(-(last - first + 1) // bins)
+    count = -(-(last - first + 1) // step)
+    padded = np.zeros((2, count * step), dtype=np.int64)
+    padded[:, : last - first + 1] = fine[:, first : last + 1]
+    sums = padded.reshape(2, count, step).sum(axis=2)
+    edges = width * (first + step * np.arange(count + 1, dtype=np.float64))
+    return DistanceCounts(edges, sums[0], sums[1])

@@ -1,4 +1,4 @@
-"""Where the mates stand in a ranking: rank of the first, average precision, INP.
+"""Ranks of the mates: rank of the first, average precision, INP.
 
 Only the mates' ranks are needed, not the order of the whole gallery: each row of distances is
 sorted as it is (several times faster than sorting it with its indices), and each mate is looked up
@@ -23,7 +23,7 @@ they enter together and share the precision of the last of them, as in scikit-le
 
 
 class MateRanks(NamedTuple):
-    """What the ranking of B probes says of their mates.
+    """Ranks of the mates of B probes.
 
     Attributes:
         first: (B,) int64 rank of the first mate from 1 beyond the ``skip`` nearest rows; 0 where
@@ -48,7 +48,7 @@ def rank_mates(
         distances: (B, G), any order-preserving numbers; ``inf`` for rows that a probe may not see.
         mate: (B, G) whether the gallery row is a mate that the probe may see.
         ties: How AP treats equal distances.
-        skip: Nearest rows, whatever they are, that ``first`` looks past; AP and INP do not.
+        skip: Nearest rows, whatever they are, that ``first`` leaves out; AP and INP do not.
 
     Returns:
         One entry a probe.
@@ -116,7 +116,7 @@ def rank_blocks(
         mate = own[block, None] == enrolled
         if exclude is not None:
             hidden = exclude(block)
-            distances[hidden] = np.inf  # a removed row ranks last and so shifts nobody
+            distances[hidden] = np.inf  # a removed row ranks last and shifts no other
             mate &= ~hidden
         found = rank_mates(distances, mate, ties=ties, skip=skip)
         first[block], average[block], inverse[block] = found
@@ -135,17 +135,7 @@ def _first(probe: IntArray, rank: IntArray, count: int, skip: int) -> IntArray:
 def _count_below(
     ordered: FloatArray, probe: IntArray, values: FloatArray, *, equal: bool
 ) -> IntArray:
-    """How many sorted distances of its probe each mate has below it (or not above it).
-
-    Args:
-        ordered: (B, G) sorted rows.
-        probe: (K,) row of each mate.
-        values: (K,) its distance.
-        equal: Whether equal distances count.
-
-    Returns:
-        (K,) counts, by bisection of all mates at once.
-    """
+    """(K,) sorted distances below that of each mate, equal ones too if ``equal``, by bisection."""
     low = np.zeros(len(probe), dtype=np.int64)
     high = np.full(len(probe), ordered.shape[1], dtype=np.int64)
     flat, base = ordered.ravel(), probe * ordered.shape[1]

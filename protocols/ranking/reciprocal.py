@@ -44,7 +44,7 @@ def reciprocal_encoding(
         k2: Encodings that are averaged, the row's own among them; 1 averages nothing.
         farthest: (N,) squared distance to the farthest row; distances are then divided by it and
             squared once more. None takes the squared distances as they are.
-        block_bytes: Working memory in bytes, beside the encoding itself.
+        block_bytes: Working memory in bytes, besides the encoding itself.
 
     Returns:
         (N, N) float64 sparse; rows sum to 1.

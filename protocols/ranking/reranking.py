@@ -1,20 +1,20 @@
-"""k-reciprocal re-ranking of a probe x gallery distance matrix that is never held whole.
+"""k-reciprocal re-ranking of a probe x gallery distance matrix, block by block.
 
 The new distance is (1 - weight) times the Jaccard distance of two rows' reciprocal encodings
 (:mod:`protocols.ranking.reciprocal`) plus weight times the original distance: Zhong et al.,
 "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, equations 10 and 12.
-Two forms go by that name and give different figures:
+Two forms go by that name and give different results:
 
 ``matrix``
     As torchreid, and fast-reid's function on distance matrices: lists of k1 + 1 neighbours, the row
     itself among them; distances divided by the row's largest over probes and gallery, squared.
 ``features``
     As fast-reid at test time: lists of k1 neighbours, the row itself among them, except that its
-    smaller lists have round(k1 / 2) + 1 (an off-by-one of the released code, kept so that figures
+    smaller lists have round(k1 / 2) + 1 (an off-by-one of the released code, kept so that results
     compare); squared distances as they are in the weights, and 1 - cosine or the squared Euclidean
     distance in the sum.
 
-Memory, beside the input and a few copies of it in float32: the neighbour lists (8 (k1 + 1) bytes a
+Memory, besides the input and a few copies of it in float32: the neighbour lists (8 (k1 + 1) bytes a
 row), the encodings (12 bytes an entry; some hundred entries a row, twice while they are put
 together) and ``block_bytes``.
 """
@@ -22,7 +22,7 @@ together) and ``block_bytes``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ from protocols.ranking.distances import (
     some_squared,
 )
 from protocols.ranking.reciprocal import reciprocal_encoding, scaled, weighted_blocks
-from protocols.ranking.retrieval import Device, search
+from protocols.ranking.retrieval import search
 
 Form = Literal["matrix", "features"]
 DistanceBlocks = Iterator[tuple[slice, FloatArray]]
@@ -48,16 +48,6 @@ DistanceBlocks = Iterator[tuple[slice, FloatArray]]
 _JACCARD_GRID_BITS = 40
 _PAIR_BYTES = 112  # a probe-gallery pair: 64 for its original distance, the rest for the new one
 _HIT_BYTES = 64  # an entry of the gallery's encodings that a probe's encoding meets
-
-
-class _Pieces(NamedTuple):
-    """What the blocks are made from; all N rows are probes first, then gallery, or both at once."""
-
-    probe: Points
-    gallery: Points
-    probe_encoding: csr_array  # (P, N)
-    inverted: csr_array  # (N, G): for each row, which gallery encodings hold it
-    farthest: FloatArray | None  # (P,)
 
 
 def rerank(
@@ -69,7 +59,6 @@ def rerank(
     weight: float = 0.3,
     metric: Metric = "cosine",
     form: Form = "matrix",
-    device: Device = "auto",
     block_bytes: int = BLOCK_BYTES,
 ) -> DistanceBlocks:
     """Re-rank a gallery for every probe.
@@ -79,14 +68,13 @@ def rerank(
 
     Args:
         probe: (P, D) numbers, read as float32.
-        gallery: (G, D) numbers, read as float32, G >= 1. None: the probes are the gallery too, and
+        gallery: (G, D) numbers, read as float32, G >= 1. None: the probes are also the gallery, and
             each takes one place in the lists.
         k1: Neighbours that must be mutual, at least 1.
         k2: Encodings that are averaged, at least 1, which averages nothing.
         weight: Share of the original distance, 0..1 (the paper's lambda).
         metric: ``cosine`` or ``euclidean``.
         form: ``matrix`` or ``features``.
-        device: Where FAISS finds the neighbours: ``auto``, ``cpu`` or ``gpu``.
         block_bytes: Working memory in bytes; one probe at a time is the least.
 
     Returns:
@@ -100,19 +88,6 @@ def rerank(
     >>> rows, distances.shape, int(distances.argmin())
     (slice(0, 1, None), (1, 2), 1)
     """
-    check_reranking(k1, k2, weight, form)
-    own, stored = as_pair(probe, probe if gallery is None else gallery, metric)
-    points = own if gallery is None else _joined(own, stored)
-    pieces = _prepare(points, own, stored, (k1, k2), form, device, block_bytes)
-    return _blocks(pieces, weight, block_bytes)
-
-
-def check_reranking(k1: int, k2: int, weight: float, form: str) -> None:
-    """Refuse settings that mean nothing.
-
-    Raises:
-        ValueError: Which one, and what it may be.
-    """
     if form not in get_args(Form):
         raise ValueError(f"form must be one of {', '.join(get_args(Form))}, not {form!r}.")
     for name, value in (("k1", k1), ("k2", k2)):
@@ -122,55 +97,29 @@ def check_reranking(k1: int, k2: int, weight: float, form: str) -> None:
         raise ValueError(
             f"The weight of the original distance in re-ranking must be 0 to 1, not {weight}."
         )
-
-
-def _joined(probe: Points, gallery: Points) -> Points:
-    """The rows of both, probes first."""
-    return Points(
-        np.concatenate([probe.values, gallery.values]),
-        np.concatenate([probe.lengths, gallery.lengths]),
-        probe.metric,
-        probe.centre,
-    )
-
-
-def _prepare(
-    points: Points,
-    probe: Points,
-    gallery: Points,
-    lists: tuple[int, int],
-    form: Form,
-    device: Device,
-    block_bytes: int,
-) -> _Pieces:
-    """Neighbours, encodings and the inverted lists of the gallery's encodings.
-
-    The probes are the first of the points, the gallery the last.
-    """
-    k1, k2 = lists
-    count = len(probe)
+    own, stored = as_pair(probe, probe if gallery is None else gallery, metric)
+    points = own
+    if gallery is not None:
+        values = np.concatenate([own.values, stored.values])
+        lengths = np.concatenate([own.lengths, stored.lengths])
+        points = Points(values, lengths, metric, own.centre)
     wide = k1 + 1 if form == "matrix" else k1
-    near = search(
-        points.values,
-        points.values,
-        max(wide, k2) if form == "matrix" else wide,  # fast-reid's lists end at k1 for k2 too
-        metric=points.metric,
-        device=device,
-        block_bytes=block_bytes,
-    ).rows
-    farthest = _farthest(points, device, block_bytes) if form == "matrix" else None
+    # fast-reid's lists end at k1 for k2 too.
+    longest = max(wide, k2) if form == "matrix" else wide
+    near = search(points.values, points.values, longest, metric=metric, block_bytes=block_bytes)
+    farthest = _farthest(points, block_bytes) if form == "matrix" else None
     encoding = reciprocal_encoding(
         points,
-        _itself_first(near),
+        _itself_first(near.rows),
         wide=wide,
         narrow=round(k1 / 2) + 1,
         k2=k2,
         farthest=farthest,
         block_bytes=block_bytes,
     )
-    inverted = encoding[len(points) - len(gallery) :].T.tocsr()
-    own_farthest = None if farthest is None else farthest[:count]
-    return _Pieces(probe, gallery, encoding[:count], inverted, own_farthest)
+    # For each row, which gallery encodings hold it.
+    inverted = encoding[len(points) - len(stored) :].T.tocsr()
+    return _blocks(own, stored, encoding[: len(own)], inverted, farthest, weight, block_bytes)
 
 
 def _itself_first(rows: IntArray) -> IntArray:
@@ -187,7 +136,7 @@ def _itself_first(rows: IntArray) -> IntArray:
     return np.take_along_axis(lists, order, axis=1)
 
 
-def _farthest(points: Points, device: Device, block_bytes: int) -> FloatArray:
+def _farthest(points: Points, block_bytes: int) -> FloatArray:
     """(N,) squared distance to the farthest row, found by a search for the nearest.
 
     With R the longest of the vectors, |(-a, 0) - (b, sqrt(2 R^2 - 2 |b|^2))|^2 is
@@ -200,9 +149,7 @@ def _farthest(points: Points, device: Device, block_bytes: int) -> FloatArray:
     lift = np.sqrt(2.0 * (squared.max() - squared))
     lifted = np.column_stack([vectors, lift.astype(np.float32)])
     opposite = np.column_stack([-vectors, np.zeros(len(vectors), dtype=np.float32)])
-    found = search(
-        opposite, lifted, 1, metric="euclidean", device=device, block_bytes=block_bytes
-    ).rows
+    found = search(opposite, lifted, 1, metric="euclidean", block_bytes=block_bytes).rows
     result = np.empty(len(points))
     row_bytes = np.full(len(points), 48 * points.values.shape[1], dtype=np.int64)
     for block in weighted_blocks(row_bytes, block_bytes):
@@ -210,27 +157,27 @@ def _farthest(points: Points, device: Device, block_bytes: int) -> FloatArray:
     return result
 
 
-def _blocks(pieces: _Pieces, weight: float, block_bytes: int) -> DistanceBlocks:
-    """The weighted sum of both distances, block by block."""
-    held = np.diff(pieces.inverted.indptr).astype(np.float64)
-    pattern = csr_array(
-        (
-            np.ones(pieces.probe_encoding.nnz),
-            pieces.probe_encoding.indices,
-            pieces.probe_encoding.indptr,
-        ),
-        shape=pieces.probe_encoding.shape,
-    )
+def _blocks(
+    probe: Points,
+    gallery: Points,
+    encoding: csr_array,
+    inverted: csr_array,
+    farthest: FloatArray | None,
+    weight: float,
+    block_bytes: int,
+) -> DistanceBlocks:
+    """The weighted sum of both distances, block by block; (P, N) encodings, (N, G) inverted."""
+    held = np.diff(inverted.indptr).astype(np.float64)
+    ones = np.ones(encoding.nnz)
+    pattern = csr_array((ones, encoding.indices, encoding.indptr), shape=encoding.shape)
     hits = np.asarray(pattern @ held).astype(np.int64)
-    for block in weighted_blocks(
-        _PAIR_BYTES * len(pieces.gallery) + _HIT_BYTES * hits, block_bytes
-    ):
-        distances = _jaccard(pieces.probe_encoding[block], pieces.inverted)
+    for block in weighted_blocks(_PAIR_BYTES * len(gallery) + _HIT_BYTES * hits, block_bytes):
+        distances = _jaccard(encoding[block], inverted)
         distances *= 1.0 - weight
-        original = all_squared(pieces.probe.take(block), pieces.gallery)
-        if pieces.farthest is not None:
-            original = scaled(original, pieces.farthest[block, None])
-        elif pieces.probe.metric == "cosine":
+        original = all_squared(probe.take(block), gallery)
+        if farthest is not None:
+            original = scaled(original, farthest[block, None])
+        elif probe.metric == "cosine":
             original /= 2.0
         original *= weight
         distances += original

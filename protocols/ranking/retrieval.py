@@ -1,10 +1,10 @@
 """Exact nearest-neighbour search by FAISS, on CPU or GPU, with deterministic ties.
 
 FAISS promises no order among equal distances, and its float32 sums differ between one query and
-many, CPU and GPU. So FAISS only proposes: more candidates than asked for are fetched, measured
-again in float64 (:mod:`protocols.ranking.distances`) and sorted by distance, then gallery row. The
-answer for a probe is kept when it is proven complete: no row that FAISS left out can be as near as
-the last one kept, by the worst-case error of a float32 inner product, (D + 8) 2^-23 (|a| + |b|)^2.
+many, CPU and GPU. So FAISS only proposes: more candidates than needed are fetched, measured again
+in float64 (:mod:`protocols.ranking.distances`) and sorted by distance, then gallery row. The result
+for a probe is kept when it is proven complete: no row that FAISS left out can be as near as the
+last one kept, by the worst-case error of a float32 inner product, (D + 8) 2^-23 (|a| + |b|)^2.
 Probes for which that cannot be shown (many ties, extreme scales) are ranked against the whole
 gallery in float64. The result is thus the same with FAISS on CPU, on GPU, and without FAISS.
 """
@@ -37,7 +37,7 @@ Device = Literal["auto", "cpu", "gpu"]
 Backend = Literal["faiss-gpu", "faiss-cpu", "numpy"]
 
 GPU_LIMIT = 2048
-"""Most neighbours a probe that FAISS returns on a GPU."""
+"""Most neighbours of a probe that FAISS returns on a GPU."""
 
 _SPARE_CANDIDATES = 16
 
@@ -55,18 +55,18 @@ class Neighbours(NamedTuple):
 
 
 def choose_backend(device: Device = "auto", k: int = 1) -> Backend:
-    """Say what would search here and now.
+    """Choose the library and device of a search.
 
     Args:
-        device: ``auto`` takes a GPU if FAISS can use one, ``cpu`` and ``gpu`` insist.
+        device: ``auto`` takes a GPU if FAISS can use one; ``cpu`` and ``gpu`` fix the choice.
         k: Neighbours a probe; FAISS on a GPU returns at most 2048.
 
     Returns:
         ``faiss-gpu``, ``faiss-cpu``, or ``numpy`` where FAISS is not installed.
 
     Raises:
-        ValueError: The device is unknown; or ``gpu`` was asked for and FAISS sees none, or
-            ``k`` is above its limit there.
+        ValueError: The device is unknown, or it is ``gpu`` and FAISS sees none or ``k`` is above
+            its limit there.
     """
     if device not in ("auto", "cpu", "gpu"):
         raise ValueError(f"device must be auto, cpu or gpu, not {device!r}.")
@@ -76,13 +76,13 @@ def choose_backend(device: Device = "auto", k: int = 1) -> Backend:
     )
     if device == "gpu" and not usable:
         raise ValueError(
-            "device gpu was asked for, but FAISS sees no GPU here: install aclnet[gpu] on a "
-            "machine with one, or take device cpu."
+            "FAISS sees no GPU here for device gpu: install aclnet[gpu] on a machine with one, or "
+            "take device cpu."
         )
     if device == "gpu" and k > GPU_LIMIT:
         raise ValueError(
-            f"FAISS returns at most {GPU_LIMIT} neighbours on a GPU and {k} were asked for: take "
-            "device cpu or auto."
+            f"FAISS returns at most {GPU_LIMIT} neighbours on a GPU, not {k}: take device cpu or "
+            "auto."
         )
     if usable and device != "cpu" and k <= GPU_LIMIT:
         return "faiss-gpu"
@@ -106,7 +106,7 @@ def search(
         k: Neighbours a probe, at least 1; cut to G.
         metric: ``cosine`` (ranks by the inner product of unit vectors) or ``euclidean``.
         device: ``auto``, ``cpu`` or ``gpu``, chosen at run time.
-        block_bytes: Working memory in bytes, beside the answer and one float32 copy of the gallery
+        block_bytes: Working memory in bytes, besides the result and one float32 copy of the gallery
             (on a GPU a second one there).
 
     Returns:
@@ -142,7 +142,7 @@ def _faiss() -> Any | None:
         module = importlib.import_module("faiss")
     except (ImportError, RuntimeError):  # the GPU build raises RuntimeError without its CUDA wheels
         return None
-    # Uninstalling one of faiss-cpu and faiss-gpu beside the other leaves an empty folder behind.
+    # Uninstalling faiss-cpu or faiss-gpu where both are installed leaves an empty folder behind.
     return module if hasattr(module, "IndexFlatL2") else None
 
 
@@ -155,7 +155,7 @@ def _gpu_resources() -> Any:
 def _search_faiss(
     probe: Points, gallery: Points, count: int, backend: Backend, block_bytes: int
 ) -> tuple[IntArray, FloatArray]:
-    """Candidates from FAISS, measured again; whatever is not proven is ranked in full."""
+    """Candidates from FAISS, measured again; probes without proof are ranked in full."""
     fetch = min(len(gallery), 2 * count + _SPARE_CANDIDATES)
     if backend == "faiss-gpu":
         fetch = min(fetch, GPU_LIMIT)
@@ -163,7 +163,7 @@ def _search_faiss(
     rows = np.empty((len(probe), count), dtype=np.int64)
     squared = np.empty((len(probe), count))
     proven = np.empty(len(probe), dtype=np.bool_)
-    # FAISS is slow on a few queries at a time, so its blocks are wider than those of the measuring.
+    # FAISS is slow on a few queries at a time, so its blocks are wider than those of float64.
     for block in row_blocks(len(probe), 24 * fetch + 16 * gallery.values.shape[1], block_bytes):
         part = probe.take(block)
         candidates, reach = propose(part)

@@ -1,4 +1,4 @@
-"""Which rows of the embeddings a pair compares under a rule, and what a probe may not see."""
+"""The rows of embeddings that a pair compares under a rule, and those hidden from a probe."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ import numpy as np
 from protocols.embeddings import Embeddings, TextArray
 from protocols.names import canonical, natural_order
 from protocols.ranking.distances import IntArray
-from protocols.ranking.exclusion import (
-    ExclusionRule,
-    identity_codes,
-    same_identity_and_group,
-    same_key,
-)
+from protocols.ranking.exclusion import ExclusionRule, identity_codes, same_labels
 from protocols.reid.pairs import Pair, PairProtocol
 from protocols.reid.rules import ReidRule
 from protocols.reid.walks import check_takes, number_walks
@@ -29,10 +24,10 @@ class ReidComparison:
         probe: (P,) rows of the embeddings that are probes.
         gallery: (G,) rows that are gallery.
         exclude: Which gallery rows a probe may not see; None where it may see all.
-        skip: Nearest rows, whatever they are, that rank-k looks past.
+        skip: Nearest rows, whatever they are, that rank-k leaves out.
         lost: Probes at the head of the set that mAP leaves out.
-        dropped: Sequences of both sets that the rule drops (of a set in itself once).
-        notes: Sentences that must stand beside the figures.
+        dropped: Sequences of both sets that the rule drops (of a same-set pair once).
+        notes: Sentences to be read with the results.
     """
 
     pair: Pair
@@ -57,7 +52,7 @@ def compare_sets(
         rule: The rule.
 
     Returns:
-        The rows in file order, and what is hidden.
+        The rows in file order, and which the probes may not see.
 
     Raises:
         ValueError: A set has no sequences, or the rule needs a take or a camera that is not there.
@@ -105,7 +100,7 @@ def _kept(rows: IntArray, batch: int | None) -> IntArray:
 def _hidden(
     data: Embeddings, pair: Pair, rule: ReidRule, probe: IntArray, gallery: IntArray
 ) -> tuple[ExclusionRule | None, tuple[str, ...]]:
-    """What a probe may not see, and what must be said about it."""
+    """The gallery rows hidden from a probe, and notes on them."""
     if rule.hidden == "self":
         return _itself(data, pair, probe, gallery)
     if rule.hidden == "walk":
@@ -113,13 +108,11 @@ def _hidden(
             return None, ()  # another condition is another walk
         check_takes(data.select(probe), f"Rule {rule.name}")
         number = number_walks(data)
-        return same_key(number[probe], number[gallery]), ()
+        return same_labels((number[probe], number[gallery])), ()
     if rule.hidden == "camera":
         camera, notes = _cameras(data, np.concatenate([probe, gallery]), rule)
         person = canonical(data.subject)
-        exclude = same_identity_and_group(
-            person[probe], person[gallery], camera[probe], camera[gallery]
-        )
+        exclude = same_labels((person[probe], person[gallery]), (camera[probe], camera[gallery]))
         return exclude, notes
     return None, ()
 
@@ -129,11 +122,11 @@ def _itself(
 ) -> tuple[ExclusionRule | None, tuple[str, ...]]:
     """The probe's own row; across sets, the row of the same name, person, take, view and camera.
 
-    Names that repeat within a set (those made up from the labels do) tell no sequences apart and
-    are not used.
+    Names that repeat within a set (those made up from the labels do) are not used: they tell no
+    sequences apart.
     """
     if pair.same_set:
-        return same_key(probe, gallery), ()
+        return same_labels((probe, gallery)), ()
     names = data.sample[probe], data.sample[gallery]
     if any(len(np.unique(side)) < len(side) for side in names):
         return None, ()
@@ -154,7 +147,7 @@ def _itself(
         f"{pair.name}: {shared} probes are in the gallery under the same name and labels and do "
         "not see themselves."
     )
-    return same_key(left, right), (note,)
+    return same_labels((left, right)), (note,)
 
 
 def _cameras(data: Embeddings, rows: IntArray, rule: ReidRule) -> tuple[TextArray, tuple[str, ...]]:
@@ -163,8 +156,8 @@ def _cameras(data: Embeddings, rows: IntArray, rule: ReidRule) -> tuple[TextArra
         values: TextArray = getattr(data, field)
         given = values[rows] != ""
         if given.all():
-            said = () if field == "camera" else (f"Rule {rule.name}: the view is the camera.",)
-            return canonical(values), said
+            notes = () if field == "camera" else (f"Rule {rule.name}: the view is the camera.",)
+            return canonical(values), notes
         if given.any():
             nameless = rows[~given]
             raise ValueError(

@@ -1,8 +1,8 @@
 """Person re-identification: embeddings of sequences in, the table of a protocol out.
 
-The protocol says which set is looked for in which (:mod:`protocols.reid.pairs`), the rule what a
-probe may see and how its ranking is judged (:mod:`protocols.reid.rules`). Identities are compared
-by name, never by position.
+The protocol says which set of sequences is searched for which (:mod:`protocols.reid.pairs`), the
+rule what a probe may see and how its ranking is judged (:mod:`protocols.reid.rules`). Identities
+are compared by name, never by position.
 """
 
 from __future__ import annotations
@@ -16,24 +16,31 @@ import numpy.typing as npt
 
 from protocols.embeddings import Embeddings, TextArray
 from protocols.names import canonical
-from protocols.ranking.distances import METRICS, FloatArray, Metric
-from protocols.ranking.identification import Identification, identify, identify_by_distances
-from protocols.ranking.retrieval import Device
+from protocols.ranking.distances import FloatArray, Metric
+from protocols.ranking.exclusion import BoolArray
+from protocols.ranking.identification import (
+    Identification,
+    Unmated,
+    identify,
+    identify_by_distances,
+)
 from protocols.reid.comparison import ReidComparison, compare_sets
-from protocols.reid.judgement import RANKS, judge_pair
 from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRule, reid_rule
 from protocols.reid.table import Level, PairResult, ReidTable
 from protocols.reid.walks import pool_walks
+from protocols.statistics.intervals import sum_by_person
+
+RANKS = (1, 5, 10)
+"""Ranks that are reported."""
 
 Measuring = Callable[
     [npt.NDArray[np.float32], npt.NDArray[np.float32] | None, Metric],
     Iterable[tuple[slice, FloatArray]],
 ]
 """Distances of (P, D) probes to a (G, D) gallery by blocks of probe rows, such as re-ranked ones
-(:func:`protocols.ranking.reranking.rerank`). The gallery is None where a set is looked for in
-itself: each sequence is then there once, not beside a copy of itself that would take a neighbour's
-    place."""
+(:func:`protocols.ranking.reranking.rerank`). The gallery is None where probe and gallery share the
+same sequences: a copy of each would take the place of a neighbour."""
 
 _BLOCK_BYTES = 256 * 2**20
 
@@ -47,8 +54,6 @@ def evaluate_reid(
     metric: Metric | None = None,
     level: Level = "sequence",
     depth: int = 20,
-    device: Device = "auto",
-    precision: bool = True,
     measuring: Measuring | None = None,
 ) -> ReidTable:
     """Evaluate embeddings under a re-identification protocol.
@@ -64,9 +69,7 @@ def evaluate_reid(
         level: ``sequence``; ``walk`` pools the sequences of each walk first
             (:func:`protocols.reid.walks.pool_walks`) and drops no partial batch.
         depth: Length of the CMC.
-        device: Where FAISS searches if ``precision`` is off: ``auto``, ``cpu`` or ``gpu``.
-        precision: Whether to compute mAP and mINP, from the whole ranking.
-        measuring: Distances in place of the metric's; ``precision`` comes with them.
+        measuring: Distances in place of the metric's.
 
     Returns:
         The table with its counts and notes.
@@ -78,37 +81,35 @@ def evaluate_reid(
     spec = protocol if isinstance(protocol, PairProtocol) else load_pairs(protocol)
     used = reid_rule(rule) if isinstance(rule, str) else rule
     chosen = metric or used.metric
-    _check_settings(chosen, level, depth)
+    if level not in ("sequence", "walk"):
+        raise ValueError(f"level must be sequence or walk, not {level!r}.")
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, not {depth}.")
     if chosen == "cosine":
         embeddings.require_directions()
     wanted, notes = _wanted(spec, pairs, embeddings.condition)
     data = embeddings
     if level == "walk":
-        data, used, said = _at_walk_level(embeddings, used)
-        notes += said
+        data = pool_walks(embeddings)
+        used = replace(used, batch=None)  # no published code drops walks
+        notes += _walk_notes(len(embeddings), len(data), used)
     results: list[PairResult] = []
     for pair in wanted:
         comparison = compare_sets(data, spec, pair, used)
-        found = _identify(data, comparison, used, (chosen, device, precision), depth, measuring)
+        precision = "mAP" in used.measures
+        found = identify_pair(
+            data, comparison, used, chosen, depth, precision=precision, measuring=measuring
+        )
         results.append(judge_pair(data, comparison, used, found, depth))
         notes += comparison.notes
     notes += _remarks(used, level, results)
     return ReidTable(spec.name, used, chosen, level, tuple(results), tuple(dict.fromkeys(notes)))
 
 
-def _check_settings(metric: str, level: str, depth: int) -> None:
-    if metric not in METRICS:
-        raise ValueError(f"metric must be one of {', '.join(METRICS)}, not {metric!r}.")
-    if level not in ("sequence", "walk"):
-        raise ValueError(f"level must be sequence or walk, not {level!r}.")
-    if depth < 1:
-        raise ValueError(f"depth must be at least 1, not {depth}.")
-
-
 def _wanted(
     spec: PairProtocol, pairs: Iterable[Pair | str] | None, condition: TextArray
 ) -> tuple[list[Pair], tuple[str, ...]]:
-    """The pairs to evaluate, and what is not there."""
+    """The pairs to evaluate, and a note on absent ones."""
     if pairs is not None:
         parsed = [spec.parse(pair) if isinstance(pair, str) else spec.pair(*pair) for pair in pairs]
         if not parsed:
@@ -116,40 +117,48 @@ def _wanted(
         return list(dict.fromkeys(parsed)), ()
     here = {letter for letter in spec.sets if spec.members(letter, condition).any()}
     found = [pair for pair in spec.pairs if here.issuperset(pair)]
-    if not found:  # the first pair's own error tells what was expected and what is there
+    if not found:  # the first pair's own error names the expected sets and those of the data
         return [spec.pairs[0]], ()
-    absent = [pair.name for pair in spec.pairs if pair not in found]
-    if not absent:
-        return found, ()
-    return found, (f"Not evaluated, for want of sequences: {', '.join(absent)}.",)
+    absent = ", ".join(pair.name for pair in spec.pairs if pair not in found)
+    return found, ((f"Not evaluated, for want of sequences: {absent}.",) if absent else ())
 
 
-def _at_walk_level(
-    data: Embeddings, rule: ReidRule
-) -> tuple[Embeddings, ReidRule, tuple[str, ...]]:
-    """The pooled embeddings, and the rule for them: no code of the field's drops walks."""
-    walks = pool_walks(data)
-    notes = [
-        f"Whole walks: {len(data)} sequences pooled into {len(walks)} walks by the mean of their "
-        "unit embeddings."
-    ]
-    if rule.hidden == "walk":
-        notes.append(f"At walk level a walk is one embedding: {rule.name} removes what clean does.")
-    return walks, replace(rule, batch=None), tuple(notes)
+def _walk_notes(sequences: int, walks: int, rule: ReidRule) -> tuple[str, ...]:
+    note = (
+        f"Whole walks: {sequences} sequences pooled into {walks} walks by the mean of their unit "
+        "embeddings."
+    )
+    if rule.hidden != "walk":
+        return (note,)
+    return note, f"At walk level a walk is one embedding: {rule.name} removes what clean does."
 
 
-def _identify(
+def identify_pair(
     data: Embeddings,
     comparison: ReidComparison,
     rule: ReidRule,
-    how: tuple[Metric, Device, bool],
+    metric: Metric,
     depth: int,
-    measuring: Measuring | None,
+    *,
+    precision: bool,
+    measuring: Measuring | None = None,
 ) -> Identification:
-    """Rank the gallery for every probe."""
+    """Rank the gallery of a pair for every probe.
+
+    Args:
+        data: The embeddings that the comparison was laid out on.
+        comparison: The pair.
+        rule: The rule.
+        metric: ``cosine`` or ``euclidean``.
+        depth: The deepest rank wanted; rank 10 at least is searched.
+        precision: Whether to compute AP and INP; ``measuring`` comes with them.
+        measuring: Distances in place of the metric's.
+
+    Returns:
+        The results of the probes.
+    """
     probe, gallery = comparison.probe, comparison.gallery
     person = canonical(data.subject)
-    metric, device, precision = how
     deepest = max(depth, *RANKS)
     if measuring is not None:
         stored = None if comparison.pair.same_set else data.embedding[gallery]
@@ -170,17 +179,94 @@ def _identify(
         person[gallery],
         exclude=comparison.exclude,
         depth=deepest,
-        precision=precision and "mAP" in rule.measures,
+        precision=precision,
         metric=metric,
-        device=device,
         block_bytes=_BLOCK_BYTES,
         ties=rule.ties,
         skip=comparison.skip,
     )
 
 
+def judge(
+    found: Identification, rule: ReidRule, *, skip: int = 0, lost: int = 0
+) -> tuple[tuple[str, ...], FloatArray, BoolArray]:
+    """Judge each probe under a rule.
+
+    Args:
+        found: The results of the P probes.
+        rule: The rule.
+        skip: Nearest rows that rank-k left out; they are no mates.
+        lost: Probes at the head that mAP leaves out.
+
+    Returns:
+        Q measures, their (P, Q) values, and the (P, Q) probes that count for them.
+    """
+    mated = found.mates > skip
+    measures: list[str] = []
+    values: list[FloatArray] = []
+    counted: list[BoolArray] = []
+    for k in RANKS:
+        if f"rank{k}" in rule.measures:
+            measures.append(f"rank{k}")
+            values.append(found.hits(k).astype(np.float64))
+            counted.append(_counting(mated, rule.unmated))
+    for name, each in (("mAP", found.average_precision), ("mINP", found.inverse_penalty)):
+        if name in rule.measures:
+            measures.append(name)
+            values.append(np.nan_to_num(each))
+            # A self-match that rank-k leaves out is a mate in TranSG's mAP, and only there.
+            used = _counting(found.mates > 0, rule.unmated_precision)
+            used[:lost] = False
+            counted.append(used)
+    return tuple(measures), np.stack(values, axis=1), np.stack(counted, axis=1)
+
+
+def _counting(mated: BoolArray, unmated: Unmated) -> BoolArray:
+    """(P,) probes that a measure is divided by."""
+    return mated.copy() if unmated == "skip" else np.ones_like(mated)
+
+
+def judge_pair(
+    data: Embeddings, comparison: ReidComparison, rule: ReidRule, found: Identification, depth: int
+) -> PairResult:
+    """Judge a pair: sum the measures of its probes by person.
+
+    Args:
+        data: The embeddings that the comparison was laid out on.
+        comparison: The pair.
+        rule: The rule.
+        found: The results of its probes, to rank 10 and ``depth`` at least.
+        depth: Length of the CMC.
+
+    Returns:
+        The sums, the CMC and the counts.
+    """
+    skip = comparison.skip
+    measures, values, counted = judge(found, rule, skip=skip, lost=comparison.lost)
+    people, person = np.unique(canonical(data.subject[comparison.probe]), return_inverse=True)
+    mated = found.mates > skip
+    ranked = _counting(mated, rule.unmated)
+    share = np.maximum(found.mates - skip, 0) / np.maximum(found.candidates - skip, 1)
+    return PairResult(
+        pair=comparison.pair,
+        measures=measures,
+        people=tuple(people.tolist()),
+        sums=sum_by_person(np.where(counted, values, 0.0).T, person, len(people)),
+        trials=sum_by_person(counted.T, person, len(people)),
+        cmc=found.cmc(ranked)[:depth],
+        chance=float(share[ranked].mean()) if ranked.any() else float("nan"),
+        counts={
+            "probes": len(comparison.probe),
+            "valid": int(np.count_nonzero(mated)),
+            "unmated": int(np.count_nonzero(~mated)),
+            "gallery": len(comparison.gallery),
+            "dropped": comparison.dropped,
+        },
+    )
+
+
 def _remarks(rule: ReidRule, level: Level, results: list[PairResult]) -> tuple[str, ...]:
-    """What the figures must not be read without."""
+    """Notes on what the rule drops, hides or counts as wrong."""
     notes: list[str] = []
     if dropped := _listed(results, "dropped"):
         notes.append(
@@ -204,7 +290,7 @@ def _remarks(rule: ReidRule, level: Level, results: list[PairResult]) -> tuple[s
 
 
 def _listed(results: list[PairResult], count: str) -> str:
-    """The pairs of which a count is not zero, with it."""
+    """The pairs with a count above zero, and the count."""
     return ", ".join(
         f"{result.pair.name} {result.counts[count]}" for result in results if result.counts[count]
     )

@@ -1,8 +1,8 @@
-"""Which set of sequences is looked for in which: the pairs of a re-identification protocol.
+"""The pairs of a re-identification protocol: which set gives the probes, which the gallery.
 
 A protocol is data: a YAML file names the sets by a letter (``C: cl``), says which column of the
-samples holds them (``field``), and lists the pairs that the field reports (``C-N``: probes C in
-gallery N). A set may be looked for in itself; what a probe may then see is a matter of the rule
+samples holds them (``field``), and lists the pairs that are reported (``C-N``: probes C, gallery
+N). Probes and gallery may be the same set; what a probe may then see is a matter of the rule
 (:mod:`protocols.reid.rules`), not of the pair.
 """
 
@@ -109,8 +109,9 @@ class PairProtocol(BaseModel):
         """
         ends = text.split("-")
         if len(ends) != 2:
+            first, *_, last = (*self.sets, *self.sets)
             raise ValueError(
-                f"A pair is written PROBE-GALLERY, such as {self._example()}, and {text!r} is not."
+                f"A pair is written PROBE-GALLERY, such as {last}-{first}, and {text!r} is not."
             )
         return self.pair(ends[0], ends[1])
 
@@ -119,9 +120,9 @@ class PairProtocol(BaseModel):
         found: BoolArray = np.isin(canonical(condition), self._spellings(letter))
         return found
 
-    def _letter(self, given: str, role: str) -> Letter:
-        """Which set is meant; a letter goes before a name."""
-        wanted = given.strip().casefold()
+    def _letter(self, text: str, role: str) -> Letter:
+        """The set of a letter, or else of a name."""
+        wanted = text.strip().casefold()
         for letter in self.sets:
             if letter.casefold() == wanted:
                 return letter
@@ -130,17 +131,13 @@ class PairProtocol(BaseModel):
                 return letter
         known = ", ".join(f"{letter} ({name})" for letter, name in self.sets.items())
         raise ValueError(
-            f"The {role} {given!r} is no set of protocol {self.name}: it is one of {known}."
+            f"The {role} {text!r} is no set of protocol {self.name}: it is one of {known}."
         )
 
     def _spellings(self, letter: Letter) -> list[str]:
         """All names of a set in data, in one form."""
         names = [self.sets[letter], *self.aliases.get(letter, ())]
         return list(dict.fromkeys(str(name) for name in canonical(names)))
-
-    def _example(self) -> str:
-        letters = list(self.sets)
-        return f"{letters[-1]}-{letters[0]}"
 
 
 def load_pairs(name_or_path: str | Path) -> PairProtocol:

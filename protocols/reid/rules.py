@@ -1,8 +1,8 @@
-"""How one re-identification toolbox judges a ranking, and how we do: rules as data.
+"""The rules by which re-identification toolboxes judge a ranking, and our own, as data.
 
-All of them rank the gallery for every probe sequence and ask where its mates (same identity)
-stand. They differ in what a probe may see, in the same-set pairs (N-N, B-B, C-C: the probes ARE the
-gallery), in unmated probes and in ties:
+All of them rank the gallery for every probe sequence and look for its mates (same identity). They
+differ in what a probe may see, in the same-set pairs (N-N, B-B, C-C: the probes ARE the gallery),
+in unmated probes and in ties:
 
 ==============  =========  =====================================  ==================  =========
 rule            distance   a probe does not see                   unmated probes      ties in AP
@@ -18,7 +18,7 @@ rule            distance   a probe does not see                   unmated probes
 ==============  =========  =====================================  ==================  =========
 
 ``transg`` is bit-faithful to TranSG (Rao and Miao, CVPR 2023) and its kin (Hi-MPC, SimMC, MoCos):
-in a same-set pair rank-k looks at sorted positions 2 to k+1, whatever stands at position 1 (a
+in a same-set pair rank-k covers the sorted positions 2 to k+1, whatever is at position 1 (a
 duplicate may), and mAP loses the first probe of the file and keeps the self-match of all others at
 distance 0, which inflates it. The last partial batch of 256 sequences of each set (in file order)
 is dropped on both sides. Embeddings are compared raw, by Euclidean distance; scikit-learn's AP
@@ -28,9 +28,9 @@ groups equal distances. It reports no mINP, and neither do we under it.
 unless views are given. ``sge`` (Rao et al., TPAMI 2021): rank-1 only, the second nearest in a
 same-set pair; nothing is dropped.
 
-``market1501`` is that of torchreid and fast-reid (Zheng et al., ICCV 2015); where the released code
-aborts (no probe has a match) or raises (filtered galleries shorter than the depth) there is a
-figure here. Where no camera is given the view is the camera.
+``market1501`` is that of torchreid and fast-reid (Zheng et al., ICCV 2015), with a result also
+where the released code aborts (no probe has a match) or raises (filtered galleries shorter than the
+depth). Where no camera is given the view is the camera.
 
 Cosine is the default of our own rules because the embeddings of the models here are trained as unit
 vectors; ``metric`` of :func:`protocols.reid.evaluate.evaluate_reid` takes another.
@@ -61,7 +61,7 @@ class ReidRule:
 
     Attributes:
         name: Name in results.
-        metric: The distance, unless another is asked for.
+        metric: The distance, unless another is chosen.
         hidden: Gallery rows that a probe may not see: ``nothing``; ``self``; ``walk``, the same
             identity's sequences of the same condition, take, view and camera; ``camera``, the same
             identity's sequences of the same camera.
@@ -70,10 +70,10 @@ class ReidRule:
         keeps_self: Sets whose same-set pair is judged like any other where no view is given.
         batch: Batch size whose last partial batch is dropped from a set of more than one batch;
             None drops nothing.
-        unmated: What a probe without a mate counts for in rank-k: ``wrong`` or ``skip``.
+        unmated: How rank-k counts a probe without a mate: ``wrong`` or ``skip``.
         unmated_precision: The same for mAP and mINP.
         ties: How AP treats equal distances.
-        measures: What is reported.
+        measures: The measures that are reported.
     """
 
     name: str

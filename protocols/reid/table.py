@@ -1,4 +1,4 @@
-"""The table of a re-identification protocol: a row of figures a pair, and their mean."""
+"""The table of a re-identification protocol: the measures of each pair, and their means."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Level = Literal["sequence", "walk"]
 
 @dataclass(frozen=True, eq=False)
 class PairResult:
-    """What became of the probes of one pair. Rates are 0..1.
+    """The results of one pair. Rates are 0..1.
 
     S probe people, Q measures.
 
     Attributes:
         pair: The pair.
-        measures: Q names: rank1, rank5, rank10, and mAP, mINP where the rule and the caller ask.
+        measures: Q names: rank1, rank5, rank10, mAP, mINP, as far as the rule reports them.
         people: S names of the people that are probes.
         sums: (S, Q) each measure summed over the probes of each person.
         trials: (S, Q) probes of each person that count for it.
         cmc: (depth,) rank-1 to rank-depth; NaN where no probe counts.
         chance: Expected rank-1 of a random pick; NaN where no probe counts.
-        counts: probes, valid (with a mate in sight), unmated, gallery, dropped.
+        counts: probes, valid (with a mate that they may see), unmated, gallery, dropped.
     """
 
     pair: Pair
@@ -60,7 +60,7 @@ class ReidTable:
         metric: The distance that ranked.
         level: ``sequence``, or ``walk`` where sequences were pooled.
         pairs: The pairs, in order.
-        notes: Sentences that must stand beside the figures.
+        notes: Sentences to be read with the table.
     """
 
     protocol: str
@@ -85,11 +85,6 @@ class ReidTable:
         return flat
 
     @property
-    def headline(self) -> float:
-        """Mean rank-1 over the pairs; NaN where no probe of any counts."""
-        return self.metrics.get("rank1", float("nan"))
-
-    @property
     def counts(self) -> dict[str, int]:
         """Flat counts: ``probes`` (summed over the pairs), ``probes/C-N`` ..."""
         flat: dict[str, int] = {}
@@ -100,32 +95,18 @@ class ReidTable:
                 flat |= {f"{name}/{result.pair.name}": n for name, n in result.counts.items()}
         return flat
 
-    def pair(self, name: str) -> PairResult:
-        """The result of a pair such as ``C-N``.
-
-        Raises:
-            ValueError: It is not in the table.
-        """
-        for result in self.pairs:
-            if result.pair.name == name:
-                return result
-        known = ", ".join(result.pair.name for result in self.pairs)
-        raise ValueError(f"Pair {name!r} is not in this table, which has {known}.")
-
     def intervals(
-        self, generator: np.random.Generator, draws: int = 2000, confidence: float = 0.95
+        self, generator: np.random.Generator, draws: int = 2000
     ) -> dict[str, tuple[float, float]]:
         """Bootstrap intervals over people for every measure of every pair and their means.
 
         Probe people are drawn with replacement, each with all their sequences in all pairs (the
         sequences of one person are not independent); the gallery stays as it is. A rate of 0 or 1
-        has the interval of :func:`protocols.statistics.intervals.spread_at_end`, since every
-        resample says the same.
+        has the interval of :func:`protocols.statistics.intervals.widen_at_end`.
 
         Args:
             generator: Draws the people.
             draws: Number of resamples.
-            confidence: Coverage, 0..1.
 
         Returns:
             Low and high end by metric name; what is undefined is left out.
@@ -140,19 +121,12 @@ class ReidTable:
         marks = ["", *(f"/{result.pair.name}" for result in self.pairs)]
         tried = np.greater(trials, 0)  # (S, pairs, Q)
         by_pair = np.concatenate([np.any(tried, axis=1, keepdims=True), tried], axis=1)
-        return named_intervals(
-            [f"{name}{mark}" for mark in marks for name in self.pairs[0].measures],
-            by_pair.sum(axis=0).reshape(-1).tolist(),
-            sums,
-            trials,
-            generator,
-            rates,
-            draws=draws,
-            confidence=confidence,
-        )
+        names = [f"{name}{mark}" for mark in marks for name in self.pairs[0].measures]
+        people = by_pair.sum(axis=0).reshape(-1).tolist()
+        return named_intervals(names, people, sums, trials, generator, rates, draws)
 
     def record_cells(self) -> dict[str, Any]:
-        """The pairs as plain numbers, for a result record: figures, CMC, counts by person."""
+        """The pairs as plain numbers, for a result record: measures, CMC, counts by person."""
         cells: dict[str, Any] = {
             "level": self.level,
             "metric": self.metric,

@@ -1,4 +1,4 @@
-"""A re-identification table as text: a row a pair, baselines below."""
+"""A re-identification table as text, a row a pair, with baselines."""
 
 from __future__ import annotations
 
@@ -12,22 +12,19 @@ _COUNTS = ("probes", "valid", "unmated", "gallery", "dropped")
 
 
 def render_reid(
-    table: ReidTable,
-    name: str,
-    *,
-    baselines: Mapping[str, ReidTable] | None = None,
+    table: ReidTable, name: str, *, baselines: Mapping[str, ReidTable] | None = None
 ) -> str:
     """Render a re-identification table, in percent.
 
     rank-1, rank-5, rank-10, mAP and mINP of each pair and their mean, as far as the rule reports
-    them; the same of the baselines, and what a random pick would reach. Then the counts of each
-    pair and the notes.
+    them; the same of the baselines, and the chance of a random pick. Then the counts of each pair
+    and the notes.
 
     Args:
         table: The table.
-        name: What is shown, such as ``acl``.
-        baselines: Other tables of the same pairs and level, by name; one under another rule says
-            so in its name.
+        name: Name of the run, such as ``acl``.
+        baselines: Other tables of the same pairs and level, by name; the name of another rule is
+            added.
 
     Returns:
         The text, without a newline at its end.
@@ -61,7 +58,7 @@ def _pairs(table: ReidTable) -> tuple[str, ...]:
 
 
 def _title(table: ReidTable) -> str:
-    """What the figures are."""
+    """Protocol, rule, distance and level."""
     unit = "sequences" if table.level == "sequence" else "whole walks"
     return (
         f"{table.protocol}, rule {table.rule.name}, {table.metric} distance, {unit}: in percent, "
@@ -70,7 +67,7 @@ def _title(table: ReidTable) -> str:
 
 
 def _rows(name: str, table: ReidTable, rates: Mapping[str, float]) -> list[list[str]]:
-    """A row a pair, and one for their mean; what does not exist is left empty."""
+    """A row a pair, and one for their mean; missing values are left empty."""
     marks = {pair: f"/{pair}" for pair in _pairs(table)}
     if len(marks) > 1:
         marks["mean"] = ""

@@ -2,8 +2,8 @@
 
 A recording (walk) is cut into several sequences; rows of equal subject, condition, take, view and
 camera are of one walk. Its embedding is the mean of its sequences' unit embeddings, so that no
-sequence weighs more than another for its length; it is not normalised again, which cosine does not
-see.
+sequence weighs more for its length; it is not normalised again, which makes no difference to
+cosine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from protocols.names import canonical
 from protocols.ranking.distances import IntArray
 
 FIRST_FRAME_MARK = "@"
-"""Between recording and first frame in the name of a sequence."""
+"""Separates recording and first frame in the name of a sequence."""
 
 _LABELS = ("subject", "condition", "take", "view", "camera")
 

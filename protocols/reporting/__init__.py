@@ -1,1 +1,1 @@
-"""From a folder of result records to tables, figures and pages that people read."""
+"""Tables and pages of result records."""

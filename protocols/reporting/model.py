@@ -1,4 +1,4 @@
-"""What a report is made of: tables of cells that know their origin, figures, and the runs."""
+"""The parts of a report: tables of cells with their origin, figures, and the runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from protocols.groups import RunEntry
 from protocols.records import ResultRecord
 
 Source = Literal["published", "ours", "imported", "synthetic", "none"]
-"""Where a figure comes from.
+"""Origin of a value.
 
 ``published``: printed in a paper; ``ours``: a run of this program on recorded people;
 ``imported``: weights that another program trained, scored here; ``synthetic``: a run on generated
-data; ``none``: there is no figure.
+data; ``none``: there is no value.
 """
 
 _IN_WORDS: dict[Source, str] = {
@@ -23,17 +23,19 @@ _IN_WORDS: dict[Source, str] = {
     "synthetic": "generated data",
 }
 
+_MARKED = ("synthetic", "imported")
+
 NOT_RUN = "not run"
 """The text of a cell for which no run exists."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of figures.
+    """One column of values.
 
     Attributes:
         name: Heading, such as ``X-Sub``.
-        unit: Unit of its figures, such as ``%``; empty where a figure is text or has none.
+        unit: Unit of its values, such as ``%``; empty for text and plain numbers.
         higher_is_better: None where neither end is better.
     """
 
@@ -49,17 +51,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure as shown, and where it comes from.
+    """One value as shown, and its origin.
 
     Attributes:
-        text: What is shown, such as ``94.7`` or ``57.3 ± 1.2`` or ``not run``.
-        value: The figure in the unit of its column (so a rate in percent), for sorting; None where
+        text: As shown, such as ``94.7`` or ``57.3 ± 1.2`` or ``not run``.
+        value: The value in the unit of its column (so a rate in percent), for sorting; None where
             there is none.
         spread: Sample standard deviation (N - 1) over the seeds, same unit; None for one run.
-        runs: Files of the records that it is made of, relative to the folder of results, with
-            forward slashes.
-        source: Where it comes from.
-        note: A sentence that must stand beside it; empty for none.
+        runs: Files of its records, relative to the folder of results, with forward slashes.
+        source: Its origin.
+        note: A sentence to be read with it; empty for none.
     """
 
     text: str
@@ -75,11 +76,11 @@ class Row:
     """One method or run.
 
     Attributes:
-        label: What the row shows.
+        label: Name of the method or run.
         cells: One a column of the table.
-        source: Where its figures come from.
+        source: Origin of its values.
         reference: The publication it was printed in, or the command that makes it.
-        group: Heading under which neighbouring rows stand together; empty for none.
+        group: Heading that neighbouring rows share; empty for none.
     """
 
     label: str
@@ -90,19 +91,17 @@ class Row:
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """Files of all records behind it, each once."""
+        """Files of all its records, each once."""
         return tuple(dict.fromkeys(file for cell in self.cells for file in cell.runs))
 
     @property
     def marked(self) -> str:
-        """The label, which says where figures are not those of runs on recorded people."""
-        return self.label + (
-            f" [{self.source}]" if self.source in ("synthetic", "imported") else ""
-        )
+        """The label, marked where values are not those of runs on recorded people."""
+        return f"{self.label} [{self.source}]" if self.source in _MARKED else self.label
 
     @property
     def origin(self) -> str:
-        """The publication; of own rows the kind, as their records name the commands."""
+        """The publication; of own rows their kind, as their records have the commands."""
         return self.reference if self.source == "published" else _IN_WORDS.get(self.source, "")
 
 
@@ -113,11 +112,11 @@ class ReportTable:
     Attributes:
         key: Name for files and anchors, such as ``table-1``; lower case, digits and hyphens.
         title: One line.
-        columns: The columns of figures; the label of a row stands before them.
+        columns: The columns of values; the label of a row comes before them.
         rows: The rows, in the order shown.
-        notes: Sentences that belong under the table.
-        task: Name of the task; ``cost`` for what networks cost.
-        datasets: Data sets it speaks of, by their display names.
+        notes: Sentences below the table.
+        task: Name of the task; ``cost`` for the cost of networks.
+        datasets: Its data sets, by their display names.
 
     Raises:
         ValueError: A row has more or fewer cells than there are columns.
@@ -141,19 +140,19 @@ class ReportTable:
 
     @property
     def footnotes(self) -> tuple[str, ...]:
-        """Notes of the cells in the order in which they are met, each once."""
+        """Notes of the cells in order, each once."""
         return tuple(dict.fromkeys(c.note for row in self.rows for c in row.cells if c.note))
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that is shown.
+    """A whole report.
 
     Attributes:
         tables: The tables, those of the paper first.
         figures: The figures.
         runs: Every run that was read, in the order of their files.
-        skipped: One line for each file that is no record, with its name.
+        skipped: One line for each file that is not a record, with its name.
     """
 
     tables: tuple[ReportTable, ...]
@@ -163,7 +162,7 @@ class Report:
 
 
 def source_of(record: ResultRecord) -> Source:
-    """Where a record's figures come from; generated data count before anything else."""
+    """The origin of a record's values; generated data count before anything else."""
     if record.dataset.synthetic:
         return "synthetic"
     return "imported" if record.objective == "imported" else "ours"

@@ -1,4 +1,4 @@
-"""How the tasks that are known are shown; any other one is shown by its records alone."""
+"""Titles, measures and data sets of the known tasks; others are shown by their records alone."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ShownTask:
-    """How a task is shown.
+    """The presentation of a task.
 
     Attributes:
         title: Heading of its part of the page.
-        subject: What its tables are of, behind the name of the data set.
+        subject: In the titles of its tables, after the name of the data set.
         measures: Its rates in the order of the columns, the headline first: it is compared, and
-            shown with its interval and by condition. Empty: those of its records.
-        datasets: Names of data sets, and whether they were generated, of which a table stands even
-            where nothing was run.
-        by_frames: Whether rows of other clip lengths stand under a heading of their own.
+            shown with its interval and by condition. Empty for those of its records.
+        datasets: Names of data sets, and whether they were generated, that have a table even where
+            nothing was run.
+        by_frames: Whether rows of other clip lengths have a heading of their own.
     """
 
     title: str
@@ -59,7 +59,7 @@ MEASURES |= {f"rank{k}": f"rank-{k}" for k in (1, 5, 10)}
 
 
 def shown_task(name: str) -> ShownTask:
-    """How a task is shown; an unknown one goes by its name."""
+    """The presentation of a task; an unknown one has its name as title."""
     return TASKS.get(name, ShownTask(name, name))
 
 

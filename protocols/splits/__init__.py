@@ -1,8 +1,8 @@
-"""The divisions and protocols that come with the package, a folder a kind, and files of one's own.
+"""The divisions and protocols of the package, a folder a kind, and a user's own files.
 
 ========== ==========================================================================
 ``gait``    gallery and probe by condition and take (:mod:`protocols.gait.gallery_probe`)
-``people``  who trains and who is tested (:mod:`protocols.gait.identities`)
+``people``  who trains and who is tested (:func:`load_identity_split`)
 ``reid``    sets and pairs of sets (:mod:`protocols.reid.pairs`)
 ``action``  who trains and who is tested, by rules (:mod:`protocols.action.split`)
 ========== ==========================================================================
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -70,15 +70,15 @@ def load_split_file(
     Args:
         name_or_path: Name or file; what ends in one of the suffixes is a file.
         kind: What it holds.
-        read: Makes something of the file; its errors are told with the file's name.
+        read: Reads the file; its errors get the file's name.
         suffixes: How such files end.
 
     Returns:
         What ``read`` returns.
 
     Raises:
-        ValueError: There is no such file or name (those there are and the nearest are told), or
-            the file does not say what it should.
+        ValueError: There is no such file or name (the known ones and the nearest are named), or
+            the file is damaged.
     """
     source = _locate(name_or_path, kind, suffixes)
     try:
@@ -93,7 +93,7 @@ def load_split_file(
 
 
 def read_rows(source: Traversable) -> list[dict[str, str]]:
-    """The rows of a CSV file by its header; a cell that is not there is empty.
+    """The rows of a CSV file by its header; a missing cell is empty.
 
     Raises:
         ValueError: A row has more cells than the header.
@@ -108,11 +108,11 @@ def read_rows(source: Traversable) -> list[dict[str, str]]:
 
 def _locate(name_or_path: str | Path, kind: Kind, suffixes: Sequence[str]) -> Traversable:
     """A user's file, or one of the package by its name."""
-    given, what = Path(name_or_path), _NAMES[kind]
-    if given.suffix in suffixes:
-        if not given.is_file():
-            raise ValueError(f"There is no {what} file {given}.")
-        return given
+    path, what = Path(name_or_path), _NAMES[kind]
+    if path.suffix in suffixes:
+        if not path.is_file():
+            raise ValueError(f"There is no {what} file {path}.")
+        return path
     if str(name_or_path) in _OWN[kind]:
         return _OWN[kind][str(name_or_path)]
     for entry in split_folder(kind).iterdir():
@@ -124,3 +124,49 @@ def _locate(name_or_path: str | Path, kind: Kind, suffixes: Sequence[str]) -> Tr
         f"There is no {what} {str(name_or_path)!r}: it is one of {', '.join(names)}, or a "
         f"{' or '.join(suffixes)} file{f'; did you mean {near[0]!r}?' if near else '.'}"
     )
+
+
+class IdentitySplit(NamedTuple):
+    """The identities that train, select and test.
+
+    Attributes:
+        fit: The training people without those of ``validation``.
+        validation: Training people to hold out while choosing settings.
+        test: Strangers to both.
+    """
+
+    fit: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def load_identity_split(name_or_path: str | Path) -> IdentitySplit:
+    """Load who trains and who is tested, by protocol name (``casia_b``) or from a CSV file.
+
+    The file has the columns ``subject`` and ``split`` (``train``, ``validation`` or ``test``).
+
+    Args:
+        name_or_path: Name or file.
+
+    Returns:
+        The split.
+
+    Raises:
+        ValueError: Nothing is found, or the file has other columns or words.
+    """
+
+    def read(source: Traversable) -> IdentitySplit:
+        rows = read_rows(source)
+        names = ("train", "validation", "test")
+        if not rows or not all("subject" in row and row.get("split") in names for row in rows):
+            raise ValueError(
+                "it needs the columns subject and split, with split one of train, validation, test."
+            )
+        train, validation, test = (
+            tuple(row["subject"] for row in rows if row["split"] == name) for name in names
+        )
+        return IdentitySplit(
+            tuple(subject for subject in train if subject not in validation), validation, test
+        )
+
+    return load_split_file(name_or_path, "people", read)

@@ -1,1 +1,1 @@
-"""How sure a rate is, and whether two runs differ."""
+"""Confidence intervals, and comparisons of runs."""

@@ -2,7 +2,7 @@
 
 Runs are paired by key, never by order. The interval of the difference comes from resampling
 persons, since the recordings of one person are not independent. With few persons such an interval
-is too narrow; a difference is therefore called one only where a second condition holds too:
+is too narrow, so a second condition must hold too before a run is called better:
 
 ``samples``
     For two runs that keep the outcome of every sample: the exact McNemar test of the samples that
@@ -10,13 +10,12 @@ is too narrow; a difference is therefore called one only where a second conditio
 ``people``
     For runs that keep hits and trials of every person, under each part of a table (a condition, a
     pair of sets): a paired randomisation test (Fisher 1935) that swaps the two runs of a person at
-    random, since single probes of a person are not independent, as McNemar's would have them.
+    random. McNemar's test would take single probes of a person as independent.
 ``seeds``
     For several pairs of runs, such as seeds or folds. Persons are resampled with all their samples
     of all pairs kept together, because the seeds of one person are no further persons; the interval
-    tells what other people would do to the mean difference, not what other seeds would. The second
-    condition is that no pair points the other way. Counts by person are summed over the seeds and
-    compared as under ``people``.
+    covers the choice of people, not of seeds. The second condition is that no pair points the other
+    way. Counts by person are summed over the seeds and compared as under ``people``.
 """
 
 from __future__ import annotations
@@ -29,9 +28,8 @@ import numpy as np
 
 from protocols.ranking.distances import FloatArray
 from protocols.records import ResultRecord
-from protocols.statistics.intervals import bootstrap_interval, mcnemar, mean_of_known, ratio
-from protocols.statistics.matched import match_outcomes, resampling_units
-from protocols.statistics.outcomes import Outcomes
+from protocols.statistics.intervals import CONFIDENCE, bootstrap_interval, mcnemar, mean_rate, ratio
+from protocols.statistics.outcomes import Outcomes, match_outcomes, resampling_units
 from protocols.statistics.person_counts import PartCounts, person_counts, read_kept, sum_counts
 
 Unit = Literal["samples", "people", "seeds"]
@@ -43,12 +41,13 @@ class Scores(Protocol):
     """Class scores, such as :class:`protocols.action.scores.ClassScores`."""
 
     def outcomes(self) -> Outcomes:
-        """What they make of every sample of known label."""
+        """The predicted class of every sample of known label."""
 
 
 Run: TypeAlias = ResultRecord | Outcomes | Scores | PartCounts
 
 _SWAPS_A_CHUNK = 512
+_SIGNIFICANT = 1.0 - CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -56,15 +55,15 @@ class Comparison:
     """Two runs, or two groups of runs, compared.
 
     Attributes:
-        unit: What was compared: ``samples``, ``people`` or ``seeds``.
+        unit: ``samples``, ``people`` or ``seeds``.
         difference: Rate of the first minus rate of the second; the mean over the pairs of runs, or
             over the parts of a table.
         low: Low end of its interval.
         high: High end.
         confidence: Coverage of the interval.
-        units: How many were resampled, each with all its samples, seeds or parts.
-        resampled: What they are: ``persons`` (or ``people``, of counts), else ``samples``.
-        verdict: What these data say of the first.
+        units: Number of resampled units, each with all its samples, seeds or parts.
+        resampled: Their name: ``persons`` (or ``people``, of counts), else ``samples``.
+        verdict: Whether the first is better, or worse.
         sentence: The same as a sentence.
         p_value: Of the two-sided test; None for ``seeds``.
         differences: Of each pair of runs; empty for ``people``.
@@ -94,12 +93,11 @@ class Comparison:
 
 
 class _How(NamedTuple):
-    """How to resample, and what to call the two runs."""
+    """Names of the two runs, and how to resample."""
 
     names: tuple[str, str]
     generator: np.random.Generator
     draws: int
-    confidence: float
 
 
 def compare(
@@ -110,34 +108,32 @@ def compare(
     names: tuple[str, str] = ("the first", "the second"),
     generator: np.random.Generator | None = None,
     draws: int = 2000,
-    confidence: float = 0.95,
 ) -> Comparison:
     """Compare two runs, or two groups of runs pair by pair.
 
-    The first is called better (or worse) where the interval does not hold 0 and the second
+    The first is called better (or worse) where the 95 % interval excludes 0 and the second
     condition of the unit holds at the same confidence; otherwise these data do not tell the two
     apart.
 
     Args:
         a: A result record of any task, class scores, outcomes, or hits and trials by part and
-            person; or several of these, such as one a seed. Samples of unknown label take no part.
-        b: The same of what it is compared with: as many runs, each on the same samples or people
-            as its partner; the pairs may have different samples, as folds do.
-        unit: ``samples``, ``people`` or ``seeds`` (see above). None takes what the runs keep:
-            people where they keep counts, else samples, and seeds where there are several pairs.
-        names: What to call the two.
+            person; or several of these, such as one a seed. Samples of unknown label are left out.
+        b: The other run or runs, as many as ``a``, each on the same samples or people as its
+            partner; the pairs may have different samples, as folds do.
+        unit: ``samples``, ``people`` or ``seeds`` (see above). None takes people where the runs
+            keep counts, else samples, and seeds where there are several pairs.
+        names: Names of the two.
         generator: Draws the persons (the samples where a person is unknown or there is only one)
             and the swaps; None takes one of seed 0, so that the same data give the same interval.
         draws: Number of resamples, and of swaps.
-        confidence: Coverage, 0..1.
 
     Returns:
         The comparison.
 
     Raises:
         ValueError: The runs have other samples, labels, classes, parts, people or trials than their
-            partners; there is none to compare; a record keeps too little for it; or ``unit`` is
-            unknown or does not fit the runs.
+            partners; there is nothing to compare; a record keeps neither outcomes nor counts; or
+            ``unit`` is unknown or does not fit the runs.
 
     >>> better = {"nm": {str(person): (9, 10) for person in range(20)}}
     >>> worse = {"nm": {str(person): (5, 10) for person in range(20)}}
@@ -149,11 +145,11 @@ def compare(
     first, second = (_kept(runs, name) for runs, name in zip((a, b), names, strict=True))
     if len(first) != len(second) or not first:
         raise ValueError(
-            f"{len(first)} runs of {names[0]} and {len(second)} of {names[1]} are no pair of runs "
-            "to compare: give one or more, and as many of both."
+            f"{len(first)} runs of {names[0]} and {len(second)} of {names[1]} cannot be paired: "
+            "give one or more runs, and as many of both."
         )
     generator = np.random.default_rng(0) if generator is None else generator
-    how = _How(names, generator, draws, confidence)
+    how = _How(names, generator, draws)
     outcomes = [
         (mine, theirs)
         for mine, theirs in zip(first, second, strict=True)
@@ -171,16 +167,11 @@ def compare(
 
 
 def _kept(runs: Run | Sequence[Run], name: str) -> list[Outcomes | PartCounts]:
-    """What each run keeps."""
+    """The outcomes or counts of each run."""
     if isinstance(runs, ResultRecord | Outcomes | Scores | Mapping):
         runs = [runs]
-    kept: list[Outcomes | PartCounts] = []
-    for run in runs:
-        if isinstance(run, ResultRecord):
-            kept.append(read_kept(run, name))
-        else:
-            kept.append(run.outcomes() if isinstance(run, Scores) else run)
-    return kept
+    read = [read_kept(run, name) if isinstance(run, ResultRecord) else run for run in runs]
+    return [run.outcomes() if isinstance(run, Scores) else run for run in read]
 
 
 def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], unit: Unit, how: _How) -> Comparison:
@@ -202,33 +193,32 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], unit: Unit, how: _Ho
     else:
         samples, test = len(matched[0].sample), mcnemar(matched[0].first, matched[0].second)
         found |= {"samples": samples, **test._asdict()}
-        sure = test.p_value < 1.0 - how.confidence
+        sure = test.p_value < _SIGNIFICANT
         basis = f"McNemar p = {test.p_value:.2g} on {samples} samples"
-    verdict = judge(difference, ends, sure)
     found |= {"units": size, "resampled": resampled, "unit": unit}
-    return _comparison(verdict, difference, ends, "top-1", basis, how, **found)
+    return _comparison(difference, ends, sure, "top-1", basis, how.names, **found)
 
 
 def _by_people(
     first: Sequence[PartCounts], second: Sequence[PartCounts], *, measure: str, how: _How
 ) -> Comparison:
-    """Compare hits by trials; those of several seeds are summed, so that a person is one unit."""
+    """Compare hits by trials, summed over seeds so that a person is one unit."""
     for mine, theirs in zip(first, second, strict=True):
         _people_tables(mine, theirs, how.names)  # a sum over seeds could hide what differs
     parts, people, gain, trials = _people_tables(sum_counts(first), sum_counts(second), how.names)
     ends = _interval(gain, trials, how)
     total, tried = gain.sum(axis=0), trials.sum(axis=0)
-    difference = float(_mean_rate(total[None], tried[None])[0])
+    difference = float(mean_rate(total[None], tried[None])[0])
     p_value = _swap_test(gain, trials, how)
-    each = _mean_rate(gain, trials)
+    each = mean_rate(gain, trials)
     order = [row for row in np.argsort(each, kind="stable").tolist() if np.isfinite(each[row])]
     return _comparison(
-        judge(difference, ends, p_value < 1.0 - how.confidence),
         difference,
         ends,
+        p_value < _SIGNIFICANT,
         measure,
         f"swapping the runs of people at random, p = {p_value:.2g}",
-        how,
+        how.names,
         unit="people",
         units=len(people),
         resampled="people",
@@ -242,10 +232,19 @@ def _people_tables(
     first: PartCounts, second: PartCounts, names: tuple[str, str]
 ) -> tuple[list[str], list[str], FloatArray, FloatArray]:
     """The parts and S people of both runs, which must be the same; (S, parts) gain and trials."""
-    parts, people = _matched_names(first, second, names)
-    runs = zip((first, second), names, strict=True)
+    runs = (first, second)
+    all_parts = [sorted(run) for run in runs]
+    all_people = [sorted({str(who) for part in run.values() for who in part}) for run in runs]
+    for kind, (mine, theirs) in (("part", all_parts), ("person", all_people)):
+        only = sorted(set(mine) ^ set(theirs))
+        if only:
+            raise ValueError(
+                f"Only one of {names[0]} and {names[1]} has the {kind} {only[0]!r} ({len(only)} "
+                "such in all): compare runs of one data set and protocol."
+            )
+    parts, people = all_parts[0], all_people[0]
     (hits, trials), (their_hits, their_trials) = (
-        _table(run, parts, people, name) for run, name in runs
+        _table(run, parts, people, name) for run, name in zip(runs, names, strict=True)
     )
     differing = np.argwhere(trials != their_trials)
     if len(differing):
@@ -258,25 +257,6 @@ def _people_tables(
     if not trials.any():
         raise ValueError(f"{names[0]} and {names[1]} have no probe to compare.")
     return parts, people, hits - their_hits, trials
-
-
-def _matched_names(
-    first: PartCounts, second: PartCounts, names: tuple[str, str]
-) -> tuple[list[str], list[str]]:
-    """The parts and people of both runs, which must be the same."""
-    parts = [sorted(run) for run in (first, second)]
-    people = [
-        sorted({str(person) for counts in run.values() for person in counts})
-        for run in (first, second)
-    ]
-    for kind, (mine, theirs) in (("part", parts), ("person", people)):
-        only = sorted(set(mine) ^ set(theirs))
-        if only:
-            raise ValueError(
-                f"Only one of {names[0]} and {names[1]} has the {kind} {only[0]!r} ({len(only)} "
-                "such in all): compare runs of one data set and protocol."
-            )
-    return parts[0], people[0]
 
 
 def _table(
@@ -297,77 +277,55 @@ def _table(
     return hits, trials
 
 
-def _mean_rate(gain: FloatArray, trials: FloatArray) -> FloatArray:
-    """(B,) mean over the last axis (the pairs or parts) of gain by trials."""
-    return mean_of_known(ratio(gain, trials))
-
-
 def _interval(gain: FloatArray, trials: FloatArray, how: _How) -> tuple[float, float]:
     """Low and high end of the mean rate over resampled units, the first axis of both."""
-    low, high = bootstrap_interval(
-        gain,
-        trials,
-        how.generator,
-        statistic=_mean_rate,
-        draws=how.draws,
-        confidence=how.confidence,
-    )
+    low, high = bootstrap_interval(gain, trials, how.generator, mean_rate, how.draws)
     return float(low), float(high)
 
 
 def _swap_test(gain: FloatArray, trials: FloatArray, how: _How) -> float:
-    """Share of random swaps that differ at least as much as the runs do, these included."""
+    """p-value: the share of random swaps, the runs themselves included, that differ as much."""
     total = trials.sum(axis=0)[None]
-    seen = abs(float(_mean_rate(gain.sum(axis=0)[None], total)[0]))
+    seen = abs(float(mean_rate(gain.sum(axis=0)[None], total)[0]))
     extreme = 0
     for start in range(0, how.draws, _SWAPS_A_CHUNK):
         size = min(_SWAPS_A_CHUNK, how.draws - start)
         sign = how.generator.integers(0, 2, size=(size, len(gain))) * 2.0 - 1.0
-        swapped = np.abs(_mean_rate(sign @ gain, np.broadcast_to(total, (size, total.shape[1]))))
+        swapped = np.abs(mean_rate(sign @ gain, np.broadcast_to(total, (size, total.shape[1]))))
         # Sums of the same numbers in another order differ in their last bits.
         extreme += int(np.count_nonzero(swapped >= seen - 1e-12))
     return (extreme + 1) / (how.draws + 1)
 
 
-def judge(difference: float, ends: tuple[float, float], sure: bool) -> Verdict:
-    """What the interval of a difference says of the first run, if a second condition holds too.
-
-    >>> judge(0.1, (0.02, 0.2), True), judge(0.1, (-0.02, 0.2), True)
-    ('better', 'not told apart')
-    """
-    if not sure or not (ends[0] > 0.0 or ends[1] < 0.0):
-        return "not told apart"
-    return "better" if difference > 0 else "worse"
-
-
 def _comparison(
-    verdict: Verdict,
     difference: float,
     ends: tuple[float, float],
+    sure: bool,
     measure: str,
     basis: str,
-    how: _How,
+    names: tuple[str, str],
     **found: Any,
 ) -> Comparison:
-    """The comparison, its verdict also as one plain sentence with differences in points."""
-    first, second = how.names
-    interval = f"{100 * how.confidence:g} % interval {100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
+    """The verdict, given whether the second condition is met, and its sentence in points."""
+    interval = f"{100 * CONFIDENCE:g} % interval {100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
     reasons = f"({interval} over {found['units']} {found['resampled']}; {basis})"
-    if verdict == "not told apart":
+    if sure and (ends[0] > 0.0 or ends[1] < 0.0):
+        verdict: Verdict = "better" if difference > 0 else "worse"
         sentence = (
-            f"These data do not tell {first} and {second} apart: {measure} differs by "
-            f"{100 * difference:+.1f} points {reasons}."
+            f"By these data {names[0]} is {verdict} than {names[1]}, by "
+            f"{100 * abs(difference):.1f} points of {measure} {reasons}."
         )
     else:
+        verdict = "not told apart"
         sentence = (
-            f"By these data {first} is {verdict} than {second}, by {100 * abs(difference):.1f} "
-            f"points of {measure} {reasons}."
+            f"These data do not tell {names[0]} and {names[1]} apart: {measure} differs by "
+            f"{100 * difference:+.1f} points {reasons}."
         )
     return Comparison(
         difference=difference,
         low=ends[0],
         high=ends[1],
-        confidence=how.confidence,
+        confidence=CONFIDENCE,
         verdict=verdict,
         sentence=sentence,
         **found,

@@ -1,19 +1,20 @@
-"""What became of every test sample: enough to compare two runs, small enough to commit."""
+"""The outcome of every test sample, in a record and matched between two runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import TextArray
 from protocols.ranking.distances import IntArray
+from protocols.ranking.exclusion import BoolArray
 
 LARGEST_RECORD = 20_000
-"""Samples beyond which outcomes are not written into a record, which is to stay small."""
+"""Most samples whose outcomes are written into a record, to keep it small."""
 
 _KEYS = ("sample", "label", "predicted", "subjects", "subject", "subsets", "subset")
 
@@ -42,7 +43,7 @@ class Outcomes:
         return len(self.sample)
 
     @property
-    def correct(self) -> npt.NDArray[np.bool_]:
+    def correct(self) -> BoolArray:
         """(N,) whether the prediction is right."""
         return np.asarray(self.predicted == self.label)
 
@@ -111,3 +112,122 @@ def _numbers(values: Any, key: str, count: int, limit: int) -> IntArray:
             f"{limit - 1} for each of {count} samples."
         )
     return array.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """The N samples that two runs were tested on, in the order of their keys.
+
+    Attributes:
+        sample: (N,) keys.
+        subject: (N,) persons; empty where unknown.
+        first: (N,) whether the first run is right.
+        second: (N,) whether the second is.
+    """
+
+    sample: TextArray
+    subject: TextArray
+    first: BoolArray
+    second: BoolArray
+
+    @property
+    def gain(self) -> IntArray:
+        """(N,) 1 where only the first is right, -1 where only the second is."""
+        return self.first.astype(np.int64) - self.second.astype(np.int64)
+
+
+def match_outcomes(a: Outcomes, b: Outcomes, names: tuple[str, str]) -> Matched:
+    """Match two runs sample by sample.
+
+    Args:
+        a: One run.
+        b: The other, over the same samples in any order.
+        names: Their names, for messages.
+
+    Returns:
+        The samples of known label.
+
+    Raises:
+        ValueError: Classes, keys or labels differ, or there is no sample of known label.
+    """
+    order = np.argsort(a.sample, kind="stable")
+    rows = match_samples(a, b, *names)[order]
+    if not len(order):
+        raise ValueError(f"{names[0]} and {names[1]} have no sample of known label to compare.")
+    keys, label, other = a.sample[order], a.label[order], b.label[rows]
+    wrong = np.flatnonzero(label != other)
+    if len(wrong):
+        raise ValueError(
+            f"Sample {str(keys[wrong[0]])!r} is of class {label[wrong[0]]} in {names[0]} and of "
+            f"class {other[wrong[0]]} in {names[1]} ({len(wrong)} such samples in all): compare "
+            "runs of the same data."
+        )
+    return Matched(keys, a.subject[order], a.correct[order], b.correct[rows])
+
+
+class Keyed(Protocol):
+    """Samples with keys, classified among named classes."""
+
+    @property
+    def sample(self) -> TextArray:
+        """(N,) keys."""
+
+    @property
+    def classes(self) -> TextArray:
+        """(K,) class names."""
+
+
+def match_samples(first: Keyed, other: Keyed, name: str, other_name: str) -> IntArray:
+    """Find each sample of one run in another, by key.
+
+    Args:
+        first: N samples.
+        other: The same samples in any order.
+        name: Name of the first run, for messages.
+        other_name: Name of the other.
+
+    Returns:
+        (N,) rows of ``other``.
+
+    Raises:
+        ValueError: The classes or the sets of keys differ; the first difference is named.
+    """
+    mine, theirs = first.classes.tolist(), other.classes.tolist()
+    if mine != theirs:
+        what = f"{other_name} has {len(theirs)} classes and {name} {len(mine)}"
+        if len(mine) == len(theirs):
+            k = next(k for k, pair in enumerate(zip(mine, theirs, strict=True)) if len({*pair}) > 1)
+            what = f"Class {k} is {theirs[k]!r} in {other_name} and {mine[k]!r} in {name}"
+        raise ValueError(f"{what}: both runs need the same classes in the same order.")
+    for here, there, having, lacking in (
+        (first, other, name, other_name),
+        (other, first, other_name, name),
+    ):
+        absent = np.setdiff1d(here.sample, there.sample)
+        if len(absent) or len(here.sample) > len(there.sample):
+            sample = f"sample {str(absent[0])!r}" if len(absent) else "a second copy of some sample"
+            raise ValueError(
+                f"{lacking} lacks {sample}, which {having} has ({len(absent)} such samples in "
+                "all): both runs must be tested on the same samples."
+            )
+    order = np.argsort(other.sample, kind="stable")
+    return np.asarray(order[np.searchsorted(other.sample[order], first.sample)], dtype=np.int64)
+
+
+def resampling_units(pairs: Sequence[Matched]) -> tuple[str, int, list[IntArray]]:
+    """The units to resample: persons if all are known and there are two or more, else samples.
+
+    Args:
+        pairs: Matched samples of one or more pairs of runs.
+
+    Returns:
+        ``persons`` or ``samples``; how many there are; and for each pair the (N,) number of each
+        sample's unit: the same person (or key) has the same number in all pairs.
+    """
+    persons = np.concatenate([pair.subject for pair in pairs])
+    known = not np.any(persons == "") and len(np.unique(persons)) > 1
+    keys = persons if known else np.concatenate([pair.sample for pair in pairs])
+    names, number = np.unique(keys, return_inverse=True)
+    ends = np.cumsum([len(pair.sample) for pair in pairs])[:-1]
+    parts = np.split(number.astype(np.int64), ends)
+    return "persons" if known else "samples", len(names), parts

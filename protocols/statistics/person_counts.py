@@ -1,4 +1,4 @@
-"""What a record keeps of every sample or person, whatever its task.
+"""Results of every sample or person in a record of any task.
 
 A classification keeps the predicted class of every sample
 (:mod:`protocols.statistics.outcomes`); a table of ranks keeps each person's rank-1 hits and trials
@@ -20,18 +20,18 @@ PartCounts = Mapping[str, Mapping[str, tuple[int, int]]]
 
 
 def read_kept(record: ResultRecord, name: str = "the run") -> Outcomes | PartCounts:
-    """What a record keeps: the outcome of every sample, or else the counts of every person.
+    """Read the outcome of every sample, or else the counts of every person, from a record.
 
     Args:
-        record: The record of any task; its cells decide.
-        name: What to call the run in messages.
+        record: A record of any task; its cells decide.
+        name: Name of the run, for messages.
 
     Returns:
         The outcomes; or the hits and trials by part and person, under the main rule where the
         record has several.
 
     Raises:
-        ValueError: The record keeps neither, or what it keeps is damaged.
+        ValueError: The record keeps neither, or its cells are damaged.
     """
     cells = record.cells or {}
     if "outcomes" in cells:
@@ -46,10 +46,10 @@ def read_kept(record: ResultRecord, name: str = "the run") -> Outcomes | PartCou
 
 
 def person_counts(kept: Outcomes | PartCounts) -> PartCounts:
-    """What is kept, by part and person.
+    """Hits and trials by part and person.
 
     Args:
-        kept: Outcomes, which become one part of samples and right answers; or counts, as they are.
+        kept: Outcomes, which become the part ``all``; or counts, which stay as they are.
 
     Raises:
         ValueError: The person of a sample is unknown, or there is only one.

@@ -75,9 +75,8 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
         held = self.validation_samples()
         if not len(held):
             return {}
-        table = gait_table(self.embeddings(network, held), self.settings)
-        mean_precision = table.metrics.get("mAP", float("nan"))
-        return {"validation/rank1": table.headline, "validation/mAP": mean_precision}
+        metrics = gait_table(self.embeddings(network, held), self.settings).metrics
+        return {f"validation/{name}": metrics.get(name, float("nan")) for name in ("rank1", "mAP")}
 
     def floor(self) -> Embeddings:
         """Standardised bone lengths of the test people."""

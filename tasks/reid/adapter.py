@@ -161,7 +161,7 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             depth=1,
             precision=False,
         )
-        return {"validation/rank1": found.rank(1)}
+        return {"validation/rank1": float(found.hits(1).mean())}
 
     def floor(self) -> Embeddings:
         """Standardised bone lengths of the test sequences."""

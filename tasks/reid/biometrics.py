@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from protocols.biometrics.evaluate import evaluate_trials
-from protocols.biometrics.table import POOLED, BiometricsTable
+from protocols.biometrics.table import BiometricsTable
+from protocols.biometrics.tally import POOLED
 from protocols.biometrics.text import render_biometrics
 from protocols.biometrics.trials import Trials, check_apart, pair_trials
 from protocols.embeddings import Embeddings
@@ -41,7 +42,7 @@ def measure(
     """
     del acquired
     if development is not None:
-        check_apart(embeddings, None, development, None)
+        check_apart(embeddings, development)
     own, pairs = (settings or ReidSettings()).chosen_pairs()
     protocol = own if query.protocol is None else load_pairs(query.protocol)
     pairs = pairs if protocol is own else protocol.pairs

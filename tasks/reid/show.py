@@ -211,7 +211,7 @@ def _named(stem: Path, name: str) -> Path:
 
 
 def _save(figure: Figure, stem: Path, title: str) -> Iterator[str]:
-    from protocols.figures.saving import save_figure
+    from protocols.figures.style import save_figure
 
     for path in save_figure(figure, stem, title=title):
         yield f"{path}: {title}"

@@ -126,7 +126,7 @@ def _count(amount: float, total: int) -> int:
 
 
 def _from_table(people: Sequence[str], table: str) -> IdentityGroups:
-    from protocols.gait.identities import load_identity_split
+    from protocols.splits import load_identity_split
 
     split = load_identity_split(table)
     named = Counter((*split.fit, *split.validation, *split.test))

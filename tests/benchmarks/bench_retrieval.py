@@ -93,7 +93,7 @@ def contend(name: str, arguments: argparse.Namespace, answer: Path) -> dict[str,
         probe, gallery, own, enrolled = people(size // 10, size, arguments.dim)
 
         def work() -> Any:
-            blocks = rerank(probe, gallery, device="cpu", block_bytes=block_bytes)
+            blocks = rerank(probe, gallery, block_bytes=block_bytes)
             return identify_by_distances(blocks, own, enrolled)
 
         found, report = measured(work)

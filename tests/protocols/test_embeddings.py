@@ -61,9 +61,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     subject=st.lists(st.text("abcÄ -_/\"',\n0", min_size=1, max_size=9), min_size=3, max_size=3),
 )
 def test_any_text_and_any_number_survive(
-    tmp_path_factory: pytest.TempPathFactory,
-    embedding: npt.NDArray[np.float32],
-    subject: list[str],
+    tmp_path_factory: pytest.TempPathFactory, embedding: npt.NDArray[np.float32], subject: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("npz") / "x.npz"
     data = Embeddings(embedding, np.array(subject))
@@ -127,7 +125,7 @@ def test_csv(tmp_path: Path, text: str) -> None:
         ("", "No columns"),
     ],
 )
-def test_a_bad_csv_is_told(tmp_path: Path, text: str, message: str) -> None:
+def test_a_bad_csv_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "x.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message) as caught:
@@ -153,7 +151,7 @@ BASE: dict[str, npt.NDArray[Any]] = {
         ({"take": np.array([True, False])}, "take must be text or whole numbers"),
     ],
 )
-def test_a_bad_npz_is_told(
+def test_a_bad_npz_is_refused(
     tmp_path: Path, change: dict[str, npt.NDArray[Any]], message: str
 ) -> None:
     path = tmp_path / "x.npz"

@@ -96,7 +96,7 @@ def test_missing_key_is_named() -> None:
 
 
 def test_what_json_cannot_say_is_refused_before_writing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="what JSON cannot say"):
+    with pytest.raises(ValueError, match="unknown to JSON"):
         record(settings={"path": Path("x")}).write(tmp_path / "x.json")
     with pytest.raises(ValueError, match="JSON"):
         record(cells={"rate": float("nan")}).write(tmp_path / "x.json")
@@ -136,7 +136,7 @@ def test_damaged_files_are_named_and_hide_nobody(tmp_path: Path) -> None:
         ("verification", "a rule, fold 1; of somebody", "run", "", None),
     ],
 )
-def test_schema_1_told_kind_variant_and_fold_in_the_rule(
+def test_schema_1_held_kind_variant_and_fold_in_the_rule(
     task: str, rule: str, kind: str, variant: str, fold: str | None
 ) -> None:
     old = fields(schema=1, task=task, rule=rule, counts={"folds": 3})
@@ -146,7 +146,7 @@ def test_schema_1_told_kind_variant_and_fold_in_the_rule(
     assert ResultRecord.from_json(read.to_json()) == read
 
 
-def test_committed_records_of_both_schemas_say_what_they_said() -> None:
+def test_committed_records_of_both_schemas_keep_their_meaning() -> None:
     for path in sorted(RESULTS.rglob("*.json")):
         content = json.loads(path.read_text("utf-8"))
         if content.get("schema") == 1:

@@ -1,4 +1,4 @@
-"""The paper's tables I to X, and the tables of published figures beside them, as data."""
+"""The paper's tables I to X, and further tables of published results, as data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PaperColumn:
 
     Attributes:
         name: Heading.
-        place: Data set, setting and metric of the published figures in it.
+        place: Data set, setting and metric of its published results.
         protocol: Protocol of the records that fill it; empty where none can.
         metric: Name of their metric, after the variant's prefix.
         unit: Unit.
@@ -31,7 +31,7 @@ class PaperColumn:
 
 @dataclass(frozen=True)
 class Variant:
-    """A row that each group of runs gets, and the prefix of its metrics in the records."""
+    """A row of each group of runs, and the prefix of its metrics in the records."""
 
     label: str = ""
     prefix: str = ""
@@ -42,14 +42,14 @@ class PaperTable:
     """One table.
 
     Attributes:
-        key: Key of the table and of its published figures.
+        key: Key of the table and of its published results.
         title: One line.
         task: Name of the task.
         columns: The columns; no run fills a table of which none has a protocol.
-        data: Parts of the names of data sets whose records may fill it, in small letters and
-            digits: a run on other data under the same protocol is not this table's.
+        data: Parts of the names of data sets whose records may fill it, in lower case and digits;
+            runs on other data under the same protocol are left out.
         objectives: Objectives whose records fill it.
-        variants: Rows a group of runs gets.
+        variants: Rows of a group of runs.
         accepts: Further condition on a record.
         notes: Sentences under the table.
     """
@@ -96,13 +96,10 @@ _GAIT_SETS = (
     ("SUSTech1K", "overall"),
 )
 _REID_NOTES = (
-    "The published figures follow the rule of TranSG's code, which lets a probe find neighbouring "
+    "The published values follow the rule of TranSG's code, which lets a probe find neighbouring "
     "windows of its own walk; only rows of rule transg compare with them.",
 )
-_DEPTH_NOTES = (
-    *_REID_NOTES,
-    "KGBD's published division was drawn at random and is not this one.",
-)
+_DEPTH_NOTES = (*_REID_NOTES, "KGBD's published division was drawn at random and is not this one.")
 
 
 def _column(dataset: str, setting: str, protocol: str, metric: str = "top1") -> PaperColumn:
@@ -192,7 +189,7 @@ def _action_tables() -> tuple[PaperTable, ...]:
 
 
 def _identity_tables() -> tuple[PaperTable, ...]:
-    """Tables VI and VII, and what the literature has beside them."""
+    """Tables VI and VII, and their further columns in the literature."""
     conditions = (("NM", "/nm"), ("BG", "/bg"), ("CL", "/cl"), ("Avg", ""))
     methods = ("acl", "transg")
     measures = {"rank1": "rank-1", "mAP": "mAP"}
@@ -283,7 +280,7 @@ def _study_tables() -> tuple[PaperTable, ...]:
 
 
 def _published_tables() -> tuple[PaperTable, ...]:
-    """Tables of published figures for which this program has no adapter that writes records."""
+    """Tables of published results on data that this program has no runs on."""
     learning = "Self-supervised learning"
     semi = [(NTU60, f"{split}, {share} %") for share in (1, 10) for split in ("X-Sub", "X-View")]
     pku = (("PKU-MMD I", "linear"), ("PKU-MMD II", "linear"))
@@ -310,4 +307,4 @@ PAPER_TABLES: tuple[PaperTable, ...] = (
     *_study_tables(),
     *_published_tables(),
 )
-"""The tables that published figures fill, and, but for the last ones, runs."""
+"""The tables with published results; runs fill all but the last ones."""

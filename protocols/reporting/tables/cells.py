@@ -1,4 +1,4 @@
-"""Cells and rows from runs and from published figures."""
+"""Cells and rows from runs and from published results."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import statistics
 from collections.abc import Sequence
 
 from protocols.groups import RunGroup
-from protocols.labels import objective_label
+from protocols.labels import BASELINE, objective_label
 from protocols.records import ResultRecord
 from protocols.reporting.model import NOT_RUN, Cell, Column, Row, source_of
-from protocols.reporting.tables.published import PublishedFigure
+from protocols.reporting.tables.published import PublishedResult
+from protocols.statistics.comparison import compare
 
 MISSING = Cell(NOT_RUN, None, None, (), "none")
 """No run exists."""
 
 EMPTY = Cell("–", None, None, (), "none")  # noqa: RUF001 - a dash is what tables show
-"""The figure does not exist for this row, such as a condition that was not printed."""
-
+"""This row has no such value, such as a condition that was not printed."""
 
 RUNS = Column("runs", "", None)
-"""How many runs stand behind a row (:func:`seeds_cell`)."""
+"""Number of runs behind a row (:func:`seeds_cell`)."""
 
 
 def group_row(group: RunGroup, cells: Sequence[Cell], heading: str, label: str = "") -> Row:
-    """The row of a group under a heading; it goes by the group's label where no other is given."""
+    """The row of a group under a heading, by the group's label unless another is given."""
     record = group.record
     return Row(label or group.label, tuple(cells), source_of(record), record.command, heading)
 
@@ -46,8 +46,7 @@ def metric_cell(
         signed: Show a plus sign.
 
     Returns:
-        The cell; :data:`EMPTY` where no run has the metric. Where only some have it, a note says
-        how many.
+        The cell, with a note where only some runs have the metric; :data:`EMPTY` where none has.
     """
     runs = [run for run in group.runs if metric in run.record.metrics]
     if not runs:
@@ -69,7 +68,7 @@ def interval_cell(
     """The interval of a metric as the records hold it, in the unit of :func:`metric_cell`.
 
     Of several seeds the mean of the low ends and of the high ends is shown: the interval of a
-    typical run, which says what other people would do to it, not what other seeds would.
+    typical run, which covers the choice of people, not of seeds.
     """
     runs = [run for run in group.runs if metric in run.record.intervals]
     if not runs:
@@ -83,7 +82,7 @@ def interval_cell(
 
 
 def seeds_cell(group: RunGroup) -> Cell:
-    """How many runs stand behind a row."""
+    """The number of runs behind a row."""
     note = ""
     if group.repeated:
         note = f"Left out as repeating a seed of the same settings: {', '.join(group.repeated)}."
@@ -91,11 +90,43 @@ def seeds_cell(group: RunGroup) -> Cell:
     return Cell(str(count), float(count), None, group.files, source_of(group.record), note)
 
 
-def published_cell(figure: PublishedFigure) -> Cell:
-    """A figure as printed."""
-    return Cell(figure.printed, figure.value, None, (), "published", figure.note)
+def published_cell(result: PublishedResult) -> Cell:
+    """A result as printed."""
+    return Cell(result.printed, result.value, None, (), "published", result.note)
 
 
 def shared_notes(records: Sequence[ResultRecord]) -> tuple[str, ...]:
-    """What the records say must stand beside their figures, each sentence once."""
+    """The notes of records, each sentence once."""
     return tuple(dict.fromkeys(note for record in records for note in record.notes))
+
+
+def comparison_cell(group: RunGroup, groups: Sequence[RunGroup]) -> Cell:
+    """The difference of a group's headline rate from cross-entropy's, in points, with the verdict.
+
+    Seeds that both have are compared, by the outcomes of samples or the counts of people that the
+    records keep.
+
+    Args:
+        group: The group.
+        groups: The groups of the same data, protocol, rule and stream, among them cross-entropy's.
+
+    Returns:
+        The cell, with the verdict as its note; :data:`EMPTY` where there is nothing to compare.
+    """
+    other = next((one for one in groups if one.record.objective == BASELINE), None)
+    if other is None or other.record.objective == group.record.objective:
+        return EMPTY
+    theirs = {run.record.seed: run for run in other.runs}
+    pairs = [(run, theirs[run.record.seed]) for run in group.runs if run.record.seed in theirs]
+    if not pairs:
+        return EMPTY
+    first, second = ([run.record for run in runs] for runs in zip(*pairs, strict=True))
+    names = (objective_label(group.record.objective), objective_label(BASELINE))
+    try:
+        found = compare(first, second, "seeds", names=names)
+    except ValueError:  # other samples, or records without outcomes: nothing to compare
+        return EMPTY
+    difference = 100 * found.difference
+    files = tuple(run.file for pair in pairs for run in pair)
+    source = source_of(group.record)
+    return Cell(f"{difference:+.1f}", difference, None, files, source, found.sentence)

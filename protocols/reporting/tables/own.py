@@ -1,4 +1,4 @@
-"""Our own tables: one for each task and data set, real or generated, with a row a setting."""
+"""Our own tables: one for each task and data set, recorded or generated, with a row a setting."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables.cells import (
     EMPTY,
     RUNS,
+    comparison_cell,
     group_row,
     interval_cell,
     metric_cell,
@@ -19,12 +20,11 @@ from protocols.reporting.tables.cells import (
     seeds_cell,
     shared_notes,
 )
-from protocols.reporting.tables.comparisons import comparison_cell
 from protocols.reporting.tables.paper import IMPORTED
 from protocols.reporting.tasks import MEASURES, TASKS, shown_task, task_place
 
 _GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
-"""Metrics that say what guessing reaches, and the labels of their rows."""
+"""Metrics of guessing, and the labels of their rows."""
 
 _INTERVALS = (
     "The interval is that of the records, 95 %; of several seeds the mean of their ends is shown."
@@ -35,7 +35,7 @@ Measures = Mapping[str, Column]
 
 
 def own_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
-    """One table for each task and data set; of a task that is not known, by its records alone.
+    """One table for each task and data set; of an unknown task, by its records alone.
 
     Args:
         runs: All runs; studies of a run have tables of their own.
@@ -90,10 +90,10 @@ def _table(task: str, name: str, synthetic: bool, runs: Sequence[RunEntry]) -> R
 
 
 def _measures(task: str, groups: Sequence[RunGroup]) -> Measures:
-    """The headline, of a known task by condition, subset or pair too, and the other measures."""
+    """The headline and the other measures; of a known task the headline by part too."""
     found = dict.fromkeys(name for group in groups for name in group.record.metrics)
     known = shown_task(task).measures
-    if not known:  # records say neither what a number is nor which end is better
+    if not known:  # records have neither units nor the better end
         plain = [name for name in found if "/" not in name and name not in _GUESSES]
         return {
             name: Column(_heading(name), "%" if _are_rates(name, groups) else "", None)
@@ -119,17 +119,17 @@ def _heading(metric: str) -> str:
 
 
 def _block(group: RunGroup) -> str:
-    """What rows under one heading have in common."""
+    """The heading of a group's rows: protocol, rule, and clip length where that counts."""
     record = group.record
-    told = [f"{record.protocol}: {record.described_rule}"]
+    heading = f"{record.protocol}: {record.described_rule}"
     clip = record.settings.get("clip")
     if shown_task(record.task).by_frames and isinstance(clip, dict) and "frames" in clip:
-        told.append(f"{clip['frames']} frames")
-    return ", ".join(told)
+        heading += f", {clip['frames']} frames"
+    return heading
 
 
 def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> list[Row]:
-    """Rows of one protocol and rule; what guessing reaches first."""
+    """Rows of one protocol and rule, those of guessing first."""
     ordered = sorted(
         groups, key=lambda g: (g.record.stream, objective_place(g.record.objective), g.variant)
     )
@@ -140,7 +140,7 @@ def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> l
         if source_of(group.record) == "imported":
             label = f"{IMPORTED}: {label}"
         rows.append(_row(block, group, label, measures, comparison_cell(group, same)))
-        # The same run counted otherwise: a record holds other rules after their name.
+        # The same run under other rules, whose names begin their metrics.
         ending = f"/{next(iter(measures))}"
         rules = [name for name in group.record.metrics if name.endswith(ending)]
         for rule in (name.removesuffix(ending) for name in rules):
@@ -151,12 +151,7 @@ def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> l
 
 
 def _row(
-    block: str,
-    group: RunGroup,
-    label: str,
-    measures: Measures,
-    comparison: Cell,
-    prefix: str = "",
+    block: str, group: RunGroup, label: str, measures: Measures, comparison: Cell, prefix: str = ""
 ) -> Row:
     """A group's measures, those under ``prefix``, with interval, comparison and count of runs."""
     both = [_cells(group, f"{prefix}{metric}", column) for metric, column in measures.items()]
@@ -166,7 +161,7 @@ def _row(
 
 
 def _cells(group: RunGroup, metric: str, column: Column) -> tuple[Cell, Cell]:
-    """The mean over the seeds and the interval: of a rate in percent, other numbers as they are."""
+    """The mean over the seeds and the interval; rates in percent, other numbers as they are."""
     factor, decimals = (100.0, 1) if column.unit == "%" else (1.0, 2)
     return (
         metric_cell(group, metric, factor=factor, decimals=decimals),
@@ -175,7 +170,7 @@ def _cells(group: RunGroup, metric: str, column: Column) -> tuple[Cell, Cell]:
 
 
 def _guess_rows(block: str, group: RunGroup, measures: Measures) -> list[Row]:
-    """What the most frequent class, or a random pick from the gallery, reaches, where told."""
+    """The row of the most frequent class, or of a random pick from the gallery, where recorded."""
     guess = next((name for name in _GUESSES if name in group.record.metrics), None)
     if guess is None:
         return []
@@ -192,14 +187,14 @@ def _guess_rows(block: str, group: RunGroup, measures: Measures) -> list[Row]:
 
 
 def _label(group: RunGroup) -> str:
-    """Objective, streams, and what else tells the row from others."""
+    """Objective, streams, and the settings in which the row differs from others."""
     record = group.record
-    told = [objective_label(record.objective), record.stream, group.variant]
-    return ", ".join(filter(None, told))
+    parts = [objective_label(record.objective), record.stream, group.variant]
+    return ", ".join(filter(None, parts))
 
 
 def _without_empty(table: ReportTable) -> ReportTable:
-    """The table without the columns in which no row has a figure."""
+    """The table without the columns in which no row has a value."""
     keep = [
         place
         for place in range(len(table.columns))
@@ -208,5 +203,5 @@ def _without_empty(table: ReportTable) -> ReportTable:
     rows = tuple(
         replace(row, cells=tuple(row.cells[place] for place in keep)) for row in table.rows
     )
-    # Both at once: a table of rows and columns that do not fit is refused.
+    # Both at once, as rows must fit the columns.
     return replace(table, columns=tuple(table.columns[place] for place in keep), rows=rows)

@@ -18,7 +18,7 @@ from protocols.reporting.tables.cells import (
     published_cell,
     shared_notes,
 )
-from protocols.reporting.tables.published import PublishedFigure, load_published
+from protocols.reporting.tables.published import PublishedResult, load_published
 
 IN_PAPER = "Printed in the paper"
 LEFT_OUT = "Published, not in the paper's table"
@@ -28,7 +28,7 @@ IMPORTED = "Released weights, scored by this program"
 
 
 def paper_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
-    """Tables I to X and those beside them.
+    """Tables I to X and further tables of published results.
 
     A run fills a cell where its protocol is the column's and its data have the table's name; runs
     on generated data never do.
@@ -54,15 +54,15 @@ def _table(layout: PaperTable, own: tuple[Row, ...], runs: Sequence[RunEntry]) -
 
 def _published_rows(layout: PaperTable) -> list[Row]:
     """A row a method, those that the paper prints first."""
-    methods: dict[str, dict[tuple[str, str, str], PublishedFigure]] = {}
-    for figure in load_published(layout.key):
-        methods.setdefault(figure.method, {})[figure.place] = figure
+    methods: dict[str, dict[tuple[str, str, str], PublishedResult]] = {}
+    for result in load_published(layout.key):
+        methods.setdefault(result.method, {})[result.place] = result
     rows: list[Row] = []
-    for method, figures in methods.items():
-        first = next(iter(figures.values()))
-        sources = dict.fromkeys(figure.source for figure in figures.values())
+    for method, results in methods.items():
+        first = next(iter(results.values()))
+        sources = dict.fromkeys(result.source for result in results.values())
         cells = tuple(
-            published_cell(figures[column.place]) if column.place in figures else EMPTY
+            published_cell(results[column.place]) if column.place in results else EMPTY
             for column in layout.columns
         )
         reference = "; ".join(filter(None, [first.citation, *sources]))
@@ -71,10 +71,10 @@ def _published_rows(layout: PaperTable) -> list[Row]:
     return sorted(rows, key=lambda row: row.group != IN_PAPER)
 
 
-def _published_group(layout: PaperTable, figure: PublishedFigure) -> str:
+def _published_group(layout: PaperTable, result: PublishedResult) -> str:
     if not layout.key.startswith("table-"):
         return PUBLISHED
-    return IN_PAPER if figure.source.startswith("ACLNet, Table") else LEFT_OUT
+    return IN_PAPER if result.source.startswith("ACLNet, Table") else LEFT_OUT
 
 
 def _own_rows(layout: PaperTable, runs: Sequence[RunEntry]) -> tuple[Row, ...]:
@@ -106,12 +106,12 @@ def _follows(layout: PaperTable, run: RunEntry) -> bool:
         and record.objective in layout.objectives
         and not record.dataset.synthetic
         and layout.accepts(record)
-        and _has_figures(layout, record)
+        and _has_metrics(layout, record)
     )
 
 
-def _has_figures(layout: PaperTable, record: ResultRecord) -> bool:
-    """Whether a record has any of the table's figures: studies of a run may have none."""
+def _has_metrics(layout: PaperTable, record: ResultRecord) -> bool:
+    """Whether a record has any of the table's metrics: studies of a run may have none."""
     return any(
         f"{variant.prefix}{column.metric}" in record.metrics
         for column in layout.columns
@@ -126,7 +126,7 @@ def _named_alike(layout: PaperTable, run: RunEntry) -> bool:
 
 
 def _passed_over(layout: PaperTable, runs: Sequence[RunEntry]) -> tuple[str, ...]:
-    """Say which runs follow the protocol on data of another name, and therefore are not here."""
+    """Name the runs that follow the protocol on data of another name and are left out."""
     others = [r for r in runs if _follows(layout, r) and not _named_alike(layout, r)]
     names = sorted({run.record.dataset.name for run in others})
     if not names:
@@ -168,9 +168,9 @@ def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant) -> R
     variants = dict.fromkeys(group.variant for group in at.values())
     record = first.record
     rule = variant.label if variant.label != "own rule" else f"rule {record.described_rule}"
-    told = [objective_label(record.objective), record.stream, rule, *variants]
+    label = [objective_label(record.objective), record.stream, rule, *variants]
     heading = IMPORTED if source_of(record) == "imported" else OURS
-    return group_row(first, cells, heading, ", ".join(filter(None, told)))
+    return group_row(first, cells, heading, ", ".join(filter(None, label)))
 
 
 def _not_run(layout: PaperTable, objective: str) -> Row:
@@ -179,6 +179,6 @@ def _not_run(layout: PaperTable, objective: str) -> Row:
 
 
 def _record_notes(rows: Sequence[Row], runs: Sequence[RunEntry]) -> tuple[str, ...]:
-    """What the records behind the rows say beside their figures."""
+    """The notes of the records behind the rows."""
     used = {file for row in rows for file in row.runs}
     return shared_notes([run.record for run in runs if run.file in used])

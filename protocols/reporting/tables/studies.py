@@ -1,4 +1,4 @@
-"""Tables of studies: the parts of the objective, hidden parts, levels of difficulty, cost."""
+"""Tables of studies: parts of the objective, hidden parts of bodies, levels of difficulty, cost."""
 
 from __future__ import annotations
 
@@ -9,18 +9,8 @@ from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.labels import dataset_of, objective_place, slug
 from protocols.records import COST, RUN
 from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
+from protocols.reporting.tables import cells
 from protocols.reporting.tables.catalogue import ARMS
-from protocols.reporting.tables.cells import (
-    EMPTY,
-    RUNS,
-    group_row,
-    interval_cell,
-    metric_cell,
-    missing_row,
-    seeds_cell,
-    shared_notes,
-)
-from protocols.reporting.tables.comparisons import comparison_cell
 
 _COST = (
     ("parameters", Column("parameters", "millions", False), 1e-6, 2),
@@ -52,7 +42,7 @@ def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
     groups = sorted(group_runs(chosen), key=lambda group: ARMS.index(group.record.objective))
     rows = [_ablation_row(group, groups) for group in groups]
     run_arms = {group.record.objective for group in groups}
-    rows += [missing_row(arm, 5) for arm in ARMS if arm not in run_arms]
+    rows += [cells.missing_row(arm, 5) for arm in ARMS if arm not in run_arms]
     return ReportTable(
         key="ablation-msr-action3d",
         title="Parts of the objective on MSR-Action3D (the rows of Table VIII)",
@@ -61,27 +51,26 @@ def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
             Column("top-1, interval", "%", None),
             Column("against cross-entropy", "points"),
             Column("mean class"),
-            RUNS,
+            cells.RUNS,
         ),
         rows=tuple(rows),
-        notes=shared_notes([run.record for run in chosen]),
+        notes=cells.shared_notes([run.record for run in chosen]),
         task="action",
         datasets=("MSR-Action3D",),
     )
 
 
 def _ablation_row(group: RunGroup, groups: Sequence[RunGroup]) -> Row:
-    def test(one: RunGroup) -> tuple[str, str]:
-        return one.record.stream, one.record.described_rule
-
-    cells = (
-        metric_cell(group, "top1"),
-        interval_cell(group, "top1"),
-        comparison_cell(group, [one for one in groups if test(one) == test(group)]),
-        metric_cell(group, "mean_class"),
-        seeds_cell(group),
+    stream, rule = group.record.stream, group.record.described_rule
+    alike = [g for g in groups if (g.record.stream, g.record.described_rule) == (stream, rule)]
+    row = (
+        cells.metric_cell(group, "top1"),
+        cells.interval_cell(group, "top1"),
+        cells.comparison_cell(group, alike),
+        cells.metric_cell(group, "mean_class"),
+        cells.seeds_cell(group),
     )
-    return group_row(group, cells, f"streams {group.record.stream}")
+    return cells.group_row(group, row, f"streams {stream}")
 
 
 def study_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
@@ -104,32 +93,25 @@ def _studies(
     for run in runs:
         if run.record.kind == kind:
             found.setdefault(dataset_of(run.record.dataset), []).append(run)
-    return tuple(
-        _study_table(f"{kind}-{slug(label)}", f"{label}: {title}", label, metric, members)
-        for label, members in found.items()
-    )
-
-
-def _study_table(
-    key: str, title: str, label: str, metric: str, runs: Sequence[RunEntry]
-) -> ReportTable:
-    every = dict.fromkeys(name for run in runs for name in run.record.metrics)
-    names = [name for name in every if name == metric or name.startswith(f"{metric}/")]
-    groups = sorted(group_runs(runs), key=lambda group: objective_place(group.record.objective))
+    tables: list[ReportTable] = []
     signed = metric == "gain"
-    rows = tuple(
-        group_row(
-            group,
-            [*(metric_cell(group, name, signed=signed) for name in names), seeds_cell(group)],
-            f"{group.record.protocol}: {group.record.described_rule}, "
-            f"streams {group.record.stream}",
+    for label, members in found.items():
+        every = dict.fromkeys(name for run in members for name in run.record.metrics)
+        names = [name for name in every if name == metric or name.startswith(f"{metric}/")]
+        parts = [name.partition("/")[2].replace("_", " ") or "nothing hidden" for name in names]
+        columns = (*(Column(part, "points" if signed else "%") for part in parts), cells.RUNS)
+        rows: list[Row] = []
+        for group in sorted(group_runs(members), key=lambda g: objective_place(g.record.objective)):
+            record = group.record
+            values = [cells.metric_cell(group, name, signed=signed) for name in names]
+            heading = f"{record.protocol}: {record.described_rule}, streams {record.stream}"
+            rows.append(cells.group_row(group, [*values, cells.seeds_cell(group)], heading))
+        key, notes = f"{kind}-{slug(label)}", cells.shared_notes([run.record for run in members])
+        task = members[0].record.task
+        tables.append(
+            ReportTable(key, f"{label}: {title}", columns, tuple(rows), notes, task, (label,))
         )
-        for group in groups
-    )
-    headings = [name.partition("/")[2].replace("_", " ") or "nothing hidden" for name in names]
-    columns = (*(Column(heading, "points" if signed else "%") for heading in headings), RUNS)
-    notes = shared_notes([run.record for run in runs])
-    return ReportTable(key, title, columns, rows, notes, runs[0].record.task, (label,))
+    return tuple(tables)
 
 
 def cost_table(runs: Sequence[RunEntry]) -> ReportTable:
@@ -137,7 +119,7 @@ def cost_table(runs: Sequence[RunEntry]) -> ReportTable:
 
     Their metrics are ``parameters``, ``flops`` (of one clip), ``clips_per_second``,
     ``train_clips_per_second`` and ``peak_memory_bytes``; their objective is the backbone, their
-    protocol the recipe, and rows of one device stand together.
+    protocol the recipe. Rows are grouped by device.
 
     Args:
         runs: All runs.
@@ -145,13 +127,13 @@ def cost_table(runs: Sequence[RunEntry]) -> ReportTable:
     groups = group_runs([run for run in runs if run.record.kind == COST])
     rows = [_cost_row(group) for group in sorted(groups, key=_devices)]
     if not rows:
-        rows = [missing_row("acl", len(_COST) + 1)]
+        rows = [cells.missing_row("acl", len(_COST) + 1)]
     return ReportTable(
         key="cost",
         title="Cost: parameters, operations, throughput, memory",
         columns=(*(column for _, column, _, _ in _COST), Column("clip, M × T × V × C", "", None)),  # noqa: RUF001 - the sign itself
         rows=tuple(rows),
-        notes=shared_notes([run.record for group in groups for run in group.runs]),
+        notes=cells.shared_notes([run.record for group in groups for run in group.runs]),
         task="cost",
         datasets=tuple(dict.fromkeys(dataset_of(group.record.dataset) for group in groups)),
     )
@@ -159,20 +141,20 @@ def cost_table(runs: Sequence[RunEntry]) -> ReportTable:
 
 def _cost_row(group: RunGroup) -> Row:
     record = group.record
-    cells = [
-        metric_cell(group, metric, factor=factor, decimals=decimals)
+    row = [
+        cells.metric_cell(group, metric, factor=factor, decimals=decimals)
         for metric, _, factor, decimals in _COST
     ]
     label = ", ".join(filter(None, [record.objective, record.protocol, group.variant]))
-    return group_row(group, [*cells, _clip_cell(group)], _devices(group), label)
+    return cells.group_row(group, [*row, _clip_cell(group)], _devices(group), label)
 
 
 def _clip_cell(group: RunGroup) -> Cell:
-    """What one clip is: persons, frames, joints, channels; sorted by their product."""
+    """Persons, frames, joints and channels of one clip; sorted by their product."""
     counts = group.record.counts
     axes = [counts[name] for name in ("persons", "frames", "joints", "channels") if name in counts]
     if len(axes) < 4:
-        return EMPTY
+        return cells.EMPTY
     text = " × ".join(map(str, axes))  # noqa: RUF001 - the sign itself
     return Cell(text, float(math.prod(axes)), None, group.files, source_of(group.record))
 

@@ -100,7 +100,7 @@
   }
 
   function compare(one, other, sign) {
-    // What has no figure stands last, whichever way the others are sorted.
+    // Rows without a value come last in either direction.
     if (one === null || other === null) return (one === null) - (other === null);
     return sign * (typeof one === "number" ? one - other : one.localeCompare(other));
   }

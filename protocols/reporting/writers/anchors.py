@@ -1,4 +1,4 @@
-"""Where in the page each table, figure and run stands."""
+"""The page's identifiers of tables, figures and runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Anchors:
         tables: One a table, in the report's order.
         figures: One a figure, in the report's order.
         runs: By the file of the run.
-        sets: By the files of runs that a figure is the mean of.
+        sets: By the files of the runs behind one mean.
     """
 
     tables: tuple[str, ...]
@@ -25,11 +25,11 @@ class Anchors:
     sets: dict[tuple[str, ...], str]
 
     def known(self, cell: Cell) -> tuple[str, ...]:
-        """The runs of a cell that the page has a place for."""
+        """The runs of a cell that are in the page."""
         return tuple(file for file in cell.runs if file in self.runs)
 
     def of_cell(self, cell: Cell) -> str | None:
-        """Where the settings behind a cell are shown; None if it comes from no run of the page."""
+        """The identifier of the settings behind a cell; None without a run in the page."""
         known = self.known(cell)
         if not known:
             return None
@@ -41,7 +41,7 @@ def find_anchors(report: Report) -> Anchors:
     taken = {"main", "overview", "filters", "task", "data", "kind", "words", "found", "skipped"}
 
     def new(stem: str) -> str:
-        # A letter first, and nothing that the script would take for a state of the filters.
+        # A letter first, and none of the names that the script uses for its filters.
         name = slug(stem)
         name = free_name(name if name[0].isalpha() else f"part-{name}", taken)
         taken.add(name)

@@ -1,4 +1,4 @@
-"""A table as CSV: a figure a row, so that spreadsheets and programs can filter and pivot it."""
+"""A table as CSV: a value a row, so that spreadsheets and programs can filter and pivot it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEADER = "table,group,row,column,unit,text,value,spread,source,reference,runs,no
 
 
 def render_csv(table: ReportTable) -> str:
-    """The table's figures, row by row.
+    """The table's values, row by row.
 
     Returns:
         The text, with the header first and a newline at its end.
@@ -24,6 +24,6 @@ def render_csv(table: ReportTable) -> str:
         for column, cell in zip(table.columns, row.cells, strict=True):
             place = (table.key, row.group, row.label, column.name, column.unit)
             # None is written as nothing, a number with all its digits.
-            figure = (cell.text, cell.value, cell.spread, cell.source)
-            writer.writerow((*place, *figure, row.reference, " ".join(cell.runs), cell.note))
+            value = (cell.text, cell.value, cell.spread, cell.source)
+            writer.writerow((*place, *value, row.reference, " ".join(cell.runs), cell.note))
     return text.getvalue()

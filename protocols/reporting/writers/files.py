@@ -13,7 +13,7 @@ from protocols.reporting.writers.latex import render_document, render_latex
 from protocols.reporting.writers.markdown import render_markdown
 
 FORMATS = ("markdown", "latex", "csv", "html")
-"""What can be written."""
+"""Formats of the report."""
 
 
 def write_report(report: Report, folder: Path | str, formats: Sequence[str]) -> tuple[Path, ...]:
@@ -21,16 +21,12 @@ def write_report(report: Report, folder: Path | str, formats: Sequence[str]) -> 
 
     Args:
         report: The report.
-        folder: Where to; it is made if need be, files of the same names are replaced.
+        folder: Where to; it is made if missing, files of the same names are replaced.
         formats: Of :data:`FORMATS`.
 
     Returns:
-        The files that a person opens first, one a format.
-
-    Raises:
-        ValueError: No format is given, or one is unknown.
+        The files to open first, one a format.
     """
-    check_formats(formats)
     root = Path(folder)
     opened: list[Path] = []
     if "markdown" in formats:
@@ -47,16 +43,3 @@ def write_report(report: Report, folder: Path | str, formats: Sequence[str]) -> 
         write_text(root / "index.html", render_html(report))
         opened.append(root / "index.html")
     return tuple(opened)
-
-
-def check_formats(formats: Sequence[str]) -> None:
-    """Refuse what cannot be written.
-
-    Raises:
-        ValueError: No format is given, or one is unknown.
-    """
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
-        raise ValueError(
-            f"Reports are written as {', '.join(FORMATS)}, not as {', '.join(unknown) or 'none'}."
-        )

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing beside it: no network, no files, no script."""
+"""The report as one self-contained HTML page: it needs no network, no files, no script."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from protocols.reporting.writers.anchors import Anchors, find_anchors
 from protocols.reporting.writers.marks import best_marks, compared_rows, glance
 from protocols.reporting.writers.templates import load_template, read_resource
 
-# Control characters have no place in HTML, half a surrogate pair none in UTF-8, and a change of
-# the direction of writing could make a name look like another.
+# HTML allows no control characters, UTF-8 no half of a surrogate pair, and a change of the writing
+# direction could make a name look like another.
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 _SIZE = re.compile(r"\s(width|height)\s*=\s*[\"']([0-9]+(?:\.[0-9]+)?)(pt|px|in)?[\"']")
 _PIXELS = {"pt": 96 / 72, "px": 1.0, "in": 96.0, "": 1.0}
 _WIDE = 440
-"""Pixels from which a figure is scrolled on a phone, not shrunk until nobody can read it."""
+"""Pixels from which a figure is scrolled on a phone rather than shrunk."""
 
 
 def render_html(report: Report) -> str:
     """The page as text.
 
-    Without its script the page is complete; the script sorts tables, filters, and unfolds what a
-    link points into. A policy in the page (Content Security Policy, level 3, W3C) allows no request
+    Without its script the page is complete; the script sorts tables, filters, and unfolds the
+    targets of links. A policy in the page (Content Security Policy, level 3, W3C) allows no request
     and no script but its own, so that text from records stays text. Equal reports give equal pages.
 
     Args:
-        report: What is shown.
+        report: The report.
 
     Returns:
-        HTML, in which style sheet, script and drawings are contained.
+        HTML with style sheet, script and drawings.
 
     Raises:
         ValueError: The drawing of a figure cannot be read.
@@ -80,7 +80,7 @@ def render_html(report: Report) -> str:
         shown_in=shown_in,
         compare=runs.compare,
         facts_of=runs.facts_of,
-        figures_of=runs.figures_of,
+        metrics_of=runs.metrics_of,
         title_of=runs.title_of,
         dataset_of=dataset_of,
         flat_settings=flat_settings,
@@ -88,12 +88,12 @@ def render_html(report: Report) -> str:
 
 
 def _fit(value: Any) -> Any:
-    """Text without the letters that may not stand in the page; markup is made of such text."""
+    """Text with forbidden letters replaced; markup consists of such text already."""
     return _UNFIT.sub("\ufffd", value) if type(value) is str else value
 
 
 def _digest(text: str) -> str:
-    """What a policy knows a style sheet or script by."""
+    """The hash by which a policy allows a style sheet or script."""
     return b64encode(sha256(text.encode("utf-8")).digest()).decode()
 
 
@@ -103,7 +103,7 @@ def _section(task: str, report: Report, anchors: Anchors) -> dict[str, Any]:
     figures = zip(report.figures, anchors.figures, strict=True)
     return {
         "title": shown_task(task).title,
-        # Tables and figures cannot have it, having no capital.
+        # With a capital, which identifiers of tables and figures never have.
         "anchor": f"Task-{''.join(letter for letter in task if letter.isalnum())}",
         "tables": [pair for pair in tables if pair[0].task == task],
         "figures": [pair for pair in figures if pair[0].task == task],
@@ -111,7 +111,7 @@ def _section(task: str, report: Report, anchors: Anchors) -> dict[str, Any]:
 
 
 def _overview(report: Report, anchors: Anchors) -> dict[str, Any]:
-    """A line for each table that holds a figure of ours, and the tables without any."""
+    """A line for each table with a value of ours, and the tables without any."""
     lines, without = [], []
     for table, anchor in zip(report.tables, anchors.tables, strict=True):
         if (found := glance(table)) is not None:
@@ -127,7 +127,7 @@ def _overview(report: Report, anchors: Anchors) -> dict[str, Any]:
 
 
 def _best(rows: list[Row], place: int, anchors: Anchors) -> tuple[str, str, str | None] | None:
-    """The best figure of a column, whose it is, and where its settings are shown."""
+    """The best value of a column, its row, and the identifier of its settings."""
     if not rows:
         return None
     cell, label = rows[0].cells[place], rows[0].label
@@ -137,7 +137,7 @@ def _best(rows: list[Row], place: int, anchors: Anchors) -> tuple[str, str, str 
 
 
 def _references(table: ReportTable) -> dict[str, bool]:
-    """What its rows refer to, and whether that is a publication; otherwise it is a command."""
+    """The references of its rows, and whether each is a publication rather than a command."""
     printed = {row.reference for row in table.rows if row.source == "published"}
     return {row.reference: row.reference in printed for row in table.rows if row.reference}
 
@@ -163,7 +163,7 @@ def _letters(number: int) -> str:
 
 
 def _drawing(figure: ReportFigure) -> dict[str, Any]:
-    """The drawing as an address, and its size in pixels, so that the page keeps the room."""
+    """The drawing as an address, and its size in pixels, so that the page reserves its space."""
     try:
         svg = figure.svg
         text = svg.read_text(encoding="utf-8") if isinstance(svg, Path) else svg

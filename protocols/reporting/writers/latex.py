@@ -54,8 +54,8 @@ _LAST_LETTER = 0x17F
 def render_latex(table: ReportTable) -> str:
     """A table as a floating ``table`` of its own file.
 
-    Needs the packages booktabs and graphicx; a table wider than the page is made to fit. The
-    records behind a row stand in comments.
+    Needs the packages booktabs and graphicx; a table wider than the page is made to fit. Comments
+    name the records of each row.
 
     Returns:
         The text, with a newline at its end.
@@ -64,14 +64,13 @@ def render_latex(table: ReportTable) -> str:
 
 
 def render_document(report: Report, folder: Path) -> str:
-    """A document that reads every table from ``tables/`` beside it; compiles by pdflatex.
+    """A document that reads every table from ``tables/`` in its folder; compiles by pdflatex.
 
-    Figures that have a bitmap are floats; SVG is nothing that LaTeX reads. One wider than the page
-    is made to fit.
+    Figures that have a bitmap are floats, made to fit the page; LaTeX reads no SVG.
 
     Args:
         report: The report.
-        folder: Where the document will lie, so that figures are named from there.
+        folder: The document's folder, from which figures are named.
 
     Returns:
         The text, with a newline at its end.
@@ -86,7 +85,7 @@ def render_document(report: Report, folder: Path) -> str:
 
 @cache
 def _template(name: str) -> Template:
-    """A template whose marks are none of LaTeX's own."""
+    """A template with marks that LaTeX does not use."""
     return load_template(
         name,
         {"tex": escape, "line": one_line},
@@ -101,10 +100,7 @@ def _template(name: str) -> Template:
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it is, on one line.
-
-    A letter that the document's fonts do not have is printed by its number.
-    """
+    """Text that LaTeX prints as it is, on one line; letters missing in its fonts by number."""
     return "".join(_SPECIAL.get(letter) or _letter(letter) for letter in one_line(text))
 
 

@@ -10,11 +10,11 @@ from protocols.reporting.writers.templates import load_template, path_from
 
 
 def render_markdown(report: Report, folder: Path) -> str:
-    """All tables, figures and files passed over, as one Markdown text.
+    """All tables, figures and skipped files, as one Markdown text.
 
     Args:
         report: The report.
-        folder: Where the text will lie, so that figures are linked from there.
+        folder: The text's folder, from which figures are linked.
 
     Returns:
         The text, with a newline at its end.

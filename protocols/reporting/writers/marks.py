@@ -1,4 +1,4 @@
-"""Which cells of a table are the best of their column."""
+"""The best cells of each column of a table."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from protocols.reporting.model import Cell, ReportTable, Row, Source
 Mark = Literal["best", "our-best"]
 
 _COMPETING: tuple[Source, ...] = ("published", "ours", "imported")
-"""Generated data are easier or harder than people, so that such figures beat nobody."""
+"""Sources that are compared: generated data are easier or harder than people."""
 
 
 _SIDES: tuple[Source, ...] = ("ours", "published")
 
 
 def compared_rows(table: ReportTable) -> tuple[tuple[int, ...], ...]:
-    """Which rows may be compared with which.
+    """Sets of rows that may be compared.
 
-    Beside published rows all rows answer one question, and headings only tell who answered it. In
-    a table of our own each heading is another protocol or input, so that rows are compared within.
+    In a table with published rows all rows have one protocol. In a table of our own each heading is
+    another protocol or input, and only rows below the same heading are compared.
 
     Returns:
         Sets of places of rows; together every row of the table.
@@ -36,14 +36,14 @@ def compared_rows(table: ReportTable) -> tuple[tuple[int, ...], ...]:
 def best_marks(table: ReportTable) -> dict[tuple[int, int], Mark]:
     """The best of all and the best of ours, in each column that has a better end.
 
-    One figure alone is no best. Cells that read the same are equally good, for what is not shown
-    is not claimed. Marks compare figures and say nothing about significance.
+    A single value is not marked; cells that read the same are equally good. Marks compare values
+    and do not claim significance.
 
     Args:
         table: the table.
 
     Returns:
-        By row and column, ``best``, or ``our-best`` where a figure of another source is better.
+        By row and column, ``best``, or ``our-best`` where a value of another source is better.
     """
     marks: dict[tuple[int, int], Mark] = {}
     for rows in compared_rows(table):
@@ -62,17 +62,17 @@ def best_rows(
     sources: tuple[Source, ...],
     least: int = 2,
 ) -> tuple[int, ...]:
-    """The rows with the best figure of a column.
+    """The rows with the best value of a column.
 
     Args:
         table: the table.
         rows: places of the rows that are compared.
         column: place of the column.
-        sources: whose figures are compared.
-        least: how many figures there must be for one to be the best.
+        sources: sources that are compared.
+        least: the least number of values for one to be the best.
 
     Returns:
-        Their places; several where figures read the same, none where there is no best or, of
+        Their places; several where values read the same, none where there is no best or, of
         several, all are the same.
     """
     better_up = table.columns[column].higher_is_better
@@ -90,11 +90,11 @@ def best_rows(
 
 
 def glance(table: ReportTable) -> tuple[int, list[Row], list[Row]] | None:
-    """The first column, and of it the first rows that may be compared, with a figure of ours.
+    """The first comparable rows with a value of ours, and their first such column.
 
     Returns:
-        The place of the column, our best rows and the best published ones; None where there is no
-        figure of ours that has a better end.
+        The place of the column, our best rows and the best published ones; None where no column
+        with a better end has a value of ours.
     """
     for rows in compared_rows(table):
         for place in range(len(table.columns)):
@@ -108,5 +108,5 @@ def glance(table: ReportTable) -> tuple[int, list[Row], list[Row]] | None:
 
 
 def _shown(cell: Cell) -> str:
-    """What a cell shows of its figure, without the spread."""
+    """A cell's value as shown, without the spread."""
     return cell.text.split("±")[0].strip()

@@ -1,4 +1,4 @@
-"""What the page tells of each run, and of the runs that one figure is the mean of."""
+"""The page's details of each run, and of the runs behind one mean."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Family(NamedTuple):
         task: Name of the task.
         dataset: Display name of the data set.
         runs: The runs.
-        sets: Runs that figures are the means of, each with its address.
+        sets: Runs behind one mean, each set with its address.
     """
 
     task: str
@@ -32,7 +32,7 @@ class Family(NamedTuple):
 
 
 def families(report: Report, anchors: Anchors) -> list[Family]:
-    """All runs by task and data set, with the sets that means are made of."""
+    """All runs by task and data set, with the sets behind means."""
     found: dict[tuple[str, str], Family] = {}
     by_file = {run.file: run for run in report.runs}
 
@@ -54,7 +54,7 @@ def title_of(record: ResultRecord) -> str:
 
 
 def facts_of(record: ResultRecord) -> dict[str, str]:
-    """What was measured, and on what."""
+    """Data, protocol, objective, seed and time."""
     rule, seconds = record.described_rule, record.seconds
     return {
         "Data set": record.dataset.name + (" (synthetic)" if record.dataset.synthetic else ""),
@@ -67,21 +67,21 @@ def facts_of(record: ResultRecord) -> dict[str, str]:
     }
 
 
-def figures_of(record: ResultRecord) -> dict[str, str]:
+def metrics_of(record: ResultRecord) -> dict[str, str]:
     """Every metric, as in the record: rates from 0 to 1."""
-    facts = {name: number(value) for name, value in record.metrics.items()}
+    metrics = {name: number(value) for name, value in record.metrics.items()}
     for name, (low, high) in record.intervals.items():
-        facts[name] += f" (95 % interval {number(low)} to {number(high)})"
-    return facts
+        metrics[name] += f" (95 % interval {number(low)} to {number(high)})"
+    return metrics
 
 
 def number(value: float) -> str:
-    """A metric as in the record, with four digits."""
+    """A value with four digits."""
     return f"{value:.4g}"
 
 
 def compare(runs: Sequence[RunEntry]) -> dict[str, Any]:
-    """What the runs of a mean are, the metrics of all, the settings that they share or not."""
+    """The runs of a mean: a title, the metrics of all, the settings that they share or not."""
     records = [run.record for run in runs]
     words = dict.fromkeys([one.objective for one in records])
     words |= dict.fromkeys([one.stream for one in records if one.stream])
@@ -95,6 +95,6 @@ def compare(runs: Sequence[RunEntry]) -> dict[str, Any]:
     return {
         "title": f"{', '.join(words)}: {len(records)} runs, seeds {', '.join(seeds)}",
         "metrics": sorted(names, key=lambda name: "/" in name)[:_COLUMNS],
-        "shared": {name: told[0] for name, told in values.items() if len(set(told)) == 1},
-        "differing": {name: "; ".join(told) for name, told in values.items() if len(set(told)) > 1},
+        "shared": {name: each[0] for name, each in values.items() if len(set(each)) == 1},
+        "differing": {name: "; ".join(each) for name, each in values.items() if len(set(each)) > 1},
     }

@@ -17,7 +17,7 @@ def load_template(name: str, filters: dict[str, Callable[..., Any]], **options: 
 
     Args:
         name: File in ``templates/``.
-        filters: Filters by name, beside those of Jinja2.
+        filters: Filters by name, added to those of Jinja2.
         **options: Of :class:`jinja2.Environment`: delimiters, escaping.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -40,5 +40,5 @@ def read_resource(name: str) -> str:
 
 
 def path_from(folder: Path, file: Path) -> str:
-    """How a document in a folder names a file."""
+    """A file's path from the folder of a document."""
     return Path(os.path.relpath(file, folder)).as_posix()

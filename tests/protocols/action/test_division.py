@@ -92,7 +92,7 @@ def test_nobody_held_out_is_the_same_division() -> None:
         ({"identity": [""] * 53, "label": ["a"]}, r"label has shape \(1,\): give one a sample"),
     ],
 )
-def test_what_cannot_be_held_out_is_said(change: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_held_out_is_refused(change: dict[str, Any], message: str) -> None:
     asked = {"identity": people(), "people": 2, "seed": 0} | change
     with pytest.raises(ValueError, match=message):
         hold_out(division(), **asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from protocols.action.fusion import FUSION_RECIPES, FuseOn, fuse, recipe_weights
+from protocols.action.fusion import FUSION_RECIPES, FuseOn, recipe_weights
+from protocols.action.fusion import fuse as fuse_named
 from protocols.action.scores import ClassScores
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -29,6 +31,12 @@ def run(seed: int, count: int = 12, size: int = 6) -> ClassScores:
         subject=[str(i % 3) for i in range(count)],
         subset=["a" if i % 2 else "" for i in range(count)],
     )
+
+
+def fuse(
+    runs: Sequence[ClassScores], weights: Sequence[float], on: FuseOn = "probabilities"
+) -> ClassScores:
+    return fuse_named(runs, weights, on, [f"run {i + 1}" for i in range(len(runs))])
 
 
 @settings(max_examples=30, deadline=None)
@@ -103,12 +111,12 @@ def test_unknown_labels_are_taken_from_the_runs_that_know() -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (run(1).select(np.arange(11)), "bone has no scores of sample 's11', which joint has"),
+        (run(1).select(np.arange(11)), "bone lacks sample 's11', which joint has"),
         (
             replace(run(1), sample=[*(f"s{i}" for i in range(11)), "x"]),
-            r"bone has no scores of sample 's11', which joint has \(1 such samples",
+            r"bone lacks sample 's11', which joint has \(1 such samples",
         ),
-        (run(1, count=13), "joint has no scores of sample 's12', which bone has"),
+        (run(1, count=13), "joint lacks sample 's12', which bone has"),
         (
             replace(run(1), label=[0, 2, *(i % 6 for i in range(2, 12))]),
             r"bone labels sample 's1' as class 2, and the runs before it as 1 \(1 such",
@@ -122,7 +130,7 @@ def test_unknown_labels_are_taken_from_the_runs_that_know() -> None:
 )
 def test_runs_that_do_not_belong_together_are_named(other: ClassScores, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        fuse([run(0), other], [1, 1], names=["joint", "bone"])
+        fuse_named([run(0), other], [1, 1], "probabilities", ["joint", "bone"])
 
 
 def test_settings_that_cannot_be_are_refused() -> None:

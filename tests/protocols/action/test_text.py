@@ -68,6 +68,18 @@ def test_the_worst_classes_are_named_with_what_they_are_taken_for() -> None:
     assert f"action {other} ({missed})" in rows[0]
 
 
+def test_classes_come_by_accuracy_and_their_mistakes_by_count_then_by_number() -> None:
+    counts = [[5, 2, 2, 1], [0, 0, 0, 0], [0, 0, 3, 0], [4, 0, 0, 4]]
+    pairs = [(k, j) for k, row in enumerate(counts) for j, n in enumerate(row) for _ in range(n)]
+    label, predicted = (np.array(column) for column in zip(*pairs, strict=True))
+    keys, names = [str(i) for i in range(len(pairs))], ["sit", "rise", "wave", "drink"]
+    table = evaluate_action(ClassScores(keys, label, names, np.eye(4)[predicted]))
+    rows = render_classification(table, "acl").split("\n\n")[2].splitlines()[2:]
+    assert [row.split("  ")[0] for row in rows] == ["sit", "drink"]
+    assert "rise (2), wave (2), drink (1)" in rows[0]
+    assert rows[1].split()[1:] == ["sit", "(4)", "8", "50.00"]
+
+
 def test_what_a_small_faultless_classification_lacks_is_not_shown() -> None:
     table = evaluate_action(ClassScores(["a", "b"], [0, 1], ["x", "y"], np.eye(2)))
     text = render_classification(table, "acl")

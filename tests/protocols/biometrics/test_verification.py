@@ -14,7 +14,7 @@ from sklearn.metrics import det_curve, roc_auc_score, roc_curve
 from protocols.biometrics.scores import compare_all
 from protocols.biometrics.tally import merge_tallies, tally_scores
 from protocols.biometrics.verification import area_under_curve, d_prime, error_curve
-from protocols.ranking.exclusion import same_identity_and_group
+from protocols.ranking.exclusion import same_labels
 
 # Few distinct values, so that ties within and between both kinds are the rule.
 SCORES = st.lists(st.integers(-6, 6), min_size=1, max_size=40)
@@ -29,11 +29,8 @@ def test_golden_eer_auc_and_d_prime(shared: Path) -> None:
     values = golden(shared)
     tally = tally_scores(values["genuine"], values["impostor"])
     equal = error_curve(tally).equal_error()
-    assert (equal.low, equal.high) == pytest.approx(values["eer_low_high"].tolist(), abs=1e-12)
-    assert equal.rate == pytest.approx(float(values["eer_mid"]), abs=1e-12)
-    assert equal.rate == pytest.approx(float(values["pyeer_eer"]), abs=1e-12)
-    assert equal.crossing == pytest.approx(float(values["eer_interp"]), abs=1e-12)
-    assert equal.threshold == float(values["eer_thr12"][1])
+    assert equal == pytest.approx(float(values["eer_mid"]), abs=1e-12)
+    assert equal == pytest.approx(float(values["pyeer_eer"]), abs=1e-12)
     assert area_under_curve(tally) == pytest.approx(float(values["sk_auc"]), abs=1e-12)
     assert d_prime(tally) == pytest.approx(float(values["dprime"]), abs=1e-9)
 
@@ -47,8 +44,7 @@ def test_golden_fnmr_at_fmr(shared: Path, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "pyeer", "allowed"),
-    [("0.01", "pyeer_fmr100", 200), ("0.001", "pyeer_fmr1000", 20)],
+    ("target", "pyeer", "allowed"), [("0.01", "pyeer_fmr100", 200), ("0.001", "pyeer_fmr1000", 20)]
 )
 def test_golden_fnmr_where_the_golden_file_lost_a_score_to_rounding(
     shared: Path, target: str, pyeer: str, allowed: int
@@ -103,7 +99,7 @@ def test_laws_of_the_curve(genuine: list[int], impostor: list[int], seed: int) -
         assert fmr == np.mean(np.array(impostor) >= threshold)
         assert fnmr == np.mean(np.array(genuine) < threshold)
     equal = curve.equal_error()
-    assert 0.0 <= equal.low <= equal.rate <= equal.high <= 1.0
+    assert 0.0 <= equal <= 1.0
     generator = np.random.default_rng(seed)
     mixed = tally_scores(generator.permutation(genuine), generator.permutation(impostor))
     assert error_curve(mixed).equal_error() == equal
@@ -117,7 +113,7 @@ def test_what_transforms_do_not_change(
     plain = tally_scores(genuine, impostor)
     curved = tally_scores(np.exp(np.array(genuine) / 3.0), np.exp(np.array(impostor) / 3.0))
     before, after = error_curve(plain).equal_error(), error_curve(curved).equal_error()
-    assert after[:4] == before[:4]
+    assert after == before
     assert area_under_curve(curved) == area_under_curve(plain)
     moved = tally_scores(np.array(genuine) * scale + shift, np.array(impostor) * scale + shift)
     if np.ptp(genuine) or np.ptp(impostor):
@@ -140,19 +136,17 @@ def test_the_target_is_never_exceeded_and_no_lower_threshold_keeps_it(
 
 
 def test_separated_and_exchanged_scores() -> None:
-    apart = error_curve(tally_scores([2.0, 3.0], [0.0, 1.0])).equal_error()
-    assert (apart.rate, apart.crossing, apart.threshold) == (0.0, 0.0, 2.0)
-    exchanged = error_curve(tally_scores([0.0, 1.0], [2.0, 3.0])).equal_error()
-    assert exchanged.rate == 1.0
+    assert error_curve(tally_scores([2.0, 3.0], [0.0, 1.0])).equal_error() == 0.0
+    assert error_curve(tally_scores([0.0, 1.0], [2.0, 3.0])).equal_error() == 1.0
     tied = tally_scores([1, 1], [1, 1])
-    assert (area_under_curve(tied), error_curve(tied).equal_error().crossing) == (0.5, 0.5)
+    assert (area_under_curve(tied), error_curve(tied).equal_error()) == (0.5, 0.5)
     assert np.isnan(d_prime(tied))
 
 
 def test_thinned_curves_keep_their_shape() -> None:
     generator = np.random.default_rng(0)
     tally = tally_scores(generator.normal(2, 1, 3000), generator.normal(0, 1, 30_000))
-    curve, thin = error_curve(tally), error_curve(tally).thinned(200)
+    curve, thin = error_curve(tally), error_curve(tally).thinned()
     assert 150 <= len(thin.threshold) <= 200
     assert thin.threshold[0] == curve.threshold[0]
     assert thin.threshold[-1] == np.inf
@@ -182,7 +176,7 @@ def test_scores_of_embeddings_equal_a_slow_loop_and_the_grid_stays_within_its_st
     probe, gallery = generator.standard_normal((9, 5)), generator.standard_normal((12, 5))
     own, enrolled = np.arange(9) % 3, np.arange(12) % 4
     views = np.arange(9) % 2, np.arange(12) % 2
-    exclude = same_identity_and_group(own, enrolled, *views)
+    exclude = same_labels((own, enrolled), views)
     cell = np.arange(9) % 2
     how = {"metric": metric, "exclude": exclude}
     exact = compare_all(probe, gallery, own, enrolled, **how)
@@ -210,7 +204,7 @@ def test_scores_of_embeddings_equal_a_slow_loop_and_the_grid_stays_within_its_st
             assert ((found - rounded >= -1e-6) & (found - rounded <= step + 1e-6)).all()
 
 
-def test_bad_scores_are_told() -> None:
+def test_bad_scores_are_refused() -> None:
     with pytest.raises(ValueError, match="genuine score at place 1 is not finite"):
         tally_scores([1.0, np.nan], [0.0])
     with pytest.raises(ValueError, match="impostor scores must be a numeric vector"):
@@ -224,7 +218,5 @@ def test_bad_scores_are_told() -> None:
         curve.at_fmr(0.01)
     with pytest.raises(ValueError, match="threshold is NaN"):
         curve.at_threshold(float("nan"))
-    with pytest.raises(ValueError, match="at least 2 points"):
-        curve.thinned(1)
     with pytest.raises(ValueError, match="1 probe and 2 gallery identities"):
         compare_all(np.eye(2), np.eye(2), ["a"], ["a", "b"])

@@ -7,8 +7,12 @@ import pytest
 from matplotlib.collections import PathCollection
 
 from protocols.figures.evolution import draw_evolution
-from protocols.figures.families import FamilyClass, MotionFamily, draw_motion_families
-from protocols.figures.family_counts import draw_family_counts
+from protocols.figures.families import (
+    FamilyClass,
+    MotionFamily,
+    draw_family_counts,
+    draw_motion_families,
+)
 
 BONES = [(0, 1), (1, 2), (1, 3)]
 POSE = np.array([[0, 2, 0], [0, 1, 0], [-0.3, 0, 0], [0.3, 0, 0]])

@@ -247,7 +247,7 @@ def people(seed: int) -> Embeddings:
 
 
 def reid_run(objective: str, seed: int) -> RunEntry:
-    table = evaluate_reid(people(seed), load_pairs("casia_b"), precision=False)
+    table = evaluate_reid(people(seed), load_pairs("casia_b"))
     cells = json.loads(json.dumps({"main": table.record_cells()}))
     fields: dict[str, Any] = {"task": "reid", "protocol": "casia_b", "rule": "clean"}
     return run(f"{objective}{seed}.json", cells, objective=objective, seed=seed, **fields)
@@ -324,7 +324,7 @@ def test_pairs_of_re_identification_are_kept_apart() -> None:
 
 
 @pytest.mark.slow
-def test_files_are_written_and_what_is_not_as_expected_is_said(tmp_path: Path) -> None:
+def test_files_are_written_and_broken_records_are_reported(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text('{"kind": "epoch", "epoch": 1, "train/loss": 2.0}\n{"ki')
     good = run("a.json", classes([9, 8]))
     dataset = DatasetReference(name="other", fingerprint="g", synthetic=True)

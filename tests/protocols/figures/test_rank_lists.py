@@ -24,11 +24,7 @@ def rank_list() -> RankList:
 def test_rows_say_rank_symbol_caption_and_flag() -> None:
     figure = draw_rank_list(rank_list(), BONES)
     words = [plot.texts[0].get_text() for plot in figure.axes if plot.texts]
-    assert words == [
-        "probe\nann_1\nAP 0.31",
-        "1 ✓  ann_2\n0.1\nsame take",
-        "2 ✗  bob_1\n0.2",
-    ]
+    assert words == ["probe\nann_1\nAP 0.31", "1 ✓  ann_2\n0.1\nsame take", "2 ✗  bob_1\n0.2"]
     assert len(figure.axes) == 6
     assert [len(plot.collections[0].get_segments()) for plot in figure.axes[::2]] == [12, 12, 12]
 

@@ -9,8 +9,7 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from protocols.figures.saving import save_figure
-from protocols.figures.style import house_style, legend_below, new_axes, series_style
+from protocols.figures.style import house_style, legend_below, new_axes, save_figure, series_style
 
 
 def figure() -> Figure:

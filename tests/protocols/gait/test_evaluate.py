@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,7 @@ def test_gaps_are_noted_and_left_out_of_exact_means() -> None:
     assert np.isfinite(list(table.metrics.values())).all()
     # bg: probe view 0 sees gallery 18, probe view 36 sees galleries 0 and 18.
     expected = (table.rank1[1, 0, 1] + table.rank1[1, 2, :2].mean()) / 2
-    assert table.condition_mean[1] == pytest.approx(expected)
+    assert table.metrics["rank1/bg"] == pytest.approx(expected)
 
 
 def test_a_toolbox_rule_spreads_a_gap_but_says_so() -> None:
@@ -126,7 +125,6 @@ def test_a_toolbox_rule_spreads_a_gap_but_says_so() -> None:
     assert "rank1/nm" in table.metrics
     assert "rank1/bg" not in table.metrics
     assert "rank1" not in table.metrics
-    assert np.isnan(table.headline)
     assert any(
         "rank1/bg" in note and "rule exact averages the rest" in note for note in table.notes
     )
@@ -172,16 +170,6 @@ def test_a_person_who_is_not_enrolled_counts_as_wrong_or_not_at_all() -> None:
     assert (skipped.metrics["rank1/nm"], skipped.metrics["mAP/nm"]) == (1.0, 0.5)
 
 
-def test_people_can_be_chosen() -> None:
-    data = casia_like(np.random.default_rng(3), people=6)
-    some = evaluate_gait(data, subjects=["001", "2"])
-    assert some.counts["probe_subjects"] == 2
-    alone = evaluate_gait(data.select(np.isin(data.subject, ["1", "2"])))
-    assert some.metrics == alone.metrics
-    with pytest.raises(ValueError, match="None of the 1 people"):
-        evaluate_gait(data, subjects=["99"])
-
-
 def test_a_view_for_some_samples_only_is_an_error() -> None:
     data = casia_like(np.random.default_rng(4), views=2)
     view = data.view.copy()
@@ -199,16 +187,6 @@ def test_a_sample_without_direction_is_named() -> None:
     with pytest.raises(ValueError, match=f"sample '{data.sample[7]}' is all zeros"):
         evaluate_gait(Embeddings(embedding, *labels))
     assert "rank1" in evaluate_gait(Embeddings(embedding, *labels), metric="euclidean").metrics
-
-
-def test_the_table_is_the_same_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = casia_like(np.random.default_rng(8))
-    before = evaluate_gait(data, metric="euclidean", precision=False)
-    monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.warns(UserWarning, match="FAISS is not installed"):
-        after = evaluate_gait(data, metric="euclidean", precision=False)
-    assert after.metrics == before.metrics
-    np.testing.assert_array_equal(after.cells.hits, before.cells.hits)
 
 
 def test_an_unknown_rule_is_an_error() -> None:

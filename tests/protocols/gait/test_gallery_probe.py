@@ -12,9 +12,8 @@ import pytest
 from protocols.embeddings import Embeddings
 from protocols.gait.assignment import Assignment, assign
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
-from protocols.gait.identities import load_identity_split
 from protocols.names import canonical, natural_order
-from protocols.splits import split_names
+from protocols.splits import load_identity_split, split_names
 
 
 def samples(subject: list[Any], take: list[Any], condition: list[str] | None = None) -> Embeddings:
@@ -50,9 +49,8 @@ def test_casia_b_is_the_published_table() -> None:
 
 def test_casia_b_people() -> None:
     split = load_identity_split("casia_b")
-    numbers = [[int(s) for s in part] for part in (split.train, split.validation, split.test)]
-    assert numbers == [list(range(1, 75)), list(range(60, 75)), list(range(75, 125))]
-    assert [int(s) for s in split.fit] == list(range(1, 60))
+    numbers = [[int(subject) for subject in part] for part in split]
+    assert numbers == [list(range(1, 60)), list(range(60, 75)), list(range(75, 125))]
 
 
 @pytest.mark.parametrize("spelling", ["nm", "NM", "0"])
@@ -172,7 +170,7 @@ def test_a_bad_protocol_file_is_named(tmp_path: Path, name: str, text: str, mess
     assert str(path) in str(caught.value)
 
 
-def test_what_is_not_there_is_said() -> None:
+def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match="one of casia_b, casia_b_cross_view_gallery"):
         load_protocol("casia-b")
     with pytest.raises(ValueError, match=r"no protocol file nowhere\.csv"):
@@ -186,7 +184,7 @@ def test_a_bad_identity_file_is_named(tmp_path: Path) -> None:
         load_identity_split(path)
 
 
-def test_data_that_do_not_fit_the_protocol_are_told_apart() -> None:
+def test_data_that_do_not_fit_the_protocol_are_refused() -> None:
     data = samples([1, 2], [1, 2], ["walk", "run"])
     with pytest.raises(ValueError, match=r"finds no gallery among 2 samples.*'run', 'walk'"):
         assign(load_protocol("casia_b"), data)

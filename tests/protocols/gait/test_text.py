@@ -38,9 +38,9 @@ def test_views_stand_across_and_baselines_below() -> None:
         for name in ("acl", "bone-length")
         for condition in ("nm", "bg", "cl", "mean")
     ] + [["chance", condition] for condition in ("nm", "bg", "cl")]
-    expected = [*ours.probe_mean[1], ours.condition_mean[1]]
+    expected = [*ours.probe_mean[1], ours.metrics["rank1/bg"]]
     assert rows[1][2:] == [f"{100 * value:.2f}" for value in expected]
-    assert rows[3][2:] == [f"{100 * ours.headline:.2f}"]
+    assert rows[3][2:] == [f"{100 * ours.metrics['rank1']:.2f}"]
     assert rows[8][2:] == ["20.00"]
     assert lines[-1] == render_notes(ours.notes, ours.counts)
     assert "missing 0" in lines[-1]

@@ -19,14 +19,9 @@ from protocols.ranking.identification import identify
 def test_golden(shared: Path, times: int, k: int, alpha: float, block_bytes: int) -> None:
     with np.load(shared / "golden" / "reid" / "rerank.npz", allow_pickle=False) as archive:
         golden = dict(archive)
-    found = expand(
-        golden["probe_feat"],
-        golden["gallery_feat"],
-        k=k,
-        alpha=alpha,
-        times=times,
-        block_bytes=block_bytes,
-    )
+    found = golden["probe_feat"], golden["gallery_feat"]
+    for _ in range(times):
+        found = expand(*found, k=k, alpha=alpha, block_bytes=block_bytes)
     for rows, side in zip(found, ("probe", "gallery"), strict=True):
         expected = golden[f"aqe_t{times}_k{k}_a{alpha}_{side}"]
         np.testing.assert_allclose(rows, expected, atol=1e-6, rtol=1e-6)
@@ -50,7 +45,7 @@ def test_equals_the_slow_reading(seed: int, k: int, alpha: float) -> None:
 
 def test_one_neighbour_changes_nothing() -> None:
     rows = np.random.default_rng(0).standard_normal((9, 3)).astype(np.float32)
-    probe, gallery = expand(rows[:2], rows[2:], k=1, times=3)
+    probe, gallery = expand(rows[:2], rows[2:], k=1)
     np.testing.assert_allclose(np.concatenate([probe, gallery]), rows, rtol=1e-6)
 
 
@@ -72,7 +67,6 @@ def test_it_helps_noisy_people() -> None:
     scores = []
     for probe, gallery in ((rows[:100], rows[100:]), expand(rows[:100], rows[100:], k=10)):
         found = identify(probe, gallery, person[:100], person[100:])
-        assert found.average_precision is not None
         scores.append(found.average_precision.mean())
     assert scores[1] > scores[0] + 0.05
 
@@ -81,9 +75,8 @@ def test_it_helps_noisy_people() -> None:
     ("settings", "message"),
     [
         ({"k": 0}, "k of at least 1, not 0"),
-        ({"times": 0}, "times of at least 1, not 0"),
-        ({"alpha": -1.0}, "a number from 0 on, not -1.0"),
-        ({"alpha": float("inf")}, "a number from 0 on, not inf"),
+        ({"alpha": -1.0}, "must be 0 or more, not -1.0"),
+        ({"alpha": float("inf")}, "must be 0 or more, not inf"),
     ],
 )
 def test_errors_say_what_is_wrong(settings: dict[str, Any], message: str) -> None:

@@ -14,8 +14,8 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import average_precision_score
 
 from protocols.ranking.distances import Metric
-from protocols.ranking.exclusion import ExclusionRule, same_identity_and_group
-from protocols.ranking.identification import Identification, identify, identify_by_distances
+from protocols.ranking.exclusion import ExclusionRule, same_labels
+from protocols.ranking.identification import identify, identify_by_distances
 
 
 def slow_identification(
@@ -55,7 +55,7 @@ def test_everything_equals_the_slow_oracle(seed: int, rows: int, people: int, hi
     hidden = np.zeros((6, rows), dtype=np.bool_)
     rule: ExclusionRule | None = None
     if hide:
-        rule = same_identity_and_group(own, enrolled, *views)
+        rule = same_labels((own, enrolled), views)
         hidden = (own[:, None] == enrolled) & (views[0][:, None] == views[1])
     found = identify(
         probe,
@@ -68,8 +68,6 @@ def test_everything_equals_the_slow_oracle(seed: int, rows: int, people: int, hi
         block_bytes=64 * rows * 2,
     )
     expected = slow_identification(probe, gallery, own.tolist(), enrolled.tolist(), hidden)
-    assert found.average_precision is not None
-    assert found.inverse_penalty is not None
     assert found.first_mate.tolist() == [e[0] if e[0] <= 7 else 0 for e in expected]
     assert found.mates.tolist() == [e[1] for e in expected]
     assert found.candidates.tolist() == (~hidden).sum(axis=1).tolist()
@@ -91,39 +89,24 @@ def test_average_precision_is_that_of_scikit_learn(metric: Metric) -> None:
         right = gallery / np.linalg.norm(gallery, axis=1, keepdims=True)
     score = -np.linalg.norm(left[:, None] - right[None], axis=2)
     expected = [average_precision_score(enrolled == own[i], score[i]) for i in range(50)]
-    assert found.average_precision is not None
     np.testing.assert_allclose(found.average_precision, expected, rtol=1e-12)
 
 
-def two_probes() -> Identification:
-    """Probe 1 finds its mates at ranks 2 and 3 of three; probe 2 is not enrolled."""
-    return identify(
-        np.array([[0.0], [9.0]]), np.array([[0.0], [1.0], [2.0]]), [1, 5], [2, 1, 1],
-        depth=3, metric="euclidean",
-    )  # fmt: skip
-
-
-def test_unmated_probes_follow_the_named_policy() -> None:
-    found = two_probes()
-    np.testing.assert_array_equal(found.cmc("wrong"), [0.0, 0.5, 0.5])
-    np.testing.assert_array_equal(found.cmc("skip"), [0.0, 1.0, 1.0])
-    with pytest.raises(ValueError, match="wrong or skip"):
-        found.rank(1, "error")  # type: ignore[arg-type]
-
-
-def test_all_probes_skipped_is_no_number() -> None:
-    found = identify([[1.0]], [[1.0]], ["a"], ["b"], depth=1)
-    assert np.isnan(found.rank(1, "skip"))
-    assert found.rank(1, "wrong") == 0.0
+def test_unmated_probes_count_in_the_cmc_or_not() -> None:
+    # Probe 1 finds its mates at ranks 2 and 3 of three; probe 2 is not enrolled.
+    probe, gallery = np.array([[0.0], [9.0]]), np.array([[0.0], [1.0], [2.0]])
+    found = identify(probe, gallery, [1, 5], [2, 1, 1], depth=3, metric="euclidean")
+    np.testing.assert_array_equal(found.cmc(np.array([True, True])), [0.0, 0.5, 0.5])
+    np.testing.assert_array_equal(found.cmc(found.mates > 0), [0.0, 1.0, 1.0])
+    assert np.isnan(found.cmc(np.array([False, False]))).all()
 
 
 def test_precision_is_only_there_if_asked_for() -> None:
     found = identify([[1.0]], [[1.0]], ["a"], ["a"], depth=1, precision=False)
-    assert found.rank(1) == 1.0
-    assert found.average_precision is None
-    assert found.inverse_penalty is None
+    assert found.hits(1).all()
+    assert np.isnan([found.average_precision, found.inverse_penalty]).all()
     with pytest.raises(ValueError, match="ranks 1 to 1"):
-        found.rank(2)
+        found.hits(2)
 
 
 def test_lengths_must_agree() -> None:
@@ -136,9 +119,8 @@ def test_lengths_must_agree() -> None:
 def test_camera_rule_of_person_reidentification(shared: Path, case: str, metric: str) -> None:
     with np.load(shared / "golden" / "reid" / f"{case}.npz") as golden:
         data = {key: golden[key] for key in golden.files if not key.endswith("_raises")}
-    rule = same_identity_and_group(
-        data["probe_id"], data["gallery_id"], data["probe_cam"], data["gallery_cam"]
-    )
+    people, cameras = ((data[f"probe_{name}"], data[f"gallery_{name}"]) for name in ("id", "cam"))
+    rule = same_labels(people, cameras)
     found = identify(
         data["probe_feat"],
         data["gallery_feat"],
@@ -148,15 +130,14 @@ def test_camera_rule_of_person_reidentification(shared: Path, case: str, metric:
         depth=50,
         metric="cosine" if metric == "cos" else "euclidean",
     )
-    assert found.average_precision is not None
-    assert found.inverse_penalty is not None
     mated = found.mates > 0
     prefix = f"market_{metric}_"
-    np.testing.assert_allclose(found.cmc("skip"), data[prefix + "cmc"], atol=1e-6)
+    cmc = found.cmc(mated)
+    np.testing.assert_allclose(cmc, data[prefix + "cmc"], atol=1e-6)
     np.testing.assert_allclose(found.average_precision[mated], data[prefix + "AP"], atol=1e-6)
     np.testing.assert_allclose(found.inverse_penalty[mated], data[prefix + "INP"], atol=1e-6)
     summary = [
-        *(found.rank(k, "skip") for k in (1, 5, 10)),
+        *cmc[[0, 4, 9]],
         found.average_precision[mated].mean(),
         found.inverse_penalty[mated].mean(),
     ]
@@ -165,7 +146,7 @@ def test_camera_rule_of_person_reidentification(shared: Path, case: str, metric:
 
 def test_depth_deeper_than_the_gallery_is_allowed() -> None:
     found = identify([[1.0]], [[2.0]], [1], [1], depth=20)
-    assert found.cmc().tolist() == [1.0] * 20
+    assert found.first_mate.tolist() == [1]
 
 
 @pytest.mark.parametrize("skip", [0, 1])
@@ -174,7 +155,7 @@ def test_equals_identify(skip: int) -> None:
     probe, gallery = generator.integers(-2, 3, (31, 3)), generator.integers(-2, 3, (70, 3))
     own, enrolled = generator.integers(0, 6, 31), generator.integers(0, 5, 70)
     views = generator.integers(0, 3, 31), generator.integers(0, 3, 70)
-    rule = same_identity_and_group(own, enrolled, *views)
+    rule = same_labels((own, enrolled), views)
     matrix = cdist(probe, gallery, "sqeuclidean")
     blocks = [(slice(i, min(i + 8, 31)), matrix[i : i + 8]) for i in range(0, 31, 8)]
     found = identify_by_distances(blocks, own, enrolled, exclude=rule, depth=7, skip=skip)

@@ -16,7 +16,7 @@ from scipy.spatial.distance import cdist
 
 from protocols.ranking import reranking
 from protocols.ranking.distances import Metric
-from protocols.ranking.exclusion import same_identity_and_group
+from protocols.ranking.exclusion import same_labels
 from protocols.ranking.identification import Identification, identify, identify_by_distances
 from protocols.ranking.reranking import Form, rerank
 
@@ -44,16 +44,14 @@ def market(golden: dict[str, npt.NDArray[Any]], distances: Matrix) -> Identifica
         [(slice(0, len(own)), distances)],
         own,
         enrolled,
-        exclude=same_identity_and_group(own, enrolled, cameras, stored),
+        exclude=same_labels((own, enrolled), (cameras, stored)),
         depth=50,
     )
 
 
 def check_market(golden: dict[str, npt.NDArray[Any]], name: str, found: Identification) -> None:
     mated = found.mates > 0
-    assert found.average_precision is not None
-    assert found.inverse_penalty is not None
-    np.testing.assert_allclose(found.cmc("skip"), golden[f"{name}_cmc"], atol=1e-6)
+    np.testing.assert_allclose(found.cmc(mated), golden[f"{name}_cmc"], atol=1e-6)
     np.testing.assert_allclose(found.average_precision[mated], golden[f"{name}_AP"], atol=1e-6)
     np.testing.assert_allclose(found.inverse_penalty[mated], golden[f"{name}_INP"], atol=1e-6)
 
@@ -221,8 +219,6 @@ def test_it_helps_where_people_form_chains() -> None:
     )
     blocks = rerank(rows[chosen], rows[~chosen], k1=10, k2=3, metric="euclidean", block_bytes=9000)
     better = identify_by_distances(blocks, person[chosen], person[~chosen])
-    assert better.average_precision is not None
-    assert plain.average_precision is not None
     assert better.average_precision.mean() > plain.average_precision.mean()
 
 
@@ -286,7 +282,6 @@ def test_peak_memory_is_far_below_the_matrix() -> None:
         ({"weight": float("nan")}, "must be 0 to 1, not nan"),
         ({"form": "jaccard"}, "matrix, features, not 'jaccard'"),
         ({"metric": "dot"}, "metric must be one of"),
-        ({"device": "tpu"}, "auto, cpu or gpu"),
     ],
 )
 def test_errors_say_what_is_wrong(settings: dict[str, Any], message: str) -> None:

@@ -190,7 +190,7 @@ def test_gpu_limit_is_respected(gpu_faiss: list[int]) -> None:
     assert choose_backend("auto", 2048) == "faiss-gpu"
     assert choose_backend("auto", 2049) == "faiss-cpu"
     assert choose_backend("cpu") == "faiss-cpu"
-    with pytest.raises(ValueError, match="at most 2048 neighbours on a GPU and 2049"):
+    with pytest.raises(ValueError, match="at most 2048 neighbours on a GPU, not 2049"):
         choose_backend("gpu", 2049)
 
 

@@ -59,7 +59,7 @@ def test_members_in_any_spelling() -> None:
         ("sets: {A: a", "Pair protocol file"),
     ],
 )
-def test_a_file_that_says_no_protocol_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_without_a_protocol_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=message) as caught:
@@ -75,7 +75,7 @@ def test_an_own_file_is_called_after_itself(tmp_path: Path) -> None:
     assert protocol.members("E", np.array(["2", "1"])).tolist() == [True, False]
 
 
-def test_nothing_found_says_what_there_is(tmp_path: Path) -> None:
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one of biwi, casia_b, ias, kgbd, ks20"):
         load_pairs("market")
     with pytest.raises(ValueError, match=r"There is no pair protocol file .*none\.yaml"):

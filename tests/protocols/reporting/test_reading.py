@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from protocols.records import ResultRecord
-from protocols.reporting.build import build_report
+from protocols.report import build_report
 
 
 def record() -> ResultRecord:

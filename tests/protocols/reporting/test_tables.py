@@ -11,15 +11,11 @@ import pytest
 
 from protocols.groups import RunEntry, group_runs
 from protocols.records import ResultRecord
-from protocols.reporting.build import build_report
+from protocols.report import build_report
 from protocols.reporting.model import Column, Report, ReportTable, Row
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import IMPORTED, OURS, paper_tables
-from protocols.reporting.tables.studies import (
-    ablation_table,
-    cost_table,
-    study_tables,
-)
+from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
 from protocols.reporting.writers.html import render_html
 
 RESULTS = Path(__file__).resolve().parents[3] / "results"
@@ -121,10 +117,7 @@ def test_imported_weights_have_rows_of_their_own() -> None:
         "metrics": {"top1": 0.9},
     }
     note = "weights imported from x.pth, not trained here"
-    runs = [
-        run("a.json", **shared),
-        run("b.json", objective="imported", notes=(note,), **shared),
-    ]
+    runs = [run("a.json", **shared), run("b.json", objective="imported", notes=(note,), **shared)]
     table = table_of("table-1", paper_tables(runs))
     assert [(row.source, row.group) for row in own(table)] == [
         ("ours", OURS),

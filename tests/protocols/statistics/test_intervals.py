@@ -20,11 +20,11 @@ def test_wilson_equals_the_golden_values(shared: Path) -> None:
     np.testing.assert_allclose(np.column_stack([low, high]), expected, atol=1e-12)
 
 
-@given(trials=st.integers(1, 500), data=st.data(), confidence=st.floats(0.5, 0.999))
-def test_wilson_equals_scipy(trials: int, data: st.DataObject, confidence: float) -> None:
+@given(trials=st.integers(1, 500), data=st.data())
+def test_wilson_equals_scipy(trials: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, trials))
-    low, high = wilson_interval(successes, trials, confidence)
-    expected = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    low, high = wilson_interval(successes, trials)
+    expected = stats.binomtest(successes, trials).proportion_ci(method="wilson")
     assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
@@ -67,11 +67,7 @@ def test_bootstrap_of_several_cells_takes_any_statistic() -> None:
     hits = np.array([[2, 0], [0, 1], [2, 1]])
     trials = np.array([[2, 1], [2, 1], [2, 1]])
     low, high = bootstrap_interval(
-        hits,
-        trials,
-        np.random.default_rng(0),
-        statistic=lambda k, n: k / n,
-        draws=500,
+        hits, trials, np.random.default_rng(0), statistic=lambda k, n: k / n, draws=500
     )
     assert low.shape == high.shape == (2,)
     assert (low <= [2 / 3, 2 / 3]).all()
@@ -102,12 +98,10 @@ def test_mcnemar_is_the_binomial_test_of_the_discordant_probes(
     assert mcnemar(second, first).p_value == pytest.approx(result.p_value)
 
 
-def test_bad_input_is_told() -> None:
+def test_bad_input_is_refused() -> None:
     generator = np.random.default_rng(0)
     with pytest.raises(ValueError, match="between 0 and the number of trials"):
         wilson_interval(3, 2)
-    with pytest.raises(ValueError, match="confidence must lie between 0 and 1, not 95"):
-        wilson_interval(1, 2, 95)
     with pytest.raises(ValueError, match="must have one shape"):
         bootstrap_interval([1, 2], [3], generator)
     with pytest.raises(ValueError, match="at least one person"):
