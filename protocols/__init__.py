@@ -10,28 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from protocols.action.evaluate import evaluate_action
-    from protocols.action.scores import ClassScores
-    from protocols.embeddings import Embeddings
+    from protocols.action.scores import ClassScores, load_class_scores
+    from protocols.embeddings import Embeddings, load_embeddings
     from protocols.gait.evaluate import evaluate_gait
+    from protocols.records import ResultRecord
     from protocols.reid.evaluate import evaluate_reid
     from protocols.statistics.comparison import compare
 
 __all__ = [
     "ClassScores",
     "Embeddings",
+    "ResultRecord",
     "compare",
     "evaluate_action",
     "evaluate_gait",
     "evaluate_reid",
+    "load_class_scores",
+    "load_embeddings",
 ]
 
 _HOMES = {
     "ClassScores": "protocols.action.scores",
     "Embeddings": "protocols.embeddings",
+    "ResultRecord": "protocols.records",
     "compare": "protocols.statistics.comparison",
     "evaluate_action": "protocols.action.evaluate",
     "evaluate_gait": "protocols.gait.evaluate",
     "evaluate_reid": "protocols.reid.evaluate",
+    "load_embeddings": "protocols.embeddings",
+    "load_class_scores": "protocols.action.scores",
 }
 
 

@@ -164,6 +164,19 @@ class ResultRecord(BaseModel):
             detail = f"{place}: {first['msg']}" if place else first["msg"]
             raise ValueError(f"not a result record: {detail}.") from error
 
+    @classmethod
+    def read(cls, path: Path | str) -> ResultRecord:
+        """Read a record file.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: It is no record, or is damaged.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
     def write(self, path: Path | str) -> None:
         """Write the record to a file, which appears complete or not at all."""
         write_text(path, self.to_json())

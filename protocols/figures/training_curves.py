@@ -40,7 +40,7 @@ def plan(logs: Mapping[str, Path]) -> Iterator[FigurePlan]:
 
 def _record(log: Path) -> ResultRecord | None:
     try:
-        return ResultRecord.from_json((log.parent / _RECORD).read_text(encoding="utf-8"))
+        return ResultRecord.read(log.parent / _RECORD)
     except (OSError, ValueError):  # a run that has not ended has none yet
         return None
 

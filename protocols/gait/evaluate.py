@@ -22,6 +22,7 @@ from protocols.names import canonical, natural_order
 from protocols.ranking.distances import FloatArray, IntArray, Metric
 from protocols.ranking.exclusion import BoolArray, same_labels
 from protocols.ranking.identification import Identification, identify
+from protocols.ranking.retrieval import Device
 
 
 def evaluate_gait(
@@ -30,6 +31,8 @@ def evaluate_gait(
     rule: RuleName = "exact",
     *,
     metric: Metric | None = None,
+    device: Device = "auto",
+    precision: bool = True,
     generator: np.random.Generator | None = None,
 ) -> GaitTable:
     """Evaluate embeddings under a gait protocol.
@@ -40,6 +43,8 @@ def evaluate_gait(
         rule: How ranks become a table: ``exact``, ``gaitgraph``, ``gaitgraph2`` or ``opengait``
             (:mod:`protocols.gait.rules`).
         metric: ``cosine`` or ``euclidean``; None takes the rule's own.
+        device: Where FAISS searches if ``precision`` is off: ``auto``, ``cpu`` or ``gpu``.
+        precision: Whether to compute mAP and mINP, from the whole ranking.
         generator: Draws the gallery takes where the protocol says ``random N``.
 
     Returns:
@@ -63,7 +68,8 @@ def evaluate_gait(
     if grid.single:
         galleries = [roles.gallery[view[roles.gallery] == name] for name in grid.gallery_views]
     hidden_view = view if spec.views == "pooled" and len(np.unique(view)) > 1 else None
-    results = [_compare(data, roles.probe, rows, person, hidden_view, chosen) for rows in galleries]
+    how = (chosen, device, precision)
+    results = [_compare(data, roles.probe, rows, person, hidden_view, how) for rows in galleries]
     labels, people = _labels(grid, roles, person, view)
     cells = count_views(
         grid,
@@ -74,6 +80,8 @@ def evaluate_gait(
         unmated_precision=spec.unmated_precision,
     )
     rates = cell_rates(cells, None if grid.views == POOLED else table.cell_decimals)
+    if not precision:
+        del rates["mAP"], rates["mINP"]
     metrics = _metrics(rates, grid, table)
     undefined = [name for name, value in metrics.items() if not np.isfinite(value)]
     return GaitTable(
@@ -137,7 +145,7 @@ def _compare(
     gallery: IntArray,
     person: TextArray,
     hidden_view: TextArray | None,
-    metric: Metric,
+    how: tuple[Metric, Device, bool],
 ) -> Identification | None:
     """Identify all probes in one gallery; with ``hidden_view``, not by their own view."""
     if not len(gallery):
@@ -146,7 +154,16 @@ def _compare(
     if hidden_view is not None:
         exclude = same_labels(people, (hidden_view[probe], hidden_view[gallery]))
     rows = data.embedding[probe], data.embedding[gallery]
-    return identify(*rows, *people, exclude=exclude, depth=max(RANKS), metric=metric)
+    metric, device, precision = how
+    return identify(
+        *rows,
+        *people,
+        exclude=exclude,
+        depth=max(RANKS),
+        precision=precision,
+        metric=metric,
+        device=device,
+    )
 
 
 def _labels(

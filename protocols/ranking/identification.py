@@ -32,7 +32,7 @@ from protocols.ranking.distances import (
 )
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, count_mates, identity_codes
 from protocols.ranking.precision import Ties, rank_blocks
-from protocols.ranking.retrieval import search
+from protocols.ranking.retrieval import Device, choose_backend, search
 
 Unmated = Literal["wrong", "skip"]
 """Policy for probes without a mate."""
@@ -93,6 +93,7 @@ def identify(
     depth: int = 10,
     precision: bool = True,
     metric: Metric = "cosine",
+    device: Device = "auto",
     block_bytes: int = BLOCK_BYTES,
     ties: Ties = "row",
     skip: int = 0,
@@ -114,6 +115,7 @@ def identify(
         depth: The deepest rank wanted.
         precision: Whether to compute AP and INP.
         metric: ``cosine`` or ``euclidean``.
+        device: Where FAISS searches if ``precision`` is off: ``auto``, ``cpu`` or ``gpu``.
         block_bytes: Working memory in bytes of the blocked parts.
         ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
         skip: Nearest rows, whatever they are, that rank-k leaves out; AP and INP do not.
@@ -132,6 +134,7 @@ def identify(
             f"{len(own)} probe and {len(enrolled)} gallery identities were given for "
             f"{len(points[0])} probe and {len(points[1])} gallery embeddings."
         )
+    choose_backend(device)  # refuses a device that is absent, even where nothing is searched
     if precision:
         return identify_by_distances(
             distance_blocks(*points, block_bytes),
@@ -146,7 +149,7 @@ def identify(
     _check_ranks(depth, skip)
     mates, removed = count_mates(own, enrolled, exclude, block_bytes)
     fetch = min(len(enrolled), depth + skip + int(removed.max(initial=0)))
-    rows = search(probe, gallery, fetch, metric=metric, block_bytes=block_bytes).rows
+    rows = search(probe, gallery, fetch, metric=metric, device=device, block_bytes=block_bytes).rows
     first = _first_mate(own, enrolled, rows, exclude, (depth, skip), block_bytes)
     unknown = np.full(len(own), np.nan)
     return Identification(first, depth, mates, len(enrolled) - removed, unknown, unknown)

@@ -24,6 +24,7 @@ from protocols.ranking.identification import (
     identify,
     identify_by_distances,
 )
+from protocols.ranking.retrieval import Device
 from protocols.reid.comparison import ReidComparison, compare_sets
 from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRule, reid_rule
@@ -54,6 +55,8 @@ def evaluate_reid(
     metric: Metric | None = None,
     level: Level = "sequence",
     depth: int = 20,
+    device: Device = "auto",
+    precision: bool = True,
     measuring: Measuring | None = None,
 ) -> ReidTable:
     """Evaluate embeddings under a re-identification protocol.
@@ -69,7 +72,9 @@ def evaluate_reid(
         level: ``sequence``; ``walk`` pools the sequences of each walk first
             (:func:`protocols.reid.walks.pool_walks`) and drops no partial batch.
         depth: Length of the CMC.
-        measuring: Distances in place of the metric's.
+        device: Where FAISS searches if ``precision`` is off: ``auto``, ``cpu`` or ``gpu``.
+        precision: Whether to compute mAP and mINP, from the whole ranking.
+        measuring: Distances in place of the metric's; ``precision`` comes with them.
 
     Returns:
         The table with its counts and notes.
@@ -80,6 +85,9 @@ def evaluate_reid(
     """
     spec = protocol if isinstance(protocol, PairProtocol) else load_pairs(protocol)
     used = reid_rule(rule) if isinstance(rule, str) else rule
+    if not precision and measuring is None:
+        ranks = tuple(name for name in used.measures if name not in ("mAP", "mINP"))
+        used = replace(used, measures=ranks)
     chosen = metric or used.metric
     if level not in ("sequence", "walk"):
         raise ValueError(f"level must be sequence or walk, not {level!r}.")
@@ -96,9 +104,15 @@ def evaluate_reid(
     results: list[PairResult] = []
     for pair in wanted:
         comparison = compare_sets(data, spec, pair, used)
-        precision = "mAP" in used.measures
         found = identify_pair(
-            data, comparison, used, chosen, depth, precision=precision, measuring=measuring
+            data,
+            comparison,
+            used,
+            chosen,
+            depth,
+            precision="mAP" in used.measures,
+            device=device,
+            measuring=measuring,
         )
         results.append(judge_pair(data, comparison, used, found, depth))
         notes += comparison.notes
@@ -141,6 +155,7 @@ def identify_pair(
     depth: int,
     *,
     precision: bool,
+    device: Device = "auto",
     measuring: Measuring | None = None,
 ) -> Identification:
     """Rank the gallery of a pair for every probe.
@@ -152,6 +167,7 @@ def identify_pair(
         metric: ``cosine`` or ``euclidean``.
         depth: The deepest rank wanted; rank 10 at least is searched.
         precision: Whether to compute AP and INP; ``measuring`` comes with them.
+        device: Where FAISS searches if not.
         measuring: Distances in place of the metric's.
 
     Returns:
@@ -181,6 +197,7 @@ def identify_pair(
         depth=deepest,
         precision=precision,
         metric=metric,
+        device=device,
         block_bytes=_BLOCK_BYTES,
         ties=rule.ties,
         skip=comparison.skip,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,23 @@ def test_a_sample_without_direction_is_named() -> None:
     with pytest.raises(ValueError, match=f"sample '{data.sample[7]}' is all zeros"):
         evaluate_gait(Embeddings(embedding, *labels))
     assert "rank1" in evaluate_gait(Embeddings(embedding, *labels), metric="euclidean").metrics
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_ranks_alone_are_the_same_with_and_without_faiss(
+    installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = casia_like(np.random.default_rng(8))
+    whole = evaluate_gait(data, metric="euclidean")
+    if installed:
+        found = evaluate_gait(data, metric="euclidean", precision=False)
+    else:
+        monkeypatch.setitem(sys.modules, "faiss", None)
+        with pytest.warns(UserWarning, match="FAISS is not installed"):
+            found = evaluate_gait(data, metric="euclidean", precision=False)
+    assert found.metrics == {k: v for k, v in whole.metrics.items() if not k.startswith("m")}
+    assert found.notes == whole.notes
+    np.testing.assert_array_equal(found.cells.hits, whole.cells.hits)
 
 
 def test_an_unknown_rule_is_an_error() -> None:

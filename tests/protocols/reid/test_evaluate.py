@@ -94,6 +94,19 @@ def test_every_pair_equals_the_slow_oracle(rule: str) -> None:
     assert any(note.startswith("Probes without a mate") for note in table.notes)
 
 
+@pytest.mark.parametrize("rule", list(RULES))
+@pytest.mark.parametrize("level", ["sequence", "walk"])
+def test_search_and_whole_ranking_agree(rule: str, level: Any) -> None:
+    data = sequences(np.random.default_rng(4))
+    whole = evaluate_reid(data, "casia_b", rule=rule, level=level)
+    found = evaluate_reid(data, "casia_b", rule=rule, level=level, precision=False)
+    assert "mAP" not in found.metrics
+    assert found.metrics.items() <= whole.metrics.items()
+    assert found.counts == whole.counts
+    for a, b in zip(found.pairs, whole.pairs, strict=True):
+        np.testing.assert_array_equal(a.cmc, b.cmc)
+
+
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_nothing_that_should_not_matter_changes_a_clean_figure(seed: int) -> None:
