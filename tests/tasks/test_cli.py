@@ -88,6 +88,7 @@ def test_every_help_works_and_imports_nothing_heavy() -> None:
         assert "Usage" in text, command
         assert command in text, command
 
+
 JUDGE_PROGRAM = """
 import sys
 from tasks.cli import main
