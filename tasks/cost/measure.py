@@ -107,7 +107,7 @@ def measure_cost(task: str, settings: TaskSettings, kind: ClipKind, conditions: 
         trainable = find_task(task).adapter.trainable(
             settings, network, clips.input, generator, lambda: blocks
         )
-        # CPU time does not depend on other processes, but covers neither GPU nor idle threads.
+        # CPU time hardly depends on other processes, but adds up threads and excludes the GPU.
         own_time = device.type == "cpu" and conditions.threads == 1
         clock = time.process_time if own_time else _wall_clock(device)
         prepared = clips.prepared.to(device)

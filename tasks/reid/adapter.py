@@ -224,12 +224,12 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
                 if (members & rows).any():
                     continue
                 found = ", ".join(sorted(set(self._set[rows].tolist()) - {""})[:6])
-                or_none = ", or set identities.validation=0" if role == "validation" else ""
+                remedy = ", or set identities.validation=0" if role == "validation" else ""
                 raise ValueError(
                     f"data set {self.store.info.name}: no recording of the {role} people is in set "
                     f"{letter} ({self._protocol.field} {self._protocol.sets[letter]}) of protocol "
                     f"{self._protocol.name}; they have {found or 'none'}: choose pairs with "
-                    f"-s pairs=..., or another protocol{or_none}"
+                    f"-s pairs=..., or another protocol{remedy}"
                 )
         tested = self.test_samples()
         ones = np.ones((len(tested), 1), dtype=np.float32)
