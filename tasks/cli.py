@@ -1,4 +1,4 @@
-"""`aclnet-task`: the command line. Only light imports here, so that --help answers at once."""
+"""`aclnet-task`: the command line. It imports nothing heavy, so that --help is fast."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class _TasksFirst(TyperGroup):
     """Lists the tasks before the other commands."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """The names in the order shown."""
-        tasks = list(all_tasks())
-        return [*tasks, *(name for name in super().list_commands(ctx) if name not in tasks)]
+        """Command names in display order."""
+        tasks = all_tasks()
+        return sorted(super().list_commands(ctx), key=lambda name: name not in tasks)
 
 
 def make_app() -> typer.Typer:
-    """The whole command line, with every task that is registered."""
+    """Build the command line with all registered tasks."""
     app = typer.Typer(
         cls=_TasksFirst,
         no_args_is_help=True,
@@ -54,8 +54,8 @@ def make_app() -> typer.Typer:
     return app
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         import aclnet
 
         typer.echo(aclnet.__version__)
@@ -66,27 +66,27 @@ def _root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Say the version and end."
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
     plugin: Annotated[
         list[Path] | None,
         typer.Option(
             PLUGIN,
-            help="A Python file that registers a task, reader, backbone, loss or figure of your "
-            "own; before the command, repeatable.",
+            help="A Python file that registers your own task, reader, backbone, loss or figure; "
+            "goes before the command, repeatable.",
         ),
     ] = None,
 ) -> None:
-    """Nothing to do: the version ends the program, and plug-ins are loaded before commands."""
+    """Only declares the options; `main` loads the plug-ins."""
     del version, plugin
 
 
 def main() -> None:
-    """Run the command line: a mistake in the input is one sentence and exit code 2.
+    """Run the command line; an error in the input prints one sentence and exits with code 2.
 
-    A stopped run (Ctrl-C) says how to go on and exits with 130, as does, without a word, any other
-    command that is stopped; anything else is a fault of this program and shows where.
+    An interrupted training (Ctrl-C) prints how to resume it and exits with 130, as does any other
+    interrupted command, without a message. Any other exception is a bug and shows its traceback.
     """
     try:
         load_plugins(_plugins(sys.argv[1:]))
@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def _plugins(arguments: Sequence[str]) -> list[Path]:
-    """The files given with --plugin before the command: what they add may be the command itself."""
+    """The --plugin files, read before typer runs: a plug-in may add the command itself."""
     found: list[Path] = []
     left = list(arguments)
     while left and left[0].startswith("-"):
@@ -111,7 +111,7 @@ def _plugins(arguments: Sequence[str]) -> list[Path]:
 def _sentence(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'file'}: {error.strerror}"
-    return " ".join(str(error).split())  # pandas ends its sentences with a line break
+    return " ".join(str(error).split())  # pandas ends its messages with a newline
 
 
 def _fail(sentence: str, code: int) -> None:

@@ -1,4 +1,4 @@
-"""Where the shipped recipes are: in the installed wheel, or in the checkout."""
+"""The shipped recipes, in the installed wheel or in the checkout."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from pathlib import Path
 
 
 def recipe_folder() -> Path:
-    """The folder of shipped recipes.
-
-    A wheel carries them inside this package; a checkout has them beside it.
+    """The folder of shipped recipes: inside this package in a wheel, beside it in a checkout.
 
     Raises:
-        ValueError: if neither is there.
+        ValueError: neither folder exists.
     """
     here = Path(__file__).resolve().parent
     for folder in (here / "configs", here.parent / "configs"):
         if folder.is_dir():
             return folder
-    raise ValueError("the shipped recipes (configs/) are missing: install aclnet again")
+    raise ValueError("the shipped recipes (configs/) are missing: reinstall aclnet")
 
 
 def recipe_names() -> list[str]:
@@ -27,18 +25,18 @@ def recipe_names() -> list[str]:
 
 
 def find_recipe(name_or_path: str | Path) -> Path:
-    """A recipe's file: a path as given, or a shipped recipe by name or by its path in configs/.
+    """Find a recipe: a file, or a shipped recipe by its name or its path in configs/.
 
     Args:
         name_or_path: `my.yaml`, `gait/walkers`, `configs/gait/walkers.yaml`.
 
     Raises:
-        ValueError: if there is no such file or recipe.
+        ValueError: there is no such file or recipe.
     """
-    given = Path(name_or_path)
-    if given.is_file():
-        return given
-    relative = Path(*given.parts[1:]) if given.parts and given.parts[0] == "configs" else given
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    relative = Path(*path.parts[1:]) if path.parts and path.parts[0] == "configs" else path
     if relative.name:
         shipped = recipe_folder() / relative.with_suffix(".yaml")
         if shipped.is_file():

@@ -1,4 +1,4 @@
-"""Settings that every task has; a task adds its own."""
+"""Settings that all tasks share."""
 
 from __future__ import annotations
 
@@ -22,18 +22,15 @@ ARMS: dict[str, tuple[str, ...]] = {
     "ce+intra": (_NO_INTER,),
     "acl": (),
 }
-"""The rows of the paper's Table VIII, as changes of a recipe with the whole objective.
+"""The rows of the paper's Table VIII, as overrides of a recipe with the full objective.
 
-`ce+inter-fat` is the inter-class term with one temperature for all families, the middle one, as the
-paper does not say which it takes where the family-aware temperature is left out.
+`ce+inter-fat` is the inter-class term with one temperature for all families, the middle one: the
+paper does not say which it uses without the family-aware temperature.
 """
 
 
 class TaskSettings(Settings):
-    """What every task is told; `tasks.gait.settings.GaitSettings` shows how a task adds to it.
-
-    A task may also answer otherwise what is asked here about its settings.
-    """
+    """Settings that all tasks share; a task's own class adds to them, such as `GaitSettings`."""
 
     data: DataSettings = DataSettings()
     clip: ClipSettings = ClipSettings()
@@ -45,7 +42,7 @@ class TaskSettings(Settings):
 
     @property
     def trains_objective(self) -> bool:
-        """Whether `objective` is what trains."""
+        """Whether the network is trained with `objective`."""
         return True
 
     @property
@@ -55,37 +52,36 @@ class TaskSettings(Settings):
 
     @property
     def benchmark(self) -> str:
-        """The name of the split or protocol, by which a data set is known that is not here."""
+        """Name of the split or protocol, which identifies a data set that is not at hand."""
         return ""
 
     def class_count(self, known: int) -> int:
-        """Classes that train, of a data set known to have so many classes or people."""
+        """Number of training classes in a data set with `known` classes or people."""
         return known
 
     def arms(self) -> Mapping[str, tuple[str, ...]]:
-        """What a study may compare: changes of the recipe by name."""
+        """The arms that a study may compare: overrides of the recipe by name."""
         return ARMS
 
     def usual_arms(self) -> tuple[str, ...]:
-        """What a study compares where nothing is named."""
+        """The arms that a study compares by default."""
         return ("ce", "acl")
 
     def folds(self) -> tuple[str | None, ...]:
-        """The folds of the split; (None,) where it has none."""
+        """The folds of the split; (None,) if it has none."""
         return (None,)
 
     @classmethod
     def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
-        """What must stay the same where a run goes on, as it shapes the weights.
+        """The settings that determine the weights, which a resumed run must not change.
 
         Args:
-            before: the settings that the run was begun with, as plain values.
-            best: whether the best epoch shall be tested, and what decides which one it is counts
-                too. A run begun for its last epoch has not kept the best so far, and may not
-                change to it.
+            before: the settings with which the run was started, as plain values.
+            best: whether the best epoch is tested; then the settings that select it are included.
+                A run started with `select: last` has not kept its best epoch and cannot switch.
 
         Returns:
-            Names of parts, each with the fields that count; () for all of them.
+            Names of sections, each with its fields that count; () for all of them.
         """
         del before
         parts: dict[str, tuple[str, ...]] = {

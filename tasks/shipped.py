@@ -1,4 +1,4 @@
-"""The shipped tasks, a line each."""
+"""Registers the shipped tasks."""
 
 from tasks.action.spec import Action
 from tasks.gait.spec import Gait

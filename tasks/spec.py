@@ -1,8 +1,8 @@
-"""What sets a task apart, said once, and the list of tasks.
+"""The definition of a task, and the registry of tasks.
 
-Commands, training, evaluation, studies, costs and comparisons are written once for all tasks and
-ask a `TaskSpec` for what differs. A task is a folder with its spec, and one line in
-`tasks/shipped.py`; a task of a user's own is a file that ends in `register(MyTask())` and is given
+Commands, training, evaluation, studies, costs and comparisons are written once for all tasks; a
+`TaskSpec` provides what differs. A shipped task is a folder with its spec, and one line in
+`tasks/shipped.py`; a user's own task is a file that ends in `register(MyTask())` and is loaded
 with `aclnet-task --plugin FILE`.
 """
 
@@ -19,21 +19,27 @@ if TYPE_CHECKING:
     from protocols.embeddings import Embeddings
     from protocols.records import ResultRecord
     from tasks.run.adapter import TaskAdapter
-    from tasks.run.biometrics import Measured
     from tasks.run.judged import Judged
     from tasks.run.queries import BiometricsQuery
     from tasks.settings import TaskSettings
 
+Report = Callable[[str], None]
+"""A function that takes progress messages."""
+
+
+def silent(message: str) -> None:
+    """Discard a progress message."""
+
 
 class Represented(Protocol):
-    """What a network says of the test samples: embeddings, class scores, or a task's own."""
+    """A network's output on the test samples: embeddings, class scores, or a task's own."""
 
     def save(self, path: Path) -> None:
-        """Write it; the file is whole or absent."""
+        """Write it; the file is complete or absent."""
 
 
 class _Lazy:
-    """A class or function that lies in a heavy module, which is imported when it is asked for."""
+    """Imports a class or function on first access."""
 
     def __init__(self, place: str) -> None:
         self.module, _, self.name = place.partition(":")
@@ -43,34 +49,33 @@ class _Lazy:
 
 
 def lazy(place: str) -> Any:
-    """A part of a spec by its place, such as `tasks.gait.judge:judge`."""
+    """Declare an attribute of a spec by its location, such as `tasks.gait.judge:judge`."""
     return _Lazy(place)
 
 
 class TaskSpec:
-    """A task: what it is called, and its parts, given as they are or as `lazy` places.
+    """A task: its name and its parts, given directly or, where they are heavy, with `lazy`.
 
     Attributes:
-        name: in commands, recipes' folders and records.
-        help: what the task does, in one sentence.
-        settings: class of its settings; importing it loads no network library.
-        adapter: class that says who trains, who is tested, and what the network says of them.
-        judge: function of (what was tested, settings, query), no network needed. Settings are the
-            run's, or None where nothing is known and the defaults hold; the query is of class
-            `query`, or None where a run judges itself, with everything that its settings name.
-        query: frozen dataclass of the choices that `eval` offers, each an option of typer's.
-        read: function of a path: what `Represented.save` wrote, or anybody's file of that kind.
-        has_folds: whether a split may have folds, which are judged together.
-        join: function of what the folds of a split say, as if one run had been tested on all of
-            them; only asked where there are some.
-        measuring: as `query`, of `biometrics`; None: there is no such command.
-        measure: function of (embeddings, settings, query, development people's embeddings or None,
-            probes by condition that gave no embedding or None).
-        recipe: what trains where none is named; None: a recipe must be named.
-        run_prefix: before the recipe's name in a run's default folder.
-        saved: file in which a run keeps what its network says of the test samples.
-        saved_option: the option of `eval` that takes such a file of anybody's.
-        measures: metrics that a study shows, the headline first, with its parts.
+        name: name of the task in commands, recipe folders and records.
+        help: one sentence for the command line.
+        settings: class of its settings; importing it must not load PyTorch.
+        adapter: class that selects the training and test samples and runs the network on them.
+        judge: function of (tested, settings, query) that needs no network. `tested` is what `read`
+            returns; `settings` are the run's, or None if unknown, for the defaults; `query` is of
+            class `query`, or None to evaluate everything that the settings name.
+        query: frozen dataclass of the options of `eval`, annotated for typer.
+        read: function that loads a file written by `Represented.save` or by any other system.
+        has_folds: whether a split may have folds, which are then judged together.
+        join: function that joins the outputs of all folds; only needed with `has_folds`.
+        measuring: as `query`, for `biometrics`; None if the task has no such command.
+        measure: function of (embeddings, settings, query, embeddings of the development people or
+            None, probes by condition that gave no embedding or None) for `biometrics`.
+        recipe: the default recipe; None if a recipe must be given.
+        run_prefix: prefix of the default run folder, before the recipe's name.
+        saved: file in a run's folder with the network's output on the test samples.
+        saved_option: option of `eval` that takes such a file from any system.
+        measures: metrics in a study's table, the headline metric first; includes its parts.
     """
 
     name: str
@@ -83,7 +88,7 @@ class TaskSpec:
     has_folds: bool = False
     join: Callable[[Sequence[Any]], Any]
     measuring: type[BiometricsQuery] | None = None
-    measure: Callable[[Embeddings, Any, Any, Embeddings | None, Any], Measured]
+    measure: Callable[[Embeddings, Any, Any, Embeddings | None, Any], Judged]
     recipe: str | None = None
     run_prefix: str = ""
     saved: str = "embeddings.npz"
@@ -96,10 +101,10 @@ class TaskSpec:
         return [m for m in metrics if m in self.measures or m.startswith(f"{headline}/")]
 
     def add_commands(self, app: typer.Typer) -> None:
-        """Give the task's part of the command line what only this task has."""
+        """Add the commands that only this task has."""
 
     def run_folder(self, recipe: str) -> Path:
-        """The folder of a recipe's run where none is named."""
+        """The default folder of a recipe's run."""
         return Path("runs") / f"{self.run_prefix}{Path(recipe).with_suffix('').name}"
 
 
@@ -107,32 +112,32 @@ _REGISTERED: dict[str, TaskSpec] = {}
 
 
 def register(spec: TaskSpec) -> None:
-    """Add a task; one of the same name is replaced.
+    """Add a task; it replaces one of the same name.
 
     Raises:
-        ValueError: its name is no name for a command.
+        ValueError: its name is not usable as a command.
     """
     if not spec.name.replace("-", "").isidentifier() or spec.name.startswith("-"):
-        raise ValueError(f"task {spec.name!r}: a name has letters, digits and hyphens")
+        raise ValueError(f"task {spec.name!r}: use only letters, digits and hyphens in the name")
     _REGISTERED[spec.name] = spec
 
 
 def all_tasks() -> Mapping[str, TaskSpec]:
     """All tasks by name, the shipped ones first."""
-    import_module("tasks.shipped")  # registers them, where nobody has
+    import_module("tasks.shipped")  # registers them on first import
     return dict(_REGISTERED)
 
 
 def find_task(name: str) -> TaskSpec:
-    """The task of a name.
+    """Get a task by its name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such task.
     """
     known = all_tasks()
     if name not in known:
         raise ValueError(
-            f"there is no task {name!r}: known are {', '.join(known)}; a task of your own is given "
-            "with aclnet-task --plugin FILE"
+            f"there is no task {name!r}: known are {', '.join(known)}; load your own task with "
+            "aclnet-task --plugin FILE"
         )
     return known[name]

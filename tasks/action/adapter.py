@@ -1,9 +1,9 @@
-"""Action recognition: which of K classes of movement a recording shows.
+"""Action recognition: classify recordings into K actions.
 
-The released recipe's skeleton (PYSKL's lineage): clips of frames spread over a whole recording, one
-label a recording, cross-entropy and the affinity contrastive terms, ten test clips whose
-probabilities are averaged. Changed on purpose: the epoch that is tested is the best on people held
-out of the training people, or the last; the release takes the best on the test set.
+Follows the released recipe (based on PYSKL): clips of frames spread over a whole recording, one
+label per recording, cross-entropy and the affinity contrastive terms, and the mean probabilities
+of ten test clips. Deliberate difference: the tested epoch is the best on people held out of the
+training people, or the last; the release tests the best on the test set.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from protocols.action.split import load_split
 from protocols.embeddings import Embeddings
 from protocols.names import natural_order
 from tasks.action.settings import ActionSettings
-from tasks.run.adapter import Report, TaskAdapter
+from tasks.run.adapter import TaskAdapter
 from tasks.samples.batches import picture_widths
 from tasks.samples.labels import label_rows
+from tasks.spec import Report, silent
 
 VALIDATION_METRIC = "validation/top1"
 
@@ -36,17 +37,15 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
 
     Args:
         settings: resolved settings.
-        store: the data set; every sample that trains or is tested needs a label.
-        report: takes sentences about what is left out.
+        store: the data set; every training, validation and test sample needs a label.
+        report: called with messages about dropped samples.
 
     Raises:
-        ValueError: samples without label, a split that does not fit the data, a class that is
-            tested but never trained, or pictures to be mirrored whose width is not known.
+        ValueError: a sample has no label, the split does not fit the data, a test class has no
+            training sample, or pictures to be mirrored have an unknown width.
     """
 
-    def __init__(
-        self, settings: ActionSettings, store: Store, report: Report | None = None
-    ) -> None:
+    def __init__(self, settings: ActionSettings, store: Store, report: Report = silent) -> None:
         super().__init__(settings, store, report)
         index = self.store.index
         self._label = index["label"].to_numpy()
@@ -63,15 +62,15 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         self.division = division
         self._classes = self._find_classes()
         self._check_labels()
-        picture_widths(self.samples(TRAIN), settings.clip)  # refused before a run is begun
+        picture_widths(self.samples(TRAIN), settings.clip)  # checked before the run is started
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names, in the source's order where it has one."""
+        """Class names, in the source's order if it has one."""
         return self._classes
 
     def training_samples(self) -> tuple[Store, Rows]:
-        """The samples that train, and their classes."""
+        """The training samples and their classes."""
         samples = self.samples(TRAIN)
         return samples, label_rows(samples.index["label"].to_numpy(), self.classes)
 
@@ -80,7 +79,7 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         return self.store.select(self.division.rows(role))
 
     def train_settings(self) -> TrainSettings:
-        """The training's settings, with what to keep where the best epoch is to be tested."""
+        """Settings of the training loop, with the best epoch kept if it is to be tested."""
         train = self.settings.train
         if not self.selects_best:
             return train
@@ -88,12 +87,11 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
 
     @property
     def selects_best(self) -> bool:
-        """Whether the best epoch in validation is tested, and not the last."""
-        watched = self.division.counts.get(VALIDATION, 0) > 0
-        return self.settings.select == "best" and watched
+        """Whether the best epoch in validation is tested, instead of the last."""
+        return self.settings.select == "best" and self.division.counts.get(VALIDATION, 0) > 0
 
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
-        """Accuracy on the held-out people, one clip a recording as in the release."""
+        """Accuracy on the validation samples, one clip per recording as in the release."""
         if not self.division.counts.get(VALIDATION, 0):
             return {}
         one = self.settings.test.model_copy(update={"clips": 1})
@@ -106,31 +104,30 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         }
 
     def test_samples(self) -> Store:
-        """The samples that are tested."""
+        """The test samples."""
         return self.samples(TEST)
 
-    def represent(self, network: SkeletonNetwork, report: Report | None = None) -> ClassScores:
-        """Scores of the test samples over all test clips."""
+    def represent(self, network: SkeletonNetwork, report: Report = silent) -> ClassScores:
+        """Scores of the test samples, mean over the test clips."""
         del report
         return self.test_scores(network)
 
     def test_scores(self, network: SkeletonNetwork, hidden: Rows | None = None) -> ClassScores:
-        """Scores of the test samples over all test clips; some joints hidden if asked."""
+        """Scores of the test samples, mean over the test clips, without the `hidden` joints."""
         samples = self.test_samples()
         scored = score(network, samples, self.clip_input, self.settings.test, hidden=hidden)
         return self.scores(scored, samples, TEST)
 
     def embeddings(
-        self, network: SkeletonNetwork, samples: Store, report: Report | None = None
+        self, network: SkeletonNetwork, samples: Store, report: Report = silent
     ) -> Embeddings:
-        """Features before the classifier, the mean over a sample's test clips."""
-        if report is not None:
-            report(f"embedding {len(samples)} recordings")
+        """Features before the classifier, mean over a sample's test clips."""
+        report(f"embedding {len(samples)} recordings")
         scored = score(network, samples, self.clip_input, self.settings.test)
         return self.labelled(self.settings, scored.embedding, samples)
 
     def scores(self, scored: Scored, samples: Store, role: str) -> ClassScores:
-        """Scores with the labels and persons of the samples of a role."""
+        """Combine scores with the labels and people of the samples of a role."""
         index = samples.index
         return ClassScores(
             sample=index["sample"].to_numpy().astype(np.str_),
@@ -143,49 +140,49 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         )
 
     def counts(self) -> dict[str, int]:
-        """Samples of each role, and what was left out."""
+        """Number of samples of each role, and what was dropped."""
         return {**self.division.counts, **self.left_out()}
 
     def describe(self) -> str:
-        """Who trains, validates and is tested."""
+        """The training, validation and test recordings."""
         counts = self.counts()
         return (
-            f"{self.store.info.name}: {counts['train']} recordings of {len(self.classes)} classes "
-            f"train, {counts.get('validation', 0)} validate, {counts['test']} test"
+            f"{self.store.info.name}: {len(self.classes)} classes, {counts['train']} training, "
+            f"{counts.get('validation', 0)} validation and {counts['test']} test recordings"
         )
 
     def testing(self) -> str:
-        """How many recordings and clips are tested."""
+        """Progress message before the test."""
         count = self.division.counts[TEST]
         return f"testing {count} recordings, {self.settings.test.clips} clips each"
 
     def tested_how(self) -> str:
-        """Clips, and which epoch."""
+        """The number of clips and the tested epoch."""
         epoch = "best epoch in validation" if self.selects_best else "last epoch"
         return f"{self.settings.test.clips} clips, {epoch}"
 
     def _find_classes(self) -> tuple[str, ...]:
-        """The source's classes in its order, without those that the split leaves out as a whole."""
+        """The source's classes in its order, without those that are not in the split."""
         used = set(self._labels(TRAIN)) | set(self._labels(VALIDATION)) | set(self._labels(TEST))
-        left_out = set(self._label.tolist()) - used
-        named: Sequence[str] = self.store.info.classes or natural_order(self._label)
-        return tuple(name for name in named if name not in left_out and name)
+        unused = set(self._label.tolist()) - used
+        names: Sequence[str] = self.store.info.classes or natural_order(self._label)
+        return tuple(name for name in names if name not in unused and name)
 
     def _check_labels(self) -> None:
-        taking_part = np.concatenate([self.division.rows(r) for r in (TRAIN, VALIDATION, TEST)])
-        nameless = taking_part[self._label[taking_part] == ""]
+        used = np.concatenate([self.division.rows(r) for r in (TRAIN, VALIDATION, TEST)])
+        nameless = used[self._label[used] == ""]
         where = f"data set {self.store.info.name}"
         if len(nameless):
             sample = self.store.index["sample"].to_numpy()[nameless[0]]
             raise ValueError(
-                f"{where}: action recognition needs a label for every sample that trains or is "
-                f"tested; {len(nameless)} have none, the first is {sample}"
+                f"{where}: action recognition needs a label for every training, validation and "
+                f"test sample; {len(nameless)} have none, the first is {sample}"
             )
         strange = sorted(set(self._labels(TEST)) - set(self._labels(TRAIN)))
         if strange:
             raise ValueError(
                 f"{where}: class {strange[0]!r} is tested but has no training sample in split "
-                f"{self.settings.split}: choose another split, or leave the class out of it"
+                f"{self.settings.split}: use another split, or remove the class from it"
             )
 
     def _labels(self, role: str) -> list[str]:

@@ -1,11 +1,15 @@
-"""What only action recognition has: fusion, prediction, released weights, the paper's studies."""
+"""Commands of action recognition: fusion, prediction, released weights, the paper's studies."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from tasks.commands.options import (
     STORES,
@@ -31,25 +35,24 @@ from tasks.commands.options import (
 from tasks.spec import find_task
 
 if TYPE_CHECKING:
+    from aclnet.runs.model import Prediction
     from tasks.action.settings import ActionSettings
 
-EndedRuns = Annotated[
-    list[Path], typer.Option("--run", "-r", help="A run that has ended; repeat it for seeds.")
+FinishedRuns = Annotated[
+    list[Path], typer.Option("--run", "-r", help="A finished run; repeat for more seeds.")
 ]
 Compared = Annotated[
     list[Path],
-    typer.Option(
-        "--run", "-r", help="A run that has ended, or a record file; repeat it for seeds."
-    ),
+    typer.Option("--run", "-r", help="A finished run, or a record file; repeat for more seeds."),
 ]
 Baselines = Annotated[
     list[Path],
-    typer.Option("--baseline", "-b", help="What it is compared with; repeat it for seeds."),
+    typer.Option("--baseline", "-b", help="A run to compare with; repeat for more seeds."),
 ]
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Give an app the commands."""
+    """Add the commands to an app."""
     app.command("fuse")(fuse_command)
     app.command("predict")(predict_command)
     app.command("import-weights")(import_command)
@@ -62,21 +65,22 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def fuse_command(
-    runs: Annotated[list[Path], typer.Argument(help="Runs that have ended, or scores files.")],
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs, or scores files.")],
     weights: Annotated[
-        str | None, typer.Option(help="A weight a run, by commas, or 2s, 4s, 6s; default equal.")
+        str | None,
+        typer.Option(help="A weight per run, comma-separated, or 2s, 4s, 6s; default equal."),
     ] = None,
     on: Annotated[
         Literal["probabilities", "logits", "log-probabilities"],
-        typer.Option(help="What is added up."),
+        typer.Option(help="What to add up."),
     ] = "probabilities",
     out: Annotated[Path | None, typer.Option(help="Also save the fused scores (.npz).")] = None,
     json: JsonFile = None,
 ) -> None:
     """Add up the scores of several runs, sample by sample (matched by key, never by order).
 
-    2s, 4s and 6s are the paper's: streams j,b / j,b,jm,bm / j,b,k,jm,bm,km, in that order, weighted
-    1,1 / 2,2,1,1 / 2,2,2,1,1,1, on probabilities.
+    2s, 4s and 6s are the paper's: streams j,b / j,b,jm,bm / j,b,k,jm,bm,km, in that order, with
+    weights 1,1 / 2,2,1,1 / 2,2,2,1,1,1, on probabilities.
     """
     from tasks.action.fuse import fuse_runs
 
@@ -86,57 +90,86 @@ def fuse_command(
 def predict_command(
     files: Annotated[list[Path], typer.Argument(help="Skeleton files, folders of them or stores.")],
     run: TrainedRun,
-    top: Annotated[int, typer.Option(min=1, help="Classes to name.")] = 5,
+    top: Annotated[int, typer.Option(min=1, help="Classes to list.")] = 5,
     window: Annotated[
-        int | None, typer.Option(min=1, help="Frames of a window; by default four clips' worth.")
+        int | None, typer.Option(min=1, help="Frames per window; by default four clips' worth.")
     ] = None,
     stride: Annotated[
         int | None, typer.Option(min=1, help="Frames between windows; by default half a window.")
     ] = None,
     persons: Annotated[
         Literal["together", "apart"],
-        typer.Option(help="together: one prediction for all; apart: one for each person."),
+        typer.Option(help="together: one prediction for all persons; apart: one for each."),
     ] = "together",
     format: Annotated[
-        str | None, typer.Option(help="The files' format; recognised if not given.")
+        str | None, typer.Option(help="Format of the files; by default detected.")
     ] = None,
     layout: Annotated[
-        str | None, typer.Option(help="The files' joints, where they do not say them.")
+        str | None, typer.Option(help="Joints of the files, if they do not name them.")
     ] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames a second, for the times.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second, for the times.")] = None,
     options: ReaderOptions = None,
     prepare: Annotated[
-        Literal["none", "main_person"] | None,
-        typer.Option(help="By default as the run's own data."),
+        Literal["none", "main_person"] | None, typer.Option(help="By default as the run's data.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where to compute, such as cuda.")] = "cpu",
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Also write the predictions here.")
-    ] = None,
+    device: Annotated[str, typer.Option(help="Device to compute on, such as cuda.")] = "cpu",
+    json: JsonFile = None,
 ) -> None:
-    """Say what is done in skeleton files, in windows where they are long.
+    """Recognise the actions in skeleton files, in windows if they are long.
 
-    Files are read as the run's own data were (format, layout, options), if they are of one kind.
+    Files of the run's own data format are read like the run's data (format, layout, options).
     """
     from aclnet.runs.model import load
-    from tasks.action.predictions import print_predictions, write_predictions
     from tasks.run.saved import require_task
 
     require_task(find_task("action"), run)
     model = load(run, device)
-    asked: dict[str, Any] = {"window": window, "stride": stride, "persons": persons}
-    told = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
-    asked |= {name: value for name, value in told.items() if value is not None}
-    asked |= reader_options(options, model.classify)
-    found = {file: model.classify(file, top=top, **asked) for file in files}
+    arguments: dict[str, Any] = {"window": window, "stride": stride, "persons": persons}
+    reading = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
+    arguments |= {name: value for name, value in reading.items() if value is not None}
+    arguments |= reader_options(options, model.classify)
+    found = {file: model.classify(file, top=top, **arguments) for file in files}
     if json is not None:
-        write_predictions(json, found)
-    print_predictions(found)
+        _write_predictions(json, found)
+    Console().print(_prediction_table(found))
+
+
+def _prediction_table(found: Mapping[Path, Sequence[Prediction]]) -> Table:
+    """One row per prediction; names are shown literally, not as markup."""
+    table = Table("file", "sample", "person", "from", "to", "classes")
+    for file, predictions in found.items():
+        for one in predictions:
+            shares = zip(one.classes, one.probabilities, strict=True)
+            cells = (
+                file.name,
+                one.sample,
+                "all" if one.person is None else str(one.person),
+                _time(one.start, one.start_seconds),
+                _time(one.end, one.end_seconds),
+                "\n".join(f"{name} {share:.1%}" for name, share in shares),
+            )
+            table.add_row(*map(Text, cells))
+    return table
+
+
+def _time(frame: int, seconds: float | None) -> str:
+    return str(frame) if seconds is None else f"{frame} ({seconds:.2f} s)"
+
+
+def _write_predictions(path: Path, found: Mapping[Path, Sequence[Prediction]]) -> None:
+    """Write a list of predictions, each with its file; the JSON file is complete or absent."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from protocols.files import write_text
+
+    rows = [{"file": str(file), **asdict(one)} for file, each in found.items() for one in each]
+    write_text(path, dumps(rows, indent=1) + "\n")
 
 
 def import_command(
     file: Annotated[Path, typer.Argument(help="A released checkpoint (.pth).")],
-    run: Annotated[Path, typer.Option("--run", "-r", help="Folder of the run to make.")],
+    run: Annotated[Path, typer.Option("--run", "-r", help="Folder of the run to create.")],
     config: Recipe,
     data: Data = None,
     overrides: Overrides = None,
@@ -144,33 +177,24 @@ def import_command(
     cache: Cache = STORES,
     json: JsonFile = None,
 ) -> None:
-    """Make a run of the weights that the authors or PYSKL released, and test it."""
+    """Create a run from weights that the authors or PYSKL released, and test it."""
     from tasks.action.weights import import_weights
 
-    spec = find_task("action")
-    result = import_weights(
-        spec,
-        file,
-        cast("ActionSettings", recipe_settings(spec, config, data, overrides)),
-        run,
-        cache,
-        command=command_line(),
-        overwrite=overwrite,
-        report=say,
-    )
+    settings = recipe_settings(find_task("action"), config, data, overrides)
+    own = cast("ActionSettings", settings)
+    result = import_weights(file, own, run, cache, command_line(), overwrite, say)
     show(result.record, f"\n{result.text}\n\neverything is in {run}", json)
 
 
 def occlusion_command(
-    run: EndedRuns,
-    results: Annotated[Path, typer.Option(help="Folder for the records, one a run.")],
+    run: FinishedRuns,
+    results: Annotated[Path, typer.Option(help="Folder for the records, one per run.")],
     cache: Cache = STORES,
 ) -> None:
     """Test trained runs with arms, hands, legs or trunk hidden (Table IX)."""
     from tasks.action.occlusion import occlusion
 
-    _, text = occlusion(find_task("action"), run, results, cache, command_line(), say)
-    typer.echo(text)
+    typer.echo(occlusion(run, results, cache, command_line(), say))
 
 
 def difficulty_command(baseline: Baselines, run: Compared, json: JsonFile = None) -> None:
@@ -181,37 +205,37 @@ def difficulty_command(baseline: Baselines, run: Compared, json: JsonFile = None
 
 
 def class_gain_command(baseline: Baselines, run: Compared, json: JsonFile = None) -> None:
-    """List the classes by what they gain over the baseline (Fig. 6)."""
+    """List the classes by their gain over the baseline (Fig. 6)."""
     from tasks.action.gain import class_gain
 
     show(*class_gain(baseline, run, command_line()), json)
 
 
 def families_command(
-    run: Annotated[Path, typer.Option("--run", "-r", help="A run that has ended.")],
+    run: Annotated[Path, typer.Option("--run", "-r", help="A finished run.")],
     json: JsonFile = None,
     cache: Cache = STORES,
 ) -> None:
-    """Show each class's motion family, and how often they are mistaken for it (Fig. 3).
+    """Show each class's motion family, and how often they are confused (Fig. 3).
 
-    With the run's data the record also holds a body of each class, for the picture.
+    If the run's data can be read, the record also holds a body of each class, for the figure.
     """
     from tasks.action.families import families
 
-    # Bodies take a look at the data, which the table has no need of.
+    # Only the record holds bodies, so only with --json are the data read.
     folder = None if json is None else cache
-    show(*families(find_task("action"), run, command_line(), folder, say), json)
+    show(*families(run, command_line(), folder, say), json)
 
 
 def sweep_command(
     query: StudyOptions,
     setting: Annotated[str, typer.Option(help="The setting, such as objective.overlap.")],
-    values: Annotated[str, typer.Option(help="Its values, by commas.")],
+    values: Annotated[str, typer.Option(help="Its values, comma-separated.")],
 ) -> None:
-    """Train with each value of one setting, and say which differ (Fig. 4).
+    """Train with each value of one setting, and test which differ (Fig. 4).
 
-    A run that has ended is not trained again, one that was interrupted continues. Of a split with
-    folds one is trained: name it with --set "fold='1'".
+    Finished runs are not trained again, interrupted ones are resumed. A split with folds needs one
+    of them: --set "fold='1'".
     """
     from tasks.action.sweep import split_values, sweep
 
@@ -222,17 +246,19 @@ def sweep_command(
 def evolution_command(
     query: StudyOptions,
     epochs: Annotated[
-        str | None, typer.Option(help="Epochs, by commas; by default four over the training.")
+        str | None,
+        typer.Option(help="Epochs, comma-separated; by default four over the training."),
     ] = None,
     classes: Annotated[
-        str | None, typer.Option(help="Classes, by commas; by default all, where there are few.")
+        str | None,
+        typer.Option(help="Classes, comma-separated; by default all, if there are few."),
     ] = None,
     arms: Arms = None,
 ) -> None:
     """Map the test embeddings of some classes at some epochs of the training (Fig. 5).
 
-    A run that has ended is not trained again, one that was interrupted continues; other classes can
-    be mapped without training. Of a split with folds one is trained: name it with --set "fold='1'".
+    Finished runs are not trained again, interrupted ones are resumed; other classes can be mapped
+    without training. A split with folds needs one of them: --set "fold='1'".
     """
     from tasks.action.evolution import evolution
 

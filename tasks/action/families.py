@@ -1,4 +1,4 @@
-"""The motion families that a training has gathered, beside the mistakes in the test (Fig. 3)."""
+"""The motion families of a training, compared with the mistakes in the test (Fig. 3)."""
 
 from __future__ import annotations
 
@@ -21,36 +21,30 @@ from protocols.text import align_columns, render_notes
 from tasks.action.adapter import ActionAdapter
 from tasks.action.bodies import class_bodies
 from tasks.action.settings import ActionSettings
-from tasks.run.adapter import Report
 from tasks.run.environment import describe_environment
 from tasks.run.judged import read_record
 from tasks.run.open import open_run
-from tasks.spec import TaskSpec
+from tasks.spec import Report, find_task, silent
 
 
 def families(
-    spec: TaskSpec,
-    run: Path,
-    command: str,
-    cache: Path | None = None,
-    report: Report | None = None,
+    run: Path, command: str, cache: Path | None = None, report: Report = silent
 ) -> tuple[ResultRecord, str]:
-    """The motion families at the end of a training, beside the mistakes in the test (Fig. 3).
+    """The motion families at the end of a training, and the mistakes in the test (Fig. 3).
 
-    The families are the last epoch's, as they gather the training's mistakes; the mistakes are
-    those of the epoch that was tested. Where the run's data can be read, the record's cells also
-    hold under `bodies` a pose and joint weights of each class (`tasks.action.bodies`), of the
-    training recordings.
+    The families accumulate the training's mistakes up to the last epoch; the test's mistakes are
+    those of the tested epoch. If the run's data can be read, the record's cells also hold under
+    `bodies` a pose and joint weights of each class, from the training recordings
+    (`tasks.action.bodies`).
 
     Args:
-        spec: action recognition.
-        run: folder of a run that has ended.
-        command: the command line, for the record.
+        run: folder of a finished run.
+        command: command line, for the record.
         cache: folder for converted data; None: without bodies.
-        report: takes sentences of progress.
+        report: called with progress messages.
 
     Raises:
-        ValueError: the run has not ended, or its objective has no inter-class term.
+        ValueError: the run is not finished, or its objective has no inter-class term.
     """
     record = read_record(run)
     members, classes = read_families(run)
@@ -60,7 +54,7 @@ def families(
     metrics = {"family_size": float(inside.sum(axis=1).mean())}
     total = int(mistakes.sum())
     if total:
-        # A family of s of the K-1 other classes would hold s / (K-1) of the mistakes by chance.
+        # By chance a family with s of the K-1 other classes holds s / (K-1) of the mistakes.
         chance = inside.sum(axis=1) / max(len(classes) - 1, 1)
         metrics["mistakes_in_family"] = float(mistakes[inside].sum() / total)
         metrics["mistakes_in_family/chance"] = float(mistakes.sum(axis=1) @ chance / total)
@@ -70,10 +64,11 @@ def families(
         ]
         for i, name in enumerate(classes)
     }
-    notes = () if inside.any() else ("No family has been built: the inter-class term never acted.",)
+    none = "There are no families: the inter-class loss was never applied."
+    notes = () if inside.any() else (none,)
     cells: dict[str, Any] = {"axes": ["member", "taken for it", "it taken for"], "families": rows}
     if cache is not None:
-        bodies, missing = _bodies(spec, run, cache, report)
+        bodies, missing = _bodies(run, cache, report)
         cells, notes = {**cells, **bodies}, (*notes, *missing)
     found = record.model_copy(
         update={
@@ -90,12 +85,10 @@ def families(
     return found, _families_table(rows, metrics, notes)
 
 
-def _bodies(
-    spec: TaskSpec, run: Path, cache: Path, report: Report | None
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The bodies of the classes for the cells; or none, and why, as families need no data."""
+def _bodies(run: Path, cache: Path, report: Report) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The bodies of the classes for the cells; or none, and why: families need no data."""
     try:
-        adapter, _ = open_run(spec, run, cache, report)
+        adapter, _ = open_run(find_task("action"), run, cache, report)
         samples = cast(ActionAdapter, adapter).samples(TRAIN)
         return {"bodies": class_bodies(samples, adapter.classes)}, ()
     except (OSError, ValueError) as error:
@@ -103,10 +96,10 @@ def _bodies(
 
 
 def read_families(run: Path) -> tuple[BoolArray, tuple[str, ...]]:
-    """The families (K, K) in a run's checkpoint, row i those of class i, and the K class names.
+    """Read the families (K, K) of a run's checkpoint, row i that of class i, and K class names.
 
     Raises:
-        ValueError: the folder is no trained run, or its objective has no inter-class term.
+        ValueError: the folder is not a trained run, or its objective has no inter-class term.
     """
     model = load(run)
     settings = load_settings(ActionSettings, run / SETTINGS)
@@ -115,7 +108,7 @@ def read_families(run: Path) -> tuple[BoolArray, tuple[str, ...]]:
     )
     if objective.inter_loss is None:
         raise ValueError(
-            f"{run} was trained with {objective.name}, which keeps no motion families: give a run "
+            f"{run} was trained with {objective.name}, which has no motion families: give a run "
             "with objective.inter_weight above 0"
         )
     fill_part(run / CHECKPOINT, objective, "objective")
@@ -132,15 +125,15 @@ def _dense_confusion(record: ResultRecord, size: int) -> IntArray:
 def _families_table(
     rows: dict[str, list[list[Any]]], metrics: dict[str, float], notes: Sequence[str]
 ) -> str:
-    """Each class with its family; in brackets how often it is taken for the member and back."""
-    table = [["class", "family (taken for it, it taken for)"]]
+    """Each class with its family; in brackets the mistakes from it to the member and back."""
+    table = [["class", "family (mistaken for it, and vice versa)"]]
     for name, family in rows.items():
         family = sorted(family, key=lambda row: -row[1])
         table.append([name, ", ".join(f"{m} ({a}, {b})" for m, a, b in family) or "-"])
     lines = [align_columns(table, names=2)]
     if "mistakes_in_family" in metrics:
         lines.append(
-            f"{100 * metrics['mistakes_in_family']:.1f} % of the test's mistakes stay in the "
-            f"family, {100 * metrics['mistakes_in_family/chance']:.1f} % would by chance"
+            f"{100 * metrics['mistakes_in_family']:.1f} % of the test's mistakes are within the "
+            f"family, {100 * metrics['mistakes_in_family/chance']:.1f} % are expected by chance"
         )
     return "\n".join([*lines, *([render_notes(notes)] if notes else [])])

@@ -1,4 +1,4 @@
-"""Which classes gain: the accuracy of each class, a baseline's beside that of other runs.
+"""Gain in accuracy of each class over a baseline.
 
 Paper: Table X (classes in levels of difficulty) and Fig. 6 (the difference of each class).
 """
@@ -21,15 +21,15 @@ from tasks.run.environment import describe_environment
 from tasks.run.judged import read_any
 
 Accuracies = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int64]
 
 LEVEL_ENDS = (5, 15, 30)
 LEVEL_CLASSES = 60
-"""The paper's levels end after 5, 15 and 30 of 60 classes; the fourth holds the others."""
+"""The paper's levels end after 5, 15 and 30 of 60 classes; the fourth holds the rest."""
 
 _SAME_SAMPLES = (
-    "The levels follow the baseline's accuracy on these same test samples, so that part of the "
-    "gain of the hardest classes, and of the loss of the easiest, is chance."
+    "The levels are chosen by the baseline's accuracy on the same test samples, so that part of "
+    "the gain of the hardest classes, and of the loss of the easiest, is due to chance."
 )
 
 
@@ -38,15 +38,15 @@ class ClassGain:
     """Accuracies of the K tested classes.
 
     Attributes:
-        classes: their names.
-        tested: (K,) test samples of each.
+        classes: class names.
+        tested: (K,) number of test samples.
         baseline: (K,) accuracy 0..1, mean over the baseline's runs.
-        accuracy: (K,) the same of the other runs.
-        untested: classes without a test sample, which have no part in it.
+        accuracy: (K,) accuracy 0..1, mean over the compared runs.
+        untested: classes without a test sample, which are excluded.
     """
 
     classes: tuple[str, ...]
-    tested: Places
+    tested: Counts
     baseline: Accuracies
     accuracy: Accuracies
     untested: tuple[str, ...] = ()
@@ -60,19 +60,19 @@ class ClassGain:
 def difficulty(
     baselines: Sequence[Path], runs: Sequence[Path], command: str
 ) -> tuple[ResultRecord, str]:
-    """Mean class accuracy in four levels, from the classes hardest for the baseline on (Table X).
+    """Mean class accuracy in four levels, starting with the baseline's hardest classes (Table X).
 
     Args:
-        baselines: folders of ended runs, or record files; several seeds are averaged.
-        runs: the same of what is compared with them.
-        command: the command line, for the record.
+        baselines: folders of finished runs, or record files; several seeds are averaged.
+        runs: the same for the runs to compare.
+        command: command line, for the record.
 
     Returns:
         The record and the table as text.
 
     Raises:
-        ValueError: a record is missing, they are of different data, or there are fewer than four
-            tested classes.
+        ValueError: a record is missing, the data differ, or there are fewer than four tested
+            classes.
     """
     gain, records = read_gain(baselines, runs)
     order = np.argsort(gain.baseline, kind="stable")
@@ -83,24 +83,20 @@ def difficulty(
         rows = order[first:last]
         before, after = float(gain.baseline[rows].mean()), float(gain.accuracy[rows].mean())
         name = f"{first + 1}-{last}"
-        metrics |= {
-            f"baseline/{name}": before,
-            f"run/{name}": after,
-            f"gain/{name}": after - before,
-        }
+        values = {"baseline": before, "run": after, "gain": after - before}
+        metrics |= {f"{key}/{name}": value for key, value in values.items()}
         levels.append({"level": name, "classes": [gain.classes[row] for row in rows]})
         table.append([f"class {name}", *_rates(before, after)])
     notes = (*_notes(gain), _SAME_SAMPLES)
-    record = _record("difficulty", records, baselines, runs, command).model_copy(
-        update={"metrics": metrics, "notes": notes, "cells": {"levels": levels, **_cells(gain)}}
-    )
+    found = {"metrics": metrics, "notes": notes, "cells": {"levels": levels, **_cells(gain)}}
+    record = _record("difficulty", records, baselines, runs, command, found)
     return record, f"{align_columns(table)}\n{render_notes(notes)}"
 
 
 def class_gain(
     baselines: Sequence[Path], runs: Sequence[Path], command: str
 ) -> tuple[ResultRecord, str]:
-    """The difference of each class's accuracy, from the greatest gain on (Fig. 6).
+    """The difference of each class's accuracy, greatest gain first (Fig. 6).
 
     Args, Returns and Raises: as `difficulty`, with any number of classes.
     """
@@ -119,25 +115,24 @@ def class_gain(
     }
     notes = _notes(gain)
     cells = {**_cells(gain), "sorted": [gain.classes[row] for row in order]}
-    record = _record("class-gain", records, baselines, runs, command).model_copy(
-        update={"metrics": metrics, "notes": notes, "cells": cells}
-    )
+    found = {"metrics": metrics, "notes": notes, "cells": cells}
+    record = _record("class-gain", records, baselines, runs, command, found)
     return record, "\n".join(part for part in (align_columns(table), render_notes(notes)) if part)
 
 
 def level_ranges(count: int) -> list[tuple[int, int]]:
-    """The four levels of `count` sorted classes: the paper's shares, none of them empty.
+    """Split `count` sorted classes into four non-empty levels, with the paper's proportions.
 
     Raises:
-        ValueError: fewer than four classes.
+        ValueError: there are fewer than four classes.
 
     >>> level_ranges(60)
     [(0, 5), (5, 15), (15, 30), (30, 60)]
     """
     if count < len(LEVEL_ENDS) + 1:
         raise ValueError(
-            f"four levels of difficulty need at least four tested classes, and there are {count}: "
-            "see `aclnet-task action class-gain` instead"
+            f"four levels of difficulty need at least four tested classes, but there are {count}: "
+            "use `aclnet-task action class-gain` instead"
         )
     ends = [0]
     for end in LEVEL_ENDS:
@@ -152,7 +147,7 @@ def read_gain(
     """The class accuracies of two groups of runs, and the records, the baselines' first.
 
     Raises:
-        ValueError: no run, a record without classes, or records of different data.
+        ValueError: a group is empty, a record has no classes, or the data differ.
     """
     if not baselines or not runs:
         raise ValueError("give at least one --baseline and one --run to compare")
@@ -162,26 +157,26 @@ def read_gain(
     for path, record in zip(paths, records, strict=True):
         cells = record.cells or {}
         if not {"classes", "tested", "correct"} <= set(cells):
-            raise ValueError(f"{path} counts no classes: give a run that `action train` ended")
+            raise ValueError(f"{path} has no class counts: give a finished run of `action train`")
         known = first.cells or {}
         same = all(cells[key] == known[key] for key in ("classes", "tested"))
         if not same or record.dataset.fingerprint != first.dataset.fingerprint:
             raise ValueError(
                 f"{path} was tested on other samples than {paths[0]}: compare runs of one data "
-                "set, one split and one fold (or the records that a study joins of all folds)"
+                "set, one split and one fold (or a study's records over all folds)"
             )
     known = first.cells or {}
     tested = np.array(known["tested"], dtype=np.int64)
     correct = np.array([(record.cells or {})["correct"] for record in records], dtype=np.int64)
     shares = ratio(correct, tested)
-    there = np.flatnonzero(tested > 0)
+    rows = np.flatnonzero(tested > 0)
     split = len(baselines)
     gain = ClassGain(
-        classes=tuple(known["classes"][place] for place in there),
-        tested=tested[there],
-        baseline=shares[:split, there].mean(axis=0),
-        accuracy=shares[split:, there].mean(axis=0),
-        untested=tuple(known["classes"][place] for place in np.flatnonzero(tested == 0)),
+        classes=tuple(known["classes"][row] for row in rows),
+        tested=tested[rows],
+        baseline=shares[:split, rows].mean(axis=0),
+        accuracy=shares[split:, rows].mean(axis=0),
+        untested=tuple(known["classes"][row] for row in np.flatnonzero(tested == 0)),
     )
     return gain, records
 
@@ -193,7 +188,7 @@ def _rates(before: float, after: float) -> list[str]:
 def _notes(gain: ClassGain) -> tuple[str, ...]:
     if not gain.untested:
         return ()
-    return (f"{len(gain.untested)} classes have no test sample and no part in this.",)
+    return (f"{len(gain.untested)} classes have no test sample and are excluded.",)
 
 
 def _cells(gain: ClassGain) -> dict[str, Any]:
@@ -211,8 +206,9 @@ def _record(
     baselines: Sequence[Path],
     runs: Sequence[Path],
     command: str,
+    found: dict[str, Any],
 ) -> ResultRecord:
-    """The compared runs' record with what holds for all of them, without figures yet."""
+    """A record with what the compared runs share, and what was found."""
     own = records[len(baselines) :]
     return own[0].model_copy(
         update={
@@ -225,5 +221,6 @@ def _record(
             "environment": describe_environment(),
             "seconds": sum(record.seconds for record in own),
             "command": command,
+            **found,
         }
     )

@@ -1,4 +1,4 @@
-"""Class scores judged as a classification; no network is needed."""
+"""Evaluates class scores, without the network."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def judge(
     """Accuracies, with intervals over people (2,000 draws, seed 0).
 
     Args:
-        scores: of the test samples.
-        settings: the run's, whose split is the protocol; None: that is not known.
-        query: nothing of it matters here.
+        scores: scores of the test samples.
+        settings: settings of the run, whose split is the protocol; None: unknown.
+        query: not used.
 
     Raises:
         ValueError: no sample has a label.
@@ -36,34 +36,24 @@ def judge(
     table = evaluate_action(scores, protocol=protocol)
     intervals = table.intervals(np.random.default_rng(0))
 
-    def render(name: str, baselines: Mapping[str, Judged]) -> str:
-        del baselines
+    def render(name: str, _baselines: Mapping[str, Judged]) -> str:
         return render_classification(table, name, intervals=intervals)
 
-    return Judged(
-        protocol=table.protocol,
-        rule="",
-        metrics=table.metrics,
-        intervals=intervals,
-        counts=table.counts,
-        notes=table.notes,
-        cells=table.record_cells(),
-        render=render,
-    )
+    return Judged.of_table(table, "", intervals, render)
 
 
 def pooled(scores: Sequence[ClassScores]) -> ClassScores:
-    """The scores of several folds, one after another; a sample that several folds test is marked.
+    """Concatenate the scores of several folds; samples tested in more than one stay distinct.
 
     Raises:
         ValueError: the folds have different classes.
     """
     classes = scores[0].classes
     if any(not np.array_equal(part.classes, classes) for part in scores):
-        raise ValueError("the folds of a study have different classes and cannot be joined")
+        raise ValueError("the folds of the study have different classes and cannot be joined")
     keys = np.concatenate([part.sample for part in scores])
     if len(np.unique(keys)) < len(keys):
-        # Folds that overlap: the key says which of them, as every test counts.
+        # The folds overlap: the fold becomes part of the key, as every test counts.
         keys = np.concatenate(
             [[f"{key}@{i}" for key in part.sample.tolist()] for i, part in enumerate(scores)]
         )

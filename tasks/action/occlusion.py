@@ -1,4 +1,4 @@
-"""Runs that were trained on whole bodies, tested with parts of the body hidden (Table IX)."""
+"""Tests runs trained on whole bodies with parts of the body hidden (Table IX)."""
 
 from __future__ import annotations
 
@@ -13,68 +13,61 @@ from protocols.action.evaluate import evaluate_action
 from protocols.records import ResultRecord
 from protocols.text import align_columns, format_mean, format_rate, render_notes
 from tasks.action.adapter import ActionAdapter
-from tasks.run.adapter import Report
+from tasks.action.judge import judge
 from tasks.run.judged import make_record, recorded_seconds
 from tasks.run.open import open_run
 from tasks.run.pipeline import origin_of
-from tasks.spec import TaskSpec
+from tasks.spec import Report, find_task
 
 OCCLUDED = ("left_arm", "right_arm", "two_hands", "two_legs", "trunk")
-"""The parts of Table IX; `Layout.part_index` says of which joints they are."""
+"""The parts of Table IX; `Layout.part_index` gives their joints."""
 
 _ZEROED = (
-    "Hidden joints are set to zero as if they had not been seen, before the clip is normalised and "
-    "before bones and motion are made of it; the network was trained on whole bodies."
+    "Hidden joints are set to zero like undetected ones, before the clip is normalised and before "
+    "bones and motion are computed; the network was trained on whole bodies."
 )
 
 
 def occlusion(
-    spec: TaskSpec, runs: Sequence[Path], results: Path, cache: Path, command: str, report: Report
-) -> tuple[list[ResultRecord], str]:
+    runs: Sequence[Path], results: Path, cache: Path, command: str, report: Report
+) -> str:
     """Test runs that were trained on whole bodies with parts of the body hidden (Table IX).
 
     Args:
-        spec: action recognition.
         runs: folders of trained runs, such as the seeds of one objective.
-        results: a record a run goes here, `occlusion-<run>.json`.
+        results: folder for the records, `occlusion-<run>.json`.
         cache: folder for converted data.
-        command: the command line, for the records.
-        report: takes sentences of progress.
+        command: command line, for the records.
+        report: called with progress messages.
 
     Returns:
-        The records and the table, mean and standard deviation over runs, as text.
+        The table, mean and standard deviation over runs, as text.
 
     Raises:
         ValueError: two runs share a name, a run has no checkpoint, or its joints lack a part.
     """
     names = [run.resolve().name for run in runs]
     if len(set(names)) < len(names) or not runs:
-        raise ValueError("name each run once, in folders of different names: records carry theirs")
+        raise ValueError("give distinct runs in folders of different names, which name the records")
     records = []
     for run, name in zip(runs, names, strict=True):
-        adapter, network = open_run(spec, run, cache, report)
-        seconds = recorded_seconds(run)
-        own = cast(ActionAdapter, adapter)
-        record = occlusion_record(spec, own, network, command, seconds, report)
+        adapter, network = open_run(find_task("action"), run, cache, report)
+        seconds, own = recorded_seconds(run), cast(ActionAdapter, adapter)
+        record = _occlusion_record(own, network, command, seconds, report)
         record.write(results / f"occlusion-{name}.json")
         records.append(record)
-    return records, _occlusion_table(records)
+    return _occlusion_table(records)
 
 
-def occlusion_record(
-    spec: TaskSpec,
-    adapter: ActionAdapter,
-    network: SkeletonNetwork,
-    command: str,
-    seconds: float,
-    report: Report,
+def _occlusion_record(
+    adapter: ActionAdapter, network: SkeletonNetwork, command: str, seconds: float, report: Report
 ) -> ResultRecord:
-    """One run whole and without each part: `top1` and `top1/<part>`, with intervals over people."""
+    """The record of a run: `top1` and, without each part, `top1/<part>`."""
     layout = adapter.clip_input.layout
     hidden = {part: layout.part_index(part) for part in OCCLUDED}
     report("testing whole bodies")
-    judged = spec.judge(adapter.test_scores(network), adapter.settings, None)
-    whole = make_record(spec.name, judged, origin_of(adapter, seconds), command)
+    judged = judge(adapter.test_scores(network), adapter.settings, None)
+    whole = make_record("action", judged, origin_of(adapter, seconds), command)
     kept = ("top1", "mean_class", "majority", "chance")
     metrics = {key: whole.metrics[key] for key in kept}
     intervals = {key: ends for key, ends in whole.intervals.items() if key in kept}

@@ -16,11 +16,11 @@ from tasks.settings import TaskSettings
 
 
 class HoldOutSettings(Settings):
-    """Who is held out of the training samples to watch the training and choose its epoch.
+    """Training samples held out for validation.
 
     Attributes:
-        people: training people held out; 0: none, and the last epoch is tested.
-        share: share of each class held out instead, where it is not known who is who.
+        people: number of training people held out; 0: none, and the last epoch is tested.
+        share: share of each class held out instead, if the people are unknown.
     """
 
     people: int = Field(default=2, ge=0)
@@ -31,11 +31,11 @@ class ActionSettings(TaskSettings):
     """Settings of action recognition.
 
     Attributes:
-        split: who trains and who is tested: a name (`protocols.action.split`) or a CSV file.
-        fold: the fold, where the split has folds.
-        hold_out: who validates.
-        select: which epoch is tested: "best" in validation, where somebody validates, or "last".
-        test: how a recording is tested.
+        split: training and test samples: a name (`protocols.action.split`) or a CSV file.
+        fold: the fold, if the split has folds.
+        hold_out: validation samples.
+        select: the tested epoch: "best" in validation, if there are validation samples, or "last".
+        test: how recordings are tested.
     """
 
     data: DataSettings = DataSettings(source="file")
@@ -53,6 +53,6 @@ class ActionSettings(TaskSettings):
         return self.split
 
     def folds(self) -> tuple[str | None, ...]:
-        """The folds of the split, where it has some."""
+        """The folds of the split; (None,) if it has none."""
         split = load_split(self.split)
         return tuple(split.folds) if split.by_fold else (None,)

@@ -1,4 +1,4 @@
-"""What sets action recognition apart."""
+"""The definition of action recognition as a task."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ActionQuery:
-    """What `action eval` may choose; with any of it the network is asked again."""
+    """The options of `action eval`; each of them runs the network again."""
 
     data: Annotated[
         Path | None, typer.Option(help="Other data; by default the run's own test samples.")
     ] = None
-    clips: Annotated[int | None, typer.Option(min=1, help="Test clips of each sample.")] = None
+    clips: Annotated[int | None, typer.Option(min=1, help="Test clips per sample.")] = None
 
     def asks_network(self, run: Path) -> bool:
-        """Whether the run's network is asked again, and not only what it has said."""
+        """Whether the network must run again, as its saved scores do not suffice."""
         return self.data is not None or self.clips is not None or not (run / Action.saved).is_file()
 
     def changes(self, settings: ActionSettings) -> Mapping[str, Any]:
-        """The settings that replace the run's."""
+        """Overrides of the run's settings."""
         if self.clips is None:
             return {}
         return {"test": settings.test.model_copy(update={"clips": self.clips})}
@@ -52,7 +52,7 @@ class Action(TaskSpec):
     measures = ("top1", "mean_class")
 
     def add_commands(self, app: typer.Typer) -> None:
-        """Fusion, prediction, released weights, and the paper's studies."""
+        """Add fusion, prediction, released weights, and the paper's studies."""
         from tasks.action.commands import add_commands
 
         add_commands(app)

@@ -1,9 +1,8 @@
-"""Weights that the authors of ACLNet (or PYSKL) released, as a run of this package."""
+"""Imports weights that the authors of ACLNet (or PYSKL) released as a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,111 +15,78 @@ from aclnet.models.official import import_official
 from aclnet.runs.networks import build_network, weight_generator
 from aclnet.training.checkpoint import save_checkpoint
 from aclnet.training.engine import CHECKPOINT
-from aclnet.training.task import Trainable
 from tasks.action.adapter import ActionAdapter
 from tasks.action.settings import ActionSettings, HoldOutSettings
-from tasks.run.adapter import Report, run_info
+from tasks.run.adapter import run_info
 from tasks.run.folder import check_run_folder, start_run_folder, write_run_folder
 from tasks.run.pipeline import RunResult, judge_run
 from tasks.samples.open import open_data
-from tasks.spec import TaskSpec
+from tasks.spec import Report, find_task
 
 OBJECTIVE = "imported"
 _LOSSES = ("cls_head.inter_loss.", "cls_head.intra_loss.")
 _COUNTER = "num_batches_tracked"
 
 
-@dataclass(frozen=True)
-class Matched:
-    """What of a released checkpoint found its place.
-
-    Attributes:
-        weights: all tensors of the network, under its own names.
-        used: tensors of the checkpoint that are in them.
-        left_out: names of the checkpoint that are not: projections of the losses.
-    """
-
-    weights: dict[str, Tensor]
-    used: int
-    left_out: tuple[str, ...]
-
-    def sentence(self, file: Path) -> str:
-        """What matched, for who imports."""
-        text = f"{file}: {self.used} tensors fill the network's {len(self.weights)}"
-        if not self.left_out:
-            return f"{text}; none was left out"
-        return (
-            f"{text}; {len(self.left_out)} of the losses' projections were left out "
-            f"({', '.join(self.left_out[:2])}{', ...' if len(self.left_out) > 2 else ''})"
-        )
-
-
 def import_weights(
-    spec: TaskSpec,
     file: Path,
     settings: ActionSettings,
     run: Path,
     cache: Path,
-    *,
     command: str,
-    overwrite: bool = False,
-    report: Report | None = None,
+    overwrite: bool,
+    report: Report,
 ) -> RunResult:
-    """Make a run of released weights and test it; nothing is written unless everything fits.
+    """Create a run from released weights and test it; nothing is written unless everything fits.
 
     Args:
-        spec: action recognition.
-        file: the checkpoint, as PyTorch saved it.
-        settings: of the data, the clips and the encoder; the objective becomes cross-entropy alone
-            and the neck none, as a released network has them.
-        run: folder of the run to make.
+        file: the checkpoint, as saved by PyTorch.
+        settings: data, clips and encoder; the objective becomes cross-entropy alone and the neck
+            none, as in released networks.
+        run: folder of the run to create.
         cache: folder for converted data.
-        command: the command line, for the record.
-        overwrite: replace a run that is there.
-        report: takes sentences of progress.
+        command: command line, for the record.
+        overwrite: replace a run in the folder.
+        report: called with progress messages.
 
     Raises:
-        ValueError: the file is no such checkpoint, or does not fit the settings or the data.
+        ValueError: the file is not such a checkpoint, or does not fit the settings or the data.
     """
     settings = released_settings(settings)
     check_run_folder(run, False, overwrite)
     state = read_weights(file)
     adapter = ActionAdapter(settings, open_data(settings.data, cache, report), report)
-    info = run_info(spec.name, adapter)
+    info = run_info("action", adapter)
     generator = weight_generator(settings.train.seed)
     network = build_network(settings.network, len(info.classes), adapter.clip_input, generator)
-    matched = match_weights(state, network, file)
-    network.load_state_dict(matched.weights)
-    if report is not None:
-        report(matched.sentence(file))
+    network.load_state_dict(_match_weights(state, network, file))
+    unused = [name for name in state if name.startswith(_LOSSES)]
+    names = f" ({', '.join(unused[:2])}{', ...' if len(unused) > 2 else ''})" if unused else ""
+    filled = f"{len(state) - len(unused)} tensors fill the network's {len(network.state_dict())}"
+    report(f"{file}: {filled}; unused projections of the losses: {len(unused)}{names}")
     start_run_folder(run, False, overwrite)
     write_run_folder(run, settings, info)
-    _save(run, adapter.make_task(network, generator), settings, file)
-    notes = (f"weights imported from {file.name}, not trained here",)
-    return judge_run(
-        spec, adapter, network.eval(), 0.0, run, command, report, objective=OBJECTIVE, notes=notes
-    )
-
-
-def _save(run: Path, task: Trainable, settings: ActionSettings, file: Path) -> None:
-    content = {
-        "task": task.state_dict(),
-        "recipe": dump_settings(settings),
-        "imported": file.name,
-    }
+    task = adapter.make_task(network, generator).state_dict()
+    content = {"task": task, "recipe": dump_settings(settings), "imported": file.name}
     save_checkpoint(run / CHECKPOINT, content)
+    origin = {
+        "objective": OBJECTIVE,
+        "notes": (f"weights imported from {file.name}, not trained here",),
+    }
+    spec = find_task("action")
+    return judge_run(spec, adapter, network.eval(), 0.0, run, command, report, **origin)
 
 
 def released_settings(settings: ActionSettings) -> ActionSettings:
-    """The settings with what every released network has: no neck, and nothing left to train.
+    """Adapt the settings to released networks: no neck, and nothing that needs training.
 
     Raises:
-        ValueError: the encoder is another one than the released.
+        ValueError: the encoder is not that of the released networks.
     """
     encoder = settings.network.encoder.name
     if encoder != "affinity_gcn":
         raise ValueError(
-            f"released weights are of the encoder affinity_gcn, and the recipe has {encoder}: set "
+            f"released weights are of the encoder affinity_gcn, but the recipe has {encoder}: set "
             "network.encoder={name: affinity_gcn}"
         )
     objective = settings.objective.model_copy(
@@ -137,22 +103,22 @@ def released_settings(settings: ActionSettings) -> ActionSettings:
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint under their released names; no code in it is run.
+    """Read the tensors of a checkpoint under their released names, without running code in it.
 
-    A `state_dict` inside is taken out (as mmcv saves it), and `module.` before all names.
+    A nested `state_dict` (as mmcv saves it) is unpacked, and the prefix `module.` is removed.
 
     Raises:
-        ValueError: there is no such file, PyTorch cannot read it without running code, or it holds
-            no tensors by name.
+        ValueError: there is no such file, PyTorch cannot read it without running code, or it does
+            not hold tensors by name.
     """
     if not file.is_file():
         raise ValueError(f"{file}: there is no such file; give the checkpoint's .pth")
     try:
         content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen types for a bad file
+    except Exception as error:  # torch raises many types for a bad file
         raise ValueError(
             f"{file}: not a PyTorch checkpoint of tensors and plain values (it is damaged, or "
-            f"reading it would run code: {type(error).__name__}); save its state_dict alone and "
+            f"reading it would run code: {type(error).__name__}); save only its state_dict and "
             "import that"
         ) from None
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
@@ -161,20 +127,16 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     )
     if not named or not content:
-        raise ValueError(f"{file}: expected tensors by name, or such a state_dict in a dict")
+        raise ValueError(f"{file}: expected tensors by name, or a dict with such a state_dict")
     return {name.removeprefix("module."): tensor for name, tensor in content.items()}
 
 
-def match_weights(state: Mapping[str, Tensor], network: SkeletonNetwork, file: Path) -> Matched:
-    """Find the place of every tensor of a released checkpoint.
+def _match_weights(
+    state: Mapping[str, Tensor], network: SkeletonNetwork, file: Path
+) -> dict[str, Tensor]:
+    """The tensors of a released checkpoint under the names of a network with an `AffinityGcn`.
 
-    Args:
-        state: from `read_weights`.
-        network: with an `AffinityGcn`; its batch counters stand in for those that are not there.
-        file: for messages.
-
-    Raises:
-        ValueError: a name is unknown or missing, or a shape is another.
+    The network's batch counters replace missing ones.
     """
     try:
         imported = import_official(state)
@@ -187,7 +149,7 @@ def match_weights(state: Mapping[str, Tensor], network: SkeletonNetwork, file: P
     problems = [f"{name} is missing" for name in own if name not in imported]
     problems += [f"{name} is not in the recipe's network" for name in imported if name not in own]
     problems += [
-        f"{name} has shape {tuple(imported[name].shape)} and not {tuple(tensor.shape)}"
+        f"{name} has shape {tuple(imported[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in own.items()
         if name in imported and imported[name].shape != tensor.shape
     ]
@@ -195,8 +157,7 @@ def match_weights(state: Mapping[str, Tensor], network: SkeletonNetwork, file: P
         more = f" (and {len(problems) - 2} more)" if len(problems) > 2 else ""
         raise ValueError(
             f"{file} does not fit the recipe's network: {'; '.join(problems[:2])}{more}: set "
-            "network.encoder (width, blocks, widen_at, stride_at, subsets) as the checkpoint has "
-            "them, and give data of the same joints, channels and classes"
+            "network.encoder (width, blocks, widen_at, stride_at, subsets) as in the checkpoint, "
+            "and give data with the same joints, channels and classes"
         )
-    left_out = tuple(name for name in state if name.startswith(_LOSSES))
-    return Matched(imported, len(state) - len(left_out), left_out)
+    return imported

@@ -1,1 +1,1 @@
-"""The command line, a file a group of commands."""
+"""The commands of `aclnet-task`, one file per group."""

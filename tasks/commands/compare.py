@@ -1,35 +1,34 @@
-"""`aclnet-task compare`: what differs between two runs, on one screen."""
+"""`aclnet-task compare`: the differences between two runs on one screen."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_WHAT = (
-    "A run's folder, a record file, or a pattern of either in quotes, such as 'ce-seed*.json': "
-    "several are paired by seed."
+from tasks.commands.options import JsonFile
+
+_RUN_HELP = (
+    "A run folder, a record file, or a quoted pattern of either, such as 'ce-seed*.json': several "
+    "runs are paired by seed."
 )
 
 
 def compare_command(
-    first: Annotated[str, typer.Argument(metavar="RUN", help=_WHAT)],
-    second: Annotated[str, typer.Argument(metavar="RUN", help="What is compared with it.")],
+    first: Annotated[str, typer.Argument(metavar="RUN", help=_RUN_HELP)],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare with it.")],
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            help="Which figures: rank1 takes rank1/nm and the like too; repeatable; or all."
+            help="Metrics to compare: rank1 also selects rank1/nm and the like; repeatable; or all."
         ),
     ] = None,
-    top: Annotated[int, typer.Option(min=0, help="People and classes to name on either side.")] = 5,
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Also write the whole comparison here.")
-    ] = None,
+    top: Annotated[int, typer.Option(min=0, help="People and classes to list on each side.")] = 5,
+    json: JsonFile = None,
 ) -> None:
-    """Say what differs between two runs: settings, figures, people, classes, and what it shows.
+    """Compare two runs: settings, metrics, people, classes, and whether they differ significantly.
 
-    Differences are those of the second run from the first.
+    Differences are the second run minus the first.
     """
     from json import dumps
 

@@ -1,4 +1,4 @@
-"""`aclnet-task cost`: parameters, operations, throughput and memory of the recipes' networks."""
+"""`aclnet-task cost`: parameters, FLOPs, throughput and memory of the recipes' networks."""
 
 from __future__ import annotations
 
@@ -36,53 +36,55 @@ def cost_command(
     ] = None,
     frames: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Frames of a clip instead of the recipe's; repeatable."),
+        typer.Option(min=1, help="Frames per clip instead of the recipe's; repeatable."),
     ] = None,
     overrides: Overrides = None,
     task: Annotated[
-        str | None, typer.Option(help="Of recipes that lie in no folder of its name.")
+        str | None, typer.Option(help="Task of recipes whose folder does not name one.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=2, help="Clips at a time.")] = 4,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=2, help="Clips per batch.")] = 4,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     seconds: Annotated[
-        float, typer.Option(min=0, help="Least time for each median; three runs at least.")
+        float, typer.Option(min=0, help="Minimum time for each median, of at least three runs.")
     ] = 1.0,
-    accelerator: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where.")] = "auto",
+    accelerator: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Device to measure on.")
+    ] = "auto",
     json_dir: Annotated[
         Path | None,
-        typer.Option(help="Also write a record a network here, named by recipe and backbone."),
+        typer.Option(help="Also write one record per network here, named by recipe and backbone."),
     ] = None,
 ) -> None:
-    """Measure what networks cost, on random clips: no data are needed.
+    """Measure the cost of networks on random clips; needs no data.
 
-    Throughput and memory are this machine's; parameters and operations are anybody's.
+    Throughput and memory depend on this machine; parameters and FLOPs do not.
     """
     from tasks.cost.measure import Conditions
     from tasks.cost.run import measure_costs, plan_costs, record_name
 
     plans = plan_costs(config, frames or (), overrides or (), task, say)
     conditions = Conditions(batch_size, threads, accelerator, seconds)
-    records = measure_costs(plans, conditions, command_line(), say)
-    found: list[ResultRecord] = []
-    for plan, record in zip(plans, records, strict=True):
+    records: list[ResultRecord] = []
+    for plan, record in zip(
+        plans, measure_costs(plans, conditions, command_line(), say), strict=True
+    ):
         if json_dir is not None:
             record.write(json_dir / record_name(plan, bool(frames)))
-        found.append(record)
-    typer.echo(_table(found))
-    for note in dict.fromkeys(note for record in found for note in record.notes):
+        records.append(record)
+    typer.echo(_table(records))
+    for note in dict.fromkeys(note for record in records for note in record.notes):
         typer.echo(note)
 
 
 def _table(records: list[ResultRecord]) -> str:
-    """What the records say, a line each."""
     from protocols.text import align_columns
 
-    lines = [_HEADINGS]
+    rows = [_HEADINGS]
     for record in records:
         metrics, counts = record.metrics, record.counts
         axes = (counts[name] for name in ("persons", "frames", "joints", "channels"))
         peak = metrics.get("peak_memory_bytes")
-        lines.append(
+        rows.append(
             (
                 record.protocol,
                 record.objective,
@@ -94,4 +96,4 @@ def _table(records: list[ResultRecord]) -> str:
                 "-" if peak is None else f"{peak / 2**20:.0f}",
             )
         )
-    return align_columns(lines, names=3)
+    return align_columns(rows, names=3)

@@ -1,4 +1,4 @@
-"""`aclnet-task data`: convert recordings into a store, check a store, show what it holds."""
+"""`aclnet-task data`: convert recordings into a store, check and show stores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aclnet.data.store import Store
 
 data_app = typer.Typer(
-    no_args_is_help=True, help="Convert recordings into a store, check it, show what it holds."
+    no_args_is_help=True, help="Convert recordings into a store, check it, show its contents."
 )
 
 
@@ -29,27 +29,26 @@ def convert(
     target: Annotated[Path, typer.Argument(help="Folder of the store to write.")],
     format: Annotated[
         str | None,
-        typer.Option(help="Such as pyskl, ntu_skeleton, npz; recognised if not given."),
+        typer.Option(help="Such as pyskl, ntu_skeleton, npz; by default detected."),
     ] = None,
     layout: Annotated[
-        str | None,
-        typer.Option(help="The recordings' joints: a shipped layout or a YAML file."),
+        str | None, typer.Option(help="The recordings' joints: a shipped layout or a YAML file.")
     ] = None,
     map_to: Annotated[
-        str | None, typer.Option(help="The layout to store; joints are found by name.")
+        str | None, typer.Option(help="The layout to store; joints are matched by name.")
     ] = None,
-    min_frames: Annotated[int, typer.Option(help="Leave out shorter sequences.")] = 0,
+    min_frames: Annotated[int, typer.Option(help="Drop shorter sequences.")] = 0,
     dtype: Annotated[
-        Literal["float32", "float16"], typer.Option(help="Of the stored frames.")
+        Literal["float32", "float16"], typer.Option(help="Type of the stored frames.")
     ] = "float32",
-    fps: Annotated[float | None, typer.Option(help="Frames a second.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second.")] = None,
     image_size: Annotated[
         str | None, typer.Option(help="The video's WIDTHxHEIGHT in pixels, such as 320x240.")
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(help="pixel, metre or normalised; recognised if not given.")
+        str | None, typer.Option(help="pixel, metre or normalised; by default detected.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="npz: the key to take as the split.")] = None,
+    split: Annotated[str | None, typer.Option(help="npz: the key that holds the split.")] = None,
     pattern: Annotated[
         str | None, typer.Option(help="pose_pickle: which files of a folder, such as 'pose_*.pkl'.")
     ] = None,
@@ -58,12 +57,12 @@ def convert(
         bool,
         typer.Option(
             "--main-person",
-            help="Put the main person first, leave out its empty frames, centre on it.",
+            help="Put the main person first, drop their empty frames, centre on them.",
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace a store that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing store.")] = False,
 ) -> None:
-    """Write a store from recordings in one of the known formats."""
+    """Convert recordings in one of the known formats into a store."""
     from aclnet.data.convert import convert as convert_data
 
     own: dict[str, Any] = {"split": split, "pattern": pattern}
@@ -91,10 +90,10 @@ def convert(
 @data_app.command()
 def validate(
     path: Annotated[Path, typer.Argument(help="Folder of the store.", metavar="STORE")],
-    min_frames: Annotated[int, typer.Option(help="Call shorter samples short.")] = 10,
-    limit: Annotated[int, typer.Option(help="Findings to print at most.")] = 50,
+    min_frames: Annotated[int, typer.Option(help="Report shorter samples.")] = 10,
+    limit: Annotated[int, typer.Option(help="Maximum number of findings to print.")] = 50,
 ) -> None:
-    """Check every sample of a store; exit code 1 if there is an error, 0 if only warnings."""
+    """Check every sample of a store; the exit code is 1 if there are errors, else 0."""
     from aclnet.data.store import open_store
     from aclnet.data.validate import validate as find_faults
 
@@ -126,10 +125,10 @@ def show(
         Path | None,
         typer.Option(help="Draw the sample (or the first) here: .png, .svg, .pdf or .gif."),
     ] = None,
-    frames: Annotated[int, typer.Option(help="Frames of a still picture.")] = 8,
-    limit: Annotated[int, typer.Option(help="Values to list of each field.")] = 12,
+    frames: Annotated[int, typer.Option(help="Frames in a still picture.")] = 8,
+    limit: Annotated[int, typer.Option(help="Values to list per field.")] = 12,
 ) -> None:
-    """Show what a store holds: counts, lengths, one sample, a picture or an animation."""
+    """Show the contents of a store: counts, lengths, one sample, a picture or an animation."""
     from aclnet.data.store import open_store
 
     store = open_store(path)
@@ -151,7 +150,7 @@ def show(
 
 @contextmanager
 def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar that goes away when the work is done."""
+    """A progress bar that disappears at the end."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what)
         yield lambda done, total: progress.update(task, completed=done, total=total)
@@ -177,25 +176,26 @@ def _row_of(store: Store, sample: str) -> int:
     if len(rows) == 0:
         near = difflib.get_close_matches(sample, store.index["sample"].tolist(), n=3)
         raise ValueError(
-            f"{store.path}: no sample {sample!r}" + (f"; near: {', '.join(near)}" if near else "")
+            f"{store.path}: no sample {sample!r}"
+            + (f"; similar: {', '.join(near)}" if near else "")
         )
     return int(rows[0])
 
 
 def _description(store: Store) -> Table:
-    info = store.info
-    layout = f"{store.layout.name} ({store.layout.joint_count} joints)"
-    size = "x".join(map(str, info.image_size)) if info.image_size else "not given"
-    lengths = store.lengths
+    import numpy as np
+
+    info, lengths = store.info, store.lengths
+    size = "x".join(map(str, info.image_size)) if info.image_size else "unknown"
     rows = {
         "source": info.source + (" (synthetic)" if info.synthetic else ""),
-        "layout": layout,
+        "layout": f"{store.layout.name} ({store.layout.joint_count} joints)",
         "persons": str(store.frames.shape[1]),
         "channels": f"{', '.join(info.channels)} ({info.unit}), {store.frames.dtype}",
         "image size": size,
-        "frames a second": f"{info.fps:g}" if info.fps else "not given",
-        "frames a sample": f"{lengths.min()} to {lengths.max()}, median {_median(store):g}",
-        "left out": "; ".join(f"{n} {why}" for why, n in info.dropped.items()) or "nothing",
+        "frames per second": f"{info.fps:g}" if info.fps else "unknown",
+        "frames per sample": f"{lengths.min()} to {lengths.max()}, median {np.median(lengths):g}",
+        "dropped": "; ".join(f"{n} {why}" for why, n in info.dropped.items()) or "nothing",
         "fingerprint": info.fingerprint[:16],
     }
     table = Table(show_header=False)
@@ -204,18 +204,12 @@ def _description(store: Store) -> Table:
     return table
 
 
-def _median(store: Store) -> float:
-    import numpy as np
-
-    return float(np.median(store.lengths))
-
-
 def _counts(store: Store, limit: int) -> Table:
-    """For each field its number of values, and how many samples have each of the commonest."""
+    """The number of values of each field, and the most common ones with their samples."""
     from aclnet.data.sample import FIELDS
     from protocols.names import natural_key
 
-    table = Table("field", "values", "samples of each")
+    table = Table("field", "values", "samples per value")
     for field in FIELDS:
         counts = store.index[field].value_counts()
         if list(counts.index) == [""]:

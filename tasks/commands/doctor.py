@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
-from typing import Annotated
+import sys
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -12,14 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One line of the report.
 
     Attributes:
-        name: what was looked at.
-        good: whether everything that aclnet does can be done.
-        found: what was found, and what to do where it is not good.
+        name: what was checked.
+        good: whether it works.
+        found: what was found, and how to fix it if it does not work.
     """
 
     name: str
@@ -30,12 +30,12 @@ class Check:
 def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is installed and what is missing: versions, devices, search, threads."""
-    checks = examine()
+    """Check the installation: versions, devices, search, threads."""
+    checks = list(examine())
     if as_json:
         import json
 
-        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+        typer.echo(json.dumps([check._asdict() for check in checks], indent=2))
     else:
         table = Table("", "what", "found", box=None)
         for check in checks:
@@ -46,41 +46,38 @@ def doctor_command(
         raise typer.Exit(1)
 
 
-def examine() -> list[Check]:
-    """Look at the installation; nothing is changed, nothing is fetched."""
+def examine() -> Iterator[Check]:
+    """Check the installation; nothing is changed and nothing is downloaded."""
+    from platform import platform, python_version
+
+    import torch
+
     from tasks.run.environment import package_versions
 
     versions = package_versions()
-    checks = [_python(), _package("aclnet", versions), _package("torch", versions), _device()]
-    checks += [_search(), _threads(), _figures(versions), _recipes()]
-    return checks
+    yield Check("python", sys.version_info >= (3, 11), f"{python_version()} on {platform()}")
+    for name in ("aclnet", "torch"):
+        yield Check(name, versions[name] is not None, versions[name] or "not installed")
+    yield Check("device", True, _device())
+    yield _search()
+    limit = os.environ.get("OMP_NUM_THREADS", "not set")
+    threads = f"{torch.get_num_threads()} in torch, {os.cpu_count()} processors"
+    yield Check("threads", True, f"{threads}, OMP_NUM_THREADS {limit}")
+    drawing = versions["matplotlib"]
+    missing = "none: pip install 'aclnet[report]' to draw"
+    yield Check("figures", True, f"matplotlib {drawing}" if drawing else missing)
+    yield _recipes()
 
 
-def _python() -> Check:
-    import platform
-    import sys
-
-    return Check(
-        "python",
-        sys.version_info >= (3, 11),
-        f"{platform.python_version()} on {platform.platform()}",
-    )
-
-
-def _package(name: str, versions: dict[str, str | None]) -> Check:
-    version = versions[name]
-    return Check(name, version is not None, version or "not installed")
-
-
-def _device() -> Check:
+def _device() -> str:
     import torch
 
     count = torch.cuda.device_count()
     if not count:
-        return Check("device", True, "CPU (no CUDA device is seen)")
+        return "CPU (no CUDA device found)"
     names = ", ".join(torch.cuda.get_device_name(i) for i in range(count))
     bf16 = "with" if torch.cuda.is_bf16_supported() else "without"
-    return Check("device", True, f"{names}; CUDA {torch.version.cuda}, {bf16} bf16")
+    return f"{names}; CUDA {torch.version.cuda}, {bf16} bf16"
 
 
 def _search() -> Check:
@@ -95,23 +92,6 @@ def _search() -> Check:
         )
     has_gpu = hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
     return Check("search", True, f"FAISS {faiss.__version__} on the {'GPU' if has_gpu else 'CPU'}")
-
-
-def _threads() -> Check:
-    import torch
-
-    limit = os.environ.get("OMP_NUM_THREADS", "not set")
-    return Check(
-        "threads",
-        True,
-        f"{torch.get_num_threads()} in torch, {os.cpu_count()} processors, OMP_NUM_THREADS {limit}",
-    )
-
-
-def _figures(versions: dict[str, str | None]) -> Check:
-    version = versions["matplotlib"]
-    found = f"matplotlib {version}" if version else "none: pip install 'aclnet[report]' to draw"
-    return Check("figures", True, found)
 
 
 def _recipes() -> Check:

@@ -1,8 +1,7 @@
-"""Options that several commands have, and what they become."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import shlex
 import sys
@@ -27,7 +26,7 @@ Data = Annotated[
     Path | None,
     typer.Option(
         help="A store, or a file or folder that `aclnet-task data convert` reads; "
-        "instead of the recipe's data."
+        "replaces the recipe's data."
     ),
 ]
 Overrides = Annotated[
@@ -44,49 +43,51 @@ ReaderOptions = Annotated[
 ]
 Cache = Annotated[Path, typer.Option(help="Folder for converted and generated data.")]
 TrainedRun = Annotated[Path, typer.Option("--run", "-r", help="A trained run.")]
-Overwrite = Annotated[bool, typer.Option(help="Begin anew in a folder with a run.")]
+Overwrite = Annotated[bool, typer.Option(help="Delete the run in the folder and start again.")]
 Arms = Annotated[
     str | None,
     typer.Option(
-        help="Arms, by commas: ce, ce+inter-fat, ce+inter, ce+intra, acl; by default ce,acl, or "
-        "what the recipe trains instead."
+        help="Arms, comma-separated: ce, ce+inter-fat, ce+inter, ce+intra, acl; by default ce,acl, "
+        "or the recipe's own objective."
     ),
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the record here.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Also write the result here as JSON.")
+]
 
 STORES = Path("runs/stores")
 
 
 def parts(text: str | None) -> list[str] | None:
-    """What is given by commas; None where nothing is given."""
+    """Split a comma-separated option; None if it is not given."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def whole_numbers(text: str, option: str) -> list[int]:
-    """Whole numbers given by commas.
+    """Parse comma-separated non-negative integers.
 
     Args:
-        text: as given.
-        option: by which it was given, for the message.
+        text: value of the option.
+        option: name of the option, for the message.
 
     Raises:
-        ValueError: one is no whole number.
+        ValueError: a part is not such an integer, or there is none.
     """
     found = parts(text) or []
     if not found or not all(part.isdecimal() for part in found):
-        raise ValueError(f"{option} {text!r}: expected whole numbers by commas, such as 0,1,2")
+        raise ValueError(f"{option} {text!r}: expected comma-separated integers, such as 0,1,2")
     return [int(part) for part in found]
 
 
 def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[str, Any]:
-    """Options of a format from NAME=VALUE; a value is read as YAML: 2, true, 0.5, text.
+    """Parse NAME=VALUE options of a format; values are read as YAML: 2, true, 0.5, text.
 
     Args:
-        texts: as given.
-        reads: what they are passed to, as keywords that it does not name itself.
+        texts: values of the option.
+        reads: function that takes them as extra keywords.
 
     Raises:
-        ValueError: one is not of that form, or is something else than a format's option.
+        ValueError: an option is not of that form, or is a named parameter of `reads`.
     """
     import yaml
 
@@ -97,7 +98,7 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
         if not sign or not name.isidentifier():
             raise ValueError(f"--option {text!r}: expected NAME=VALUE, such as persons=1")
         if name in taken:
-            raise ValueError(f"--option {text!r}: {name} is no option of a format; see --help")
+            raise ValueError(f"--option {text!r}: {name} is not an option of a format; see --help")
         try:
             options[name] = yaml.safe_load(value)
         except yaml.YAMLError:
@@ -108,10 +109,10 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
 def recipe_settings(
     spec: TaskSpec, config: str, data: Path | None, overrides: Sequence[str] | None
 ) -> TaskSettings:
-    """A recipe's settings with the changes and the data of the command line.
+    """Load a recipe's settings with the overrides and the data of the command line.
 
     Raises:
-        ValueError: there is no such recipe, a change does not fit it, or it lacks data.
+        ValueError: there is no such recipe, an override does not fit it, or it lacks data.
     """
     from aclnet.config import load_settings
     from tasks.recipes import find_recipe
@@ -119,42 +120,42 @@ def recipe_settings(
 
     settings = load_settings(spec.settings, find_recipe(config), list(overrides or []))
     if data is not None:
-        named = settings.data.model_copy(update={"path": data})
-        settings = settings.model_copy(update={"data": named})
+        changed = settings.data.model_copy(update={"path": data})
+        settings = settings.model_copy(update={"data": changed})
     require_data(settings.data, f"recipe {config}")
     return settings
 
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """The options of commands that make several runs of one recipe."""
+    """The options of commands that train several runs of one recipe."""
 
     config: Annotated[str | None, typer.Option("--config", "-c", help=RECIPE_HELP)] = None
     data: Data = None
-    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0"
+    seeds: Annotated[str, typer.Option(help="Seeds, comma-separated.")] = "0"
     results: Annotated[
-        Path | None, typer.Option(help="Folder for the records; by default beside the runs.")
+        Path | None, typer.Option(help="Folder for the records; by default that of the runs.")
     ] = None
-    runs: Annotated[Path | None, typer.Option(help="Folder of the runs.")] = None
+    runs: Annotated[Path | None, typer.Option(help="Folder for the runs.")] = None
     overrides: Overrides = None
     cache: Cache = STORES
 
     def plan(self, spec: TaskSpec, kind: str = "study") -> StudyPlan:
-        """What they ask for.
+        """Build the study's plan.
 
         Args:
             spec: the task.
-            kind: of the study, for the name of its default folder.
+            kind: kind of study, which names its default folder.
 
         Raises:
-            ValueError: no recipe is named, and the task has none of its own; or a seed is no
-                number.
+            ValueError: no recipe is given and the task has no default one, or a seed is not an
+                integer.
         """
         from tasks.run.study import StudyPlan
 
         config = self.config or spec.recipe
         if config is None:
-            raise ValueError("name a recipe with --config")
+            raise ValueError("give a recipe with --config")
         single = spec.run_folder(config)
         runs = self.runs or single.with_name(f"{kind}-{single.name}")
         return StudyPlan(
@@ -170,53 +171,46 @@ class StudyOptions:
 
 
 def with_query(command: Callable[..., None], query: type[Any]) -> Callable[..., None]:
-    """A command whose options are its own and the fields of a dataclass, which it gets as `query`.
+    """Add the fields of a dataclass to the options of a command.
 
     Args:
-        command: a function with evaluated annotations and a parameter `query`.
-        query: a frozen dataclass whose fields are options.
+        command: function with a parameter `query`, which gets an instance of the dataclass.
+        query: frozen dataclass whose fields are annotated as options.
     """
-    own = inspect.signature(command, eval_str=True).parameters
     hints = get_type_hints(query, include_extras=True)
-    asked = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
-        )
-        for field in dataclasses.fields(query)
-    ]
+    fields = inspect.signature(query).parameters.values()
+    options = [field.replace(annotation=hints[field.name]) for field in fields]
 
-    def run(**given: Any) -> None:
-        chosen = {one.name: given.pop(one.name) for one in asked}
-        command(query=query(**chosen), **given)
+    def run(**values: Any) -> None:
+        chosen = {option.name: values.pop(option.name) for option in options}
+        command(query=query(**chosen), **values)
 
-    first = [
-        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for one in own.values()
-        if one.name != "query"
-    ]
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    signature = inspect.Signature(
+        [
+            option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for option in [*(one for one in own if one.name != "query"), *options]
+        ]
+    )
     # Typer reads a command's options from its signature.
-    signature = inspect.Signature([*first, *asked])
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
     run.__doc__ = command.__doc__
     return run
 
 
-def say(sentence: str) -> None:
-    """Report progress, apart from a command's results."""
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(sentence)
+def say(message: str) -> None:
+    """Print a progress message to stderr, apart from the command's results."""
+    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(message)
 
 
 def show(record: ResultRecord, text: str, json: Path | None) -> None:
-    """Write a record where that is asked for, and print what it says."""
+    """Print a result, and write its record if a file is given."""
     if json is not None:
         record.write(json)
     typer.echo(text)
 
 
 def command_line() -> str:
-    """The command as it was given."""
+    """The command as the user typed it."""
     return shlex.join(["aclnet-task", *sys.argv[1:]])

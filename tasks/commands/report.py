@@ -1,4 +1,4 @@
-"""`aclnet-task report`: `python -m protocols.report` under the name that people type."""
+"""`aclnet-task report`: the same as `python -m protocols.report`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ def report_command(
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     results: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("results"),
     formats: Annotated[
-        str, typer.Option(help="Some of these, by commas.")
+        str, typer.Option(help="Formats to write, comma-separated.")
     ] = "markdown,latex,csv,html",
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
     runs: Annotated[
-        Path | None,
-        typer.Option(help="Folder of run folders, whose logs become training curves."),
+        Path | None, typer.Option(help="Folder of run folders, for the training curves.")
     ] = None,
 ) -> None:
     """Write the paper's tables and our own, with figures, from result records.

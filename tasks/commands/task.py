@@ -1,6 +1,6 @@
 """The commands that every task has, made from its spec: train, eval, embed, study, biometrics."""
 
-# Annotations are evaluated here, where they are defined: they speak of the task at hand.
+# No `from __future__ import annotations`: the options depend on the spec at hand.
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,16 +29,14 @@ from tasks.commands.options import (
 )
 from tasks.spec import TaskSpec
 
-EndedRun = Annotated[
+FinishedRun = Annotated[
     Path | None,
-    typer.Option(
-        "--run", "-r", help="A run; by default that of the usual recipe, or the last one."
-    ),
+    typer.Option("--run", "-r", help="A run; by default the default recipe's, or the latest."),
 ]
 
 
 def task_app(spec: TaskSpec) -> typer.Typer:
-    """A task's part of the command line."""
+    """Build a task's part of the command line."""
     app = typer.Typer(no_args_is_help=True, help=spec.help)
     app.command("train")(_train(spec))
     app.command("eval")(with_query(_eval(spec), spec.query))
@@ -51,13 +49,13 @@ def task_app(spec: TaskSpec) -> typer.Typer:
 
 
 def _train(spec: TaskSpec) -> Callable[..., None]:
-    usual = "" if spec.recipe is None else f" By default {spec.recipe}."
+    default = "" if spec.recipe is None else f" By default {spec.recipe}."
 
     def train(
         config: Annotated[
             str | None,
             typer.Option(
-                "--config", "-c", help=f"{RECIPE_HELP}{usual} With --resume the run's own."
+                "--config", "-c", help=f"{RECIPE_HELP}{default} With --resume the run's own."
             ),
         ] = None,
         data: Data = None,
@@ -68,11 +66,11 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
                 "--run",
                 "-r",
                 help=f"The run's folder; by default runs/{spec.run_prefix}<recipe>. Under "
-                "torchrun write -r.",
+                "torchrun use -r.",
             ),
         ] = None,
         overrides: Overrides = None,
-        resume: Annotated[bool, typer.Option(help="Go on from the folder's checkpoint.")] = False,
+        resume: Annotated[bool, typer.Option(help="Resume from the folder's checkpoint.")] = False,
         overwrite: Overwrite = False,
         cache: Cache = STORES,
         json: JsonFile = None,
@@ -83,11 +81,11 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
         named = config or spec.recipe
         folder = run or (None if named is None else spec.run_folder(named))
         if folder is None:
-            raise ValueError("name a recipe with --config (or, with --resume, a run with --run)")
+            raise ValueError("give a recipe with --config (or, with --resume, a run with --run)")
         own = folder / SETTINGS
         recipe = str(own) if config is None and resume and own.is_file() else named
         if recipe is None:
-            raise ValueError(f"name a recipe with --config: {folder} is no run to --resume")
+            raise ValueError(f"give a recipe with --config: {folder} is not a run to --resume")
         result = train_and_evaluate(
             spec,
             recipe_settings(spec, recipe, data, overrides),
@@ -98,17 +96,17 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
             overwrite=overwrite,
             report=say,
         )
-        if result is not None:  # as on other ranks
+        if result is not None:  # None on ranks above 0
             again = f"aclnet-task {spec.name} eval --run {folder}"
-            text = f"\n{result.text}\n\neverything is in {folder}; evaluate it again: {again}"
+            text = f"\n{result.text}\n\neverything is in {folder}; to evaluate it again: {again}"
             show(result.record, text, json)
 
     train.__doc__ = f"""Train and evaluate{
         "; without arguments on the synthetic walkers" if spec.recipe else ""
     }.
 
-    The folder gets the settings, the log, the checkpoint, what the network says of the test
-    samples ({spec.saved}) and a result record.
+    Writes the settings, the log, the checkpoint, the network's output on the test samples
+    ({spec.saved}) and a result record to the run's folder.
     """
     return train
 
@@ -118,38 +116,37 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
 
     def evaluate(
         query: Any,
-        run: EndedRun = None,
+        run: FinishedRun = None,
         file: Annotated[
             Path | None,
             typer.Option(
                 option,
-                help=f"Anybody's {spec.saved_option} instead of a run's: .npz or CSV, see "
-                "protocols.embeddings and protocols.action.scores.",
+                help=f"{spec.saved_option.capitalize()} from any system instead of a run: .npz or "
+                "CSV, see protocols.embeddings and protocols.action.scores.",
             ),
         ] = None,
         cache: Cache = STORES,
         json: JsonFile = None,
     ) -> None:
-        from tasks.run.saved import evaluate_file, evaluate_run, usual_run
+        from tasks.run.saved import default_run, evaluate_file, evaluate_run
 
         if run is not None and file is not None:
             raise ValueError(f"give either --run RUN or {option} FILE")
         if file is not None:
             show(*evaluate_file(spec, file, query, command_line()), json)
             return
-        folder = run or usual_run(spec)
+        folder = run or default_run(spec)
         if run is None:
             say(f"evaluating {folder}")
-        changed = getattr(query, "asks_network", None)
-        if changed is not None and changed(folder):
+        asks_network = getattr(query, "asks_network", None)
+        if asks_network is not None and asks_network(folder):
             from tasks.run.pipeline import evaluate_again
 
-            result = evaluate_again(spec, folder, query, cache, command_line(), say)
-            show(result.record, result.text, json)
+            show(*evaluate_again(spec, folder, query, cache, command_line(), say), json)
             return
         show(*evaluate_run(spec, folder, query, command_line()), json)
 
-    evaluate.__doc__ = f"""Evaluate a run again, or anybody's {spec.saved_option}."""
+    evaluate.__doc__ = f"""Evaluate a run again, or {spec.saved_option} from any system."""
     return evaluate
 
 
@@ -158,17 +155,15 @@ def _embed(spec: TaskSpec) -> Callable[..., None]:
         run: TrainedRun,
         out: Annotated[Path, typer.Option(help="The .npz to write.")],
         data: Annotated[
-            Path | None, typer.Option(help="What to embed; by default the run's test samples.")
+            Path | None, typer.Option(help="Data to embed; by default the run's test samples.")
         ] = None,
         cache: Cache = STORES,
     ) -> None:
         """Embed recordings with a trained network."""
         from tasks.run.open import embed_data
 
-        if out.suffix != ".npz":  # said before the work, not after it
-            raise ValueError(
-                f"--out {out}: embeddings are written as .npz, so the name must end so"
-            )
+        if out.suffix != ".npz":  # checked before the work, not after it
+            raise ValueError(f"--out {out}: embeddings are written as .npz; use that suffix")
         found = embed_data(spec, run, data, cache, say)
         found.save(out)
         typer.echo(f"{len(found)} embeddings of {found.embedding.shape[1]} numbers in {out}")
@@ -178,9 +173,9 @@ def _embed(spec: TaskSpec) -> Callable[..., None]:
 
 @dataclass(frozen=True)
 class _StudyOptions(StudyOptions):
-    """The options of `study`; `objectives` is the older name of `arms`, in recorded commands."""
+    """The options of `study`; `objectives` is the old name of `arms`, used in recorded commands."""
 
-    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1,2"
+    seeds: Annotated[str, typer.Option(help="Seeds, comma-separated.")] = "0,1,2"
     arms: Arms = None
     objectives: Annotated[str | None, typer.Option(hidden=True)] = None
 
@@ -191,19 +186,19 @@ def _study(spec: TaskSpec) -> Callable[..., None]:
         folds: Annotated[
             str | None,
             typer.Option(
-                help="Folds, by commas; by default all that the split names.",
+                help="Folds, comma-separated; by default all of the split.",
                 hidden=not spec.has_folds,
             ),
         ] = None,
     ) -> None:
-        """Train every arm with every seed on every fold, and say which differ (Table VIII).
+        """Train every arm with every seed on every fold, and test which differ (Table VIII).
 
-        A run that has ended is not trained again, one that was interrupted continues.
+        Finished runs are not trained again, interrupted ones are resumed.
         """
         from tasks.run.study import study as train_all
 
         if query.arms is not None and query.objectives is not None:
-            raise ValueError("--objectives is the older name of --arms: give one of them")
+            raise ValueError("--objectives is the old name of --arms: give only one of them")
         arms = parts(query.arms or query.objectives)
         typer.echo(f"\n{train_all(query.plan(spec), arms, parts(folds))}")
 
@@ -213,29 +208,21 @@ def _study(spec: TaskSpec) -> Callable[..., None]:
 def _biometrics(spec: TaskSpec) -> Callable[..., None]:
     def biometrics(
         query: Any,
-        run: EndedRun = None,
+        run: FinishedRun = None,
         embeddings: Annotated[
-            Path | None, typer.Option(help="Anybody's embeddings instead of a run's, as for eval.")
+            Path | None,
+            typer.Option(help="Embeddings from any system instead of a run, as for eval."),
         ] = None,
         cache: Cache = STORES,
         json: JsonFile = None,
     ) -> None:
         """Verification and open-set rates: EER, FNMR at FMR, thresholds chosen on other people."""
         from tasks.run.biometrics import measure
-        from tasks.run.saved import usual_run
+        from tasks.run.saved import default_run
 
         if run is not None and embeddings is not None:
             raise ValueError("give either --run RUN or --embeddings FILE")
-        folder = None if embeddings is not None else run or usual_run(spec)
-        record, text = measure(
-            spec,
-            query,
-            run=folder,
-            file=embeddings,
-            cache=cache,
-            command=command_line(),
-            report=say,
-        )
-        show(record, text, json)
+        folder = None if embeddings is not None else run or default_run(spec)
+        show(*measure(spec, query, folder, embeddings, cache, command_line(), say), json)
 
     return biometrics

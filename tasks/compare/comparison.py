@@ -1,4 +1,4 @@
-"""What differs between two runs: settings, data, figures, people, classes, and what that shows."""
+"""Compares two runs: settings, data, metrics, people, classes, and a statistical verdict."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from tasks.run.resume import differences
 Ends = tuple[float, float]
 
 ABSENT = "(none)"
-"""The value of a setting that only the other run has."""
+"""Value of a setting that only the other run has."""
 
-_MEASURES = ("rank1", "top1", "eer", "mAP", "mean_class", "top5")
-_ASIDE = ("chance", "majority", "threshold", "fmr_achieved", "dir_spread")
-_FIGURES = 12
+_FIRST = ("rank1", "top1", "eer", "mAP", "mean_class", "top5")
+_SKIPPED = ("chance", "majority", "threshold", "fmr_achieved", "dir_spread")
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricPair:
     """One metric on both sides.
 
     Attributes:
-        metric: its name.
+        metric: name of the metric.
         first: value of the first side, mean over its runs.
-        second: of the second.
-        first_ends: interval of the first, where it is one run that tells it.
-        second_ends: of the second.
-        first_spread: standard deviation over the runs of the first, where there are several.
-        second_spread: of the second.
+        second: value of the second side.
+        first_ends: interval of the first side, if it is one run and its record has the interval.
+        second_ends: interval of the second side.
+        first_spread: standard deviation over the runs of the first side, if there are several.
+        second_spread: standard deviation of the second side.
     """
 
     metric: str
@@ -53,22 +53,22 @@ class Figure:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Two sides, compared.
+    """The comparison of two sides.
 
     Attributes:
         first: one or more runs.
-        second: what they are compared with.
-        obstacles: why the figures are not of one thing; empty if they are.
-        settings: dotted name, first and second value of what differs.
-        environment: the same of versions and devices.
-        counts: the same of the counts.
-        figures: the metrics that were asked for.
-        left_out: how many metrics both have beyond these.
+        second: the runs to compare with them.
+        obstacles: why the metrics are not comparable; empty if they are.
+        settings: dotted name, first and second value of settings that differ.
+        environment: the same for versions and devices.
+        counts: the same for counts.
+        metrics: the selected metrics.
+        left_out: number of further metrics that both sides have.
         people: gains of the people, greatest first.
         classes: gains of the classes, greatest first.
-        verdict: None where these records cannot tell.
-        sentence: the verdict in one plain sentence, or why there is none.
-        notes: sentences that must stand beside it.
+        verdict: statistical comparison; None if the records do not allow one.
+        sentence: the verdict in one sentence, or why there is none.
+        notes: sentences that belong to it.
     """
 
     first: Side
@@ -77,7 +77,7 @@ class RunComparison:
     settings: tuple[tuple[str, Any, Any], ...]
     environment: tuple[tuple[str, Any, Any], ...]
     counts: tuple[tuple[str, Any, Any], ...]
-    figures: tuple[Figure, ...]
+    metrics: tuple[MetricPair, ...]
     left_out: int
     people: tuple[Gain, ...]
     classes: tuple[Gain, ...]
@@ -104,8 +104,12 @@ class RunComparison:
             "obstacles": list(self.obstacles),
             **{key: _rows(getattr(self, key)) for key in ("settings", "environment", "counts")},
             **{
-                key: [{**asdict(one), "difference": one.difference} for one in getattr(self, key)]
-                for key in ("figures", "people", "classes")
+                key: [{**asdict(one), "difference": one.difference} for one in each]
+                for key, each in (
+                    ("figures", self.metrics),
+                    ("people", self.people),
+                    ("classes", self.classes),
+                )
             },
             "verdict": None if self.verdict is None else _verdict_json(self.verdict),
             "sentence": self.sentence,
@@ -114,23 +118,20 @@ class RunComparison:
 
 
 def compare(first: str, second: str, metrics: Sequence[str] = ()) -> RunComparison:
-    """Compare two runs, or the seeds of two.
+    """Compare two runs, or two groups of runs paired by seed.
 
     Args:
         first: a run's folder, a record file, or a pattern of either.
         second: the same.
-        metrics: which figures: a name, which takes those behind it too (`rank1`, `rank1/nm`), or
-            `all`; none: the ones that matter most.
-
-    Returns:
-        The comparison.
+        metrics: names of metrics, each with its parts (`rank1` selects `rank1/nm` too), or `all`;
+            empty: the most important ones.
 
     Raises:
-        ValueError: a record is missing, damaged or of another task, or a metric is in neither.
+        ValueError: a record is missing, damaged or of another task, or a side lacks a metric.
     """
     old, new, notes = read_sides(first, second)
     why = obstacles(old.record, new.record)
-    figures, left_out = _figures(old, new, metrics)
+    pairs, left_out = _metrics(old, new, metrics)
     verdict, sentence = _verdict(old, new, why)
     several = len(old.records) > 1
     settings = [
@@ -138,15 +139,14 @@ def compare(first: str, second: str, metrics: Sequence[str] = ()) -> RunComparis
         for row in all_differences(old.record.settings, new.record.settings)
         if not (several and row[0] == "train.seed")
     ]
-    counts = all_differences(old.record.counts, new.record.counts)
     return RunComparison(
         first=old,
         second=new,
         obstacles=why,
         settings=tuple(settings),
         environment=tuple(all_differences(old.record.environment, new.record.environment)),
-        counts=tuple(counts),
-        figures=figures,
+        counts=tuple(all_differences(old.record.counts, new.record.counts)),
+        metrics=pairs,
         left_out=left_out,
         people=() if why else tuple(people_gains(old, new)),
         classes=() if why else tuple(class_gains(old, new)),
@@ -159,7 +159,7 @@ def compare(first: str, second: str, metrics: Sequence[str] = ()) -> RunComparis
 def all_differences(
     before: Mapping[str, Any], now: Mapping[str, Any], above: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Dotted name, old and new value of what differs, with what only one of the two has.
+    """Dotted name, old and new value of what differs, including what only one of them has.
 
     >>> list(all_differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "d": 4}}))
     [('a.b', 1, 3), ('a.c', 2, '(none)'), ('a.d', '(none)', 4)]
@@ -180,7 +180,7 @@ def _one_sided(
 
 
 def _verdict(old: Side, new: Side, why: Sequence[str]) -> tuple[Comparison | None, str]:
-    """The verdict with its sentence, or None with the reason."""
+    """The verdict and its sentence, or None and the reason."""
     if why:
         return None, f"No verdict: {', '.join(why)}."
     try:
@@ -191,65 +191,60 @@ def _verdict(old: Side, new: Side, why: Sequence[str]) -> tuple[Comparison | Non
 
 
 def _verdict_json(found: Comparison) -> dict[str, Any]:
-    """What a comparison of its kind tells, by the names of the file's format."""
-    told = {key: value for key, value in asdict(found).items() if value not in (None, (), {})}
-    kind, resampled = told.pop("unit"), told.pop("resampled")
+    """A comparison under the names of the file format, which depend on its kind."""
+    values = {key: value for key, value in asdict(found).items() if value not in (None, (), {})}
+    kind, resampled = values.pop("unit"), values.pop("resampled")
     if kind == "people":
-        told["people"] = told.pop("units")
-        return told
+        values["people"] = values.pop("units")
+        return values
     if kind == "seeds":
-        told |= {"mean": told.pop("difference"), "pairs": len(found.differences)}
+        values |= {"mean": values.pop("difference"), "pairs": len(found.differences)}
     else:
-        del told["differences"]
-    return {**told, "unit": resampled}
+        del values["differences"]
+    return {**values, "unit": resampled}
 
 
-def _figures(old: Side, new: Side, wanted: Sequence[str]) -> tuple[tuple[Figure, ...], int]:
-    """The figures to show, and how many more both sides have."""
+def _metrics(old: Side, new: Side, names: Sequence[str]) -> tuple[tuple[MetricPair, ...], int]:
+    """The selected metrics, and the number of further ones that both sides have."""
     every = [record.metrics for side in (old, new) for record in side.records]
     shared = [name for name in old.record.metrics if all(name in known for known in every)]
-    chosen = _asked_for(shared, wanted) if wanted else _foremost(shared)
-    return tuple(_figure(name, old, new) for name in chosen), len(shared) - len(chosen)
+    chosen = _named(shared, names) if names else _most_important(shared)
+    return tuple(_pair(name, old, new) for name in chosen), len(shared) - len(chosen)
 
 
-def _asked_for(shared: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """The metrics of these names, and those behind them."""
-    if "all" in wanted:
+def _named(shared: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The metrics of these names, with their parts."""
+    if "all" in names:
         return list(shared)
-    for name in wanted:
-        if not any(_behind(one, name) for one in shared):
-            known = ", ".join(dict.fromkeys(one.split("/")[0] for one in shared))
+    for name in names:
+        if not any(f"{metric}/".startswith(f"{name}/") for metric in shared):
+            known = ", ".join(dict.fromkeys(metric.split("/")[0] for metric in shared))
             raise ValueError(
-                f"--metric {name!r} is not a figure of both runs, which have {known or 'none'}"
+                f"--metric {name!r}: not a metric of both runs, which share {known or 'none'}"
             )
-    return [one for one in shared if any(_behind(one, name) for name in wanted)]
+    starts = tuple(f"{name}/" for name in names)
+    return [metric for metric in shared if f"{metric}/".startswith(starts)]
 
 
-def _behind(metric: str, name: str) -> bool:
-    return metric == name or metric.startswith(f"{name}/")
-
-
-def _foremost(shared: Sequence[str]) -> list[str]:
-    """The most telling metrics, in the order of their weight."""
-
-    def weight(name: str) -> int:
+def _most_important(shared: Sequence[str]) -> list[str]:
+    def place(name: str) -> int:
         measure = name.split("/", maxsplit=1)[0]
-        return _MEASURES.index(measure) if measure in _MEASURES else len(_MEASURES)
+        return _FIRST.index(measure) if measure in _FIRST else len(_FIRST)
 
-    return sorted((name for name in shared if not name.startswith(_ASIDE)), key=weight)[:_FIGURES]
+    return sorted((name for name in shared if not name.startswith(_SKIPPED)), key=place)[:_SHOWN]
 
 
-def _figure(name: str, old: Side, new: Side) -> Figure:
+def _pair(name: str, old: Side, new: Side) -> MetricPair:
     values = [[record.metrics[name] for record in side.records] for side in (old, new)]
-    alone = len(values[0]) == 1
-    spread = [None if alone else statistics.stdev(each) for each in values]
-    ends = [side.record.intervals.get(name) if alone else None for side in (old, new)]
+    single = len(values[0]) == 1
+    spread = [None if single else statistics.stdev(each) for each in values]
+    ends = [side.record.intervals.get(name) if single else None for side in (old, new)]
     means = [statistics.fmean(each) for each in values]
-    return Figure(name, means[0], means[1], ends[0], ends[1], spread[0], spread[1])
+    return MetricPair(name, means[0], means[1], ends[0], ends[1], spread[0], spread[1])
 
 
 def _other_settings(side: Side) -> Iterator[str]:
-    """A sentence where the runs of a side differ in more than their seed."""
+    """A sentence if the runs of a side differ in more than their seed."""
     names = {
         name
         for record in side.records[1:]
@@ -257,7 +252,7 @@ def _other_settings(side: Side) -> Iterator[str]:
     }
     others = sorted(names - {"train.seed", "evaluation.gallery_seed"})
     if others:
-        yield f"The runs of {side.name} differ among themselves in {', '.join(others)}."
+        yield f"The runs of {side.name} differ from each other in {', '.join(others)}."
 
 
 def _rows(found: Sequence[tuple[str, Any, Any]]) -> list[dict[str, Any]]:

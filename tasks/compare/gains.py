@@ -1,7 +1,8 @@
-"""Which people and which classes one run does better with than another."""
+"""Gains of people and classes from one run to another."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,12 @@ from tasks.compare.sides import Side
 
 @dataclass(frozen=True)
 class Gain:
-    """What became of one person or class.
+    """The rates of one person or class in both runs.
 
     Attributes:
-        name: of the person or class.
+        name: name of the person or class.
         first: rate 0..1 in the first run, mean over its parts or all its samples.
-        second: the same in the second.
+        second: rate 0..1 in the second run.
     """
 
     name: str
@@ -34,12 +35,12 @@ class Gain:
 
 
 def people_gains(first: Side, second: Side) -> list[Gain]:
-    """The people that both sides tested, the greatest gain first; empty where none are known."""
+    """Gains of the people that both sides tested, greatest first; empty if unknown."""
     return _gains(*(_people_rates(side) for side in (first, second)))
 
 
 def class_gains(first: Side, second: Side) -> list[Gain]:
-    """The classes that both sides tested, the greatest gain first; empty where there are none."""
+    """Gains of the classes that both sides tested, greatest first; empty if there are none."""
     return _gains(*(_class_rates(side.records) for side in (first, second)))
 
 
@@ -49,10 +50,10 @@ def _gains(first: Mapping[str, float], second: Mapping[str, float]) -> list[Gain
 
 
 def _people_rates(side: Side) -> dict[str, float]:
-    """Share of each person's probes (or samples) that went right; nothing where it is not known."""
+    """Share of each person's probes (or samples) that were correct; empty if unknown."""
     try:
         counts = sum_counts([person_counts(read_kept(one)) for one in side.records])
-    except ValueError:  # the verdict says why
+    except ValueError:  # the verdict gives the reason
         return {}
     shares: dict[str, list[float]] = {}
     for people in counts.values():
@@ -64,19 +65,19 @@ def _people_rates(side: Side) -> dict[str, float]:
 
 def _class_rates(records: Sequence[ResultRecord]) -> dict[str, float]:
     """Accuracy of each tested class over all seeds."""
-    tested: dict[str, int] = {}
-    correct: dict[str, int] = {}
+    tested: Counter[str] = Counter()
+    correct: Counter[str] = Counter()
     for record in records:
         for name, tried, right in _class_counts(record.cells or {}):
-            tested[name] = tested.get(name, 0) + tried
-            correct[name] = correct.get(name, 0) + right
+            tested[name] += tried
+            correct[name] += right
     return {name: correct[name] / tried for name, tried in tested.items() if tried > 0}
 
 
 def _class_counts(cells: Mapping[str, Any]) -> list[tuple[str, int, int]]:
-    """Class, samples and hits; nothing where the record counts no classes."""
+    """Class, samples and hits; empty if the record has no class counts."""
     try:
         rows = zip(cells["classes"], cells["tested"], cells["correct"], strict=True)
         return [(str(name), int(tried), int(right)) for name, tried, right in rows]
-    except (KeyError, TypeError, ValueError):  # no classification, or damaged: the verdict says so
+    except (KeyError, TypeError, ValueError):  # no classification, or damaged: see the verdict
         return []

@@ -1,4 +1,4 @@
-"""The two sides of a comparison: which records they are, and whether they can be compared."""
+"""The records on the two sides of a comparison, and whether they are comparable."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tasks.run.judged import RECORD, read_any
 
 @dataclass(frozen=True)
 class Side:
-    """One or more runs that are compared as one.
+    """One or more runs on one side of a comparison.
 
     Attributes:
-        name: what to call it: the folder's or file's name, or the pattern's.
-        paths: where its records were read from.
-        records: of the runs, in the order of the pairs.
+        name: name of the folder, the file or the pattern.
+        paths: paths of its records.
+        records: records of its runs, in the order of the pairs.
     """
 
     name: str
@@ -28,23 +28,23 @@ class Side:
 
     @property
     def record(self) -> ResultRecord:
-        """The first record, which tells what holds for all of them."""
+        """The first record, for what all of them share."""
         return self.records[0]
 
 
 def read_sides(first: str, second: str) -> tuple[Side, Side, tuple[str, ...]]:
-    """Read both sides and pair their records by seed where there are several.
+    """Read both sides and pair their records by seed if there are several.
 
     Args:
         first: a run's folder, a record file, or a pattern of either, such as `ce-seed*.json`.
         second: the same.
 
     Returns:
-        Both sides, and a sentence for what has no partner.
+        Both sides, and a note on records without a partner.
 
     Raises:
-        ValueError: there is no such record, it is damaged, the two are of different tasks, the
-            records of one side do not belong together, or no seed is on both sides.
+        ValueError: a record is missing or damaged, the tasks differ, the records of one side are
+            not comparable, or the sides share no seed.
     """
     sides = [_read_side(text) for text in (first, second)]
     if sides[0].name == sides[1].name:
@@ -53,7 +53,7 @@ def read_sides(first: str, second: str) -> tuple[Side, Side, tuple[str, ...]]:
     tasks = [side.record.task for side in sides]
     if tasks[0] != tasks[1]:
         raise ValueError(
-            f"{first} is a record of {tasks[0]} and {second} of {tasks[1]}: compare runs of one "
+            f"{first} is a record of {tasks[0]}, but {second} of {tasks[1]}: compare runs of one "
             "task"
         )
     if len(sides[0].records) == len(sides[1].records) == 1:
@@ -62,7 +62,7 @@ def read_sides(first: str, second: str) -> tuple[Side, Side, tuple[str, ...]]:
 
 
 def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:
-    """Why the figures of two records are not of one thing, a few words each; empty if they are."""
+    """Why the metrics of two records are not comparable, a few words each; empty if they are."""
     found = []
     if first.dataset.fingerprint != second.dataset.fingerprint:
         old, new = (f"{one.dataset.name} {one.dataset.fingerprint[:8]}" for one in (first, second))
@@ -81,42 +81,41 @@ def _read_side(text: str) -> Side:
         why = obstacles(records[0], record)
         if why or record.task != records[0].task:
             raise ValueError(
-                f"{text}: {path} does not belong with {paths[0]}: "
+                f"{text}: {path} is not comparable with {paths[0]}: "
                 f"{', '.join(why) or 'other task'}; give seeds of one data set and protocol"
             )
-    # A run's folder is named after what it is; its record is always called record.json.
+    # A run's record is always called record.json; its folder has a meaningful name.
     name = Path(text).parent.name if Path(text).name == RECORD else Path(text).stem
     return Side(name or text, tuple(paths), records)
 
 
 def _find(text: str) -> list[Path]:
-    """The paths that a text means; a name with a wildcard in it may still be a path."""
+    """The paths of a pattern; a path may contain wildcard characters too."""
     if Path(text).exists() or not glob.has_magic(text):
         return [Path(text)]
     found = sorted(Path(name) for name in glob.glob(text))
     if not found:
-        raise ValueError(f"{text}: no run folder and no record file is named so")
+        raise ValueError(f"{text}: no run folder or record file matches")
     return found
 
 
 def _paired(first: Side, second: Side) -> tuple[Side, Side, tuple[str, ...]]:
-    """Both sides with the seeds that both have, in their order."""
+    """Both sides with the seeds that they share, in the first one's order."""
     seeds = [_seeds(side) for side in (first, second)]
     shared = [seed for seed in seeds[0] if seed in seeds[1]]
     if not shared:
-        words = [", ".join(map(str, known)) for known in seeds]
+        old, new = (", ".join(map(str, known)) for known in seeds)
         raise ValueError(
-            f"{first.name} has the seeds {words[0]} and {second.name} the seeds {words[1]}: runs "
-            "are paired by seed, and none is on both sides"
+            f"{first.name} has the seeds {old} and {second.name} the seeds {new}: runs are paired "
+            "by seed, and none is on both sides"
         )
-    alone = sorted(set(seeds[0]) ^ set(seeds[1]))
-    notes = (f"Only one side has seed {', '.join(map(str, alone))}: left out.",) if alone else ()
+    single = ", ".join(map(str, sorted(set(seeds[0]) ^ set(seeds[1]))))
+    notes = (f"Only one side has seed {single}: not compared.",) if single else ()
     kept = [_kept(side, known, shared) for side, known in zip((first, second), seeds, strict=True)]
     return kept[0], kept[1], notes
 
 
 def _seeds(side: Side) -> list[int]:
-    """The seed of each record."""
     found = [record.seed for record in side.records]
     twice = [seed for seed, count in Counter(found).items() if count > 1]
     if None in found or twice:

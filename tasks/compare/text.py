@@ -1,40 +1,41 @@
-"""A comparison of two runs as text: one screen."""
+"""A comparison of two runs as text on one screen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 from protocols.text import align_columns, format_rate, render_notes
-from tasks.compare.comparison import Figure, RunComparison
+from tasks.compare.comparison import RunComparison
 from tasks.compare.gains import Gain
 from tasks.compare.sides import Side
 
 _ROWS = 12
 _WIDEST = 36
 _PLAIN_NUMBERS = ("dprime", "threshold")
-"""Figures that are no rates and are not shown in percent."""
+"""Metrics that are not rates and not shown in percent."""
 
 
 def render_comparison(found: RunComparison, top: int = 5) -> str:
-    """The whole comparison: who, settings, data, figures, people, classes, verdict.
+    """Render a comparison: runs, settings, metrics, people, classes, verdict.
 
     Args:
         found: the comparison.
-        top: how many people and classes to name on either side.
+        top: number of people and classes to list on each side.
 
     Returns:
         The text, without a newline at its end.
     """
-    parts = [_who(found), _settings(found), _figures(found)]
+    parts = [_runs(found), _settings(found), _metrics(found)]
     for what, gains in (("people", found.people), ("classes", found.classes)):
         parts.append(_gains(what, gains, found, top))
     parts.append("\n".join(part for part in (found.sentence, render_notes(found.notes)) if part))
     return "\n\n".join(part for part in parts if part)
 
 
-def _who(found: RunComparison) -> str:
+def _runs(found: RunComparison) -> str:
     lines = [
         f"{label}  {side.name}: {_run(side)}"
         for label, side in (("first ", found.first), ("second", found.second))
@@ -70,7 +71,7 @@ def _settings(found: RunComparison) -> str:
     rows += [[name, _short(old), _short(new)] for name, old, new in found.settings[:_ROWS]]
     more = len(found.settings) - _ROWS
     text = align_columns(rows, names=3)
-    return f"{text}\nand {more} more (--json FILE holds all)" if more > 0 else text
+    return f"{text}\nand {more} more (see --json FILE)" if more > 0 else text
 
 
 def _short(value: Any) -> str:
@@ -78,56 +79,50 @@ def _short(value: Any) -> str:
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
 
 
-def _figures(found: RunComparison) -> str:
-    if not found.figures:
-        return "The runs have no figure in common."
+def _metrics(found: RunComparison) -> str:
+    if not found.metrics:
+        return "The runs have no metric in common."
     rows = [["percent", "first", "second", "difference"]]
-    for figure in found.figures:
-        scale = 1.0 if figure.metric.startswith(_PLAIN_NUMBERS) else 100.0
+    for one in found.metrics:
+        scale = 1.0 if one.metric.startswith(_PLAIN_NUMBERS) else 100.0
         shown = partial(format_rate, scale=scale, end_decimals=1)
         rows.append(
             [
-                figure.metric,
-                shown(figure.first, figure.first_ends, spread=figure.first_spread),
-                shown(figure.second, figure.second_ends, spread=figure.second_spread),
-                # Figures of other data have no difference that would mean anything.
-                "" if found.obstacles else shown(figure.difference, sign="+"),
+                one.metric,
+                shown(one.first, one.first_ends, spread=one.first_spread),
+                shown(one.second, one.second_ends, spread=one.second_spread),
+                # The difference between values of different data would be meaningless.
+                "" if found.obstacles else shown(one.difference, sign="+"),
             ]
         )
-    text = align_columns(rows)
-    said = ["mean ± standard deviation over the seeds"] if _several(found.figures) else []
+    several = found.metrics[0].first_spread is not None
+    remarks = ["mean ± standard deviation over the seeds"] if several else []
     if found.left_out:
-        said.append(f"{found.left_out} more figures with --metric all")
-    return "\n".join([text, *(["; ".join(said)] if said else [])])
-
-
-def _several(figures: Sequence[Figure]) -> bool:
-    return figures[0].first_spread is not None
+        remarks.append(f"{found.left_out} more metrics with --metric all")
+    return "\n".join([align_columns(rows), *(["; ".join(remarks)] if remarks else [])])
 
 
 def _gains(what: str, gains: Sequence[Gain], found: RunComparison, top: int) -> str:
-    """The greatest gains and losses beside each other."""
+    """The greatest gains and losses, side by side."""
     gained = [gain for gain in gains if gain.difference > 0][:top]
     lost = [gain for gain in reversed(gains) if gain.difference < 0][:top]
     better = sum(gain.difference > 0 for gain in gains)
     worse = sum(gain.difference < 0 for gain in gains)
     if not gains:
         return ""
-    title = (
-        f"{what}: {better} gain with {found.second.name}, {worse} lose, "
-        f"{len(gains) - better - worse} stay"
-    )
+    equal = len(gains) - better - worse
+    title = f"{what}: {better} gain with {found.second.name}, {worse} lose, {equal} are unchanged"
     if not gained and not lost:
         return title
     rows = [["gained most", "points", "percent", " ", "lost most", "points", "percent"]]
-    for place in range(max(len(gained), len(lost))):
-        left = _gain_cells(gained[place]) if place < len(gained) else [""] * 3
-        right = _gain_cells(lost[place]) if place < len(lost) else [""] * 3
-        rows.append([*left, "", *right])
+    for left, right in zip_longest(gained, lost):
+        rows.append([*_gain_cells(left), "", *_gain_cells(right)])
     return f"{title}\n{align_columns(rows, names=7)}"
 
 
-def _gain_cells(gain: Gain) -> list[str]:
+def _gain_cells(gain: Gain | None) -> list[str]:
+    if gain is None:
+        return [""] * 3
     return [
         _short(gain.name),
         format_rate(gain.difference, decimals=1, sign="+"),

@@ -1,1 +1,1 @@
-"""What networks cost."""
+"""The cost of networks."""

@@ -1,7 +1,6 @@
-"""What a recipe's clips look like, told without its data: joints, channels, people, classes.
+"""The shape of a recipe's clips without its data: joints, channels, persons, classes.
 
-The figures are those of the data sets for which splits and protocols are shipped, as the readers
-give them. They serve to build a recipe's network where nobody has the data.
+Known are the data sets for which splits and protocols are shipped, as the readers return them.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from tasks.settings import TaskSettings
 
 
 class ClipKind(NamedTuple):
-    """What one sample of a data set looks like.
+    """The shape of a data set's samples.
 
     Attributes:
-        layout: name of its joint layout.
+        layout: name of the joint layout.
         channels: channel names, coordinates first.
-        persons: M.
-        classes: what the classifier tells apart: actions, or people who train.
+        persons: number of persons M.
+        classes: number of classes K: actions, or training people.
     """
 
     layout: str
@@ -48,25 +47,23 @@ _KNOWN = {
     "ias": ClipKind("kinect20", _SPACE, 1, 11),
     "ks20": ClipKind("ntu25", _SPACE, 1, 20),
 }
-"""By what the name of a split or protocol begins with; of people as classes fewer may train."""
+"""By prefix of the split's or protocol's name; the recipe may train on fewer people."""
 
 _UNKNOWN = ClipKind("coco17", _FOUND, 1, 60)
 
 
 def clip_kind(settings: TaskSettings) -> tuple[ClipKind, bool]:
-    """What the clips of a recipe look like.
+    """The shape of a recipe's clips.
 
-    A layout that the settings name (`data.layout`, `data.map_to`) and a number of people that they
-    give (`identities`) come before what is known of the data set.
+    The layout (`data.layout`, `data.map_to`) and the number of people (`identities`) of the
+    settings override those of the data set.
 
     Returns:
-        The clips, and whether the data set is known; else 17 joints of one person in a picture and
-        60 classes are taken.
+        The shape, and whether the data set is known; if not, 17 joints of one person in a picture
+        and 60 classes are assumed.
     """
-    name = settings.benchmark
-    # The longer beginning first: none is the beginning of another today.
-    begins = sorted((key for key in _KNOWN if name.startswith(key)), key=len, reverse=True)
-    kind = _KNOWN[begins[0]] if begins else _UNKNOWN
+    known = [kind for name, kind in _KNOWN.items() if settings.benchmark.startswith(name)]
+    kind = known[0] if known else _UNKNOWN
     layout = settings.data.map_to or settings.data.layout or kind.layout
     classes = settings.class_count(kind.classes)
-    return kind._replace(layout=layout, classes=classes), bool(begins)
+    return kind._replace(layout=layout, classes=classes), bool(known)

@@ -1,7 +1,6 @@
-"""What a network costs: parameters, operations, throughput and memory, on random clips.
+"""Measures the parameters, FLOPs, throughput and memory of a network on random clips.
 
-Parameters and operations belong to the network; throughput and memory to the machine as well, so
-`Conditions` and the device stand beside them.
+Throughput and memory also depend on the machine, so that `Conditions` and device are recorded.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -32,7 +32,7 @@ from tasks.settings import TaskSettings
 from tasks.spec import find_task
 
 _FEWEST_RUNS, _MOST_RUNS = 3, 50
-_PICTURE_WIDTH = 640.0  # pixels; of clips that are mirrored about their picture's middle
+_PICTURE_WIDTH = 640.0  # pixels; for clips that are mirrored about the middle of the picture
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Conditions:
     """How a network is measured.
 
     Attributes:
-        batch_size: clips at a time.
-        threads: of the processor.
+        batch_size: clips per batch.
+        threads: CPU threads.
         accelerator: "auto", "cpu" or "cuda".
-        seconds: each median is over runs of at least so long together, three at least.
+        seconds: minimum total time of the runs for each median, of at least three runs.
     """
 
     batch_size: int = 4
@@ -54,19 +54,19 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Cost:
-    """What was measured.
+    """The measured cost of a network.
 
     Attributes:
-        metrics: `parameters`; `flops` of one clip, 2 for a multiplication with its addition, of
-            products of matrices and convolutions only; `clips_per_second` of the network alone;
-            `train_clips_per_second` of whole training steps: augmentation, forward, backward,
-            update, without reading data; `peak_memory_bytes`.
-        counts: the clips' axes, the classes, the batch.
+        metrics: `parameters`; `flops` of one clip in matrix products and convolutions, 2 for a
+            multiply-add; `clips_per_second` in inference; `train_clips_per_second` of training
+            steps: augmentation, forward, backward, update, without reading data;
+            `peak_memory_bytes`.
+        counts: axes of the clips, classes, batch size.
         device: name of the device.
-        clock: "processor": times are of the thread's work, which what else runs on the machine
-            disturbs little; "wall": with several threads or on a GPU.
-        memory: "device": what was allocated at most on the GPU; "process": by how much the
-            process's resident memory grew at most, from before the network was made.
+        clock: "processor": CPU time of the thread, which hardly depends on other load on the
+            machine; "wall": wall time, with several threads or on a GPU.
+        memory: "device": peak allocated memory of the GPU; "process": peak growth of the process's
+            resident memory since before the network was built.
         environment: versions and devices (`tasks.run.environment`).
     """
 
@@ -78,25 +78,20 @@ class Cost:
     environment: dict[str, Any]
 
 
-def measure_cost(
-    task: str,
-    settings: TaskSettings,
-    kind: ClipKind,
-    conditions: Conditions,
-) -> Cost:
-    """Build a recipe's network and its training, and measure them on random clips.
+def measure_cost(task: str, settings: TaskSettings, kind: ClipKind, conditions: Conditions) -> Cost:
+    """Build a recipe's network and objective, and measure them on random clips.
 
-    Memory is right only in a process that did nothing large before (`tasks.cost.run` starts one
-    for each network), for a process's peak is never forgotten.
+    Memory is only correct in a fresh process (`tasks.cost.run` starts one for each network),
+    because the peak of a process never decreases.
 
     Args:
         task: name of the task.
-        settings: a recipe's.
-        kind: what its clips look like.
+        settings: settings of the recipe.
+        kind: shape of its clips.
         conditions: batch, threads, device.
 
     Raises:
-        ValueError: the settings do not fit the clips, or CUDA is asked for and not there.
+        ValueError: the settings do not fit the clips, or CUDA is requested and unavailable.
     """
     with _threads(conditions.threads):
         _load_library()
@@ -112,12 +107,14 @@ def measure_cost(
         trainable = find_task(task).adapter.trainable(
             settings, network, clips.input, generator, lambda: blocks
         )
-        # Only in the thread's own time do others on the machine not count.
-        alone = device.type == "cpu" and conditions.threads == 1
-        clock = time.process_time if alone else _wall_clock(device)
-        flops = _operations(network, clips.prepared[:1].to(device))
-        seen = clips.prepared.to(device)
-        inference = _median_seconds(_inference(network, seen), clock, conditions.seconds)
+        # CPU time hardly depends on other processes, but adds up threads and excludes the GPU.
+        own_time = device.type == "cpu" and conditions.threads == 1
+        clock = time.process_time if own_time else _wall_clock(device)
+        prepared = clips.prepared.to(device)
+        network.eval()
+        flops = _flops(network, prepared[:1])
+        infer = torch.inference_mode()(partial(network, prepared))
+        inference = _median_seconds(infer, clock, conditions.seconds)
         step = _training_step(trainable, settings, Stepper(trainable, train, fabric), clips.batch)
         training = _median_seconds(step, clock, conditions.seconds)
         environment = describe_environment()
@@ -134,29 +131,23 @@ def measure_cost(
         metrics,
         clips.counts(network),
         _device_name(device),
-        "processor" if alone else "wall",
+        "processor" if own_time else "wall",
         "device" if device.type == "cuda" else "process",
         environment,
     )
 
 
 class _RandomClips:
-    """Clips of normal numbers in the shape of a recipe's, as stored and as the network sees them.
-
-    Args:
-        settings: the recipe's.
-        kind: its data's shape.
-        count: N.
-    """
+    """N normally distributed clips in the shape of a recipe's, as stored and as network input."""
 
     def __init__(self, settings: TaskSettings, kind: ClipKind, count: int) -> None:
         layout = load_layout(kind.layout)
         clip = settings.clip
         self.input = ClipInput(clip, layout, kind.channels)
-        # Two clips a class, so that a contrast has its positives.
+        # Two clips per class, so that contrastive losses have positives.
         classes = kind.classes * self.input.bodies.count
         labels = torch.arange(count) // 2 % classes
-        # The recording's next frame is stored behind each clip (`ClipInput.stored`).
+        # The next frames of the recording are stored after each clip (`ClipInput.stored`).
         frames = clip.frames * (2 if clip.motion == "recording" else 1)
         shape = (count, kind.persons, frames, layout.joint_count, len(kind.channels))
         stored = torch.randn(shape, generator=torch.Generator().manual_seed(0))
@@ -166,25 +157,20 @@ class _RandomClips:
         self.prepared: Tensor = self.input.prepare(stored)
 
     def counts(self, network: SkeletonNetwork) -> dict[str, int]:
-        """The axes of the network's input, its classes, the batch."""
-        axes = dict(
-            zip(
-                ("batch_size", "persons", "frames", "joints", "channels"),
-                self.prepared.shape,
-                strict=True,
-            )
-        )
-        return {**axes, "classes": network.classifier.out_features}
+        """The axes of the network's input, and its classes."""
+        axes = ("batch_size", "persons", "frames", "joints", "channels")
+        sizes = dict(zip(axes, self.prepared.shape, strict=True))
+        return {**sizes, "classes": network.classifier.out_features}
 
 
 def _training_step(
     task: Trainable, settings: TaskSettings, stepper: Stepper, batch: Batch
 ) -> Callable[[], None]:
-    """One step of training after the objective's start epoch, when its inter-class term acts."""
+    """One training step after the objective's start epoch, with its inter-class loss applied."""
     epoch = max(settings.objective.start_epoch, 1)
     task.train()
     task.set_epoch(epoch)
-    stepper.backward(batch, epoch, 0)  # mistakes are counted one epoch before families are made
+    stepper.backward(batch, epoch, 0)  # counts mistakes, from which families are built
     stepper.apply()
     task.set_epoch(epoch + 1)
 
@@ -195,38 +181,26 @@ def _training_step(
     return step
 
 
-def _inference(network: nn.Module, clips: Tensor) -> Callable[[], None]:
-    network.eval()
-
-    def run() -> None:
-        with torch.inference_mode():
-            network(clips)
-
-    return run
-
-
-def _operations(network: nn.Module, clip: Tensor) -> int:
-    """Operations of one clip in inference."""
-    network.eval()
+def _flops(network: nn.Module, clip: Tensor) -> int:
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         network(clip)
     return int(counter.get_total_flops())
 
 
-def _median_seconds(run: Callable[[], None], clock: Callable[[], float], least: float) -> float:
-    """Median time of a run, the first one left out: it fills caches and chooses kernels."""
+def _median_seconds(run: Callable[[], object], clock: Callable[[], float], least: float) -> float:
+    """Median time of a run, without the first one, which fills caches and selects kernels."""
     run()
     times: list[float] = []
     while len(times) < _FEWEST_RUNS or (sum(times) < least and len(times) < _MOST_RUNS):
         start = clock()
         run()
         times.append(clock() - start)
-    return max(statistics.median(times), 1e-9)  # a coarse clock may see no time pass
+    return max(statistics.median(times), 1e-9)  # a coarse clock may measure 0
 
 
 def _wall_clock(device: torch.device) -> Callable[[], float]:
-    """Time when all work given to the device is done."""
+    """A wall clock that waits for the work of the device."""
 
     def now() -> float:
         if device.type == "cuda":
@@ -237,7 +211,7 @@ def _wall_clock(device: torch.device) -> Callable[[], float]:
 
 
 def _load_library() -> None:
-    """A step of next to nothing, so that torch's own code does not count as a network's memory."""
+    """Run a tiny training step, so that loading torch's code does not count as memory."""
     layers = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 2))
     optimizer = torch.optim.AdamW(layers.parameters())
     layers(torch.ones(2, 2, 2, 2)).sum().backward()
@@ -255,7 +229,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _peak_bytes(device: torch.device, start: int | None) -> int | None:
-    """Peak memory; None where the system does not tell it."""
+    """Peak memory; None if the system does not report it."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     peak = _peak_resident_bytes()
@@ -263,7 +237,7 @@ def _peak_bytes(device: torch.device, start: int | None) -> int | None:
 
 
 def _peak_resident_bytes() -> int | None:
-    """Largest resident memory that this process has had; None on systems without it."""
+    """Peak resident memory of this process; None if the system does not report it."""
     try:
         import resource
     except ModuleNotFoundError:  # Windows
@@ -273,7 +247,7 @@ def _peak_resident_bytes() -> int | None:
 
 
 def _device_name(device: torch.device) -> str:
-    """The GPU's or the processor's name."""
+    """Name of the GPU or the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     from platform import machine, processor

@@ -1,11 +1,11 @@
 """Gait recognition: train on some people, recognise others by their walk.
 
-The recipe's skeleton is GaitGraph's (Teepe et al., ICIP 2021): windows of 60 frames, identity as
-the class of training, an embedding compared by distance, CASIA-B's NM/BG/CL protocol. Changed on
-purpose, each where it matters: windows may begin anywhere, coordinates are freed from the camera's
-resolution, batches hold several walks of each person, the mirror image exchanges left and right,
-people held out of the training people watch the training (GaitGraph selects on the test people),
-and the test-time mirror does something.
+The recipe follows GaitGraph (Teepe et al., ICIP 2021): windows of 60 frames, identities as training
+classes, embeddings compared by distance, CASIA-B's NM/BG/CL protocol. Deliberate differences:
+windows may start anywhere, coordinates do not depend on the camera's resolution, batches hold
+several walks of each person, mirroring exchanges left and right, validation people are held out of
+the training people (GaitGraph validates on the test people), and the mirror at test time has an
+effect.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from protocols.embeddings import Embeddings
 from protocols.gait.assignment import assign
 from tasks.gait.judge import gait_table
 from tasks.gait.settings import GaitSettings
-from tasks.run.adapter import Report, TaskAdapter
+from tasks.run.adapter import TaskAdapter
 from tasks.samples.baselines import standardised_bone_lengths
 from tasks.samples.identities import divide_identities, require_identities
 from tasks.samples.labels import label_rows, labelled
+from tasks.spec import Report, silent
 
 
 class GaitAdapter(TaskAdapter[GaitSettings]):
@@ -33,45 +34,45 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
     Args:
         settings: resolved settings.
         store: the data set; every sample needs an identity.
-        report: takes sentences about what is left out.
+        report: called with messages about dropped samples.
 
     Raises:
-        ValueError: samples without identity, too few people for the division, or a protocol that
-            finds no gallery or no probe among the people who test or validate.
+        ValueError: a sample has no identity, there are too few people to divide, or the protocol
+            has no gallery or no probe among the test or validation people.
     """
 
-    def __init__(self, settings: GaitSettings, store: Store, report: Report | None = None) -> None:
+    def __init__(self, settings: GaitSettings, store: Store, report: Report = silent) -> None:
         super().__init__(settings, store, report)
         self._identity = require_identities(self.store, "gait recognition")
         names = self._identity.tolist()
         self.groups = divide_identities(names, settings.identities, settings.train.seed)
         self._check_protocol()
-        if len(self.groups.validation) == 1 and report is not None:
+        if len(self.groups.validation) == 1:
             report(
-                "one person validates, who can be taken for nobody else: the validation's rank-1 "
-                "will say nothing; hold out two or more (identities.validation)"
+                "there is only one validation person, so that validation/rank1 is meaningless: "
+                "hold out two or more (identities.validation)"
             )
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The people who train."""
+        """The training people."""
         return self.groups.train
 
     def training_samples(self) -> tuple[Store, Rows]:
-        """All recordings of the training people, and who walks in each."""
+        """All recordings of the training people, and the person in each."""
         samples = self._people(self.groups.train)
         return samples, label_rows(samples.index["identity"].to_numpy(), self.classes)
 
     def test_samples(self) -> Store:
-        """All recordings of the people who test."""
+        """All recordings of the test people."""
         return self._people(self.groups.test)
 
     def validation_samples(self) -> Store:
-        """All recordings of the people who watch the training."""
+        """All recordings of the validation people."""
         return self._people(self.groups.validation)
 
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
-        """Rank-1 and mAP of the held-out training people; nothing where there are none."""
+        """Rank-1 and mAP of the validation people; empty if there are none."""
         held = self.validation_samples()
         if not len(held):
             return {}
@@ -85,39 +86,28 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
         return labelled(lengths, test)
 
     def counts(self) -> dict[str, int]:
-        """People and sequences of each group, and what was left out."""
-        return {
-            "train_subjects": len(self.groups.train),
-            "validation_subjects": len(self.groups.validation),
-            "test_subjects": len(self.groups.test),
-            "train": len(self.training_samples()[0]),
-            "validation": len(self.validation_samples()),
-            "test": len(self.test_samples()),
-            **self.left_out(),
-        }
+        """Number of people and sequences in each group, and what was dropped."""
+        parts = (self.training_samples()[0], self.validation_samples(), self.test_samples())
+        return {**self.groups.counts(*map(len, parts)), **self.left_out()}
 
     def describe(self) -> str:
-        """Who trains, validates and is tested."""
-        counts = self.counts()
-        return (
-            f"{self.store.info.name}: {counts['train_subjects']} people train "
-            f"({counts['train']} sequences), {counts['validation_subjects']} validate, "
-            f"{counts['test_subjects']} test ({counts['test']} sequences)"
-        )
+        """The training, validation and test people."""
+        train, test = len(self.training_samples()[0]), len(self.test_samples())
+        return f"{self.store.info.name}: {self.groups}, {train} training and {test} test sequences"
 
     def _check_protocol(self) -> None:
-        """Refuse a protocol that does not fit the people, before hours of training."""
+        """Check that the protocol fits the people, before hours of training."""
         protocol = self.settings.gallery_probe()
-        groups = {"are tested": self.test_samples(), "validate": self.validation_samples()}
-        for what, samples in groups.items():
-            unknown = labelled(np.zeros((len(samples), 1), dtype=np.float32), samples)
+        groups = {"test": self.test_samples(), "validation": self.validation_samples()}
+        for role, samples in groups.items():
+            zeros = labelled(np.zeros((len(samples), 1), dtype=np.float32), samples)
             try:
                 if len(samples):
-                    assign(protocol, unknown, np.random.default_rng(0))
+                    assign(protocol, zeros, np.random.default_rng(0))
             except ValueError as error:
                 raise ValueError(
-                    f"data set {self.store.info.name}, the people who {what}: {error} Choose "
-                    "another protocol with -s protocol=..."
+                    f"data set {self.store.info.name}, {role} people: {error} Choose another "
+                    "protocol with -s protocol=..."
                 ) from None
 
     def _people(self, names: Sequence[str]) -> Store:

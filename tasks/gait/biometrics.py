@@ -1,9 +1,8 @@
-"""Biometric measures of walks: verification, thresholds that travel, open-set identification."""
+"""Biometric measures of walks: verification, thresholds from other people, open-set rates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from protocols.biometrics.evaluate import evaluate_biometrics
 from protocols.biometrics.text import render_biometrics
 from protocols.embeddings import Embeddings
 from tasks.gait.settings import GaitSettings
-from tasks.run.biometrics import Measured
+from tasks.run.judged import Judged
 from tasks.run.queries import BiometricsQuery
 
 
@@ -21,15 +20,15 @@ def measure(
     query: BiometricsQuery,
     development: Embeddings | None,
     acquired: Mapping[str, int] | None,
-) -> Measured:
+) -> Judged:
     """Biometric measures of a gait protocol's comparisons, with intervals over people.
 
     Args:
-        embeddings: of the test people.
-        settings: the run's; None: the defaults.
-        query: what to measure, and how.
-        development: people on whom thresholds are chosen.
-        acquired: probes by condition that gave no embedding; None: that is not known.
+        embeddings: embeddings of the test people.
+        settings: settings of the run; None: the defaults.
+        query: what to measure.
+        development: embeddings of the people on whom thresholds are chosen.
+        acquired: number of probes without an embedding by condition; None: unknown.
 
     Raises:
         ValueError: there is no such protocol, or it does not fit the embeddings.
@@ -49,16 +48,7 @@ def measure(
     )
     intervals = table.intervals(np.random.default_rng(0))
 
-    def render(notes: tuple[str, ...]) -> str:
-        return render_biometrics(replace(table, notes=notes), intervals=intervals)
+    def render(_title: str, _baselines: Mapping[str, Judged]) -> str:
+        return render_biometrics(table, intervals=intervals)
 
-    return Measured(
-        protocol=table.protocol,
-        metrics=table.metrics,
-        intervals=intervals,
-        counts=table.counts,
-        notes=table.notes,
-        cells=table.record_cells(),
-        render=render,
-        evaluation={},
-    )
+    return Judged.of_table(table, "", intervals, render)

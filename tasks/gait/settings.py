@@ -12,11 +12,11 @@ class GaitSettings(TaskSettings):
     """Settings of gait recognition.
 
     Attributes:
-        identities: who trains, validates and is tested.
-        protocol: who is gallery and who is probe: a name (casia_b, kgbd_walks, ucalgary_gait) or a
+        identities: division into training, validation and test people.
+        protocol: division into gallery and probe: a name (casia_b, kgbd_walks, ucalgary_gait) or a
             CSV or YAML file.
-        gallery_takes: other gallery takes than the protocol's, such as `first 1` or `random 2`.
-        rule: how ranks become a table: exact, gaitgraph, gaitgraph2, opengait.
+        gallery_takes: overrides the protocol's gallery takes, such as `first 1` or `random 2`.
+        rule: how ranks are aggregated into a table: exact, gaitgraph, gaitgraph2, opengait.
     """
 
     identities: IdentitySettings = IdentitySettings()
@@ -25,10 +25,10 @@ class GaitSettings(TaskSettings):
     rule: RuleName = "exact"
 
     def gallery_probe(self) -> GalleryProbe:
-        """The protocol's rules, with the gallery takes of these settings.
+        """Load the protocol, with the gallery takes of these settings.
 
         Raises:
-            ValueError: there is no such protocol, or its file is not one.
+            ValueError: there is no such protocol, or its file is not valid.
         """
         protocol = load_protocol(self.protocol)
         return protocol.with_gallery_takes(self.gallery_takes) if self.gallery_takes else protocol
@@ -39,5 +39,5 @@ class GaitSettings(TaskSettings):
         return self.protocol
 
     def class_count(self, known: int) -> int:
-        """People who train."""
+        """Number of training people."""
         return self.identities.training_people(known)

@@ -1,4 +1,4 @@
-"""What sets gait recognition apart."""
+"""The definition of gait recognition as a task."""
 
 from __future__ import annotations
 
@@ -17,28 +17,24 @@ _PROTOCOL = "casia_b, kgbd_walks, ucalgary_gait, or a CSV or YAML file; by defau
 
 @dataclass(frozen=True)
 class GaitQuery:
-    """What `gait eval` may choose; None where the run's settings, or the defaults, hold."""
+    """The options of `gait eval`; None: those of the run's settings, or the defaults."""
 
     protocol: Annotated[str | None, typer.Option(help=_PROTOCOL)] = None
     rule: Annotated[
-        RuleName | None, typer.Option(help="How ranks become a table; by default the run's.")
+        RuleName | None, typer.Option(help="How ranks are aggregated; by default the run's.")
     ] = None
     metric: Annotated[Metric | None, typer.Option(help="Distance; by default the rule's.")] = None
     gallery_takes: Annotated[
         str | None, typer.Option(help="Other gallery takes, such as 'first 1' or 'random 2'.")
     ] = None
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Draws the takes of 'random N'; by default the run's.")
+        int | None, typer.Option(min=0, help="Seed of the takes 'random N'; by default the run's.")
     ] = None
 
     def chosen(self) -> dict[str, str]:
-        """The settings that are replaced."""
-        asked = {
-            "protocol": self.protocol,
-            "gallery_takes": self.gallery_takes,
-            "rule": self.rule,
-        }
-        return {name: value for name, value in asked.items() if value is not None}
+        """The overridden settings."""
+        names = ("protocol", "gallery_takes", "rule")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 class Gait(TaskSpec):

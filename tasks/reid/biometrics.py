@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from protocols.reid.rules import ReidRule, reid_rule
 from protocols.text import render_notes
 from tasks.reid.settings import ReidSettings
 from tasks.reid.spec import ReidBiometricsQuery
-from tasks.run.biometrics import Measured
+from tasks.run.judged import Intervals, Judged
 
 
 def measure(
@@ -26,19 +27,19 @@ def measure(
     query: ReidBiometricsQuery,
     development: Embeddings | None,
     acquired: object,
-) -> Measured:
+) -> Judged:
     """Verification and thresholds of every pair of sets, with intervals over people.
 
     Args:
-        embeddings: of the test sequences.
-        settings: the run's; None: the defaults.
-        query: what to measure, and how.
-        development: people on whom thresholds are chosen.
-        acquired: not used: which sequences gave no embedding is not known.
+        embeddings: embeddings of the test sequences.
+        settings: settings of the run; None: the defaults.
+        query: what to measure.
+        development: embeddings of the people on whom thresholds are chosen.
+        acquired: not used: it is unknown which sequences gave no embedding.
 
     Raises:
-        ValueError: there is no such protocol or rule, a set of a pair is not there, or somebody is
-            in both sets of people.
+        ValueError: there is no such protocol or rule, a set of a pair is missing, or somebody is
+            both a test and a development person.
     """
     del acquired
     if development is not None:
@@ -50,21 +51,21 @@ def measure(
     tables: dict[str, BiometricsTable] = {}
     notes: list[str] = []
     for pair in pairs:
-        chosen_on, said = _chosen_on(development, protocol, pair, rule, query)
-        notes += said
+        trials, missing = _development_trials(development, protocol, pair, rule, query)
+        notes += missing
         table = evaluate_trials(
             pair_trials(embeddings, protocol, pair, rule, metric=query.metric),
-            chosen_on,
+            trials,
             targets=query.targets,
             rotations=query.rotations,
             generator=np.random.default_rng(query.seed),
         )
-        tables[pair.name] = _alone(table)
-    flattering = [pair.name for pair in pairs if pair.same_set]
-    if rule.hidden == "self" and flattering:
+        tables[pair.name] = _without_pooled(table)
+    same_set = [pair.name for pair in pairs if pair.same_set]
+    if rule.hidden == "self" and same_set:
         notes.append(
-            f"{', '.join(flattering)}: sequences of one walk are compared with each other, which "
-            "flatters; --rule cross-take leaves them out."
+            f"{', '.join(same_set)}: sequences of one walk are compared with each other, which is "
+            "optimistic; --rule cross-take excludes them."
         )
     intervals = {name: _intervals(table) for name, table in tables.items()}
     counts: dict[str, int] = {}
@@ -73,14 +74,14 @@ def measure(
         counts |= {f"{key}/{name}": n for key, n in table.counts.items() if "/" not in key}
         by_table += [f"{name}: {note}" for note in table.notes]
 
-    def render(all_notes: tuple[str, ...]) -> str:
+    def render(_title: str, _baselines: Mapping[str, Judged]) -> str:
         texts = [render_biometrics(table, intervals=intervals[n]) for n, table in tables.items()]
-        closing = all_notes[len(by_table) :]  # each table says its own
-        return "\n\n".join([*texts, render_notes(closing)])
+        return "\n\n".join([*texts, *([render_notes(notes)] if notes else [])])
 
-    # Each name ends in its pair already.
-    return Measured(
+    return Judged(
         protocol=protocol.name,
+        rule="",
+        # Each name ends in its pair already.
         metrics={key: value for table in tables.values() for key, value in table.metrics.items()},
         intervals={key: ends for each in intervals.values() for key, ends in each.items()},
         counts=counts,
@@ -91,24 +92,24 @@ def measure(
     )
 
 
-def _chosen_on(
+def _development_trials(
     development: Embeddings | None,
     protocol: PairProtocol,
     pair: Pair,
     rule: ReidRule,
     query: ReidBiometricsQuery,
 ) -> tuple[Trials | None, list[str]]:
-    """The pair's comparisons of the development people; None, and why, where they lack a set."""
+    """The pair's comparisons of the development people; None, and why, if they lack a set."""
     if development is None:
         return None, []
     try:
         return pair_trials(development, protocol, pair, rule, metric=query.metric), []
     except ValueError as error:
-        return None, [f"{pair.name}: no threshold comes from the development people. {error}"]
+        return None, [f"{pair.name}: no thresholds from the development people. {error}"]
 
 
-def _alone(table: BiometricsTable) -> BiometricsTable:
-    """A table of one pair without what all conditions together would repeat."""
+def _without_pooled(table: BiometricsTable) -> BiometricsTable:
+    """A table of one pair without the values over all conditions, which repeat the pair's."""
     (name,) = table.conditions
     mark = f"/{name}"
     return replace(
@@ -120,7 +121,7 @@ def _alone(table: BiometricsTable) -> BiometricsTable:
     )
 
 
-def _intervals(table: BiometricsTable) -> dict[str, tuple[float, float]]:
-    """Intervals of the pair's figures (2,000 draws, seed 0)."""
+def _intervals(table: BiometricsTable) -> Intervals:
+    """Intervals of the pair's metrics (2,000 draws, seed 0)."""
     found = table.intervals(np.random.default_rng(0))
     return {key: ends for key, ends in found.items() if key in table.metrics}

@@ -1,4 +1,4 @@
-"""Which recordings train, watch the training and are tested in re-identification."""
+"""Division of recordings into training, validation and test in re-identification."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tasks.reid.sequences import cut_before
 from tasks.samples.identities import IdentityGroups, IdentitySettings, divide_identities
 
 TRAIN = "train"
-"""The word in a sample's split that makes it a training sample, where the data say who trains."""
+"""Word in a sample's split that marks it as a training sample."""
 
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """Rows of a store by what they are for.
+    """Masks of a store's N recordings.
 
     Attributes:
         groups: the people of each part.
-        train: (N,) recordings that fit the network.
-        validation: (N,) recordings that watch the training.
-        test: (N,) recordings that probes and galleries are cut from.
+        train: (N,) training recordings.
+        validation: (N,) validation recordings.
+        test: (N,) test recordings, from which probes and galleries are cut.
     """
 
     groups: IdentityGroups
@@ -36,7 +36,7 @@ class Division:
 
 
 def divide_strangers(store: Store, settings: IdentitySettings, seed: int) -> Division:
-    """Different people train, validate and are tested (CASIA-B, walkers).
+    """Divide by people: no training person is validated or tested (CASIA-B, walkers).
 
     Raises:
         ValueError: as `divide_identities`.
@@ -48,29 +48,35 @@ def divide_strangers(store: Store, settings: IdentitySettings, seed: int) -> Div
 
 
 def divide_recordings(store: Store, settings: IdentitySettings) -> Division:
-    """The same people train and are tested, in different recordings (the depth sets).
+    """Divide by recordings: the same people are trained on and tested (the depth sets).
 
-    The data's split says which: `train`, or anything else. To watch the training, the last training
-    recording of the first people by name who have two or more is held out.
+    The data's split marks the training recordings with `train`. Validation uses the last training
+    recording of the first people by name who have two or more.
 
     Args:
         store: the recordings.
-        settings: only `validation` counts: how many people give their last training recording; a
-            share below 1 is one of the people who have two.
+        settings: only `validation` is used: the number of people whose last training recording is
+            held out; below 1 a share of the people who have two.
 
     Raises:
-        ValueError: no recording, or all, would train, or fewer than two people would; somebody
-            shall be held out of windows that do not say which recording they are of.
+        ValueError: no recording, or every one, is a training recording, there are fewer than two
+            training people, or validation recordings cannot be told from windows without a take.
     """
+    unknown = bool((store.index["take"] == "").any())
+    if settings.validation and unknown and cut_before(store):
+        raise ValueError(
+            f"data set {store.info.name}: its windows do not name their recording (no take), so "
+            "that a validation window may overlap training windows: set identities.validation=0 "
+            "(and select=last)"
+        )
     identity = store.index["identity"].to_numpy().astype(np.str_)
-    _check_recordings(store, settings)
     train: Mask = np.array([TRAIN in words.split() for words in store.index["split"]])
     people = natural_order(identity[train])
     if len(people) < 2 or train.all():
         raise ValueError(
-            f"data set {store.info.name}: with people: same the split of each sample says whether "
-            f"it trains, and {int(train.sum())} of {len(store)} say {TRAIN!r}, of {len(people)} "
-            "people: read the data with their split, or set people: strangers"
+            f"data set {store.info.name}: people: same needs a split of each sample, but the split "
+            f"of {int(train.sum())} of {len(store)} is {TRAIN!r}, of {len(people)} people: read "
+            "the data with their split, or set people: strangers"
         )
     spare = [name for name in people if np.count_nonzero(train & (identity == name)) > 1]
     wanted = settings.validation
@@ -81,14 +87,3 @@ def divide_recordings(store: Store, settings: IdentitySettings) -> Division:
     tested = natural_order(identity[~train])
     groups = IdentityGroups(tuple(people), tuple(spare[:count]), tuple(tested))
     return Division(groups, train & ~held, held, ~train)
-
-
-def _check_recordings(store: Store, settings: IdentitySettings) -> None:
-    """Refuse to hold out one of several windows of the same recording: it would be no test."""
-    unknown = bool((store.index["take"] == "").any())
-    if settings.validation and unknown and cut_before(store):
-        raise ValueError(
-            f"data set {store.info.name}: its windows were cut before and do not say which "
-            "recording they are of (no take), so a held-out one would have its like among those "
-            "that train: set identities.validation=0 (and select=last)"
-        )

@@ -1,4 +1,4 @@
-"""Embeddings of sequences judged pair by pair; no network is needed."""
+"""Evaluates embeddings of sequences pair by pair, without the network."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ Vectors = npt.NDArray[np.float32]
 
 
 def judge(embeddings: Embeddings, settings: ReidSettings | None, query: ReidQuery | None) -> Judged:
-    """The tables of the pairs: of a run itself all that its settings name, of a query one.
+    """Evaluate the pairs of the settings under all their rules, or of a query under one rule.
 
-    The first table's figures go by their name, the others' after their own. Intervals are
-    bootstrapped over people (2,000 draws, seed 0).
+    Metrics of the first table have plain names, those of the others the table's name as prefix.
+    Intervals are bootstrapped over people (2,000 draws, seed 0).
 
     Args:
-        embeddings: of the test sequences.
-        settings: the run's; None: all pairs of the protocol there are, under rule `clean`.
-        query: what was chosen instead of the settings.
+        embeddings: embeddings of the test sequences.
+        settings: settings of the run; None: the defaults, with all pairs of the protocol.
+        query: overrides of the settings.
 
     Raises:
-        ValueError: there is no such protocol, pair or rule, or a set of a pair is not there.
+        ValueError: there is no such protocol, pair or rule, or a set of a pair is missing.
     """
     own = settings or ReidSettings()
     if query is None:
         tables = _all_tables(embeddings, own)
         chosen: dict[str, Any] = {}
     else:
-        table = _asked(embeddings, own, query, known=settings is not None)
+        table = _query_table(embeddings, own, query, known=settings is not None)
         tables = {table.rule.name: table}
         chosen = _chosen(table, query, settings)
     (_, main), *others = tables.items()
@@ -52,15 +52,15 @@ def judge(embeddings: Embeddings, settings: ReidSettings | None, query: ReidQuer
     notes, cells = list(main.notes), {"main": main.record_cells()}
     for name, table in others:
         metrics |= {f"{name}/{key}": value for key, value in table.metrics.items()}
-        said = table.intervals(np.random.default_rng(0))
-        intervals |= {f"{name}/{key}": ends for key, ends in said.items()}
+        bounds = table.intervals(np.random.default_rng(0))
+        intervals |= {f"{name}/{key}": ends for key, ends in bounds.items()}
         notes += [f"{name}: {note}" for note in table.notes]
 
     def render(name: str, baselines: Mapping[str, Judged]) -> str:
-        shown = name if query is None else query.named(name)
-        below = {other: judged.tables[0] for other, judged in baselines.items()}
-        beside = [render_reid(table, shown) for _, table in others]
-        return "\n\n".join([render_reid(main, shown, baselines=below), *beside])
+        title = name if query is None else query.named(name)
+        tables = {other: judged.tables[0] for other, judged in baselines.items()}
+        texts = [render_reid(table, title) for _, table in others]
+        return "\n\n".join([render_reid(main, title, baselines=tables), *texts])
 
     return Judged(
         protocol=main.protocol,
@@ -78,7 +78,7 @@ def judge(embeddings: Embeddings, settings: ReidSettings | None, query: ReidQuer
 
 
 def reid_table(embeddings: Embeddings, settings: ReidSettings, rule: str = "") -> ReidTable:
-    """The table of the settings' pairs, under their rule unless another is named.
+    """Evaluate the pairs of the settings, under their rule unless another is given.
 
     Raises:
         ValueError: as `judge`.
@@ -87,17 +87,17 @@ def reid_table(embeddings: Embeddings, settings: ReidSettings, rule: str = "") -
 
 
 def _all_tables(embeddings: Embeddings, settings: ReidSettings) -> dict[str, ReidTable]:
-    """The tables under the settings' rule, then under those beside it, then of whole walks.
+    """The tables under the settings' rule and their further rules, and of whole walks.
 
-    `cross-take` says nothing new where no set is looked for in itself, and whole walks nothing
-    where there are no takes; both are left out there.
+    `cross-take` is skipped if it adds nothing because no pair has probe and gallery in the same
+    set; it and whole walks are skipped if the takes are unknown.
     """
     protocol, pairs = settings.chosen_pairs()
     rules = [settings.rule]
     known = bool((embeddings.take != "").all())
     for rule in settings.beside:
-        useless = rule == "cross-take" and (not known or not any(pair.same_set for pair in pairs))
-        if rule not in rules and not useless:
+        skipped = rule == "cross-take" and (not known or not any(pair.same_set for pair in pairs))
+        if rule not in rules and not skipped:
             rules.append(rule)
     tables: dict[str, ReidTable] = {rule: reid_table(embeddings, settings, rule) for rule in rules}
     if known:
@@ -105,17 +105,17 @@ def _all_tables(embeddings: Embeddings, settings: ReidSettings) -> dict[str, Rei
     return tables
 
 
-def _asked(
+def _query_table(
     embeddings: Embeddings, settings: ReidSettings, query: ReidQuery, *, known: bool
 ) -> ReidTable:
-    """The one table that a query asks for; a known run's pairs are its own unless it says more."""
+    """The table of a query; by default of the settings' pairs if they are a run's, else of all."""
     own, chosen = settings.chosen_pairs()
     protocol = own if query.protocol is None else load_pairs(query.protocol)
-    usual = chosen if known and protocol is own else None
+    default = chosen if known and protocol is own else None
     return evaluate_reid(
         embeddings,
         protocol,
-        query.pairs(protocol, usual),
+        query.pairs(protocol, default),
         query.rule or settings.rule,
         metric=query.metric,
         level=query.level,
@@ -124,7 +124,7 @@ def _asked(
 
 
 def _measuring(query: ReidQuery) -> Measuring | None:
-    """Distances after query expansion and re-ranking, where they are asked for."""
+    """Distances after query expansion and re-ranking; None without either."""
     expansion, reranking = query.expansion(), query.reranking()
     if expansion is None and reranking is None:
         return None
@@ -135,24 +135,24 @@ def _measuring(query: ReidQuery) -> Measuring | None:
             probe, stored = expand(probe, gallery, k=neighbours, alpha=exponent)
             gallery = None if gallery is None else stored
         if reranking is None:
-            return plain_distances(probe, probe if gallery is None else gallery, metric)
+            return _plain_distances(probe, probe if gallery is None else gallery, metric)
         k1, k2, weight = reranking
         return rerank(probe, gallery, k1=k1, k2=k2, weight=weight, metric=metric)
 
     return measure
 
 
-def plain_distances(probe: Vectors, gallery: Vectors, metric: Metric) -> DistanceBlocks:
-    """The metric's own distances of (P, D) probes to a (G, D) gallery, by blocks of probes."""
+def _plain_distances(probe: Vectors, gallery: Vectors, metric: Metric) -> DistanceBlocks:
+    """The metric's distances of (P, D) probes to a (G, D) gallery, by blocks of probes."""
     for block, squared in distance_blocks(*as_pair(probe, gallery, metric)):
         yield block, to_distance(squared, metric)
 
 
 def _chosen(table: ReidTable, query: ReidQuery, own: ReidSettings | None) -> dict[str, Any]:
-    """What was evaluated, as settings of the record; metric and level are there already.
+    """What was evaluated, as settings of the record, apart from metric and level.
 
-    A record of one pair must not pass for a repeat of the run's own, while one that asks what the
-    run asked is one: what is as in its settings keeps their spelling.
+    A record of one pair must differ from the run's own, while one of the same protocol and pairs
+    must equal it: these keep the spelling of the run's settings.
     """
     pairs: Sequence[str] | None = [result.pair.name for result in table.pairs]
     protocol = table.protocol

@@ -1,4 +1,4 @@
-"""Recordings cut into the short sequences that re-identification compares."""
+"""Cuts recordings into the short sequences that re-identification compares."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from protocols.reid.walks import FIRST_FRAME_MARK
 
 
 class SequenceSettings(Settings):
-    """How recordings become sequences of `clip.frames` frames.
+    """How recordings are cut into sequences of `clip.frames` frames.
 
-    Data that were cut already (TranSG's folders) stay as they are, whatever is set here.
+    Has no effect on data that are already cut (TranSG's folders).
 
     Attributes:
         border_frames: frames cut off both ends of every recording, in training too (IAS-Lab, BIWI,
-            KGBD: 10, as people enter and leave the picture there).
-        stride: frames between the first frames of neighbouring test sequences; by default they
-            adjoin. Frames at the end that fill no sequence are left out and counted.
-        training: "anywhere": a training recording gives a sequence from a random place each time;
-            "fixed": it is cut as the test recordings are, and each sequence is a training sample,
-            as in the data that TranSG's authors distribute for KGBD; "released": by the rule of
-            `cutting`, each sequence a training sample.
-        cutting: cut training and test recordings as those of this data set were for the released
-            files (`aclnet.clips.released`, borders included); with `training: released`.
+            KGBD: 10, where people enter and leave the picture).
+        stride: distance between the first frames of successive test sequences; by default they
+            adjoin. Frames at the end that fill no sequence are dropped and counted.
+        training: "anywhere": a training recording gives a sequence at a random position each time;
+            "fixed": it is cut like the test recordings, and each sequence is a training sample,
+            as in the data that TranSG's authors distribute for KGBD; "released": it is cut by
+            `cutting`, and each sequence is a training sample.
+        cutting: cut training and test recordings, borders included, like this data set's released
+            files (`aclnet.clips.released`); needs `training: released`.
     """
 
     border_frames: int = Field(default=0, ge=0)
@@ -42,23 +42,23 @@ class SequenceSettings(Settings):
     def _fit_together(self) -> SequenceSettings:
         if (self.training == "released") != (self.cutting is not None):
             raise ValueError(
-                "training: released and cutting go together: set both, such as cutting: kgbd, or "
-                "neither"
+                "training: released and cutting need each other: set both, such as cutting: kgbd, "
+                "or neither"
             )
         if self.cutting is not None and (self.border_frames or self.stride is not None):
             raise ValueError(
-                f"cutting: {self.cutting} says itself where windows begin: set border_frames to 0 "
-                "and leave stride out"
+                f"cutting: {self.cutting} defines borders and stride itself: set border_frames to "
+                "0 and remove stride"
             )
         return self
 
 
 class Sequences(NamedTuple):
-    """Sequences, and what was left over of their recordings.
+    """Sequences, and what remains of their recordings.
 
     Attributes:
-        store: one sample a sequence, named `<recording>@<first frame>`; frames are shared.
-        left_over: frames of the recordings that stand in no sequence.
+        store: one sample per sequence, named `<recording>@<first frame>`; frames are shared.
+        left_over: frames of the recordings that are in no sequence.
         border_frames: frames that a released rule cut off the ends of recordings.
         short: recordings without a sequence under a released rule.
     """
@@ -70,26 +70,24 @@ class Sequences(NamedTuple):
 
 
 def cut_before(store: Store) -> bool:
-    """Whether every sample is a window that was cut already, as in TranSG's folders.
+    """Whether every sample is already a window, as in TranSG's folders.
 
-    Their reader notes the windows' frames in the store (`aclnet.data.formats.transg_npy`); other
-    readers note nothing of that name, or a range of lengths.
+    Only their reader (`aclnet.data.formats.transg_npy`) stores the number of frames per window
+    under this name; others store nothing or a range of lengths.
     """
     frames = store.info.settings.get("frames")
     return isinstance(frames, int) and bool((store.lengths == frames).all())
 
 
 def without_border(store: Store, frames: int) -> Store:
-    """The recordings without their first and last frames; one that has no more ends up empty.
-
-    Windows that were cut already keep all their frames: their recordings' ends are gone.
+    """Cut off the first and last frames of recordings, but not of windows already cut.
 
     Args:
         store: N recordings.
-        frames: how many frames to cut off each end.
+        frames: number of frames to cut off each end.
 
     Returns:
-        A store of the same N rows over the same frames, some of them of length 0.
+        A store of the same N rows over the same frames; short recordings have length 0.
     """
     if not frames or cut_before(store):
         return store
@@ -102,17 +100,17 @@ def without_border(store: Store, frames: int) -> Store:
 def cut_sequences(
     store: Store, clip: ClipSettings, settings: SequenceSettings, *, train: bool = False
 ) -> Sequences:
-    """Cut recordings into sequences; a recording shorter than one is one by itself.
+    """Cut recordings into sequences; a shorter recording is a sequence by itself.
 
-    Where such short recordings are not wanted they are left out before
-    (`tasks.samples.open.without_short`); otherwise the network sees them walked back and forth
-    (`aclnet.clips.windows.reflect`). A released rule (`settings.cutting`) leaves them out itself.
+    The network sees such short recordings reflected (`aclnet.clips.windows.reflect`), unless they
+    are dropped before (`tasks.samples.open.without_short`). A released rule (`settings.cutting`)
+    drops them itself.
 
     Args:
         store: N recordings without their borders (`without_border`), each of at least one frame.
-        clip: frames of a sequence and their distance.
-        settings: the stride, and the border that is cut off already; or the released rule.
-        train: whether these are training recordings, which a released rule may cut otherwise.
+        clip: frames of a sequence and the step between them.
+        settings: the stride, and the border already cut off; or the released rule.
+        train: whether these are training recordings, which a released rule may cut differently.
     """
     if settings.cutting is not None and not cut_before(store):
         cut = cut_as_released(store.lengths, clip.frames, settings.cutting, train=train)
@@ -124,11 +122,11 @@ def cut_sequences(
         store.lengths, clip.frames, settings.stride or extent, clip.step
     )
     windows = np.bincount(owner, minlength=len(store))
-    # Frames are counted in the whole recording, its border included.
+    # First frames are numbered in the whole recording, border included.
     border = 0 if cut_before(store) else settings.border_frames
-    # Recordings that are one sequence (data cut before) keep their names.
+    # Recordings of a single sequence (such as data already cut) keep their names.
     marks = np.where(windows[owner] > 1, frames[:, 0] + border, -1)
-    # Sequences further apart than they are long leave frames over between them too.
+    # With a stride above their length, sequences also leave frames between them.
     each = min(settings.stride or extent, extent)
     covered = np.minimum((windows - 1) * each + extent, store.lengths)
     sequences = _sequences(store, owner, frames[:, 0], extent, marks)
@@ -136,14 +134,14 @@ def cut_sequences(
 
 
 def _sequences(store: Store, owner: Rows, first: Rows, extent: int, marks: Rows) -> Store:
-    """A store of sequences over the same frames.
+    """A store of W sequences over the same frames.
 
     Args:
         store: N recordings.
-        owner: (W,) the recording of each sequence.
+        owner: (W,) recording of each sequence.
         first: (W,) its first frame there.
         extent: frames from its first to its last.
-        marks: (W,) the first frame in its name; -1: it has the recording's name.
+        marks: (W,) first frame in its name; -1: it keeps the recording's name.
     """
     index = store.index.iloc[owner].reset_index(drop=True)
     index["start"] = store.starts[owner] + first

@@ -16,30 +16,30 @@ from tasks.samples.identities import IdentitySettings
 from tasks.settings import TaskSettings
 
 TRANSG = "transg"
-"""The name of TranSG's own objective in results."""
+"""Name of TranSG's own objective in results."""
 
 
 class ReidSettings(TaskSettings):
     """Settings of person re-identification.
 
     Attributes:
-        people: "strangers": the tested people do not train (`identities` divides them); "same":
-            they do, with the recordings whose split is `train`.
-        identities: who trains, validates and is tested; with `people: same` only its `validation`
-            counts: how many people's last training recording is held out to watch the training.
+        people: "strangers": the test people are not training people (see `identities`); "same":
+            they are, and recordings whose split is `train` are trained on.
+        identities: division into training, validation and test people; with `people: same` only
+            `validation` is used: the number of people whose last training recording is held out.
         sequences: how recordings are cut.
         protocol: the sets and pairs: a name (casia_b, kgbd, ks20, ias, biwi) or a YAML file.
-        pairs: only these pairs, such as [C-N]. With `people: strangers` validation and `select`
-            then watch them alone, so that one model can be trained for each pair as TranSG does;
-            with `people: same` they look for the held-out recordings among the training ones,
-            which are of no set, whatever the pairs. None: all pairs of the protocol.
-        rule: how a ranking is judged: clean, transg, cross-take, market1501, spc-mgr, sge.
-        beside: further rules whose figures are kept beside; `transg` is how published ones were
-            made, `cross-take` is the honest one where a set is looked for in itself.
+        pairs: only these pairs, such as [C-N]; None: all pairs of the protocol. With `people:
+            strangers` validation and `select` use them alone, so that one model can be trained for
+            each pair as in TranSG; with `people: same` validation compares the held-out with the
+            training recordings, whatever the pairs.
+        rule: how rankings are evaluated: clean, transg, cross-take, market1501, spc-mgr, sge.
+        beside: further rules to evaluate; published results use `transg`, while `cross-take` is
+            fair if probe and gallery share the same set.
         select: "last": the last epoch is tested; "best": the one with the best validation rank-1.
         transg: train TranSG's own objective instead of `objective` (needs `encoder: transg`).
         prototype_every: TranSG's prototypes are the means of every n-th training sequence; above 1
-            they cost less and are a little less exact (released: 1).
+            they are faster and slightly less exact (released: 1).
     """
 
     people: Literal["strangers", "same"] = "strangers"
@@ -63,30 +63,30 @@ class ReidSettings(TaskSettings):
             )
         if self.embed.windows != "centre":
             raise ValueError(
-                "a sequence is one window: leave embed.windows at centre, and set "
+                "a sequence is a single window: set embed.windows to centre, and use "
                 "sequences.stride for more or fewer sequences"
             )
         if self.embed.feature == "posterior" and (self.people != "same" or self.transg is not None):
             raise ValueError(
-                "embed.feature: posterior compares what the classifier says of its training "
-                "people: it needs people: same, and an objective that trains the classifier (no "
-                "transg); set embed.feature to embedding or pooled"
+                "embed.feature: posterior compares class probabilities of the training people: it "
+                "needs people: same, and an objective that trains the classifier (no transg); set "
+                "embed.feature to embedding or pooled"
             )
         if self.sequences.cutting is not None and self.clip.step != 1:
             raise ValueError(
-                f"sequences.cutting cuts consecutive frames, and clip.step is {self.clip.step}: "
-                "set it to 1, or leave cutting out"
+                f"sequences.cutting cuts consecutive frames, but clip.step is {self.clip.step}: "
+                "set it to 1, or remove cutting"
             )
         if self.select == "best" and not self.identities.validation:
             raise ValueError(
-                "select: best needs people who validate: set identities.validation, or select: last"
+                "select: best needs validation people: set identities.validation, or select: last"
             )
         self.chosen_pairs()
         return self
 
     @property
     def trains_objective(self) -> bool:
-        """Not where TranSG's own objective trains."""
+        """Whether the network is trained with `objective`, not with TranSG's own."""
         return self.transg is None
 
     @property
@@ -100,34 +100,34 @@ class ReidSettings(TaskSettings):
         return self.protocol
 
     def class_count(self, known: int) -> int:
-        """People who train: with `people: same` everybody."""
+        """Number of training people; with `people: same` everybody."""
         return known if self.people == "same" else self.identities.training_people(known)
 
     def arms(self) -> Mapping[str, tuple[str, ...]]:
-        """The objectives, or TranSG's own alone, which nothing of `objective` changes."""
+        """The arms of every task, or TranSG's own objective alone."""
         return super().arms() if self.transg is None else {TRANSG: ()}
 
     def usual_arms(self) -> tuple[str, ...]:
-        """As every task, or TranSG's own."""
+        """The default arms of every task, or TranSG's own objective."""
         return super().usual_arms() if self.transg is None else (TRANSG,)
 
     @classmethod
     def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
-        """As every task, and what decides which sequences train."""
+        """As for every task, and the settings that determine the training sequences."""
         parts = super().shaping(before, best)
         parts |= dict.fromkeys(("transg", "people", "prototype_every"), ())
         parts["sequences"] = ("border_frames", "training", "cutting")
-        # TranSG's prototypes are made of the sequences, wherever training clips are taken from.
+        # TranSG's prototypes are means of the sequences, wherever training clips are cut.
         fixed = before.get("sequences", {}).get("training") == "fixed"
         if best or fixed or before.get("transg") is not None:
             parts["sequences"] = (*parts["sequences"], "stride")
         if before.get("people") == "same":
-            # Held-out recordings do not train, while the people who do stay the same.
+            # It changes the training recordings, but not the training people.
             parts["identities"] = ("validation",)
         return parts
 
     def chosen_pairs(self) -> tuple[PairProtocol, tuple[Pair, ...]]:
-        """The protocol and those of its pairs that are asked for.
+        """The protocol and its selected pairs.
 
         Raises:
             ValueError: there is no such protocol or pair.

@@ -1,6 +1,6 @@
-"""Pictures of a re-identification pair: rank lists, distances, errors by identity.
+"""Figures of a re-identification pair: rank lists, distances, errors by identity.
 
-They are drawn from the embeddings that a run saved; the data are only asked for the skeletons.
+They are drawn from a run's saved embeddings; the data are only needed for the skeletons.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from protocols.reid.ranking import PairRanking, rank_pair
 from protocols.reid.walks import number_walks
 from tasks.reid.adapter import ReidAdapter
 from tasks.reid.settings import ReidSettings
-from tasks.run.adapter import Report
 from tasks.run.saved import read_saved
 from tasks.samples.open import open_data
-from tasks.spec import find_task
+from tasks.spec import Report, find_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from protocols.figures.rank_lists import RankedStrip, RankList
     from tasks.reid.spec import ReidQuery
 
-_AT_A_GLANCE = 8
-"""Rank lists that fit on one page."""
+_PAGE_LISTS = 8  # rank lists that fit on one page
 
 
 def show(
@@ -47,25 +45,25 @@ def show(
     cache: Path,
     report: Report,
 ) -> Iterator[str]:
-    """Draw a pair of a run under the run's rule, each picture as SVG and PNG.
+    """Draw a pair of a run under the run's rule, each figure as SVG and PNG.
 
     Args:
-        run: a run that has ended.
-        out: folder for the pictures; those of the same name are replaced.
+        run: a finished run.
+        out: folder for the figures; existing files are replaced.
         query: the pair; by default the run's first.
-        count: rank lists at most.
-        depth: gallery sequences in a list.
-        wrong: draw probes whose nearest sequence is someone else's, the worst of each walk, the
-            lowest average precision first; else probes spread evenly over the set.
+        count: maximum number of rank lists.
+        depth: gallery sequences per list.
+        wrong: draw probes whose nearest sequence is of another person, the worst of each walk,
+            lowest average precision first; otherwise probes spread evenly over the set.
         cache: folder for converted and generated data.
-        report: takes sentences of progress, and what cannot be drawn.
+        report: called with progress messages, and what cannot be drawn.
 
     Yields:
-        One line a file.
+        One line per file.
 
     Raises:
-        ValueError: the run has not ended, there is no such pair, the data are not those that the
-            run was tested on, or matplotlib is not installed.
+        ValueError: the run is not finished, there is no such pair, the data are not those of the
+            run, or matplotlib is not installed.
     """
     need_matplotlib()
     embeddings = read_saved(find_task("reid"), run)
@@ -74,46 +72,45 @@ def show(
     pair = (query.pairs(protocol, None) or chosen)[0]
     ranking = rank_pair(embeddings, protocol, pair, settings.rule)
     sequences = _sequences(ranking, settings, run, cache, report)
-    of = f"{protocol.name} {pair.name}, rule {ranking.rule.name}"
+    subject = f"{protocol.name} {pair.name}, rule {ranking.rule.name}"
     places = ranking.worst(count) if wrong else ranking.spread(count)
     if not len(places):
         report(_why_no_list(ranking, wrong))
     lists = [_rank_list(ranking, sequences, place, depth) for place in places.tolist()]
-    yield from _save_lists(lists, sequences, out / pair.name, of)
+    yield from _save_lists(lists, sequences, out / pair.name, subject)
     for name, figure in _summaries(ranking, report):
-        yield from _save(figure, out / f"{pair.name}-{name}", f"{name} of {of}")
+        yield from _save(figure, out / f"{pair.name}-{name}", f"{name} of {subject}")
 
 
 def _sequences(
     ranking: PairRanking, settings: ReidSettings, run: Path, cache: Path, report: Report
 ) -> Store:
-    """The sequences that the embeddings stand for, row by row."""
+    """The sequences of the embeddings, row by row."""
     adapter = ReidAdapter(settings, open_data(settings.data, cache, report))
     sequences, info = adapter.test_sequences, read_run_info(run)
     names = sequences.index["sample"].to_numpy().astype(np.str_)
-    same = names.shape == ranking.data.sample.shape and bool((names == ranking.data.sample).all())
+    same = np.array_equal(names, ranking.data.sample)
     if not same or adapter.store.info.fingerprint != info.fingerprint:
         raise ValueError(
             f"the data that {run / SETTINGS} names are not those that the run was tested on "
-            f"({info.dataset}): its pictures would show other people; put the data back, or write "
-            f"the run's embeddings again with `aclnet-task reid train --run {run} --resume`"
+            f"({info.dataset}): restore these data, or write the run's embeddings again with "
+            f"`aclnet-task reid train --run {run} --resume`"
         )
     return sequences
 
 
 def _why_no_list(ranking: PairRanking, wrong: bool) -> str:
-    """Why there is nothing to draw a rank list of."""
     pair = ranking.comparison.pair.name
     if not wrong or not len(ranking.spread(1)):
-        return f"no probe of {pair} has a mate that it may see: no rank list is drawn"
+        return f"no probe of {pair} has a mate to compare with: no rank list is drawn"
     return (
-        f"every probe of {pair} with a mate found it first: no rank list is drawn; --no-wrong "
+        f"every probe of {pair} with a mate ranks it first: no rank list is drawn; --no-wrong "
         "draws some of them"
     )
 
 
 def _rank_list(ranking: PairRanking, sequences: Store, place: int, depth: int) -> RankList:
-    """A probe and what was found for it."""
+    """A probe and its nearest gallery sequences."""
     from protocols.figures.rank_lists import RankList
 
     rows, distances = ranking.nearest(place, depth)
@@ -133,53 +130,55 @@ def _strip(
     probe: int | None = None,
     distance: float = 0.0,
 ) -> RankedStrip:
-    """A sequence; of the gallery where a probe is given, with what makes the match easy."""
+    """The probe's sequence, or one of its gallery with what makes the match easy."""
     from protocols.figures.rank_lists import RankedStrip
 
     data, name = ranking.data, str(ranking.data.sample[row])
-    who = "" if _tells(name, str(data.subject[row])) else f"{data.subject[row]}, "
+    person = str(data.subject[row])
+    title = name if _names_person(name, person) else f"{person}, {name}"
     points = visible_points(sequences.clip(row), sequences.info)
-    # One body: the person, whatever place of the file it was recorded in.
+    # Only the body seen most, at whatever index of the file.
     body = np.isfinite(points).all(axis=-1).sum(axis=(0, 2)).argmax()
     if probe is None:
-        return RankedStrip(points[:, body], f"{who}{name}")
+        return RankedStrip(points[:, body], title)
     pair = data.select([probe, row])
-    person, view = canonical(pair.subject), canonical(pair.view)
+    people, view = canonical(pair.subject), canonical(pair.view)
     walk = number_walks(pair)
     flags = {
         "same walk": walk[0] == walk[1] and bool((pair.take != "").all()),
         "same view": view[0] == view[1] != "",
     }
-    said = tuple(flag for flag, holds in flags.items() if holds)
-    return RankedStrip(
-        points[:, body], f"{who}{name}, {distance:.3f}", bool(person[0] == person[1]), said
-    )
+    shown = tuple(flag for flag, holds in flags.items() if holds)
+    same = bool(people[0] == people[1])
+    return RankedStrip(points[:, body], f"{title}, {distance:.3f}", same, shown)
 
 
-def _tells(name: str, subject: str) -> bool:
-    """Whether a sample's name begins with its person, as 008-nm-04 and Person008_4 do."""
+def _names_person(name: str, subject: str) -> bool:
+    """Whether a sample's name starts with its person, as 008-nm-04 and Person008_4 do."""
     numbers = re.findall(r"\d+", name)
     begins = bool(numbers) and bool(canonical([numbers[0]])[0] == canonical([subject])[0])
     return name.startswith(subject) or begins
 
 
-def _save_lists(lists: Sequence[RankList], sequences: Store, stem: Path, of: str) -> Iterator[str]:
-    """All lists at a glance, then each by itself with more frames."""
+def _save_lists(
+    lists: Sequence[RankList], sequences: Store, stem: Path, subject: str
+) -> Iterator[str]:
+    """All lists on one page, then each by itself with more frames."""
     from protocols.figures.rank_lists import draw_rank_grid, draw_rank_list
 
     bones: list[list[int]] = sequences.layout.bone_index.tolist()
-    y_down = sequences.info.dims == 2  # of the readers' data only pictures have two dimensions
+    y_down = sequences.info.dims == 2  # two dimensions: pixels of a picture
     if lists:
-        figure = draw_rank_grid(lists[:_AT_A_GLANCE], bones, y_down=y_down)
-        yield from _save(figure, _named(stem, "rank-lists"), f"rank lists of {of}")
+        figure = draw_rank_grid(lists[:_PAGE_LISTS], bones, y_down=y_down)
+        yield from _save(figure, Path(f"{stem}-rank-lists"), f"rank lists of {subject}")
     for number, one in enumerate(lists, start=1):
         figure = draw_rank_list(one, bones, y_down=y_down)
-        title = f"rank list {number} of {of}"
-        yield from _save(figure, _named(stem, f"rank-list-{number:02}"), title)
+        title = f"rank list {number} of {subject}"
+        yield from _save(figure, Path(f"{stem}-rank-list-{number:02}"), title)
 
 
 def _summaries(ranking: PairRanking, report: Report) -> Iterator[tuple[str, Figure]]:
-    """Distances and errors of all probes, where there are any."""
+    """Distances and errors of all probes, if there are any."""
     from protocols.figures.identity_errors import draw_identity_errors
     from protocols.figures.score_histograms import draw_binned_scores
 
@@ -188,13 +187,10 @@ def _summaries(ranking: PairRanking, report: Report) -> Iterator[tuple[str, Figu
         label = f"{ranking.metric} distance"
         yield "distances", draw_binned_scores(*counts, label=label)
     else:
-        report(f"{pair} has no pairs of one person, or none of two: no distances are drawn")
+        report(f"{pair} lacks genuine or impostor comparisons: no distances are drawn")
     hits, tested = ranking.result.sums[:, 0], ranking.result.trials[:, 0]
     if tested.any():
-        yield (
-            "identity-errors",
-            draw_identity_errors(_people(ranking), tested - hits, tested),
-        )
+        yield "identity-errors", draw_identity_errors(_people(ranking), tested - hits, tested)
     else:
         report(f"rule {ranking.rule.name} counts no probe of {pair}: no errors are drawn")
 
@@ -204,10 +200,6 @@ def _people(ranking: PairRanking) -> list[str]:
     subjects = ranking.data.subject
     written = dict(zip(canonical(subjects).tolist(), subjects.tolist(), strict=True))
     return [written[name] for name in ranking.result.people]
-
-
-def _named(stem: Path, name: str) -> Path:
-    return stem.with_name(f"{stem.name}-{name}")
 
 
 def _save(figure: Figure, stem: Path, title: str) -> Iterator[str]:

@@ -1,11 +1,11 @@
-"""What sets person re-identification apart."""
+"""The definition of person re-identification as a task."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from protocols.reid.pairs import Pair, PairProtocol
 
 Probe = Annotated[
-    str | None, typer.Option(help="Probe set, such as N, B, C (or nm, bg, cl); with --gallery.")
+    str | None, typer.Option(help="Probe set, such as N, B, C (or nm, bg, cl); needs --gallery.")
 ]
-Gallery = Annotated[str | None, typer.Option(help="Gallery set; with --probe.")]
+Gallery = Annotated[str | None, typer.Option(help="Gallery set; needs --probe.")]
 
 
 @dataclass(frozen=True)
 class ReidQuery:
-    """What `reid eval` may choose; None where the run's settings, or the defaults, hold."""
+    """The options of `reid eval`; None: those of the run's settings, or the defaults."""
 
     probe: Probe = None
     gallery: Gallery = None
@@ -43,12 +43,12 @@ class ReidQuery:
     ] = None
     rule: Annotated[
         ReidRuleName | None,
-        typer.Option(help="How a ranking is judged; by default the run's, or clean."),
+        typer.Option(help="How rankings are evaluated; by default the run's, or clean."),
     ] = None
     metric: Annotated[Metric | None, typer.Option(help="Distance; by default the rule's.")] = None
     level: Annotated[
         Literal["sequence", "walk"],
-        typer.Option(help="Sequences, or whole walks pooled from them."),
+        typer.Option(help="Compare sequences, or whole walks pooled from them."),
     ] = "sequence"
     rerank: Annotated[
         str | None, typer.Option(help="k-reciprocal re-ranking: k1,k2,weight, such as 20,6,0.3.")
@@ -58,15 +58,16 @@ class ReidQuery:
     ] = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are none before anything is read."""
+        """Check the numbers before anything is read."""
         self.reranking()
         self.expansion()
 
     def pairs(self, protocol: PairProtocol, default: Sequence[Pair] | None) -> list[Pair] | None:
-        """The pairs meant.
+        """The selected pairs.
 
         Raises:
-            ValueError: only one end is given, both and all pairs, or there is no such set.
+            ValueError: only one of --probe and --gallery is given, both with --all-pairs, or there
+                is no such set.
         """
         if self.all_pairs and (self.probe or self.gallery):
             raise ValueError("give either --all-pairs or --probe and --gallery")
@@ -82,12 +83,12 @@ class ReidQuery:
         """k1, k2 and the weight of the plain distance; None: no re-ranking.
 
         Raises:
-            ValueError: they are not three numbers, or neighbours are no whole numbers.
+            ValueError: these are not three numbers, or k1 or k2 is not an integer.
         """
         if self.rerank is None:
             return None
-        first, second, weight = _numbers(self.rerank, 3, "--rerank", "20,6,0.3")
-        return _whole(first), _whole(second), weight
+        k1, k2, weight = _numbers(self.rerank, (int, int, float), "--rerank", "20,6,0.3")
+        return k1, k2, weight
 
     def expansion(self) -> tuple[int, float] | None:
         """Neighbours and exponent of query expansion; None: no expansion.
@@ -97,11 +98,11 @@ class ReidQuery:
         """
         if self.expand is None:
             return None
-        near, exponent = _numbers(self.expand, 2, "--expand", "5,3")
-        return _whole(near), exponent
+        neighbours, exponent = _numbers(self.expand, (int, float), "--expand", "5,3")
+        return neighbours, exponent
 
     def named(self, name: str) -> str:
-        """What is shown, with what was done to its distances."""
+        """A title, with what was done to the distances."""
         done = [f"expanded {self.expansion()}"] if self.expand else []
         done += [f"re-ranked {self.reranking()}"] if self.rerank else []
         return ", ".join([name, *done])
@@ -109,34 +110,34 @@ class ReidQuery:
 
 @dataclass(frozen=True)
 class ReidBiometricsQuery(BiometricsQuery):
-    """What `reid biometrics` may choose."""
+    """The options of `reid biometrics`."""
 
     rule: Annotated[
         Literal["clean", "cross-take", "market1501"],
-        typer.Option(help="What a probe sequence is not compared with."),
+        typer.Option(help="Which comparisons of a probe sequence are excluded."),
     ] = "clean"
 
 
 def show_command(
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
     run: Annotated[
-        Path | None, typer.Option("--run", "-r", help="A run; by default the last one.")
+        Path | None, typer.Option("--run", "-r", help="A run; by default the latest one.")
     ] = None,
     probe: Probe = None,
     gallery: Gallery = None,
     count: Annotated[int, typer.Option(min=1, help="Rank lists to draw.")] = 6,
-    depth: Annotated[int, typer.Option(min=1, help="Gallery sequences in a list.")] = 5,
+    depth: Annotated[int, typer.Option(min=1, help="Gallery sequences per list.")] = 5,
     wrong: Annotated[
-        bool, typer.Option(help="Draw probes that went wrong, worst first; or any, evenly spread.")
+        bool, typer.Option(help="Draw wrongly matched probes, worst first; or any, evenly spread.")
     ] = True,
     cache: Cache = Path("runs/stores"),
 ) -> None:
-    """Draw rank lists, genuine and impostor distances, and errors by identity, of one pair."""
+    """Draw rank lists, genuine and impostor distances, and errors by identity of one pair."""
     from tasks.reid.show import show
-    from tasks.run.saved import usual_run
+    from tasks.run.saved import default_run
 
     query = ReidQuery(probe=probe, gallery=gallery)
-    folder = run or usual_run(Reid())
+    folder = run or default_run(Reid())
     for line in show(
         folder, out, query, count=count, depth=depth, wrong=wrong, cache=cache, report=say
     ):
@@ -158,36 +159,21 @@ class Reid(TaskSpec):
     measuring = ReidBiometricsQuery
 
     def columns(self, record: ResultRecord) -> list[str]:
-        """Rank-1 and mAP by pair; of a single pair further ranks."""
+        """Rank-1 and mAP by pair; for a single pair more ranks instead."""
         rates = [m for m in record.metrics if m.split("/")[0] in ("rank1", "mAP") and "/" in m]
         return ["rank1", "mAP", *rates] if len(rates) > 2 else ["rank1", "rank5", "rank10", "mAP"]
 
     def add_commands(self, app: typer.Typer) -> None:
-        """Pictures of a pair."""
+        """Add `show`."""
         app.command("show")(show_command)
 
 
-def _numbers(text: str, count: int, option: str, example: str) -> list[float]:
-    """So many numbers given by commas.
-
-    Raises:
-        ValueError: it is another count, or one is no number.
-    """
+def _numbers(text: str, kinds: Sequence[type], option: str, example: str) -> list[Any]:
+    """Parse comma-separated numbers of the given types."""
     try:
-        found = [float(part) for part in text.split(",")]
+        return [kind(part) for kind, part in zip(kinds, text.split(","), strict=True)]
     except ValueError:
-        found = []
-    if len(found) != count:
-        raise ValueError(f"{option} {text!r}: expected {count} numbers by commas, as {example}")
-    return found
-
-
-def _whole(count: float) -> int:
-    """A number of neighbours.
-
-    Raises:
-        ValueError: it is no whole number.
-    """
-    if not float(count).is_integer():
-        raise ValueError(f"--rerank and --expand count neighbours in whole numbers, not {count:g}")
-    return int(count)
+        raise ValueError(
+            f"{option} {text!r}: expected {len(kinds)} comma-separated numbers, such as {example}; "
+            "numbers of neighbours are integers"
+        ) from None

@@ -1,1 +1,1 @@
-"""A run: training, its folder, its record, going on with it, studies of several."""
+"""Runs: training, the folder and record, resuming, studies of several runs."""

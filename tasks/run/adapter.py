@@ -1,12 +1,12 @@
-"""What every task answers, and the training that they share.
+"""The interface that every task implements, and the training that they share.
 
-A task adapter says which samples train, how they are labelled, how the network is watched, and
-what it says of the test samples. Everything else (the loop, the run folder; `aclnet.runs`: the
-network and its objective) is shared.
+A task adapter selects and labels the training samples, validates the network, and applies it to
+the test samples. The rest is shared: the training loop, the run folder and, in `aclnet.runs`, the
+network and its objective.
 
-A run folder (`tasks.run.folder`) holds `settings.yaml`, `run.json` (classes, layout, data, what
-the network needs), `log.jsonl`, `checkpoint.pt`, what the network says of the test samples
-(`embeddings.npz`, `scores.npz`) and `record.json`.
+A run folder (`tasks.run.folder`) holds `settings.yaml`, `run.json` (classes, layout, data,
+network), `log.jsonl`, `checkpoint.pt`, the network's output on the test samples (`embeddings.npz`,
+`scores.npz`) and `record.json`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -42,57 +43,56 @@ from tasks.samples.batches import ClipSource
 from tasks.samples.labels import labelled
 from tasks.samples.open import dropped_counts, without_short
 from tasks.settings import TaskSettings
-from tasks.spec import Represented
+from tasks.spec import Report, Represented, silent
 
-Report = Callable[[str], None]
 SettingsT = TypeVar("SettingsT", bound=TaskSettings)
 Clips = Callable[[], Iterable[tuple[Tensor, Tensor]]]
-"""All training clips as in inference, with their classes, in blocks."""
+"""All training clips, prepared as for inference, with their classes, in blocks."""
 
 
 class TaskAdapter(ABC, Generic[SettingsT]):
-    """What a task answers of a data set.
+    """A task's view of a data set.
 
     Args:
         settings: resolved settings.
         store: the data set.
-        report: takes sentences about what is left out.
+        report: called with messages about dropped samples.
 
     Attributes:
         settings: resolved settings.
         store: all samples of the data set that are long enough.
-        dropped: how much was left out, by reason.
+        dropped: how much was dropped, by reason.
         clip_input: turns stored clips into network input.
 
     Raises:
-        ValueError: no sample is long enough; or what a task finds wrong with the data.
+        ValueError: no sample is long enough, or the data do not fit the task.
     """
 
-    def __init__(self, settings: SettingsT, store: Store, report: Report | None = None) -> None:
+    def __init__(self, settings: SettingsT, store: Store, report: Report = silent) -> None:
         self.settings = settings
         self.store = self.prepared(settings, store, report)
         self.dropped = {"short": len(store) - len(self.store)}
         self.clip_input = ClipInput(settings.clip, store.layout, store.info.channels)
 
     @classmethod
-    def prepared(cls, settings: SettingsT, store: Store, report: Report | None = None) -> Store:
-        """The samples of a data set that a run with these settings looks at.
+    def prepared(cls, settings: SettingsT, store: Store, report: Report = silent) -> Store:
+        """Select the samples of a data set that a run with these settings uses.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there are none.
         """
         return without_short(store, settings.data.min_frames, report)
 
     @classmethod
     def whole(cls, settings: SettingsT, samples: Store) -> Store:
-        """What is embedded of samples that are no training data: here each sample as it is."""
+        """The clips to embed for samples of other data; by default each sample as it is."""
         del settings
         return samples
 
     @property
     @abstractmethod
     def classes(self) -> tuple[str, ...]:
-        """K class names: what the classifier tells apart."""
+        """Names of the K classes of the classifier."""
 
     @abstractmethod
     def training_samples(self) -> tuple[Store, Rows]:
@@ -100,41 +100,42 @@ class TaskAdapter(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def test_samples(self) -> Store:
-        """What is tested."""
+        """The test samples."""
 
     def validation_samples(self) -> Store:
-        """What watches the training and is not tested; here nothing."""
+        """The validation samples, which are neither trained on nor tested; by default none."""
         return self.store.select(np.empty(0, dtype=np.int64))
 
-    def represent(self, network: SkeletonNetwork, report: Report | None = None) -> Represented:
-        """What the network says of the test samples, for the task's judge; here embeddings."""
+    def represent(self, network: SkeletonNetwork, report: Report = silent) -> Represented:
+        """The network's output on the test samples, for the task's judge; by default embeddings."""
         return self.embeddings(network, self.test_samples(), report)
 
     def embeddings(
-        self, network: SkeletonNetwork, samples: Store, report: Report | None = None
+        self, network: SkeletonNetwork, samples: Store, report: Report = silent
     ) -> Embeddings:
-        """Embed samples and keep their labels beside the vectors."""
-        if report is not None:
-            report(f"embedding {len(samples)} sequences")
+        """Embed samples, with their labels."""
+        report(f"embedding {len(samples)} sequences")
         vectors = embed(network, samples, self.clip_input, self.settings.embed)
         return self.labelled(self.settings, vectors, samples)
 
     @classmethod
-    def labelled(cls, settings: SettingsT, vectors: Any, samples: Store) -> Embeddings:
+    def labelled(
+        cls, settings: SettingsT, vectors: npt.NDArray[np.float32], samples: Store
+    ) -> Embeddings:
         """Vectors (N, D) with the labels of their samples, as the task's protocol names them."""
         del settings
         return labelled(vectors, samples)
 
     def floor(self) -> Embeddings | None:
-        """What a learned embedding must beat, of the test samples; None where there is nothing."""
+        """A simple baseline's embeddings of the test samples; by default None."""
         return None
 
     def train_settings(self) -> TrainSettings:
-        """Settings of the training loop; a task may add to them, such as what to keep."""
+        """Settings of the training loop; a task may change them, such as `keep_best`."""
         return self.settings.train
 
     def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
-        """The network together with what it is trained by (see `trainable`)."""
+        """The network with its objective (see `trainable`)."""
         return self.trainable(
             self.settings, network, self.clip_input, generator, self.training_clips
         )
@@ -148,17 +149,17 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         generator: torch.Generator,
         clips: Clips,
     ) -> Trainable:
-        """A network together with what it is trained by; here the settings' objective.
+        """Combine a network with its objective; by default `settings.objective`.
 
         Args:
             settings: resolved settings.
             network: the untrained network.
             clip_input: prepares clips.
             generator: source of the objective's initial weights.
-            clips: the training clips, for an objective that looks at all of them.
+            clips: the training clips, for an objective that needs all of them.
 
         Raises:
-            ValueError: the objective wants a graph feature of an encoder that has none.
+            ValueError: the objective needs a graph feature and the encoder has none.
         """
         del clips
         objective = build_objective(
@@ -167,11 +168,11 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         return TrainingTask(network, objective, clip_input.augmented)
 
     def training_clips(self) -> Iterable[tuple[Tensor, Tensor]]:
-        """All training clips as in inference, with their classes, in blocks."""
+        """All training clips, prepared as for inference, with their classes, in blocks."""
         return self.clips_of(*self.training_samples())
 
     def clips_of(self, store: Store, labels: Rows) -> Iterator[tuple[Tensor, Tensor]]:
-        """Clips from the beginning of N samples as in inference, with their classes, in blocks."""
+        """The first clip of each of N samples as in inference, with their classes, in blocks."""
         size, clip = self.settings.embed.batch_size, self.settings.clip
         for first in range(0, len(store), size):
             rows = np.arange(first, min(first + size, len(store)), dtype=np.int64)
@@ -181,15 +182,15 @@ class TaskAdapter(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
-        """Figures to watch the training by, on samples that neither train nor test."""
+        """Validation metrics; empty without validation samples."""
 
     def watch(self, network: SkeletonNetwork, epoch: int) -> dict[str, float]:
-        """Look at the network after an epoch (1-based); a study may keep more than figures."""
+        """Called after an epoch (1-based); a study may also save what it needs."""
         del epoch
         return self.validate(network)
 
     def counts(self) -> dict[str, int]:
-        """Samples of each part, and what was left out."""
+        """Number of training, test and dropped samples."""
         return {
             "train": len(self.training_samples()[0]),
             "test": len(self.test_samples()),
@@ -197,26 +198,26 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         }
 
     def left_out(self) -> dict[str, int]:
-        """What the adapter and the reader left out, as counts of a record."""
+        """What the adapter and the reader dropped, as counts of a record."""
         own = {f"dropped_{reason}": count for reason, count in self.dropped.items()}
         return {**own, **dropped_counts(self.store.info)}
 
     def describe(self) -> str:
-        """Who trains and who is tested, in a sentence."""
+        """The training and test samples in one sentence."""
         counts = self.counts()
-        return f"{self.store.info.name}: {counts['train']} train, {counts['test']} are tested"
+        return f"{self.store.info.name}: {counts['train']} training, {counts['test']} test samples"
 
     def tested_how(self) -> str:
-        """How the test is made, in words for the record's rule; empty where the judge says it."""
+        """How the test is done, for the record's rule; empty if the judge names the rule."""
         return ""
 
     def testing(self) -> str:
-        """What is done to the test samples, before it is; empty where `represent` says it."""
+        """Progress message before the test; empty if `represent` reports its own."""
         return ""
 
 
 def class_count(adapter: TaskAdapter[Any]) -> int:
-    """Classes that the classifier tells apart: people, times the bodies of each."""
+    """Number of classes of the classifier, counting each body variant as a class."""
     return len(adapter.classes) * adapter.clip_input.bodies.count
 
 
@@ -228,7 +229,7 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     chosen, seed = settings.sampler, settings.train.seed
     sampler: Sampler
     if chosen.kind == "shuffle":
-        # A batch norm cannot train on one clip: a last batch of one is left out.
+        # Batch norm cannot train on one clip: a last batch of one is dropped.
         drop_last = len(numbers) % chosen.batch_size == 1 and len(numbers) > chosen.batch_size
         sampler = ShuffleSampler(len(numbers), chosen.batch_size, seed, drop_last)
     else:
@@ -243,7 +244,7 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
 
 
 def run_info(task: str, adapter: TaskAdapter[Any]) -> RunInfo:
-    """What the run of a task's adapter must remember of its data and of its network."""
+    """What a run must remember of its data and its network."""
     info, settings = adapter.store.info, adapter.settings
     model = RunModel(
         network=settings.network,
@@ -267,22 +268,22 @@ def run_info(task: str, adapter: TaskAdapter[Any]) -> RunInfo:
 
 
 def remarks(adapter: TaskAdapter[Any]) -> Iterator[str]:
-    """Settings that do something else than they seem to say, one sentence each."""
+    """A warning for each setting that has no effect, or another one than it seems to."""
     settings, people = adapter.settings, class_count(adapter)
-    asked = settings.sampler.identities_per_batch
-    if settings.sampler.kind == "identities" and asked > people:
+    requested = settings.sampler.identities_per_batch
+    if settings.sampler.kind == "identities" and requested > people:
         yield (
-            f"a batch holds {people} people and not sampler.identities_per_batch={asked}: there "
-            "are no more to train on"
+            f"batches hold {people} people instead of sampler.identities_per_batch={requested}: "
+            "there are no more training people"
         )
     objective, epochs = settings.objective, settings.train.epochs
-    # Mistakes are counted from the start epoch on, the term acts one epoch later.
-    acts = settings.trains_objective and objective.inter_weight > 0
-    if acts and objective.start_epoch >= epochs:
+    # Mistakes are counted from the start epoch on, the loss is applied one epoch later.
+    inter_class = settings.trains_objective and objective.inter_weight > 0
+    if inter_class and objective.start_epoch >= epochs:
         yield (
-            f"the inter-class term never acts: it begins after epoch {objective.start_epoch} "
-            f"(objective.start_epoch) and there are {epochs} (train.epochs); lower the one, raise "
-            "the other, or leave the term out with objective.inter_weight=0"
+            f"the inter-class loss is never applied: it starts after epoch {objective.start_epoch} "
+            f"(objective.start_epoch) and training ends at {epochs} (train.epochs); lower the "
+            "first, raise the second, or turn the loss off with objective.inter_weight=0"
         )
 
 
@@ -293,26 +294,26 @@ def train(
     *,
     resume: bool = False,
     fabric: Fabric | None = None,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> tuple[SkeletonNetwork, FitResult]:
-    """Train an adapter's network and leave the run folder complete but for the evaluation.
+    """Train an adapter's network and write the run folder, all but the evaluation.
 
     Args:
         task: name of the task.
-        adapter: of its data.
+        adapter: the task's adapter.
         run: the run's folder (see `start_run_folder`).
-        resume: go on from its checkpoint.
+        resume: resume from its checkpoint.
         fabric: launched device and ranks; by default made from the settings.
-        report: takes remarks on the settings, and a sentence an epoch.
+        report: called with warnings about the settings, and a message per epoch.
 
     Returns:
-        The trained network in evaluation mode, and what the loop says of the run.
+        The trained network in evaluation mode, and the result of the training loop.
 
     Raises:
-        ValueError: settings, data and checkpoint do not fit, or the best epoch shall be kept and
-            no evaluation named one.
+        ValueError: settings, data and checkpoint do not fit, or the best epoch should be kept and
+            no evaluation chose one.
         NonFiniteLossError: a loss was not finite; the message names the samples.
-        Interrupted: stopped by Ctrl-C or SIGTERM; the message says how to go on.
+        Interrupted: stopped by Ctrl-C or SIGTERM; the message says how to resume.
     """
     settings = adapter.settings
     info = run_info(task, adapter)
@@ -320,16 +321,16 @@ def train(
     network = build_network(settings.network, len(adapter.classes), adapter.clip_input, generator)
     trainable = adapter.make_task(network, generator)
     fabric = fabric or make_fabric(settings.train)
-    begun = reached_epoch(run, settings, info) if resume else None
-    if begun is None and fabric.is_global_zero:
+    reached = reached_epoch(run, settings, info) if resume else None
+    if reached is None and fabric.is_global_zero:
         write_run_folder(run, settings, info)
-    if report is not None:
-        position = _position(run, begun, settings.train.epochs) if resume else ()
-        for sentence in (*position, *remarks(adapter)):
-            report(sentence)
+    if resume:
+        report(_position(run, reached, settings.train.epochs))
+    for warning in remarks(adapter):
+        report(warning)
 
     def evaluate(module: nn.Module, epoch: int) -> dict[str, float]:
-        del module  # the network inside is the one at hand
+        del module  # the task around `network`
         return adapter.watch(network, epoch)
 
     result = fit(
@@ -340,11 +341,11 @@ def train(
         evaluate=evaluate,
         resume=resume,
         fabric=fabric,
-        report=report,
+        report=None if report is silent else report,  # None: without a progress bar too
         recipe=dump_settings(settings),
     )
     if fabric.is_global_zero:
-        # Only now is it known that a run that went on was given its own settings.
+        # Only now is it known that a resumed run was given its own settings.
         write_run_folder(run, settings, info)
     best = adapter.train_settings().keep_best
     if best is not None and fabric.is_global_zero:
@@ -352,11 +353,9 @@ def train(
     return network, result
 
 
-def _position(run: Path, begun: int | None, epochs: int) -> Iterator[str]:
-    """Where a run that was asked to go on stands."""
-    if begun is None:
-        yield f"there is no checkpoint in {run} yet: training begins"
-    elif begun > epochs:
-        yield f"the training in {run} has ended after {epochs} epochs; it is only evaluated again"
-    else:
-        yield f"going on in epoch {begun} of {epochs}"
+def _position(run: Path, reached: int | None, epochs: int) -> str:
+    if reached is None:
+        return f"there is no checkpoint in {run} yet: training from the start"
+    if reached > epochs:
+        return f"the training in {run} has finished its {epochs} epochs; it is only evaluated again"
+    return f"resuming at epoch {reached} of {epochs}"

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, processors, devices."""
+"""The environment of a run: versions, processors, devices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from importlib import metadata
-from types import ModuleType
 from typing import Any
 
 PACKAGES = (
@@ -25,7 +24,7 @@ PACKAGES = (
 
 
 def package_versions() -> dict[str, str | None]:
-    """Installed version of each package that matters; None where it is absent."""
+    """Installed version of each relevant package; None if it is missing."""
     versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
@@ -36,24 +35,20 @@ def package_versions() -> dict[str, str | None]:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Versions, processors and devices, as they go into a result record.
+    """Versions, processors and devices, for a result record.
 
     Returns:
-        Plain values: `python`, `platform`, `processors`, `packages`, and where PyTorch took part
+        Plain values: `python`, `platform`, `processors`, `packages`, and if PyTorch is loaded
         `torch_threads` and `devices`.
     """
+    torch, computing = sys.modules.get("torch"), {}
+    if torch is not None:
+        devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        computing = {"torch_threads": torch.get_num_threads(), "devices": devices or ["cpu"]}
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        **_torch(sys.modules.get("torch")),
+        **computing,
         "packages": {name: v for name, v in package_versions().items() if v is not None},
     }
-
-
-def _torch(torch: ModuleType | None) -> dict[str, Any]:
-    """Threads and devices; nothing where nobody has loaded the library."""
-    if torch is None:
-        return {}
-    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {"torch_threads": torch.get_num_threads(), "devices": devices or ["cpu"]}

@@ -1,4 +1,4 @@
-"""A run's folder: who may write into it, and what is written before the training."""
+"""A run's folder: checks before writing to it, and the files written before the training."""
 
 from __future__ import annotations
 
@@ -14,38 +14,40 @@ from aclnet.training.engine import CHECKPOINT
 
 
 def check_run_folder(run: Path, resume: bool, overwrite: bool) -> bool:
-    """Refuse to write over a finished or begun run, or into a folder of something else.
+    """Check that a run may be written to a folder.
 
     Returns:
-        Whether there is a run, which may be gone on with or deleted, as was asked for.
+        Whether the folder holds a run, to be resumed or deleted.
 
     Raises:
-        ValueError: the folder holds a run and neither `resume` nor `overwrite` was given, or it
-            holds something else, or both were given.
+        ValueError: the folder holds a run and neither `resume` nor `overwrite` is given, or it
+            holds something else, or both are given.
     """
     if resume and overwrite:
-        raise ValueError("--resume goes on with a run and --overwrite deletes it: give one of them")
-    if run.exists() and not run.is_dir():
-        raise ValueError(f"{run} is a file; name a folder for the run")
-    begun = (run / RUN_INFO).exists() or (run / CHECKPOINT).exists()
-    if begun and not (resume or overwrite):
         raise ValueError(
-            f"{run} holds a run already: go on with --resume, begin anew with --overwrite, or name "
-            "another folder with --run"
+            "--resume continues a run and --overwrite deletes it: give only one of them"
         )
-    if run.exists() and not begun and any(run.iterdir()):
-        raise ValueError(f"{run} is not empty and holds no run; name another folder with --run")
-    foreign = [item.name for item in run.iterdir() if item.is_dir()] if begun else []
+    if run.exists() and not run.is_dir():
+        raise ValueError(f"{run} is a file; give a folder for the run")
+    has_run = (run / RUN_INFO).exists() or (run / CHECKPOINT).exists()
+    if has_run and not (resume or overwrite):
+        raise ValueError(
+            f"{run} already holds a run: continue it with --resume, delete it with --overwrite, or "
+            "give another folder with --run"
+        )
+    if run.exists() and not has_run and any(run.iterdir()):
+        raise ValueError(f"{run} is not empty and holds no run; give another folder with --run")
+    foreign = [item.name for item in run.iterdir() if item.is_dir()] if has_run else []
     if foreign and overwrite:
         raise ValueError(
-            f"{run} holds the folder {foreign[0]}, which no run writes, and is not deleted: name "
-            "another folder with --run"
+            f"{run} holds the folder {foreign[0]}, which is not part of a run, so that it is not "
+            "deleted: give another folder with --run"
         )
-    return begun
+    return has_run
 
 
 def start_run_folder(run: Path, resume: bool, overwrite: bool) -> None:
-    """Make a run's folder, without the run in it where that may be overwritten.
+    """Create a run's folder; with `overwrite` a run in it is deleted first.
 
     Raises:
         ValueError: as `check_run_folder`.
@@ -56,7 +58,7 @@ def start_run_folder(run: Path, resume: bool, overwrite: bool) -> None:
 
 
 def write_run_folder(run: Path, settings: BaseModel, info: RunInfo) -> None:
-    """Write what is known before the training; each file is whole or absent."""
+    """Write the settings and `run.json`; each file is complete or absent."""
     texts = {RUN_INFO: info.model_dump_json(indent=2) + "\n", SETTINGS: dump_settings(settings)}
     for name, text in texts.items():
         with atomic_write(run / name) as draft:

@@ -1,4 +1,4 @@
-"""From a judgement to a record: what was found, of what, and the record in a run's folder."""
+"""Results of an evaluation, and the record made of them in a run's folder."""
 
 from __future__ import annotations
 
@@ -13,42 +13,46 @@ from protocols.records import RUN, DatasetReference, ResultRecord
 from tasks.run.environment import describe_environment
 
 if TYPE_CHECKING:
-    from aclnet.data.sample import StoreInfo
     from aclnet.runs.info import RunInfo
+    from protocols.action.table import ClassTable
+    from protocols.biometrics.table import BiometricsTable
+    from protocols.gait.table import GaitTable
+
+Intervals = Mapping[str, tuple[float, float]]
 
 RECORD = "record.json"
-"""Written last: where it is, the run is complete."""
+"""Written last: if it exists, the run is finished."""
 
 BASELINE, BASELINE_RECORD = "bone-length", "record-bone-length.json"
-"""The floor that a learned embedding must beat, and its record beside the run's."""
+"""The baseline that a learned embedding must beat, and its record in the run's folder."""
 
-FOREIGN = "Foreign embeddings: whether the data were generated is not known."
-"""Stands beside every table of embeddings of unknown data."""
+FOREIGN = "Foreign embeddings: it is not known whether the data are synthetic."
+"""Note on every table of embeddings of unknown data."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What an evaluation found; one record's worth, of one table or of several.
+    """Results of an evaluation for one record, of one table or of several.
 
     Attributes:
         protocol: name of the protocol.
-        rule: name of the rule; empty where how it was tested (`Origin.rule`) tells all.
-        metrics: by name; rates 0..1.
-        intervals: low and high end by the name of a metric.
+        rule: name of the rule; empty if `Origin.rule` describes the test.
+        metrics: values by name; rates 0..1.
+        intervals: lower and upper bounds by the name of a metric.
         counts: by name.
-        notes: sentences that must stand beside the figures.
+        notes: sentences that belong to the values.
         cells: the tables' cells, for the record.
-        render: the tables as text; told what is shown, and other judgements by name that stand
-            beside it as baselines.
-        evaluation: how it was judged, for the record's settings.
-        chosen: settings that were replaced, as the record has them.
-        tables: what `render` of another judgement needs of this one.
+        render: function of (title, other results by name to show as baselines) that returns the
+            tables as text.
+        evaluation: how it was evaluated, for the record's settings.
+        chosen: settings that were overridden, for the record's settings.
+        tables: what `render` needs of a baseline.
     """
 
     protocol: str
     rule: str
     metrics: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]]
+    intervals: Intervals
     counts: Mapping[str, int]
     notes: tuple[str, ...]
     cells: dict[str, Any] | None
@@ -57,21 +61,43 @@ class Judged:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Any, ...] = ()
 
+    @classmethod
+    def of_table(
+        cls,
+        table: ClassTable | GaitTable | BiometricsTable,
+        rule: str,
+        intervals: Intervals,
+        render: Callable[[str, Mapping[str, Judged]], str],
+        **more: Any,
+    ) -> Judged:
+        """The results of a single table; `more` are further attributes."""
+        return cls(
+            table.protocol,
+            rule,
+            table.metrics,
+            intervals,
+            table.counts,
+            table.notes,
+            table.record_cells(),
+            render,
+            **more,
+        )
+
 
 @dataclass(frozen=True)
 class Origin:
-    """Where what was tested comes from, as a record says it.
+    """Where the tested embeddings or scores come from, for the record.
 
     Attributes:
-        dataset: what it was made of.
-        objective: of its network, or `embeddings`.
-        stream: of its network.
-        seed: of its run.
-        settings: of its run.
-        counts: of its run: who trained, what was left out; those of parts only a new table knows.
-        seconds: of its training.
-        notes: sentences on it.
-        rule: how the test was made, where the task says so.
+        dataset: the data set.
+        objective: objective of the network, or `embeddings`.
+        stream: stream of the network.
+        seed: seed of the run.
+        settings: settings of the run.
+        counts: training samples and dropped samples of the run.
+        seconds: duration of the training.
+        notes: sentences for the record.
+        rule: how the test was done, if the task describes it.
         fold: name of the fold.
     """
 
@@ -88,27 +114,28 @@ class Origin:
 
     @classmethod
     def of_run(cls, run: Path) -> Origin:
-        """What a run's record tells.
+        """The origin that a run's record states.
 
         Raises:
-            ValueError: the run has none yet, or it is damaged.
+            ValueError: the record is missing or damaged.
         """
-        before = read_record(run)
+        record = read_record(run)
         return cls(
-            dataset=before.dataset,
-            objective=before.objective,
-            stream=before.stream,
-            seed=before.seed,
-            settings=before.settings,
-            counts={name: n for name, n in before.counts.items() if "/" not in name},
-            seconds=before.seconds,
-            rule=before.rule,
-            fold=before.fold,
+            dataset=record.dataset,
+            objective=record.objective,
+            stream=record.stream,
+            seed=record.seed,
+            settings=record.settings,
+            # Counts of parts, such as "probes/nm", come from the new table.
+            counts={name: n for name, n in record.counts.items() if "/" not in name},
+            seconds=record.seconds,
+            rule=record.rule,
+            fold=record.fold,
         )
 
     @classmethod
     def of_file(cls, path: Path) -> Origin:
-        """What is known of a file of embeddings or scores: all of it, if a run saved it."""
+        """The origin of a file of embeddings or scores; the data are known if a run saved it."""
         info = saved_by(path)
         if info is None:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -122,21 +149,16 @@ class Origin:
 
 
 def make_record(
-    task: str,
-    judged: Judged,
-    origin: Origin,
-    command: str,
-    *,
-    kind: str = RUN,
+    task: str, judged: Judged, origin: Origin, command: str, *, kind: str = RUN
 ) -> ResultRecord:
-    """The record of a judgement.
+    """Make the record of an evaluation.
 
     Args:
         task: name of the task.
-        judged: what was found.
-        origin: of what was tested.
+        judged: the results.
+        origin: where the tested embeddings or scores come from.
         command: the command line.
-        kind: of the record.
+        kind: kind of the record.
     """
     evaluation = {"evaluation": dict(judged.evaluation)} if judged.evaluation else {}
     return ResultRecord(
@@ -162,25 +184,25 @@ def make_record(
 
 
 def saved_by(path: Path) -> RunInfo | None:
-    """The run that saved a file; None where nothing is known of it.
+    """The run that saved a file of embeddings or scores; None if unknown.
 
-    It is the run beside which the file lies, if the file has a name that runs give: one of any
-    other name may be an embedding of other data, put into the run's folder.
+    It is the run in whose folder the file lies, if the file has a name that runs use. A file of
+    another name may hold embeddings of other data.
     """
     from tasks.spec import all_tasks
 
-    beside = path.parent / RUN_INFO
-    if not beside.is_file() or path.name not in {task.saved for task in all_tasks().values()}:
+    info = path.parent / RUN_INFO
+    if not info.is_file() or path.name not in {task.saved for task in all_tasks().values()}:
         return None
-    return parse_run_info(beside)
+    return parse_run_info(info)
 
 
 def read_record(run: Path, name: str = RECORD) -> ResultRecord:
-    """The record that a run wrote.
+    """Read a record from a run's folder.
 
     Args:
-        run: a run that has ended.
-        name: file name: of the run's own record, or of another beside it.
+        run: a finished run.
+        name: name of the file: the run's own record by default.
 
     Raises:
         ValueError: it is missing or damaged.
@@ -190,14 +212,14 @@ def read_record(run: Path, name: str = RECORD) -> ResultRecord:
         return ResultRecord.from_json(path.read_text("utf-8"))
     except (ValueError, OSError) as error:
         reason = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
-        beside = run / RUN_INFO
-        task = parse_run_info(beside).task if beside.is_file() else "..."
+        info = run / RUN_INFO
+        task = parse_run_info(info).task if info.is_file() else "..."
         command = f"aclnet-task {task} train --run {run} --resume"
         raise ValueError(f"{path} {reason}; write it again with `{command}`") from None
 
 
 def read_any(path: Path) -> ResultRecord:
-    """The record of a run's folder, or a record file, such as a study writes.
+    """Read the record of a run's folder, or a record file.
 
     Raises:
         ValueError: there is none, or it is damaged.
@@ -206,7 +228,7 @@ def read_any(path: Path) -> ResultRecord:
         if not (path / RECORD).exists() and not (path / RUN_INFO).exists():
             raise ValueError(
                 f"{path} is not a run: it has no {RECORD}; give a run's folder, or a record file "
-                "such as those under results"
+                "such as those in results"
             )
         return read_record(path)
     if not path.exists():
@@ -218,14 +240,9 @@ def read_any(path: Path) -> ResultRecord:
 
 
 def recorded_seconds(run: Path) -> float:
-    """Seconds of a run's training as its record tells them; 0 where it has none.
+    """Duration of a run's training in seconds, from its record; 0 if there is none.
 
     Raises:
         ValueError: the record is damaged.
     """
     return read_record(run).seconds if (run / RECORD).is_file() else 0.0
-
-
-def dataset_reference(info: StoreInfo) -> DatasetReference:
-    """What a record says of the data that it was measured on."""
-    return DatasetReference(name=info.name, fingerprint=info.fingerprint, synthetic=info.synthetic)

@@ -1,4 +1,4 @@
-"""A trained run with its data: the adapter, and the network that is tested."""
+"""Opens a trained run with its data: the adapter and the network."""
 
 from __future__ import annotations
 
@@ -20,32 +20,30 @@ from tasks.run.adapter import TaskAdapter
 from tasks.run.saved import require_task
 from tasks.samples.open import open_data
 from tasks.settings import TaskSettings
-from tasks.spec import TaskSpec
-
-Report = Callable[[str], None]
+from tasks.spec import Report, TaskSpec, silent
 
 
 def open_run(
     spec: TaskSpec,
     run: Path,
     cache: Path,
-    report: Report | None = None,
+    report: Report = silent,
     *,
     data: Path | None = None,
     changes: Callable[[Any], Mapping[str, Any]] | None = None,
 ) -> tuple[TaskAdapter[Any], SkeletonNetwork]:
-    """A trained run of a task, with its data.
+    """Open a trained run with its data.
 
     Args:
         spec: the task.
-        run: the run's folder; nothing in it is changed.
+        run: the run's folder; it is not changed.
         cache: folder for converted and generated data.
-        report: takes sentences of progress.
-        data: other data, read and divided as the run's own; None: the run's.
-        changes: gives, of the run's settings, those that replace them, by name.
+        report: called with progress messages.
+        data: other data, read and divided like the run's own; None: the run's.
+        changes: function of the run's settings that returns overrides by name.
 
     Raises:
-        ValueError: the folder is no run of this task or has no checkpoint yet, or the data do not
+        ValueError: the folder is not a run of this task or has no checkpoint, or the data do not
             fit its network.
     """
     require_task(spec, run)
@@ -63,22 +61,22 @@ def open_run(
 
 
 def embed_data(
-    spec: TaskSpec, run: Path, data: Path | None, cache: Path, report: Report | None = None
+    spec: TaskSpec, run: Path, data: Path | None, cache: Path, report: Report = silent
 ) -> Embeddings:
-    """Embed data with a run's network: the samples of `data`, or the run's own test samples.
+    """Embed data with a run's network.
 
-    `data` are read as the run's data were (joints, least length; format and layout too, where the
-    name ends alike).
+    `data` are read like the run's data (joints, minimum length; format and layout too if the file
+    names have the same suffix).
 
     Args:
         spec: the task.
         run: a trained run's folder.
         data: a store, or anything that can be converted into one; None: the run's test samples.
         cache: folder for converted and generated data.
-        report: takes sentences of progress.
+        report: called with progress messages.
 
     Raises:
-        ValueError: the run is none, or the data do not fit its network.
+        ValueError: the folder is not a run, or the data do not fit its network.
     """
     if data is None:
         adapter, network = open_run(spec, run, cache, report)
@@ -90,27 +88,26 @@ def embed_data(
     samples = spec.adapter.whole(settings, spec.adapter.prepared(settings, store, report))
     model.info.require(samples, run)
     on_best_device(model.network, settings.train)
-    if report is not None:
-        report(f"embedding {len(samples)} sequences")
+    report(f"embedding {len(samples)} sequences")
     vectors = embed(model.network, samples, model.clip_input, settings.embed)
     return spec.adapter.labelled(settings, vectors, samples)
 
 
 def on_best_device(network: SkeletonNetwork, settings: TrainSettings) -> SkeletonNetwork:
-    """The network on a GPU where there is one and the run's settings allow it."""
+    """Move the network to a GPU, if there is one and the run's settings allow it."""
     if settings.accelerator != "cpu" and torch.cuda.is_available():
         network.to("cuda")
     return network
 
 
 def _require_classes(adapter: TaskAdapter[Any], info: RunInfo, run: Path) -> None:
-    """Refuse data of other classes or training people than the run was trained on."""
+    """Check that the data have the classes, or training people, of the run."""
     if adapter.classes == info.classes:
         return
     now, then = (
         f"{', '.join(names[:5])}, ... ({len(names)})" for names in (adapter.classes, info.classes)
     )
     raise ValueError(
-        f"the data have the classes {now}, and {run} was trained on {then}: have they changed "
-        "since the training? Give data of the same classes, or divided as they were"
+        f"the data have the classes {now}, but {run} was trained on {then}: give data with the "
+        "same classes, divided as for the training"
     )

@@ -1,19 +1,19 @@
-"""A run of any task: open, divide, train, represent, judge, record."""
+"""A run of any task: open and divide the data, train, test, evaluate, write the record."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.training.interrupts import Interrupted
 from aclnet.training.launch import make_fabric
-from protocols.records import ResultRecord
-from tasks.run.adapter import Report, TaskAdapter, train
+from protocols.records import DatasetReference, ResultRecord
+from tasks.run.adapter import TaskAdapter, train
 from tasks.run.folder import check_run_folder, start_run_folder
 from tasks.run.judged import (
     BASELINE,
@@ -21,26 +21,19 @@ from tasks.run.judged import (
     RECORD,
     Judged,
     Origin,
-    dataset_reference,
     make_record,
     recorded_seconds,
 )
 from tasks.run.open import open_run
 from tasks.samples.open import open_data
 from tasks.settings import TaskSettings
-from tasks.spec import TaskSpec
+from tasks.spec import Report, TaskSpec, silent
 
-MakeAdapter = Callable[[TaskSettings, Store, Report | None], TaskAdapter[Any]]
+MakeAdapter = Callable[[TaskSettings, Store, Report], TaskAdapter[Any]]
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """What a run found.
-
-    Attributes:
-        record: of what its network says.
-        text: the tables.
-    """
+class RunResult(NamedTuple):
+    """The result of a run: its record, and the tables as text."""
 
     record: ResultRecord
     text: str
@@ -55,34 +48,34 @@ def train_and_evaluate(
     command: str,
     resume: bool = False,
     overwrite: bool = False,
-    report: Report | None = None,
+    report: Report = silent,
     make_adapter: MakeAdapter | None = None,
 ) -> RunResult | None:
-    """A whole run; with several ranks, rank 0 judges.
+    """Train and evaluate a run; with several ranks, rank 0 evaluates.
 
     Args:
         spec: the task.
         settings: resolved settings.
         run: the run's folder.
         cache: folder for converted and generated data.
-        command: the command line, for the record.
-        resume: go on from the folder's checkpoint; a finished training is only evaluated.
-        overwrite: begin anew in a folder that holds a run.
-        report: takes sentences of progress.
-        make_adapter: instead of the task's own adapter; a study's may keep more of the training.
+        command: command line, for the record.
+        resume: resume from the folder's checkpoint; a finished training is only evaluated.
+        overwrite: delete a run in the folder and start again.
+        report: called with progress messages.
+        make_adapter: replaces the task's adapter; a study may save more of the training.
 
     Returns:
-        What was found; None on other ranks, or where rank 0 failed.
+        The result; None on other ranks, or if rank 0 failed.
 
     Raises:
-        ValueError: settings, data and folder do not fit; see `tasks.run.adapter.train` for the
-            others.
+        ValueError: settings, data and folder do not fit; see `tasks.run.adapter.train` for other
+            exceptions.
     """
-    with _going_on(run):
+    with _resumable(run):
         fabric = make_fabric(settings.train)
         first = fabric.is_global_zero
         if not first:
-            report = None
+            report = silent
 
         def opened() -> TaskAdapter[Any]:
             store = open_data(settings.data, cache, report)
@@ -93,16 +86,15 @@ def train_and_evaluate(
             if first:
                 check_run_folder(run, resume, overwrite)
                 adapter = opened()
-                # Only now, with sound settings and data, may an older run be deleted.
+                # An older run is deleted only now that settings and data are known to be valid.
                 start_run_folder(run, resume, overwrite)
         finally:
-            # Data are converted by one; the others open what it made, or leave the error to it.
+            # Rank 0 converts the data; the others then open the result, or leave the error to it.
             ready = fabric.broadcast(adapter is not None)
         if not ready:
             return None
         adapter = adapter or opened()
-        if report is not None:
-            report(adapter.describe())
+        report(adapter.describe())
         network, fitted = train(
             spec.name, adapter, run, resume=resume, fabric=fabric, report=report
         )
@@ -118,60 +110,56 @@ def judge_run(
     seconds: float,
     run: Path,
     command: str,
-    report: Report | None = None,
-    **told: Any,
+    report: Report = silent,
+    **changes: Any,
 ) -> RunResult:
-    """Test a run's network, judge what it says, the floor beside it, and write the records.
+    """Test and evaluate a run's network and the baseline, and write the records.
 
     Args:
         spec: the task.
-        adapter: of the run's data.
-        network: trained.
-        seconds: of the training.
-        run: the run's folder, which gets what the network says and the records.
-        command: the command line, for the records.
-        report: takes sentences of progress.
-        **told: fields of the origin (`tasks.run.judged.Origin`) other than the adapter's.
+        adapter: adapter of the run's data.
+        network: the trained network.
+        seconds: duration of the training.
+        run: the run's folder, to which the network's output and the records are written.
+        command: command line, for the records.
+        report: called with progress messages.
+        **changes: overrides of the origin's fields (`tasks.run.judged.Origin`).
     """
-    if report is not None and adapter.testing():
-        report(adapter.testing())
+    message = adapter.testing()
+    if message:
+        report(message)
     tested = adapter.represent(network, report)
     tested.save(run / spec.saved)
-    origin = replace(origin_of(adapter, seconds), **told)
-    floors: dict[str, Judged] = {}
+    origin = replace(origin_of(adapter, seconds), **changes)
+    baselines: dict[str, Judged] = {}
     floor = adapter.floor()
     judged = spec.judge(tested, adapter.settings, None)
     if floor is not None:
-        below = spec.judge(floor, adapter.settings, spec.query(metric="euclidean"))
-        floors[BASELINE] = below
+        baselines[BASELINE] = spec.judge(floor, adapter.settings, spec.query(metric="euclidean"))
         lengths = replace(origin, objective=BASELINE, seconds=0.0)
-        make_record(spec.name, below, lengths, command).write(run / BASELINE_RECORD)
+        record = make_record(spec.name, baselines[BASELINE], lengths, command)
+        record.write(run / BASELINE_RECORD)
     record = make_record(spec.name, judged, origin, command)
-    record.write(run / RECORD)  # last: where it is, the run is complete
-    return RunResult(record, judged.render(record.objective, floors))
+    record.write(run / RECORD)  # last: if it exists, the run is finished
+    return RunResult(record, judged.render(record.objective, baselines))
 
 
 def evaluate_again(
-    spec: TaskSpec,
-    run: Path,
-    query: Any,
-    cache: Path,
-    command: str,
-    report: Report,
+    spec: TaskSpec, run: Path, query: Any, cache: Path, command: str, report: Report
 ) -> RunResult:
-    """Test a trained run with its network: on other data, or with other test settings.
+    """Test a trained run's network again, on other data or with other test settings.
 
     Args:
         spec: the task.
-        run: the run's folder; nothing in it is changed.
+        run: the run's folder; it is not changed.
         query: of class `spec.query`, with `data`, other data or None, and `changes`, a function of
-            the run's settings that gives those to replace, by name.
+            the run's settings that returns overrides by name.
         cache: folder for converted data.
-        command: the command line, for the record.
-        report: takes sentences of progress.
+        command: command line, for the record.
+        report: called with progress messages.
 
     Raises:
-        ValueError: the run is none or has not begun training, or the data do not fit it.
+        ValueError: the folder is not a run or has no checkpoint, or the data do not fit it.
     """
     adapter, network = open_run(spec, run, cache, report, data=query.data, changes=query.changes)
     judged = spec.judge(adapter.represent(network, report), adapter.settings, None)
@@ -181,10 +169,10 @@ def evaluate_again(
 
 
 def origin_of(adapter: TaskAdapter[Any], seconds: float) -> Origin:
-    """What a record says of a run, before it is judged."""
-    settings = adapter.settings
+    """The origin of a run's results, from its adapter and the duration of its training."""
+    settings, info = adapter.settings, adapter.store.info
     return Origin(
-        dataset=dataset_reference(adapter.store.info),
+        DatasetReference(name=info.name, fingerprint=info.fingerprint, synthetic=info.synthetic),
         objective=settings.objective_name,
         stream="+".join(settings.clip.streams),
         seed=settings.train.seed,
@@ -197,12 +185,12 @@ def origin_of(adapter: TaskAdapter[Any], seconds: float) -> Origin:
 
 
 @contextmanager
-def _going_on(run: Path) -> Iterator[None]:
-    """Ctrl-C outside the training loop (which has its own) says how to go on as well."""
+def _resumable(run: Path) -> Iterator[None]:
+    """Make Ctrl-C outside the training loop, which handles its own, say how to resume."""
     try:
         yield
     except KeyboardInterrupt:
         raise Interrupted(
-            f"stopped; what was trained is saved in {run}: give the same command again with "
-            "--resume to go on"
+            f"stopped; the training so far is saved in {run}: resume with the same command and "
+            "--resume"
         ) from None

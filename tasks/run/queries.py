@@ -1,4 +1,4 @@
-"""Options that the commands of several tasks turn into a query."""
+"""Query options that several tasks share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protocols.ranking.distances import Metric
 
 @dataclass(frozen=True)
 class BiometricsQuery:
-    """What `biometrics` may choose; None where the run's settings, or the defaults, hold."""
+    """The options of `biometrics`; None: those of the run's settings, or the defaults."""
 
     protocol: Annotated[
         str | None, typer.Option(help="Name or file of the protocol; by default the run's.")
@@ -24,17 +24,16 @@ class BiometricsQuery:
     development_run: Annotated[
         bool,
         typer.Option(
-            help="Embed the run's validation people to choose thresholds on, where no file is "
-            "given."
+            help="Embed the run's validation people to choose thresholds on, if no file is given."
         ),
     ] = True
-    fmr: Annotated[str, typer.Option(help="False match rates, by commas.")] = "0.1,0.01,0.001"
+    fmr: Annotated[str, typer.Option(help="False match rates, comma-separated.")] = "0.1,0.01,0.001"
     metric: Annotated[Metric, typer.Option(help="How embeddings are compared.")] = "cosine"
     rotations: Annotated[
-        int, typer.Option(min=0, help="Draws of the people who stay unenrolled; 0 for no open set.")
+        int, typer.Option(min=0, help="Random draws of the unenrolled people; 0: no open set.")
     ] = 10
     seed: Annotated[
-        int, typer.Option(min=0, help="Draws them, and gallery takes of 'random N'.")
+        int, typer.Option(min=0, help="Seed of these draws, and of gallery takes 'random N'.")
     ] = 0
 
     @property
@@ -42,7 +41,7 @@ class BiometricsQuery:
         """The false match rates.
 
         Raises:
-            ValueError: one is no number above 0 and at most 1.
+            ValueError: one is not a number above 0 and at most 1.
         """
         try:
             found = tuple(float(part) for part in self.fmr.split(",") if part.strip())
@@ -50,13 +49,13 @@ class BiometricsQuery:
             found = ()
         if not found or not all(0.0 < rate <= 1.0 for rate in found):
             raise ValueError(
-                f"--fmr {self.fmr!r}: expected rates above 0 and at most 1 by commas, such as "
-                "0.01,0.001"
+                f"--fmr {self.fmr!r}: expected comma-separated rates above 0 and at most 1, such "
+                "as 0.01,0.001"
             )
         return found
 
-    def asked(self) -> dict[str, Any]:
-        """The choices as plain values, for a record."""
+    def choices(self) -> dict[str, Any]:
+        """The options as plain values, for a record."""
         return {
             "metric": self.metric,
             "fmr": list(self.targets),

@@ -1,4 +1,4 @@
-"""Going on with a run: is it still the same run, and how far had it come?"""
+"""Checks before a run is resumed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.settings import TaskSettings
 _KEPT = {
     "task": "the task",
     "fingerprint": "the data",
-    "classes": "who trains",
+    "classes": "the training classes",
     "layout": "the joints",
     "channels": "the channels",
     "unit": "the unit",
@@ -24,22 +24,22 @@ _KEPT = {
 
 
 def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | None:
-    """The epoch at which a run goes on, after a look whether it is the run that was begun.
+    """The epoch at which a run resumes, after checking that its settings and data are the same.
 
-    What shapes the weights must be the same: clips, network, objective, sampler and data. The
-    training loop itself compares its own settings (`aclnet.training.state`). How the embeddings are
-    made and judged may change, unless it decides which epoch is the best and is tested.
+    What determines the weights must not change: clips, network, objective, sampler and data. The
+    training loop compares its own settings (`aclnet.training.state`). Embedding and evaluation may
+    change, unless they select the best epoch.
 
     Args:
         run: the run's folder.
-        settings: with which it would go on.
-        info: of the data with which it would go on.
+        settings: settings to resume with.
+        info: data to resume with.
 
     Returns:
-        1-based; one more than the last where the training has ended; None without a checkpoint.
+        Epoch, 1-based; one after the last if the training is finished; None without a checkpoint.
 
     Raises:
-        ValueError: the checkpoint is damaged, or other settings or data shaped it.
+        ValueError: the checkpoint is damaged, or it was made with other settings or data.
     """
     path = run / CHECKPOINT
     if not path.is_file():
@@ -51,9 +51,9 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
     if found:
         place, old, new = found[0]
         raise ValueError(
-            f"{run} was begun with {place} = {old!r} and would go on with {new!r}: resume with "
-            "the same settings (without --config they are the run's own), or begin another run "
-            "in another folder"
+            f"{run} was started with {place} = {old!r} and would resume with {new!r}: resume with "
+            "the same settings (without --config they are the run's own), or start another run in "
+            "another folder"
         )
     if (run / RUN_INFO).is_file():
         _check_data(run, read_run_info(run), info)
@@ -61,7 +61,7 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
 
 
 def _shaping(before: Mapping[str, Any], settings: TaskSettings) -> dict[str, Any]:
-    """Those of the settings that the run was begun with that shape the weights."""
+    """The settings with which the run was started, as far as they determine the weights."""
     best = getattr(settings, "select", "last") == "best"
     kept: dict[str, Any] = {}
     for part, fields in settings.shaping(before, best).items():
@@ -78,7 +78,7 @@ def differences(
 ) -> Iterator[tuple[str, Any, Any]]:
     """Dotted name, old and new value of the settings that differ.
 
-    Settings that only one of the two has came or went with another version, and do not count.
+    A setting that only one of the two has belongs to another version, and does not count.
 
     >>> list(differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "d": 4}}))
     [('a.b', 1, 3)]
@@ -94,14 +94,14 @@ def differences(
 
 
 def _check_data(run: Path, before: RunInfo, now: RunInfo) -> None:
-    """Refuse other data, joints or people than the run was begun with."""
+    """Check that data, joints and classes are those with which the run was started."""
     then, today = before.model_dump(mode="json"), now.model_dump(mode="json")
     for name, what in _KEPT.items():
         old, new = then[name], today[name]
         if old != new:
             values = f" ({old} before, {new} now)" if isinstance(old, str) else ""
             raise ValueError(
-                f"{run} was begun on data set {before.dataset}, and {what} would change{values}: "
-                "resume with the same data and the same division of people, or begin another run "
+                f"{run} was started on data set {before.dataset}, and {what} would change{values}: "
+                "resume with the same data and the same division of people, or start another run "
                 "in another folder"
             )

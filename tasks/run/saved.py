@@ -1,4 +1,4 @@
-"""What a run saved of its test samples, and evaluating it again without the network."""
+"""Evaluates what a run saved, or a file of another system, without the network."""
 
 from __future__ import annotations
 
@@ -13,51 +13,48 @@ from tasks.spec import TaskSpec
 
 
 def require_task(spec: TaskSpec, run: Path) -> None:
-    """Refuse a folder that is no run of a task.
+    """Check that a folder is a run of a task.
 
     Raises:
-        ValueError: it is none, or a run of another task.
+        ValueError: it is not a run, or a run of another task.
     """
-    of = read_run_info(run).task
-    if of != spec.name:
+    task = read_run_info(run).task
+    if task != spec.name:
         raise ValueError(
-            f"{run} is a run of `{of}`, not of `{spec.name}`: see `aclnet-task {of} --help`"
+            f"{run} is a run of `{task}`, not of `{spec.name}`: see `aclnet-task {task} --help`"
         )
 
 
 def read_saved(spec: TaskSpec, run: Path) -> Any:
-    """What a run's network said of the test samples.
+    """Read a run's saved output on the test samples.
 
     Raises:
-        ValueError: the folder is no run of this task, or its training has not ended.
+        ValueError: the folder is not a run of this task, or its training is not finished.
     """
     require_task(spec, run)
     if not (run / spec.saved).is_file():
         raise ValueError(
-            f"{run} has no {spec.saved}: its training has not ended; go on with "
+            f"{run} has no {spec.saved}: its training is not finished; continue it with "
             f"`aclnet-task {spec.name} train --run {run} --resume`"
         )
     return spec.read(run / spec.saved)
 
 
-def usual_run(spec: TaskSpec) -> Path:
-    """The run that is meant where none is named.
-
-    It is that of the task's own recipe or, where there is none of it, the task's run below `runs`
-    that ended last.
+def default_run(spec: TaskSpec) -> Path:
+    """The run of the task's default recipe or, if there is none, its latest run in `runs`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such run.
     """
     if spec.recipe is not None and spec.run_folder(spec.recipe).is_dir():
         return spec.run_folder(spec.recipe)
-    ended = [path.parent for path in Path("runs").glob(f"**/{RECORD}") if _is_of(spec, path.parent)]
-    if not ended:
+    finished = [p.parent for p in Path("runs").glob(f"**/{RECORD}") if _is_of(spec, p.parent)]
+    if not finished:
         raise ValueError(
-            f"there is no run of `{spec.name}` below runs that has ended: name one with --run, or "
-            f"give --{spec.saved_option} FILE"
+            f"there is no finished run of `{spec.name}` in runs: give one with --run, or "
+            f"--{spec.saved_option} FILE"
         )
-    return max(ended, key=lambda run: (run / RECORD).stat().st_mtime)
+    return max(finished, key=lambda run: (run / RECORD).stat().st_mtime)
 
 
 def _is_of(spec: TaskSpec, run: Path) -> bool:
@@ -68,19 +65,19 @@ def _is_of(spec: TaskSpec, run: Path) -> bool:
 
 
 def evaluate_run(spec: TaskSpec, run: Path, query: Any, command: str) -> tuple[ResultRecord, str]:
-    """Judge what a run saved, by its own settings unless the query has others.
+    """Evaluate a run's saved output, by its own settings unless the query overrides them.
 
     Args:
         spec: the task.
-        run: a run that has ended.
+        run: a finished run.
         query: of class `spec.query`.
-        command: the command line, for the record.
+        command: command line, for the record.
 
     Returns:
         The record, and the tables as text.
 
     Raises:
-        ValueError: the run has not ended, or a choice is unknown.
+        ValueError: the run is not finished, or a choice is unknown.
     """
     tested = read_saved(spec, run)
     settings = load_settings(spec.settings, run / SETTINGS)
@@ -91,10 +88,10 @@ def evaluate_run(spec: TaskSpec, run: Path, query: Any, command: str) -> tuple[R
 
 
 def evaluate_file(spec: TaskSpec, path: Path, query: Any, command: str) -> tuple[ResultRecord, str]:
-    """Judge anybody's file (see `TaskSpec.read`).
+    """Evaluate a file from any system (see `TaskSpec.read`).
 
-    What a run saved keeps the name of the run's data and is judged by its settings; of others a
-    note says that nothing is known of them.
+    A file saved by a run keeps the name of its data and is evaluated by its settings; for others a
+    note says that the data are unknown.
 
     Raises:
         ValueError: the file cannot be read, or does not fit the protocol.

@@ -1,7 +1,7 @@
-"""Several arms, several seeds, all folds, one table, the same for every task.
+"""Studies: several arms, seeds and folds of one recipe, with one table, the same for every task.
 
-An arm is a recipe with changes, such as the whole objective without one of its terms. A study can
-be stopped and called again: a run that has ended is only read, one that was interrupted goes on.
+An arm is a recipe with overrides, such as the full objective without one of its terms. A study can
+be stopped and called again: finished runs are only read, interrupted ones are resumed.
 """
 
 from __future__ import annotations
@@ -16,28 +16,31 @@ from typing import Any, NamedTuple
 from aclnet.config import load_settings
 from aclnet.runs.info import SETTINGS
 from aclnet.training.interrupts import Interrupted
+from aclnet.training.settings import RESUMABLE
 from protocols.records import FOLDS_TOGETHER, ResultRecord
 from protocols.statistics.comparison import compare
 from protocols.text import align_columns, format_mean, format_rate
-from tasks.run.adapter import Report
-from tasks.run.ended import require_same, require_same_data
 from tasks.run.judged import BASELINE, BASELINE_RECORD, RECORD, Origin, make_record, read_record
 from tasks.run.pipeline import train_and_evaluate
+from tasks.run.resume import differences
 from tasks.run.saved import read_saved
+from tasks.samples.open import open_data
 from tasks.settings import TaskSettings
-from tasks.spec import TaskSpec
+from tasks.spec import Report, TaskSpec
+
+_WAY_OUT = "give another folder with --runs, or delete that run"
 
 Records = dict[tuple[str, int], ResultRecord]
 """By arm and seed."""
 
 
 class TrainedArm(NamedTuple):
-    """What one arm and seed left.
+    """The finished runs of one arm and seed.
 
     Attributes:
-        arm: its name.
-        seed: of its runs.
-        runs: folders of its runs, which have ended: one a fold.
+        arm: name of the arm.
+        seed: seed of its runs.
+        runs: folders of its runs, one per fold.
     """
 
     arm: str
@@ -47,17 +50,17 @@ class TrainedArm(NamedTuple):
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """Of which recipe a study makes runs, and where they go.
+    """The recipe and seeds of a study, and its folders.
 
     Attributes:
         spec: the task.
-        make_settings: the recipe's settings with further overrides.
-        seeds: the runs' seeds.
-        runs: a folder a run goes here, `<arm>-seed<seed>` and `-fold<fold>` where there are folds.
-        results: records go here.
+        make_settings: function of further overrides that returns the recipe's settings.
+        seeds: seeds of the runs.
+        runs: folder for the runs, `<arm>-seed<seed>`, followed by `-fold<fold>` if there are folds.
+        results: folder for the records.
         cache: folder for converted and generated data.
-        command: the command line, for the records, and for who stops the study.
-        report: takes sentences of progress.
+        command: command line, for the records and for resuming the study.
+        report: called with progress messages.
     """
 
     spec: TaskSpec
@@ -69,72 +72,72 @@ class StudyPlan:
     command: str
     report: Report
 
-    def train(self, settings: TaskSettings, run: Path, **how: Any) -> None:
-        """Train one run, or continue it.
+    def train(self, settings: TaskSettings, run: Path, **options: Any) -> None:
+        """Train one run, or resume it.
 
         Args:
-            settings: of the run.
+            settings: settings of the run.
             run: its folder.
-            how: further arguments of `train_and_evaluate`.
+            **options: further arguments of `train_and_evaluate`.
 
         Raises:
-            ValueError: what `train_and_evaluate` raises.
-            Interrupted: stopped; the message names the command that continues the study.
+            ValueError: as `train_and_evaluate`.
+            Interrupted: stopped; the message names the command that resumes the study.
         """
-        told = {"command": self.command, "report": self.report, **how}
+        options = {"command": self.command, "report": self.report, **options}
         try:
-            train_and_evaluate(self.spec, settings, run, self.cache, resume=True, **told)
+            train_and_evaluate(self.spec, settings, run, self.cache, resume=True, **options)
         except Interrupted:
-            # A single run says --resume, which a study does not have: it always continues.
+            # The message of a single run names --resume, which studies do not have.
             raise Interrupted(
-                f"stopped in the run {run}; everything is saved: give the same command again to "
-                f"continue the study: {self.command}"
+                f"stopped in the run {run}; the training so far is saved: resume the study with "
+                f"the same command: {self.command}"
             ) from None
 
 
 def study(
     plan: StudyPlan, arms: Sequence[str] | None = None, folds: Sequence[str] | None = None
 ) -> str:
-    """Train every arm with every seed on every fold; a run that has ended is only read.
+    """Train every arm with every seed on every fold; finished runs are only read.
 
-    A record an arm and seed goes into the results, `<arm>-seed<seed>.json`.
+    Writes one record per arm and seed to the results, `<arm>-seed<seed>.json`.
 
     Args:
         plan: recipe, seeds and folders.
         arms: names in the settings' `arms`; None: the usual ones.
-        folds: of the split; None: all that it names. Folds of a seed are judged together.
+        folds: folds of the split, evaluated together for each seed; None: all folds.
 
     Returns:
-        Mean and spread of each arm and of the floor, and each arm against the first, as text.
+        Mean and spread of each arm and of the baseline, and each arm compared with the first.
 
     Raises:
-        ValueError: an unknown arm, or what `run_arms` raises.
-        Interrupted: stopped; the same command continues.
+        ValueError: an arm is unknown, or as `run_arms`.
+        Interrupted: stopped; the same command resumes the study.
     """
     recipe, spec = plan.make_settings([]), plan.spec
-    floor: Records = {}
+    baseline: Records = {}
     learned: Records = {}
     for arm, seed, folders in run_arms(
         plan, chosen_arms(recipe, arms), recipe.folds() if folds is None else folds
     ):
         learned[arm, seed] = _joined(spec, folders)
         learned[arm, seed].write(plan.results / f"{arm}-seed{seed}.json")
-        # The floor learns nothing: every arm has the same, and one a seed is kept.
+        # The baseline learns nothing: it is the same for every arm, so one per seed is kept.
         if len(folders) == 1 and (folders[0] / BASELINE_RECORD).is_file():
-            floor[BASELINE, seed] = read_record(folders[0], BASELINE_RECORD)
-            floor[BASELINE, seed].write(plan.results / f"{BASELINE}-seed{seed}.json")
-    return summary(spec, {**floor, **learned})
+            baseline[BASELINE, seed] = read_record(folders[0], BASELINE_RECORD)
+            baseline[BASELINE, seed].write(plan.results / f"{BASELINE}-seed{seed}.json")
+    return summary(spec, {**baseline, **learned})
 
 
 def chosen_arms(settings: TaskSettings, names: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
-    """Arms by name, in the order given.
+    """Select arms by name, in the given order.
 
     Args:
-        settings: a recipe's, which say what may be compared.
-        names: of its arms; None: the usual ones.
+        settings: settings of the recipe, which define its arms.
+        names: names of arms; None: the usual ones.
 
     Raises:
-        ValueError: a name is unknown, or there is none.
+        ValueError: a name is unknown, or there are no names.
     """
     known = settings.arms()
     chosen = settings.usual_arms() if names is None else names
@@ -144,12 +147,12 @@ def chosen_arms(settings: TaskSettings, names: Sequence[str] | None) -> dict[str
             f"--arms: unknown arm {unknown[0]!r}; known for this recipe are {', '.join(known)}"
         )
     if not chosen:
-        raise ValueError(f"a study needs at least one arm: name some of {', '.join(known)}")
+        raise ValueError(f"a study needs at least one arm: give some of {', '.join(known)}")
     return {name: known[name] for name in chosen}
 
 
 def _joined(spec: TaskSpec, runs: Sequence[Path]) -> ResultRecord:
-    """The record of a run, or of all folds: every sample counts once, in the fold that tests it."""
+    """The record of a run, or of all folds, in which every test sample counts once."""
     first = read_record(runs[0])
     if len(runs) == 1:
         return first
@@ -173,36 +176,45 @@ def run_arms(
     folds: Sequence[str | None] = (None,),
     train_one: Callable[[TaskSettings, Path], object] | None = None,
 ) -> Iterator[TrainedArm]:
-    """Train every arm with every seed on every fold, where that has not been done.
+    """Train every arm with every seed on every fold, unless that run is finished.
 
-    All settings are made, and all runs that have ended are compared with theirs and with the
-    study's data, before the first training.
+    Before the first training, all settings are made, and the settings and data of finished runs are
+    compared with the study's.
 
     Args:
         plan: recipe, seeds and folders.
         arms: overrides by name.
-        folds: the split's folds; (None,) where it has none.
-        train_one: trains a run in its folder, or continues it, and leaves its record; None:
-            `plan.train`.
+        folds: folds of the split; (None,) if it has none.
+        train_one: trains or resumes a run in its folder and writes its record; None: `plan.train`.
 
     Yields:
-        Each arm and seed when its runs have ended, seed by seed.
+        Each arm and seed when its runs are finished, seed by seed.
 
     Raises:
-        ValueError: nothing to train, several processes, settings that the recipe does not take, a
-            run that has ended with other settings or on other data, or what `train_one` raises.
+        ValueError: there is nothing to train, there are several processes, the settings do not fit
+            the recipe, a finished run has other settings or data, or as `train_one`.
     """
-    _check_plan(arms, plan.seeds, folds)
+    if not arms or not plan.seeds or not folds:
+        raise ValueError("a study needs at least one arm, one seed and one fold")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError(
+            "a study trains its runs in one process: start it without torchrun, or train each run "
+            "with `aclnet-task ... train`"
+        )
     planned = {
         (arm, seed): [_planned(plan, arm, changes, seed, fold) for fold in folds]
         for seed in plan.seeds
         for arm, changes in arms.items()
     }
-    every = [one for runs in planned.values() for one in runs]
-    ended = {one.run: one.settings for one in every if (one.run / RECORD).is_file()}
-    for run, settings in ended.items():
+    finished = {
+        one.run: one.settings
+        for runs in planned.values()
+        for one in runs
+        if (one.run / RECORD).is_file()
+    }
+    for run, settings in finished.items():
         require_same(run, settings)
-    require_same_data(ended, plan.cache, plan.report)
+    require_same_data(finished, plan.cache, plan.report)
     for (arm, seed), runs in planned.items():
         for one in runs:
             if not (one.run / RECORD).is_file():
@@ -211,8 +223,86 @@ def run_arms(
         yield TrainedArm(arm, seed, tuple(one.run for one in runs))
 
 
+class _Planned(NamedTuple):
+    """A run of a study: its folder, its settings, and its name in the progress."""
+
+    run: Path
+    settings: TaskSettings
+    label: str
+
+
+def _planned(
+    plan: StudyPlan, arm: str, changes: Sequence[str], seed: int, fold: str | None
+) -> _Planned:
+    overrides = [f"train.seed={seed}", *changes]
+    name, label = f"{arm}-seed{seed}", f"{arm}, seed {seed}"
+    if fold is not None:
+        # Quoted: folds are names, and YAML would read a bare 1 as a number.
+        overrides.append(f"fold={fold!r}")
+        name, label = f"{name}-fold{fold}", f"{label}, fold {fold}"
+    return _Planned(plan.runs / name, plan.make_settings(overrides), label)
+
+
+def require_same(run: Path, settings: TaskSettings) -> None:
+    """Check that a finished run has the study's settings; the location of the data may differ.
+
+    Raises:
+        ValueError: a setting that both have differs, or the run's record is damaged.
+    """
+    now = settings.model_dump(
+        mode="json", exclude={"data": {"path", "source"}, "train": set(RESUMABLE)}
+    )
+    for place, old, new in differences(read_record(run).settings, now):
+        raise ValueError(
+            f"{run} was trained with {place} = {old!r}, but the study has {new!r}: {_WAY_OUT}"
+        )
+
+
+def require_same_data(finished: Mapping[Path, TaskSettings], cache: Path, report: Report) -> None:
+    """Check that finished runs used the study's data, wherever these are now.
+
+    The data are opened once and their fingerprints compared. If they are missing, as in a study of
+    which only the runs were kept, the fingerprints of the runs must agree with each other, and the
+    name of their file with the study's.
+
+    Args:
+        finished: the study's settings for each finished run.
+        cache: folder for converted and generated data.
+        report: called with progress messages.
+
+    Raises:
+        ValueError: the data differ or cannot be read, or a run's record is damaged.
+    """
+    expected: dict[str, tuple[str, str]] = {}
+    for run, settings in finished.items():
+        record, data = read_record(run), settings.data
+        source = data.model_dump_json()
+        if source not in expected:
+            if data.source == "file" if data.path is None else not data.path.exists():
+                _check_name(run, record.settings.get("data", {}).get("path"), data.path)
+                expected[source] = record.dataset.fingerprint, f"those of {run}"
+            else:
+                expected[source] = open_data(data, cache, report).info.fingerprint, "the study's"
+        fingerprint, whose = expected[source]
+        if record.dataset.fingerprint != fingerprint:
+            raise ValueError(
+                f"{run} was trained on other data (data set {record.dataset.name}, fingerprint "
+                f"{record.dataset.fingerprint[:12]}) than {whose} (fingerprint "
+                f"{fingerprint[:12]}): {_WAY_OUT}"
+            )
+
+
+def _check_name(run: Path, before: str | None, now: Path | None) -> None:
+    """Compare the names of the data, all that is known of data that are missing."""
+    if before is not None and now is not None and Path(before).name != now.name:
+        raise ValueError(
+            f"{run} was trained on data {before}, and the study's data {now} are missing and "
+            f"cannot be compared: give them with --data, {_WAY_OUT}"
+        )
+
+
 def summary(spec: TaskSpec, records: Records) -> str:
-    """The study's table and, under it, each arm against the first that learns."""
+    """The study's table, followed by the comparison of each arm with the first trained one."""
     first = next(record for (arm, _), record in records.items() if arm != BASELINE)
     majority = first.metrics.get("majority")
     more = [] if majority is None else [["majority", "", format_rate(majority)]]
@@ -221,7 +311,7 @@ def summary(spec: TaskSpec, records: Records) -> str:
 
 
 def _comparisons(records: Records) -> list[str]:
-    """Each arm against the first, all seeds together; nothing where the records cannot tell."""
+    """Each arm compared with the first over all shared seeds, if the records allow it."""
     lines = []
     arms = list(dict.fromkeys(arm for arm, _ in records if arm != BASELINE))
     for arm in arms[1:]:
@@ -240,10 +330,10 @@ def summary_table(
     metrics: Sequence[str],
     more: Sequence[Sequence[str]] = (),
 ) -> str:
-    """Rates in percent, mean ± standard deviation over seeds (N - 1), a row an arm.
+    """Rates in percent, mean ± standard deviation over seeds (N - 1), one row per arm.
 
-    One seed has no spread, and none is printed. A rate that a record lacks, as its protocol may
-    leave it undefined, makes the mean undefined: `nan`.
+    For one seed only the value is shown. If a record lacks a rate, because its protocol may leave
+    it undefined, the mean is `nan`.
 
     Args:
         records: by arm and seed.
@@ -252,39 +342,7 @@ def summary_table(
     """
     rows = [["arm", "seeds", *metrics]]
     for arm in dict.fromkeys(arm for arm, _ in records):
-        mine = [record.metrics for (name, _), record in records.items() if name == arm]
-        means = [format_mean([rates.get(name, math.nan) for rates in mine]) for name in metrics]
-        rows.append([arm, str(len(mine)), *means])
+        own = [record.metrics for (name, _), record in records.items() if name == arm]
+        means = [format_mean([rates.get(name, math.nan) for rates in own]) for name in metrics]
+        rows.append([arm, str(len(own)), *means])
     return align_columns([*rows, *more])
-
-
-def _check_plan(
-    arms: Mapping[str, Sequence[str]], seeds: Sequence[int], folds: Sequence[str | None]
-) -> None:
-    if not arms or not seeds or not folds:
-        raise ValueError("a study needs at least one arm, one seed and one fold")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ValueError(
-            "a study trains its runs in one process: start it without torchrun, or train each run "
-            "with `aclnet-task ... train`"
-        )
-
-
-class _Planned(NamedTuple):
-    """A run of a study: its folder, its settings, and its name in the progress."""
-
-    run: Path
-    settings: TaskSettings
-    label: str
-
-
-def _planned(
-    plan: StudyPlan, arm: str, changes: Sequence[str], seed: int, fold: str | None
-) -> _Planned:
-    chosen = [f"train.seed={seed}", *changes]
-    name, label = f"{arm}-seed{seed}", f"{arm}, seed {seed}"
-    if fold is not None:
-        # In quotes: a bare 1 would be a number in YAML, and folds are names.
-        chosen.append(f"fold={fold!r}")
-        name, label = f"{name}-fold{fold}", f"{label}, fold {fold}"
-    return _Planned(plan.runs / name, plan.make_settings(chosen), label)

@@ -1,1 +1,1 @@
-"""The data that a run works on."""
+"""The data of a run: opened, divided, in batches."""

@@ -1,4 +1,4 @@
-"""What any learned embedding must beat: the body's bone lengths."""
+"""A baseline that a learned embedding must beat: bone lengths."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ _SAME = 1e-5
 
 
 def bone_lengths(store: Store) -> npt.NDArray[np.float64]:
-    """Median length of every bone over a sample's frames, of its first person.
+    """Median length of every bone over the frames of a sample's first person.
 
-    Lengths in the picture are divided by the torso's length, as pixels measure the camera and not
-    the body; lengths in the room (metres) stay as they are. A bone of which an end is missing in a
-    frame does not count there.
+    Lengths in metres stay as they are; others are divided by the torso's length, as pixels depend
+    on the camera. Frames in which an end of a bone is missing are skipped.
 
     Args:
         store: N samples.
 
     Returns:
-        (N, V - 1) float64; NaN for a bone that a sample never shows.
+        (N, V - 1) float64; NaN for a bone that is never seen in a sample.
     """
     child, parent = torch.tensor(store.layout.bone_index).unbind(dim=1)
     dims = store.info.dims
@@ -41,23 +40,23 @@ def bone_lengths(store: Store) -> npt.NDArray[np.float64]:
 
 
 def standardised_bone_lengths(train: Store, test: Store) -> npt.NDArray[np.float32]:
-    """The test samples' bone lengths, standardised by the training samples' mean and spread.
+    """Bone lengths of test samples, standardised by mean and standard deviation of training ones.
 
-    A bone that a test sample never shows counts as average: it says nothing, and one test sample
-    must not depend on the others.
+    A bone that is never seen in a test sample is set to the training mean, so that no test sample
+    depends on the others.
 
     Args:
-        train: samples whose mean and standard deviation are taken; never the tested ones.
+        train: samples from which the mean and standard deviation are computed.
         test: N samples.
 
     Returns:
-        (N, V - 1) float32, to be compared by Euclidean distance.
+        (N, V - 1) float32, to compare by Euclidean distance.
     """
     known = bone_lengths(train)
     measured = np.isfinite(known)
     count = np.maximum(measured.sum(axis=0), 1)
     mean = np.where(measured, known, 0).sum(axis=0) / count
     spread = np.sqrt((np.where(measured, known - mean, 0) ** 2).sum(axis=0) / count)
-    # A length that is the same for everybody has a spread of rounding errors: it says nothing.
+    # A bone of equal length in all samples has only rounding errors as spread: not divided by it.
     scores = (bone_lengths(test) - mean) / np.where(spread > _SAME * mean, spread, 1)
     return np.asarray(np.nan_to_num(scores), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Training batches: which clips a step sees, as a pure function of epoch and step."""
+"""Training batches: the clips of a step, as a pure function of epoch and step."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from aclnet.training.samplers import Sampler, rank_slice
 class ClipSource:
     """Training batches: random clips of a store's samples, a pure function of epoch and step.
 
-    Every sample stands for as many as there are bodies: number `row * count + variant` of
-    the sampler is the row's recording with that variant's body, and its class likewise.
+    With body variants every sample counts once per variant: number `row * count + variant` of the
+    sampler is the recording of that row with the variant's body, and its own class.
 
     Args:
         store: the N training samples.
         labels: (N,) class of each sample, before variants.
-        sampler: chooses the numbers of each global batch, 0..N * variants - 1.
+        sampler: draws the numbers of each global batch, 0..N * variants - 1.
         clip_input: clip length, frame step and variants.
-        seed: with epoch and step it determines the windows, whatever the number of ranks.
+        seed: determines the windows together with epoch and step, for any number of ranks.
 
     Raises:
-        ValueError: pictures are to be mirrored, and the data are not such (`picture_widths`).
+        ValueError: as `picture_widths`.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class ClipSource:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         return self.sampler.steps_per_epoch
 
     def batch(self, epoch: int, step: int, rank: int, world: int) -> Batch:
-        """This rank's share of the global batch of a step; clips as stored, variants applied."""
+        """This rank's share of a step's global batch; clips as stored, with variants applied."""
         if epoch != self._epoch:
             self._epoch, self._batches = epoch, self.sampler.batches(epoch)
         numbers = self._batches[step]
         rows, variant = np.divmod(numbers, self.clip_input.bodies.count)
-        # Windows are drawn for the global batch, so that one rank and several see the same clips.
+        # Windows are drawn for the global batch, so that they do not depend on the number of ranks.
         generator = np.random.default_rng(derive_seed("windows", self.seed, epoch, step))
         frames = self.clip_input.training_frames(self.store.lengths[rows], generator)
         mine = rank_slice(np.arange(len(rows)), rank, world, self.sampler.samples_per_identity)
@@ -69,38 +69,37 @@ class ClipSource:
 
 
 def picture_widths(store: Store, clip: ClipSettings) -> Tensor | None:
-    """The widths of the videos, where training mirrors pictures.
+    """Widths of the videos, if the training mirrors pictures.
 
     Args:
         store: N samples.
         clip: clip settings.
 
     Returns:
-        float32 (N,) pixels; None where `augment.image_flip` is 0 and nobody asks.
+        float32 (N,) pixels; None if `augment.image_flip` is 0.
 
     Raises:
-        ValueError: the coordinates are no longer places in a picture, or a width is not known.
+        ValueError: the coordinates are not positions in a picture, or a width is unknown.
     """
     if clip.augment.image_flip == 0:
         return None
     info, where = store.info, f"data set {store.info.name}"
-    asked, remedy = "clip.augment.image_flip mirrors pictures", "set it to 0"
+    mirrors, remedy = "clip.augment.image_flip mirrors pictures", "set it to 0"
     if info.dims != 2 or info.unit != "pixel":
         raise ValueError(
-            f"{where}: {asked}, and its joints are {info.dims}-D in {info.unit}: {remedy}"
+            f"{where}: {mirrors}, but the joints are {info.dims}-D in {info.unit}: {remedy}"
         )
     if info.settings.get("prepare") == "main_person":
         raise ValueError(
-            f"{where}: {asked}, and its recordings are centred on the main person: {remedy}, or "
+            f"{where}: {mirrors}, but the recordings are centred on the main person: {remedy}, or "
             "convert the data without that (data.prepare=none)"
         )
     widths = store.image_width
     unknown = np.flatnonzero(np.isnan(widths))
     if len(unknown):
         raise ValueError(
-            f"{where}: {asked}, and the width of {len(unknown)} of {len(store)} videos is not "
-            f"known, the first is that of sample {store.index['sample'].iat[unknown[0]]!r}: "
-            f"{remedy}, or convert the data with `aclnet-task data convert --image-size "
-            "WIDTHxHEIGHT`"
+            f"{where}: {mirrors}, but the width of {len(unknown)} of {len(store)} videos is "
+            f"unknown, the first of sample {store.index['sample'].iat[unknown[0]]!r}: {remedy}, or "
+            "convert the data with `aclnet-task data convert --image-size WIDTHxHEIGHT`"
         )
     return torch.from_numpy(widths)

@@ -1,4 +1,4 @@
-"""Who trains, who is watched while training, who is tested: always different people."""
+"""Division of people into training, validation and test people."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class IdentitySettings(Settings):
     """How the people of a data set are divided.
 
     Attributes:
-        train: how many people train, validation included; below 1 it is a share of all.
-        order: `sorted`: the first ones by name, as CASIA-B's 74/50 split; `drawn`: drawn by the
-            run's seed, so that several seeds are several splits of a small data set.
-        validation: how many of the training people are held out to watch the training (the last
-            ones); below 1 a share of the training people. Test people never watch.
+        train: number of training people, validation people included; below 1 a share of all.
+        order: `sorted`: the first ones by name, as in CASIA-B's 74/50 split; `drawn`: drawn with
+            the run's seed, so that each seed is another split of a small data set.
+        validation: number of training people held out for validation (the last ones); below 1 a
+            share of the training people.
         table: a CSV (or the name of a protocol that has one) with the columns subject and split,
             instead of `train` and `validation`.
     """
@@ -35,7 +35,7 @@ class IdentitySettings(Settings):
     table: str | None = None
 
     def training_people(self, everybody: int) -> int:
-        """How many of so many people train, validation left out; at least two."""
+        """Number of training people without validation people; at least two."""
         if self.table is not None:
             return everybody
         train = self.train if self.train >= 1 else self.train * everybody
@@ -52,18 +52,33 @@ class IdentitySettings(Settings):
 
 @dataclass(frozen=True)
 class IdentityGroups:
-    """Names of the people who fit the network, who validate it, and who test it."""
+    """Names of the training, validation and test people."""
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
 
+    def __str__(self) -> str:
+        train, validation, test = map(len, (self.train, self.validation, self.test))
+        return f"{train} training, {validation} validation and {test} test people"
+
+    def counts(self, train: int, validation: int, test: int) -> dict[str, int]:
+        """Number of people and of samples in each group, as counts of a record."""
+        return {
+            "train_subjects": len(self.train),
+            "validation_subjects": len(self.validation),
+            "test_subjects": len(self.test),
+            "train": train,
+            "validation": validation,
+            "test": test,
+        }
+
 
 def require_identities(store: Store, task: str) -> npt.NDArray[np.str_]:
-    """Who is in each of a store's samples: (N,) names.
+    """The person of each of a store's N samples, as names (N,).
 
     Raises:
-        ValueError: a sample does not say.
+        ValueError: a sample has no identity.
     """
     identity = store.index["identity"].to_numpy().astype(np.str_)
     nameless = int((identity == "").sum())
@@ -81,15 +96,15 @@ def divide_identities(
     """Divide the people of a data set.
 
     Args:
-        names: identities, repeated ones counted once.
-        settings: how.
-        seed: the run's seed, used where the order is drawn.
+        names: identities; repeated ones count once.
+        settings: how to divide them.
+        seed: the run's seed, used if the order is drawn.
 
     Returns:
-        Three groups without a common member.
+        Three disjoint groups.
 
     Raises:
-        ValueError: if fewer than two people would train or nobody would be tested, or a table
+        ValueError: there would be fewer than two training people or no test person, or a table
             names somebody twice.
     """
     people = natural_order(names)
@@ -106,22 +121,21 @@ def divide_identities(
             test=tuple(people[count:]),
         )
     if len(groups.train) < 2 or not groups.test:
-        cure = (
+        remedy = (
             "change identities.train or identities.validation"
             if settings.table is None
-            else f"the data name them {', '.join(people[:3])}: compare identities.table="
-            f"{settings.table}"
+            else f"their names in the data are {', '.join(people[:3])}: compare with "
+            f"identities.table={settings.table}"
         )
         raise ValueError(
-            f"identities: of {len(people)} people {len(groups.train)} would train, "
-            f"{len(groups.validation)} validate and {len(groups.test)} test; training needs two "
-            f"or more and testing one or more: {cure}"
+            f"identities: {len(people)} people would be divided into {groups}, but at least two "
+            f"training people and one test person are needed: {remedy}"
         )
     return groups
 
 
 def _count(amount: float, total: int) -> int:
-    """A number, or a share below 1 of the total; never more than there are."""
+    """A number, or a share below 1 of the total; at most the total."""
     return min(total, round(amount * total) if amount < 1 else int(amount))
 
 
@@ -133,12 +147,8 @@ def _from_table(people: Sequence[str], table: str) -> IdentityGroups:
     twice = [name for name, count in named.items() if count > 1]
     if twice:
         raise ValueError(
-            f"identities.table={table} names {twice[0]} in {named[twice[0]]} rows; each person may "
-            "stand in one row, or the people who train and those who test would not be strangers"
+            f"identities.table={table} names {twice[0]} in {named[twice[0]]} rows: give each "
+            "person one row, so that no training person is also a test person"
         )
-    there = set(people)
-
-    def present(names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(name for name in names if name in there)
-
-    return IdentityGroups(present(split.fit), present(split.validation), present(split.test))
+    known, groups = set(people), (split.fit, split.validation, split.test)
+    return IdentityGroups(*(tuple(name for name in group if name in known) for group in groups))

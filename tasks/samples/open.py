@@ -1,4 +1,4 @@
-"""The samples that the settings name, as a store: opened, converted once, or generated once."""
+"""Opens a run's data as a store, converted or generated on first use."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store
 from aclnet.data.walkers.settings import WALKERS_VERSION
 from aclnet.skeleton import load_layout
+from tasks.spec import Report, silent
 
-Report = Callable[[str], None]
 
-
-def open_data(settings: DataSettings, cache: Path, report: Report | None = None) -> Store:
+def open_data(settings: DataSettings, cache: Path, report: Report = silent) -> Store:
     """Open the data set.
 
-    A store is opened where it lies. Any other file or folder is converted once into a store under
-    `cache`, found again while its name, size and time of change stay the same. Without a path the
-    walkers are generated, once for each of their settings. Several processes may ask for the same
-    store at once: the first to have it whole keeps its own, the others take that one.
+    A store is opened in place. Any other file or folder is converted once into a store in `cache`
+    and found there again until its name, size or modification time changes. Without a path the
+    walkers are generated, once for each of their settings. If several processes make the same
+    store at once, the first one to finish wins and the others use its store.
 
     Args:
-        settings: what to open.
-        cache: folder of the stores made here.
-        report: takes a sentence before long work.
+        settings: the data to open.
+        cache: folder for the stores made here.
+        report: called before long work.
 
     Raises:
-        ValueError: there is nothing at the path, or it cannot be read, or it is a store with other
-            joints than `map_to`; or no path, and the source is not the walkers.
+        ValueError: there is nothing at the path, it cannot be read, it is a store with other joints
+            than `map_to`, or there is no path and the source is not the walkers.
     """
     require_data(settings, "the recipe")
     if settings.path is None:
@@ -42,14 +41,13 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
         raise ValueError(f"there is no file or folder {path}: give the data with --data")
     if (path / "store.json").is_file():
         return _checked(open_store(path), settings)
-    target = cache / f"{path.resolve().stem}-{_digest(_identity(settings))}"
-
+    target = cache / f"{path.resolve().stem}-{_digest(_identity(path, settings))}"
     options: dict[str, Any] = dict(settings.options)
 
     def make() -> None:
         from aclnet.data.convert import convert
 
-        # Resolved, so that the data of the folder "." have a name too.
+        # Resolved, so that data in the folder "." have a name too.
         convert(
             path.resolve(),
             target,
@@ -64,11 +62,11 @@ def open_data(settings: DataSettings, cache: Path, report: Report | None = None)
 
 
 def require_data(settings: DataSettings, recipe: str) -> None:
-    """Refuse to generate walkers for a recipe that is made for real data.
+    """Check that a recipe for real data names its data, rather than generate walkers.
 
     Args:
-        settings: what would be opened.
-        recipe: how to call the recipe.
+        settings: the data to open.
+        recipe: the recipe's name in the message.
 
     Raises:
         ValueError: the source is `file`, and there is no path.
@@ -80,38 +78,35 @@ def require_data(settings: DataSettings, recipe: str) -> None:
         )
 
 
-def without_short(store: Store, min_frames: int, report: Report | None = None) -> Store:
-    """The sequences that are long enough.
+def without_short(store: Store, min_frames: int, report: Report = silent) -> Store:
+    """Drop short sequences.
 
     Args:
         store: N sequences.
-        min_frames: shorter ones are left out.
-        report: is told how many are left out, if any.
+        min_frames: minimum number of frames.
+        report: called with the number of dropped sequences, if any.
 
     Raises:
-        ValueError: none is long enough.
+        ValueError: no sequence is long enough.
     """
     long_enough = store.lengths >= min_frames
     short = int((~long_enough).sum())
-    if short and report is not None:
-        report(
-            f"{short} of {len(store)} sequences have fewer than {min_frames} frames and are left "
-            "out"
-        )
+    if short:
+        report(f"dropping {short} of {len(store)} sequences with fewer than {min_frames} frames")
     if not long_enough.any():
         raise ValueError(
             f"data set {store.info.name}: none of its {len(store)} sequences has the {min_frames} "
-            f"frames of data.min_frames, the longest has {store.lengths.max(initial=0)}"
+            f"frames of data.min_frames; the longest has {store.lengths.max(initial=0)}"
         )
     return store.select(long_enough)
 
 
 def dropped_counts(info: StoreInfo) -> dict[str, int]:
-    """What a reader left out, as counts of a record: `dropped_<reason>`."""
+    """What a reader dropped, as counts of a record: `dropped_<reason>`."""
     return {f"dropped_{'_'.join(why.split())}": count for why, count in info.dropped.items()}
 
 
-def _walkers(settings: DataSettings, cache: Path, report: Report | None) -> Store:
+def _walkers(settings: DataSettings, cache: Path, report: Report) -> Store:
     walkers = settings.walkers
     made_by = {"version": WALKERS_VERSION, **walkers.model_dump(mode="json")}
     target = cache / f"walkers-{_digest(made_by)}"
@@ -127,37 +122,33 @@ def _walkers(settings: DataSettings, cache: Path, report: Report | None) -> Stor
     return _made_once(target, make, what, report)
 
 
-def _made_once(target: Path, make: Callable[[], None], what: str, report: Report | None) -> Store:
-    """The store at `target`, made if it is not there; it appears by one rename, whole."""
+def _made_once(target: Path, make: Callable[[], None], message: str, report: Report) -> Store:
+    """The store at `target`, made if it is missing; it appears by one rename, complete."""
     if not (target / "store.json").is_file():
-        if report is not None:
-            report(what)
+        report(message)
         try:
             make()
         except (ValueError, OSError):
-            # Another process may have been faster: then the writer found its place taken.
+            # Another process may have been faster, so that the target existed already.
             if not (target / "store.json").is_file():
                 raise
     return open_store(target)
 
 
 def _checked(store: Store, settings: DataSettings) -> Store:
-    """The store, if it has the joints that are wanted; it is not converted again."""
+    """Check that a store has the joints of `map_to`; stores are not converted again."""
     if settings.map_to is not None:
         wanted = load_layout(settings.map_to)
         if store.layout.joints != wanted.joints:
             raise ValueError(
-                f"{settings.path} is a store of {store.layout.name} joints, and data.map_to asks "
-                f"for {wanted.name}: convert the recordings with --map-to {settings.map_to}"
+                f"{settings.path} is a store of {store.layout.name} joints, but data.map_to is "
+                f"{wanted.name}: convert the recordings with --map-to {settings.map_to}"
             )
     return store
 
 
-def _identity(settings: DataSettings) -> dict[str, object]:
-    """What a conversion depends on: the file as it is now, and how it is read."""
-    path = settings.path
-    if path is None:
-        return {}
+def _identity(path: Path, settings: DataSettings) -> dict[str, object]:
+    """What a conversion depends on: the file as it is now, and the reading options."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     newest = max((file.stat().st_mtime_ns for file in files), default=0)
     layouts = [Path(name) for name in (settings.layout, settings.map_to) if name is not None]
@@ -168,7 +159,7 @@ def _identity(settings: DataSettings) -> dict[str, object]:
         "changed": newest,
         "layouts": [layout.read_text("utf-8") for layout in layouts if layout.is_file()],
         **settings.model_dump(mode="json", include={"format", "layout", "map_to"}),
-        # Without options as it was before there were any: stores made then are found again.
+        # Defaults are left out, so that stores made by older versions are found again.
         **({"options": settings.options} if settings.options else {}),
         **({} if settings.prepare == "none" else {"prepare": settings.prepare}),
     }

@@ -104,7 +104,7 @@ AGAIN = ("gait", "train", "--resume", "--run", "RUN")
         (None, (*AGAIN, "-s", "network.encoder.width=9"), ("network.encoder.width = 8", "9")),
         (None, (*AGAIN, "-s", "clip.streams=[j]"), ("clip.streams", "RUN")),
         (None, (*AGAIN, "-s", "train.learning_rate=0.5"), ("learning_rate", "checkpoint.pt")),
-        (None, (*AGAIN, "-s", "identities.train=6"), ("RUN", "who trains")),
+        (None, (*AGAIN, "-s", "identities.train=6"), ("RUN", "training classes")),
         (None, (*AGAIN, "-s", "data.min_frames=21"), ("data.min_frames = 1", "21")),
         (
             None,
@@ -184,7 +184,7 @@ def other_joints(path: Path, identities: str = "12345678") -> Path:
         (("-s", "rule=gaitgrap"), ("rule", "gaitgrap", "nearest known value `gaitgraph`")),
         (("-s", "protocol=casia_c"), ("casia_c", "casia_b", "kgbd_walks")),
         (("-s", "identities.train=8"), ("0 test", "identities.train")),
-        (("-s", "identities.train=1"), ("would train", "identities.train")),
+        (("-s", "identities.train=1"), ("would be divided", "identities.train")),
         (("-s", "identities.train=2.5"), ("identities.train", "2.5")),
         (("-s", "data.min_frames=500"), ("data.min_frames", "500", "26")),
         (("-s", "objective.feature=graph"), ("objective.feature", "temporal_conv", "affinity_gcn")),

@@ -275,8 +275,8 @@ def test_a_store_may_say_one_width_for_all() -> None:
 @pytest.mark.parametrize(
     ("info", "sentence"),
     [
-        ({"unit": "normalised"}, "toy: .* its joints are 2-D in normalised: set it to 0"),
-        ({"channels": ("x", "y", "z")}, "toy: .* its joints are 3-D in pixel: set it to 0"),
+        ({"unit": "normalised"}, "toy: .* the joints are 2-D in normalised: set it to 0"),
+        ({"channels": ("x", "y", "z")}, "toy: .* the joints are 3-D in pixel: set it to 0"),
         ({"settings": {"prepare": "main_person"}}, "centred on the main person: set it to 0"),
     ],
 )

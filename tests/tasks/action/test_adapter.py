@@ -208,7 +208,7 @@ def test_pictures_without_width_are_refused_before_a_run_is_begun(
     flips = ("-s", "clip.augment.image_flip=0.5", "-s", "clip.augment.rotate=0", "--run")
     done = call("action", "train", "-c", recipe, "--data", data, *flips, tmp_path / "run")
     assert done.code == 2
-    assert "the width of 12 of 12 videos is not known" in " ".join(done.err.split())
+    assert "the width of 12 of 12 videos is unknown" in " ".join(done.err.split())
     assert not (tmp_path / "run").exists()
 
 

@@ -14,8 +14,7 @@ from aclnet.models import SkeletonNetwork
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.log import read_log
 from protocols.records import ResultRecord
-from tasks.action.evolution import embedding_map, silhouette
-from tasks.action.kept import KeepingAdapter, class_rows, read_kept
+from tasks.action.evolution import KeepingAdapter, class_rows, embedding_map, read_kept, silhouette
 
 Call = Callable[..., Any]
 EPOCHS = ("-s", "train.epochs=4", "-s", "train.evaluate_every_epochs=2")
@@ -57,8 +56,8 @@ def test_a_record_an_arm_holds_a_map_an_epoch(evolved: Path) -> None:
         for one in record.cells["maps"]:
             assert np.shape(one["points"]) == (8, 2)
             assert one["silhouette"] == record.metrics[f"silhouette/{one['epoch']}"]
-            kept = read_kept(evolved / "runs" / f"{arm}-seed0", one["epoch"])
-            assert one["silhouette"] == pytest.approx(silhouette(kept.embedding, kept.label))
+            label, embedding = read_kept(evolved / "runs" / f"{arm}-seed0", one["epoch"])
+            assert one["silhouette"] == pytest.approx(silhouette(embedding, label))
     assert _record(evolved, "ce").metrics != _record(evolved, "acl").metrics
 
 
@@ -116,7 +115,7 @@ def test_an_interrupted_evolution_goes_on(
     assert [path.name for path in run.glob("embeddings-*")] == ["embeddings-epoch001.npz"]
     done = call(*command)
     assert done.code == 0, done.err
-    assert "going on in epoch 3 of 4" in done.err
+    assert "resuming at epoch 3 of 4" in done.err
     assert _record(tmp_path, "acl").metrics == _record(evolved, "acl").metrics
 
 
@@ -129,7 +128,7 @@ def test_a_run_that_kept_nothing_is_refused(
     assert call(*command, *switches).code == 0
     done = call(*_evolution(tmp_path, action_recipe, arms, "--epochs", "2", "--arms", "ce"))
     assert done.code == 2
-    assert "has passed epoch 2 without keeping its embeddings" in done.err
+    assert "has passed epoch 2 without saving its embeddings" in done.err
     assert not (tmp_path / "results").exists()
     # An ended evolution that kept other epochs is the same.
     other = call(*_evolution(evolved, action_recipe, arms, "--epochs", "2", "--arms", "ce"))
@@ -139,9 +138,9 @@ def test_a_run_that_kept_nothing_is_refused(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--epochs", "0,3"), "the epochs 1 to 4, and 0 is none"),
-        (("--epochs", "5"), "the epochs 1 to 4, and 5 is none"),
-        (("--epochs", "last"), "--epochs 'last': expected whole numbers"),
+        (("--epochs", "0,3"), "0 is not among the training's epochs, 1 to 4"),
+        (("--epochs", "5"), "5 is not among the training's epochs, 1 to 4"),
+        (("--epochs", "last"), "--epochs 'last': expected comma-separated integers"),
         (("--classes", "a,jump"), "class 'jump' has no test sample"),
         (("--classes", "a"), "a map needs 2 to 10 classes"),
         (("--arms", "acl,none"), "unknown arm 'none'"),

@@ -164,7 +164,7 @@ def test_options_of_the_format(call: Call, run: Path, tmp_path: Path) -> None:
     assert "in unit metre, but the network" in " ".join(refused.err.split())
     assert call(*predict, "-o", "unit=normalised").code == 0
     for option, sentence in (
-        ("top=3", "top is no option of a format"),
+        ("top=3", "top is not an option of a format"),
         ("people=apart", "format npz has no option 'people'"),
         ("unit", "expected NAME=VALUE"),
     ):

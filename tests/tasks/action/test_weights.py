@@ -94,7 +94,7 @@ def test_a_released_checkpoint_gives_equal_logits(
     assert done.code == 0, done.err
     said = " ".join(done.err.split())
     assert f"{len(state)} tensors fill" in said
-    assert "1 of the losses' projections were left out" in said
+    assert "unused projections of the losses: 1 (cls_head" in said
     run = data.with_name("run")
     record = json.loads((run / "record.json").read_text())
     assert record["objective"] == "imported"
@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_said_and_nothing_written(
     done = importing(call, file, data)
     assert done.code != 0
     said = " ".join(done.err.split())
-    assert "classifier.weight has shape (60, 32) and not (7, 32)" in said
+    assert "classifier.weight has shape (60, 32) instead of (7, 32)" in said
     del state["cls_head.fc_cls.weight"]
     torch.save(state, file)
     done = importing(call, file, data)

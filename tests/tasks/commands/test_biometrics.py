@@ -129,7 +129,7 @@ def test_gait_of_a_run_takes_its_validation_people(
     assert record.objective == "acl"
     alone, said = measured(call, *command, "--no-development-run")
     assert "embedding" not in said
-    assert "validation people were left out" in alone
+    assert "validation people were not used" in alone
     assert "development" in text.split("chosen on")[1]
 
 
@@ -177,7 +177,7 @@ def test_reid_of_a_run_pair_by_pair(call: Any, reid_run: Path, cache: Path, tmp_
     assert all(name.rsplit("/", 1)[-1] in pairs for name in record.metrics)
     assert set(record.intervals) <= set(record.metrics)
     assert "run's 2 validation people" in text
-    assert "--rule cross-take leaves them out" in text
+    assert "--rule cross-take excludes them" in text
     assert text.count("run's 2 validation people") == 1
     honest, _ = measured(call, *command, "--rotations", 0, "--rule", "cross-take")
     assert "No sequence is compared with its own walk." in honest

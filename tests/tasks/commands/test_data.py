@@ -63,7 +63,7 @@ def test_convert_validate_show(walks: Path, tmp_path: Path) -> None:
     assert "12 to 12, median 12" in result.output
     assert "1: 2, 2: 2" in result.output
     assert "bg: 2, nm: 2" in result.output
-    assert "left out" in result.output
+    assert "dropped" in result.output
 
 
 def test_options_of_a_format(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_options_of_a_format(tmp_path: Path) -> None:
     for option, message in (
         ("persons", "expected NAME=VALUE"),
         ("person=1", "did you mean"),
-        ("layout=coco17", "layout is no option of a format"),
+        ("layout=coco17", "layout is not an option of a format"),
     ):
         refused = run(*common[:2], tmp_path / "c", *common[2:], "-o", option)
         assert isinstance(refused.exception, ValueError)
@@ -142,7 +142,7 @@ def test_mistakes_are_value_errors(
 def test_unknown_samples_get_a_hint(walks: Path, tmp_path: Path) -> None:
     run("convert", walks, tmp_path / "store")
     result = run("show", tmp_path / "store", "--sample", "walk 3")
-    assert "no sample 'walk 3'; near: walk [3]" in str(result.exception)
+    assert "no sample 'walk 3'; similar: walk [3]" in str(result.exception)
 
 
 def test_overwrite_is_asked_for(walks: Path, tmp_path: Path) -> None:

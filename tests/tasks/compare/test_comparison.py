@@ -117,8 +117,8 @@ def test_action_runs_by_class_person_and_verdict(call: Any, tmp_path: Path) -> N
     assert lines["top1"].split()[1] == "80.00"
     assert lines["top1"].split()[-1] == "+17.50"
     assert lines["b"].split()[1] == "+70.0"
-    assert "people: 7 gain with new, 0 lose, 3 stay" in text
-    assert "classes: 1 gain with new, 0 lose, 3 stay" in text
+    assert "people: 7 gain with new, 0 lose, 3 are unchanged" in text
+    assert "classes: 1 gain with new, 0 lose, 3 are unchanged" in text
     assert text.splitlines()[-1].startswith("By these data new is better than old, by 17.5 points")
     assert len(text.splitlines()) < 50
     told = json.loads(out.read_text())
@@ -169,7 +169,7 @@ def test_seeds_are_paired(call: Any, tmp_path: Path) -> None:
         if seed < 2:
             gait(tmp_path / f"acl-seed{seed}.json", 0.2, seed, settings=settings)
     text = compared(call, tmp_path / "ce-seed*.json", tmp_path / "acl-seed*.json")
-    assert "Only one side has seed 2: left out." in text
+    assert "Only one side has seed 2: not compared." in text
     assert "seeds 0, 1" in text
     assert "±" in text
     assert "train.seed" not in text
@@ -181,7 +181,7 @@ def test_seeds_are_paired(call: Any, tmp_path: Path) -> None:
     action(tmp_path / "b1.json", (), seed=1)
     text = compared(call, tmp_path / "a?.json", tmp_path / "b?.json")
     assert "the pairs differ by +5.0, +5.0" in text
-    assert "The runs of a? differ among themselves in objective.weight, train.epochs." in text
+    assert "The runs of a? differ from each other in objective.weight, train.epochs." in text
 
 
 def test_what_is_not_comparable_says_so_and_has_no_verdict(call: Any, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_run_folders(call: Any, tmp_path: Path) -> None:
     ("first", "second", "words"),
     [
         ("gone", "gait.json", ("gone", "no such run folder or record file")),
-        ("gait.json", "gone*.json", ("gone*.json", "no run folder and no record file")),
+        ("gait.json", "gone*.json", ("gone*.json", "no run folder or record file")),
         ("empty", "gait.json", ("empty is not a run", "record.json")),
         ("unfinished", "gait.json", ("record.json is missing", "unfinished", "--resume")),
         ("gait.json", "cut.json", ("cut.json", "not a result record")),
@@ -245,7 +245,7 @@ def test_run_folders(call: Any, tmp_path: Path) -> None:
         ("gait.json", "newer.json", ("newer.json", "schema")),
         ("gait.json", "nan.json", ("nan.json", "not a result record")),
         ("gait.json", "action.json", ("gait", "action", "one task")),
-        ("mixed-*.json", "gait.json", ("mixed-", "does not belong with", "other protocol")),
+        ("mixed-*.json", "gait.json", ("mixed-", "is not comparable with", "other protocol")),
         ("twin-*.json", "gait.json", ("twin-", "seed 0 twice")),
         ("seed-*.json", "later-*.json", ("seeds 0, 1", "seeds 7, 8", "none is on both")),
     ],

@@ -206,7 +206,7 @@ def test_notes_say_what_the_data_were_and_what_else_has_the_network(
 ) -> None:
     (plan,) = plan_costs(["action/released"])
     record = cost_record(plan, a_cost("CPU", 1.0), AT_ONCE, "", 1.0)
-    assert any("not known" in note for note in record.notes)
+    assert any("are unknown" in note for note in record.notes)
     assert record.dataset.synthetic
     (also,) = (plan for plan in shipped if plan.recipe == "action/pku_xsub")
     record = cost_record(also, a_cost("CPU", 1.0), AT_ONCE, "", 1.0)

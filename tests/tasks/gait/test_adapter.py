@@ -87,9 +87,9 @@ def test_nobody_validates_where_nobody_is_held_out(
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("objective.start_epoch=2", ("inter-class term never acts", "objective.start_epoch")),
-        ("sampler.identities_per_batch=16", ("holds 3 people", "identities_per_batch=16")),
-        ("identities.validation=1", ("one person validates", "identities.validation")),
+        ("objective.start_epoch=2", ("inter-class loss is never applied", "objective.start_epoch")),
+        ("sampler.identities_per_batch=16", ("hold 3 people", "identities_per_batch=16")),
+        ("identities.validation=1", ("only one validation person", "identities.validation")),
     ],
 )
 def test_settings_without_effect_are_remarked(

@@ -148,4 +148,4 @@ def test_a_runs_embeddings_keep_the_name_of_its_data(
     assert not any("Foreign" in note for note in own.notes)
     other = evaluated(file.rename(copy / "other.npz"))
     assert (other.dataset.name, other.dataset.synthetic) == ("other", False)
-    assert "Foreign embeddings: whether the data were generated is not known." in other.notes
+    assert "Foreign embeddings: it is not known whether the data are synthetic." in other.notes

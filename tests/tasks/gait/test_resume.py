@@ -121,7 +121,7 @@ def test_killed_at_a_random_moment_and_resumed(
     with one_thread():
         resumed = call("gait", "train", *command, "--resume")
     assert resumed.code == 0, f"killed after step {steps}: {resumed.err}"
-    assert "going on in epoch " in resumed.err
+    assert "resuming at epoch " in resumed.err
     assert "casia_b, rule exact" in resumed.out
     assert_same_run(whole, torn)
 

@@ -139,7 +139,7 @@ def test_resuming_an_ended_run_evaluates_it_again(copy: Path, cache: Path, call:
     weights = (copy / "checkpoint.pt").read_bytes()
     done = call("gait", "train", "--resume", "--run", copy, "--cache", cache)
     assert done.code == 0, done.err
-    assert f"the training in {copy} has ended after 2 epochs" in done.err
+    assert f"the training in {copy} has finished its 2 epochs" in done.err
     assert "epoch 1/2" not in done.err
     assert {item.name for item in copy.iterdir()} == FILES
     assert (copy / "checkpoint.pt").read_bytes() == weights
@@ -177,7 +177,7 @@ def test_embedding_leaves_out_what_the_run_left_out(
     done = call("gait", "embed", "--run", copy, "--data", walkers, "--out", tmp_path / "all.npz")
     assert done.code == 0, done.err
     assert short > 0
-    assert f"{short} of 240 sequences have fewer than 21 frames" in done.err
+    assert f"{short} of 240 sequences with fewer than 21 frames" in done.err
     assert len(load_embeddings(tmp_path / "all.npz")) == 240 - short
 
 

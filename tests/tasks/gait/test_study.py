@@ -74,4 +74,4 @@ def test_study_does_not_take_an_ended_run_of_other_data(
     done = call(*command, *options, "--data", few)
     assert done.code == 2
     (sentence,) = done.err.splitlines()
-    assert f"acl-seed{seed} has ended on other data" in sentence
+    assert f"acl-seed{seed} was trained on other data" in sentence

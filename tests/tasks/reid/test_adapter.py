@@ -27,7 +27,7 @@ TRANSG = (
 def make(reid_recipe: Path) -> Any:
     """The adapter of the tiny recipe on a store, with changes."""
 
-    def make(store: Store, *changes: str, report: Any = None) -> ReidAdapter:
+    def make(store: Store, *changes: str, report: Any = str) -> ReidAdapter:
         return ReidAdapter(load_settings(ReidSettings, reid_recipe, changes), store, report)
 
     return make
@@ -64,7 +64,7 @@ def test_known_people(make: Any, known_people: Path) -> None:
     said: list[str] = []
     adapter = make(open_store(known_people), *KNOWN, report=said.append)
     counts = adapter.counts()
-    assert said == ["5 of 60 sequences have fewer than 8 frames and are left out"]
+    assert said == ["dropping 5 of 60 sequences with fewer than 8 frames"]
     assert counts["dropped_short"] == 5
     people = ("train_subjects", "validation_subjects", "test_subjects")
     assert [counts[name] for name in people] == [5, 2, 5]
@@ -117,7 +117,7 @@ def test_the_best_epoch_needs_somebody_held_out(
     make: Any, reid_walkers: Store, known_people: Path
 ) -> None:
     # A share that comes to nobody.
-    with pytest.raises(ValueError, match=r"select: best needs recordings that are held out"):
+    with pytest.raises(ValueError, match=r"select: best needs validation recordings"):
         make(reid_walkers, "select=best", "identities.validation=0.05")
     store = open_store(known_people)
     with pytest.raises(ValueError, match=r"data set known: select: best needs .*select=last"):
@@ -207,17 +207,17 @@ def emptied(store: Store, column: str, chosen: Any) -> Store:
 def test_missing_sets_people_and_labels(make: Any, reid_walkers: Store, known_people: Path) -> None:
     index = reid_walkers.index
     plain = reid_walkers.select((index["condition"] != "cl").to_numpy())
-    with pytest.raises(ValueError, match=r"no recording of the tested people is of set C .*bg, nm"):
+    with pytest.raises(ValueError, match=r"no recording of the test people is in set C .*bg, nm"):
         make(plain)
     assert len(make(plain, "pairs=[B-N, N-N]").test_sequences)
     watched = (index["identity"].isin(["004", "005"]) & (index["condition"] == "cl")).to_numpy()
     # Said before the training, not at its first validation.
-    with pytest.raises(ValueError, match="no recording of the validating people is of set C"):
+    with pytest.raises(ValueError, match="no recording of the validation people is in set C"):
         make(reid_walkers.select(~watched))
     assert make(reid_walkers.select(~watched), "identities.validation=0")
     with pytest.raises(ValueError, match="needs an identity for every sample; 30 of 240 have none"):
         make(emptied(reid_walkers, "identity", index["identity"] == "002"))
-    with pytest.raises(ValueError, match="0 of 240 say 'train'"):
+    with pytest.raises(ValueError, match="0 of 240 is 'train'"):
         make(reid_walkers, "people=same")
     with pytest.raises(ValueError, match=r"set G .*of protocol kgbd"):
         make(reid_walkers, "protocol=kgbd")
@@ -230,7 +230,7 @@ def test_rules_without_their_labels_are_refused_before_training(
     make: Any, reid_walkers: Store
 ) -> None:
     nameless = emptied(reid_walkers, "take", slice(None))
-    assert make(nameless)  # beside others cross-take is left out
+    assert make(nameless)  # as a further rule cross-take is skipped
     with pytest.raises(ValueError, match="Rule cross-take needs the take"):
         make(nameless, "rule=cross-take")
     blind = emptied(emptied(reid_walkers, "view", slice(None)), "camera", slice(None))

@@ -78,13 +78,13 @@ def test_a_split_may_have_several_words() -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (["a", "b"], "0 of 2 say 'train'"),
-        (["a train", "b train"], "2 of 2 say 'train'"),
+        (["a", "b"], "0 of 2 is 'train'"),
+        (["a train", "b train"], "2 of 2 is 'train'"),
         (["a train", "a train", "b probe"], "of 1 people"),
     ],
 )
 def test_data_that_do_not_say_who_trains(rows: list[str], words: str) -> None:
-    with pytest.raises(ValueError, match="data set mine: with people: same") as error:
+    with pytest.raises(ValueError, match="data set mine: people: same") as error:
         divide_recordings(people(rows), IdentitySettings())
     assert words in str(error.value)
     assert "people: strangers" in str(error.value)
@@ -94,7 +94,7 @@ def test_windows_without_take_hold_nobody_out() -> None:
     store = people(DEPTH)
     info = store.info.model_copy(update={"settings": {"frames": 1}})
     windows = Store(info, store.index, store.frames)
-    with pytest.raises(ValueError, match="data set mine: its windows were cut before"):
+    with pytest.raises(ValueError, match="data set mine: its windows do not name their recording"):
         divide_recordings(windows, IdentitySettings(validation=1))
     assert not divide_recordings(windows, IdentitySettings(validation=0)).validation.any()
     taken = Store(info, store.index.assign(take="1"), store.frames)

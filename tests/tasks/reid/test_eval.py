@@ -307,7 +307,7 @@ def test_a_runs_file_keeps_the_name_of_its_data(reid_copy: Path, judge: Judge, r
         (("--protocol", "market"), ("'market'", "casia_b", "kgbd")),
         (("--protocol", "kgbd"), ("Set P", "kgbd", "'nm'")),
         (("--rerank", "5,2"), ("--rerank", "20,6,0.3")),
-        (("--rerank", "5.5,2,0.3"), ("whole numbers", "5.5")),
+        (("--rerank", "5.5,2,0.3"), ("integers", "5.5")),
         (("--rerank", "5,2,3"), ("weight", "0 to 1")),
         (("--rerank", "0,2,0.3"), ("k1",)),
         (("--expand", "many,3"), ("--expand", "5,3")),

@@ -72,7 +72,7 @@ def test_condition_matching_opens(recipe: str, casia_b: Path) -> None:
 def test_nobody_can_validate_on_windows_without_condition(casia_b: Path) -> None:
     changes = ("identities.train=3", "identities.validation=1")
     settings, store = opened("reid/casia_b", casia_b, *changes)
-    with pytest.raises(ValueError, match="validating people is of set") as error:
+    with pytest.raises(ValueError, match="validation people is in set") as error:
         ReidAdapter(settings, store)
     assert "identities.validation=0" in str(error.value)
 
@@ -99,7 +99,9 @@ def test_names_of_parts_of_cut_windows_count_from_their_own_first_frame(kgbd: Pa
 
 
 def test_no_window_of_a_recording_is_held_out_of_its_like(kgbd: Path) -> None:
-    with pytest.raises(ValueError, match="KGBD_6: its windows were cut before") as error:
+    with pytest.raises(
+        ValueError, match="KGBD_6: its windows do not name their recording"
+    ) as error:
         ReidAdapter(*opened("reid/kgbd", kgbd, "identities.validation=1"))
     assert "identities.validation=0" in str(error.value)
 

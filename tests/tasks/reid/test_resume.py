@@ -77,7 +77,7 @@ def test_resumed_run_equals_the_uninterrupted(
     monkeypatch.undo()
     done = call("reid", "train", "--run", torn, "--resume", "--cache", cache)
     assert done.code == 0, done.err
-    assert "going on in epoch 2 of 2" in done.err
+    assert "resuming at epoch 2 of 2" in done.err
     assert_same(reid_run, torn)
 
 
@@ -94,7 +94,7 @@ def test_transg_trains_and_resumes_equal(
     command = ("reid", "train", "-c", transg_recipe, "--cache", cache)
     done = call(*command, "--run", whole)
     assert done.code == 0, done.err
-    assert "never acts" not in done.err  # said of an objective that does not train here
+    assert "never applied" not in done.err  # said of an objective that does not train here
     assert record(whole)["objective"] == "transg"
     task = load_checkpoint(whole / "checkpoint.pt")["task"]
     (prototypes,) = [value for name, value in task.items() if name.endswith(".prototypes")]

@@ -121,8 +121,8 @@ def test_all_five_pairs_stand_in_one_table(
     (reid_copy / "record.json").unlink()
     done = call("reid", "train", "--resume", "--run", reid_copy, "--cache", cache)
     assert done.code == 0, done.err
-    assert "has ended after 2 epochs" in done.err
-    assert "3 people train (90 recordings), 2 validate, 3 are tested" in done.err
+    assert "has finished its 2 epochs" in done.err
+    assert "3 training, 2 validation and 3 test people, 90 training recordings" in done.err
     assert record(reid_copy)["metrics"] == before
     rows = [line.split() for line in done.out.partition("counts")[0].splitlines()]
     for name in ("acl", "bone-length", "chance"):

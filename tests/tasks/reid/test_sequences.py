@@ -115,9 +115,9 @@ def test_bad_settings(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"training": "released"}, "go together"),
-        ({"cutting": "kgbd"}, "go together"),
-        ({"training": "released", "cutting": "kgbd", "stride": 3}, "leave stride out"),
+        ({"training": "released"}, "need each other"),
+        ({"cutting": "kgbd"}, "need each other"),
+        ({"training": "released", "cutting": "kgbd", "stride": 3}, "remove stride"),
         ({"training": "released", "cutting": "kgbd", "border_frames": 1}, "border_frames to 0"),
     ],
 )

@@ -134,7 +134,7 @@ def test_by_default_the_first_pair_and_its_own_walks_are_flagged(
     ],
 )
 def test_names_that_tell_the_person(name: str, subject: str, tells: bool) -> None:
-    assert reid_show._tells(name, subject) == tells
+    assert reid_show._names_person(name, subject) == tells
 
 
 def test_nothing_wrong_is_said(look: Any, drawn: list[Any], reid_copy: Path) -> None:
@@ -181,7 +181,7 @@ def test_mistakes(
 
 def test_a_run_that_has_not_ended(reid_copy: Path, look: Any, first: Path) -> None:
     (reid_copy / "embeddings.npz").unlink()
-    with pytest.raises(ValueError, match="its training has not ended"):
+    with pytest.raises(ValueError, match="its training is not finished"):
         look(run=reid_copy)
     with pytest.raises(ValueError, match="is a run of `gait`"):
         look(run=first)

@@ -29,7 +29,7 @@ INFO = RunInfo(
 
 @pytest.fixture
 def go_on(reid_recipe: Path, tmp_path: Path) -> Any:
-    """The epoch at which a run that was begun with some changes goes on with others."""
+    """The epoch at which a run that was started with some changes goes on with others."""
 
     def go_on(before: tuple[str, ...], change: str) -> int | None:
         begun = load_settings(ReidSettings, reid_recipe, before)
@@ -58,7 +58,7 @@ def go_on(reid_recipe: Path, tmp_path: Path) -> Any:
 )
 def test_what_shapes_the_weights_stays(go_on: Any, before: tuple[str, ...], change: str) -> None:
     name = change.partition("=")[0]
-    with pytest.raises(ValueError, match=f"was begun with {name} = "):
+    with pytest.raises(ValueError, match=f"was started with {name} = "):
         go_on(before, change)
 
 

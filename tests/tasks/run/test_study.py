@@ -7,8 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.store import write_store
+from aclnet.skeleton import load_layout
 from protocols.records import DatasetReference, ResultRecord
-from tasks.run.study import StudyPlan, TrainedArm, chosen_arms, run_arms, summary_table
+from tasks.run.study import (
+    StudyPlan,
+    TrainedArm,
+    chosen_arms,
+    require_same,
+    require_same_data,
+    run_arms,
+    summary_table,
+)
 from tasks.settings import ARMS, TaskSettings
 from tasks.spec import find_task
 
@@ -30,6 +41,14 @@ def _record(**metrics: float) -> ResultRecord:
         seconds=1.0,
         command="",
     )
+
+
+def finish(run: Path, settings: TaskSettings, fingerprint: str = "f") -> None:
+    """Write the record of a run with these settings, on data of this fingerprint."""
+    record = _record(rank1=0.5)
+    dataset = record.dataset.model_copy(update={"fingerprint": fingerprint})
+    update = {"settings": settings.model_dump(mode="json"), "dataset": dataset}
+    record.model_copy(update=update).write(run / "record.json")
 
 
 class Trainer:
@@ -61,14 +80,10 @@ class Trainer:
 
     def train(self, settings: TaskSettings, run: Path) -> None:
         self.trained.append(run.name)
-        record = _record(rank1=0.5)
-        dataset = record.dataset.model_copy(update={"fingerprint": self.fingerprint})
-        update = {"settings": settings.model_dump(mode="json"), "dataset": dataset}
-        record = record.model_copy(update=update)
-        record.write(run / "record.json")
+        finish(run, settings, self.fingerprint)
 
 
-def test_ended_runs_are_only_read(tmp_path: Path) -> None:
+def test_finished_runs_are_only_read(tmp_path: Path) -> None:
     told: list[str] = []
     for seeds, new in (([0], ["x-seed0", "y-seed0"]), ([0, 1], ["x-seed1", "y-seed1"])):
         trainer = Trainer()
@@ -91,21 +106,23 @@ def test_an_arm_comes_with_all_its_folds(tmp_path: Path) -> None:
     assert told == ["x, seed 0, fold 1", "x, seed 0, fold 2"]
 
 
-def test_an_ended_run_of_other_settings_stops_before_any_training(tmp_path: Path) -> None:
+def test_a_finished_run_of_other_settings_stops_before_any_training(tmp_path: Path) -> None:
     trainer = Trainer()
     trainer.train(TaskSettings.model_validate({"clip": {"frames": 7}}), tmp_path / "y-seed0")
-    with pytest.raises(ValueError, match=r"y-seed0 has ended with clip\.frames = 7"):
+    with pytest.raises(ValueError, match=r"y-seed0 was trained with clip\.frames = 7"):
         trainer.run(tmp_path, {"x": (), "y": ()})
     assert trainer.trained == ["y-seed0"]
 
 
-def test_an_ended_run_of_other_data_stops_before_any_training(tmp_path: Path) -> None:
-    """Two arms ended on other data each, of the same name, which are no longer there."""
+def test_a_finished_run_of_other_data_stops_before_any_training(tmp_path: Path) -> None:
+    """Two arms trained on different data of the same name, which are missing now."""
     trainer = Trainer({"path": str(tmp_path / "gone.npz")})
     trainer.train(trainer.make_settings(["train.seed=0"]), tmp_path / "x-seed0")
     trainer.fingerprint = "g"
     trainer.train(trainer.make_settings(["train.seed=0"]), tmp_path / "y-seed0")
-    with pytest.raises(ValueError, match=r"y-seed0 has ended on other data .* those of .*x-seed0"):
+    with pytest.raises(
+        ValueError, match=r"y-seed0 was trained on other data .* those of .*x-seed0"
+    ):
         trainer.run(tmp_path, {"x": (), "y": (), "z": ()})
     assert "z-seed0" not in trainer.trained
 
@@ -142,3 +159,60 @@ def test_summary_has_a_spread_over_seeds_and_knows_what_is_undefined() -> None:
     spread = 100 * np.std(rates, ddof=1)
     assert lines[2].split() == ["ce", "3", "66.67", "±", f"{spread:.2f}", "nan"]
     assert lines[3].split() == ["acl", "1", "25.00", "12.50"]
+
+
+def settings_of(path: Path) -> TaskSettings:
+    return TaskSettings.model_validate({"data": {"path": str(path)}})
+
+
+def made_store(path: Path, value: float) -> str:
+    """A store of one sample; its fingerprint."""
+    layout = load_layout("coco17")
+    info = StoreInfo(name="a", layout=layout.to_dict(), channels=("x", "y"), unit="pixel")
+    frames = np.full((3, 1, 17, 2), value, np.float32)
+    return write_store(path, [Sample("one", frames)], info).info.fingerprint
+
+
+def test_data_that_moved_have_the_same_settings(tmp_path: Path) -> None:
+    finish(tmp_path, TaskSettings())
+    moved = {"data": {"path": "elsewhere", "source": "file"}, "train": {"accelerator": "cpu"}}
+    require_same(tmp_path, TaskSettings.model_validate(moved))
+    other = TaskSettings.model_validate({"train": {"learning_rate": 0.3}})
+    with pytest.raises(ValueError, match=r"train\.learning_rate = 0\.1, but the study has 0\.3"):
+        require_same(tmp_path, other)
+
+
+def test_data_of_one_name_are_distinguished_by_fingerprint(tmp_path: Path) -> None:
+    messages: list[str] = []
+    kept = made_store(tmp_path / "old" / "store", 1.0)
+    assert made_store(tmp_path / "moved" / "store", 1.0) == kept
+    assert made_store(tmp_path / "new" / "store", 2.0) != kept
+    finish(tmp_path / "run", settings_of(tmp_path / "old" / "store"), kept)
+    for place in ("old", "moved"):
+        now = settings_of(tmp_path / place / "store")
+        require_same_data({tmp_path / "run": now}, tmp_path, messages.append)
+    now = settings_of(tmp_path / "new" / "store")
+    with pytest.raises(
+        ValueError, match=f"run was trained on other data .*{kept[:12]}.*--runs"
+    ) as at:
+        require_same_data({tmp_path / "run": now}, tmp_path, messages.append)
+    assert len(str(at.value).splitlines()) == 1
+    assert messages == []
+
+
+def test_missing_data_are_compared_by_runs_and_name(tmp_path: Path) -> None:
+    gone = settings_of(tmp_path / "gone.npz")
+    runs = {tmp_path / name: gone for name in ("a", "b")}
+    for run in runs:
+        finish(run, gone)
+    require_same_data(runs, tmp_path, list[str]().append)
+    unnamed = TaskSettings.model_validate({"data": {"source": "file"}})
+    require_same_data(dict.fromkeys(runs, unnamed), tmp_path, list[str]().append)
+    finish(tmp_path / "b", gone, "g")
+    with pytest.raises(ValueError, match=r"b was trained on other data .* than those of .*a "):
+        require_same_data(runs, tmp_path, list[str]().append)
+    other = settings_of(tmp_path / "other.npz")
+    with pytest.raises(
+        ValueError, match=r"gone\.npz, and the study's data .*other\.npz are missing"
+    ):
+        require_same_data({tmp_path / "a": other}, tmp_path, list[str]().append)

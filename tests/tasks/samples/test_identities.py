@@ -44,7 +44,7 @@ def test_groups_are_strangers_and_leave_nobody_out(
     learning = min(len(names), train if train >= 1 else round(train * len(names)))
     held = min(learning, validation if validation >= 1 else round(validation * learning))
     if learning - held < 2 or learning == len(names):
-        with pytest.raises(ValueError, match=f"of {len(names)} people {learning - held} would"):
+        with pytest.raises(ValueError, match=f" into {learning - held} training, "):
             divide_identities(names, chosen, seed)
         return
     groups = divide_identities(names * 2, chosen, seed)
@@ -110,31 +110,33 @@ def test_the_sorted_order_does_not_follow_the_seed() -> None:
 @pytest.mark.parametrize(
     ("train", "validation", "counts"),
     [
-        (10, 0, "10 would train, 0 validate and 0 test"),
-        (99, 0, "10 would train, 0 validate and 0 test"),
-        (1, 0, "1 would train, 0 validate and 9 test"),
-        (4, 3, "1 would train, 3 validate and 6 test"),
-        (4, 9, "0 would train, 4 validate and 6 test"),
+        (10, 0, "10 training, 0 validation and 0 test"),
+        (99, 0, "10 training, 0 validation and 0 test"),
+        (1, 0, "1 training, 0 validation and 9 test"),
+        (4, 3, "1 training, 3 validation and 6 test"),
+        (4, 9, "0 training, 4 validation and 6 test"),
     ],
 )
 def test_too_few_people_are_counted_in_the_message(
     train: float, validation: float, counts: str
 ) -> None:
     chosen = IdentitySettings(train=train, validation=validation)
-    with pytest.raises(ValueError, match=f"of 10 people {counts}.*change identities.train"):
+    with pytest.raises(
+        ValueError, match=f"10 people would be divided into {counts}.*change identities.train"
+    ):
         divide_identities(list("abcdefghij"), chosen, seed=0)
 
 
 def test_names_that_the_table_does_not_know_are_shown() -> None:
     chosen = IdentitySettings(table="casia_b")
-    with pytest.raises(ValueError, match=r"name them 1, 2, 3: compare .*table=casia_b"):
+    with pytest.raises(ValueError, match=r"in the data are 1, 2, 3: compare .*table=casia_b"):
         divide_identities([str(number) for number in range(1, 125)], chosen, seed=0)
 
 
 @pytest.mark.parametrize("splits", ["train test", "validation test", "train train"])
 def test_a_table_that_names_somebody_twice_is_refused(tmp_path: Path, splits: str) -> None:
     file = table(tmp_path, ann="train", bob="train", eve="test", mallory=splits)
-    with pytest.raises(ValueError, match=r"people.csv names mallory in 2 rows.*strangers"):
+    with pytest.raises(ValueError, match=r"people.csv names mallory in 2 rows: give each"):
         divide_identities(["ann", "bob", "eve"], IdentitySettings(table=file), seed=0)
 
 

@@ -155,7 +155,7 @@ def test_short_sequences_are_left_out_and_counted(
     options = ("--data", walkers, "-s", "data.min_frames=21", "--run", tmp_path / "run")
     done = call("gait", "train", "-c", recipe, *options)
     assert done.code == 0, done.err
-    assert f"{short} of 240 sequences have fewer than 21 frames" in done.err
+    assert f"{short} of 240 sequences with fewer than 21 frames" in done.err
     counts = record(tmp_path / "run")["counts"]
     assert counts["dropped_short"] == short
     assert counts["train"] + counts["validation"] + counts["test"] == 240 - short
