@@ -37,7 +37,7 @@ def test_terms_of_weight_zero_are_not_built(inter: float, intra: float, name: st
     objective = Objective(_settings(inter_weight=inter, intra_weight=intra), 4, 7)
     parts = objective(*_batch(0))
     keys = " ".join(objective.state_dict())
-    assert objective.name == name
+    assert objective.settings.name == name
     assert ("inter" in parts, "intra" in parts) == (inter > 0, intra > 0)
     assert ("terms.inter" in keys, "terms.intra" in keys) == (inter > 0, intra > 0)
     assert list(parts)[:2] == ["loss", "ce"]
