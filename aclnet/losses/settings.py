@@ -43,10 +43,8 @@ class TermSettings(NamedSettings):
     weight: float = Field(1.0, gt=0, description="weight of the term")
 
     @abstractmethod
-    def build(
-        self, class_count: int, feature_dim: int, generator: torch.Generator | None = None
-    ) -> Term:
-        """Make the term.
+    def build(self, class_count: int, feature_dim: int, generator: torch.Generator | None) -> Term:
+        """Build the term.
 
         Args:
             class_count: K.

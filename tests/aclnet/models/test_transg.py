@@ -134,7 +134,7 @@ def test_renumbered_joints_with_their_encoding_are_the_same_skeleton() -> None:
 
 
 def test_published_size() -> None:
-    encoder = TransgSettings().build(load_layout("kinect20"), 3)
+    encoder = TransgSettings().build(load_layout("kinect20"), 3, None)
     D = 128
     expected = 3 * D + D + D * D + D + 10 * D + D  # embedding, place
     expected += 2 * 3 * D * D  # queries, keys, values
@@ -146,7 +146,7 @@ def test_published_size() -> None:
 
 def test_the_encoding_is_the_layouts_and_lives_with_the_weights() -> None:
     layout = load_layout("kinect20")
-    encoder = TransgSettings().build(layout, 3)
+    encoder = TransgSettings().build(layout, 3, None)
     edges = np.zeros((20, 20))
     for child, parent in layout.bone_index:
         edges[child, parent] = edges[parent, child] = 1
@@ -154,7 +154,7 @@ def test_the_encoding_is_the_layouts_and_lives_with_the_weights() -> None:
         encoder.encoding.numpy(), laplacian_encoding(edges, 10), rtol=0, atol=1e-6
     )
     turned = encoder.state_dict() | {"encoding": -encoder.encoding.clone()}
-    other = TransgSettings().build(layout, 3)
+    other = TransgSettings().build(layout, 3, None)
     other.load_state_dict(turned)
     assert torch.equal(other.encoding, -encoder.encoding)
 
@@ -213,4 +213,4 @@ def test_the_released_initial_weights_reach_the_limit_of_the_scores() -> None:
 
 def test_more_positions_than_the_layout_has_are_refused() -> None:
     with pytest.raises(ValueError, match=r"encoder\.positions, layout sbu15.*1 to 14"):
-        TransgSettings(positions=15).build(load_layout("sbu15"), 3)
+        TransgSettings(positions=15).build(load_layout("sbu15"), 3, None)
