@@ -54,7 +54,7 @@ def _describe(problem: ErrorDetails, path: Sequence[Any], model: type[BaseModel]
         known = sorted(model.model_fields) if model is not None else []
         return (
             f"unknown setting `{name}` (value {value!r})"
-            f"{_nearest('name', path[-1] if path else '', known)}; known names here: "
+            f"{nearest('name', path[-1] if path else '', known)}; known names here: "
             f"{', '.join(known) or 'none'}"
         )
     if kind == "missing":
@@ -68,8 +68,8 @@ def _describe(problem: ErrorDetails, path: Sequence[Any], model: type[BaseModel]
             value = context.get("tag", value)
         allowed = str(context.get("expected", context.get("expected_tags", "")))
         words = re.findall(r"'([^']*)'", allowed)
-        nearest = _nearest("value", value, words)
-        return f"`{name}` = {value!r} is not allowed{nearest}; it must be {allowed}"
+        hint = nearest("value", value, words)
+        return f"`{name}` = {value!r} is not allowed{hint}; it must be {allowed}"
     return f"`{name}` = {value!r} is not allowed: {_requirement(problem)}"
 
 
@@ -78,7 +78,8 @@ def _requirement(problem: ErrorDetails) -> str:
     return re.sub(r"^Input should be", "it must be", message)
 
 
-def _nearest(what: str, given: Any, known: Sequence[str]) -> str:
+def nearest(what: str, given: Any, known: Sequence[str]) -> str:
+    """A hint for an error message: the known "name" or "value" nearest to the given one."""
     close = difflib.get_close_matches(str(given), known, n=1)
     return f", nearest known {what} `{close[0]}`" if close else ""
 

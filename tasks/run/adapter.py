@@ -33,7 +33,7 @@ from aclnet.training.engine import BEST, CHECKPOINT, fit
 from aclnet.training.launch import make_fabric
 from aclnet.training.samplers import IdentitySampler, Sampler, ShuffleSampler
 from aclnet.training.settings import TrainSettings
-from aclnet.training.state import FitResult
+from aclnet.training.state import RunState
 from aclnet.training.task import Trainable, TrainingTask
 from protocols.embeddings import Embeddings
 from tasks.run.folder import write_run_folder
@@ -294,7 +294,7 @@ def train(
     resume: bool = False,
     fabric: Fabric | None = None,
     report: Report | None = None,
-) -> tuple[SkeletonNetwork, FitResult]:
+) -> tuple[SkeletonNetwork, RunState]:
     """Train an adapter's network and leave the run folder complete but for the evaluation.
 
     Args:
@@ -306,7 +306,7 @@ def train(
         report: takes remarks on the settings, and a sentence an epoch.
 
     Returns:
-        The trained network in evaluation mode, and what the loop says of the run.
+        The trained network in evaluation mode, and the state at the end of the training.
 
     Raises:
         ValueError: settings, data and checkpoint do not fit, or the best epoch shall be kept and

@@ -13,18 +13,18 @@ from aclnet.training.task import Trainable, TrainingTask
 class Output(NamedTuple):
     logits: Tensor
     pooled: Tensor
-    graph: Tensor | None
+    graph: Tensor
     embedding: Tensor
 
 
 class Network(nn.Module):
-    def __init__(self, has_graph: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.layer, self.has_graph = nn.Linear(12, 3), has_graph
+        self.layer = nn.Linear(12, 3)
 
     def forward(self, clips: Tensor) -> Output:
         pooled = clips.flatten(1)
-        return Output(self.layer(pooled), pooled, pooled * 2 if self.has_graph else None, pooled)
+        return Output(self.layer(pooled), pooled, pooled * 2, pooled)
 
 
 class Objective(nn.Module):
@@ -61,12 +61,6 @@ def test_accuracy_has_no_gradient() -> None:
     accuracy = task(CLIPS, labels)["accuracy"]
     assert accuracy == 0.75
     assert not accuracy.requires_grad
-
-
-def test_network_without_graph() -> None:
-    task = TrainingTask(Network(has_graph=False), Objective("graph"))
-    with pytest.raises(ValueError, match="this network's last block has no graph"):
-        task(CLIPS, torch.zeros(4, dtype=torch.int64))
 
 
 def test_the_objectives_parameters_and_buffers_belong_to_the_task() -> None:
