@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aclnet.clips.input import ClipInput
-from aclnet.clips.windows import centre_windows, sliding_windows
+from aclnet.clips.windows import sliding_windows, windows_at_phase
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.settings import EmbedSettings
@@ -44,7 +44,7 @@ def embed(
     clip = clip_input.settings
     if settings.windows == "centre":
         owner = np.arange(len(store), dtype=np.int64)
-        frames = centre_windows(store.lengths, clip.frames, clip.step)
+        frames = windows_at_phase(store.lengths, clip.frames, 0.5, clip.step)
     else:
         owner, frames = sliding_windows(store.lengths, clip.frames, settings.stride, clip.step)
     device = next(network.parameters()).device

@@ -12,6 +12,7 @@ from torch import Tensor
 from aclnet.clips.input import ClipInput
 from aclnet.clips.sampling import released_test_frames, stretched_frames
 from aclnet.clips.settings import ClipSettings, Rows
+from aclnet.clips.windows import windows_at_phase
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import evaluating
@@ -46,7 +47,8 @@ def scoring_frames(lengths: Rows, clip: ClipSettings, test: ScoringSettings) -> 
     phases = (np.arange(test.clips) + 0.5) / test.clips
     if clip.sampling == "stretch":
         return np.stack([stretched_frames(lengths, clip.frames, phase) for phase in phases], axis=1)
-    return np.stack([clip.window_frames(lengths, phase) for phase in phases], axis=1)
+    windows = [windows_at_phase(lengths, clip.frames, phase, clip.step) for phase in phases]
+    return np.stack(windows, axis=1)
 
 
 @torch.no_grad()

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import Rows
+from aclnet.clips.windows import windows_at_phase
 from aclnet.config import dump_settings
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
@@ -175,7 +176,7 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         size, clip = self.settings.embed.batch_size, self.settings.clip
         for first in range(0, len(store), size):
             rows = np.arange(first, min(first + size, len(store)), dtype=np.int64)
-            frames = clip.window_frames(store.lengths[rows], 0.0)
+            frames = windows_at_phase(store.lengths[rows], clip.frames, 0.0, clip.step)
             clips = self.clip_input.prepare(self.clip_input.stored(store, rows, frames))
             yield clips, torch.from_numpy(labels[rows])
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from aclnet.clips.bodies import BodyVariants
+from aclnet.clips.input import BodyVariants
 from aclnet.clips.settings import BodySettings, NormaliseSettings
 from aclnet.clips.streams import make_stream
 from aclnet.clips.transforms import mirror, normalise
