@@ -78,7 +78,7 @@ def walks(lengths: Sequence[int] = (12, 30, 9, 17, 25)) -> list[Clip]:
     [
         ("bodies={sizes: [0.9, 1.0]}", "several sizes cannot be told apart .* normalise.scale"),
         ("bodies={mirrored: true}", "mirror image cannot be told apart .* augment.mirror to 0"),
-        ("augment.image_flip=0.5", "places in pixels, .* set normalise.centre"),
+        ("augment.image_flip=0.5", "places in pixels.* set normalise.centre"),
         (PICTURES.replace("heading: none", "heading: clip"), "places in pixels"),
         (PICTURES.replace("scale: none", "scale: torso"), "places in pixels"),
         (PICTURES + "\nbodies={sizes: [2.0]}", "give no other bodies"),
