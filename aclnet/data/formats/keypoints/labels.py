@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from aclnet.data.sample import FIELDS, Sample
-from aclnet.skeleton.layout import nearest_name
+from aclnet.skeleton.names import nearest_name
 
 PERSON = "/person-"
 """Stands between a recording's key and a track's name in the key of one person's sample."""

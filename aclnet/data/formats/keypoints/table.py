@@ -12,7 +12,7 @@ import pandas as pd
 
 from aclnet.data.formats.keypoints.files import first_lines
 from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, Points
-from aclnet.skeleton.layout import canonical_name
+from aclnet.skeleton.names import canonical_name
 
 FRAME_COLUMNS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx")
 PERSON_COLUMNS = ("person", "person_id", "track", "track_id")
