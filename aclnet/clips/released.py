@@ -65,12 +65,7 @@ class CutSequences:
 
 
 def cut_as_released(
-    lengths: Frames,
-    frame_count: int,
-    rule: str,
-    *,
-    train: bool,
-    border: Border | None = None,
+    lengths: Frames, frame_count: int, rule: str, *, train: bool, border: Border | None = None
 ) -> CutSequences:
     """Cut recordings by the rule of a released data set.
 

@@ -91,7 +91,7 @@ class InterClassLoss(Term):
         settings: ObjectiveSettings,
         class_count: int,
         feature_dim: int,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | None,
     ) -> None:
         super().__init__()
         self.settings, variant = settings, settings.variant

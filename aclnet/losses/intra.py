@@ -105,10 +105,7 @@ class IntraClassLoss(Term):
     """
 
     def __init__(
-        self,
-        settings: ObjectiveSettings,
-        feature_dim: int,
-        generator: torch.Generator | None = None,
+        self, settings: ObjectiveSettings, feature_dim: int, generator: torch.Generator | None
     ) -> None:
         super().__init__()
         self.settings, start = settings, settings.intra_start

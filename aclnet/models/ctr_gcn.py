@@ -121,11 +121,7 @@ class RefinedGraphConv(nn.Module):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        relations: int,
-        graph: npt.NDArray[np.float64],
+        self, in_channels: int, out_channels: int, relations: int, graph: npt.NDArray[np.float64]
     ) -> None:
         super().__init__()
         subsets = len(graph)

@@ -20,10 +20,7 @@ from aclnet.runs.settings import EmbedSettings
 
 @torch.no_grad()
 def embed(
-    network: SkeletonNetwork,
-    store: Store,
-    clip_input: ClipInput,
-    settings: EmbedSettings,
+    network: SkeletonNetwork, store: Store, clip_input: ClipInput, settings: EmbedSettings
 ) -> npt.NDArray[np.float32]:
     """One embedding a sample: the mean over its windows' embeddings, normalised if set.
 

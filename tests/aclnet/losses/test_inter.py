@@ -31,7 +31,7 @@ def _near(ours: Tensor, golden: np.ndarray[Any, Any], share: float) -> None:
 
 
 def _loss(class_count: int, feature_dim: int, **changes: Any) -> InterClassLoss:
-    return InterClassLoss(ObjectiveSettings(**changes), class_count, feature_dim)
+    return InterClassLoss(ObjectiveSettings(**changes), class_count, feature_dim, None)
 
 
 def _golden_loss(data: dict[str, np.ndarray[Any, Any]], dtype: torch.dtype) -> InterClassLoss:

@@ -27,7 +27,7 @@ def _near(ours: Tensor, golden: np.ndarray[Any, Any], share: float) -> None:
 
 
 def _loss(feature_dim: int, **changes: Any) -> IntraClassLoss:
-    return IntraClassLoss(ObjectiveSettings(**changes), feature_dim)
+    return IntraClassLoss(ObjectiveSettings(**changes), feature_dim, None)
 
 
 def _ordered(queue: FeatureQueue) -> tuple[Tensor, Tensor]:
