@@ -52,28 +52,6 @@ def test_short_sequences_reflect_as_gaitgraph2_pads(
     np.testing.assert_array_equal(pose[window], poses[f"v2_pad60_T{length}"])
 
 
-def test_gaitgraph2_pads_the_same_way_at_both_ends(
-    poses: dict[str, npt.NDArray[np.float32]],
-) -> None:
-    # 35 frames, one reflection: GaitGraph2's window is ours begun 12 frames before the first.
-    pose = poses["pose"][:35]
-    window = reflect(np.arange(60)[None] - 12, of(35))[0]
-    np.testing.assert_array_equal(pose[window], poses["v2_pad60_T35"])
-
-
-@pytest.mark.parametrize("length", [7, 20])
-def test_gaitgraph2_repeats_end_frames_and_we_do_not(
-    poses: dict[str, npt.NDArray[np.float32]], length: int
-) -> None:
-    pose = poses["pose"][:length]
-
-    def standstills(clip: npt.NDArray[np.float32]) -> int:
-        return int((clip[1:] == clip[:-1]).all(axis=(1, 2)).sum())
-
-    assert standstills(poses[f"v2_pad60_T{length}"]) > 0
-    assert standstills(pose[windows_at(of(0), of(length), 60)[0]]) == 0
-
-
 @given(st.integers(1, 30), st.integers(-100, 100))
 def test_reflection_walks_back_and_forth(length: int, start: int) -> None:
     frames = reflect(np.arange(start, start + 80)[None], of(length))[0]

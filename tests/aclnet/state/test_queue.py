@@ -51,10 +51,6 @@ def test_keeps_no_gradient() -> None:
     assert not queue.features.requires_grad
 
 
-def test_state_is_buffers_only() -> None:
-    assert set(FeatureQueue(4, 2).state_dict()) == {"features", "labels", "cursor", "fill"}
-
-
 @pytest.mark.parametrize("rows", [3, 9])
 def test_writes_half_precision_rows_in_its_own_type(rows: int) -> None:
     queue = FeatureQueue(4, 2)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from aclnet.training.task import Trainable, TrainingTask
+from aclnet.training.task import TrainingTask
 
 
 class Output(NamedTuple):
@@ -63,12 +63,6 @@ def test_accuracy_has_no_gradient() -> None:
     assert not accuracy.requires_grad
 
 
-def test_the_objectives_parameters_and_buffers_belong_to_the_task() -> None:
-    task = TrainingTask(Network(), Objective("pooled"))
-    assert "objective.projection" in dict(task.named_parameters())
-    assert "objective.centres" in task.state_dict()
-
-
 def test_epoch_is_passed_on() -> None:
     objective = Objective("pooled")
     TrainingTask(Network(), objective).set_epoch(7)
@@ -90,11 +84,3 @@ def test_augmentation_gets_the_generator() -> None:
 def test_without_augmentation_clips_stay() -> None:
     task = TrainingTask(Network(), Objective("pooled"))
     assert task.augmented(CLIPS, torch.Generator()) is CLIPS
-
-
-def test_a_task_must_define_its_losses() -> None:
-    class Nothing(Trainable):
-        pass
-
-    with pytest.raises(TypeError, match="forward"):
-        Nothing()  # type: ignore[abstract]
