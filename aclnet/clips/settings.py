@@ -129,7 +129,7 @@ class ClipSettings(Settings):
 
     @field_validator("bodies")
     @classmethod
-    def _told_apart(cls, bodies: BodySettings, info: ValidationInfo) -> BodySettings:
+    def _distinguishable(cls, bodies: BodySettings, info: ValidationInfo) -> BodySettings:
         # An invalid field is not among the data.
         normalise, augment = info.data.get("normalise"), info.data.get("augment")
         if normalise is not None and normalise.scale == "torso" and len(bodies.sizes) > 1:

@@ -35,7 +35,7 @@ class Encoder(nn.Module):
 
     Attributes:
         feature_dim: D, width of `EncoderOutput.pooled`.
-        graph_dim: width of `EncoderOutput.graph`; None where there is none.
+        graph_dim: width of `EncoderOutput.graph`; None without graph.
         joint_count: V.
         channels: C.
     """

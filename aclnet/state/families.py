@@ -159,8 +159,8 @@ class MotionFamilies(nn.Module):
             shared = shared_neighbours(lists[rows], table)
             sizes = (lists[rows] < class_count).sum(dim=1, keepdim=True)
             itself = column == column[rows, None]
-            # Eq. 5 gives a class the weight 1 with itself, yet a family is made of the others: a
-            # class belongs to its own only where it is among its neighbours (released).
+            # By Eq. 5 a class has the weight 1 with itself, but a family consists of the others: a
+            # class belongs to its own only if it is among its neighbours (released).
             found = family_members(
                 direct, shared, sizes, self.neighbours, self.overlap, self.variant
             )

@@ -1,4 +1,4 @@
-"""The training loop: one page, ignorant of tasks, exact to resume.
+"""The training loop: one page, independent of tasks, with exact resume.
 
 Read `_Loop.run` from top to bottom. Each optimizer step is a pure function of the task's and the
 optimizer's state and of (seed, epoch, step, rank): its batch, learning rate, augmentation and
@@ -147,7 +147,7 @@ class _Loop:
             self._finish_epoch(epoch)
 
     def _train_step(self, epoch: int, step: int) -> bool:
-        """One optimizer step; True where a rank was asked to stop after it."""
+        """One optimizer step; True if a rank is asked to stop after it."""
         done = (epoch - 1) * self.steps + step
         batch = self.batches.get((epoch, step), self._following(epoch, step))
         rate = set_step(self.stepper.optimizer, self.settings, done, self.steps)
@@ -173,7 +173,7 @@ class _Loop:
         return self.fabric.device.type == "cpu" or asked or last or logged
 
     def _agree(self) -> bool:
-        """Whether any rank was asked to stop; raises where any rank's loss is not finite."""
+        """Whether any rank is asked to stop; raises if any rank's loss is not finite."""
         stop, failure = self.finite.verdict(self.stop.requested)
         if failure is None:
             return stop

@@ -175,6 +175,6 @@ def _check_settings(path: Path, saved: Mapping[str, Any], settings: TrainSetting
         before = saved.get(name, value)
         if name not in free and before != value:
             raise ValueError(
-                f"{path}: the run was started with {name} = {before!r} and would go on with "
+                f"{path}: the run was started with {name} = {before!r} and would continue with "
                 f"{value!r}: resume with the same settings, or start a new run in another folder"
             )
