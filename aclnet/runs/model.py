@@ -21,7 +21,6 @@ import torch
 from aclnet.clips.input import ClipInput
 from aclnet.data.convert import prepare_samples
 from aclnet.data.sample import Sample, StoreInfo
-from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
 from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo, RunModel, read_run_info, read_run_model
@@ -132,20 +131,15 @@ class Model:
                 info, samples = prepare_samples(info, samples)
             with _naming(place):
                 kept = [(sample.sample, whole_recording(sample)) for sample in samples]
-                parts.append(self.embed_store(window_store([frames for _, frames in kept], info)))
+                store = window_store([frames for _, frames in kept], info)
+                self.info.require(store, self.run)
+                if self.settings.test is None:
+                    parts.append(embed(self.network, store, self.clip_input, self.settings.embed))
+                else:
+                    scored = score(self.network, store, self.clip_input, self.settings.test)
+                    parts.append(scored.embedding)
             names += [name for name, _ in kept]
         return Embedded(names, np.concatenate(parts))
-
-    def embed_store(self, store: Store) -> npt.NDArray[np.float32]:
-        """Embeddings (N, D) float32 of a store's samples.
-
-        Raises:
-            ValueError: the store is empty, or has other joints, channels or unit than the run.
-        """
-        self.info.require(store, self.run)
-        if self.settings.test is not None:
-            return score(self.network, store, self.clip_input, self.settings.test).embedding
-        return embed(self.network, store, self.clip_input, self.settings.embed)
 
     def classify(
         self,

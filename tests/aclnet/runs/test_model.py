@@ -73,11 +73,11 @@ def test_an_action_run_embeds_by_its_test_clips(
 ) -> None:
     recordings = [gesture("raise", 30), gesture("stand", 31, length=9)]
     found = gesture_model.embed(clips_file("clips.npz", *recordings), prepare="none")
-    store = open_store(gesture_run.parent / "store")
-    settings = gesture_model.settings
+    store, settings = gesture_run.parent / "store", gesture_model.settings
     assert settings.test is not None
-    wanted = score(gesture_model.network, store, gesture_model.clip_input, settings.test)
-    np.testing.assert_array_equal(gesture_model.embed_store(store), wanted.embedding)
+    clip_input = gesture_model.clip_input
+    wanted = score(gesture_model.network, open_store(store), clip_input, settings.test)
+    np.testing.assert_array_equal(gesture_model.embed(store).embedding, wanted.embedding)
     arrays = gesture_model.embed(recordings)
     np.testing.assert_array_equal(found.embedding, arrays.embedding)
     (alone,) = gesture_model.embed(recordings[0]).embedding
