@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """Import what takes time when it is asked for."""
+        """Import slow modules on first use."""
         if name == "load":
             from aclnet.runs.model import load
 

@@ -1,10 +1,9 @@
 """Several ranks as one: sums, joined rows, and gradients that survive averaging.
 
-Everything here also works without a process group, where there is one rank. A loss that looks at
-the whole batch is computed by every rank over the joined rows, its own rows alive and the others
-as constants. Each rank then holds the gradient for its own rows only, and the sum over the ranks
-is the gradient of one rank with the joined batch. `DistributedDataParallel` averages instead of
-summing, which `undo_gradient_average` makes good. It holds for uneven rank batches too.
+All functions also work without a process group, as with one rank. Every rank computes a loss of
+the whole batch over the joined rows, of which only its own have a gradient. The sum of the ranks'
+gradients is then the gradient of one rank with the joined batch. `DistributedDataParallel` averages
+instead of summing, which `undo_gradient_average` compensates. Ranks may have unequal batches.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ def rank() -> int:
 
 @torch.no_grad()
 def row_counts(tensor: Tensor) -> tuple[int, ...]:
-    """How many rows each rank has, in rank order.
+    """Number of rows of each rank, in rank order.
 
-    With several ranks the host waits for the answer, because the counts are the shapes of what
-    follows: ask once a step and hand the answer to `all_gather_rows` and `join_rows`.
+    With several ranks the host waits for the device here, because the counts are shapes: call it
+    once a step and pass the result to `all_gather_rows` and `join_rows`.
 
     Args:
         tensor: (N, ...), N of this rank.
@@ -52,8 +51,8 @@ def all_gather_rows(tensor: Tensor, counts: Sequence[int] | None = None) -> Tens
     """Join the rows of all ranks, in rank order.
 
     Args:
-        tensor: (N, ...); N may differ between ranks and may be 0, the rest of the shape may not.
-        counts: the answer of `row_counts`, where it is known already.
+        tensor: (N, ...); only N may differ between ranks, and may be 0.
+        counts: the result of `row_counts`, if it is known.
 
     Returns:
         (sum of N, ...), the same on every rank, without gradient.
@@ -62,7 +61,7 @@ def all_gather_rows(tensor: Tensor, counts: Sequence[int] | None = None) -> Tens
     if world_size() == 1:
         return tensor
     counts = row_counts(tensor) if counts is None else counts
-    # Collectives want one shape on all ranks and not every backend sends booleans.
+    # Collectives need one shape on all ranks, and not every backend sends booleans.
     rows = tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor
     padded = rows.new_zeros((max(counts), *rows.shape[1:]))
     padded[: rows.shape[0]] = rows
@@ -77,7 +76,7 @@ def join_rows(tensor: Tensor, counts: Sequence[int] | None = None) -> Tensor:
 
     Args:
         tensor: (N, ...) of this rank.
-        counts: the answer of `row_counts`, where it is known already.
+        counts: the result of `row_counts`, if it is known.
 
     Returns:
         (sum of N, ...); equal on every rank, with gradient to this rank's part only.
@@ -91,7 +90,7 @@ def join_rows(tensor: Tensor, counts: Sequence[int] | None = None) -> Tensor:
 
 
 def undo_gradient_average(loss: Tensor) -> Tensor:
-    """Scale the gradient of a joined loss by the number of ranks; the value stays.
+    """Multiply the gradient of a joined loss by the number of ranks, but not its value.
 
     Args:
         loss: a loss over `join_rows`, the same value on every rank.

@@ -1,4 +1,4 @@
-"""Seeds derived from a run's seed and a position, so that no generator's state need be kept."""
+"""Seeds derived from a run's seed and a position, so that no generator's state has to be saved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def derive_seed(purpose: str, *numbers: int) -> int:
     """A seed for one purpose at one position of a run.
 
     Args:
-        purpose: what the random numbers are for ("dropout"); other purposes give other seeds.
+        purpose: use of the random numbers ("dropout"); each purpose has its own seeds.
         numbers: run's seed, epoch, step, rank ... (not negative).
 
     Returns:
@@ -22,6 +22,6 @@ def derive_seed(purpose: str, *numbers: int) -> int:
     >>> derive_seed("dropout", 0, 1) == derive_seed("dropout", 1, 0)
     False
     """
-    # The count of numbers is mixed in because SeedSequence reads [1] and [1, 0] alike.
+    # The count of numbers is included because SeedSequence treats [1] and [1, 0] alike.
     entropy = [zlib.crc32(purpose.encode()), len(numbers), *numbers]
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]) >> 1

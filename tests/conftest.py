@@ -1,12 +1,50 @@
-"""What every test may ask for: the reference material beside the project."""
+"""What every test may use: the reference material, the command line, and trained runs."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
+import numpy as np
 import pytest
 from hypothesis import settings
+
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.store import write_store
+from aclnet.skeleton import load_layout
+
+RECIPE = """
+data:
+  walkers:
+    {identities: 8, views: [0, 54, 90], nm_takes: 6, bg_takes: 2, cl_takes: 2, frames: [20, 26]}
+identities: {train: 5, validation: 2}
+protocol: casia_b
+clip: {frames: 16, streams: [j, b], augment: {mirror: 0.0, point_noise: 0.01}}
+network: {encoder: {name: temporal_conv, width: 8, blocks: 1}}
+objective: {variant: paper, start_epoch: 1, queue_size: 8, projection_dim: 16}
+sampler: {identities_per_batch: 3, samples_per_identity: 4, steps_per_epoch: 3}
+train: {epochs: 2, optimizer: adamw, learning_rate: 1.0e-2, accelerator: cpu, log_every_steps: 1}
+embed: {windows: all, stride: 4}
+"""
+
+GESTURES_RECIPE = """
+data: {source: file}
+split: store
+hold_out: {people: 0}
+clip: {frames: 8, sampling: stretch, streams: [j], augment: {mirror: 0.0}}
+network: {encoder: {name: temporal_conv, width: 8, blocks: 1}, neck: none}
+objective: {inter_weight: 0, intra_weight: 0}
+sampler: {kind: shuffle, batch_size: 8}
+train: {epochs: 12, optimizer: adamw, learning_rate: 2.0e-2, accelerator: cpu}
+test: {clips: 2}
+"""
 
 # No deadline: the machine may be busy. In CI the same examples every time, so that a change is
 # judged by what it changes; elsewhere new ones, so that faults are found.
@@ -23,3 +61,130 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip(f"the reference material is not at {folder}; set ACLNET_SHARED to its folder")
     return folder
+
+
+class Outcome(NamedTuple):
+    """What a command gave back."""
+
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def call() -> Call:
+    """Call `aclnet-task` with these arguments, as its console script does."""
+
+    def run(*arguments: object) -> Outcome:
+        from tasks.cli import main
+
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with (
+            mock.patch.object(sys, "argv", ["aclnet-task", *map(str, arguments)]),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Outcome(code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight walkers before three cameras: three train, two validate, three are tested."""
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the walkers are kept."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def first(call: Call, recipe: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run; to be copied before it is changed."""
+    run = tmp_path_factory.mktemp("runs") / "first"
+    done = call("gait", "train", "-c", recipe, "--run", run, "--cache", cache)
+    assert done.code == 0, done.err
+    return run
+
+
+@pytest.fixture(scope="session")
+def walkers(cache: Path, first: Path) -> Path:
+    """The store of the walkers that `first` was trained on."""
+    (store,) = cache.glob("walkers-*")
+    return store
+
+
+@pytest.fixture
+def copy(first: Path, tmp_path: Path) -> Path:
+    """The trained run, to be changed."""
+    run = tmp_path / "copy"
+    shutil.copytree(first, run)
+    return run
+
+
+def _gesture(kind: str, seed: int, length: int = 16) -> np.ndarray:
+    """(T, 2, 17, 2): somebody whose wrists go up ("raise") or who stands ("stand"), and nobody."""
+    layout = load_layout("coco17")
+    generator = np.random.default_rng(seed)
+    pose = np.random.default_rng(0).normal(size=(17, 2))
+    frames = np.zeros((length, 2, 17, 2), dtype=np.float32)
+    frames[:, 0] = pose + generator.normal(scale=0.01, size=(length, 17, 2))
+    if kind == "raise":
+        wrists = [layout.index("left_wrist"), layout.index("right_wrist")]
+        frames[:, 0, wrists, 1] -= np.linspace(0, 6, length)[:, None]
+    return frames
+
+
+@pytest.fixture(scope="session")
+def gesture() -> Callable[..., np.ndarray]:
+    """Make a gesture of a kind and seed."""
+    return _gesture
+
+
+@pytest.fixture
+def clips_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write recordings (T, M, V, C) of COCO's joints into an `.npz`."""
+
+    def write(name: str, *recordings: np.ndarray, joints: str = "coco17") -> Path:
+        offsets, names = np.cumsum([0, *map(len, recordings)]), np.array(load_layout(joints).joints)
+        path = tmp_path / name
+        np.savez(path, joints=np.concatenate(recordings), offsets=offsets, joint_names=names)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def gesture_run(call: Call, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of action recognition that tells the two gestures apart."""
+    folder = tmp_path_factory.mktemp("gestures")
+    layout = load_layout("coco17").to_dict()
+    info = StoreInfo(name="tiny", layout=layout, channels=("x", "y"), unit="normalised")
+    samples = [
+        Sample(
+            f"{kind}{i}", _gesture(kind, i), identity=str(i), label=kind,
+            split="train" if i < 6 else "test",
+        )
+        for i in range(8)
+        for kind in ("raise", "stand")
+    ]  # fmt: skip
+    write_store(folder / "store", samples, info)
+    (folder / "tiny.yaml").write_text(GESTURES_RECIPE)
+    done = call(
+        "action", "train", "-c", folder / "tiny.yaml", "--data", folder / "store",
+        "--run", folder / "run", "--cache", folder / "cache",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    return folder / "run"

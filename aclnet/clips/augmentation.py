@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from aclnet.clips.settings import AugmentSettings
-from aclnet.clips.transforms import keep_missing, mirror, present
+from aclnet.clips.transforms import exchange_sides, keep_missing, mirror, present
 from aclnet.skeleton import Layout
 
 LIMBS = ("left_arm", "left_leg", "right_arm", "right_leg")
@@ -23,23 +23,24 @@ def augment(
 ) -> Tensor:
     """Random changes, drawn independently for every clip of the batch.
 
-    But for noise in points and for running backwards a change is the same in all frames of a clip,
-    so that clips and the frames that follow them can be changed alike, joined along the frames.
+    Except for noise in points and for running backwards a change is the same in all frames of a
+    clip, so that clips and the frames that follow them can be changed alike, joined along the
+    frames.
 
     Args:
         clips: (N, M, T, V, C), normalised.
         layout: joint layout.
         dims: 2 or 3.
-        settings: which changes, how strong.
+        settings: the changes and their strengths.
         generator: on the clips' device.
-        widths: (N,) of the videos in pixels, NaN where unknown; only `image_flip` asks for them.
+        widths: (N,) of the videos in pixels, NaN where unknown; only `image_flip` needs them.
 
     Returns:
         (N, M, T, V, C).
 
     Raises:
-        ValueError: `image_flip` is asked of 3-D joints or without a video's width, or `drop_part`
-            of a layout that does not say the limbs.
+        ValueError: `image_flip` with 3-D joints or without a video's width, or `drop_part` with a
+            layout that does not define the limbs.
     """
     if settings.image_flip > 0:
         clips = _flip_some(clips, layout, dims, settings.image_flip, generator, widths)
@@ -79,7 +80,7 @@ def _change_body(
 def _change_release(
     clips: Tensor, layout: Layout, dims: int, settings: AugmentSettings, generator: torch.Generator
 ) -> Tensor:
-    """The release's changes of 3-D clips; drawn last, so that the other draws stay as they were."""
+    """The release's changes of 3-D clips; drawn last, so that they do not alter other draws."""
     N = len(clips)
     if settings.rotate > 0:
         angles = settings.rotate * (2 * _uniform(clips, generator, N, 3) - 1)
@@ -105,7 +106,7 @@ def _flip_some(
 ) -> Tensor:
     if dims != 2:
         raise ValueError(
-            f"augment.image_flip mirrors pictures, and these joints have {dims} coordinates: set "
+            f"augment.image_flip mirrors 2-D images, but these joints have {dims} coordinates: set "
             "it to 0; augment.mirror makes the mirror image of a centred body"
         )
     unknown = len(clips) if widths is None else int(widths.isnan().sum())
@@ -138,7 +139,7 @@ def rotate(clips: Tensor, angles: Tensor, dims: int) -> Tensor:
     Returns:
         (N, M, T, V, C).
     """
-    # The release's matrices turn against the usual sense.
+    # The release's matrices turn in the opposite sense.
     (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(1), (-angles).sin().unbind(1)
     if dims == 3:
         rows = [
@@ -154,15 +155,10 @@ def rotate(clips: Tensor, angles: Tensor, dims: int) -> Tensor:
     return torch.cat([turned.view(N, M, T, V, dims), clips[..., dims:]], dim=-1)
 
 
-def exchange_sides(clips: Tensor, layout: Layout) -> Tensor:
-    """Left joints in the places of the right ones and the reverse; nothing is mirrored."""
-    return clips[:, :, :, torch.tensor(layout.mirror_index, device=clips.device)]
-
-
 def image_flip(clips: Tensor, layout: Layout, widths: Tensor) -> Tensor:
-    """The picture mirrored: x becomes width - x, left and right joints change places.
+    """Mirror the image: x becomes width - x, left and right joints change places.
 
-    A coordinate of exactly 0 stays 0, as in PYSKL's Flip: it is a joint that was not found.
+    A coordinate of exactly 0 stays 0, as in PYSKL's Flip: the joint was not found.
 
     Args:
         clips: (N, M, T, V, C), the first channel x in pixels.
@@ -182,7 +178,7 @@ def limb_masks(layout: Layout, device: torch.device | None = None) -> Tensor:
     """For each of `LIMBS` the joints that remain without it: bool (4, V).
 
     Raises:
-        ValueError: the layout does not say which joints a limb has.
+        ValueError: the layout does not define the joints of a limb.
     """
     kept = torch.ones(len(LIMBS), layout.joint_count, dtype=torch.bool)
     for row, limb in enumerate(LIMBS):

@@ -1,4 +1,4 @@
-"""What the network sees of a recording: which frames, prepared how, as which streams."""
+"""The network's input: frames of a recording, prepared and turned into streams."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from aclnet.clips.augmentation import augment
-from aclnet.clips.bodies import BodyVariants
 from aclnet.clips.sampling import stretched_frames, uniform_frames
-from aclnet.clips.settings import ClipSettings, Rows
+from aclnet.clips.settings import BodySettings, ClipSettings, Rows
 from aclnet.clips.streams import make_streams, stream_channels
 from aclnet.clips.transforms import mirror, normalise
 from aclnet.clips.windows import random_windows
@@ -18,10 +17,10 @@ from aclnet.skeleton import Layout
 
 
 class ClipInput:
-    """Turns recordings into what the network sees; one object for training and test.
+    """Turns recordings into the network's input; one object for training and test.
 
-    Everything is float32 from the store to the network. (The released code centres half-precision
-    files in half precision in the test, and in double precision in training.)
+    All of it is float32. (The released code centres half-precision files in half precision in the
+    test, and in double precision in training.)
 
     Args:
         settings: clip settings.
@@ -50,7 +49,7 @@ class ClipInput:
         return first[:, None] + stretched_frames(covered, settings.frames, phase)
 
     def stored(self, store: Store, rows: Rows, frames: Rows) -> Tensor:
-        """Frames of a store as `prepare` and `augmented` take them.
+        """Frames of a store, for `prepare` and `augmented`.
 
         Args:
             store: the recordings.
@@ -59,7 +58,7 @@ class ClipInput:
 
         Returns:
             (N, M, T, V, C); with `motion: recording` (N, M, 2 T, V, C), each clip's frames and
-            then the frames that follow each of them in the recording.
+            then the frame that follows each of them in the recording.
         """
         if self.settings.motion == "recording":
             following = np.minimum(frames + 1, store.lengths[rows][:, None] - 1)
@@ -71,11 +70,11 @@ class ClipInput:
 
         Args:
             clips: from `stored`.
-            hidden: joints set to zero, as where a detector did not see them.
+            hidden: joints set to zero, as if a detector had not seen them.
         """
         if hidden is not None:
             clips = clips.clone()
-            clips[..., hidden, :] = 0  # before anything is measured on them
+            clips[..., hidden, :] = 0  # before they are measured
         return self._streams(normalise(clips, self.layout, self.dims, self.settings.normalise))
 
     def prepare_mirrored(self, clips: Tensor) -> Tensor:
@@ -91,7 +90,7 @@ class ClipInput:
         Args:
             clips: from `stored`.
             generator: on the clips' device.
-            widths: (N,) of their videos in pixels; only `augment.image_flip` needs them.
+            widths: (N,) of the videos in pixels; only `augment.image_flip` needs them.
         """
         clips = normalise(clips, self.layout, self.dims, self.settings.normalise)
         clips = augment(clips, self.layout, self.dims, self.settings.augment, generator, widths)
@@ -109,3 +108,60 @@ class ClipInput:
             confidence=self.settings.confidence,
             following=following,
         )
+
+
+class BodyVariants:
+    """The bodies of `BodySettings` for one joint layout, as training data.
+
+    A data set of a few dozen people teaches a network little about how bodies differ. Showing each
+    person in several sizes and mirrored, as people of their own, multiplies the identities that the
+    classifier and the contrastive terms must tell apart. Classes are numbered person * count +
+    variant. In tests nothing is changed.
+
+    Args:
+        settings: sizes and mirror image.
+        layout: V joints.
+        dims: coordinates a joint, 2 or 3.
+    """
+
+    def __init__(self, settings: BodySettings, layout: Layout, dims: int) -> None:
+        self.layout = layout
+        self.dims = dims
+        self.mirrored = settings.mirrored
+        self.count = len(settings.sizes) * (2 if settings.mirrored else 1)
+        self._sizes = torch.tensor(settings.sizes)
+        self._as_recorded = settings == BodySettings()
+
+    def expand(self, labels: Rows) -> Rows:
+        """Classes of all variants of all samples: (N,) to (N * count,), sample by sample.
+
+        >>> from aclnet.skeleton import load_layout
+        >>> bodies = BodyVariants(BodySettings(mirrored=True), load_layout("coco17"), dims=2)
+        >>> bodies.expand(np.array([0, 2])).tolist()
+        [0, 1, 4, 5]
+        """
+        return (labels[:, None] * self.count + np.arange(self.count)[None]).reshape(-1)
+
+    def apply(self, clips: Tensor, variant: Tensor) -> Tensor:
+        """Give each clip another body.
+
+        Coordinates are scaled about the camera's origin, so the place in the room changes too;
+        clips are centred later (`aclnet.clips.transforms.normalise`). Missing joints stay at zero.
+
+        Args:
+            clips: (N, M, T, V, C) as stored.
+            variant: (N,) int64 in 0..count-1.
+
+        Returns:
+            (N, M, T, V, C).
+        """
+        if self._as_recorded:
+            return clips
+        sizes = len(self._sizes)
+        factor = self._sizes[variant % sizes].to(clips)[:, None, None, None, None]
+        coordinates = clips[..., : self.dims] * factor
+        clips = torch.cat([coordinates, clips[..., self.dims :]], dim=-1)
+        if not self.mirrored:
+            return clips
+        turned = (variant >= sizes)[:, None, None, None, None].to(clips.device)
+        return torch.where(turned, mirror(clips, self.layout), clips)

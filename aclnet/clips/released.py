@@ -1,8 +1,8 @@
-"""Sequences of f frames cut out of walks as the released re-identification data were.
+"""Sequences of f frames, cut from walks as in the released re-identification data.
 
-The data sets that the TranSG family of papers distributes are cut already; these are their rules,
-for recordings that are not (`spec/reid.md`, part a, from the preprocessing scripts of
-Locality-Awareness-SGE and TranSG). Other windows: `aclnet.clips.windows`.
+The data sets of the TranSG family of papers are distributed cut; these are their rules, for whole
+recordings (`spec/reid.md`, part a, from the preprocessing scripts of Locality-Awareness-SGE and
+TranSG). Other windows: `aclnet.clips.windows`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class CuttingRule:
     """How the recordings of a data set were cut.
 
     Attributes:
-        overlapping: training windows are `overlapping_windows`; all others adjoin.
+        overlapping: training windows are `overlapping_windows`; all others are adjacent.
         border: frames cut off the recordings of the test sets.
         train_border: frames cut off the recordings of the training set.
     """
@@ -53,8 +53,8 @@ class CutSequences:
         owner: the recording of each window, int64 (W,).
         frames: frame numbers within the whole recording, int64 (W, T).
         border_frames: frames cut off at the ends of recordings.
-        leftover_frames: further frames that stand in no window.
-        short_recordings: recordings without a window, being shorter than one.
+        leftover_frames: further frames that are in no window.
+        short_recordings: recordings shorter than a window, which have none.
     """
 
     owner: Frames
@@ -65,12 +65,7 @@ class CutSequences:
 
 
 def cut_as_released(
-    lengths: Frames,
-    frame_count: int,
-    rule: str,
-    *,
-    train: bool,
-    border: Border | None = None,
+    lengths: Frames, frame_count: int, rule: str, *, train: bool, border: Border | None = None
 ) -> CutSequences:
     """Cut recordings by the rule of a released data set.
 
@@ -115,9 +110,9 @@ def cut_as_released(
 
 
 def whole_windows(lengths: Frames, frame_count: int) -> tuple[Frames, Frames]:
-    """Adjoining windows from a recording's first frame on; what remains is left out.
+    """Adjacent windows from a recording's first frame on; the remainder is left out.
 
-    Unlike `aclnet.clips.windows.sliding_windows` a recording shorter than a window has none.
+    Unlike in `aclnet.clips.windows.sliding_windows` a recording shorter than a window has none.
 
     Args:
         lengths: (N,) frames in each recording.
@@ -136,7 +131,7 @@ def overlapping_windows(lengths: Frames, frame_count: int) -> tuple[Frames, Fram
     """Half-overlapping windows from each of the first T frames on.
 
     All recordings are cut from frame 0, then all from frame 1, and so on. Every run of T frames
-    comes, most of them twice, as in the released files.
+    occurs, most of them twice, as in the released files.
 
     Args:
         lengths: (N,) frames in each recording.
@@ -153,14 +148,7 @@ def overlapping_windows(lengths: Frames, frame_count: int) -> tuple[Frames, Fram
 
 
 def _cut(left: Frames, offsets: Frames, frame_count: int, stride: int) -> tuple[Frames, Frames]:
-    """Whole windows `stride` frames apart, of every offset and recording.
-
-    Args:
-        left: (S, N) frames of each recording from each offset on, possibly negative.
-        offsets: (S,) first frames.
-        frame_count: T, frames in a window.
-        stride: frames between the starts of neighbouring windows.
-    """
+    """Whole windows from each of the offsets (S,), where recordings have `left` (S, N) frames."""
     counts = np.where(left >= frame_count, (left - frame_count) // stride + 1, 0).reshape(-1)
     place = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     number = np.arange(len(place), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -22,9 +22,9 @@ RELEASED_TEST_SEED = 255
 def uniform_frames(lengths: Frames, clip_frames: int, generator: np.random.Generator) -> Frames:
     """One random clip a recording, over all of it.
 
-    With T frames in a clip and L in the recording: below T frames, consecutive ones from a random
-    start, beginning anew at the end; from T to below 2 T, T frames in order with L - T of them left
-    out at random places; from 2 T on, a random frame of each of T equal parts.
+    With T frames in a clip and L in the recording: for L < T, consecutive frames from a random
+    start, continuing at frame 0; for T <= L < 2 T, all frames but L - T random ones; for L >= 2 T,
+    a random frame of each of T equal parts.
 
     Args:
         lengths: (N,) frames in each recording, at least 1.
@@ -49,7 +49,7 @@ def uniform_frames(lengths: Frames, clip_frames: int, generator: np.random.Gener
 
 
 def stretched_frames(lengths: Frames, clip_frames: int, phase: npt.ArrayLike) -> Frames:
-    """A frame of each of T equal parts; shorter recordings are slowed down, not begun anew.
+    """A frame of each of T equal parts; shorter recordings are slowed down, not repeated.
 
     Args:
         lengths: (N,) frames in each recording.
@@ -57,7 +57,7 @@ def stretched_frames(lengths: Frames, clip_frames: int, phase: npt.ArrayLike) ->
         phase: place within the parts, from 0 to below 1; broadcast to (N, T).
 
     Returns:
-        (N, T) int64, never falling.
+        (N, T) int64, never decreasing.
 
     >>> stretched_frames(np.array([2, 8]), 4, 0.5).tolist()
     [[0, 0, 1, 1], [1, 3, 5, 7]]
@@ -84,9 +84,9 @@ def released_frames(
         clips: how many clips.
         random: NumPy's legacy generator; the release's test seeds it with `RELEASED_TEST_SEED`
             before each recording.
-        rule: the release's two samplers: "decode" of its 3-D data, "frames" of its 2-D data. They
+        rule: the release's sampler: "decode" for its 3-D data, "frames" for its 2-D data. They
             differ in where a clip of a short recording begins in a test.
-        test: whether it is a test; matters to "frames" only.
+        test: whether it is a test; matters for "frames" only.
 
     Returns:
         (clips, T) int64.
@@ -105,7 +105,7 @@ def _released_clip(
     test: bool,
 ) -> Frames:
     step = np.arange(clip_frames, dtype=np.int64)
-    random.rand()  # the share of the recording, which is always 1
+    random.rand()  # drawn by the release for the share of the recording, which is always 1
     if length < clip_frames:
         if rule == "frames" and test:
             return step + (clip if length < clips else clip * length // clips)
@@ -121,20 +121,14 @@ def _released_clip(
 def released_test_frames(
     lengths: Frames, clip_frames: int, clips: int, rule: Rule = "decode"
 ) -> Frames:
-    """The release's test clips of many recordings; equal lengths have equal frames.
+    """The release's test clips of many recordings; equal lengths have the same frames.
 
     Returns:
         (N, clips, T) int64.
     """
     distinct, place = np.unique(lengths, return_inverse=True)
-    made = [
-        released_frames(
-            int(length),
-            clip_frames,
-            clips,
-            np.random.RandomState(RELEASED_TEST_SEED),
-            rule=rule,
-        )
-        for length in distinct
-    ]
-    return np.stack(made)[place] if made else np.zeros((0, clips, clip_frames), dtype=np.int64)
+    made = np.zeros((len(distinct), clips, clip_frames), dtype=np.int64)
+    for row, length in enumerate(distinct.tolist()):
+        random = np.random.RandomState(RELEASED_TEST_SEED)
+        made[row] = released_frames(length, clip_frames, clips, random, rule=rule)
+    return made[place]

@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
-from aclnet.clips.windows import windows_at
 from aclnet.config import Settings
 
 Rows = npt.NDArray[np.int64]
 
 
 class NormaliseSettings(Settings):
-    """How clips are freed from camera and place.
+    """How clips are made independent of camera and place.
 
     Attributes:
         centre: subtract the hips' midpoint of every frame, of the clip's first seen frame, or not.
@@ -23,8 +22,8 @@ class NormaliseSettings(Settings):
             it: without it an embedding depends on the camera's resolution. Metres do not, and
             would lose the body's height, which is an identity cue.
         heading: 3-D only. Turn the body about the vertical until its left-right line lies along x:
-            per frame (smoothed) or once a clip; or not. Each person by itself where each frame is
-            centred; otherwise all people with the first, so that they stay placed to each other.
+            per frame (smoothed), once a clip, or not. With `centre: frame` each person turns
+            separately; otherwise all turn with the first, which keeps their relative places.
         heading_smooth_frames: moving average over that line, in frames.
     """
 
@@ -38,26 +37,25 @@ class AugmentSettings(Settings):
     """Random changes of training clips; lengths in normalised units (torso lengths, or metres).
 
     GaitGraph (Teepe et al. 2021) mirrors about the body without exchanging left and right, and adds
-    noise in pixels. Here the mirror image is a whole one (sides exchanged) and noise is in units of
-    the body, so that both mean the same for every camera.
+    noise in pixels. Here the mirror image exchanges them too and noise is in units of the body, so
+    that both mean the same for every camera.
 
     Attributes:
         mirror: probability of the mirror image.
         reverse: probability of time running backwards.
-        joint_noise: standard deviation of an offset a joint, constant over the clip.
-        point_noise: standard deviation of noise a joint and frame.
-        scale: standard deviation of the logarithm of the change of size; for small ones, of the
-            relative change.
+        joint_noise: standard deviation of an offset of each joint, constant over the clip.
+        point_noise: standard deviation of noise of each joint in each frame.
+        scale: standard deviation of the logarithm of the factor on the size.
         drop_joints: share of joints set to zero for a whole clip.
         rotate: 3-D: largest angle in radians by which a clip is turned about each of the axes x, y
-            and z (PYSKL's RandomRot, there 0.2); 2-D: in the image plane. About the origin, so
-            that clips should be centred.
-        exchange_sides: probability that left and right joints change their names but not their
-            places (the release's Spatial_Flip, which does not mirror).
+            and z (PYSKL's RandomRot, there 0.2); 2-D: in the image plane. It turns about the
+            origin, so clips should be centred.
+        exchange_sides: probability that left and right joints swap names but not places (the
+            release's Spatial_Flip, which does not mirror).
         drop_part: probability that one limb, drawn from arms and legs, is set to zero (the
             release's Part_Drop).
-        image_flip: probability that the picture is mirrored, left for right: of 2-D joints in
-            pixels that are not centred (PYSKL's Flip, there 0.5); needs the videos' widths.
+        image_flip: probability that the image is mirrored: for 2-D joints in pixels that are not
+            centred (PYSKL's Flip, there 0.5); needs the videos' widths.
     """
 
     mirror: float = Field(default=0.5, ge=0, le=1)
@@ -73,11 +71,11 @@ class AugmentSettings(Settings):
 
 
 class BodySettings(Settings):
-    """Which bodies a person trains with.
+    """Variants of each body that train as people of their own.
 
     Attributes:
-        sizes: factors on the whole body, 1 being the recorded one; no two alike.
-        mirrored: the mirror image of each is a further one.
+        sizes: factors on the whole body, 1 being the recorded one; no two equal.
+        mirrored: also the mirror image of each.
     """
 
     sizes: tuple[PositiveFloat, ...] = Field(default=(1.0,), min_length=1)
@@ -87,7 +85,7 @@ class BodySettings(Settings):
     @classmethod
     def _different(cls, sizes: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(sizes)) < len(sizes):
-            raise ValueError("each size makes people of its own, so no size may stand twice")
+            raise ValueError("each size makes people of its own, so no size may be given twice")
         return sizes
 
 
@@ -98,20 +96,21 @@ class ClipSettings(Settings):
         frames: T, frames in a clip.
         sampling: "window": consecutive frames (`step` apart) from anywhere in the recording, for
             movements that repeat; "uniform": one frame of each of T equal parts of the recording,
-            for movements that begin and end (PYSKL's uniform sampling; shorter recordings begin
-            anew); "stretch": as uniform, but shorter recordings are slowed down.
+            for movements that begin and end (PYSKL's uniform sampling; shorter recordings start
+            again); "stretch": as uniform, but shorter recordings are slowed down.
         step: with windows, distance of consecutive frames; 2 halves the frame rate.
         least_share: unless with windows, the least share of a recording that a training clip
             covers; 1 is the whole recording, as in the released code.
-        streams: what is shown, side by side on the channel axis (`aclnet.clips.streams.STREAMS`).
-        motion: what a motion leads to: "clip": the clip's next frame, 0 at its last; "recording":
-            the recording's next frame, whatever the clip's next is (released code, 3-D); "joined":
-            as "clip", but over all clips of a test one after another (released code, 2-D).
+        streams: the input, concatenated on the channel axis (`aclnet.clips.streams.STREAMS`).
+        motion: the frame that a motion leads to: "clip": the clip's next, 0 at its last;
+            "recording": the recording's next, whatever the clip's next is (released code, 3-D);
+            "joined": as "clip", but over all clips of a test one after another (released code,
+            2-D).
         confidence: of bones and motions: "mean" of the two joints', or "released": subtracted for
             k-bones and motions, as the released code does in its 2-D layout.
-        normalise: what is done to free clips from camera and place.
+        normalise: how clips are made independent of camera and place.
         augment: random changes of training clips.
-        bodies: changed bodies that train as people of their own. Several sizes need
+        bodies: variants of bodies that train as people of their own. Several sizes need
             `normalise.scale: none`, mirrored bodies `augment.mirror: 0`.
     """
 
@@ -130,8 +129,8 @@ class ClipSettings(Settings):
 
     @field_validator("bodies")
     @classmethod
-    def _told_apart(cls, bodies: BodySettings, info: ValidationInfo) -> BodySettings:
-        # A field that is not allowed itself is not among the data.
+    def _distinguishable(cls, bodies: BodySettings, info: ValidationInfo) -> BodySettings:
+        # An invalid field is not among the data.
         normalise, augment = info.data.get("normalise"), info.data.get("augment")
         if normalise is not None and normalise.scale == "torso" and len(bodies.sizes) > 1:
             raise ValueError(
@@ -149,16 +148,18 @@ class ClipSettings(Settings):
     def _fit_together(self) -> ClipSettings:
         if self.motion == "recording" and self.normalise.heading == "frame":
             raise ValueError(
-                "motion: recording looks at frames outside the clip, whose smoothed heading is not "
+                "motion: recording uses frames outside the clip, whose smoothed heading is not "
                 "known: set normalise.heading to clip or none, or motion to clip"
             )
         if self.motion == "recording" and self.augment.reverse > 0:
             raise ValueError(
-                "motion: recording leads forward also where a clip runs backwards: set "
+                "motion: recording leads forward even in a clip that runs backwards: set "
                 "augment.reverse to 0, or motion to clip"
             )
         if self.sampling != "window" and self.step != 1:
-            raise ValueError(f"step goes with sampling: window, and not with {self.sampling}")
+            raise ValueError(
+                f"step needs sampling: window, not {self.sampling}: set step to 1, or sampling"
+            )
         return self
 
     @model_validator(mode="after")
@@ -167,14 +168,8 @@ class ClipSettings(Settings):
         moved = [name for name, value in changes.items() if value != "none"]
         if self.augment.image_flip > 0 and (moved or self.bodies != BodySettings()):
             raise ValueError(
-                "augment.image_flip mirrors places in a picture, so joints must stay where they "
-                "were in pixels: set normalise.centre, normalise.scale and normalise.heading to "
-                "none and give no other bodies, or set image_flip to 0 (augment.mirror is for "
-                "centred clips)"
+                "augment.image_flip mirrors an image, so joints must keep their places in pixels: "
+                "set normalise.centre, normalise.scale and normalise.heading to none and give no "
+                "other bodies, or set image_flip to 0 (augment.mirror is for centred clips)"
             )
         return self
-
-    def window_frames(self, lengths: Rows, phase: float) -> Rows:
-        """Frame numbers (N, T) of each recording's window at a place from 0 (first) to 1 (last)."""
-        room = np.maximum(lengths - ((self.frames - 1) * self.step + 1), 0)
-        return windows_at((room * phase).astype(np.int64), lengths, self.frames, self.step)

@@ -1,9 +1,8 @@
-"""Streams: what a network is shown of a skeleton: joints, bones, their motions, bone lengths.
+"""Streams of a skeleton, a network's input: joints, bones, their motions, bone lengths.
 
-One function makes any of them, so that a stream is a setting and never a file of its own. The six
-streams of the field (j, b, k, jm, bm, km) follow PYSKL's and the ACLNet release's definitions:
-a bone is a joint minus its parent, a k-bone a joint minus its grandparent, a motion the next frame
-minus this one.
+The field's six streams (j, b, k, jm, bm, km) are defined as in PYSKL and the ACLNet release: a bone
+is a joint minus its parent, a k-bone a joint minus its grandparent, a motion the next frame minus
+this one.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from aclnet.clips.transforms import present
 from aclnet.skeleton import Layout
 
 Confidence = Literal["mean", "released"]
-"""What a confidence channel becomes: see `make_stream`."""
+"""How a confidence channel is combined: see `make_stream`."""
 
 STREAMS: dict[str, str] = {
     "j": "joint",
@@ -34,7 +33,7 @@ STREAMS: dict[str, str] = {
 def grandparents(layout: Layout) -> Tensor:
     """The joint two steps towards the root.
 
-    The root and its direct neighbours have none: they point at themselves, so their k-bone is 0.
+    The root and its neighbours have none and point at themselves, so their k-bone is 0.
 
     Returns:
         (V,) int64.
@@ -46,7 +45,7 @@ def grandparents(layout: Layout) -> Tensor:
 
 
 def _difference(clips: Tensor, others: Tensor, dims: int, averaged: bool) -> Tensor:
-    """Coordinates subtracted; a confidence channel averaged, as it is no coordinate, or not."""
+    """The difference; of a confidence channel the mean, if `averaged`."""
     if not averaged:
         return clips - others
     delta = clips[..., :dims] - others[..., :dims]
@@ -75,14 +74,14 @@ def make_stream(
         confidence: "mean": averaged in bones, k-bones and motions; "released": as the release does
             in its 2-D layout, averaged in bones, subtracted in k-bones and all motions (an
             oversight in two of its operators, but its weights were trained with it).
-        following: like `clips`, the frame to which each frame's motion leads. None: the clip's next
-            frame, and at its last frame the coordinates' motion is 0.
+        following: like `clips`, the frame that each frame's motion leads to. None: the clip's next
+            frame; at its last frame the coordinates' motion is 0.
 
     Returns:
         (N, M, T, V, C), or (N, M, T, V, 1) for bone lengths.
 
     Raises:
-        ValueError: if the stream is unknown.
+        ValueError: the stream is unknown.
     """
     if stream not in STREAMS:
         raise ValueError(f"unknown stream '{stream}'; the streams are {', '.join(STREAMS)}")
@@ -113,7 +112,7 @@ def make_streams(
     confidence: Confidence = "mean",
     following: Tensor | None = None,
 ) -> Tensor:
-    """Several streams side by side on the channel axis (early fusion); see `make_stream`.
+    """Several streams, concatenated on the channel axis (early fusion); see `make_stream`.
 
     Returns:
         (N, M, T, V, sum of the streams' channels).

@@ -1,10 +1,10 @@
 """Batched normalisation of clips, and their mirror image; no randomness.
 
 All functions take and return clips (N, M, T, V, C) whose first `dims` channels are coordinates; a
-further channel is the detector's confidence and is left alone. A joint that a detector did not find
-(2-D, confidence 0) stays at zero, as "missing" must not become a place in the room.
+further channel is the detector's confidence and does not change. A joint that a detector did not
+find (2-D, confidence 0) stays at zero, since "missing" must not become a place.
 
-The way of a clip: `normalise`, the same for training and test; then, in training only,
+A clip passes `normalise`, the same for training and test; then, in training only,
 `aclnet.clips.augmentation.augment`, in normalised units; then `aclnet.clips.streams`.
 """
 
@@ -35,8 +35,8 @@ def present(clips: Tensor, dims: int) -> Tensor:
 def _midpoint(
     clips: Tensor, seen: Tensor, joints: list[int] | slice, dims: int
 ) -> tuple[Tensor, Tensor]:
-    """Mean of the seen ones of some joints: (N, M, T, dims), and whether any was seen (N, M, T)."""
-    # No matrix product, which may run in TF32 and would move pixels by half of one.
+    """Mean of the seen joints among some: (N, M, T, dims), and whether any was seen (N, M, T)."""
+    # Not a matrix product, which may run in TF32 and would move pixels by half of one.
     weight = seen[..., joints].to(clips.dtype).unsqueeze(-1)
     count = weight.sum(dim=-2)
     total = (clips[..., joints, :dims] * weight).sum(dim=-2)
@@ -64,16 +64,16 @@ def keep_missing(clips: Tensor, coordinates: Tensor, seen: Tensor, dims: int) ->
 
 
 def _first_person(values: Tensor, seen: Tensor) -> Tensor:
-    """Of values (N, M, ...) those of the first person of whom anything is seen: (N, 1, ...)."""
+    """The values (N, M, ...) of the first person with a seen joint: (N, 1, ...)."""
     first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1)
     return values[torch.arange(len(first), device=first.device), first].unsqueeze(1)
 
 
 def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
-    """Put the hips' midpoint at the origin, in every frame or in the first frame that shows it.
+    """Move the hips' midpoint to the origin, in every frame or in the first that shows it.
 
-    Frames without hips are moved by the mean of the frames with them; a person whose hips are seen
-    in no frame, by the mean of the joints that are.
+    Frames without hips are moved by the mean of the frames with them; a person whose hips are never
+    seen, by the mean of the seen joints.
 
     Args:
         clips: (N, M, T, V, C).
@@ -86,7 +86,7 @@ def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
         (N, M, T, V, C).
 
     Raises:
-        ValueError: if the layout has no hips.
+        ValueError: the layout has no hips.
     """
     seen = present(clips, dims)
     hips, known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
@@ -108,10 +108,10 @@ def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
 def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
     """Divide by the clip's median torso length, the distance of hips' and shoulders' midpoints.
 
-    The median over the frames of all persons that show both ends. A clip that never does is divided
-    by the median of its joints' root mean square distance from their middle, which for a standing
-    body is about a torso's length. In oblique views a walker's size changes: what remains of it is
-    kept, it is gait.
+    The median is over the frames of all persons that show both ends. A clip without such frames is
+    divided by the median of its joints' root mean square distance from their mean, which for a
+    standing body is about a torso's length. In oblique views a walker's size changes; that change
+    is kept, as part of the gait.
 
     Returns:
         (N, M, T, V, C), one torso length = 1.
@@ -123,7 +123,7 @@ def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
     length = torch.where(hips_known & shoulders_known & (length > _TINY), length, torch.nan)
     never = length.isnan().flatten(1).all(dim=1)[:, None, None]
     length = torch.where(never, _extent(clips, seen, dims), length)
-    # Not nanmedian: on CUDA it is refused where deterministic algorithms are asked for.
+    # Not nanmedian, which is not deterministic on CUDA.
     median = length.flatten(1).nanquantile(0.5, dim=1)
     median = torch.where(median.isnan(), torch.ones_like(median), median)
     scaled = clips[..., :dims] / median[:, None, None, None, None]
@@ -131,7 +131,7 @@ def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
 
 
 def _extent(clips: Tensor, seen: Tensor, dims: int) -> Tensor:
-    """Root mean square distance of the seen joints from their middle; NaN below two: (N, M, T)."""
+    """Root mean square distance of the seen joints from their mean; NaN below two: (N, M, T)."""
     middle, _ = _midpoint(clips, seen, _ALL, dims)
     square = (clips[..., :dims] - middle.unsqueeze(-2)).square().sum(dim=-1) * seen
     extent = (square.sum(dim=-1) / seen.sum(dim=-1).clamp(min=1)).sqrt()
@@ -141,8 +141,8 @@ def _extent(clips: Tensor, seen: Tensor, dims: int) -> Tensor:
 def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tensor:
     """The body's left-right direction on the ground, a unit vector a frame.
 
-    The sum of the hip line and the shoulder line seen from above, as far as both their ends are
-    seen; their noise is averaged out over `smooth_frames`, or over the clip.
+    The sum of the hip line and the shoulder line from above, as far as both ends are seen, averaged
+    over `smooth_frames`, or over the clip.
 
     Args:
         clips: (N, M, T, V, 3), y up.
@@ -174,7 +174,7 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
 
 
 def turn(clips: Tensor, direction: Tensor) -> Tensor:
-    """Rotate about the vertical (y) so that `direction` comes to lie along +x.
+    """Rotate about the vertical (y) so that `direction` becomes +x.
 
     Args:
         clips: (N, M, T, V, 3), y up.
@@ -189,19 +189,19 @@ def turn(clips: Tensor, direction: Tensor) -> Tensor:
 
 
 def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSettings) -> Tensor:
-    """Free clips from camera and place: scale, centre, turn, as set.
+    """Make clips independent of camera and place: scale, centre, turn, as set.
 
     Args:
         clips: (N, M, T, V, C) as stored (pixels or metres).
         layout: joint layout, with hips and shoulders of both sides.
         dims: 2 or 3.
-        settings: what to do.
+        settings: the steps to take.
 
     Returns:
         (N, M, T, V, C).
 
     Raises:
-        ValueError: if heading alignment is asked of 2-D joints.
+        ValueError: `heading` is set for joints that are 2-D or have a confidence.
     """
     if settings.heading != "none" and (dims != 3 or clips.shape[-1] != dims):
         raise ValueError(
@@ -209,7 +209,7 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
             f"confidence channel; these have {dims} coordinates and {clips.shape[-1]} channels: "
             "set normalise.heading=none"
         )
-    # Scaled first: without a confidence, a joint put at the origin looks like a missing one.
+    # Scaled first: without a confidence, a joint moved to the origin looks like a missing one.
     if settings.scale == "torso":
         clips = scale_by_torso(clips, layout, dims)
     if settings.centre != "none":
@@ -225,10 +225,15 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
 def mirror(clips: Tensor, layout: Layout) -> Tensor:
     """The mirror image: x changes sign, left and right joints change places.
 
-    Meant for centred clips, where x = 0 is the body's middle. It is its own inverse.
+    Meant for centred clips, where x = 0 is the body's middle; its own inverse.
 
     Returns:
         (N, M, T, V, C).
     """
-    swapped = clips[:, :, :, torch.tensor(layout.mirror_index, device=clips.device)]
+    swapped = exchange_sides(clips, layout)
     return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
+
+
+def exchange_sides(clips: Tensor, layout: Layout) -> Tensor:
+    """Left joints in the places of the right ones and the reverse; nothing is mirrored."""
+    return clips[:, :, :, torch.tensor(layout.mirror_index, device=clips.device)]

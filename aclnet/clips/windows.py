@@ -1,10 +1,9 @@
 """Windows: which frames of a sequence make a clip.
 
 All functions return frame numbers within the sequence, so that a whole batch of clips is gathered
-by one indexing operation (`Store.gather`). A sequence shorter than the window is extended by
-walking back and forth over it, never by empty frames, which a network would take for motion.
-GaitGraph2 reflects too, but at both ends, and shows the first and last frame twice where it has to
-reflect more than once.
+by one indexing operation (`Store.gather`). A sequence shorter than the window is walked back and
+forth, never extended by empty frames, which a network would take for motion. GaitGraph2 reflects
+too, but at both ends, and repeats the first and last frame if it reflects more than once.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Frames = npt.NDArray[np.int64]
 
 
 def reflect(frames: Frames, lengths: Frames) -> Frames:
-    """Frame numbers beyond a sequence's end turned back into it: 0 1 2 3 2 1 0 1 ….
+    """Reflect frame numbers beyond a sequence's end back into it: 0 1 2 3 2 1 0 1 ….
 
     Args:
         frames: (N, T) frame numbers, negative ones before the beginning.
@@ -54,8 +53,8 @@ def random_windows(
 ) -> Frames:
     """One window a sequence, every place equally likely, the last one too.
 
-    GaitGraph never draws the last window and refuses a sequence of exactly T frames; that is an
-    off-by-one, not a design, and is not repeated here.
+    GaitGraph never draws the last window and refuses a sequence of exactly T frames, an off-by-one
+    error that is not repeated here.
 
     Returns:
         (N, T) int64.
@@ -65,16 +64,17 @@ def random_windows(
     return windows_at(starts, lengths, frame_count, step)
 
 
-def centre_windows(lengths: Frames, frame_count: int, step: int = 1) -> Frames:
-    """The window in the middle of each sequence; an odd frame too many is left out at the end.
+def windows_at_phase(lengths: Frames, frame_count: int, phase: float, step: int = 1) -> Frames:
+    """The window at a place of each sequence, from 0 (first) over 0.5 (middle) to 1 (last).
 
     Returns:
         (N, T) int64.
 
-    >>> centre_windows(np.array([7, 8, 2]), frame_count=3).tolist()
+    >>> windows_at_phase(np.array([7, 8, 2]), frame_count=3, phase=0.5).tolist()
     [[2, 3, 4], [2, 3, 4], [0, 1, 0]]
     """
-    return windows_at(_last_start(lengths, frame_count, step) // 2, lengths, frame_count, step)
+    starts = (_last_start(lengths, frame_count, step) * phase).astype(np.int64)
+    return windows_at(starts, lengths, frame_count, step)
 
 
 def sliding_windows(
@@ -82,7 +82,7 @@ def sliding_windows(
 ) -> tuple[Frames, Frames]:
     """All windows of each sequence, `stride` frames apart; at least one a sequence.
 
-    Fewer than `stride` frames at a sequence's end may stand in no window.
+    Up to `stride` - 1 frames at a sequence's end may be in no window.
 
     Args:
         lengths: (N,) frames in each sequence.
@@ -91,7 +91,7 @@ def sliding_windows(
         step: distance of consecutive frames.
 
     Returns:
-        The sequence of each window (W,), and its frames (W, T); windows of one sequence adjoin.
+        The sequence of each window (W,), in order, and its frames (W, T).
 
     >>> owner, frames = sliding_windows(np.array([5, 2]), frame_count=3, stride=2)
     >>> owner.tolist(), frames.tolist()

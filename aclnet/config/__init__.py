@@ -1,4 +1,4 @@
-"""Settings from YAML: typed, frozen, merged, refused with a sentence."""
+"""Settings from YAML: typed, frozen, merged, with clear errors."""
 
 from aclnet.config.base import NamedSettings, Settings
 from aclnet.config.settings import dump_settings, load_settings, read_mapping

@@ -1,4 +1,4 @@
-"""Base classes of settings models: frozen ones, and families of which a name chooses a member."""
+"""Base classes of settings models, and of families of them whose member a name chooses."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 LIGHT = {"light": True}
-"""Validation context in which what a name chooses may stay unread (see `NamedSettings.unread`)."""
+"""Validation context in which members of families stay unread (see `NamedSettings.unread`)."""
 
 
 class Settings(BaseModel):
-    """Base of every settings model: frozen, unknown names refused, no NaN and no infinity."""
+    """Base of every settings model: frozen, without unknown names, NaN or infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -23,14 +23,14 @@ class Settings(BaseModel):
 class NamedSettings(Settings, ABC):
     """Base of families of settings models; a mapping's `name` chooses the member that it fills.
 
-    A direct subclass is a family, and fields are declared as it. Its subclasses become members by
-    `register`, also those of other packages. A member's module is imported when it is chosen, so
-    a family may have members that need heavy libraries.
+    A direct subclass is a family and the type of fields. Its subclasses, also those of other
+    packages, become members by `register`. A member's module is imported when it is chosen, so a
+    family may have members that need heavy libraries.
 
     Attributes:
         name: the member's; a member declares it as `name: Literal["mine"] = "mine"`.
         members: by name, each as "module:class" or as the class itself.
-        unread: stands for any member where settings are read lightly; None: members are read.
+        unread: replaces any member when settings are loaded lightly; None: members are validated.
     """
 
     name: str
@@ -49,14 +49,14 @@ class NamedSettings(Settings, ABC):
 
     @classmethod
     def register(cls, name: str, member: str | type[Self]) -> None:
-        """Make a member of the family known under its name.
+        """Register a member of the family under its name.
 
         Args:
-            name: what a recipe writes; a word of letters, digits and underscores.
-            member: the class, or where it is: "module:class".
+            name: one word of letters, digits and underscores, for recipes.
+            member: the class, or "module:class".
 
         Raises:
-            ValueError: the name is no word, or another member's.
+            ValueError: the name is not such a word, or is that of another member.
         """
         place = member if isinstance(member, str) else f"{member.__module__}:{member.__qualname__}"
         known = cls.members.get(name, place)
@@ -71,7 +71,7 @@ class NamedSettings(Settings, ABC):
 
     @classmethod
     def member(cls, values: Any) -> type[Self] | None:
-        """The member that a mapping names, its module imported; None where there is none."""
+        """The member that a mapping names, imported if needed; None if there is none."""
         name = values.get("name") if isinstance(values, Mapping) else None
         found = cls.members.get(name) if isinstance(name, str) else None
         if isinstance(found, str):

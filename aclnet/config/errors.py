@@ -1,4 +1,4 @@
-"""One sentence for what is wrong with settings, in the words of the file that the user wrote."""
+"""What is wrong with settings, as one sentence in terms of the user's file."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ def explain(
         model_class: the settings model that was to be filled.
         values: merged plain data that failed.
         origins: file or override that gave each path.
-        source: what to name where a path was given by nobody (a missing setting).
+        source: the origin to name for a path that nobody gave (a missing setting).
 
     Returns:
         File or override, dotted path, value, what is allowed, nearest known name.
     """
-    # A misspelt name often causes a second error (the right name is missing): it comes first.
+    # A misspelt name comes first: it often causes a second error, a missing setting.
     problems = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     first = problems[0]
     path, model = _locate(first, model_class, values)
-    where = _origin(path, origins, source)
+    places = (tuple(path[:length]) for length in range(len(path), 0, -1))
+    where = next((origins[place] for place in places if place in origins), source)
     sentence = f"{where}: {_describe(first, path, model)}"
     more = len(problems) - 1
     return f"{sentence} (and {more} more)" if more and first["type"] != "missing" else sentence
@@ -54,7 +55,7 @@ def _describe(problem: ErrorDetails, path: Sequence[Any], model: type[BaseModel]
         known = sorted(model.model_fields) if model is not None else []
         return (
             f"unknown setting `{name}` (value {value!r})"
-            f"{_nearest('name', path[-1] if path else '', known)}; known names here: "
+            f"{nearest('name', path[-1] if path else '', known)}; known names here: "
             f"{', '.join(known) or 'none'}"
         )
     if kind == "missing":
@@ -68,35 +69,25 @@ def _describe(problem: ErrorDetails, path: Sequence[Any], model: type[BaseModel]
             value = context.get("tag", value)
         allowed = str(context.get("expected", context.get("expected_tags", "")))
         words = re.findall(r"'([^']*)'", allowed)
-        nearest = _nearest("value", value, words)
-        return f"`{name}` = {value!r} is not allowed{nearest}; it must be {allowed}"
-    return f"`{name}` = {value!r} is not allowed: {_requirement(problem)}"
-
-
-def _requirement(problem: ErrorDetails) -> str:
+        hint = nearest("value", value, words)
+        return f"`{name}` = {value!r} is not allowed{hint}; it must be {allowed}"
     message = problem["msg"].removeprefix("Value error, ")
-    return re.sub(r"^Input should be", "it must be", message)
+    requirement = re.sub(r"^Input should be", "it must be", message)
+    return f"`{name}` = {value!r} is not allowed: {requirement}" if name else requirement
 
 
-def _nearest(what: str, given: Any, known: Sequence[str]) -> str:
+def nearest(what: str, given: Any, known: Sequence[str]) -> str:
+    """A hint for an error message: the known "name" or "value" nearest to the given one."""
     close = difflib.get_close_matches(str(given), known, n=1)
     return f", nearest known {what} `{close[0]}`" if close else ""
-
-
-def _origin(path: Sequence[Any], origins: Origins, source: str) -> str:
-    for length in range(len(path), 0, -1):
-        found = origins.get(tuple(path[:length]))
-        if found is not None:
-            return found
-    return source
 
 
 def _locate(
     problem: ErrorDetails, model_class: type[BaseModel], values: Any
 ) -> tuple[list[Any], type[BaseModel] | None]:
-    """The path as the user wrote it, and the settings model that holds its last name.
+    """The path as in the user's file, and the settings model of its last name.
 
-    Pydantic's location also holds the names of union members, which no file contains.
+    Pydantic's location also has the names of union members, which no file contains.
     """
     path: list[Any] = []
     annotation: Any = model_class

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -15,10 +15,12 @@ from aclnet.config.base import NamedSettings
 def merge(parent: Mapping[str, Any], child: Mapping[str, Any], annotation: Any) -> dict[str, Any]:
     """A new mapping: the child's values over the parent's, nested mappings merged.
 
+    Where the child names another member of a family, its mapping replaces the parent's.
+
     Args:
         parent: earlier layer.
         child: later layer, which wins.
-        annotation: type of the settings that both fill (a model, a union of models, anything).
+        annotation: type of the settings that both fill (a model, a family, anything).
 
     Returns:
         The merged mapping; neither argument is changed.
@@ -29,7 +31,8 @@ def merge(parent: Mapping[str, Any], child: Mapping[str, Any], annotation: Any) 
         merged[key] = value
         if isinstance(old, Mapping) and isinstance(value, Mapping):
             kind = child_annotation(annotation, key, child)
-            replaced = _names_another_variant(kind, old, value)
+            names = old.get("name"), value.get("name")
+            replaced = _family(kind) and None not in names and names[0] != names[1]
             merged[key] = value if replaced else merge(old, value, kind)
     return merged
 
@@ -39,14 +42,14 @@ def fill_defaults(
 ) -> dict[str, Any]:
     """Merge partly given nested settings over the default that their field declares.
 
-    Pydantic fills a partly given nested model with that model's own defaults; a field declared as
-    `model: Encoder = Encoder(width=32)` means that 32 stays where a file sets another name only.
-    Defaults that a name chooses are filled in too, so that they are read like given ones.
+    Pydantic fills a partly given nested model with that model's own defaults; with a field declared
+    as `model: Encoder = Encoder(width=32)`, 32 stays if a file sets another field only. Defaults of
+    families are filled in too, so that they are validated like given ones.
 
     Args:
         values: merged layers.
         model_class: the settings model that they are to fill.
-        light: do not look into what a name chooses.
+        light: do not fill in what a name chooses.
     """
     filled = dict(values)
     for name, field in model_class.model_fields.items():
@@ -75,25 +78,16 @@ def child_annotation(annotation: Any, key: Any, values: Any) -> Any:
 
 
 def choose_model(annotation: Any, values: Any) -> type[BaseModel] | None:
-    """The settings model that `values` are meant for; None where that is not decided.
-
-    Among several, a model is chosen whose one-word fields (`name: Literal["st_gcn"]`) are met by
-    the values; of a family, the member that they name.
-    """
+    """The settings model that `values` are for, of a family the member that they name, or None."""
     family = _family(annotation)
     if family is not None:
         return family.member(values)
     models = model_members(annotation)
-    if len(models) == 1:
-        return models[0]
-    if not isinstance(values, Mapping):
-        return None
-    named = [model for model in models if _tags(model).items() & _hashable_items(values)]
-    return named[0] if len(named) == 1 else None
+    return models[0] if len(models) == 1 else None
 
 
 def model_members(annotation: Any) -> list[type[BaseModel]]:
-    """The settings models among the members of a type (itself, a union's, an Annotated's)."""
+    """The settings models in a type (itself, or within a union or an Annotated)."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) is Annotated:
@@ -101,20 +95,6 @@ def model_members(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) in (Union, UnionType):
         return [model for member in get_args(annotation) for model in model_members(member)]
     return []
-
-
-def _tags(model: type[BaseModel]) -> dict[str, Any]:
-    """The fields of a model that allow one word only, with that word."""
-    fields = {name: field.annotation for name, field in model.model_fields.items()}
-    return {
-        name: get_args(kind)[0]
-        for name, kind in fields.items()
-        if get_origin(kind) is Literal and len(get_args(kind)) == 1
-    }
-
-
-def _hashable_items(values: Mapping[str, Any]) -> set[tuple[str, Any]]:
-    return {(key, value) for key, value in values.items() if isinstance(value, str | int | bool)}
 
 
 def _family(annotation: Any) -> type[NamedSettings] | None:
@@ -128,16 +108,6 @@ def _holds_family(annotation: Any) -> bool:
     """Whether a type is a family of settings models, or a model with one among its fields."""
     fields = [f for model in model_members(annotation) for f in model.model_fields.values()]
     return _family(annotation) is not None or any(_holds_family(f.annotation) for f in fields)
-
-
-def _names_another_variant(kind: Any, old: Any, new: Any) -> bool:
-    if _family(kind) is not None:
-        before, after = old.get("name"), new.get("name")
-    elif len(model_members(kind)) < 2:
-        return False
-    else:
-        before, after = choose_model(kind, old), choose_model(kind, new)
-    return None not in (before, after) and before != after
 
 
 def _as_mapping(value: Any) -> Any:

@@ -29,25 +29,25 @@ def load_settings(
 
     The order is: the model's defaults, the parents named by `base:` (outermost first), the file,
     the overrides. Mappings are merged key by key, lists and single values are replaced. Where a
-    later layer names another member of a union of settings models (another `name:`, say), its
-    mapping replaces the earlier one, whose keys belong to another model.
+    later layer names another member of a family of settings models (`name:`), its mapping replaces
+    the earlier one, whose keys belong to another model.
 
     Args:
         model_class: the pydantic model to fill.
         path: YAML file, or None for defaults and overrides alone. Its optional key `base` names
             one parent file, relative to the file itself; a parent may have a parent.
         overrides: texts of the form `a.b=value`; the value is read as YAML.
-        light: leave an encoder's settings unread, which needs the network library; for what only
-            judges saved results.
+        light: do not validate an encoder's settings, which needs the network library; for commands
+            that only evaluate saved results.
 
     Returns:
-        A valid `model_class`.
+        A validated `model_class`.
 
     Raises:
         ValueError: in one sentence with the file (or `--set a.b=value`), the dotted path, the
-            value, what is allowed and the nearest known name: a file is missing or no YAML
-            mapping, a key stands twice, parents form a cycle, a name is unknown, a value is of
-            the wrong type or out of range.
+            value, what is allowed and the nearest known name: a file is missing or not a YAML
+            mapping, a key occurs twice, parents form a cycle, a name is unknown, a value is of the
+            wrong type or out of range.
     """
     layers = _file_layers(Path(path)) if path is not None else []
     layers += [_override_layer(text) for text in overrides]
@@ -73,7 +73,7 @@ def dump_settings(settings: BaseModel) -> str:
     >>> dump_settings(Toy())
     'clip_frames: 60\n'
     """
-    # In ASCII: PyYAML writes some line breaks of Unicode so that it reads them back as others.
+    # In ASCII: PyYAML does not read back some of Unicode's line breaks as it writes them.
     text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, width=100)
     return text
 
@@ -82,20 +82,20 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader that refuses a key given twice and reads `1e-4` as a number."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        # Checked before merge keys (`<<`) are unfolded: those may repeat names on purpose.
+        # Checked before merge keys (`<<`) are expanded, which may repeat names on purpose.
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[tuple[str, str]] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if (key.tag, key.value) in seen:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"the key `{key.value}` stands twice in one mapping",
+                    problem=f"the key `{key.value}` occurs twice in one mapping",
                     problem_mark=key.start_mark,
                 )
             seen.add((key.tag, key.value))
         return node
 
 
-# YAML 1.1, which PyYAML reads, takes 1e-4 for a text because it has no decimal point.
+# PyYAML reads YAML 1.1, where 1e-4 is a text because it has no decimal point.
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
@@ -104,7 +104,7 @@ _Loader.add_implicit_resolver(
 
 
 def _parse(text: str | bytes, origin: str) -> Any:
-    """The plain data in a YAML text; ValueError with origin, line and column where it is none."""
+    """The plain data in a YAML text; ValueError with origin, line and column if it is invalid."""
     try:
         loader = _Loader(text)
         try:
@@ -126,7 +126,7 @@ def _file_layers(path: Path) -> list[Layer]:
     while here is not None:
         if here.resolve() in [seen.resolve() for seen in chain]:
             names = " -> ".join(str(item) for item in [*chain, here])
-            raise ValueError(f"{chain[-1]}: `base` leads back to a file already read: {names}")
+            raise ValueError(f"{chain[-1]}: `base` leads back to a file read before: {names}")
         values = read_mapping(here, named_by=chain[-1] if chain else None)
         chain.append(here)
         parent = values.pop("base", None)
@@ -138,14 +138,14 @@ def _file_layers(path: Path) -> list[Layer]:
 
 
 def read_mapping(path: Path, named_by: Path | None = None) -> dict[str, Any]:
-    """The values of a YAML file of settings, as they are.
+    """The values in a YAML file of settings, not validated.
 
     Args:
         path: the file.
         named_by: the file that names it as its base.
 
     Raises:
-        ValueError: it cannot be read, or is no mapping of names to values.
+        ValueError: it cannot be read, or is not a mapping of names to values.
     """
     source = f"{named_by}: `base` names {path}, which" if named_by else str(path)
     try:

@@ -3,8 +3,8 @@
 Source: Liu et al. (ACLNet), Eq. 3-9. `aclnet.state.variant` lists where the released code differs.
 
 A training step in epoch e (1-based), with s = `start_epoch`: project the feature; count the
-mistakes if e >= s; move the centres; if e > s, rebuild the families when this epoch has not done
-so yet (after its own mistakes were counted) and return the loss. Up to epoch s the loss is 0.
+mistakes if e >= s; move the centres; if e > s, rebuild the families in the first step of the epoch
+(after counting its mistakes) and return the loss. Up to epoch s the loss is 0.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from aclnet.distributed import all_gather_rows, join_rows, row_counts, undo_gradient_average
-from aclnet.losses.term import Term, full_precision, project, projection, unit_rows
+from aclnet.distributed import all_gather_rows, join_rows, undo_gradient_average
+from aclnet.losses.settings import ObjectiveSettings
+from aclnet.losses.term import Projection, Term, full_precision, unit_rows
 from aclnet.state.centres import ClassCentres, class_means, moved_centres
 from aclnet.state.confusion import ConfusionCounts
 from aclnet.state.families import MotionFamilies
-from aclnet.state.variant import Variant
 
 
 def family_temperature(
@@ -34,7 +34,7 @@ def family_temperature(
         family_sizes: (N,) int64.
         neighbours: K; the steps are above K and above 2 K.
         temperatures: for sizes up to K, up to 2 K, and above.
-        dtype: floating type of the answer.
+        dtype: floating type of the result.
 
     Returns:
         (N,) floating.
@@ -58,7 +58,7 @@ def family_contrast(
         labels: (N,) int64.
         centres: (K, D).
         families: (N, K) bool, members for each row. A class that is a member of its own family
-            stands twice in the denominator. With no member the term is 0.
+            appears twice in the denominator. With no member the term is 0.
         temperature: (N,).
 
     Returns:
@@ -71,22 +71,16 @@ def family_contrast(
 
 
 class InterClassLoss(Term):
-    """The inter-class term with all that it remembers in buffers.
+    """The inter-class term; its whole memory is in buffers.
 
     With several ranks each computes the loss of the joined batch (see `aclnet.distributed`), so
     state, value and averaged gradient are those of one rank. In eval mode nothing is counted,
-    moved or exchanged; the loss is that of the present centres and families.
+    moved or exchanged; the loss is that of the current centres and families.
 
     Args:
+        settings: the objective's.
         class_count: K classes, at least 2.
         feature_dim: length of the feature.
-        variant: paper or released.
-        projection_dim: D, length of the projected feature.
-        start_epoch: mistakes are counted from this epoch on, the loss begins one epoch later.
-        momentum: share of the past in a class centre (gamma, Eq. 7).
-        neighbours: K of Eq. 3.
-        overlap: n_a of Eq. 6.
-        temperatures: Eq. 9.
         generator: source of the initial state; None: torch's default generator.
     """
 
@@ -94,36 +88,27 @@ class InterClassLoss(Term):
 
     def __init__(
         self,
+        settings: ObjectiveSettings,
         class_count: int,
         feature_dim: int,
-        *,
-        variant: Variant,
-        projection_dim: int = 256,
-        start_epoch: int = 30,
-        momentum: float = 0.9,
-        neighbours: int = 10,
-        overlap: int = 4,
-        temperatures: tuple[float, float, float] = (0.1, 0.5, 1.0),
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | None,
     ) -> None:
         super().__init__()
-        self.variant: Variant = variant
-        self.start_epoch = start_epoch
-        self.momentum = momentum
-        self.neighbours = neighbours
-        self.temperatures = temperatures
-        self.cl_fc = projection(feature_dim, projection_dim, generator)
+        self.settings, variant = settings, settings.variant
+        width = settings.projection_dim
+        self.released = variant == "released"
+        self.cl_fc = Projection(feature_dim, width, generator)
         self.confusion = ConfusionCounts(class_count, variant)
-        self.centres = ClassCentres(
-            class_count, projection_dim, random=variant == "released", generator=generator
-        )
-        self.families = MotionFamilies(class_count, neighbours, overlap, variant)
+        self.centres = ClassCentres(class_count, width, random=self.released, generator=generator)
+        self.families = MotionFamilies(class_count, settings.neighbours, settings.overlap, variant)
         self.register_buffer("epoch", torch.ones((), dtype=torch.int64))
-        self.register_load_state_dict_post_hook(_reread_schedule)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            lambda module, _: module.reread_schedule()
+        )
         self.reread_schedule()
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch the coming steps belong to.
+        """Set the epoch of the coming steps.
 
         Args:
             epoch: 1-based.
@@ -132,7 +117,7 @@ class InterClassLoss(Term):
         self.reread_schedule()
 
     def reread_schedule(self) -> None:
-        """Copy from the buffers what a step decides on, so that no step waits for the device.
+        """Copy from the buffers what a step depends on, so that no step waits for the device.
 
         The buffers `epoch` and `families.built_epoch` are the truth. They are read here, when an
         epoch begins or a checkpoint is loaded, and never in a step.
@@ -143,76 +128,63 @@ class InterClassLoss(Term):
     def forward(
         self, logits: Tensor, feature: Tensor, labels: Tensor, counts: Sequence[int] | None = None
     ) -> Tensor:
-        """Compute the loss and, in training mode, take the batch into the state.
+        """Compute the loss and, in training mode, update the state.
 
         Args:
-            logits: (N, K), for the prediction only; no gradient goes there.
+            logits: (N, K), for the prediction only; they get no gradient.
             feature: (N, feature_dim).
             labels: (N,) int64 in 0..K-1.
-            counts: rows of each rank where known (`aclnet.distributed.row_counts`).
+            counts: rows of each rank, where they are known (`aclnet.distributed.row_counts`).
 
         Returns:
             () mean over the batch of all ranks; up to `start_epoch` 0 with zero gradients, so
-            that `DistributedDataParallel` finds every parameter used.
+            that `DistributedDataParallel` sees every parameter used.
         """
         with full_precision(feature.device):
-            own = project(self.cl_fc, feature)
-            own = unit_rows(own) if self.variant == "paper" else own
+            own = self.cl_fc(feature)
+            own = own if self.released else unit_rows(own)
             rows, centres = own, self.centres.centres
             if self.training:
-                counts = row_counts(labels) if counts is None else counts
                 predicted = all_gather_rows(logits.argmax(dim=1), counts)
                 labels = all_gather_rows(labels, counts)
                 rows = join_rows(own, counts)
                 self._count(labels, predicted)
                 centres = self._move_centres(rows, labels, predicted)
-            if self._epoch <= self.start_epoch:
+            if self._epoch <= self.settings.start_epoch:
                 return own.sum() * 0.0 + 0.0  # + 0.0: never the minus zero of a negative sum
             loss = self._contrast(rows, labels, centres)
             return undo_gradient_average(loss) if self.training else loss
 
-    def motion_families(self) -> Tensor:
-        """The families in use: (K, K) bool, row i holds the members of W(i); a copy."""
-        return self.families.members.clone()
-
-    def affinity(self) -> Tensor:
-        """The affinity weights behind the families (Eq. 5): (K, K) float32."""
-        return self.families.affinity()
-
     def _count(self, labels: Tensor, predicted: Tensor) -> None:
-        if self._epoch >= self.start_epoch:
+        if self._epoch >= self.settings.start_epoch:
             self.confusion.add(labels, predicted)
-        if self._epoch > self.start_epoch and self._families_due:
+        if self._epoch > self.settings.start_epoch and self._families_due:
             self.families.rebuild(self.confusion.counts, self._epoch)
             self._families_due = False
 
     def _move_centres(self, rows: Tensor, labels: Tensor, predicted: Tensor) -> Tensor:
-        """Move the centres and return them as the loss shall see them."""
-        released = self.variant == "released"
+        """Move the centres and return them for the loss."""
         # Released: only samples classified rightly shape their class; paper: all of them.
-        chosen = predicted == labels if released else torch.ones_like(labels, dtype=torch.bool)
+        everyone = torch.ones_like(labels, dtype=torch.bool)
+        chosen = predicted == labels if self.released else everyone
         # Released: the batch's share of the centre lets the gradient through; paper: a constant.
-        source = rows if released else rows.detach()
+        source = rows if self.released else rows.detach()
         past = self.centres.centres
         means, present = class_means(source, labels, chosen, past.shape[0])
         # Released: the random start is a past like any other; paper: the first mean starts it.
-        fresh = torch.zeros_like(present) if released else ~self.centres.seen
-        moved = moved_centres(past, means, present, fresh, self.momentum)
+        fresh = torch.zeros_like(present) if self.released else ~self.centres.seen
+        moved = moved_centres(past, means, present, fresh, self.settings.momentum)
         self.centres.store(moved, present)
         return moved
 
     def _contrast(self, rows: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
         families = self.families.members[labels]
+        sizes, settings = families.sum(dim=1), self.settings
         temperature = family_temperature(
-            families.sum(dim=1), self.neighbours, self.temperatures, rows.dtype
+            sizes, settings.neighbours, settings.temperatures, rows.dtype
         )
-        if self.variant == "released":
-            return family_contrast(
-                unit_rows(rows), labels, unit_rows(centres), families, temperature
-            )
-        return family_contrast(rows, labels, centres, families & self.centres.seen, temperature)
-
-
-def _reread_schedule(module: nn.Module, _incompatible_keys: object) -> None:
-    if isinstance(module, InterClassLoss):
-        module.reread_schedule()
+        if self.released:
+            rows, centres = unit_rows(rows), unit_rows(centres)
+        else:
+            families = families & self.centres.seen
+        return family_contrast(rows, labels, centres, families, temperature)

@@ -1,7 +1,7 @@
 """Intra-class marginal contrastive loss: positives nearer than negatives by a margin.
 
 Source: Liu et al. (ACLNet), Eq. 10-15. `aclnet.state.variant` lists where the released code
-differs; the queue of past features is the released code's and is open to both variants.
+differs; the queue of past features comes from the released code and works with both variants.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from aclnet.distributed import all_gather_rows, join_rows, row_counts, undo_gradient_average
-from aclnet.losses.settings import IntraStart
-from aclnet.losses.term import Term, full_precision, project, projection, unit_rows
+from aclnet.distributed import all_gather_rows, join_rows, undo_gradient_average
+from aclnet.losses.settings import ObjectiveSettings
+from aclnet.losses.term import Projection, Term, full_precision, unit_rows
 from aclnet.state.queue import NO_LABEL, FeatureQueue
 from aclnet.state.variant import Variant
 
 FAR = -1e30
-"""A logarithm that stands for no negative at all, finite so that its gradient is 0, not NaN."""
+"""Logarithm used where there is no negative; finite, so that its gradient is 0 and not NaN."""
 
 
 def positive_log_probability(
     similarity: Tensor, negative: Tensor, margin: float, temperature: float, variant: Variant
 ) -> Tensor:
-    """Logarithm of Eq. 15's fraction for each pair, as if the pair were a positive one.
+    """Logarithm of the fraction of Eq. 15 for each pair, as if the pair were positive.
 
     Args:
         similarity: (N, P) cosines, divided by the temperature.
@@ -40,8 +40,8 @@ def positive_log_probability(
     if variant == "paper":
         away = similarity.masked_fill(~negative, FAR).logsumexp(dim=1, keepdim=True)
         return similarity - torch.logaddexp(similarity - margin / temperature, away)
-    # Released: the margin is not divided by the temperature, and a constant joins the sum, after
-    # each row was shifted by its largest value.
+    # Released: the margin is not divided by the temperature, and a constant is added to the sum,
+    # after each row is shifted by its largest value.
     shifted = similarity - similarity.detach().amax(dim=1, keepdim=True)
     power = shifted.exp()
     away = (power * negative).sum(dim=1, keepdim=True)
@@ -91,62 +91,46 @@ class IntraClassLoss(Term):
     """The intra-class term with its queue.
 
     With several ranks each computes the loss of the joined batch (see `aclnet.distributed`), so
-    queue, value and averaged gradient are those of one rank. In eval mode the queue is looked at
-    but not written, and nothing is exchanged.
+    queue, value and averaged gradient are those of one rank. In eval mode the queue is read but
+    not written, and nothing is exchanged.
 
-    A queue of Q slots means Q candidates, the present batch included, as in the released code; a
+    A queue of Q slots means Q candidates, including the current batch, as in the released code; a
     batch larger than the queue is its own set of candidates. With `queue_size=0` positives and
     negatives come from the batch only, as in the paper.
 
     Args:
+        settings: the objective's.
         feature_dim: length of the feature.
-        variant: paper or released.
-        projection_dim: D, length of the projected feature.
-        temperature: tau of Eq. 15.
-        margin: epsilon of Eq. 15.
-        queue_size: Q.
-        start: when the loss begins; `variant`: released waits for the full queue, paper does not.
         generator: source of the initial state; None: torch's default generator.
     """
 
     def __init__(
-        self,
-        feature_dim: int,
-        *,
-        variant: Variant,
-        projection_dim: int = 256,
-        temperature: float = 0.1,
-        margin: float = 0.1,
-        queue_size: int = 512,
-        start: IntraStart = "variant",
-        generator: torch.Generator | None = None,
+        self, settings: ObjectiveSettings, feature_dim: int, generator: torch.Generator | None
     ) -> None:
         super().__init__()
-        self.variant: Variant = variant
-        self.temperature = temperature
-        self.margin = margin
-        self.waits = start == "full_queue" or (start == "variant" and variant == "released")
-        self.cl_fc = projection(feature_dim, projection_dim, generator)
-        self.queue = FeatureQueue(queue_size, projection_dim)
+        self.settings, start = settings, settings.intra_start
+        released = settings.variant == "released"
+        self.waits = start == "full_queue" or (start == "variant" and released)
+        self.cl_fc = Projection(feature_dim, settings.projection_dim, generator)
+        self.queue = FeatureQueue(settings.queue_size, settings.projection_dim)
 
     def forward(
         self, feature: Tensor, labels: Tensor, counts: Sequence[int] | None = None, **_: object
     ) -> Tensor:
-        """Compute the loss and, in training mode, put the batch into the queue.
+        """Compute the loss and, in training mode, push the batch into the queue.
 
         Args:
             feature: (N, feature_dim).
             labels: (N,) int64, not negative.
-            counts: rows of each rank where known (`aclnet.distributed.row_counts`).
+            counts: rows of each rank, where they are known (`aclnet.distributed.row_counts`).
 
         Returns:
             () mean over the batch of all ranks; 0 with zero gradients while it waits.
         """
         with full_precision(feature.device):
-            rows = unit_rows(project(self.cl_fc, feature))
+            rows = unit_rows(self.cl_fc(feature))
             past_labels = self.queue.labels
             if self.training:
-                counts = row_counts(labels) if counts is None else counts
                 rows = join_rows(rows, counts)
                 labels = all_gather_rows(labels, counts)
                 past_labels = self.queue.push(rows, labels)
@@ -155,9 +139,9 @@ class IntraClassLoss(Term):
                 labels,
                 self.queue.features,
                 past_labels,
-                margin=self.margin,
-                temperature=self.temperature,
-                variant=self.variant,
+                margin=self.settings.margin,
+                temperature=self.settings.intra_temperature,
+                variant=self.settings.variant,
             )
             if self.waits:
                 loss = loss * self.queue.full().to(loss.dtype)

@@ -10,8 +10,9 @@ objective:
   metric: {name: TripletMarginLoss, weight: 1.0, options: {margin: 0.2}, miner: BatchHardMiner}
 ```
 
-Left out are its wrappers around other losses (its memory loses its cursor when a run is resumed)
-and, since options are plain values, other distances and reducers than each loss has by itself.
+Its wrappers around other losses are not offered (its memory loses its cursor when a run is
+resumed), and, since options are plain values, neither are distances and reducers other than each
+loss's own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from aclnet.distributed import all_gather_rows, join_rows, row_counts, undo_gradient_average
+from aclnet.distributed import all_gather_rows, join_rows, undo_gradient_average
 from aclnet.losses.settings import MetricLossSettings
 from aclnet.losses.term import Term, at_least_float32, full_precision
 from aclnet.skeleton.names import nearest_name
@@ -44,36 +45,27 @@ _OBJECTS = frozenset(
         "mat_based_loss",
         "collect_stats",
     }
-)  # arguments that are no plain values
-_FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)  # what the package is seen to raise where options do not fit
+)  # arguments that are not plain values
 
 
 class MetricLoss(Term):
-    """One loss of the package, perhaps with a miner, on labelled features.
+    """One loss of the package, optionally with a miner, on labelled features.
 
-    What the package keeps in plain tensors becomes a buffer here, so that it is saved and moved
-    with the rest; parameters of a loss (class weights, proxies) are optimised like any others.
+    Plain tensors of the package become buffers here, so that they are saved and moved with the
+    rest; parameters of a loss (class weights, proxies) are optimised like any others.
 
     With several ranks each computes the loss of the joined batch, so value, state and averaged
-    gradients are those of one rank; only where a loss or miner draws pairs at random does each rank
-    draw its own. In eval mode the state stays as it is and nothing is exchanged.
+    gradients are those of one rank; only a loss or miner that draws pairs at random draws its own
+    on each rank. In eval mode the state does not change and nothing is exchanged.
 
     Most of these losses list their pairs by index, for which the host waits for the device. Some
-    ask for a certain batch: NCALoss is not a number where no class comes twice, SmoothAPLoss wants
-    as many samples of each class, DynamicSoftMarginLoss fails where features are nearly opposite.
+    need a certain batch: NCALoss is NaN where no class occurs twice, SmoothAPLoss needs equally
+    many samples of each class, DynamicSoftMarginLoss fails where features are nearly opposite.
 
     Args:
         settings: names and options.
-        class_count: K; given to losses that ask for it.
-        feature_dim: length of the feature; given to losses that ask for it.
+        class_count: K, for losses that take it.
+        feature_dim: length of the feature, for losses that take it.
         generator: source of the initial weights; None: torch's default generator.
 
     Raises:
@@ -91,8 +83,8 @@ class MetricLoss(Term):
         super().__init__()
         if settings.miner is None and settings.miner_options:
             raise ValueError(
-                "objective.metric.miner_options are given, but no objective.metric.miner: name "
-                "one, or leave its options out"
+                "objective.metric.miner_options need a miner: set objective.metric.miner, or "
+                "leave the options out"
             )
         self.settings = settings
         sizes = {
@@ -118,18 +110,17 @@ class MetricLoss(Term):
         Args:
             feature: (N, feature_dim), any floating type; computed in float32 or better.
             labels: (N,) int64.
-            counts: rows of each rank where known (`aclnet.distributed.row_counts`).
+            counts: rows of each rank, where they are known (`aclnet.distributed.row_counts`).
 
         Returns:
-            () loss of the batch of all ranks, every parameter taking part in its gradient.
+            () loss of the batch of all ranks, with a gradient for every parameter.
         """
         with full_precision(feature.device):
             rows = at_least_float32(feature)
             if not self.training:
                 return self._compute(rows, labels, keep=False)
-            counts = row_counts(labels) if counts is None else counts
-            # A rank has the gradient of its own rows only, but that of the loss's parameters whole:
-            # so the average over ranks is undone at the rows and not at the loss.
+            # A rank has the gradient of its own rows only, but the whole gradient of the loss's
+            # parameters: the average over ranks is undone at the rows and not at the loss.
             rows = join_rows(undo_gradient_average(rows), counts)
             return self._compute(rows, all_gather_rows(labels, counts), keep=True)
 
@@ -139,13 +130,13 @@ class MetricLoss(Term):
         loss: Tensor = self.loss(rows, labels, pairs).reshape(())
         for owner, name, buffer in self._state() if keep else before:
             if buffer.requires_grad or not keep:
-                # Detached: DynamicSoftMarginLoss would hold on to the graph of every past step.
+                # Detached: DynamicSoftMarginLoss would keep the graph of every past step.
                 setattr(owner, name, buffer.detach())
-        # A batch without pairs gives a loss that knows of no parameter.
+        # The loss of a batch without pairs depends on no parameter.
         return loss + sum(parameter.sum() for parameter in self.parameters()) * 0.0
 
     def _state(self) -> list[tuple[nn.Module, str, Tensor]]:
-        """Every buffer with the module and name it has there."""
+        """Every buffer with its module and its name there."""
         return [
             (module, name, buffer)
             for module in self.modules()
@@ -154,21 +145,17 @@ class MetricLoss(Term):
 
     def _try(self, feature_dim: int) -> None:
         """Refuse at once what would fail at the first batch."""
-        trial = copy.deepcopy(self)
-        labels = torch.arange(4) // 2
-        rows = torch.randn(4, feature_dim)
+        rows, labels = torch.randn(4, feature_dim), torch.arange(4) // 2
         try:
-            trial._compute(rows, labels, keep=False)
-        except _FAILURES as error:
-            raise ValueError(_refusal(self.settings, error)) from None
-
-
-def _refusal(settings: MetricLossSettings, error: Exception) -> str:
-    miner = "" if settings.miner is None else f" with miner {settings.miner}"
-    return (
-        f"objective.metric: {settings.name}{miner} cannot be computed on labelled features with "
-        f"options {settings.options}: {' '.join(str(error).split()) or type(error).__name__}"
-    )
+            copy.deepcopy(self)._compute(rows, labels, keep=False)
+        except Exception as error:  # the package raises many types where options do not fit
+            settings = self.settings
+            miner = "" if settings.miner is None else f" with miner {settings.miner}"
+            raise ValueError(
+                f"objective.metric: {settings.name}{miner} cannot be computed on labelled features "
+                f"with options {settings.options}: "
+                f"{' '.join(str(error).split()) or type(error).__name__}"
+            ) from None
 
 
 def _keep_plain_tensors(root: nn.Module) -> None:
@@ -180,7 +167,7 @@ def _keep_plain_tensors(root: nn.Module) -> None:
 
 @contextmanager
 def _drawing_from(generator: torch.Generator | None) -> Iterator[None]:
-    """The package draws from torch's default generator: let it stand for `generator` meanwhile."""
+    """Seed torch's default generator, from which the package draws, by `generator` meanwhile."""
     seed = int(torch.randint(2**62, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -196,7 +183,7 @@ def make_member(
         part: the package's module.
         name: the class.
         options: arguments by name, plain values.
-        sizes: what follows from the data, given where the class asks for it.
+        sizes: arguments that follow from the data, passed where the class requires them.
 
     Raises:
         ValueError: the package is not installed, has no such class or option, or lacks an option.
@@ -224,11 +211,7 @@ def make_member(
 
 
 def _choose(part: Part, name: str) -> type[Any]:
-    """The class of this name.
-
-    Raises:
-        ValueError: the package is not installed or has no such class.
-    """
+    """The class of this name."""
     try:
         module = importlib.import_module(f"{_PACKAGE}.{part}")
     except ImportError:
@@ -245,14 +228,14 @@ def _choose(part: Part, name: str) -> type[Any]:
     if name not in kinds:
         place = "name" if part == "losses" else "miner"
         raise ValueError(
-            f"objective.metric.{place}={name!r} is none of {_PACKAGE}.{part}"
+            f"objective.metric.{place}={name!r} is not in {_PACKAGE}.{part}"
             f"{nearest_name(name, kinds)}; it has {', '.join(sorted(kinds))}"
         )
     return kinds[name]
 
 
 def _arguments(kind: type[Any]) -> dict[str, bool]:
-    """Names of the arguments of a class and of those it passes them on to; whether required."""
+    """Arguments of a class and of its bases in the package, and whether each is required."""
     found: dict[str, bool] = {}
     for level in kind.__mro__:
         if "__init__" not in vars(level) or not level.__module__.startswith(_PACKAGE):

@@ -1,31 +1,38 @@
 """The training objective: cross-entropy with the two affinity contrastive terms (Eq. 16).
 
-Beside them, or in their place, stand any loss of pytorch-metric-learning as a baseline, and terms
-of one's own: a file with a `Term` and its settings, and one call of
-`aclnet.losses.settings.register_term`; a recipe then names it in `objective.terms`.
+A loss of pytorch-metric-learning can be added to them or replace them as a baseline, and so can
+your own terms: write a file with a `Term` and its settings, register it by
+`aclnet.losses.settings.register_term`, and name it in `objective.terms`.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.distributed import row_counts, world_size
+from aclnet.distributed import row_counts
 from aclnet.losses.inter import InterClassLoss
 from aclnet.losses.intra import IntraClassLoss
 from aclnet.losses.metric_learning import MetricLoss
 from aclnet.losses.settings import ObjectiveSettings
-from aclnet.losses.term import Term, at_least_float32, check_class_count, full_precision
+from aclnet.losses.term import (
+    Term,
+    at_least_float32,
+    check_batch,
+    check_class_count,
+    full_precision,
+    rank_share,
+)
 
 
 class Objective(nn.Module):
     """Weighted sum of the cross-entropy and a list of terms.
 
-    It has parameters (the projections) and must live inside the module that
-    `DistributedDataParallel` wraps. Its state is equal on every rank by construction.
+    It has parameters (the projections) and must be inside the module that
+    `DistributedDataParallel` wraps. Its state is the same on every rank by construction.
 
     Args:
         settings: weights and numbers.
@@ -38,8 +45,8 @@ class Objective(nn.Module):
             `metric` and those of `settings.terms`, as far as they are in use.
 
     Raises:
-        ValueError: if there are fewer than 2 classes, the feature has no entries, or a term cannot
-            be made (see `MetricLoss`).
+        ValueError: fewer than 2 classes, a feature without entries, or a term that cannot be built
+            (see `MetricLoss`).
     """
 
     def __init__(
@@ -54,61 +61,29 @@ class Objective(nn.Module):
         if feature_dim < 1:
             raise ValueError(
                 f"the feature to contrast needs at least 1 entry, got {feature_dim}: does the "
-                f"encoder give a {settings.feature!r} feature?"
+                f"encoder return a {settings.feature!r} feature?"
             )
         self.settings = settings
         self.class_count = class_count
         self.feature_dim = feature_dim
-        common: dict[str, Any] = {
-            "variant": settings.variant,
-            "projection_dim": settings.projection_dim,
-            "generator": generator,
-        }
         self.terms = nn.ModuleDict()
         if settings.inter_weight > 0:
-            self.terms["inter"] = InterClassLoss(
-                class_count,
-                feature_dim,
-                start_epoch=settings.start_epoch,
-                momentum=settings.momentum,
-                neighbours=settings.neighbours,
-                overlap=settings.overlap,
-                temperatures=settings.temperatures,
-                **common,
-            )
+            self.terms["inter"] = InterClassLoss(settings, class_count, feature_dim, generator)
         if settings.intra_weight > 0:
-            self.terms["intra"] = IntraClassLoss(
-                feature_dim,
-                temperature=settings.intra_temperature,
-                margin=settings.margin,
-                queue_size=settings.queue_size,
-                start=settings.intra_start,
-                **common,
-            )
+            self.terms["intra"] = IntraClassLoss(settings, feature_dim, generator)
         if settings.metric is not None:
             self.terms["metric"] = MetricLoss(settings.metric, class_count, feature_dim, generator)
         for term in settings.terms:
             self.terms[term.name] = term.build(class_count, feature_dim, generator)
 
-    @property
-    def name(self) -> str:
-        """The terms in use (see `ObjectiveSettings.name`)."""
-        return self.settings.name
-
-    @property
-    def inter_loss(self) -> InterClassLoss | None:
-        """The inter-class term, which knows the motion families; None where it is not in use."""
-        terms = (term for term in self.terms.values() if isinstance(term, InterClassLoss))
-        return next(terms, None)
-
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch the coming training steps belong to.
+        """Set the epoch of the coming training steps.
 
         Args:
             epoch: 1-based.
 
         Raises:
-            ValueError: if the epoch is below 1.
+            ValueError: the epoch is below 1.
         """
         if epoch < 1:
             raise ValueError(f"epochs count from 1, got {epoch}")
@@ -130,19 +105,18 @@ class Objective(nn.Module):
             with the joined batch.
 
         Raises:
-            ValueError: if shapes or types do not fit, or, on the CPU, a label is out of range.
-                On a GPU the range is not looked at, since the host would wait for the device in
-                every step; the device itself stops there.
+            ValueError: shapes or types do not fit, or, on the CPU, a label is out of range. On a
+                GPU the range is not checked, since the host would wait for the device in every
+                step; the device itself stops there.
         """
         self._check(logits, feature, labels)
-        counts = row_counts(labels) if self.training else (labels.shape[0],)
+        counts = row_counts(labels) if self.training else (len(labels),)
         with full_precision(logits.device):
             entropy = functional.cross_entropy(
                 at_least_float32(logits), labels, label_smoothing=self.settings.label_smoothing
             )
             if self.training:
-                # The mean over all ranks' samples, also where a rank has fewer than another.
-                entropy = entropy * (world_size() * labels.shape[0] / sum(counts))
+                entropy = entropy * rank_share(len(labels), counts)
             parts = {"ce": entropy}
             loss = self.settings.ce_weight * entropy
             for name, weight in self.settings.weights.items():
@@ -153,25 +127,12 @@ class Objective(nn.Module):
         return {"loss": loss, **{name: part.detach() for name, part in parts.items()}}
 
     def _check(self, logits: Tensor, feature: Tensor, labels: Tensor) -> None:
-        rows = labels.shape[0] if labels.ndim == 1 else 0
-        if rows < 1 or labels.dtype != torch.int64:
-            raise ValueError(
-                f"labels must be int64 of shape (N,) with N >= 1, got {labels.dtype} of shape "
-                f"{tuple(labels.shape)}"
-            )
-        for what, tensor, width in (
-            ("logits", logits, self.class_count),
-            ("feature", feature, self.feature_dim),
-        ):
-            if tensor.shape != (rows, width):
-                raise ValueError(
-                    f"{what} must have shape ({rows}, {width}) for {rows} labels, got "
-                    f"{tuple(tensor.shape)}"
-                )
+        logits_wanted = ("logits", logits, (self.class_count,))
+        check_batch(labels, logits_wanted, ("feature", feature, (self.feature_dim,)))
         if labels.device.type == "cpu":
             lowest, highest = torch.aminmax(labels)
             if int(lowest) < 0 or int(highest) >= self.class_count:
                 raise ValueError(
                     f"labels must be in 0..{self.class_count - 1}, got "
-                    f"{int(lowest)}..{int(highest)}: is the class count that of the data?"
+                    f"{int(lowest)}..{int(highest)}: does the class count match the data?"
                 )

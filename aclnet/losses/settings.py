@@ -15,15 +15,12 @@ if TYPE_CHECKING:
 
     from aclnet.losses.term import Term
 
-IntraStart: TypeAlias = Literal["variant", "at_once", "full_queue"]
-"""When the loss begins: as the variant does, at once, or when the queue is full."""
-
 OptionValue: TypeAlias = bool | int | float | str | list[float] | None
-"""What an option of a metric loss may be in a recipe."""
+"""Types that an option of a metric loss may have in a recipe."""
 
 
 class MetricLossSettings(Settings):
-    """Which loss, with what options; names are those of the package's classes."""
+    """A loss of pytorch-metric-learning and its options, named as the package's classes are."""
 
     name: str = Field(description="class in pytorch_metric_learning.losses, such as SupConLoss")
     weight: float = Field(1.0, gt=0, description="weight of the term")
@@ -46,10 +43,8 @@ class TermSettings(NamedSettings):
     weight: float = Field(1.0, gt=0, description="weight of the term")
 
     @abstractmethod
-    def build(
-        self, class_count: int, feature_dim: int, generator: torch.Generator | None = None
-    ) -> Term:
-        """Make the term.
+    def build(self, class_count: int, feature_dim: int, generator: torch.Generator | None) -> Term:
+        """Build the term.
 
         Args:
             class_count: K.
@@ -62,15 +57,15 @@ class TermSettings(NamedSettings):
 
 
 def register_term(name: str, settings: str | type[TermSettings]) -> None:
-    """Make a term of the objective known under the name that recipes write in `objective.terms`.
+    """Register a term of the objective under the name that recipes write in `objective.terms`.
 
     Args:
         name: one word of letters, digits and underscores, the only value of the settings' `name`;
             the term's value is logged under it.
-        settings: their class, or where it is ("module:class"), imported when a recipe names it.
+        settings: their class, or "module:class", imported when a recipe names it.
 
     Raises:
-        ValueError: the name is no such word, or is taken.
+        ValueError: the name is not such a word, or is taken.
     """
     if name in ("loss", "accuracy", "ce", "inter", "intra", "metric"):
         raise ValueError(f"a term cannot be named {name!r}, which is logged already: rename it")
@@ -78,7 +73,7 @@ def register_term(name: str, settings: str | type[TermSettings]) -> None:
 
 
 class ObjectiveSettings(Settings):
-    """What the objective is made of; the numbers are those of the paper's section IV-B.
+    """The objective's terms and their values; the defaults are those of the paper's section IV-B.
 
     A weight of 0 leaves its term out: no parameters, no state.
     """
@@ -99,16 +94,22 @@ class ObjectiveSettings(Settings):
     start_epoch: int = Field(
         30, ge=0, description="mistakes count from this epoch; the inter loss begins one later"
     )
-    momentum: float = Field(0.9, ge=0, lt=1, description="share of the past in a class centre")
-    neighbours: int = Field(10, ge=1, le=255, description="classes a class is paired with (K)")
-    overlap: int = Field(4, ge=0, description="shared neighbours that make a family (n_a)")
-    temperatures: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
-        (0.1, 0.5, 1.0), description="for families of up to K members, up to 2 K, and more"
+    momentum: float = Field(
+        0.9, ge=0, lt=1, description="share of the past in a class centre (gamma, Eq. 7)"
     )
-    margin: float = Field(0.1, ge=0, description="between positives and negatives (epsilon)")
-    intra_temperature: float = Field(0.1, gt=0, description="of the intra-class term (tau)")
+    neighbours: int = Field(
+        10, ge=1, le=255, description="classes a class is paired with (K, Eq. 3)"
+    )
+    overlap: int = Field(4, ge=0, description="shared neighbours that make a family (n_a, Eq. 6)")
+    temperatures: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
+        (0.1, 0.5, 1.0), description="for families of up to K members, up to 2 K, and more (Eq. 9)"
+    )
+    margin: float = Field(
+        0.1, ge=0, description="between positives and negatives (epsilon, Eq. 15)"
+    )
+    intra_temperature: float = Field(0.1, gt=0, description="of the intra-class term (tau, Eq. 15)")
     queue_size: int = Field(512, ge=0, description="candidates remembered; 0: the batch only")
-    intra_start: IntraStart = Field(
+    intra_start: Literal["variant", "at_once", "full_queue"] = Field(
         "variant",
         description="when the intra-class term begins (variant: released waits for "
         "the full queue, paper does not)",
@@ -125,15 +126,15 @@ class ObjectiveSettings(Settings):
     def _each_once(cls, terms: tuple[TermSettings, ...]) -> tuple[TermSettings, ...]:
         names = [term.name for term in terms]
         if len(set(names)) < len(names):
-            raise ValueError(f"each term may be named once, got {', '.join(names)}")
+            raise ValueError(f"a term may be named only once, got {', '.join(names)}")
         return terms
 
     @property
     def name(self) -> str:
         """The terms in use: `ce`, `ce+inter`, `ce+intra` or `acl`, then `+` each further one.
 
-        Where one temperature serves families of any size, the inter-class term is without the
-        paper's family-aware temperature: `ce+inter-fat`, `acl-fat` (the ablation, Table VIII).
+        With one temperature for families of any size, the inter-class term lacks the paper's
+        family-aware temperature: `ce+inter-fat`, `acl-fat` (the ablation, Table VIII).
         """
         if self.inter_weight == 0:
             terms = "ce" if self.intra_weight == 0 else "ce+intra"
@@ -153,7 +154,7 @@ class ObjectiveSettings(Settings):
 
 
 class TransgObjectiveSettings(Settings):
-    """Weights and numbers of `TransgObjective`; the defaults are the released code's for f = 6.
+    """Settings of `TransgObjective`; the defaults are the released code's for f = 6.
 
     For CASIA-B (f = 40) the release has `alpha: 1.0` and `dropped_frames: 10`.
     """
@@ -169,14 +170,14 @@ class TransgObjectiveSettings(Settings):
         0.5, ge=0, le=1, description="share of the structure in it, not of the trajectory"
     )
     dropped_joints: int = Field(
-        10, ge=0, description="joints left out for the structure; one at least always remains"
+        10, ge=0, description="joints left out for the structure; at least one always remains"
     )
     dropped_frames: int = Field(
-        2, ge=0, description="frames left out for the trajectory; one at least always remains"
+        2, ge=0, description="frames left out for the trajectory; at least one always remains"
     )
     trajectory_width: int = Field(64, ge=1, description="hidden channels of the trajectory's head")
     divide_twice: bool = Field(
         True,
         description="divide the mean errors of the reconstruction once more by the batch size, as "
-        "released; with a batch of 256 little then remains of them",
+        "released; with a batch of 256 they become very small",
     )

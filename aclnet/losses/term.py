@@ -1,13 +1,15 @@
-"""What every term of an objective is, and the way into the contrastive space."""
+"""What every term of an objective is, and what the objectives and terms share."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aclnet.distributed import world_size
 from aclnet.models.encoder import reset_layers
 
 NORM_FLOOR = 1e-12
@@ -15,24 +17,24 @@ NORM_FLOOR = 1e-12
 
 
 class Term(nn.Module):
-    """One term of an objective: a loss of labelled features, with all that it learns in itself.
+    """One term of an objective: a loss of labelled features that holds all it learns.
 
-    The objective calls it, with autocast off, by these names: `logits` (N, K) and `feature` (N, D)
-    of any floating type, `labels` (N,) int64, and `counts`, the rows of each rank
+    The objective calls it, with autocast off, with the keywords `logits` (N, K) and `feature`
+    (N, D) of any floating type, `labels` (N,) int64, and `counts`, the rows of each rank
     (`aclnet.distributed.row_counts`). `forward` takes those that it needs, leaves the rest to a
-    `**` argument, and returns the loss, (), which the objective weighs and logs.
+    `**` argument, and returns the loss, (), which the objective weights and logs.
 
-    With several ranks each must return the loss of the joined batch such that the ranks' average
-    of its gradient is that of one rank (`aclnet.distributed`). Every parameter takes part in every
-    loss, if only with a gradient of zero. What is counted or remembered is kept in buffers and
-    changes in training mode only.
+    With several ranks each must return the loss of the joined batch such that the average of its
+    gradient over the ranks is that of one rank (`aclnet.distributed`). Every parameter must take
+    part in every loss, if only with a gradient of zero. Counts and memories are buffers and change
+    in training mode only.
     """
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch the coming steps belong to, for a term that depends on it.
+        """Set the epoch of the coming steps, for a term that depends on it.
 
         Args:
-            epoch: 1-based; the same one may be said twice.
+            epoch: 1-based; the same one may be set twice.
         """
 
 
@@ -40,12 +42,48 @@ def check_class_count(class_count: int) -> None:
     """Refuse an objective for fewer than two classes.
 
     Raises:
-        ValueError: there are fewer.
+        ValueError: `class_count` is below 2.
     """
     if class_count < 2:
         raise ValueError(
             f"the objective needs at least 2 classes, got {class_count}: check the labels"
         )
+
+
+def check_batch(labels: Tensor, *wanted: tuple[str, Tensor, tuple[int, ...]]) -> None:
+    """Refuse a batch that does not fit its objective.
+
+    Args:
+        labels: should be (N,) int64, N at least 1.
+        wanted: name of each further tensor, the tensor, and the shape it should have after N.
+
+    Raises:
+        ValueError: a shape or the labels' type is another.
+    """
+    if labels.ndim != 1 or not len(labels) or labels.dtype != torch.int64:
+        raise ValueError(
+            f"labels must be int64 of shape (N,) with N >= 1, got {labels.dtype} of shape "
+            f"{tuple(labels.shape)}"
+        )
+    for name, tensor, shape in wanted:
+        if tensor.shape != (len(labels), *shape):
+            raise ValueError(
+                f"{name} must have shape {(len(labels), *shape)} for {len(labels)} labels, got "
+                f"{tuple(tensor.shape)}: the objective was built for batches (N, "
+                f"{', '.join(map(str, shape))})"
+            )
+
+
+def rank_share(own: int, counts: Sequence[int]) -> float:
+    """Weight of the mean over a rank's own rows in the average over the ranks.
+
+    With it the average is the mean over all rows, even where ranks have different numbers of them.
+
+    Args:
+        own: rows of this rank.
+        counts: rows of each rank.
+    """
+    return world_size() * own / sum(counts)
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
@@ -64,33 +102,31 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def projection(
-    feature_dim: int, projection_dim: int, generator: torch.Generator | None = None
-) -> nn.Linear:
-    """Make a projection with PyTorch's usual initial weights.
+class Projection(nn.Linear):
+    """Linear map into the contrastive space, computed in float32 or better.
 
     Args:
         feature_dim: length of the feature.
         projection_dim: D.
-        generator: source of the weights; None: torch's default generator.
+        generator: source of the initial weights, PyTorch's usual; None: torch's default generator.
     """
-    layer = nn.Linear(feature_dim, projection_dim)
-    reset_layers(layer, generator)
-    return layer
 
+    def __init__(
+        self, feature_dim: int, projection_dim: int, generator: torch.Generator | None
+    ) -> None:
+        super().__init__(feature_dim, projection_dim)
+        reset_layers(self, generator)
 
-def project(layer: nn.Linear, feature: Tensor) -> Tensor:
-    """Apply a projection in float32 or better; call it under `full_precision`.
+    def forward(self, feature: Tensor) -> Tensor:
+        """Project (N, feature_dim) of any floating type; call it under `full_precision`.
 
-    Args:
-        layer: Linear(feature_dim -> D).
-        feature: (N, feature_dim), any floating type.
-
-    Returns:
-        (N, D) in the better of float32 and the feature's type.
-    """
-    feature = at_least_float32(feature)
-    return functional.linear(feature, layer.weight.to(feature.dtype), layer.bias.to(feature.dtype))
+        Returns:
+            (N, D) in the better of float32 and the feature's type.
+        """
+        feature = at_least_float32(feature)
+        return functional.linear(
+            feature, self.weight.to(feature.dtype), self.bias.to(feature.dtype)
+        )
 
 
 def unit_rows(rows: Tensor) -> Tensor:

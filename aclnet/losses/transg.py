@@ -1,36 +1,41 @@
 """TranSG's objective: contrast with class prototypes, and prompted reconstruction.
 
 Rao and Miao, CVPR 2023, after the released code as `spec/reid.md` (b) describes it. GPC, the graph
-prototype contrast, holds features of sequences and of single skeletons against one constant
+prototype contrast, compares features of sequences and of single skeletons with one constant
 prototype a class (`aclnet.training.prototypes` computes them before each epoch). STPR, the
-structure- trajectory prompted reconstruction, restores the joints' coordinates from what remains
-when some joints, or some frames, are left out.
+structure-trajectory prompted reconstruction, restores the joints' coordinates when some joints, or
+some frames, are left out.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.distributed import row_counts, world_size
+from aclnet.distributed import row_counts
 from aclnet.losses.settings import TransgObjectiveSettings
-from aclnet.losses.term import at_least_float32, check_class_count, full_precision, unit_rows
+from aclnet.losses.term import (
+    at_least_float32,
+    check_batch,
+    check_class_count,
+    full_precision,
+    rank_share,
+    unit_rows,
+)
 from aclnet.models.encoder import reset_layers
 
 
 class TransgObjective(nn.Module):
-    """Prototype contrast and prompted reconstruction, with their heads and prototypes inside.
+    """Prototype contrast and prompted reconstruction, with their heads and prototypes.
 
     Every parameter takes part in every loss, if only with a weight of zero. The prototypes are
-    constants in an epoch, so a loss is a mean over clips: with several ranks each scales its own
-    such that the ranks' average is that of the joined batch, but for the joints and frames left
-    out, which each rank (and each micro-batch) draws for itself.
+    constant in an epoch, so a loss is a mean over clips: with several ranks each scales its own
+    such that the average over the ranks is that of the joined batch, except that each rank (and
+    each micro-batch) draws for itself which joints and frames to leave out.
 
-    Departures from the released code: none known but PyTorch's usual initial weights, and whole
-    reconstructions in evaluation mode, where nothing is left out.
+    Departures from the released code: PyTorch's usual initial weights; in evaluation mode nothing
+    is left out.
 
     Args:
         settings: weights and numbers.
@@ -85,14 +90,14 @@ class TransgObjective(nn.Module):
         self.prototype_epoch.fill_(epoch)
 
     def forward(self, features: Tensor, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Compute the objective; nothing here makes the host wait for the device.
+        """Compute the objective; the host does not wait for the device.
 
         In training mode joints and frames to leave out are drawn from torch's generator of the
         device, which the engine seeds in each step.
 
         Args:
             features: (N, T, V, D) of the joints, any floating type.
-            clips: (N, T, V, C) what is to be restored.
+            clips: (N, T, V, C) to be restored.
             labels: (N,) int64 in 0..K-1.
 
         Returns:
@@ -102,8 +107,10 @@ class TransgObjective(nn.Module):
         Raises:
             ValueError: shapes or types do not fit.
         """
-        self._check(features, clips, labels)
-        counts = row_counts(labels) if self.training else (labels.shape[0],)
+        shape = self.clip_shape
+        wanted = ("features", features, (*shape[:2], self.feature_dim))
+        check_batch(labels, ("clips", clips, shape), wanted)
+        counts = row_counts(labels) if self.training else (len(labels),)
         settings = self.settings
         with full_precision(features.device):
             features, clips = at_least_float32(features), at_least_float32(clips)
@@ -112,8 +119,7 @@ class TransgObjective(nn.Module):
                 "skeleton": self._skeleton_contrast(features, labels),
                 **self._reconstruction(features, clips, sum(counts)),
             }
-            # The mean over all ranks' samples, also where a rank has fewer than another.
-            share = _rank_share(labels.shape[0], counts) if self.training else 1.0
+            share = rank_share(len(labels), counts) if self.training else 1.0
             parts = {name: part * share for name, part in parts.items()}
             contrast = _blend(settings.alpha, parts["sequence"], parts["skeleton"])
             restored = _blend(settings.beta, parts["structure"], parts["trajectory"])
@@ -147,7 +153,7 @@ class TransgObjective(nn.Module):
     def _reconstruction(
         self, features: Tensor, clips: Tensor, batch_size: int
     ) -> dict[str, Tensor]:
-        """Mean absolute errors from the joints, and from the frames, that remain."""
+        """Mean absolute errors, restored from the joints and from the frames that remain."""
         frames, joints = features.shape[1:3]
         kept_joints = self._kept_shares(joints, self.settings.dropped_joints, features)
         kept_frames = self._kept_shares(frames, self.settings.dropped_frames, features)
@@ -161,29 +167,12 @@ class TransgObjective(nn.Module):
         return {name: error / divisor for name, error in errors.items()}
 
     def _kept_shares(self, count: int, dropped: int, like: Tensor) -> Tensor:
-        """(count,) weights of a mean over what is not left out: all alike, the dropped ones 0."""
+        """(count,) equal weights of what is not left out, 0 for the dropped ones."""
         dropped = min(dropped, count - 1) if self.training else 0
         shares = like.new_full((count,), 1.0 / (count - dropped))
         if dropped:
             shares[torch.randperm(count, device=like.device)[:dropped]] = 0.0
         return shares
-
-    def _check(self, features: Tensor, clips: Tensor, labels: Tensor) -> None:
-        if labels.ndim != 1 or not len(labels) or labels.dtype != torch.int64:
-            raise ValueError(
-                f"labels must be int64 of shape (N,) with N >= 1, got {labels.dtype} of shape "
-                f"{tuple(labels.shape)}"
-            )
-        wanted = (len(labels), *self.clip_shape)
-        for what, tensor, shape in (
-            ("clips", clips, wanted),
-            ("features", features, (*wanted[:3], self.feature_dim)),
-        ):
-            if tensor.shape != shape:
-                raise ValueError(
-                    f"{what} must have shape {shape} for {len(labels)} labels, got "
-                    f"{tuple(tensor.shape)}; the objective's clip_shape is (T, V, C) of training"
-                )
 
 
 def _two_layers(inward: int, hidden: int, outward: int) -> nn.Sequential:
@@ -192,8 +181,3 @@ def _two_layers(inward: int, hidden: int, outward: int) -> nn.Sequential:
 
 def _blend(share: float, one: Tensor, other: Tensor) -> Tensor:
     return share * one + (1 - share) * other
-
-
-def _rank_share(own: int, counts: Sequence[int]) -> float:
-    """What this rank's mean over its own clips weighs in the average over the ranks."""
-    return world_size() * own / sum(counts)

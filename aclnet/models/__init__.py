@@ -1,7 +1,4 @@
-"""Encoders of skeleton clips and the network around them.
-
-`aclnet.models.settings` says how a backbone is added.
-"""
+"""Encoders of skeleton clips and the network around them; `settings` says how to add one."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -12,7 +9,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """Import what needs the network library when it is asked for."""
+        """Import what needs the network library on first use."""
         places = {"SkeletonNetwork": "heads", "build_encoder": "encoder"}
         if name not in places:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,8 @@
 """The backbone of the released ACLNet: blocks of dynamic graphs over joints and branches over time.
 
 Wang et al., "Affinity contrastive learning for skeleton-based human activity understanding"; the
-authors' code (a DG-STGCN descendant of base width 96) in an equal form that needs less time.
-Published checkpoints load through `aclnet.models.official.import_official`.
+authors' code (derived from DG-STGCN, with base width 96) in an equivalent form that takes less
+time. `aclnet.models.official.import_official` converts published checkpoints.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class AffinityGcnSettings(StagedSettings):
     width: int = Field(96, ge=6, description="channels of the first block")
     subsets: int = Field(8, ge=1, description="K, graphs learned in each block")
     absent_persons: AbsentPersons = Field(
-        "count", description="whether an absent, zero person weighs like a real one, as released"
+        "count", description="whether an absent person, all zero, counts like a real one (released)"
     )
 
     @model_validator(mode="after")
@@ -52,22 +52,20 @@ class AffinityGcnSettings(StagedSettings):
             )
         return self
 
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> AffinityGcn:
-        """Make the encoder for this layout and these channels."""
+    def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> Encoder:
+        """Build the encoder for this layout and these channels."""
         return AffinityGcn(self, layout.joint_count, channels, generator)
 
 
 class AffinityGcn(Encoder):
     """The released backbone; its graph output is the last block's dynamic graph.
 
-    The skeleton's bones have no part in it: only V is taken from the layout. At the start the
-    dynamic graph is zero for every clip, because its two scales are.
+    It does not use the skeleton's bones, only V. At the start the dynamic graph is zero for every
+    clip, because its two scales are.
 
-    Departure from the released code: the learned topologies are drawn from the generator given
-    here (there from numpy's global one), and the parameters without effect are left out (seven of
-    the eight graph scales in each block, the shares of joints beyond V).
+    Departure from the released code: the learned topologies are drawn from the generator (there
+    from NumPy's global one), and the parameters without effect are left out (seven of the eight
+    graph scales in each block, the shares of joints beyond V).
 
     Shapes: clips (N, M, T, V, C) to pooled (N, D) and graph (N, V * V).
 
@@ -145,9 +143,9 @@ class GraphUnit(nn.Module):
         A[k] + a * tanh(r[v] - q[w]) + b * softmax_v(sum over the subset's channels of r[v] q[w])
 
     and the output relu(BN(leave(p graph)) + short cut). The released code keeps K values of a and
-    of b but reads the first only; here there is one of each. The form costs less: the two relation
-    maps are one convolution of the mean over time, entry and short cut are one convolution with
-    one normalisation, and the joints are mixed by one batched matrix product.
+    of b but reads only the first; here there is one of each. To save time the two relation maps
+    are one convolution of the mean over time, entry and short cut are one convolution with one
+    normalisation, and one batched matrix product mixes the joints.
 
     Shapes: (n, c, T, V) to (n, o, T, V); the dynamic part of the graph is (n, V, V).
 
@@ -175,7 +173,7 @@ class GraphUnit(nn.Module):
         self.reset_topology(None)
 
     def reset_topology(self, generator: torch.Generator | None) -> None:
-        """Draw the learned topology anew: dense, normally distributed, blind to the skeleton."""
+        """Draw the learned topology: dense, normal, independent of the skeleton."""
         nn.init.normal_(self.topology, _TOPOLOGY_MEAN, _TOPOLOGY_STD, generator=generator)
 
     def forward(self, x: Tensor, with_graph: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -186,7 +184,7 @@ class GraphUnit(nn.Module):
             with_graph: also return the dynamic part of the graph, averaged over channels.
 
         Returns:
-            Features (n, o, T, V) and the graph (n, V, V), None where it was not asked for.
+            Features (n, o, T, V) and the graph (n, V, V), None without `with_graph`.
         """
         n, _, T, V = x.shape
         entered = self.enter_norm(self.enter(x))
@@ -214,14 +212,14 @@ class GraphUnit(nn.Module):
 class TemporalUnit(nn.Module):
     """Four dilated convolutions, a maximum and a pointwise branch over the frames; `tcn` there.
 
-    The mean over the joints is carried along as one more joint; each joint takes a learned share
-    of it at the end. The branches' entries are one convolution with one normalisation.
+    The mean over the joints is appended as one more joint; each joint adds a learned share of it
+    at the end. The branches' entries are one convolution with one normalisation.
 
     Shapes: (n, o, T, V) to (n, o, ceil(T / stride), V).
 
     Args:
-        channels: o, at least the six branches; the first branch takes what a division by six
-            leaves over.
+        channels: o, at least the six branches; the first branch takes the remainder of a division
+            by six.
         joint_count: V.
         stride: frames a step.
     """
@@ -257,7 +255,7 @@ class TemporalUnit(nn.Module):
         weight, bias = self.squeeze.weight, self.squeeze.get_parameter("bias")
         n = self.active
         squeezed = functional.conv2d(x, weight[:n], bias[:n])
-        # The pointwise branch needs only the frames that stay.
+        # The pointwise branch needs only the frames that remain.
         pointwise = functional.conv2d(x[:, :, :: self.stride], weight[n:], bias[n:])
         parts = self.squeeze_norm(squeezed).relu_().split(self.widths, dim=1)
         outputs = [conv(part) for conv, part in zip(self.dilated, parts, strict=False)]

@@ -1,7 +1,7 @@
 """A plain residual perceptron: a whole short clip is one vector.
 
 For sequences of a few frames (re-identification at 6) a convolution over time has nothing to slide
-over; this is faster. It knows neither which joints are neighbours nor which frames are.
+over, and this is faster. It uses neither the skeleton's topology nor the order of frames.
 """
 
 from __future__ import annotations
@@ -25,24 +25,22 @@ class ClipMlpSettings(EncoderSettings):
 
     name: Literal["clip_mlp"] = "clip_mlp"
     frames: int = Field(
-        6, ge=1, description="frames that are looked at; clips of others are interpolated"
+        6, ge=1, description="frames of the input; clips of other lengths are interpolated"
     )
     width: int = Field(512, ge=1, description="features of every layer")
     blocks: int = Field(2, ge=0, description="residual blocks after the first layer")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of features dropped in a block")
 
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> ClipMlp:
-        """Make the encoder for this layout and these channels."""
+    def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> ClipMlp:
+        """Build the encoder for this layout and these channels."""
         return ClipMlp(self, layout.joint_count, channels, generator)
 
 
 class ClipMlp(Encoder):
     """Linear layers with batch normalisation and short cuts over each person's whole clip.
 
-    Absent persons have no part in the mean over persons. Inputs are standardised by running
-    statistics, so that joints that move little weigh no less than others.
+    Absent persons do not count in the mean over persons. Inputs are standardised by running
+    statistics, so that joints that move little weigh as much as others.
 
     Shapes: clips (N, M, T, V, C) to pooled (N, width); no graph.
 
@@ -95,7 +93,7 @@ class ClipMlp(Encoder):
         return self.mean_output(x, clips)
 
     def _frames_of(self, clips: Tensor) -> Tensor:
-        """(N, M, T, V, C) to (N * M, V * C, frames): equal parts of the clip, averaged."""
+        """(N, M, T, V, C) to (N * M, V * C, frames): averages over equal parts of the clip."""
         frames = clips.flatten(3).flatten(0, 1).transpose(1, 2)
         if frames.shape[2] == self.frames:
             return frames

@@ -1,9 +1,9 @@
 """CTR-GCN: each channel refines the skeleton's topology by itself.
 
 Chen et al., "Channel-wise topology refinement graph convolution for skeleton-based action
-recognition", ICCV 2021, as released, in an equal form that costs less: the relation features are
-taken of the mean over time (it commutes with a pointwise convolution), and the three subsets are
-one convolution and one batched matrix product each.
+recognition", ICCV 2021, as released, in an equivalent form that takes less time: the relation
+features are taken of the mean over time (it commutes with a pointwise convolution), and the three
+subsets share one convolution and one batched matrix product.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ class CtrGcnSettings(StagedSettings):
     """Settings of `CtrGcn`; the defaults are the authors' ten blocks."""
 
     name: Literal["ctr_gcn"] = "ctr_gcn"
-    reduction: int = Field(
-        8, ge=1, description="input channels for each channel that relations are taken in"
-    )
+    reduction: int = Field(8, ge=1, description="input channels for each channel of the relations")
     kernel: OddKernel = Field(5, description="frames that a dilated convolution sees; odd")
     dilations: tuple[PositiveInt, ...] = Field(
         (1, 2), min_length=1, description="of the temporal unit's convolutions, one a branch"
@@ -56,10 +54,8 @@ class CtrGcnSettings(StagedSettings):
             )
         return self
 
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> CtrGcn:
-        """Make the encoder for this layout and these channels."""
+    def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> CtrGcn:
+        """Build the encoder for this layout and these channels."""
         graph = directed_adjacency(layout.joint_count, layout.bone_index)
         return CtrGcn(self, graph, channels, generator)
 
@@ -67,7 +63,7 @@ class CtrGcnSettings(StagedSettings):
 class CtrGcn(StagedEncoder):
     """Channel-wise topology refinement network.
 
-    Absent persons have no part in the mean over persons (in the authors' code they count).
+    Absent persons do not count in the mean over persons (in the authors' code they do).
     Departures: the input normalisation is the same for all persons (there each person of a clip
     has its own, which makes their order matter), and PyTorch's usual initial weights (there normal
     by fan-out, and drawn around one for the temporal normalisations). The first block's relations
@@ -120,16 +116,12 @@ class RefinedGraphConv(nn.Module):
     Args:
         in_channels: c.
         out_channels: o.
-        relations: channels that relations are taken in.
-        graph: (3, V, V) topology to start from; learned from there, by each unit its own.
+        relations: channels of the relations.
+        graph: (3, V, V) topology to start from; each unit learns its own.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        relations: int,
-        graph: npt.NDArray[np.float64],
+        self, in_channels: int, out_channels: int, relations: int, graph: npt.NDArray[np.float64]
     ) -> None:
         super().__init__()
         subsets = len(graph)
@@ -187,17 +179,17 @@ class _Block(nn.Module):
 class MultiScaleUnit(nn.Module):
     """A dilated convolution for each dilation, a maximum and a pointwise branch over the frames.
 
-    Chen et al. 2021, section 3.4 (after Liu et al. 2020, MS-G3D), as released, in an equal form
-    that costs less: the branches' entries are one convolution, and so are their normalisations,
+    Chen et al. 2021, section 3.4 (after Liu et al. 2020, MS-G3D), as released, in an equivalent
+    form that takes less time: the branches' entries are one convolution and one normalisation,
     since both act on each channel by itself.
 
-    Each branch but the pointwise one enters through a pointwise convolution, normalisation and
-    ReLU; all end in a normalisation, and their channels stand side by side.
+    Each branch but the pointwise one starts with a pointwise convolution, normalisation and ReLU;
+    all end in a normalisation, and their channels are concatenated.
 
     Shapes: (n, o, T, V) to (n, o, ceil(T / stride), V).
 
     Args:
-        channels: o, at least one a branch; the first branch takes what a division leaves over.
+        channels: o, at least one a branch; the first branch takes the remainder of the division.
         kernel: frames that a dilated convolution sees; odd.
         dilations: one a branch.
         stride: frames a step.
@@ -225,7 +217,7 @@ class MultiScaleUnit(nn.Module):
         weight, bias = self.enter.weight, self.enter.get_parameter("bias")
         n = self.active
         entered = self.enter_norm(functional.conv2d(x, weight[:n], bias[:n])).relu_()
-        # The pointwise branch needs only the frames that stay.
+        # The pointwise branch needs only the frames that remain.
         pointwise = functional.conv2d(x[:, :, :: self.stride], weight[n:], bias[n:])
         parts = entered.split(self.widths, dim=1)
         outputs = [conv(part) for conv, part in zip(self.dilated, parts, strict=False)]

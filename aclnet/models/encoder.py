@@ -1,6 +1,6 @@
-"""What every encoder is: clips in, one pooled feature (and perhaps one joint graph) a clip out.
+"""Base of the encoders, and what they share: weights of persons, initial weights of layers.
 
-With what encoders share: how the persons of a clip weigh, and initial weights from a generator.
+An encoder maps clips to one pooled feature, and perhaps one joint graph, a clip.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ AbsentPersons = Literal["count", "ignore"]
 
 
 class EncoderOutput(NamedTuple):
-    """What an encoder says of N clips.
+    """Output of an encoder for N clips.
 
     Attributes:
         pooled: (N, D) representation, averaged over persons.
@@ -31,11 +31,11 @@ class EncoderOutput(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """Base of the encoders: the sizes that they promise and the check of what they are given.
+    """Base of the encoders: their sizes and the check of their input.
 
     Attributes:
         feature_dim: D, width of `EncoderOutput.pooled`.
-        graph_dim: width of `EncoderOutput.graph`; None where there is none.
+        graph_dim: width of `EncoderOutput.graph`; None without graph.
         joint_count: V.
         channels: C.
     """
@@ -67,15 +67,15 @@ class Encoder(nn.Module):
         if given[1] == 0 or given[2] == 0:
             raise ValueError(
                 f"{type(self).__name__} needs at least one person and one frame in clips {wanted} "
-                f"but got {given}; drop empty samples before"
+                f"but got {given}; drop empty samples first"
             )
 
     def mean_output(self, features: Tensor, clips: Tensor) -> EncoderOutput:
-        """The output of an encoder without graph, absent persons weighing nothing.
+        """The output of an encoder without graph; absent persons weigh nothing.
 
         Args:
             features: (N * M, D), the persons of one clip in successive rows.
-            clips: (N, M, T, V, C) that they are of.
+            clips: (N, M, T, V, C), the input.
         """
         return EncoderOutput(mean_over_persons(features, person_weights(clips)), None)
 
@@ -86,7 +86,7 @@ def build_encoder(
     channels: int,
     generator: torch.Generator | None = None,
 ) -> Encoder:
-    """Make the encoder that the settings name.
+    """Build the encoder that the settings name.
 
     Args:
         settings: of the encoder, with its sizes.
@@ -113,8 +113,8 @@ def person_weights(clips: Tensor, absent: AbsentPersons = "ignore") -> Tensor:
         absent: what an absent person weighs.
 
     Returns:
-        (N, M) weights of the clips' dtype. Each row sums to one, also that of a clip without
-        anybody, whose persons then weigh the same.
+        (N, M) weights of the clips' dtype. Each row sums to one; in a clip without anybody all
+        persons weigh the same.
 
     >>> import torch
     >>> clips = torch.ones(1, 2, 4, 3, 3)
@@ -151,7 +151,7 @@ def mean_over_persons(features: Tensor, weights: Tensor) -> Tensor:
 
 
 def reset_layers(module: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draw all convolutions and linear layers below `module` anew.
+    """Draw the weights of all convolutions and linear layers below `module`.
 
     The distribution is PyTorch's own default for these layers (He et al. 2015 with a = sqrt 5):
     weight and bias uniform in plus or minus 1 / sqrt(fan-in). Normalisations keep weight 1, bias 0.

@@ -1,4 +1,4 @@
-"""Adjacency matrices of a skeleton's graph, one a hop distance or a direction."""
+"""Adjacency matrices of a skeleton's graph, one for each hop distance or direction."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy.typing as npt
 def hop_distances(
     joint_count: int, edges: npt.NDArray[np.int64], max_hop: int
 ) -> npt.NDArray[np.int64]:
-    """Number of edges on the shortest way between each two joints.
+    """Number of edges on the shortest path between every two joints.
 
     Args:
         joint_count: V.
         edges: int64 (E, 2) pairs of joints, undirected; they need not form a tree.
-        max_hop: longest distance looked for.
+        max_hop: longest distance to look for.
 
     Returns:
         int64 (V, V), symmetric; max_hop + 1 where two joints are further apart or not connected.
@@ -75,7 +75,7 @@ def hop_adjacency(
 def centre_partition(
     joint_count: int, edges: npt.NDArray[np.int64], centre: int
 ) -> npt.NDArray[np.float64]:
-    """Normalised adjacency, split by the way to the skeleton's centre.
+    """Normalised adjacency, split by the direction to the skeleton's centre.
 
     The spatial configuration partition of Yan et al. 2018, section 3.3, in the order of their
     code. Entry [v, w] is what joint w takes from joint v.
@@ -83,7 +83,7 @@ def centre_partition(
     Args:
         joint_count: V.
         edges: int64 (E, 2) pairs of joints, undirected; they need not form a tree.
-        centre: the joint that distances are taken from.
+        centre: the joint from which distances are measured.
 
     Returns:
         float64 (3, V, V): from the joint itself and neighbours as far from the centre, from
@@ -111,9 +111,9 @@ def centre_partition(
 def directed_adjacency(joint_count: int, bones: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Adjacency of the joint itself, towards the centre, and away from it.
 
-    The three subsets of Shi et al. 2019 ("Two-stream adaptive graph convolutional networks") as
-    Chen et al. 2021 (CTR-GCN) start from them. Entry [v, w] is what joint w takes from joint v;
-    what a joint gives within a slice sums to one, as in their code, not what it takes.
+    The three subsets of Shi et al. 2019 ("Two-stream adaptive graph convolutional networks"), as
+    used by Chen et al. 2021 (CTR-GCN). Entry [v, w] is what joint w takes from joint v; as in their
+    code rows and not columns are normalised: in a slice what a joint gives sums to one.
 
     Args:
         joint_count: V.
@@ -128,7 +128,7 @@ def directed_adjacency(joint_count: int, bones: npt.NDArray[np.int64]) -> npt.ND
     >>> directed_adjacency(3, np.array([[1, 0], [2, 0]]))[2].tolist()
     [[0.0, 0.5, 0.5], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    hop_distances(joint_count, bones, 0)  # refuses joints that do not exist
+    hop_distances(joint_count, bones, 0)  # raises for joints that do not exist
     inward = np.zeros((joint_count, joint_count))
     inward[bones[:, 0], bones[:, 1]] = 1.0
     slices = np.stack([np.eye(joint_count), inward, inward.T])

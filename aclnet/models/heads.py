@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from aclnet.models.encoder import EncoderOutput
 
-_CLASSIFIER_STD = 0.01  # of the released classifier's and of BNNeck's initial weights
+_CLASSIFIER_STD = 0.01  # of the initial weights, in the released code and in BNNeck
 
 
 class NetworkOutput(NamedTuple):
-    """What the network says of N clips.
+    """Output of the network for N clips.
 
     Attributes:
         logits: (N, K) class scores before softmax.
@@ -33,8 +33,8 @@ class SkeletonNetwork(nn.Module):
 
     With `neck="bn"` the pooled feature passes a batch normalisation without shift before a
     classifier without bias (BNNeck: Luo et al. 2019, "Bag of tricks and a strong baseline for deep
-    person re-identification", section 3.3), so that metric losses see the feature before and the
-    classifier and retrieval the one after it.
+    person re-identification", section 3.3), so that metric losses see the feature before it, and
+    the classifier and retrieval the one after it.
 
     Args:
         encoder: has `feature_dim` and returns `EncoderOutput` for clips (N, M, T, V, C).
@@ -66,12 +66,14 @@ class SkeletonNetwork(nn.Module):
         if not isinstance(feature_dim, int):
             raise ValueError(f"the encoder's feature_dim must be an int, got {feature_dim!r}")
         self.encoder = encoder
-        self.neck = _batch_norm_without_shift(feature_dim) if neck == "bn" else nn.Identity()
+        self.neck = nn.BatchNorm1d(feature_dim) if neck == "bn" else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(feature_dim, class_count, bias=neck == "none")
         nn.init.normal_(self.classifier.weight, std=_CLASSIFIER_STD, generator=generator)
         if neck == "none":
             nn.init.zeros_(self.classifier.bias)
+        else:
+            self.neck.get_parameter("bias").requires_grad_(False)  # stays zero
 
     def forward(self, clips: Tensor) -> NetworkOutput:
         """Classify and embed clips (N, M, T, V, C).
@@ -83,9 +85,3 @@ class SkeletonNetwork(nn.Module):
         embedding = self.neck(encoded.pooled)
         logits = self.classifier(self.dropout(embedding))
         return NetworkOutput(logits, encoded.pooled, encoded.graph, embedding)
-
-
-def _batch_norm_without_shift(feature_dim: int) -> nn.BatchNorm1d:
-    norm = nn.BatchNorm1d(feature_dim)
-    norm.bias.requires_grad_(False)  # stays zero
-    return norm

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-_Place = tuple[str, int]  # module here, and the rank among those that become one tensor
+_Place = tuple[str, int]  # name of the module here, and the position in the joined tensor
 
 _BLOCK_MODULES: Mapping[str, _Place] = {
     "gcn.pre.0": ("graph.enter", 0),
@@ -46,12 +46,12 @@ def import_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Tensors that this package keeps as one (see `affinity_gcn`) are joined along the first axis;
     entries that the released code never reads are left out: all graph scales but the first, the
-    global joint's shares beyond the last joint. The projections of the two losses are no part of
-    the network and are left out too.
+    global joint's shares beyond the last joint. So are the projections of the two losses, which
+    are not part of the network.
 
     Args:
-        state: official names (`backbone.gcn.0.gcn.A`, `cls_head.fc_cls.weight`, ...). It may be a
-            part only, for example gradients or running statistics under these names.
+        state: official names (`backbone.gcn.0.gcn.A`, `cls_head.fc_cls.weight`, ...), all or some;
+            also, for example, gradients under these names.
 
     Returns:
         What `SkeletonNetwork(AffinityGcn(...), ...).load_state_dict` takes.
@@ -66,11 +66,13 @@ def import_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         name, rank = _place(key)
         parts.setdefault(name, {})[rank] = _live(name, tensor, joint_count)
-    return {name: _joined([part[rank] for rank in sorted(part)]) for name, part in parts.items()}
+    joined = {name: [part[rank] for rank in sorted(part)] for name, part in parts.items()}
+    # Scalars count the batches seen, which is the same in all normalisations of a checkpoint.
+    return {name: torch.cat(part) if part[0].ndim else part[0] for name, part in joined.items()}
 
 
 def _place(key: str) -> _Place:
-    """Name here of an official name, and its rank among the tensors of that name."""
+    """The name here of an official name, and its position in the joined tensor."""
     module, _, leaf = key.rpartition(".")
     if module in _WHOLE_MODULES:
         return f"{_WHOLE_MODULES[module]}.{leaf}", 0
@@ -84,14 +86,14 @@ def _place(key: str) -> _Place:
             target, rank = _BLOCK_MODULES[inner]
             return f"{block}.{target}.{leaf}", rank
     raise ValueError(
-        f"{key!r} is not a name of a released ACLNet checkpoint, which has backbone.data_bn.*, "
+        f"{key!r} is not a name in a released ACLNet checkpoint, which has backbone.data_bn.*, "
         "backbone.gcn.<block>.gcn|tcn|residual.* and cls_head.fc_cls.*; "
         "give its `state_dict`, without a prefix such as 'module.'"
     )
 
 
 def _live(name: str, tensor: Tensor, joint_count: int | None) -> Tensor:
-    """The part of an official tensor that the network reads, in the shape that it has here."""
+    """The part of an official tensor that the network reads, in its shape here."""
     if name.endswith("_scale") and "graph" in name:
         return tensor[0]
     if name.endswith("global_scale"):
@@ -99,9 +101,3 @@ def _live(name: str, tensor: Tensor, joint_count: int | None) -> Tensor:
     if name.endswith("relate.weight"):
         return tensor.squeeze(-1)  # a convolution over joints alone
     return tensor
-
-
-def _joined(tensors: list[Tensor]) -> Tensor:
-    if tensors[0].ndim == 0:  # batches seen: all normalisations of a checkpoint saw the same
-        return tensors[0]
-    return torch.cat(tensors)

@@ -46,10 +46,10 @@ GAITGRAPH_EDGES: tuple[tuple[str, str], ...] = (
     ("right_hip", "right_knee"),
     ("right_knee", "right_ankle"),
 )
-"""GaitGraph's graph of the COCO joints: not a tree, ears hang on shoulders, the trunk is a ring."""
+"""GaitGraph's graph of the COCO joints; not a tree: ears join shoulders, the trunk is a ring."""
 
 _HOPS = 3  # hop distances 0, 1 and 2 are convolved
-_MAX_HOP = 3  # the normaliser counts joint pairs up to here, though only `_HOPS` slices are used
+_MAX_HOP = 3  # the normalisation counts joint pairs up to here, though `_HOPS` slices are used
 _WINDOW = 9  # frames
 _LINEAR_STD = 0.001
 _INPUT_WIDTHS = (64, 32)
@@ -79,10 +79,8 @@ class ResGcnSettings(EncoderSettings):
     )
     unit_length: bool = Field(True, description="scale each representation to length one")
 
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> ResGcn:
-        """Make the encoder for this layout and these channels.
+    def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> ResGcn:
+        """Build the encoder for this layout and these channels.
 
         Raises:
             ValueError: the layout lacks a COCO joint that GaitGraph's graph needs or has others,
@@ -111,11 +109,11 @@ class ResGcn(Encoder):
     """Residual graph convolutional network over the first three hop distances of a graph.
 
     Each input branch is normalised and widened by itself; the branches are joined, halved in time
-    twice, averaged over frames and joints, then over the persons that are there, and led through a
-    linear layer. GaitGraph's clips hold one person; with one the result is theirs.
+    twice, averaged over frames and joints, then over the persons present, and passed through a
+    linear layer. GaitGraph's clips hold one person; for one person the results are equal.
 
-    Departure: each module's edge weights are kept for the hops in use only (the originals also
-    hold those of a hop that is never read).
+    Departure: each module has edge weights only for the hops in use (the originals also hold those
+    of a hop that is never read).
 
     Shapes: clips (N, M, T, V, C) to pooled (N, D); no graph.
 
@@ -149,9 +147,8 @@ class ResGcn(Encoder):
         self.unit_length = settings.unit_length
         self.branches = settings.branches
         adjacency = hop_adjacency(joint_count, edges, _MAX_HOP)[:_HOPS]
-        self.register_buffer(
-            "adjacency", torch.from_numpy(adjacency).float(), persistent=False
-        )  # it follows from the layout
+        # Not saved: it follows from the layout.
+        self.register_buffer("adjacency", torch.from_numpy(adjacency).float(), persistent=False)
         shape = (_HOPS, joint_count, joint_count)
         self.input_branches = nn.ModuleList(
             _InputBranch(channels // settings.branches, settings, shape)
@@ -214,25 +211,6 @@ class _InputBranch(nn.Module):
         return x
 
 
-def import_gaitgraph(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a GaitGraph or GaitGraph2 checkpoint under this encoder's names.
-
-    The names are the same; the adjacency is left out (it follows from the graph), and so are the
-    edge weights of the hop that the originals never read.
-
-    Args:
-        state: names of the original ResGCN, such as `main_stream.0.edge` and `fcn.weight`.
-
-    Returns:
-        What `ResGcn.load_state_dict` takes.
-    """
-    return {
-        key: tensor[:_HOPS] if key.endswith(".edge") else tensor
-        for key, tensor in state.items()
-        if key != "A" and not key.endswith(".A")
-    }
-
-
 class ResGcnModule(nn.Module):
     """Spatial block, then temporal block; (n, c, T, V) to (n, o, ceil(T / stride), V).
 
@@ -244,7 +222,7 @@ class ResGcnModule(nn.Module):
         out_channels: o.
         edge_shape: (hops, V, V).
         stride: frames a step.
-        reduction: how far the bottlenecks narrow; None: plain blocks without any short cut.
+        reduction: how far the bottlenecks narrow; None: plain blocks without short cut.
     """
 
     def __init__(
@@ -275,7 +253,7 @@ class ResGcnModule(nn.Module):
 
 
 class _HopConv(nn.Module):
-    """One pointwise convolution a hop distance, each over its own adjacency, summed."""
+    """Sum of one pointwise convolution a hop distance, each over its own adjacency."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -287,7 +265,7 @@ class _HopConv(nn.Module):
 
 
 class _Basic(nn.Module):
-    """A convolution over joints or frames, without any short cut."""
+    """A convolution over joints or frames, without short cut."""
 
     def __init__(self, conv: nn.Module, channels: int) -> None:
         super().__init__()

@@ -1,8 +1,7 @@
 """Settings of the network, and the encoders that a recipe may name; no network library is needed.
 
-A further backbone is one file with its settings, their `build` and its encoder, made known by one
-call of `register_encoder`: a line in the list below, or in the file itself where that belongs to
-another package.
+To add a backbone, write one file with its settings, their `build` and its encoder, and register it
+by `register_encoder`: in the list below, or in the file itself where that is in another package.
 """
 
 from __future__ import annotations
@@ -25,10 +24,8 @@ class EncoderSettings(NamedSettings):
     """Base of the encoders' settings; a concrete class adds `name`, its own fields and `build`."""
 
     @abstractmethod
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> Encoder:
-        """Make the encoder.
+    def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> Encoder:
+        """Build the encoder.
 
         Args:
             layout: joint layout of the clips (V joints).
@@ -41,17 +38,15 @@ class EncoderSettings(NamedSettings):
 
 
 class NamedEncoder(EncoderSettings):
-    """An encoder's name and options as they were written, read when it is built or saved.
+    """An encoder's name and options as written, validated when it is built or saved.
 
-    It stands for the default encoder and, in settings that were loaded lightly, for any.
+    It is used for the default encoder and, in settings that were loaded lightly, for any.
     """
 
     model_config = ConfigDict(extra="allow")
 
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> Encoder:
-        """Make the encoder (see `EncoderSettings.build`)."""
+    def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> Encoder:
+        """Build the encoder (see `EncoderSettings.build`)."""
         return self._read().build(layout, channels, generator)
 
     def _read(self) -> EncoderSettings:
@@ -66,14 +61,14 @@ EncoderSettings.unread = NamedEncoder
 
 
 def register_encoder(name: str, settings: str | type[EncoderSettings]) -> None:
-    """Make an encoder known under the name that recipes write.
+    """Register an encoder under the name that recipes write.
 
     Args:
         name: one word of letters, digits and underscores, the only value of the settings' `name`.
-        settings: their class, or where it is ("module:class"), imported when a recipe names it.
+        settings: their class, or "module:class", imported when a recipe names it.
 
     Raises:
-        ValueError: the name is no such word, or is that of another encoder.
+        ValueError: the name is not such a word, or is that of another encoder.
     """
     EncoderSettings.register(name, settings)
 
@@ -88,7 +83,7 @@ register_encoder("transg", "aclnet.models.transg:TransgSettings")
 
 
 class NetworkSettings(Settings):
-    """The network: an encoder, the neck behind it and the classifier's dropout."""
+    """The network: an encoder, the neck after it and the classifier's dropout."""
 
     encoder: EncoderSettings = NamedEncoder(name="temporal_conv")
     neck: Literal["none", "bn"] = "bn"
@@ -102,4 +97,4 @@ def _odd(kernel: int) -> int:
 
 
 OddKernel = Annotated[int, Field(ge=1), AfterValidator(_odd)]
-"""Frames that a convolution sees, around the one that it is for."""
+"""Frames that a convolution sees, centred on its output frame."""

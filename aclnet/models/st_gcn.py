@@ -1,10 +1,10 @@
 """ST-GCN: graph convolution over joints, then convolution over frames, block by block.
 
 Yan et al., "Spatial temporal graph convolutional networks for skeleton-based action recognition",
-AAAI 2018. Inside, features are (V, c, T, n) in channels-last memory, that is joint by joint, then
-frame by frame, the n = N * M bodies in a row: so all joints are mixed by one matrix product, the
-channels by another, and the convolution over frames finds its input in order. On one CPU thread a
-training step takes about a quarter less than in (n, c, T, V).
+AAAI 2018. Features are (V, c, T, n) in channels-last memory, that is joint by joint, then frame by
+frame, with the n = N * M bodies in a row: one matrix product mixes all joints, another the
+channels, and the convolution over frames finds its input in order. On one CPU thread a training
+step takes about a quarter less time than in (n, c, T, V).
 """
 
 from __future__ import annotations
@@ -41,10 +41,8 @@ class StGcnSettings(StagedSettings):
         0.0, ge=0, lt=1, description="share of each body's channels dropped at the end of a block"
     )
 
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> StGcn:
-        """Make the encoder for this layout and these channels."""
+    def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> StGcn:
+        """Build the encoder for this layout and these channels."""
         return StGcn(self, skeleton_graph(layout, self.partition), channels, generator)
 
 
@@ -60,10 +58,10 @@ def skeleton_graph(layout: Layout, partition: Partition) -> npt.NDArray[np.float
 class StGcn(StagedEncoder):
     """Spatial temporal graph convolutional network.
 
-    Absent persons have no part in the mean over persons (in the authors' code they count).
+    Absent persons do not count in the mean over persons (in the authors' code they do).
     Departures: PyTorch's usual initial weights (there all are normal with deviation 0.02), and
     dropout of whole channels of a body instead of single values, since neighbouring frames are too
-    alike for single values to matter (and drawing them costs as much as the convolution).
+    similar for single values to matter (and drawing them costs as much as the convolution).
 
     Shapes: clips (N, M, T, V, C) to pooled (N, D), D = the last block's channels; no graph.
 
@@ -85,9 +83,8 @@ class StGcn(StagedEncoder):
     ) -> None:
         blocks = (_Block(settings, size, graph.shape) for size in settings.block_sizes(channels))
         super().__init__(graph.shape[-1], channels, settings.feature_dim, blocks, generator)
-        self.register_buffer(
-            "adjacency", torch.from_numpy(graph).float(), persistent=False
-        )  # it follows from the layout
+        # Not saved: it follows from the layout.
+        self.register_buffer("adjacency", torch.from_numpy(graph).float(), persistent=False)
 
     def forward(self, clips: Tensor) -> EncoderOutput:
         """Encode clips (N, M, T, V, C).
@@ -136,8 +133,8 @@ class _GraphConv(nn.Module):
     """One pointwise convolution for each of K graphs, summed; (V, c, T, n) to (V, o, T, n).
 
     out[w] = sum over k and v of graph[k, v, w] (W[k] x[v] + b[k]), joints first: the products
-    with the graphs then run over c and not over K * o channels. The bias is added behind them,
-    weighted by what each joint takes in all.
+    with the graphs then run over c and not over K * o channels. The bias is added afterwards,
+    weighted by the sum of each joint's entries.
     """
 
     def __init__(self, in_channels: int, out_channels: int, subsets: int) -> None:
@@ -148,7 +145,7 @@ class _GraphConv(nn.Module):
         V, c, T, n = x.shape
         joints = x.permute(0, 2, 3, 1).reshape(V, -1)  # (V, T * n * c), no copy
         taken = [(part.t() @ joints).view(-1, c) for part in graph]  # K times (V * T * n, c)
-        # Autocast lowers products, but not those added in place: the factors are lowered here.
+        # Autocast converts products, but not those added in place: the factors are converted here.
         factors = self.mix.weight.view(len(taken), -1, c).transpose(1, 2).to(taken[0].dtype)
         out = taken[0] @ factors[0]
         for rows, factor in zip(taken[1:], factors[1:], strict=True):

@@ -1,4 +1,4 @@
-"""Networks of equal blocks: their sizes, where they halve the frames, short cuts around them."""
+"""Networks of equal blocks: sizes of the blocks and short cuts around them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class BlockSize(NamedTuple):
     """Size of one block.
 
     Attributes:
-        in_channels: channels that come in.
-        out_channels: channels that go out.
+        in_channels: input channels.
+        out_channels: output channels.
         stride: frames a step.
         is_first: whether it is the network's first block.
     """
@@ -55,10 +55,10 @@ class StagedSettings(EncoderSettings):
         return self.width << len(set(self.widen_at))
 
     def block_sizes(self, channels: int) -> Iterator[BlockSize]:
-        """The blocks' sizes in their order.
+        """The blocks' sizes in order.
 
         Args:
-            channels: C of the clips, which enter the first block.
+            channels: C of the clips, the input of the first block.
         """
         before, width = channels, self.width
         for number in range(1, self.blocks + 1):
@@ -69,13 +69,13 @@ class StagedSettings(EncoderSettings):
 
 
 class StagedEncoder(Encoder):
-    """Base of networks whose blocks follow one normalisation of the input.
+    """Base of networks that are a normalisation of the input and a row of blocks.
 
     Args:
         joint_count: V.
         channels: C.
         feature_dim: D, channels of the last block.
-        blocks: in their order.
+        blocks: in order.
         generator: source of the initial weights; None: torch's default generator.
     """
 
@@ -106,14 +106,14 @@ class StagedEncoder(Encoder):
 
 
 def block_short_cut(size: BlockSize) -> nn.Module | None:
-    """The short cut around a block; None around the first, which has none."""
+    """The short cut around a block; None for the first, which has none."""
     if size.is_first:
         return None
     return short_cut(size.in_channels, size.out_channels, size.stride)
 
 
 def short_cut(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
-    """The input where sizes allow, else a pointwise convolution of it with normalisation.
+    """The input itself where sizes are equal, else a normalised pointwise convolution of it.
 
     The rule of Yan et al. 2018, which Song et al. 2020 and Chen et al. 2021 keep.
     """

@@ -36,27 +36,23 @@ class TemporalConvSettings(EncoderSettings):
     pooling: Literal["mean", "mean_max", "mean_std"] = Field(
         "mean_max", description="statistics over time; two of them double the feature's width"
     )
-
     persons: int = Field(
         1,
         ge=1,
-        description="persons whose joints are one vector, for what people do to each other; 1: "
-        "each person is seen alone",
+        description="persons whose joints form one vector, for interactions; 1: each is seen alone",
     )
 
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> TemporalConv:
-        """Make the encoder for this layout and these channels."""
+    def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> Encoder:
+        """Build the encoder for this layout and these channels."""
         return TemporalConv(self, layout.joint_count, channels, generator)
 
 
 class TemporalConv(Encoder):
     """Residual one-dimensional convolutions over the frames of each person.
 
-    A frame without any non-zero value counts as missing: it is held at zero in every layer, as the
-    border is, and has no part in the pooling; so empty frames at a clip's end change nothing.
-    Absent persons have no part in the mean over persons.
+    A frame of zeros counts as missing: it is kept at zero in every layer, like the border, and is
+    left out of the pooling, so empty frames at a clip's end change nothing. Absent persons do not
+    count in the mean over persons.
 
     Shapes: clips (N, M, T, V, C) to pooled (N, D), D = width or 2 * width; no graph.
 
@@ -79,7 +75,7 @@ class TemporalConv(Encoder):
         self.pooling = settings.pooling
         self.feature_dim = width if settings.pooling == "mean" else 2 * width
         self.graph_dim = None
-        # Without weights of its own (the stem has them) nothing below the stem needs a gradient.
+        # Without weights (the stem has its own) nothing below the stem needs a gradient.
         self.persons = settings.persons
         size = settings.persons * joint_count * channels
         self.input_norm = nn.BatchNorm1d(size, affine=False)
@@ -96,8 +92,8 @@ class TemporalConv(Encoder):
         """Encode clips (N, M, T, V, C).
 
         Raises:
-            ValueError: other joint count or channels than the encoder was built for, or other
-                persons where it sees several together.
+            ValueError: other joint count or channels than the encoder was built for, or, where it
+                sees several persons together, another number of them.
         """
         self.check_clips(clips)
         if self.persons > 1:
@@ -115,8 +111,8 @@ class TemporalConv(Encoder):
         """(N, M, T, V, C) to (N, 1, T, M * V, C)."""
         if clips.shape[1] != self.persons:
             raise ValueError(
-                f"the encoder sees {self.persons} persons together (encoder.persons) and the clips "
-                f"have {clips.shape[1]}"
+                f"the encoder sees {self.persons} persons together, but the clips have "
+                f"{clips.shape[1]}: set network.encoder.persons to that"
             )
         return clips.transpose(1, 2).flatten(2, 3).unsqueeze(1)
 
@@ -131,7 +127,7 @@ class _Block(nn.Module):
         self.stride = stride
         self.first = nn.Conv1d(width, width, kernel, stride=stride, padding=half, bias=False)
         self.first_norm = nn.BatchNorm1d(width)
-        # Whole channels are dropped: neighbouring frames are too alike for single values to matter.
+        # Whole channels: neighbouring frames are too similar for single values to matter.
         self.dropout = nn.Dropout1d(settings.dropout)
         self.second = nn.Conv1d(
             width, width, kernel, padding=half * dilation, dilation=dilation, bias=False
@@ -139,11 +135,8 @@ class _Block(nn.Module):
         self.second_norm = nn.BatchNorm1d(width)
 
     def forward(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """One block; `seen` (n, 1, T) is 1 at frames that are there, else 0."""
-        if self.stride > 1:
-            short_cut, seen = x[:, :, :: self.stride], seen[:, :, :: self.stride]
-        else:
-            short_cut = x
+        """One block; `seen` (n, 1, T) is 1 at frames that are present, else 0."""
+        short_cut, seen = x[:, :, :: self.stride], seen[:, :, :: self.stride]
         x = torch.relu(self.first_norm(self.first(x))) * seen
         x = self.second_norm(self.second(self.dropout(x)))
         return torch.relu(x + short_cut) * seen, seen

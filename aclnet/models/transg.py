@@ -2,8 +2,8 @@
 
 Rao and Miao, "TranSG: transformer-based skeleton graph prototype contrastive learning with
 structure-trajectory prompted reconstruction for person re-identification", CVPR 2023, after the
-released code as `spec/reid.md` (b) describes it. There is no attention over time: a clip is the
-mean of its frames, a frame the mean of its joints. The objective is `aclnet.losses.transg`.
+released code as `spec/reid.md` (b) describes it. There is no attention over time: a clip's feature
+is the mean over its frames and joints. The objective is `aclnet.losses.transg`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Norm = Literal["batch", "layer", "frozen"]
 """batch: the usual batch normalisation; layer: over a joint's channels; frozen: as released, where
 running averages were never updated, so that inference takes mean 0 and variance 1."""
 
-# The papers' Kinect v2 graph; our layout of it has the bones that NTU's users know.
+# Bones of the papers' Kinect v2 graph that differ from our layout, which follows NTU RGB+D.
 _FINGERS: Mapping[str, str] = MappingProxyType({"hand_tip": "hand", "thumb": "wrist"})
 _SAME_EIGENVALUE = 1e-6
 _SAME_LENGTH = 1e-6
@@ -44,10 +44,10 @@ class TransgSettings(EncoderSettings):
     width: int = Field(128, ge=1, description="channels of a joint's feature, D")
     heads: int = Field(8, ge=1, description="attention heads, each of width / heads channels")
     layers: int = Field(2, ge=1, description="attention layers in a row")
-    positions: int = Field(10, ge=1, description="Laplacian eigenvectors that say where a joint is")
+    positions: int = Field(10, ge=1, description="Laplacian eigenvectors that encode the joint")
     flip_signs: bool = Field(
         True,
-        description="a random sign for each eigenvector in each training step (released: not on "
+        description="draw a sign for each eigenvector in each training step (released: not on "
         "KGBD and CASIA-B)",
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="after the attention and inside the FFN")
@@ -67,10 +67,8 @@ class TransgSettings(EncoderSettings):
             )
         return self
 
-    def build(
-        self, layout: Layout, channels: int, generator: torch.Generator | None = None
-    ) -> TransgEncoder:
-        """Make the encoder for this layout and these channels."""
+    def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> Encoder:
+        """Build the encoder for this layout and these channels."""
         try:
             encoding = laplacian_encoding(joint_adjacency(layout), self.positions)
         except ValueError as error:
@@ -83,8 +81,8 @@ class TransgEncoder(Encoder):
 
     A joint's first feature is a two-layer embedding of its channels plus a linear one of its
     eigenvectors' entries. The attention layers follow each other without short cut or
-    normalisation; what comes after them (output map, short cut from the first feature, FFN) stands
-    once, behind the last, as in the released code (the paper draws a whole block a layer).
+    normalisation; the rest of a block (output map, short cut from the first feature, FFN) comes
+    once, after the last, as in the released code (the paper draws a whole block a layer).
 
     Departures from the released code: the encoding's basis is the canonical one of
     `laplacian_encoding`, not a solver's; `norm` is the usual batch normalisation unless set to
@@ -192,17 +190,14 @@ class _JointAttention(nn.Module):
         if self.limit is None:
             mixed = functional.scaled_dot_product_attention(queries, keys, values)
         else:
-            # The fused kernels know no limit.
+            # The fused kernels cannot limit scores.
             scores = (queries / math.sqrt(D // self.heads)) @ keys.transpose(2, 3)
             mixed = scores.clamp(-self.limit, self.limit).softmax(dim=3) @ values
         return mixed.transpose(1, 2).reshape(B, V, D)
 
 
 class _UntrackedBatchNorm(nn.Module):
-    """Batch normalisation whose running averages stay at mean 0, variance 1; (rows, D).
-
-    In training it divides by the batch's deviation, in evaluation it does not.
-    """
+    """Batch normalisation (rows, D) in training only; in evaluation mean 0 and variance 1."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -221,7 +216,7 @@ def _normalisation(kind: Norm, width: int) -> nn.Module:
 
 
 def joint_adjacency(layout: Layout) -> Matrix:
-    """The graph of Rao et al.'s papers: the layout's bones, a finger's on the hand or the wrist.
+    """The graph of Rao et al.'s papers: the layout's bones, fingers joined to hand or wrist.
 
     Returns:
         float64 (V, V) of 0 and 1, symmetric, its diagonal 0.
@@ -267,13 +262,13 @@ def laplacian_encoding(adjacency: npt.ArrayLike, count: int) -> Matrix:
     Dwivedi and Bresson 2021 ("A generalization of transformer networks to graphs"), as TranSG
     (Rao and Miao 2023) uses it: ascending eigenvalues, the first (constant) eigenvector dropped.
     An eigenvector's sign is free, and so is the whole basis where an eigenvalue is repeated, as in
-    every skeleton with equal limbs. TranSG takes what its solver happens to give (on CASIA-B's 14
-    joints twice the same column, the real part of a complex pair); here the basis is chosen from
-    the eigenspace alone, so that machines agree (`_canonical_basis`).
+    every skeleton with equal limbs. TranSG takes what its solver returns (on CASIA-B's 14 joints
+    the same column twice, the real part of a complex pair); here the basis is chosen from the
+    eigenspace alone, so that machines agree (`_canonical_basis`).
 
     Args:
         adjacency: (V, V) weights of the edges, symmetric, not negative.
-        count: K, eigenvectors wanted, 1 to V - 1.
+        count: K, number of eigenvectors, 1 to V - 1.
 
     Returns:
         float64 (V, K), orthonormal columns.
@@ -288,7 +283,7 @@ def laplacian_encoding(adjacency: npt.ArrayLike, count: int) -> Matrix:
     if not 1 <= count < len(laplacian):
         raise ValueError(
             f"a graph of {len(laplacian)} nodes has {len(laplacian) - 1} eigenvectors after the "
-            f"first, {count} were asked; ask for 1 to {len(laplacian) - 1}"
+            f"first, but got {count}: give 1 to {len(laplacian) - 1}"
         )
     values, vectors = np.linalg.eigh(laplacian)
     groups = np.split(vectors, np.flatnonzero(np.diff(values) > _SAME_EIGENVALUE) + 1, axis=1)
@@ -299,11 +294,10 @@ def laplacian_encoding(adjacency: npt.ArrayLike, count: int) -> Matrix:
 
 
 def _canonical_basis(vectors: Matrix) -> Matrix:
-    """An orthonormal basis of the space that `vectors` (V, E) span, the same for any such basis.
+    """An orthonormal basis of the span of `vectors` (V, E) that depends on the span alone.
 
-    The projections of the nodes' unit vectors are taken in turn, the longest first and of equally
-    long ones the earliest, each freed of what was taken before. A vector is thus positive at the
-    node that it was made of.
+    Gram-Schmidt over the projections of the nodes' unit vectors, always the longest remaining one,
+    of equally long ones the first. A basis vector is thus positive at the node that it came from.
     """
     left = vectors @ vectors.T
     taken = []

@@ -1,1 +1,1 @@
-"""What a trained network says of recordings: embeddings and class scores."""
+"""Trained runs in use: embeddings and class scores of recordings."""

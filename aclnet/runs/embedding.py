@@ -1,4 +1,4 @@
-"""Recordings of any length to one embedding each."""
+"""One embedding for each recording, of any length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aclnet.clips.input import ClipInput
-from aclnet.clips.windows import centre_windows, sliding_windows
+from aclnet.clips.windows import sliding_windows, windows_at_phase
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.settings import EmbedSettings
@@ -20,15 +20,12 @@ from aclnet.runs.settings import EmbedSettings
 
 @torch.no_grad()
 def embed(
-    network: SkeletonNetwork,
-    store: Store,
-    clip_input: ClipInput,
-    settings: EmbedSettings,
+    network: SkeletonNetwork, store: Store, clip_input: ClipInput, settings: EmbedSettings
 ) -> npt.NDArray[np.float32]:
-    """One embedding a sample: the mean over its windows' embeddings, of unit length if asked for.
+    """One embedding a sample: the mean over its windows' embeddings, normalised if set.
 
     Args:
-        network: put into evaluation mode for the call and given back as it was.
+        network: in evaluation mode during the call.
         store: the samples to embed.
         clip_input: prepares clips as in training.
         settings: windows, mirror image, feature.
@@ -44,7 +41,7 @@ def embed(
     clip = clip_input.settings
     if settings.windows == "centre":
         owner = np.arange(len(store), dtype=np.int64)
-        frames = centre_windows(store.lengths, clip.frames, clip.step)
+        frames = windows_at_phase(store.lengths, clip.frames, 0.5, clip.step)
     else:
         owner, frames = sliding_windows(store.lengths, clip.frames, settings.stride, clip.step)
     device = next(network.parameters()).device
@@ -60,7 +57,7 @@ def embed(
             if settings.mirror:
                 mirrored = clip_input.prepare_mirrored(clips)
                 vectors = (vectors + _feature(network, mirrored, settings)) / 2
-            # Added up on the CPU, where the order of the sum does not change from run to run.
+            # Summed on the CPU, where the order of the sum is always the same.
             sums.index_add_(0, torch.from_numpy(owner[part]), vectors.cpu())
     if settings.normalise:
         return functional.normalize(sums, dim=1).numpy()
@@ -70,7 +67,7 @@ def embed(
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards every module is in its own mode again, after an error too."""
+    """Evaluation mode while entered; every module's mode is restored, also after an error."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -81,7 +78,7 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def _feature(network: SkeletonNetwork, clips: Tensor, settings: EmbedSettings) -> Tensor:
-    """What is compared of clips (N, M, T, V, C): (N, D) float32."""
+    """The compared feature of clips (N, M, T, V, C): (N, D) float32."""
     output = network(clips)
     if settings.feature == "posterior":
         return torch.sqrt(functional.softmax(output.logits.float(), dim=1))

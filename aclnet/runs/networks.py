@@ -1,4 +1,4 @@
-"""A run's network and objective: built from its settings, filled from its checkpoint."""
+"""A run's network and objective: built from its settings, loaded from its checkpoint."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def build_network(
 
     Args:
         settings: of the encoder, the neck and the dropout.
-        classes: how many; each counts once for every body that the clips know.
-        clip_input: joints and channels of the clips, bodies of each class.
+        classes: number of classes; each counts once for every variant of a body.
+        clip_input: joints and channels of the clips, variants of each body.
         generator: source of the initial weights (see `weight_generator`).
 
     Raises:
@@ -48,7 +48,7 @@ def build_objective(
     Args:
         settings: the objective's.
         encoder: the network's, for messages.
-        network: what is trained.
+        network: to be trained.
         generator: source of the objective's initial weights.
 
     Raises:
@@ -60,8 +60,7 @@ def build_objective(
         if not isinstance(graph_dim, int):
             raise ValueError(
                 f"objective.feature=graph needs an encoder that learns a joint graph, and "
-                f"{encoder.name} does not: choose affinity_gcn, or set "
-                "objective.feature=pooled"
+                f"{encoder.name} does not: choose affinity_gcn, or set objective.feature=pooled"
             )
         feature_dim = graph_dim
     return Objective(settings, network.classifier.out_features, feature_dim, generator)
@@ -73,11 +72,11 @@ def weight_generator(seed: int) -> torch.Generator:
 
 
 def fill_part(path: Path, module: nn.Module, part: str = "network") -> None:
-    """Fill a network, or an objective, with its weights and state in a checkpoint.
+    """Load the weights and state of a network, or an objective, from a checkpoint.
 
     Args:
         path: the checkpoint.
-        module: what to fill.
+        module: the network or objective.
         part: "network" or "objective".
 
     Raises:
@@ -90,33 +89,32 @@ def fill_part(path: Path, module: nn.Module, part: str = "network") -> None:
 
 
 def require_best(run: Path, why: str = "") -> None:
-    """Refuse a run whose best epoch shall be tested and is not there.
+    """Refuse a run that is to be tested at its best epoch and has none.
 
     Args:
         run: the run's folder.
-        why: what is known of the reason.
+        why: the reason, if it is known.
 
     Raises:
-        ValueError: it is not there.
+        ValueError: there is no best epoch.
     """
     if not (run / BEST).is_file():
         raise ValueError(
-            f"{run} is without a best epoch ({BEST}){why}: hold somebody out who validates and "
-            "train again, or test the last epoch (select=last, or train.keep_best=null) with "
-            "--resume"
+            f"{run} has no best epoch ({BEST}){why}: hold people out for validation and train "
+            "again, or test the last epoch (select=last, or train.keep_best=null) with --resume"
         )
 
 
 def fill_best(run: Path, metric: str, network: SkeletonNetwork) -> None:
-    """Give a network the weights of its run's best epoch, and put it into evaluation mode.
+    """Load the weights of a run's best epoch, and put the network into evaluation mode.
 
     Args:
-        run: the run's folder, its training ended.
-        metric: by which the best epoch was to be found.
-        network: what to fill.
+        run: the run's folder, after training.
+        metric: that decides which epoch is the best.
+        network: to be loaded.
 
     Raises:
-        ValueError: no evaluation of the training named a best epoch, or its file is damaged.
+        ValueError: no evaluation found a best epoch, or its file is damaged.
     """
     require_best(run, f", as no evaluation gave a number for {metric}")
     fill_part(run / BEST, network)

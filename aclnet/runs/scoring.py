@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from torch import Tensor
 from aclnet.clips.input import ClipInput
 from aclnet.clips.sampling import released_test_frames, stretched_frames
 from aclnet.clips.settings import ClipSettings, Rows
+from aclnet.clips.windows import windows_at_phase
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import evaluating
@@ -20,9 +21,8 @@ from aclnet.runs.settings import ScoringSettings
 Scores = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What a network says of N recordings.
+class Scored(NamedTuple):
+    """Scores of N recordings.
 
     Attributes:
         probabilities: (N, K), mean over clips of the softmax.
@@ -38,15 +38,16 @@ class Scored:
 def scoring_frames(lengths: Rows, clip: ClipSettings, test: ScoringSettings) -> Rows:
     """Frame numbers of the test clips: (N, clips, T) int64, the same in every call.
 
-    Uniform clips are the release's; stretched ones take the parts' frames at evenly spread phases;
-    windows begin at evenly spread places.
+    Uniform clips are the release's; stretched ones take the frames at evenly spaced phases of the
+    parts; windows start at evenly spaced places.
     """
     if clip.sampling == "uniform":
         return released_test_frames(lengths, clip.frames, test.clips, test.rule)
     phases = (np.arange(test.clips) + 0.5) / test.clips
     if clip.sampling == "stretch":
         return np.stack([stretched_frames(lengths, clip.frames, phase) for phase in phases], axis=1)
-    return np.stack([clip.window_frames(lengths, phase) for phase in phases], axis=1)
+    windows = [windows_at_phase(lengths, clip.frames, phase, clip.step) for phase in phases]
+    return np.stack(windows, axis=1)
 
 
 @torch.no_grad()
@@ -61,10 +62,10 @@ def score(
     """Score recordings over their test clips.
 
     Args:
-        network: put into evaluation mode for the call and given back as it was.
+        network: in evaluation mode during the call.
         store: N recordings.
         clip_input: prepares clips as in training.
-        test: how many clips, at once.
+        test: number of clips, and of those scored at once.
         hidden: joints set to zero in every clip, as if they had not been seen.
 
     Raises:
@@ -75,7 +76,7 @@ def score(
     device = next(network.parameters()).device
     frames = scoring_frames(store.lengths, clip_input.settings, test)
     at_once = max(test.batch_size // test.clips, 1)
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    parts = []
     with evaluating(network):
         for first in range(0, len(store), at_once):
             rows = np.arange(first, min(first + at_once, len(store)))
@@ -85,10 +86,7 @@ def score(
             logits = output.logits.float()
             shares = logits.softmax(dim=1).view(count).mean(dim=1)
             parts.append((shares, logits.view(count).mean(1), output.embedding.view(count).mean(1)))
-    shares, logits, embedding = (
-        torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)
-    )
-    return Scored(shares, logits, embedding)
+    return Scored(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
 
 
 def _test_clips(
@@ -99,7 +97,7 @@ def _test_clips(
     device: torch.device,
     hidden: Rows | None,
 ) -> Tensor:
-    """Network input of the clips (rows, clips, T), recording by recording."""
+    """Network input of the clips with frames (rows, clips, T), recording by recording."""
     count, clips, length = frames.shape
     if clip_input.settings.motion != "joined":
         stored = clip_input.stored(store, np.repeat(rows, clips), frames.reshape(-1, length))

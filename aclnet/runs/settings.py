@@ -1,4 +1,4 @@
-"""Settings of what a trained network is asked; no network library is needed."""
+"""Settings of embedding and scoring with a trained network; no network library is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from aclnet.config import Settings
 
 Persons = Literal["together", "apart"]
-"""Whether the persons of a recording are one group, as in training, or each is judged alone."""
+"""Whether the persons of a recording are one group, as in training, or judged separately."""
 
 Preparation = Literal["none", "main_person"]
 """How a recording is prepared before anything else (`aclnet.data.prepare`)."""
@@ -26,9 +26,9 @@ class EmbedSettings(Settings):
             length 1 and changes nothing; this one does.
         feature: "embedding" after the network's neck, "pooled" before it, or "posterior": the
             square roots of the class probabilities, so that the cosine of two samples is the
-            Bhattacharyya coefficient of what the classifier says of them. Only where the tested
-            people are those who trained does the last one make sense.
-        normalise: give unit embeddings; without it the plain mean, as TranSG compares its features.
+            Bhattacharyya coefficient of their classifications; that makes sense only if the
+            tested people are the training people.
+        normalise: scale embeddings to unit length; otherwise the plain mean, as in TranSG.
         batch_size: clips embedded at once.
     """
 
@@ -44,9 +44,9 @@ class ScoringSettings(Settings):
     """How a recording is tested.
 
     Attributes:
-        clips: clips of each recording, whose probabilities are averaged (the release takes 10).
-        rule: which of the release's samplers, with uniform sampling: "decode" (its 3-D data) or
-            "frames" (its 2-D data); they differ for recordings shorter than a clip.
+        clips: clips of each recording, whose probabilities are averaged (10 in the release).
+        rule: the release's sampler, with uniform sampling: "decode" (its 3-D data) or "frames" (its
+            2-D data); they differ for recordings shorter than a clip.
         batch_size: clips scored at once.
     """
 

@@ -1,4 +1,4 @@
-"""The joints of a skeleton and how they hang together: one sound, frozen description."""
+"""The joints of a skeleton and how they are connected: one validated, frozen description."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ import numpy.typing as npt
 
 from aclnet.skeleton.names import canonical_name, nearest_name
 
-__all__ = ["IndexArray", "Layout", "canonical_name", "nearest_name"]
-
 IndexArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The joints of a skeleton and how they hang together.
+    """The joints of a skeleton and how they are connected.
 
     Args:
         name: the layout's name.
@@ -29,13 +27,13 @@ class Layout:
         mirror: pairs (left, right) that change places when a body is mirrored.
         parts: joints of the body's parts, by part name.
         aliases: other names of joints, by joint name.
-        derived: joints that are the mean of others, by joint name: where a recording lacks them
-            they are made of those (`aclnet.skeleton.mapping`). Others may be derived in their turn.
+        derived: joints that are the mean of others, by joint name: if a recording lacks them, they
+            are computed from those (`aclnet.skeleton.mapping`), which may be derived themselves.
 
     Raises:
         ValueError: a joint is named twice or not at all, the bones are not a tree with root
             `centre`, a mirror pair contradicts another, an alias is ambiguous, or a joint is
-            derived of itself.
+            derived from itself.
     """
 
     name: str
@@ -67,7 +65,7 @@ class Layout:
         return places
 
     def find(self, name: str) -> int | None:
-        """The column of a joint as `index` gives it, or None where the layout has no such joint."""
+        """The column of a joint as in `index`, or None if the layout has no such joint."""
         return self._places.get(canonical_name(name))
 
     def index(self, name: str) -> int:
@@ -99,7 +97,7 @@ class Layout:
 
     @cached_property
     def mirror_index(self) -> IndexArray:
-        """For every joint the column of its mirror image, its own if it has none: int64 (V,)."""
+        """Column of every joint's mirror image, its own if it has none: int64 (V,)."""
         image = np.arange(self.joint_count, dtype=np.int64)
         for left, right in self.mirror:
             image[self.index(left)], image[self.index(right)] = self.index(right), self.index(left)
@@ -113,9 +111,9 @@ class Layout:
     def part_index(self, part: str) -> IndexArray:
         """The columns of a part's joints: int64.
 
-        Besides the layout's own parts there are, unless it has them itself, `two_legs`, both legs,
-        and `two_hands`, what of the arms lies beyond the elbow: wrists, hands, fingers. The paper's
-        study of occlusion (Table IX) hides these parts and does not say of which joints they are.
+        Besides the layout's own parts there are, unless it defines them, `two_legs`, both legs, and
+        `two_hands`, the joints of the arms beyond the elbow: wrists, hands, fingers. The paper's
+        study of occlusion (Table IX) hides these parts and does not list their joints.
 
         Raises:
             ValueError: the layout has no such part.
@@ -139,7 +137,7 @@ class Layout:
         )
 
     def _above(self, joint: int) -> list[int]:
-        """The columns of the joints on the way from a joint to the root, without itself."""
+        """The columns of the joints between a joint and the root, without itself."""
         path = []
         while joint != self.centre_index:
             joint = int(self.parents[joint])
@@ -147,7 +145,7 @@ class Layout:
         return path
 
     def to_dict(self) -> dict[str, Any]:
-        """The layout as plain values, for YAML or JSON; `layout_from_dict` reads it back."""
+        """The layout as plain values, for YAML or JSON; the inverse of `layout_from_dict`."""
         plain = {
             "name": self.name,
             "joints": list(self.joints),
@@ -157,7 +155,7 @@ class Layout:
             "parts": {part: list(joints) for part, joints in self.parts.items()},
             "aliases": {joint: list(others) for joint, others in self.aliases.items()},
         }
-        # Left out where there is none, so that layouts written down earlier stay equal to today's.
+        # Left out if there is none, so that layouts written by earlier versions stay equal.
         if self.derived:
             plain["derived"] = {joint: list(others) for joint, others in self.derived.items()}
         return plain
@@ -169,11 +167,7 @@ def _fixed(array: IndexArray) -> IndexArray:
 
 
 def _check_names(layout: Layout) -> None:
-    """Every joint is named once, and whatever else names a joint names one of them.
-
-    Raises:
-        ValueError: it is not so.
-    """
+    """Refuse joints named twice, and names elsewhere that are not among the joints."""
     if not layout.joints:
         raise ValueError(f"layout {layout.name} has no joints")
     owner: dict[str, str] = {}
@@ -191,7 +185,7 @@ def _check_names(layout: Layout) -> None:
         for other in others:
             if owner.setdefault(canonical_name(other), joint) != joint:
                 raise ValueError(
-                    f"layout {layout.name}: alias {other!r} of {joint} already stands for "
+                    f"layout {layout.name}: alias {other!r} of {joint} is already a name of "
                     f"{owner[canonical_name(other)]}"
                 )
 
@@ -206,18 +200,15 @@ def _require(layout: Layout, known: Container[str], names: Iterable[str], where:
 
 
 def _check_tree(layout: Layout) -> None:
-    """The bones are a tree whose root is the centre.
-
-    Raises:
-        ValueError: it is not so.
-    """
+    """Refuse bones that are not a tree whose root is the centre."""
     parent: dict[str, str] = {}
     root = canonical_name(layout.centre)
     for child, above in ((canonical_name(a), canonical_name(b)) for a, b in layout.bones):
         if child in parent or child == root:
             raise ValueError(
                 f"layout {layout.name}: the bones are not a tree with root {layout.centre}: "
-                f"joint {child} hangs on {above} and {parent.get(child, 'is the root')}"
+                f"joint {child} has the parent {above}, but "
+                f"{'also ' + parent[child] if child in parent else 'is the root'}"
             )
         parent[child] = above
     for joint in map(canonical_name, layout.joints):
@@ -233,11 +224,7 @@ def _check_tree(layout: Layout) -> None:
 
 
 def _check_mirror(layout: Layout) -> None:
-    """Mirror pairs are symmetric: nobody is its own image or has two.
-
-    Raises:
-        ValueError: it is not so.
-    """
+    """Refuse joints that are their own mirror image or have two."""
     image: dict[str, str] = {}
     for left, right in layout.mirror:
         for joint, other in ((left, right), (right, left)):
@@ -250,11 +237,7 @@ def _check_mirror(layout: Layout) -> None:
 
 
 def _check_derived(layout: Layout) -> None:
-    """Derived joints are the mean of others, and not, in the end, of themselves.
-
-    Raises:
-        ValueError: it is not so.
-    """
+    """Refuse derived joints that are not the mean of others, or depend on themselves."""
     sources = {
         canonical_name(joint): [canonical_name(other) for other in others]
         for joint, others in layout.derived.items()

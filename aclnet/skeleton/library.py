@@ -1,17 +1,17 @@
-"""Joint layouts as data: names, bones, mirror pairs, centre and parts; mapping by joint name.
+"""Joint layouts from YAML: names, bones, mirror pairs, centre and parts.
 
-A layout says what the V columns of a clip (N, M, T, V, C) are. The shipped ones lie beside this
-module as YAML (`layouts/*.yaml`); a user's own is a YAML file of the same form:
+A layout describes the V columns of a clip (N, M, T, V, C). The shipped ones are YAML files beside
+this module (`layouts/*.yaml`); a user's own is a file of the same form:
 
 ```yaml
 name: upper4
 joints: [neck, head, left_hand, right_hand]
-centre: neck                  # the root joint; every bone leads towards it
+centre: neck                  # the root joint, towards which every bone leads
 bones: {head: neck, left_hand: neck, right_hand: neck}   # child: parent
-mirror: {left_hand: right_hand}      # left: right; left out, it is read from the names
+mirror: {left_hand: right_hand}      # left: right; by default derived from the names
 parts: {trunk: [neck, head], left_arm: [left_hand], right_arm: [right_hand]}
 aliases: {neck: [shoulder_centre]}   # other names of a joint, used to map between layouts
-derived: {neck: [left_hand, right_hand]}   # mean of others: how to map from layouts without it
+derived: {neck: [left_hand, right_hand]}   # mean of others, to map from layouts without it
 ```
 """
 
@@ -38,7 +38,7 @@ def load_layout(name_or_path: str | Path) -> Layout:
     """A shipped layout by its name, or a user's own from a YAML file.
 
     Raises:
-        ValueError: no such layout or file, or the file is not a layout; the sentence says where.
+        ValueError: no such layout or file, or the file is not a valid layout.
     """
     text = str(name_or_path)
     if text in layout_names():
@@ -47,7 +47,7 @@ def load_layout(name_or_path: str | Path) -> Layout:
     path = Path(name_or_path)
     if not path.is_file():
         raise ValueError(
-            f"no joint layout {text!r}{nearest_name(text, layout_names())}; shipped are "
+            f"no joint layout {text!r}{nearest_name(text, layout_names())}; choose one of "
             f"{', '.join(layout_names())}, or give the path of a YAML file"
         )
     return layout_from_dict(_parse(path.read_text("utf-8"), str(path)), str(path))
@@ -57,11 +57,11 @@ def layout_from_dict(data: Mapping[str, Any], where: str = "layout") -> Layout:
     """A layout from plain values; bones may be pairs in either direction or a child-parent map.
 
     Args:
-        data: the keys of the YAML form in this module's head.
-        where: what error messages call the source.
+        data: the keys of the YAML form above in this module.
+        where: the source, for error messages.
 
     Raises:
-        ValueError: a key is unknown, missing or of the wrong form, or the layout is not sound.
+        ValueError: a key is unknown, missing or of the wrong form, or the layout is invalid.
     """
     unknown = [key for key in data if key not in _KEYS]
     if unknown:
@@ -108,10 +108,7 @@ def find_layout(joint_names: Sequence[str]) -> Layout | None:
 
 
 def _towards(centre: str, bones: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """The bones in their order, each as (child, parent) seen from the centre.
-
-    Bones that no path joins to the centre stay as they are; the layout then refuses them.
-    """
+    """The bones in order, each as (child, parent); `Layout` refuses those without a path there."""
     bones = list(bones)
     done: dict[int, tuple[str, str]] = {}
     reached = {canonical_name(centre)}

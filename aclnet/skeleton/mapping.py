@@ -1,4 +1,4 @@
-"""From one joint layout to another: joints found by name, others made as the mean of joints."""
+"""From one joint layout to another: joints found by name, others as the mean of joints."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ Frames = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class JointMap:
-    """How the joints of a target layout are made of a source's.
+    """How the joints of a target layout follow from a source's.
 
-    A mean counts a joint that was not found (at the origin, confidence 0) like any other, as the
-    ACLNet release's does: the derived joint then lies half-way to the origin, with half the
-    confidence.
+    A mean counts a joint that was not found (at the origin, confidence 0) like any other, as in the
+    ACLNet release: the derived joint then lies half-way to the origin, with half the confidence.
 
     Args:
         columns: the source's column of every joint, -1 where it is derived: int64 (V_target,).
         derived: the target's column of every derived joint and the target's columns whose mean it
-            is; what a mean needs stands before it.
+            is, in an order in which each can be computed.
     """
 
     columns: IndexArray
@@ -37,8 +36,8 @@ class JointMap:
             frames: (..., V_source, C); all channels are averaged, the confidence too.
 
         Returns:
-            (..., V_target, C) of the frames' type, but at least float32 where joints are derived:
-            the mean of two half-precision numbers is rarely one.
+            (..., V_target, C) of the frames' type, but at least float32 if joints are derived: the
+            mean of two half-precision numbers rarely is one.
         """
         made = frames[..., np.maximum(self.columns, 0), :]
         if not self.derived:
@@ -49,28 +48,18 @@ class JointMap:
         return made
 
 
-def found_columns(source: Layout, target: Layout) -> IndexArray:
-    """Where the joints of `target` are found in `source`, by name or alias; -1 where nowhere.
+def map_joints(source: Layout, target: Layout) -> JointMap:
+    """Find the joints of `target` in `source`, by name or alias, or derive them.
 
-    Returns:
-        int64 (V_target,).
+    Raises:
+        ValueError: the source lacks joints of the target that cannot be derived; all are named.
     """
     columns = []
     for joint in target.joints:
         names = (joint, *target.aliases.get(joint, ()))
         found = [column for column in map(source.find, names) if column is not None]
         columns.append(found[0] if found else -1)
-    return np.array(columns, dtype=np.int64)
-
-
-def map_joints(source: Layout, target: Layout) -> JointMap:
-    """Where the joints of `target` are found in `source`, by name or alias, or how derived.
-
-    Raises:
-        ValueError: the source lacks joints of the target that cannot be derived; all are named.
-    """
-    columns = found_columns(source, target)
-    known = set(np.flatnonzero(columns >= 0).tolist())
+    known = {place for place, column in enumerate(columns) if column >= 0}
     recipes = {
         target.index(joint): tuple(target.index(other) for other in others)
         for joint, others in target.derived.items()
@@ -85,7 +74,7 @@ def map_joints(source: Layout, target: Layout) -> JointMap:
     if lacking:
         raise ValueError(
             f"layout {source.name} cannot become {target.name}: it has no {', '.join(lacking)} "
-            f"(its joints: {', '.join(source.joints)}); give the joints as aliases in a layout "
-            "file, or say there what they are derived of"
+            f"(its joints: {', '.join(source.joints)}); add aliases to a layout file, or say there "
+            "what they are derived from"
         )
-    return JointMap(columns, tuple(derived))
+    return JointMap(np.array(columns, dtype=np.int64), tuple(derived))

@@ -31,6 +31,6 @@ def canonical_name(text: str) -> str:
 
 
 def nearest_name(name: str, names: Iterable[str]) -> str:
-    """A hint for an error message: the name that was probably meant, or nothing."""
+    """A hint for an error message: the name that was probably meant, or an empty text."""
     near = difflib.get_close_matches(str(name), list(names), n=1)
     return f" (did you mean {near[0]}?)" if near else ""

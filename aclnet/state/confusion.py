@@ -11,9 +11,9 @@ from aclnet.state.variant import Variant
 def confusion_entries(
     labels: Tensor, predicted: Tensor, class_count: int, variant: Variant
 ) -> tuple[Tensor, Tensor]:
-    """Where a batch's mistakes are counted, and by how much.
+    """Entries of the counts that a batch changes, and by how much.
 
-    A batch touches at most 2 N of the K x K entries, so that thousands of classes cost no more
+    A batch changes at most 2 N of the K x K entries, so that thousands of classes cost no more
     than a few. Source: the paper counts each mistake once at (label, predicted). The released
     code also counts it at (predicted, label), once for every sample in the batch whose label is
     the predicted class.
@@ -61,7 +61,7 @@ class ConfusionCounts(nn.Module):
 
     @torch.no_grad()
     def add(self, labels: Tensor, predicted: Tensor) -> None:
-        """Count a batch; whole numbers, so the order of the samples does not matter.
+        """Count a batch; the counts are integers, so the order of samples does not matter.
 
         Args:
             labels: (N,) int64 in 0..K-1.

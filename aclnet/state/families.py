@@ -1,8 +1,8 @@
 """Motion families: the classes that a class is confused with, directly or through others.
 
-From the confusion counts H to families in three steps (Eq. 3-6), all in whole numbers: the K
-nearest classes of each class, the number of them that two classes share, and the classes whose
-affinity weight passes a threshold.
+From the confusion counts H to families in three steps (Eq. 3-6), all in integers: the K nearest
+classes of each class, the number of them that two classes share, and the classes whose affinity
+weight exceeds a threshold.
 
 Few classes: with C classes a row has at most C - 1 neighbours (C in the released code, which may
 list the class itself); the threshold stays the share n_a / K of the nominal K, so that it means
@@ -37,7 +37,7 @@ def nearest_classes(counts: Tensor, neighbours: int, variant: Variant) -> Tensor
         variant: paper or released.
 
     Returns:
-        (C, min(K, C)) int64, best first; C stands for an empty place.
+        (C, min(K, C)) int64, best first; C marks an empty place.
 
     >>> counts = torch.tensor([[0, 5, 5], [0, 0, 0], [1, 0, 0]])
     >>> nearest_classes(counts, 1, "paper").tolist()
@@ -59,7 +59,7 @@ def nearest_classes(counts: Tensor, neighbours: int, variant: Variant) -> Tensor
 
 
 def membership_table(lists: Tensor) -> Tensor:
-    """Which classes list a class: Eq. 4 transposed, with one row more for empty places.
+    """Which classes list a class: Eq. 4 transposed, with one more row for empty places.
 
     Args:
         lists: (C, K) from `nearest_classes`.
@@ -93,7 +93,7 @@ def shared_neighbours(lists: Tensor, table: Tensor) -> Tensor:
 def family_members(
     direct: Tensor, shared: Tensor, sizes: Tensor, neighbours: int, overlap: int, variant: Variant
 ) -> Tensor:
-    """Members of the motion families for some rows, the class itself still undecided.
+    """Members of the motion families for some rows; the class itself is decided in `rebuild`.
 
     Source: Eq. 6, `w > n_a / K`, multiplied by 2 K and the list's size, so that a weight exactly
     at the threshold never depends on rounding. `released`: neighbours, or more than n_a shared.
@@ -119,6 +119,8 @@ def family_members(
 class MotionFamilies(nn.Module):
     """Buffers: `nearest` (C, K) int64, `members` (C, C) bool, `built_epoch` () int64 (0: never).
 
+    Row i of `members` holds the members of the family W(i).
+
     Args:
         class_count: C.
         neighbours: K, at most 255 (shared neighbours are counted in bytes).
@@ -142,7 +144,7 @@ class MotionFamilies(nn.Module):
 
     @torch.no_grad()
     def rebuild(self, counts: Tensor, epoch: int) -> None:
-        """Form the families anew from the counts so far.
+        """Rebuild the families from the counts so far.
 
         Args:
             counts: (C, C) int64.
@@ -157,31 +159,14 @@ class MotionFamilies(nn.Module):
             shared = shared_neighbours(lists[rows], table)
             sizes = (lists[rows] < class_count).sum(dim=1, keepdim=True)
             itself = column == column[rows, None]
-            # Eq. 5 gives a class the weight 1 with itself, yet a family is made of the others: a
-            # class belongs to its own only where it is among its neighbours (released).
+            # By Eq. 5 a class has the weight 1 with itself, but a family consists of the others: a
+            # class belongs to its own only if it is among its neighbours (released).
             found = family_members(
                 direct, shared, sizes, self.neighbours, self.overlap, self.variant
             )
             self.members[rows] = torch.where(itself, direct, found)
         self.nearest.copy_(lists)
         self.built_epoch.fill_(epoch)
-
-    @torch.no_grad()
-    def affinity(self) -> Tensor:
-        """Affinity weights of the last rebuild, for reports.
-
-        Source: Eq. 5, `w_ij = I(i, j) / 2 + M(i, j) / sum_p I(i, p)`; 0 for a class without
-        neighbours. The diagonal is the equation's own: a class shares all its neighbours with
-        itself.
-
-        Returns:
-            (C, C) float32.
-        """
-        class_count = self.nearest.shape[0]
-        table = membership_table(self.nearest)
-        sizes = (self.nearest < class_count).sum(dim=1, keepdim=True)
-        shared = shared_neighbours(self.nearest, table)
-        return table[:class_count].t().float() / 2 + shared.float() / sizes.clamp(min=1)
 
 
 def _row_blocks(class_count: int) -> Iterator[slice]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 NO_LABEL = -1
-"""The label of a slot that nothing has been written to."""
+"""The label of an empty slot."""
 
 
 def written_slots(cursor: Tensor, rows: int, size: int) -> Tensor:
@@ -59,8 +59,8 @@ class FeatureQueue(nn.Module):
             labels: (N,) int64, not negative.
 
         Returns:
-            The labels (Q,) int64 with `NO_LABEL` at the slots just written: what remains of the
-            time before this batch.
+            The labels (Q,) int64 with `NO_LABEL` at the slots just written, so those of earlier
+            batches.
         """
         if self.size == 0:
             return self.labels.clone()
@@ -77,13 +77,3 @@ class FeatureQueue(nn.Module):
     def full(self) -> Tensor:
         """Whether every slot is written: () bool, on the queue's device."""
         return self.fill >= self.size
-
-    def ordered(self) -> tuple[Tensor, Tensor]:
-        """The content, oldest first. For reports and tests: the host waits for the fill.
-
-        Returns:
-            Features (fill, D) and labels (fill,).
-        """
-        fill = int(self.fill)
-        slots = written_slots(self.cursor - fill, fill, max(self.size, 1))
-        return self.features[slots], self.labels[slots]

@@ -1,7 +1,7 @@
 """The one switch between the paper's equations and the authors' released code.
 
-Where the two disagree the objective takes `variant`; every difference is named here and again at
-the line where it matters. The equations are those of Liu et al., "Affinity contrastive learning
+Where the two disagree the objective follows `variant`; every difference is listed here and again
+at the line where it matters. The equations are those of Liu et al., "Affinity contrastive learning
 for skeleton-based human activity understanding" (ACLNet).
 
 ========================  =======================================  ==============================
@@ -19,7 +19,7 @@ Eq. 7, class centres      mean of unit features of all the         mean of raw f
                           starts the centre
 Eq. 8, similarity         inner product with the centre            cosine
 Eq. 8, family members     only classes that were seen              all, the class itself twice
-                                                                   when it is in its own family
+                                                                   if it is in its own family
 Eq. 15, positives         summed                                   averaged
 Eq. 15, margin            exp((s - margin) / t)                    exp(-margin) exp(s / t), and
                                                                    1e-6 in the denominator

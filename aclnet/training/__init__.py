@@ -1,1 +1,1 @@
-"""The training loop, ignorant of tasks, and what it stands on."""
+"""The training loop, independent of tasks, and its parts."""

@@ -1,4 +1,4 @@
-"""What the engine trains on: batches, where they come from, and fetching them ahead."""
+"""Batches, their source, and fetching them ahead."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Batch:
         clips: (N, M, T, V, C) float32.
         labels: (N,) int64 class of each clip.
         samples: N names, for messages.
-        widths: (N,) float32 widths of the clips' videos in pixels, for what mirrors pictures; None
-            where nothing does.
+        widths: (N,) float32 widths of the clips' videos in pixels, for `augment.image_flip`; else
+            None.
 
     Raises:
         ValueError: they differ in length, or there is no clip.
@@ -56,8 +56,8 @@ class BatchSource(Protocol):
     def batch(self, epoch: int, step: int, rank: int, world: int) -> Batch:
         """A rank's share of a global batch.
 
-        Must depend on nothing but its arguments: the engine fetches ahead in another thread, and
-        starts in the middle of an epoch after an interruption.
+        It must depend on its arguments only: the engine fetches ahead in another thread, and
+        resumes in the middle of an epoch.
 
         Args:
             epoch: 1-based.
@@ -68,13 +68,13 @@ class BatchSource(Protocol):
 
 
 class Prefetcher:
-    """Fetches the batch after the one asked for in one background thread.
+    """Fetches the next batch in one background thread.
 
     Args:
         source: where batches come from; called by one thread at a time.
         rank: this process's share.
         world: number of shares.
-        pin: put batches into page-locked memory, from which a GPU copies without waiting.
+        pin: put batches into page-locked memory, from which a GPU copies asynchronously.
     """
 
     def __init__(self, source: BatchSource, rank: int, world: int, pin: bool) -> None:
@@ -83,11 +83,11 @@ class Prefetcher:
         self._ahead: tuple[Position, Future[Batch]] | None = None
 
     def get(self, position: Position, following: Position | None) -> Batch:
-        """The batch at a position; begins to fetch the following one.
+        """Return the batch at a position and start to fetch the following one.
 
         Args:
             position: epoch and step.
-            following: the position that will be asked for next; None at the end.
+            following: the next position; None at the end.
 
         Returns:
             This rank's share.
@@ -101,16 +101,14 @@ class Prefetcher:
         return future.result()
 
     def names(self, position: Position, rank: int) -> list[str]:
-        """The sample names of any rank's share, asked of the source again."""
+        """The sample names of any rank's share, fetched again."""
         epoch, step = position
         share = self._thread.submit(self._source.batch, epoch, step, rank, self._world)
         return share.result().samples
 
     def _fetch(self, position: Position) -> Batch:
         batch = self._source.batch(*position, self._rank, self._world)
-        if not self._pin:
-            return batch
-        return _changed(batch, Tensor.pin_memory)
+        return _changed(batch, Tensor.pin_memory) if self._pin else batch
 
     def __enter__(self) -> Prefetcher:
         return self

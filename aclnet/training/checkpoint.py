@@ -19,9 +19,9 @@ _FORMAT_VERSION = 1
 def atomic_write(path: Path) -> Iterator[Path]:
     """Write a file so that a reader sees the old one or the new one, never a part.
 
-    The body writes to the path that it is given, in the same folder (made if need be). When the
-    body ends, that file is flushed to the disk and renamed to `path`; when the body fails, it is
-    deleted and `path` stays as it was.
+    The body writes to the yielded path, in the same folder (created if needed). When the body
+    ends, that file is flushed to the disk and renamed to `path`; if the body fails, it is deleted
+    and `path` does not change.
 
     Args:
         path: final place of the file.
@@ -42,13 +42,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    # The rename itself lives in the folder; some systems cannot open a folder, none needs it.
+    # The rename is an entry of the folder; systems that cannot open a folder do not need this.
     with suppress(OSError):
         _flush(path.parent)
 
 
 def remove_partial(path: Path) -> None:
-    """Delete what killed processes left of an unfinished `atomic_write` of this path."""
+    """Delete the partial files that killed processes left of this path."""
     for left in path.parent.glob(f".{path.name}.*.partial"):
         left.unlink(missing_ok=True)
 
@@ -57,7 +57,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write a state atomically.
 
     Args:
-        path: file to write; an older one is replaced.
+        path: file to write; an existing one is replaced.
         state: tensors, numbers, texts and plain containers of these.
     """
     with atomic_write(path) as partial:
@@ -65,7 +65,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a state that `save_checkpoint` wrote; tensors arrive on the CPU.
+    """Read a state written by `save_checkpoint`; tensors are on the CPU.
 
     Nothing but tensors and plain containers is unpickled, so a foreign file cannot run code.
 
@@ -80,12 +80,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise ValueError(
-            f"{path}: there is no checkpoint; give the path of one that training wrote"
+            f"{path}: there is no checkpoint; give the path of one written by training"
         )
     advice = "copy it again or go back to an older checkpoint"
     try:
         with zipfile.ZipFile(path) as archive:
-            # torch reads records without comparing their checksums.
+            # torch does not compare the records' checksums.
             damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"{path}: the checkpoint is damaged (at {damaged}); {advice}")

@@ -1,13 +1,13 @@
-"""The training loop: one page, ignorant of tasks, exact to resume.
+"""The training loop: one page, independent of tasks, with exact resume.
 
 Read `_Loop.run` from top to bottom. Each optimizer step is a pure function of the task's and the
 optimizer's state and of (seed, epoch, step, rank): its batch, learning rate, augmentation and
-dropout come from these, never from a generator that was advanced by earlier steps. So a run that
-goes on from a checkpoint repeats, bit for bit on a CPU, what it would have done uninterrupted.
+dropout come from these, never from a generator that earlier steps advanced. So a run resumed from a
+checkpoint equals, bit for bit on a CPU, the uninterrupted run.
 
 Ranks differ in their share of the batch and in their random numbers: rank r seeds augmentation and
 dropout with r, so that no two clips of a global batch are changed alike. Two ranks equal one with
-the joined batch where neither is random and no layer normalises over the batch.
+the joined batch if neither is random and no layer normalises over the batch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from aclnet.training.log import RunLog
 from aclnet.training.optimizers import set_step
 from aclnet.training.progress import Report, RunProgress
 from aclnet.training.settings import TrainSettings
-from aclnet.training.state import FitResult, RunState, load_run, save_run
+from aclnet.training.state import RunState, load_run, save_run
 from aclnet.training.stepper import Stepper
 from aclnet.training.task import Trainable
 from aclnet.training.watch import FiniteWatch, NonFiniteLossError, RunningMeans
@@ -51,38 +51,38 @@ def fit(
     fabric: Fabric | None = None,
     report: Report | None = None,
     recipe: str = "",
-) -> FitResult:
+) -> RunState:
     """Train a task.
 
-    The run folder gets `checkpoint.pt` (the last), `best.pt` where `keep_best` is set, and
+    The run folder gets `checkpoint.pt` (the last), `best.pt` if `keep_best` is set, and
     `log.jsonl` with a line every `log_every_steps` and every epoch. Only rank 0 writes.
 
     Args:
         task: trained in place, on the run's device; in evaluation mode afterwards.
         source: batches by epoch and step.
         settings: length, optimizer, precision, bookkeeping.
-        run_dir: the run's folder; made if need be.
+        run_dir: the run's folder; created if needed.
         evaluate: called on rank 0 after an epoch with the task (evaluation mode, no gradient) and
-            the 1-based epoch; gives metrics by name.
-        resume: go on from the folder's checkpoint; where there is none yet, begin.
+            the 1-based epoch; returns metrics by name.
+        resume: continue from the folder's checkpoint; if there is none yet, start.
         fabric: launched device and ranks; by default made from `settings` (torchrun's ranks).
         report: takes one sentence an epoch; with it a bar is drawn on a terminal.
-        recipe: YAML of all resolved settings, kept in the checkpoint.
+        recipe: YAML of all resolved settings, saved in the checkpoint.
 
     Returns:
-        Steps, epochs, seconds, metrics and the checkpoint's path.
+        The state at the end, with the run's seconds and the last epoch's metrics.
 
     Raises:
         ValueError: the folder holds a run and `resume` is off; the checkpoint does not belong to
             this run; the source is empty.
         NonFiniteLossError: a loss or gradient is NaN or infinite. No checkpoint holds that step.
-        Interrupted: SIGINT or SIGTERM came; everything is saved.
+        Interrupted: SIGINT or SIGTERM was received; everything is saved.
     """
     path = run_dir / CHECKPOINT
     if source.steps_per_epoch < 1:
         raise ValueError("the source has no batch: check the data, or lower the batch size")
     if path.exists() and not resume:
-        raise ValueError(f"{path} is there already: resume that run or choose another folder")
+        raise ValueError(f"{path} exists already: resume that run or choose another folder")
     fabric = fabric or make_fabric(settings)
     state, optimizer_state = RunState(), None
     if path.exists():
@@ -95,13 +95,12 @@ def fit(
         loop.open(stack, report)
         loop.run()
     task.eval()
-    steps = settings.epochs * source.steps_per_epoch
-    return FitResult(steps, settings.epochs, loop.state.seconds, loop.state.metrics, path)
+    return loop.state
 
 
 @dataclass
 class _Loop:
-    """The loop and what it works on."""
+    """The loop, with the arguments of `fit`."""
 
     task: Trainable
     source: BatchSource
@@ -120,7 +119,7 @@ class _Loop:
         self.started = time.perf_counter() - self.state.seconds
 
     def open(self, stack: ExitStack, report: Report | None) -> None:
-        """Open what must be closed however the run ends."""
+        """Open all that must be closed however the run ends."""
         rank, world = self.fabric.global_rank, self.fabric.world_size
         on_gpu = self.fabric.device.type == "cuda"
         self.stop = stack.enter_context(StopRequest())
@@ -136,7 +135,7 @@ class _Loop:
         )
 
     def run(self) -> None:
-        """Train from where the state stands to the last epoch."""
+        """Train from the state's position to the last epoch."""
         for epoch in range(self.state.epoch, self.settings.epochs + 1):
             self.task.set_epoch(epoch)
             self.task.train()
@@ -148,13 +147,13 @@ class _Loop:
             self._finish_epoch(epoch)
 
     def _train_step(self, epoch: int, step: int) -> bool:
-        """One optimizer step; True where a rank was asked to stop after it."""
+        """One optimizer step; True if a rank is asked to stop after it."""
         done = (epoch - 1) * self.steps + step
         batch = self.batches.get((epoch, step), self._following(epoch, step))
         rate = set_step(self.stepper.optimizer, self.settings, done, self.steps)
         losses, total, norm = self.stepper.backward(batch, epoch, step)
         self.finite.watch(total, norm, done)
-        # Before the step, so that where the host looks each time nothing bad enters the weights.
+        # Before the update, so that no bad value enters the weights if the host checks each step.
         stop = self._agree() if self._host_waits(done) else False
         self.stepper.apply()
         self.means.merge(losses)
@@ -174,7 +173,7 @@ class _Loop:
         return self.fabric.device.type == "cpu" or asked or last or logged
 
     def _agree(self) -> bool:
-        """Whether any rank was asked to stop; raises where any rank's loss is not finite."""
+        """Whether any rank is asked to stop; raises if any rank's loss is not finite."""
         stop, failure = self.finite.verdict(self.stop.requested)
         if failure is None:
             return stop
@@ -205,7 +204,7 @@ class _Loop:
         )
         best = self.settings.keep_best
         improved = best is not None and self.state.take_best(scores, best)
-        # The best comes first: killed in between, the run repeats the epoch and writes it again.
+        # The best is saved first: killed in between, the run repeats the epoch and saves it again.
         if improved:
             self._save(BEST)
         if last or epoch % self.settings.checkpoint_every_epochs == 0:
@@ -213,7 +212,7 @@ class _Loop:
         self.progress.epoch(epoch, self.state.metrics, seconds)
 
     def _evaluate(self, evaluate: Evaluate, epoch: int) -> dict[str, float]:
-        """The metrics, computed by rank 0 and known to all; a signal stops the run here too."""
+        """The metrics, computed by rank 0 for all; a signal stops the run here too."""
         scores: dict[str, float] | None = None
         if self.fabric.global_rank == 0 and not self.stop.requested:
             self.task.eval()
@@ -233,7 +232,7 @@ class _Loop:
             self.log.write(kind, epoch=epoch, step=step, values=values)
 
     def _save(self, name: str) -> None:
-        """Write a checkpoint; no rank goes on before it is there."""
+        """Write a checkpoint; all ranks wait for it."""
         self.state.seconds = time.perf_counter() - self.started
         self.state.means = self.means.state(self.fabric)
         if self.log is not None:
@@ -254,5 +253,5 @@ class _Loop:
         raise Interrupted(
             f"stopped at epoch {self.state.epoch}, after step {self.state.step} of {self.steps}; "
             f"everything is saved in {self.run_dir / CHECKPOINT}: give the same command again with "
-            "--resume to go on from there"
+            "--resume to continue"
         )

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM turned into a request that the training loop answers between two steps."""
+"""Ctrl-C and SIGTERM as a request to stop, which the training loop answers between two steps."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# torchrun passes on a Ctrl-C that its workers have received already: not a second request.
+# torchrun passes on a Ctrl-C that its workers have received already: that is no second request.
 _ECHO_SECONDS = 2.0
 
 
-class Interrupted(Exception):  # noqa: N818 (a wish, not an error)
-    """Training was asked to stop, has saved everything, and says how to go on."""
+class Interrupted(Exception):  # noqa: N818 (a request, not an error)
+    """Training was asked to stop and saved everything; the message says how to resume."""
 
 
 class StopRequest:
-    """Notes SIGINT and SIGTERM while it is entered; a second one, later, stops at once.
+    """Records SIGINT and SIGTERM while entered; a second one, later, stops at once.
 
-    Signals can be caught in the main thread only; elsewhere this does nothing.
+    Signals can be handled only in the main thread; in others this does nothing.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class StopRequest:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Within this, a signal raises KeyboardInterrupt where the program stands."""
+        """While entered, a signal raises KeyboardInterrupt at once."""
         self._at_once = True
         try:
             yield

@@ -24,7 +24,7 @@ _PATIENCE = timedelta(hours=4)
 
 
 def make_fabric(settings: TrainSettings) -> Fabric:
-    """Fabric for one CPU or GPU, or for the ranks that torchrun has started.
+    """Fabric for one CPU or GPU, or for the ranks started by torchrun.
 
     Args:
         settings: `accelerator` and `precision`.
@@ -33,9 +33,17 @@ def make_fabric(settings: TrainSettings) -> Fabric:
         A launched Fabric: one process by itself, or one of WORLD_SIZE ranks.
 
     Raises:
-        ValueError: CUDA is asked for and not available.
+        ValueError: CUDA is set and not available.
     """
-    accelerator = _accelerator(settings)
+    accelerator = settings.accelerator
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "accelerator: cuda is set but torch finds no CUDA device; set accelerator: cpu or "
+            "auto, or install a CUDA build of torch"
+        )
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    lowered = settings.precision == "bf16-mixed"
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
     fabric = Fabric(
@@ -43,10 +51,10 @@ def make_fabric(settings: TrainSettings) -> Fabric:
         strategy=DDPStrategy(timeout=_PATIENCE) if world > 1 else "auto",
         devices=local,
         num_nodes=world // local,
-        # Named, not detected: a single process inside a cluster's job stays a single process.
+        # Not detected: a single process inside a cluster's job must stay a single process.
         plugins=[
             TorchElasticEnvironment() if world > 1 else LightningEnvironment(),
-            _precision(settings, accelerator),
+            _Bfloat16Compute("bf16-mixed", device=accelerator) if lowered else Precision(),
         ],
     )
     fabric.launch()
@@ -56,10 +64,9 @@ def make_fabric(settings: TrainSettings) -> Fabric:
 
 
 def _leave() -> None:
-    """Leave the other ranks while Python still runs.
+    """Destroy the process group, which networks hold, while Python still runs.
 
-    Networks hold the process group; one that is first freed with the interpreter sometimes ends
-    the process with "terminate called without an active exception".
+    Freed with the interpreter it sometimes aborts ("terminate called without an active exception").
     """
     gc.collect()
     if torch.distributed.is_initialized():
@@ -69,7 +76,7 @@ def _leave() -> None:
 
 @contextmanager
 def reproducible(settings: TrainSettings, device: torch.device) -> Iterator[None]:
-    """Keep torch's global state inside a run: random numbers always, determinism where asked for.
+    """Restore torch's global state after a run: random generators, and determinism if it was set.
 
     Args:
         settings: `deterministic`.
@@ -98,27 +105,9 @@ def seed_torch(seed: int, device: torch.device) -> None:
 class _Bfloat16Compute(MixedPrecision):
     """bfloat16 autocast that leaves the clips in float32.
 
-    Fabric's own would round the input to 8 bits of mantissa before the model subtracts joints
-    and frames from each other; autocast then still chooses bfloat16 for the multiplications.
+    Fabric's own rounds the input to 8 bits of mantissa before the model subtracts joints and
+    frames from each other; autocast still uses bfloat16 for the products.
     """
 
     def convert_input(self, data: Any) -> Any:
         return data
-
-
-def _accelerator(settings: TrainSettings) -> str:
-    available = torch.cuda.is_available()
-    if settings.accelerator == "cuda" and not available:
-        raise ValueError(
-            "accelerator: cuda is set but torch finds no CUDA device; set accelerator: cpu or "
-            "auto, or install a CUDA build of torch"
-        )
-    if settings.accelerator == "auto":
-        return "cuda" if available else "cpu"
-    return settings.accelerator
-
-
-def _precision(settings: TrainSettings, accelerator: str) -> Precision:
-    if settings.precision == "bf16-mixed":
-        return _Bfloat16Compute("bf16-mixed", device=accelerator)
-    return Precision()

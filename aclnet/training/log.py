@@ -14,16 +14,15 @@ from aclnet.training.checkpoint import atomic_write
 class RunLog:
     """Appends one JSON object a line to a file.
 
-    A run that goes on from a checkpoint keeps the lines written before that checkpoint and cuts
-    the rest, so that its log equals the log of a run that was never interrupted, apart from the
-    times in it.
+    A resumed run keeps the lines written before its checkpoint and cuts the rest, so that its log
+    equals that of an uninterrupted run, apart from the times in it.
 
     Args:
-        path: file to append to; its folder is made if need be.
-        keep_lines: lines to keep of an older log (the checkpoint's `lines`); 0 begins anew.
+        path: file to append to; its folder is created if needed.
+        keep_lines: lines to keep of an older log (the checkpoint's `lines`); 0 starts a new log.
 
     Raises:
-        ValueError: the older log holds a line, among those to keep, that is no JSON object.
+        ValueError: a line to keep of the older log is not a JSON object.
     """
 
     def __init__(self, path: Path, keep_lines: int = 0) -> None:
@@ -35,7 +34,7 @@ class RunLog:
         self._file: IO[str] = path.open("a", encoding="utf-8")
 
     def write(self, kind: str, *, epoch: int, step: int, values: Mapping[str, float]) -> None:
-        """Append one line and hand it to the system at once.
+        """Append one line and flush it.
 
         Args:
             kind: what the line is about ("step", "epoch", "evaluation").
@@ -47,21 +46,17 @@ class RunLog:
         self._file.flush()
         self.lines += 1
 
-    def close(self) -> None:
-        """Close the file; nothing can be written afterwards."""
-        self._file.close()
-
     def __enter__(self) -> RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._file.close()
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The lines of a run's log, oldest first.
 
-    A last line without its end, as a killed process leaves it, is left out.
+    An unfinished last line, as a killed process leaves it, is left out.
 
     Args:
         path: a file that `RunLog` wrote.
@@ -70,7 +65,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         One dict a line.
 
     Raises:
-        ValueError: the file is missing, or a line is no JSON object (its number is given).
+        ValueError: the file is missing, or a line is not a JSON object (its number is given).
     """
     if not path.is_file():
         raise ValueError(f"{path}: there is no run log")

@@ -1,6 +1,6 @@
 """The optimizer of a task, and its learning rate and momentum in each step.
 
-The schedule is in closed form: there is nothing to store and nothing to restore.
+The schedule is in closed form: it has no state to save.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _MOMENTUM_RANGE = (0.95, 0.85)
 
 
 def build_optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """SGD, Adam or AdamW over the parameters that have a gradient.
+    """SGD, Adam or AdamW over the parameters that require a gradient.
 
     Args:
         module: task whose parameters are trained.
-        settings: optimizer, rate, momentum, weight decay and what it applies to.
+        settings: optimizer, rate, momentum, weight decay and its scope.
 
     Returns:
         The optimizer. With `decay_norm_and_bias` off, parameters of fewer than two axes form a
         second group without weight decay.
 
     Raises:
-        ValueError: no parameter has a gradient.
+        ValueError: no parameter requires a gradient.
     """
     parameters = [weight for weight in module.parameters() if weight.requires_grad]
     if not parameters:
@@ -55,7 +55,7 @@ def build_optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.O
 def set_step(
     optimizer: torch.optim.Optimizer, settings: TrainSettings, step: int, steps_per_epoch: int
 ) -> float:
-    """Give the optimizer the learning rate, and the momentum where it is cycled, of one step.
+    """Set the learning rate, and a cycled momentum, of one step.
 
     Args:
         optimizer: changed in place.
@@ -114,7 +114,7 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
 
 
 def momentum(settings: TrainSettings, step: int, steps_per_epoch: int) -> float | None:
-    """Momentum of one optimizer step where it is cycled, else None.
+    """Momentum of one optimizer step if it is cycled, else None.
 
     Args:
         settings: `cycle_momentum`, `warmup_epochs`, `epochs`.

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, and a line an epoch."""
+"""Progress of a run for people: a bar on a terminal, and a line an epoch."""
 
 from __future__ import annotations
 
@@ -11,26 +11,18 @@ Report = Callable[[str], None]
 
 
 class RunProgress:
-    """Bar and lines of one run; silent without `report`.
+    """Bar (on the error stream, if that is a terminal) and lines of one run.
 
     Args:
         report: takes one sentence an epoch; None: nothing is shown at all.
         epochs: epochs of the run.
-        steps_per_epoch: steps of each.
-        done: steps done before (a run that goes on).
-        console: where the bar goes, by default the error stream; drawn only on a terminal.
+        steps_per_epoch: steps in each.
+        done: steps of a resumed run that are done already.
     """
 
-    def __init__(
-        self,
-        report: Report | None,
-        epochs: int,
-        steps_per_epoch: int,
-        done: int,
-        console: Console | None = None,
-    ) -> None:
+    def __init__(self, report: Report | None, epochs: int, steps_per_epoch: int, done: int) -> None:
         self._report, self._epochs = report, epochs
-        console = console or Console(stderr=True)
+        console = Console(stderr=True)
         self._bar: Progress | None = None
         if report is not None and console.is_terminal:
             self._bar = Progress(
@@ -50,7 +42,7 @@ class RunProgress:
 
         Args:
             epoch: 1-based.
-            loss: to show, where it is known.
+            loss: to show; None: keep the last one.
         """
         if self._bar is None:
             return
@@ -65,7 +57,7 @@ class RunProgress:
 
         Args:
             epoch: 1-based.
-            metrics: its numbers.
+            metrics: its values by name.
             seconds: since the start of the run.
         """
         if self._report is not None:

@@ -1,4 +1,4 @@
-"""Training against class prototypes that are recomputed before each epoch: the TranSG baseline."""
+"""Training with class prototypes that are recomputed before each epoch: the TranSG baseline."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from aclnet.models.transg import TransgEncoder
 from aclnet.training.task import Augment, Trainable
 
 TrainingClips = Callable[[], Iterable[tuple[Tensor, Tensor]]]
-"""All training clips (N, M, T, V, C) with their labels (N,), in batches, on any device; prepared as
-in inference, and the same in every call."""
+"""Batches of all training clips (N, M, T, V, C) and labels (N,), on any device; prepared as in
+inference, and the same in every call."""
 
 
 class PrototypeTask(Trainable):
     """A skeleton graph transformer trained by TranSG's objective.
 
-    The network's classifier has no part in it and is frozen; what retrieval compares is the
-    encoder's pooled feature. Before each epoch the prototype of a class becomes the mean pooled
-    feature of its training clips in evaluation mode. The released code takes that mean over its
-    training set re-sampled to equal classes; here it is over all clips that are given.
+    The network's classifier is not used and frozen; retrieval compares the encoder's pooled
+    feature. Before each epoch the prototype of a class becomes the mean pooled feature of its
+    training clips in evaluation mode. The released code takes that mean over its training set
+    re-sampled to equal classes; here it is over all given clips.
 
     With several ranks every rank computes the prototypes of all clips; where batch normalisation
-    left the ranks with different averages, rank 0's prototypes hold, for
-    `DistributedDataParallel` hands its buffers on.
+    has different averages on the ranks, rank 0's prototypes are used, since
+    `DistributedDataParallel` broadcasts its buffers.
 
     Args:
         network: its encoder a `TransgEncoder`, without neck.
         objective: for the network's K classes and the clips' (T, V, C).
-        training_clips: gives the clips that prototypes are made of.
+        training_clips: returns the clips whose features are averaged.
         augment: transform of training clips; None for none.
 
     Raises:
@@ -66,10 +66,10 @@ class PrototypeTask(Trainable):
         self._training_clips = training_clips
 
     def set_epoch(self, epoch: int) -> None:
-        """Recompute the prototypes, unless those of this epoch are there already.
+        """Recompute the prototypes, unless they are those of this epoch already.
 
-        A run that goes on in the middle of an epoch finds them in its checkpoint, computed from
-        the weights that the epoch began with.
+        A run that resumes in the middle of an epoch has them in its checkpoint, computed from the
+        weights at the epoch's start.
 
         Args:
             epoch: 1-based.
@@ -81,15 +81,15 @@ class PrototypeTask(Trainable):
             self.objective.store_prototypes(self._class_means(), epoch)
 
     def forward(self, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Losses of the objective, and the share of clips that are nearest to their own prototype.
+        """Losses of the objective, and the share of clips nearest to their own class's prototype.
 
         Args:
             clips: (N, 1, T, V, C) float32, one person a clip.
             labels: (N,) int64 classes.
 
         Returns:
-            The objective's scalars and "accuracy" in 0..1, which has no gradient. Nothing here
-            makes the host wait for the device.
+            The objective's scalars and "accuracy" in 0..1, which has no gradient. The host does
+            not wait for the device.
 
         Raises:
             ValueError: clips of several persons, or of another shape than those of the objective.
@@ -117,7 +117,7 @@ class PrototypeTask(Trainable):
         self.network.eval()
         for clips, labels in self._training_clips():
             pooled = self.network.encoder(clips.to(prototypes.device)).pooled
-            # A product with a 0/1 matrix gives the same bits each time, also on a GPU.
+            # A product with a 0/1 matrix is deterministic, also on a GPU.
             members = (labels.to(prototypes.device) == classes[:, None]).to(pooled.dtype)
             sums += members @ pooled
             numbers += members.sum(dim=1)

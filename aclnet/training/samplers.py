@@ -17,10 +17,10 @@ Rows = npt.NDArray[np.int64]
 
 
 class Sampler(Protocol):
-    """What an adapter asks of a sampler."""
+    """Row numbers of each batch of an epoch."""
 
     samples_per_identity: int
-    """Rows of one identity that stand together in a batch (1: no grouping)."""
+    """Rows of one identity that are adjacent in a batch (1: no grouping)."""
     steps_per_epoch: int
     """Number of batches in every epoch."""
 
@@ -29,16 +29,16 @@ class Sampler(Protocol):
 
 
 class ShuffleSampler:
-    """Every row once an epoch, in an order drawn anew for each epoch.
+    """Every row once an epoch, in a new random order each epoch.
 
     Args:
         count: number of rows.
         batch_size: rows in a global batch.
         seed: the run's seed.
-        drop_last: leave out the last batch where it is smaller than the others.
+        drop_last: leave out the last batch if it is smaller than the others.
 
     Raises:
-        ValueError: `count` or `batch_size` below 1, or no batch at all is left.
+        ValueError: `count` or `batch_size` below 1, or no batch is left.
     """
 
     samples_per_identity = 1
@@ -58,7 +58,7 @@ class ShuffleSampler:
         self.steps_per_epoch = count // batch_size if drop_last else -(-count // batch_size)
 
     def batches(self, epoch: int) -> list[Rows]:
-        """Row numbers of every batch of an epoch: (batch_size,) int64 each, the last may be less.
+        """Row numbers of every batch of an epoch: (batch_size,) int64 each, the last maybe less.
 
         >>> [len(batch) for batch in ShuffleSampler(10, 4, seed=0).batches(epoch=1)]
         [4, 4, 2]
@@ -71,24 +71,23 @@ class ShuffleSampler:
 
 
 class IdentitySampler:
-    """Batches of P identities with K samples each, an identity's samples side by side.
+    """Batches of P identities with K samples each, an identity's samples adjacent.
 
-    Identities come in rounds, each a new random order of all of them, so at any moment of an epoch
-    their numbers of visits differ by at most one, and no identity stands twice in a batch. The
-    samples of an identity come in rounds in the same way: none is drawn a second time in an epoch
-    before all the others were. An identity with fewer than K samples repeats them as evenly as
-    possible.
+    Identities come in rounds, each a new random order of all, so at any moment of an epoch their
+    numbers of visits differ by at most one, and no identity occurs twice in a batch. The samples of
+    an identity come in rounds in the same way: none is drawn a second time in an epoch before all
+    the others were. An identity with fewer than K samples repeats them as evenly as possible.
 
     Args:
         identity_index: (N,) identity of each row, as any integers.
         identities_per_batch: P.
         samples_per_identity: K.
         seed: the run's seed.
-        steps_per_epoch: batches in an epoch; by default as many as hold N rows, and at least as
-            many as show every identity once.
+        steps_per_epoch: batches in an epoch; by default enough for N rows and for every identity
+            once.
 
     Raises:
-        ValueError: no rows, P, K or the steps below 1, or more identities asked for than there are.
+        ValueError: no rows, P, K or the steps below 1, or P above the number of identities.
     """
 
     def __init__(
@@ -147,9 +146,9 @@ class IdentitySampler:
 
 
 def rank_slice(batch: Rows, rank: int, world: int, samples_per_identity: int = 1) -> Rows:
-    """A rank's contiguous share of a global batch, never cutting an identity in two.
+    """A rank's contiguous share of a global batch, never splitting an identity.
 
-    Shares differ by at most one identity; the lower ranks have the larger ones.
+    Shares differ by at most one identity; lower ranks have the larger ones.
 
     Args:
         batch: (B,) row numbers, the same on every rank.
@@ -176,20 +175,20 @@ def rank_slice(batch: Rows, rank: int, world: int, samples_per_identity: int = 1
 
 
 def _distinct_groups(pool: Rows, size: int, generator: np.random.Generator) -> Iterator[Rows]:
-    """Groups of `size` without end, cut from random orders of the pool put one after another.
+    """Endless groups of `size`, cut from successive random orders of the pool.
 
-    No member stands twice in a group where the pool has at least `size` of them; in a smaller
-    pool every member stands in a group equally often, give or take one.
+    No member occurs twice in a group if the pool has at least `size` of them; those of a smaller
+    pool occur in a group equally often, give or take one.
     """
     whole, rest = divmod(size, len(pool))
     queue = np.empty(0, dtype=np.int64)
     while True:
         if len(queue) < rest:
             fresh = generator.permutation(pool)
-            # At a seam the group's members so far go to the end of the next order.
+            # Where orders meet, members already in the group go to the end of the next order.
             repeated = np.isin(fresh, queue)
             queue = np.concatenate([queue, fresh[~repeated], fresh[repeated]])
         group = np.concatenate([np.tile(pool, whole), queue[:rest]])
-        # Shuffled, so that ranks and micro-batches do not always get the same members.
+        # Shuffled, so that the members vary between ranks and micro-batches.
         yield generator.permutation(group) if whole else group
         queue = queue[rest:]

@@ -12,8 +12,8 @@ from aclnet.config import Settings
 class TrainSettings(Settings):
     """How a task is trained: length, optimizer, schedule, precision, device, bookkeeping.
 
-    The learning rate belongs to the global batch that the source states: it is never scaled by
-    the number of ranks or of micro-batches.
+    The learning rate is for the global batch: it is never scaled by the number of ranks or of
+    micro-batches.
     """
 
     epochs: int = Field(default=30, ge=1)
@@ -22,28 +22,28 @@ class TrainSettings(Settings):
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     learning_rate: float = Field(default=0.1, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Of SGD; Adam keeps its own pair (0.9, 0.999)."""
+    """Of SGD; Adam always has (0.9, 0.999)."""
     nesterov: bool = True
     weight_decay: float = Field(default=5e-4, ge=0)
     decay_norm_and_bias: bool = True
-    """Apply weight decay also to parameters of fewer than two axes (biases, norms, scalars)."""
+    """Apply weight decay to parameters of fewer than two axes too (biases, norms, scalars)."""
 
     schedule: Literal["cosine", "onecycle", "constant"] = "cosine"
     warmup_epochs: float | None = Field(default=None, ge=0)
-    """Epochs, or parts of one, in which the rate rises; unset: 30 % of the run for onecycle, else
+    """Epochs (also fractions) in which the rate rises; unset: 30 % of the run for onecycle, else
     none."""
     cycle_momentum: bool = False
     """With onecycle: momentum (Adam's first) from 0.95 to 0.85 and back, against the rate."""
 
     accumulate_steps: int = Field(default=1, ge=1)
     """Micro-batches into which a rank's share of a batch is cut. Batch norms and the objective's
-    state (centres, queues) see micro-batches: only a loss without them gives the same update."""
+    state (centres, queues) see micro-batches: only without these is the update the same."""
     gradient_clip: float | None = Field(default=None, gt=0)
     """Largest L2 norm of all gradients together."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     deterministic: bool = False
-    """Refuse operations that may give other results from run to run (matters on a GPU)."""
+    """Refuse operations whose results may differ from run to run (matters on a GPU)."""
 
     checkpoint_every_epochs: int = Field(default=1, ge=1)
     evaluate_every_epochs: int = Field(default=1, ge=1)
@@ -75,7 +75,7 @@ RESUMABLE = frozenset(
         "keep_best",
     }
 )
-"""Settings that may change between a checkpoint and the run that goes on from it."""
+"""Settings that may change when a run is resumed."""
 
 
 class SamplerSettings(Settings):
@@ -84,10 +84,10 @@ class SamplerSettings(Settings):
     Attributes:
         kind: "identities": P x K, for few samples of many people; "shuffle": every sample once an
             epoch.
-        batch_size: with shuffle, samples in a global batch; the last one of an epoch may be less.
-        identities_per_batch: P; fewer where there are fewer people.
+        batch_size: with shuffle, samples in a global batch; an epoch's last batch may be smaller.
+        identities_per_batch: P; fewer if there are fewer people.
         samples_per_identity: K.
-        steps_per_epoch: batches an epoch; by default as many as show every sample about once.
+        steps_per_epoch: batches an epoch; by default enough to show every sample about once.
     """
 
     kind: Literal["identities", "shuffle"] = "identities"

@@ -1,8 +1,7 @@
-"""Where a run stands, and the checkpoint that holds it."""
+"""The state of a run, and the checkpoint that holds it."""
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Container, Mapping
@@ -15,6 +14,7 @@ import yaml
 from torch import Tensor, nn
 
 from aclnet.config import dump_settings
+from aclnet.config.errors import nearest
 from aclnet.training.checkpoint import load_checkpoint, save_checkpoint
 from aclnet.training.settings import RESUMABLE, TrainSettings
 
@@ -23,7 +23,14 @@ from aclnet.training.settings import RESUMABLE, TrainSettings
 class RunState:
     """Position and bookkeeping of a run; the schedule follows from the position.
 
-    `step` equal to the steps of an epoch means that the epoch is trained but not yet evaluated.
+    Attributes:
+        epoch: 1-based epoch to continue with; one more than the run's epochs at the end.
+        step: steps done of that epoch; if all, the epoch is trained but not yet evaluated.
+        seconds: time of the whole run, without interruptions.
+        log_lines: lines of the log.
+        metrics: of the last epoch: losses as "train/NAME", the evaluation's under its own names.
+        best: best value so far of the metric that `keep_best` names.
+        means: sums and weights of the losses in the current epoch.
     """
 
     epoch: int = 1
@@ -35,14 +42,14 @@ class RunState:
     means: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def take_best(self, scores: Mapping[str, float], name: str) -> bool:
-        """Note the value of the metric that decides which epoch is the best.
+        """Record the value of the metric that decides which epoch is the best.
 
         Args:
-            scores: what the evaluation returned; nothing happens where it is empty.
+            scores: metrics of the evaluation; if empty, nothing happens.
             name: `TrainSettings.keep_best`, a metric of which more is better.
 
         Returns:
-            Whether it is better than all before. A value that is not a number never is.
+            Whether it is better than all before; NaN never is.
 
         Raises:
             ValueError: there is no metric of that name (the nearest is given).
@@ -50,35 +57,14 @@ class RunState:
         if not scores:
             return False
         if name not in scores:
-            close = difflib.get_close_matches(name, list(scores), n=1)
-            nearest = f", nearest known name `{close[0]}`" if close else ""
             raise ValueError(
-                f"keep_best names the metric `{name}`{nearest}, but the evaluation gives "
-                f"{', '.join(sorted(scores))}"
+                f"keep_best names the metric `{name}`{nearest('name', name, list(scores))}, but "
+                f"the evaluation has {', '.join(sorted(scores))}"
             )
         if math.isnan(scores[name]) or (self.best is not None and scores[name] <= self.best):
             return False
         self.best = scores[name]
         return True
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """What a finished run gives back.
-
-    Args:
-        steps: optimizer steps of the whole run.
-        epochs: epochs of the whole run.
-        seconds: time of the whole run, interruptions left out.
-        metrics: of the last epoch: losses as "train/NAME", the evaluation's under its own names.
-        checkpoint: the last epoch's checkpoint.
-    """
-
-    steps: int
-    epochs: int
-    seconds: float
-    metrics: dict[str, float]
-    checkpoint: Path
 
 
 def save_run(
@@ -90,16 +76,16 @@ def save_run(
     steps_per_epoch: int,
     recipe: str,
 ) -> None:
-    """Write all that a run needs to go on, atomically.
+    """Write all that a run needs to resume, atomically.
 
     Args:
         path: checkpoint file.
         task: its parameters and buffers.
         optimizer: its state.
         state: position and bookkeeping.
-        settings: kept as YAML text under "settings".
-        steps_per_epoch: kept, to notice other data.
-        recipe: the whole run's resolved settings as YAML, kept under "recipe" for who reads it.
+        settings: saved as YAML text under "settings".
+        steps_per_epoch: saved to notice other data.
+        recipe: the whole run's resolved settings as YAML, saved under "recipe" for information.
     """
     content = {
         "task": task.state_dict(),
@@ -119,9 +105,9 @@ def load_run(
 
     Args:
         path: checkpoint file.
-        task: gets the saved parameters and buffers.
-        settings: of the run that goes on; may differ in `RESUMABLE` only.
-        steps_per_epoch: of the run that goes on.
+        task: receives the saved parameters and buffers.
+        settings: of the resumed run; may differ in `RESUMABLE` only.
+        steps_per_epoch: of the resumed run.
 
     Returns:
         The position, and the optimizer's state for its `load_state_dict`.
@@ -133,7 +119,7 @@ def load_run(
     missing = {"task", "optimizer", "state", "settings", "steps_per_epoch"} - content.keys()
     if missing:
         raise ValueError(
-            f"{path}: not a training checkpoint: it lacks {', '.join(sorted(missing))}"
+            f"{path}: not a training checkpoint: it has no {', '.join(sorted(missing))}"
         )
     _check_settings(path, yaml.safe_load(content["settings"]), settings)
     if content["steps_per_epoch"] != steps_per_epoch:
@@ -150,8 +136,7 @@ def load_weights(task: nn.Module, weights: Mapping[str, Tensor], source: Path) -
 
     Args:
         task: to fill.
-        weights: a `state_dict`, perhaps with the names that the objective's terms had before they
-            were a list.
+        weights: a `state_dict`; also with the objective's terms under the names of older versions.
         source: file to name in the error.
 
     Raises:
@@ -176,7 +161,7 @@ def load_weights(task: nn.Module, weights: Mapping[str, Tensor], source: Path) -
 
 
 def _present_name(name: str, own: Container[str]) -> str:
-    """`inter_loss.cl_fc.weight` as `terms.inter.cl_fc.weight`, where that is what there is."""
+    """`inter_loss.cl_fc.weight` as `terms.inter.cl_fc.weight`, if that is among `own`."""
     renamed = re.sub(r"(^|\.)(inter|intra|metric)_loss\.", r"\1terms.\2.", name, count=1)
     return renamed if renamed in own else name
 
@@ -185,11 +170,11 @@ def _check_settings(path: Path, saved: Mapping[str, Any], settings: TrainSetting
     now = settings.model_dump(mode="json")
     free = set(RESUMABLE)
     if settings.schedule == "constant":
-        free.add("epochs")  # the only schedule whose past does not depend on the run's length
+        free.add("epochs")  # the only schedule that does not depend on the run's length
     for name, value in now.items():
         before = saved.get(name, value)
         if name not in free and before != value:
             raise ValueError(
-                f"{path}: the run was started with {name} = {before!r} and would go on with "
+                f"{path}: the run was started with {name} = {before!r} and would continue with "
                 f"{value!r}: resume with the same settings, or start a new run in another folder"
             )

@@ -33,15 +33,15 @@ class Stepper:
         self._model, self._update = fabric.setup(task, self.optimizer)
 
     def apply(self) -> None:
-        """Update the weights and forget the gradients."""
+        """Update the weights and clear the gradients."""
         self._update.step()
         self._update.zero_grad(set_to_none=True)
 
     def backward(self, batch: Batch, epoch: int, step: int) -> tuple[RunningMeans, Tensor, Tensor]:
         """Gradients of one batch, micro-batch by micro-batch.
 
-        Micro-batches are cut in order and weigh by their clips, so for losses that are means over
-        clips the update is that of the whole batch. Augmentation happens before the cut.
+        Micro-batches are cut in order and weighted by their clips, so for losses that are means
+        over clips the update is that of the whole batch. Augmentation comes before the cut.
 
         Args:
             batch: this rank's share.
@@ -50,7 +50,7 @@ class Stepper:
 
         Returns:
             The losses' means over the share, the total loss, and the norm of the gradients before
-            clipping; the host waits for none of them.
+            clipping; the host does not wait for them.
 
         Raises:
             ValueError: several ranks, and fewer clips than micro-batches.
@@ -86,7 +86,7 @@ class Stepper:
         return min(wanted, count)
 
     def _clip(self) -> Tensor:
-        """Norm of all gradients together, which is then reduced to the largest one allowed."""
+        """Norm of all gradients together, before they are clipped."""
         limit = self._settings.gradient_clip
         if limit is None:
             gradients = [w.grad for w in self._task.parameters() if w.grad is not None]

@@ -1,4 +1,4 @@
-"""What is trained: a network together with its objective, as one module."""
+"""The trained module: a network together with its objective."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from aclnet.losses.objective import Objective
 
 Augment = Callable[[Tensor, torch.Generator, Tensor | None], Tensor]
-"""Batched transform of clips (N, M, T, V, C) on their device, drawing from the generator; told the
-widths (N,) of their videos in pixels, where the batches say them."""
+"""Random transform of clips (N, M, T, V, C) on their device, from a generator and the widths (N,)
+of their videos in pixels (None if the batches hold none)."""
 
 
 class Trainable(nn.Module, ABC):
-    """What the engine asks of a task: losses of a batch, and to be told the epoch.
+    """Base of what the engine trains: it computes the losses of a batch and takes the epoch.
 
-    A criterion's parameters and state live inside, so that they are wrapped for several ranks,
+    It contains the criterion's parameters and state, so that they are wrapped for several ranks,
     optimised and saved with the network. With several ranks every parameter that has
     `requires_grad` must take part in every loss, if only with a gradient of zero.
 
@@ -33,12 +33,12 @@ class Trainable(nn.Module, ABC):
     def augmented(
         self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
     ) -> Tensor:
-        """Clips as the network shall see them in training.
+        """Clips as the network sees them in training.
 
         Args:
             clips: (N, M, T, V, C) float32 on the training device.
             generator: on the same device, seeded for this step.
-            widths: (N,) of the clips' videos in pixels; None where the batches do not say them.
+            widths: (N,) of the clips' videos in pixels; None if the batches hold none.
 
         Returns:
             Clips of the same N.
@@ -46,10 +46,10 @@ class Trainable(nn.Module, ABC):
         return clips if self._augment is None else self._augment(clips, generator, widths)
 
     def set_epoch(self, epoch: int) -> None:
-        """Told before each epoch, and again when a run goes on in the middle of one.
+        """Called before each epoch, and again when a run resumes in the middle of one.
 
         Args:
-            epoch: 1-based; telling the same epoch twice must change nothing.
+            epoch: 1-based; setting the same epoch twice must change nothing.
         """
 
     @abstractmethod
@@ -67,11 +67,11 @@ class Trainable(nn.Module, ABC):
 
 
 class TrainingTask(Trainable):
-    """Supervised training: network, objective and augmentation (after timm's training task).
+    """Supervised training: network, objective and augmentation (modelled on timm's training task).
 
     Args:
-        network: clips -> an output with `logits` (N, K), `pooled` (N, D) and `graph` (N, G) or
-            None (`SkeletonNetwork`).
+        network: clips -> an output with `logits` (N, K), `pooled` (N, D) and, where the objective
+            contrasts it, `graph` (N, G) (`SkeletonNetwork`).
         objective: (logits, feature, labels) -> losses with "loss"; a module, so that its
             parameters and buffers belong to the task.
         augment: transform of training clips; None for none.
@@ -96,20 +96,12 @@ class TrainingTask(Trainable):
             labels: (N,) int64 classes.
 
         Returns:
-            The objective's scalars and "accuracy" in 0..1, which has no gradient. Nothing here
-            makes the host wait for the device.
-
-        Raises:
-            ValueError: the objective wants the graph feature of a network that has none.
+            The objective's scalars and "accuracy" in 0..1, which has no gradient. The host does
+            not wait for the device.
         """
         output = self.network(clips)
-        wants_graph = self.objective.settings.feature == "graph"
-        feature = output.graph if wants_graph else output.pooled
-        if feature is None:
-            raise ValueError(
-                "the objective is set to `feature: graph`, but this network's last block has no "
-                "graph; set `feature: pooled` or choose the affinity_gcn model"
-            )
+        with_graph = self.objective.settings.feature == "graph"
+        feature = output.graph if with_graph else output.pooled
         losses = self.objective(output.logits, feature, labels)
         with torch.no_grad():
             accuracy = (output.logits.argmax(dim=1) == labels).float().mean()

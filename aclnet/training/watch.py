@@ -1,4 +1,4 @@
-"""What the host learns of losses on the device, without waiting for them in every step."""
+"""Means and finiteness of losses, kept on the device so that the host rarely waits for it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ class RunningMeans:
     """Weighted means of named scalars.
 
     Args:
-        state: what `state` gave for an earlier object, to go on from.
+        state: from the `state` of an earlier object, to continue it.
     """
 
     def __init__(self, state: Mapping[str, tuple[float, float]] | None = None) -> None:
-        self._sums: dict[str, Tensor | float] = {}
-        self._weights: dict[str, float] = {}
-        for name, (total, weight) in (state or {}).items():
-            self._sums[name], self._weights[name] = total, weight
+        saved = state or {}
+        self._sums: dict[str, Tensor | float] = {name: pair[0] for name, pair in saved.items()}
+        self._weights = {name: pair[1] for name, pair in saved.items()}
 
     def add(self, values: Mapping[str, Tensor], weight: int) -> None:
         """Add one observation of each scalar.
 
         Args:
             values: scalars, on any device; the host does not wait for them.
-            weight: clips that they are means of.
+            weight: number of clips they are means of.
         """
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + weight * value.detach().double()
@@ -44,10 +43,10 @@ class RunningMeans:
             self._weights[name] = self._weights.get(name, 0.0) + other._weights[name]
 
     def averages(self, fabric: Fabric) -> dict[str, float]:
-        """Mean of each scalar, averaged over the ranks; every rank must ask at the same time.
+        """Mean of each scalar, averaged over the ranks, which must all call this at once.
 
         Args:
-            fabric: reaches the other ranks.
+            fabric: connects the ranks.
 
         Returns:
             Plain numbers, the same on every rank.
@@ -55,27 +54,20 @@ class RunningMeans:
         return {name: total / weight for name, (total, weight) in self.state(fabric).items()}
 
     def state(self, fabric: Fabric) -> dict[str, tuple[float, float]]:
-        """Sum and weight of each scalar, averaged over the ranks, which must all ask at once.
+        """Sum and weight of each scalar, averaged over the ranks, which must all call this at once.
 
         Args:
-            fabric: reaches the other ranks.
+            fabric: connects the ranks.
 
         Returns:
-            Plain numbers, the same on every rank; without other ranks exact.
+            Plain numbers, the same on every rank; exact with a single rank.
         """
         names = sorted(self._sums)
         if not names:
             return {}
-        pairs = [
-            torch.stack(
-                [
-                    torch.as_tensor(number, dtype=torch.float64, device=fabric.device)
-                    for number in (self._sums[name], self._weights[name])
-                ]
-            )
-            for name in names
-        ]
-        table = torch.stack(pairs)
+        pairs = [number for name in names for number in (self._sums[name], self._weights[name])]
+        numbers = [torch.as_tensor(number, dtype=torch.float64) for number in pairs]
+        table = torch.stack([number.to(fabric.device) for number in numbers]).view(-1, 2)
         if fabric.world_size > 1:
             table = torch.as_tensor(fabric.all_reduce(table, reduce_op="mean"))
         rows = table.tolist()
@@ -83,13 +75,13 @@ class RunningMeans:
 
 
 class NonFiniteLossError(ValueError):
-    """The loss or its gradient is NaN or infinite; the message names the batch.
+    """A loss or gradient is NaN or infinite; the message names the batch.
 
     Args:
         what: "loss" or "gradient".
         epoch: 1-based epoch of the batch.
         step: 1-based step within the epoch.
-        samples: names of the samples in that rank's share of the batch.
+        samples: names of the samples in the rank's share of the batch.
     """
 
     def __init__(self, what: str, epoch: int, step: int, samples: list[str]) -> None:
@@ -103,18 +95,18 @@ class NonFiniteLossError(ValueError):
 
 
 class FiniteWatch:
-    """Remembers, on the device, the first step whose loss or gradient was not finite.
+    """Records, on the device, the first step whose loss or gradient was not finite.
 
     Args:
         device: where losses are computed.
     """
 
     def __init__(self, device: torch.device) -> None:
-        # Loss, gradient: the step at which each first went wrong.
+        # The first bad step of the loss and of the gradient.
         self._first = torch.full((2,), _NONE, dtype=torch.int64, device=device)
 
     def watch(self, loss: Tensor, gradient_norm: Tensor, step: int) -> None:
-        """Look at one step.
+        """Check one step.
 
         Args:
             loss: scalar.
@@ -126,14 +118,14 @@ class FiniteWatch:
         self._first = self._first.masked_fill(fresh, step)
 
     def verdict(self, stop: bool) -> tuple[bool, tuple[int, int, str] | None]:
-        """What all ranks know together; here the host waits. Every rank must ask at once.
+        """Findings of all ranks, which must all call this at once; the host waits for the device.
 
         Args:
             stop: whether this rank was asked to stop.
 
         Returns:
             Whether any rank was asked to stop, and the first failure as (step, rank, "loss" or
-            "gradient"), None where all is finite.
+            "gradient"), None if all is finite.
         """
         request = torch.tensor([int(stop)], device=self._first.device)
         findings = torch.cat([self._first, request])

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from aclnet.config import load_settings
+from aclnet.losses.inter import InterClassLoss
 from aclnet.runs.info import SETTINGS
 from aclnet.runs.model import load
 from aclnet.runs.networks import build_objective, fill_part, weight_generator
@@ -106,13 +107,14 @@ def read_families(run: Path) -> tuple[BoolArray, tuple[str, ...]]:
     objective = build_objective(
         settings.objective, settings.network.encoder, model.network, weight_generator(0)
     )
-    if objective.inter_loss is None:
+    if "inter" not in objective.terms:
         raise ValueError(
-            f"{run} was trained with {objective.name}, which has no motion families: give a run "
-            "with objective.inter_weight above 0"
+            f"{run} was trained with {settings.objective.name}, which has no motion families: give "
+            "a run with objective.inter_weight above 0"
         )
     fill_part(run / CHECKPOINT, objective, "objective")
-    return objective.inter_loss.motion_families().cpu().numpy(), model.classes
+    members: BoolArray = cast(InterClassLoss, objective.terms["inter"]).families.members.numpy()
+    return members, model.classes
 
 
 def _dense_confusion(record: ResultRecord, size: int) -> IntArray:

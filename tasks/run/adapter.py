@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import Rows
+from aclnet.clips.windows import windows_at_phase
 from aclnet.config import dump_settings
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
@@ -34,7 +35,7 @@ from aclnet.training.engine import BEST, CHECKPOINT, fit
 from aclnet.training.launch import make_fabric
 from aclnet.training.samplers import IdentitySampler, Sampler, ShuffleSampler
 from aclnet.training.settings import TrainSettings
-from aclnet.training.state import FitResult
+from aclnet.training.state import RunState
 from aclnet.training.task import Trainable, TrainingTask
 from protocols.embeddings import Embeddings
 from tasks.run.folder import write_run_folder
@@ -176,7 +177,7 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         size, clip = self.settings.embed.batch_size, self.settings.clip
         for first in range(0, len(store), size):
             rows = np.arange(first, min(first + size, len(store)), dtype=np.int64)
-            frames = clip.window_frames(store.lengths[rows], 0.0)
+            frames = windows_at_phase(store.lengths[rows], clip.frames, 0.0, clip.step)
             clips = self.clip_input.prepare(self.clip_input.stored(store, rows, frames))
             yield clips, torch.from_numpy(labels[rows])
 
@@ -295,7 +296,7 @@ def train(
     resume: bool = False,
     fabric: Fabric | None = None,
     report: Report = silent,
-) -> tuple[SkeletonNetwork, FitResult]:
+) -> tuple[SkeletonNetwork, RunState]:
     """Train an adapter's network and write the run folder, all but the evaluation.
 
     Args:
@@ -307,7 +308,7 @@ def train(
         report: called with warnings about the settings, and a message per epoch.
 
     Returns:
-        The trained network in evaluation mode, and the result of the training loop.
+        The trained network in evaluation mode, and the state at the end of the training.
 
     Raises:
         ValueError: settings, data and checkpoint do not fit, or the best epoch should be kept and

@@ -13,7 +13,7 @@ from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
 from aclnet.runs.info import SETTINGS, RunInfo
 from aclnet.runs.model import load
-from aclnet.runs.reading import Reading
+from aclnet.runs.reading import settings_for
 from aclnet.training.settings import TrainSettings
 from protocols.embeddings import Embeddings
 from tasks.run.adapter import TaskAdapter
@@ -84,7 +84,7 @@ def embed_data(
     require_task(spec, run)
     settings: TaskSettings = load_settings(spec.settings, run / SETTINGS)
     model = load(run)
-    store = open_data(Reading(settings.data).settings(data), cache, report)
+    store = open_data(settings_for(settings.data, data), cache, report)
     samples = spec.adapter.whole(settings, spec.adapter.prepared(settings, store, report))
     model.info.require(samples, run)
     on_best_device(model.network, settings.train)

@@ -1,8 +1,7 @@
-"""The released code's random changes, and that of pictures (the others: test_transforms.py)."""
-
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,12 @@ from torch import Tensor
 from aclnet.clips.augmentation import LIMBS, augment, exchange_sides, image_flip, limb_masks, rotate
 from aclnet.clips.settings import AugmentSettings
 from aclnet.clips.streams import make_stream
+from aclnet.clips.transforms import mirror
 from aclnet.skeleton import layout_from_dict, load_layout
 
 ROOM, FLAT = load_layout("ntu25"), load_layout("coco17")
+CHANGES = {"mirror": 0.5, "reverse": 0.5, "joint_noise": 0.1, "point_noise": 0.1, "scale": 0.1}
+CHANGES["drop_joints"] = 0.2
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -159,8 +161,12 @@ def test_a_layout_without_limbs_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"rotate": -0.1}, {"exchange_sides": 1.1}, {"drop_part": -1}, {"image_flip": 2}],
-)
+    [
+        {"mirror": 1.1}, {"reverse": -0.1}, {"joint_noise": -1}, {"point_noise": math.inf},
+        {"drop_joints": 1}, {"flip": 0.5}, {"rotate": -0.1}, {"exchange_sides": 1.1},
+        {"drop_part": -1}, {"image_flip": 2},
+    ],
+)  # fmt: skip
 def test_senseless_settings_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match=next(iter(values))):
         AugmentSettings.model_validate(values)
@@ -169,9 +175,7 @@ def test_senseless_settings_are_refused(values: dict[str, float]) -> None:
 def test_draws_of_other_changes_stay_as_they_were() -> None:
     """Recorded results must come out again: what was drawn before there were these changes."""
     clips = torch.arange(1 * 1 * 2 * 17 * 3, dtype=torch.float32).reshape(1, 1, 2, 17, 3) / 10
-    everything = AugmentSettings(
-        mirror=0.5, reverse=0.5, joint_noise=0.1, point_noise=0.1, scale=0.1, drop_joints=0.2
-    )
+    everything = chosen(**CHANGES)
     made = augment(clips, FLAT, 2, everything, generator(11))
     assert made.double().sum().item() == pytest.approx(158.53658193722367, rel=1e-6)
     turned = everything.model_copy(update={"exchange_sides": 1.0})
@@ -187,3 +191,89 @@ def test_clips_and_the_frames_that_follow_change_alike(values: dict[str, float])
     torch.testing.assert_close(both[:, :, :4], alone)
     after = augment(following, ROOM, 3, chosen(**values), generator(5))
     torch.testing.assert_close(both[:, :, 4:], after)
+
+
+def test_no_change_asked_for_is_no_change() -> None:
+    clips = pictures()
+    assert torch.equal(augment(clips, FLAT, 2, chosen(), generator()), clips)
+
+
+def test_changes_follow_the_generator_and_nothing_else() -> None:
+    clips = pictures()
+    torch.manual_seed(1)
+    first = augment(clips, FLAT, 2, chosen(**CHANGES), generator(7))
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    assert torch.equal(augment(clips, FLAT, 2, chosen(**CHANGES), generator(7)), first)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(augment(clips, FLAT, 2, chosen(**CHANGES), generator(8)), first)
+
+
+def test_a_clips_changes_do_not_depend_on_its_neighbours() -> None:
+    clips, others = pictures(), pictures().flip(0)
+    mixed = torch.cat([others[:1], clips[1:2], others[2:]])
+    changed = augment(clips, FLAT, 2, chosen(**CHANGES), generator())
+    assert torch.equal(augment(mixed, FLAT, 2, chosen(**CHANGES), generator())[1], changed[1])
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_clip_draws_for_itself(name: str) -> None:
+    one = pictures(missing=0)[:1]
+    many = one.expand(64, -1, -1, -1, -1)
+    changed = augment(many, FLAT, 2, chosen(**{name: CHANGES[name]}), generator())
+    kinds = len(torch.unique(changed.flatten(1), dim=0))
+    assert kinds == 2 if name in ("mirror", "reverse") else kinds > 60
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("mirror", lambda clips: mirror(clips, FLAT)),
+        ("reverse", lambda clips: clips.flip(2)),
+    ],
+)
+def test_a_probability_is_how_many_clips_change_whole(
+    name: str, image: Callable[[Tensor], Tensor]
+) -> None:
+    clips = pictures()[:1].expand(1000, -1, -1, -1, -1)
+    changed = augment(clips, FLAT, 2, chosen(**{name: 0.3}), generator())
+    became = (changed == image(clips)).flatten(1).all(dim=1)
+    stayed = (changed == clips).flatten(1).all(dim=1)
+    assert (became ^ stayed).all()
+    assert 0.25 < became.float().mean() < 0.35
+    surely = augment(clips, FLAT, 2, chosen(**{name: 1}), generator())
+    assert torch.equal(surely, image(clips))
+
+
+def noise_of(**values: float) -> Tensor:
+    clips = torch.ones(200, 2, 5, 17, 3)
+    changed = augment(clips, FLAT, 2, chosen(**values), generator())
+    assert torch.equal(changed[..., 2], clips[..., 2])
+    return (changed - clips)[..., :2]
+
+
+def test_noise_is_as_strong_as_asked_for() -> None:
+    point = noise_of(point_noise=0.3)
+    assert float(point.std()) == pytest.approx(0.3, rel=0.01)
+    assert float(point.mean()) == pytest.approx(0, abs=0.005)
+    assert abs(float((point[:, :, 0] * point[:, :, 1]).mean())) < 0.01  # new in every frame
+    joint = noise_of(joint_noise=0.3)
+    assert float(joint[:, :, 0].std()) == pytest.approx(0.3, rel=0.03)
+    torch.testing.assert_close(joint, joint[:, :, :1].expand_as(joint))  # the same in every frame
+    assert abs(float((joint[:, 0] * joint[:, 1]).mean())) < 0.01  # each person its own
+
+
+def test_size_changes_as_strongly_as_asked_for_and_keeps_the_shape() -> None:
+    factor = noise_of(scale=0.1) + 1
+    torch.testing.assert_close(factor, factor[:, :1, :1, :1, :1].expand_as(factor))
+    assert float(factor[:, 0, 0, 0, 0].log().std()) == pytest.approx(0.1, rel=0.15)
+    assert (noise_of(scale=1.0) > -1).all()  # a body is never turned inside out
+
+
+def test_dropped_joints_are_gone_for_a_whole_clip() -> None:
+    clips = torch.ones(400, 2, 5, 17, 3)
+    changed = augment(clips, FLAT, 2, chosen(drop_joints=0.2), generator())
+    gone = changed == 0
+    assert torch.equal(gone, gone[:, :1, :1, :, :1].expand_as(gone))  # confidence too
+    assert float(gone.float().mean()) == pytest.approx(0.2, abs=0.02)
+    assert ((changed == 1) | gone).all()

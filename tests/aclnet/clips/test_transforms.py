@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from torch import Tensor
 
 from aclnet.clips.augmentation import augment
@@ -30,7 +28,6 @@ SHOULDERS = [FLAT.index("left_shoulder"), FLAT.index("right_shoulder")]
 HIPS = [FLAT.index("left_hip"), FLAT.index("right_hip")]
 PICTURE = NormaliseSettings()
 HEADING = NormaliseSettings(scale="none", heading="frame", heading_smooth_frames=5)
-NOTHING = AugmentSettings(mirror=0)
 
 seeds = st.integers(0, 2**32 - 1)
 quick = settings(max_examples=30, deadline=None)
@@ -371,128 +368,6 @@ def test_without_confidence_scale_does_not_depend_on_centring() -> None:
     torch.testing.assert_close(
         result[..., 0, :] - result[..., 5, :], whole[..., 0, :] - whole[..., 5, :]
     )
-
-
-# --- random changes -------------------------------------------------------------------------------
-
-
-def test_no_change_asked_for_is_no_change() -> None:
-    clips = normalise(pictures(), FLAT, 2, PICTURE)
-    assert torch.equal(augment(clips, FLAT, 2, NOTHING, generator()), clips)
-
-
-ALL = AugmentSettings(
-    mirror=0.5, reverse=0.5, joint_noise=0.1, point_noise=0.1, scale=0.1, drop_joints=0.2
-)
-
-
-def test_changes_follow_the_generator_and_nothing_else() -> None:
-    clips = normalise(pictures(), FLAT, 2, PICTURE)
-    torch.manual_seed(1)
-    first = augment(clips, FLAT, 2, ALL, generator(7))
-    torch.manual_seed(2)
-    state = torch.get_rng_state()
-    assert torch.equal(augment(clips, FLAT, 2, ALL, generator(7)), first)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert not torch.equal(augment(clips, FLAT, 2, ALL, generator(8)), first)
-
-
-def test_a_clips_changes_do_not_depend_on_its_neighbours() -> None:
-    clips, others = pictures(seed=1), pictures(seed=2)
-    mixed = torch.cat([others[:1], clips[1:2], others[2:]])
-    changed = augment(clips, FLAT, 2, ALL, generator())
-    assert torch.equal(augment(mixed, FLAT, 2, ALL, generator())[1], changed[1])
-
-
-CHANGES: dict[str, float] = {
-    "mirror": 0.5, "reverse": 0.5, "joint_noise": 0.1, "point_noise": 0.1, "scale": 0.1,
-    "drop_joints": 0.3,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_every_clip_draws_for_itself(name: str) -> None:
-    one = normalise(pictures(missing=0), FLAT, 2, PICTURE)[:1]
-    chosen = AugmentSettings.model_validate({"mirror": 0, name: CHANGES[name]})
-    changed = augment(one.expand(64, -1, -1, -1, -1), FLAT, 2, chosen, generator())
-    kinds = len(torch.unique(changed.flatten(1), dim=0))
-    assert kinds == 2 if name in ("mirror", "reverse") else kinds > 60
-
-
-@pytest.mark.parametrize(
-    ("name", "image"),
-    [
-        ("mirror", lambda clips: mirror(clips, FLAT)),
-        ("reverse", lambda clips: clips.flip(2)),
-    ],
-)
-def test_a_probability_is_how_many_clips_change_whole(
-    name: str, image: Callable[[Tensor], Tensor]
-) -> None:
-    clips = pictures(persons=2)[:1].expand(1000, -1, -1, -1, -1)
-    chosen = AugmentSettings.model_validate({"mirror": 0, name: 0.3})
-    changed = augment(clips, FLAT, 2, chosen, generator())
-    became = (changed == image(clips)).flatten(1).all(dim=1)
-    stayed = (changed == clips).flatten(1).all(dim=1)
-    assert (became ^ stayed).all()
-    assert 0.25 < became.float().mean() < 0.35
-    surely = augment(
-        clips, FLAT, 2, AugmentSettings.model_validate({"mirror": 0, name: 1}), generator()
-    )
-    assert torch.equal(surely, image(clips))
-
-
-def noise_of(**chosen: Any) -> Tensor:
-    clips = torch.ones(200, 2, 5, 17, 3)
-    changed = augment(clips, FLAT, 2, NOTHING.model_copy(update=chosen), generator())
-    assert torch.equal(changed[..., 2], clips[..., 2])
-    return (changed - clips)[..., :2]
-
-
-def test_noise_is_as_strong_as_asked_for() -> None:
-    point = noise_of(point_noise=0.3)
-    assert float(point.std()) == pytest.approx(0.3, rel=0.01)
-    assert float(point.mean()) == pytest.approx(0, abs=0.005)
-    assert abs(float((point[:, :, 0] * point[:, :, 1]).mean())) < 0.01  # new in every frame
-    joint = noise_of(joint_noise=0.3)
-    assert float(joint[:, :, 0].std()) == pytest.approx(0.3, rel=0.03)
-    torch.testing.assert_close(joint, joint[:, :, :1].expand_as(joint))  # the same in every frame
-    assert abs(float((joint[:, 0] * joint[:, 1]).mean())) < 0.01  # each person its own
-
-
-def test_size_changes_as_strongly_as_asked_for_and_keeps_the_shape() -> None:
-    factor = noise_of(scale=0.1) + 1
-    torch.testing.assert_close(factor, factor[:, :1, :1, :1, :1].expand_as(factor))
-    assert float(factor[:, 0, 0, 0, 0].log().std()) == pytest.approx(0.1, rel=0.15)
-    assert (noise_of(scale=1.0) > -1).all()  # a body is never turned inside out
-
-
-def test_dropped_joints_are_gone_for_a_whole_clip() -> None:
-    clips = torch.ones(400, 2, 5, 17, 3)
-    changed = augment(clips, FLAT, 2, NOTHING.model_copy(update={"drop_joints": 0.2}), generator())
-    gone = changed == 0
-    assert torch.equal(gone, gone[:, :1, :1, :, :1].expand_as(gone))  # confidence too
-    assert float(gone.float().mean()) == pytest.approx(0.2, abs=0.02)
-    assert ((changed == 1) | gone).all()
-
-
-# --- settings -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        {"mirror": 1.1},
-        {"reverse": -0.1},
-        {"joint_noise": -1},
-        {"point_noise": math.inf},
-        {"drop_joints": 1},
-        {"flip": 0.5},
-    ],
-)
-def test_senseless_changes_are_refused(chosen: dict[str, float]) -> None:
-    with pytest.raises(ValidationError, match=next(iter(chosen))):
-        AugmentSettings.model_validate(chosen)
 
 
 def test_present_reads_confidence_or_else_any_coordinate() -> None:

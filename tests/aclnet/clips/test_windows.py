@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aclnet.clips.windows import (
-    centre_windows,
     random_windows,
     reflect,
     sliding_windows,
     windows_at,
+    windows_at_phase,
 )
 
 Indices = npt.NDArray[np.int64]
@@ -40,7 +40,7 @@ def test_centre_windows_are_gaitgraphs(
     poses: dict[str, npt.NDArray[np.float32]], source: str, target: str
 ) -> None:
     pose = poses[source]
-    np.testing.assert_array_equal(pose[centre_windows(of(len(pose)), 60)[0]], poses[target])
+    np.testing.assert_array_equal(pose[windows_at_phase(of(len(pose)), 60, 0.5)[0]], poses[target])
 
 
 @pytest.mark.parametrize("length", [59, 60])
@@ -50,28 +50,6 @@ def test_short_sequences_reflect_as_gaitgraph2_pads(
     pose = poses["pose"][:length]
     window = windows_at(of(0), of(length), 60)[0]
     np.testing.assert_array_equal(pose[window], poses[f"v2_pad60_T{length}"])
-
-
-def test_gaitgraph2_pads_the_same_way_at_both_ends(
-    poses: dict[str, npt.NDArray[np.float32]],
-) -> None:
-    # 35 frames, one reflection: GaitGraph2's window is ours begun 12 frames before the first.
-    pose = poses["pose"][:35]
-    window = reflect(np.arange(60)[None] - 12, of(35))[0]
-    np.testing.assert_array_equal(pose[window], poses["v2_pad60_T35"])
-
-
-@pytest.mark.parametrize("length", [7, 20])
-def test_gaitgraph2_repeats_end_frames_and_we_do_not(
-    poses: dict[str, npt.NDArray[np.float32]], length: int
-) -> None:
-    pose = poses["pose"][:length]
-
-    def standstills(clip: npt.NDArray[np.float32]) -> int:
-        return int((clip[1:] == clip[:-1]).all(axis=(1, 2)).sum())
-
-    assert standstills(poses[f"v2_pad60_T{length}"]) > 0
-    assert standstills(pose[windows_at(of(0), of(length), 60)[0]]) == 0
 
 
 @given(st.integers(1, 30), st.integers(-100, 100))
@@ -97,7 +75,7 @@ def test_every_window_lies_within_its_sequence(
     everyone = np.arange(len(lengths))
     for who, frames in (
         (everyone, drawn),
-        (everyone, centre_windows(lengths, count, step)),
+        (everyone, windows_at_phase(lengths, count, 0.5, step)),
         (owner, slid),
     ):
         assert frames.shape == (len(who), count)
@@ -122,7 +100,7 @@ def test_random_windows_begin_everywhere_the_last_place_too(
 def test_a_sequence_of_exactly_one_window_is_that_window() -> None:
     everything = list(range(60))
     assert random_windows(of(60), 60, np.random.default_rng(0))[0].tolist() == everything
-    assert centre_windows(of(60), 60)[0].tolist() == everything
+    assert windows_at_phase(of(60), 60, 0.5)[0].tolist() == everything
     assert sliding_windows(of(60), 60, 30)[1].tolist() == [everything]
 
 
@@ -138,7 +116,7 @@ def test_random_windows_follow_the_generator() -> None:
 def test_a_centre_window_leaves_as_much_before_as_behind(
     length: int, count: int, step: int
 ) -> None:
-    frames = centre_windows(of(length), count, step)[0]
+    frames = windows_at_phase(of(length), count, 0.5, step)[0]
     if length > (count - 1) * step:
         before, behind = frames[0], length - 1 - frames[-1]
         assert 0 <= behind - before <= 1

@@ -7,6 +7,7 @@ A case is a variant or the name of a metric loss.
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def main(out: Path, rank: int, world: int, store: str, *cases: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
     runs = {case: train(case, rank, world) for case in cases}
     torch.save(runs, out / f"rank{rank}.pt")
+    gc.collect()  # networks hold the group, which must not be freed with the interpreter
     dist.destroy_process_group()
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from aclnet.losses.inter import InterClassLoss, family_contrast
+from aclnet.losses.settings import ObjectiveSettings
 from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")
@@ -29,8 +30,12 @@ def _near(ours: Tensor, golden: np.ndarray[Any, Any], share: float) -> None:
     assert (ours - expected).abs().max() <= share * scale
 
 
+def _loss(class_count: int, feature_dim: int, **changes: Any) -> InterClassLoss:
+    return InterClassLoss(ObjectiveSettings(**changes), class_count, feature_dim, None)
+
+
 def _golden_loss(data: dict[str, np.ndarray[Any, Any]], dtype: torch.dtype) -> InterClassLoss:
-    loss = InterClassLoss(
+    loss = _loss(
         int(data["n_class"]),
         data["feat"].shape[2],
         variant="released",
@@ -70,7 +75,7 @@ def test_released_equals_golden(shared: Path, name: str, dtype: torch.dtype, sha
             _near(loss.cl_fc.weight.grad, data["grad_fc_weight"][step], share)
             _near(loss.centres.centres, data["avg_f"][step].T, share)
         np.testing.assert_array_equal(loss.confusion.counts.numpy(), data["counts"][step])
-        np.testing.assert_array_equal(loss.motion_families().numpy(), data["family"][step])
+        np.testing.assert_array_equal(loss.families.members.numpy(), data["family"][step])
         np.testing.assert_array_equal(_listed(loss), data["topk"][step])
     _near(loss.centres.centres, data["avg_f_final"].T, share)
 
@@ -106,7 +111,7 @@ def test_equals_the_plain_reading(
     plain: ModuleType, variant: Variant, class_count: int, neighbours: int, overlap: int
 ) -> None:
     torch.manual_seed(class_count)
-    loss = InterClassLoss(
+    loss = _loss(
         class_count,
         9,
         variant=variant,
@@ -152,20 +157,17 @@ def test_equals_the_plain_reading(
 def _same_state(loss: InterClassLoss, oracle: Any, class_count: int) -> None:
     for i, centre in oracle.centres.items():
         torch.testing.assert_close(loss.centres.centres[i], centre, rtol=1e-12, atol=1e-14)
-    if loss.variant == "paper":
+    if not loss.released:
         assert loss.centres.seen.nonzero()[:, 0].tolist() == sorted(oracle.centres)
     if not oracle.families:
-        assert not loss.motion_families().any()
+        assert not loss.families.members.any()
         return
-    affinity = loss.affinity()
     for i in range(class_count):
-        assert loss.motion_families()[i].nonzero()[:, 0].tolist() == oracle.families[i]
-        expected = [float(oracle.weight_of(i, j)) for j in range(class_count)]
-        assert affinity[i].tolist() == pytest.approx(expected)
+        assert loss.families.members[i].nonzero()[:, 0].tolist() == oracle.families[i]
 
 
 def test_perfect_predictions_leave_the_paper_loss_at_zero() -> None:
-    loss = InterClassLoss(3, 4, variant="paper", start_epoch=0)
+    loss = _loss(3, 4, variant="paper", start_epoch=0)
     loss.set_epoch(1)
     labels = torch.tensor([0, 1, 2])
     feature = torch.randn(3, 4, requires_grad=True)
@@ -174,11 +176,11 @@ def test_perfect_predictions_leave_the_paper_loss_at_zero() -> None:
     assert value == 0
     assert feature.grad is not None
     assert not feature.grad.any()
-    assert not loss.affinity().any()
+    assert not loss.families.members.any()
 
 
 def test_up_to_the_start_every_parameter_has_a_zero_gradient() -> None:
-    loss = InterClassLoss(3, 4, variant="released", start_epoch=2)
+    loss = _loss(3, 4, variant="released", start_epoch=2)
     loss.set_epoch(2)
     loss(torch.eye(3), torch.randn(3, 4), torch.tensor([1, 1, 2])).backward()
     assert all(p.grad is not None and not p.grad.any() for p in loss.parameters())
@@ -189,25 +191,25 @@ def test_up_to_the_start_every_parameter_has_a_zero_gradient() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_families_are_built_once_an_epoch(variant: Variant) -> None:
     """The epoch is named once; the second step counts new mistakes and keeps the families."""
-    loss = InterClassLoss(6, 4, variant=variant, start_epoch=0, neighbours=2, overlap=0)
+    loss = _loss(6, 4, variant=variant, start_epoch=0, neighbours=2, overlap=0)
     truth = torch.tensor([0, 1])
     wrong = torch.eye(6)
     loss.set_epoch(1)
     loss(wrong[[1, 0]], torch.randn(2, 4), truth)
-    first = loss.motion_families()
+    first = loss.families.members.clone()
     for _ in range(3):
         loss(wrong[[4, 5]], torch.randn(2, 4), truth)
     assert loss.confusion.counts[0, 4] == 3
-    assert torch.equal(loss.motion_families(), first)
+    assert torch.equal(loss.families.members, first)
     loss.set_epoch(2)
     loss(wrong[[4, 5]], torch.randn(2, 4), truth)
-    assert not torch.equal(loss.motion_families(), first)
-    assert loss.motion_families()[0, 4]
+    assert not torch.equal(loss.families.members, first)
+    assert loss.families.members[0, 4]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_eval_reads_the_state_and_leaves_it(variant: Variant) -> None:
-    loss = InterClassLoss(6, 9, variant=variant, start_epoch=1).double()
+    loss = _loss(6, 9, variant=variant, start_epoch=1).double()
     for epoch, logits, feature, labels in _steps(6, seed=1):
         loss.set_epoch(epoch)
         loss(logits, feature, labels)
@@ -225,14 +227,14 @@ def test_resume_in_the_middle_equals_uninterrupted(
 ) -> None:
     """Also inside an epoch: the families must not be built a second time."""
     steps = _steps(7, seed=3)
-    whole = InterClassLoss(7, 9, variant=variant, start_epoch=1).double()
+    whole = _loss(7, 9, variant=variant, start_epoch=1).double()
     values = []
     for index, (epoch, logits, feature, labels) in enumerate(steps):
         if index == cut:
             torch.save(whole.state_dict(), tmp_path / "state.pt")
         whole.set_epoch(epoch)
         values.append(whole(logits, feature, labels))
-    resumed = InterClassLoss(7, 9, variant=variant, start_epoch=1).double()
+    resumed = _loss(7, 9, variant=variant, start_epoch=1).double()
     # Whoever resumes may name the epoch before loading or after it.
     resumed.set_epoch(steps[cut][0])
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
@@ -246,7 +248,7 @@ def test_resume_in_the_middle_equals_uninterrupted(
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_step_needs_no_value_on_the_host(variant: Variant) -> None:
     """Meta tensors have no values: whatever looked at one would raise."""
-    loss = InterClassLoss(6, 9, variant=variant, start_epoch=1)
+    loss = _loss(6, 9, variant=variant, start_epoch=1)
     loss.set_epoch(2)
     loss = loss.to("meta")
     feature = torch.randn(5, 9, device="meta", requires_grad=True)
@@ -273,7 +275,7 @@ def test_gradient_of_the_contrast_by_differences() -> None:
 def test_gradient_of_a_released_step_by_differences() -> None:
     """Includes the path through the batch's share of the moved centres."""
     epoch, logits, feature, labels = _steps(4, seed=9)[3]
-    start = InterClassLoss(4, 9, variant="released", projection_dim=3, start_epoch=0).double()
+    start = _loss(4, 9, variant="released", projection_dim=3, start_epoch=0).double()
 
     def step(x: Tensor) -> Tensor:
         loss = copy.deepcopy(start)

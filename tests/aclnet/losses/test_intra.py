@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from aclnet.losses.intra import IntraClassLoss, marginal_contrast
+from aclnet.losses.settings import ObjectiveSettings
 from aclnet.losses.term import unit_rows
-from aclnet.state.queue import NO_LABEL
+from aclnet.state.queue import NO_LABEL, FeatureQueue
 from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")
@@ -25,15 +26,26 @@ def _near(ours: Tensor, golden: np.ndarray[Any, Any], share: float) -> None:
     assert (ours - expected).abs().max() <= share * scale
 
 
+def _loss(feature_dim: int, **changes: Any) -> IntraClassLoss:
+    return IntraClassLoss(ObjectiveSettings(**changes), feature_dim, None)
+
+
+def _ordered(queue: FeatureQueue) -> tuple[Tensor, Tensor]:
+    """The features and labels that were written, oldest first."""
+    fill = int(queue.fill)
+    slots = (int(queue.cursor) - fill + torch.arange(fill)) % max(queue.size, 1)
+    return queue.features[slots], queue.labels[slots]
+
+
 @pytest.mark.parametrize("name", GOLDEN)
 @pytest.mark.parametrize(("dtype", "share"), [(torch.float32, 1e-5), (torch.float64, 1e-6)])
 def test_released_equals_golden(shared: Path, name: str, dtype: torch.dtype, share: float) -> None:
     with np.load(shared / "golden" / "action" / f"{name}.npz") as file:
         data = dict(file)
-    loss = IntraClassLoss(
+    loss = _loss(
         data["feat"].shape[2],
         variant="released",
-        temperature=float(data["temperature"]),
+        intra_temperature=float(data["temperature"]),
         margin=float(data["epsilon"]),
         queue_size=int(data["memory"]),
     ).to(dtype)
@@ -54,7 +66,7 @@ def test_released_equals_golden(shared: Path, name: str, dtype: torch.dtype, sha
         if step in stored:
             _near(feature.grad, data["grad_feat"][stored[step], :rows], share)
         assert int(loss.queue.fill) == data["n_bank"][step]
-    features, labels = loss.queue.ordered()
+    features, labels = _ordered(loss.queue)
     assert labels.tolist() == data["bank_label_final"].tolist()
     if len(data["bank_feat_final"]):
         _near(features, data["bank_feat_final"], share)
@@ -77,7 +89,7 @@ def _steps(seed: int) -> list[tuple[Tensor, Tensor]]:
 def test_equals_the_plain_reading(plain: ModuleType, variant: Variant, queue_size: int) -> None:
     """Among them batches larger than the queue and, up to the end, a queue never full."""
     torch.manual_seed(queue_size)
-    loss = IntraClassLoss(9, variant=variant, projection_dim=6, queue_size=queue_size).double()
+    loss = _loss(9, variant=variant, projection_dim=6, queue_size=queue_size).double()
     weight = loss.cl_fc.weight.detach().clone().requires_grad_()
     bias = loss.cl_fc.bias.detach().clone().requires_grad_()
     oracle = plain.PlainIntraClass(weight, bias, variant=variant, memory=queue_size)
@@ -95,7 +107,7 @@ def test_equals_the_plain_reading(plain: ModuleType, variant: Variant, queue_siz
         for tensor, other in ((ours, theirs), (loss.cl_fc.weight, weight), (loss.cl_fc.bias, bias)):
             reference = torch.zeros_like(other) if other.grad is None else other.grad
             torch.testing.assert_close(tensor.grad, reference, rtol=1e-8, atol=1e-12)
-        features, queued = loss.queue.ordered()
+        features, queued = _ordered(loss.queue)
         assert queued.tolist() == [label for _, label in oracle.bank]
         for row, (other, _) in zip(features, oracle.bank, strict=True):
             torch.testing.assert_close(row, other)
@@ -103,7 +115,7 @@ def test_equals_the_plain_reading(plain: ModuleType, variant: Variant, queue_siz
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_without_positives_the_loss_is_zero(variant: Variant) -> None:
-    loss = IntraClassLoss(4, variant=variant, queue_size=0)
+    loss = _loss(4, variant=variant, queue_size=0)
     value = loss(torch.randn(5, 4), torch.arange(5))
     assert value == 0
 
@@ -134,7 +146,7 @@ def test_when_the_loss_begins(variant: Variant) -> None:
     features = [torch.randn(6, 4) for _ in range(3)]
 
     def begins(start: Any) -> list[bool]:
-        loss = IntraClassLoss(4, variant=variant, queue_size=12, start=start)
+        loss = _loss(4, variant=variant, queue_size=12, intra_start=start)
         return [bool(loss(feature, labels) != 0) for feature in features]
 
     assert begins("at_once") == [True, True, True]
@@ -144,7 +156,7 @@ def test_when_the_loss_begins(variant: Variant) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_eval_reads_the_queue_and_leaves_it(variant: Variant) -> None:
-    loss = IntraClassLoss(9, variant=variant, queue_size=16).double()
+    loss = _loss(9, variant=variant, queue_size=16).double()
     steps = _steps(seed=5)
     for feature, labels in steps:
         loss(feature, labels)
@@ -159,7 +171,7 @@ def test_eval_reads_the_queue_and_leaves_it(variant: Variant) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_step_needs_no_value_on_the_host(variant: Variant) -> None:
     """Meta tensors have no values: whatever looked at one would raise."""
-    loss = IntraClassLoss(9, variant=variant, queue_size=8).to("meta")
+    loss = _loss(9, variant=variant, queue_size=8).to("meta")
     for rows in (5, 11):
         feature = torch.randn(rows, 9, device="meta", requires_grad=True)
         value = loss(feature, torch.zeros(rows, dtype=torch.int64, device="meta"))

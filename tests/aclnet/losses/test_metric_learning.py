@@ -204,9 +204,9 @@ def test_a_recipe_names_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "SupConLos"}, r"name='SupConLos' is none of .* \(did you mean SupConLoss\?\)"),
-        ({"name": "CrossBatchMemory"}, "name='CrossBatchMemory' is none of"),
-        ({"name": "BaseMetricLossFunction"}, "is none of"),
+        ({"name": "SupConLos"}, r"name='SupConLos' is not in .* \(did you mean SupConLoss\?\)"),
+        ({"name": "CrossBatchMemory"}, "name='CrossBatchMemory' is not in"),
+        ({"name": "BaseMetricLossFunction"}, "is not in"),
         ({"name": "SupConLoss", "options": {"temperatur": 1}}, "did you mean temperature"),
         ({"name": "SupConLoss", "options": {"distance": "LpDistance"}}, "no option 'distance'"),
         (
@@ -215,8 +215,8 @@ def test_a_recipe_names_it(tmp_path: Path) -> None:
         ),
         ({"name": "ArcFaceLoss", "options": {"num_classes": 4}}, r"follows from the data \(5\)"),
         ({"name": "RankedListLoss"}, "RankedListLoss refuses {}.*'margin' and 'Tn'"),
-        ({"name": "SupConLoss", "miner": "HardMiner"}, r"miner='HardMiner' is none of"),
-        ({"name": "SupConLoss", "miner_options": {"margin": 1}}, "no objective.metric.miner"),
+        ({"name": "SupConLoss", "miner": "HardMiner"}, r"miner='HardMiner' is not in"),
+        ({"name": "SupConLoss", "miner_options": {"margin": 1}}, "need a miner"),
         (
             {"name": "SupConLoss", "miner": "BatchHardMiner", "miner_options": {"margin": 1}},
             "miner_options: BatchHardMiner has no option 'margin'",

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import aclnet.losses.term
 import aclnet.losses.transg
 from aclnet.losses.settings import TransgObjectiveSettings
 from aclnet.losses.transg import TransgObjective
@@ -234,7 +235,7 @@ def test_the_average_over_uneven_ranks_is_the_loss_of_the_joined_batch(
     whole = objective.train()(features, clips, labels)
     (expected,) = torch.autograd.grad(whole["loss"], features)
     monkeypatch.setattr(aclnet.losses.transg, "row_counts", lambda labels: (4, 1))
-    monkeypatch.setattr(aclnet.losses.transg, "world_size", lambda: 2)
+    monkeypatch.setattr(aclnet.losses.term, "world_size", lambda: 2)
     ranks = [objective(features[r], clips[r], labels[r]) for r in (slice(0, 4), slice(4, 5))]
     for name, value in whole.items():
         torch.testing.assert_close((ranks[0][name] + ranks[1][name]) / 2, value)

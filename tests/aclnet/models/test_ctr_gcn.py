@@ -133,7 +133,7 @@ def test_the_blocks_are_strung_as_published() -> None:
 def test_published_size() -> None:
     """1.46 M, published for 120 classes; there each of two persons has its input norm."""
     for classes, expected in ((120, 1_461_942), (60, 1_446_522)):
-        network = SkeletonNetwork(CtrGcnSettings().build(load_layout("ntu25"), 3), classes)
+        network = SkeletonNetwork(CtrGcnSettings().build(load_layout("ntu25"), 3, None), classes)
         assert sum(parameter.numel() for parameter in network.parameters()) == expected
     second_person = 2 * 25 * 3
     assert round((1_461_942 + second_person) / 1e6, 2) == 1.46

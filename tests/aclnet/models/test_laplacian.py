@@ -124,8 +124,8 @@ def test_a_node_without_edges_stands_alone() -> None:
         (np.triu(PATH), 1, "must be symmetric"),
         (-PATH, 1, "of at least 0"),
         (PATH * np.nan, 1, "finite"),
-        (PATH, 5, "5 nodes has 4 eigenvectors after the first, 5 were asked"),
-        (PATH, 0, "0 were asked"),
+        (PATH, 5, "5 nodes has 4 eigenvectors after the first, but got 5"),
+        (PATH, 0, "but got 0"),
     ],
 )
 def test_other_input_is_refused(adjacency: Any, count: int, message: str) -> None:

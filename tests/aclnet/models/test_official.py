@@ -57,5 +57,5 @@ def test_batch_counters_stay_counters() -> None:
     ],
 )
 def test_unknown_names_are_refused(key: str) -> None:
-    with pytest.raises(ValueError, match=f"{key!r} is not a name of a released"):
+    with pytest.raises(ValueError, match=f"{key!r} is not a name in a released"):
         import_official({key: torch.zeros(1)})

@@ -84,7 +84,7 @@ def test_equals_the_plain_reading(layout: str, channels: int, changes: dict[str,
 
 def test_published_size() -> None:
     """3.10 M, as later papers list it; the authors' ten blocks and classifier by hand."""
-    encoder = StGcnSettings().build(load_layout("ntu25"), 3)
+    encoder = StGcnSettings().build(load_layout("ntu25"), 3, None)
     network = SkeletonNetwork(encoder, 60)
     count = sum(parameter.numel() for parameter in network.parameters())
     expected, before = 2 * 25 * 3, 3  # the input's normalisation

@@ -89,6 +89,8 @@ def test_who_does_what_to_whom_matters_only_where_persons_are_seen_together() ->
 
 
 def test_other_persons_than_the_encoder_sees_together_are_refused() -> None:
-    encoder = TemporalConvSettings(width=8, blocks=1, persons=2).build(load_layout("sbu15"), 3)
+    encoder = TemporalConvSettings(width=8, blocks=1, persons=2).build(
+        load_layout("sbu15"), 3, None
+    )
     with pytest.raises(ValueError, match="sees 2 persons together"):
         encoder(torch.zeros(1, 1, 16, 15, 3))

@@ -208,7 +208,7 @@ def test_bones_are_turned_towards_the_centre() -> None:
         ({"mirror": [["head", "head"]]}, "not symmetric: head is paired with head"),
         ({"mirror": {"left_hand": "right_hnd"}}, "a mirror pair names joint 'right_hnd'"),
         ({"parts": {"trunk": ["nek"]}}, "part trunk names joint 'nek'"),
-        ({"aliases": {"neck": ["head"]}}, "alias 'head' of neck already stands for head"),
+        ({"aliases": {"neck": ["head"]}}, "alias 'head' of neck is already a name of head"),
         ({"derived": {"neck": ["nek"]}}, "derived joint neck names joint 'nek'"),
         ({"derived": {"nek": ["neck"]}}, "a derived joint names joint 'nek'"),
         ({"derived": {"neck": []}}, "derived joint neck must be the mean of other joints.*none"),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from aclnet.skeleton import layout_from_dict, load_layout, map_joints
-from aclnet.skeleton.mapping import found_columns
 
 
 @pytest.mark.parametrize("kind", ["plain", "flip"])
@@ -44,18 +43,19 @@ def test_what_the_source_has_is_taken_from_it() -> None:
 def test_without_derived_joints_it_is_a_choice_of_columns() -> None:
     source, target = load_layout("ntu25"), load_layout("kgbd20")
     frames = np.random.default_rng(0).normal(size=(3, 2, 25, 3)).astype(np.float16)
-    made = map_joints(source, target).apply(frames)
-    np.testing.assert_array_equal(made, frames[:, :, found_columns(source, target)])
+    joints = map_joints(source, target)
+    made = joints.apply(frames)
+    np.testing.assert_array_equal(made, frames[:, :, joints.columns])
+    assert (joints.columns >= 0).all()
     assert made.dtype == np.float16
 
 
 def test_what_cannot_be_made_is_named() -> None:
     jhmdb, coco20 = load_layout("jhmdb15"), load_layout("coco20")
-    assert (found_columns(jhmdb, coco20) < 0).sum() == 6
     with pytest.raises(ValueError, match=r"jhmdb15 cannot become coco20: it has no nose, left_eye"):
         map_joints(jhmdb, coco20)
     # A derived joint whose sources lack is lacking too.
     hand = {"name": "hand", "joints": ["thumb", "palm"], "centre": "palm"}
     target = layout_from_dict({**hand, "bones": {"thumb": "palm"}, "derived": {"palm": ["thumb"]}})
-    with pytest.raises(ValueError, match=r"it has no thumb, palm .*derived of"):
+    with pytest.raises(ValueError, match=r"it has no thumb, palm .*derived from"):
         map_joints(load_layout("coco17"), target)

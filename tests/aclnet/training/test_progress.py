@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from unittest import mock
 
 from rich.console import Console
 
@@ -11,7 +12,10 @@ def show(terminal: bool, report: bool) -> tuple[str, list[str]]:
     lines: list[str] = []
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=terminal, width=100)
-    with RunProgress(lines.append if report else None, 2, 3, 1, console) as progress:
+    with (
+        mock.patch("aclnet.training.progress.Console", return_value=console),
+        RunProgress(lines.append if report else None, 2, 3, 1) as progress,
+    ):
         progress.step(1)
         progress.step(1, loss=0.25)
         progress.epoch(1, {"train/loss": 0.25, "rank1": 0.5}, seconds=3.2)

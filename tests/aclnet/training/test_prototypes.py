@@ -212,7 +212,8 @@ def test_what_does_not_fit_is_refused() -> None:
         task(source.clips.repeat(1, 2, 1, 1, 1), source.labels)
     with pytest.raises(ValueError, match=r"network\.neck: none"):
         PrototypeTask(make_network("bn"), make_objective(), source.all_clips)
-    other = SkeletonNetwork(TemporalConvSettings(width=16, pooling="mean").build(LAYOUT, C), K)
+    encoder = TemporalConvSettings(width=16, pooling="mean").build(LAYOUT, C, None)
+    other = SkeletonNetwork(encoder, K)
     with pytest.raises(ValueError, match=r"TemporalConv .*name: transg"):
         PrototypeTask(other, make_objective(), source.all_clips)
     with pytest.raises(ValueError, match="3 classes and features of 16"):

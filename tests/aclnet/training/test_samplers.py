@@ -145,11 +145,6 @@ def test_rank_outside_the_world(rank: int) -> None:
         rank_slice(np.arange(4), rank, 2)
 
 
-def test_more_identities_than_there_are() -> None:
-    with pytest.raises(ValueError, match="8 identities cannot be drawn from 3"):
-        IdentitySampler([0, 0, 1, 2], 8, 2, seed=0)
-
-
 @pytest.mark.parametrize(
     ("identities", "people", "each", "steps", "message"),
     [
@@ -158,6 +153,7 @@ def test_more_identities_than_there_are() -> None:
         ([1], 0, 1, None, "P = 0 and K = 1"),
         ([1], 1, 0, None, "P = 1 and K = 0"),
         ([1], 1, 1, 0, "steps_per_epoch must be at least 1"),
+        ([0, 0, 1, 2], 8, 2, None, "8 identities cannot be drawn from 3"),
     ],
 )
 def test_identity_sampler_refuses(

@@ -7,24 +7,24 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from aclnet.training.task import Trainable, TrainingTask
+from aclnet.training.task import TrainingTask
 
 
 class Output(NamedTuple):
     logits: Tensor
     pooled: Tensor
-    graph: Tensor | None
+    graph: Tensor
     embedding: Tensor
 
 
 class Network(nn.Module):
-    def __init__(self, has_graph: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.layer, self.has_graph = nn.Linear(12, 3), has_graph
+        self.layer = nn.Linear(12, 3)
 
     def forward(self, clips: Tensor) -> Output:
         pooled = clips.flatten(1)
-        return Output(self.layer(pooled), pooled, pooled * 2 if self.has_graph else None, pooled)
+        return Output(self.layer(pooled), pooled, pooled * 2, pooled)
 
 
 class Objective(nn.Module):
@@ -63,18 +63,6 @@ def test_accuracy_has_no_gradient() -> None:
     assert not accuracy.requires_grad
 
 
-def test_network_without_graph() -> None:
-    task = TrainingTask(Network(has_graph=False), Objective("graph"))
-    with pytest.raises(ValueError, match="this network's last block has no graph"):
-        task(CLIPS, torch.zeros(4, dtype=torch.int64))
-
-
-def test_the_objectives_parameters_and_buffers_belong_to_the_task() -> None:
-    task = TrainingTask(Network(), Objective("pooled"))
-    assert "objective.projection" in dict(task.named_parameters())
-    assert "objective.centres" in task.state_dict()
-
-
 def test_epoch_is_passed_on() -> None:
     objective = Objective("pooled")
     TrainingTask(Network(), objective).set_epoch(7)
@@ -96,11 +84,3 @@ def test_augmentation_gets_the_generator() -> None:
 def test_without_augmentation_clips_stay() -> None:
     task = TrainingTask(Network(), Objective("pooled"))
     assert task.augmented(CLIPS, torch.Generator()) is CLIPS
-
-
-def test_a_task_must_define_its_losses() -> None:
-    class Nothing(Trainable):
-        pass
-
-    with pytest.raises(TypeError, match="forward"):
-        Nothing()  # type: ignore[abstract]

@@ -165,7 +165,7 @@ def test_a_best_epoch_that_is_gone_is_not_replaced_by_the_last(
     (run / "best.pt").unlink()
     done = call("reid", "train", "--resume", "--run", run)
     assert done.code == 2
-    for words in ("without a best epoch (best.pt)", "validation/rank1", "select=last"):
+    for words in ("has no best epoch (best.pt)", "validation/rank1", "select=last"):
         assert words in done.err
     done = call("reid", "embed", "--run", run, "--out", tmp_path / "out.npz")
     assert done.code == 2

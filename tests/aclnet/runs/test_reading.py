@@ -11,7 +11,7 @@ import pytest
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import write_store
-from aclnet.runs.reading import Reading
+from aclnet.runs.reading import open_file, settings_for
 from aclnet.skeleton import load_layout
 
 COCO = load_layout("coco17")
@@ -19,7 +19,7 @@ COCO = load_layout("coco17")
 
 @pytest.fixture
 def nameless(tmp_path: Path) -> Path:
-    """Joints without names: the layout must be told."""
+    """Joints without names: a layout must be given."""
     path = tmp_path / "clips.npz"
     np.savez(path, joints=np.ones((9, 2, 20, 3), np.float32), offsets=np.array([0, 4, 9]))
     return path
@@ -36,8 +36,8 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def opened(path: Path, own: dict[str, Any], **told: Any) -> tuple[StoreInfo, list[Sample]]:
-    info, samples = Reading(DataSettings(source="file", **own)).open(path, told)
+def opened(path: Path, own: dict[str, Any], **given: Any) -> tuple[StoreInfo, list[Sample]]:
+    info, samples = open_file(DataSettings(source="file", **own), path, given)
     return info, list(samples)
 
 
@@ -65,7 +65,7 @@ def test_the_format_of_files_of_one_kind_is_the_runs(table: Path, tmp_path: Path
         opened(table, own, format="gaitgraph_csv")
 
 
-def test_options_are_the_runs_unless_told(table: Path, tmp_path: Path) -> None:
+def test_options_are_the_runs_unless_given(table: Path, tmp_path: Path) -> None:
     own = {
         "path": tmp_path / "train.csv",
         "format": "keypoint_csv",
@@ -103,16 +103,11 @@ def test_a_store_is_taken_as_it_lies(tmp_path: Path) -> None:
     frames = np.arange(7 * 17 * 2, dtype=np.float32).reshape(7, 1, 17, 2)
     write_store(tmp_path / "store", [Sample("one", frames, label="jump")], info)
     own = {"prepare": "main_person", "layout": "coco18", "options": {"persons": 1}}
-    told, (sample,) = opened(tmp_path / "store", own, fps=30.0, layout=None)
-    assert (told.fps, told.layout["name"], sample.label) == (30.0, "coco17", "jump")
+    found, (sample,) = opened(tmp_path / "store", own, fps=30.0, layout=None)
+    assert (found.fps, found.layout["name"], sample.label) == (30.0, "coco17", "jump")
     np.testing.assert_array_equal(sample.frames, frames)
     with pytest.raises(ValueError, match=r"store is a store, .*: leave out layout, persons"):
         opened(tmp_path / "store", own, layout="coco17", persons=1)
-    reading = Reading(DataSettings(source="file", **own))
-    assert reading.preparation(tmp_path / "store", None) == "none"
-    assert reading.preparation(tmp_path / "store", "main_person") == "main_person"
-    assert reading.preparation(tmp_path / "raw.pkl", None) == "main_person"
-    assert reading.preparation(tmp_path / "raw.pkl", "none") == "none"
 
 
 def test_embedding_takes_the_same_from_the_run_as_predicting(nameless: Path, table: Path) -> None:
@@ -125,18 +120,17 @@ def test_embedding_takes_the_same_from_the_run_as_predicting(nameless: Path, tab
         options={"people": "apart", "persons": 2, "unit": "metre", "split": "fold"},
     )
     # Another kind of file: only what its reader knows, and nothing of how the run's are laid out.
-    other = Reading(own).settings(nameless)
+    other = settings_for(own, nameless)
     assert (other.path, other.layout, other.options) == (nameless, None, {})
     assert (other.map_to, other.min_frames) == ("coco17", 3)
-    alike = Reading(own).settings(table)
+    alike = settings_for(own, table)
     assert alike.layout == "two.yaml"
     assert alike.options == {"people": "apart", "persons": 2, "unit": "metre"}
     folds = own.model_copy(update={"path": Path("train.npz"), "options": {"split": "fold"}})
     # Which recordings are meant is the file's own affair only where the file is of another kind.
-    assert Reading(folds).settings(nameless).options == {"split": "fold"}
-    _, samples = Reading(folds.model_copy(update={"layout": "msr20", "map_to": None})).open(
-        nameless, {}
-    )
+    assert settings_for(folds, nameless).options == {"split": "fold"}
+    own_layout = folds.model_copy(update={"layout": "msr20", "map_to": None})
+    _, samples = open_file(own_layout, nameless, {})
     assert len(list(samples)) == 2
-    gone = Reading(own).settings(Path("gone.csv"))
+    gone = settings_for(own, Path("gone.csv"))
     assert (gone.path, gone.options) == (Path("gone.csv"), {})
