@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from aclnet.config import load_settings
@@ -111,14 +113,7 @@ def measure_costs(
         ValueError: a recipe's settings do not fit its clips.
     """
     busy = _busy()
-    methods = multiprocessing.get_all_start_methods()
-    # A fork server that has already imported torch starts each process quickly.
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        context.set_forkserver_preload(["tasks.cost.measure"])
-        # The server would look for modules in the working folder first, which may have a tasks.py.
-        os.environ.setdefault("PYTHONSAFEPATH", "1")
-    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as processes:
+    with ProcessPoolExecutor(1, mp_context=_context(), max_tasks_per_child=1) as processes:
         for plan in plans:
             report(f"measuring {plan.recipe} ({plan.settings.network.encoder.name})")
             start = time.perf_counter()
@@ -126,6 +121,25 @@ def measure_costs(
             job = processes.submit(_measure, plan.task, text, plan.kind, conditions, plugins())
             cost = job.result()
             yield cost_record(plan, cost, conditions, command, time.perf_counter() - start, busy)
+
+
+def _context() -> BaseContext:
+    """How child processes start: from a server that has already imported torch, where possible."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tasks.cost.measure"])
+    # The server would look for modules in the working folder first, which may have a tasks.py.
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+    return context
 
 
 def _measure(

@@ -25,7 +25,7 @@ train: {epochs: 2, accelerator: cpu}
 """
 
 # As the console script does, which never looks for modules in the working folder.
-START = "import sys; sys.path.remove(''); from tasks.cli import main; main()"
+START = "import sys; sys.path[:] = filter(None, sys.path); from tasks.cli import main; main()"
 
 pytestmark = pytest.mark.slow
 
