@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import sys
@@ -76,12 +77,12 @@ Call = Callable[..., Outcome]
 
 @pytest.fixture(scope="session")
 def call() -> Call:
-    """Call `aclnet-task` with these arguments, as its console script does."""
+    """Call `aclnet-task`, as its console script does, and check the exit code (None: any)."""
 
-    def run(*arguments: object) -> Outcome:
+    def run(*arguments: object, code: int | None = 0) -> Outcome:
         from tasks.cli import main
 
-        out, err, code = io.StringIO(), io.StringIO(), 0
+        out, err, found = io.StringIO(), io.StringIO(), 0
         with (
             mock.patch.object(sys, "argv", ["aclnet-task", *map(str, arguments)]),
             contextlib.redirect_stdout(out),
@@ -90,10 +91,45 @@ def call() -> Call:
             try:
                 main()
             except SystemExit as end:
-                code = int(end.code or 0)
-        return Outcome(code, out.getvalue(), err.getvalue())
+                found = int(end.code or 0)
+        assert code in (None, found), (found, err.getvalue())
+        return Outcome(found, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def assert_same_run() -> Callable[..., None]:
+    """Check that two folders hold one run to the last bit, but for the seconds that it took."""
+
+    def check(one: Path, other: Path, log: bool = True) -> None:
+        import torch
+
+        from aclnet.training.checkpoint import load_checkpoint
+        from aclnet.training.log import read_log
+        from protocols.embeddings import load_embeddings
+
+        files, found = ({item.name for item in run.iterdir()} for run in (one, other))
+        assert files == found
+        first, second = (load_checkpoint(run / "checkpoint.pt") for run in (one, other))
+        for mine, theirs in (
+            (first["task"], second["task"]),
+            (first["optimizer"]["state"], second["optimizer"]["state"]),
+        ):
+            torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+        if log:
+            lines, others = (
+                [line | {"seconds": 0} for line in read_log(run / "log.jsonl")]
+                for run in (one, other)
+            )
+            assert lines == others
+        if "record.json" in files:
+            vectors = [load_embeddings(run / "embeddings.npz").embedding for run in (one, other)]
+            np.testing.assert_array_equal(*vectors)
+            records = [json.loads((run / "record.json").read_text()) for run in (one, other)]
+            assert records[0]["metrics"] == records[1]["metrics"]
+
+    return check
 
 
 @pytest.fixture(scope="session")
@@ -114,8 +150,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def first(call: Call, recipe: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained run; to be copied before it is changed."""
     run = tmp_path_factory.mktemp("runs") / "first"
-    done = call("gait", "train", "-c", recipe, "--run", run, "--cache", cache)
-    assert done.code == 0, done.err
+    call("gait", "train", "-c", recipe, "--run", run, "--cache", cache)
     return run
 
 
@@ -182,9 +217,8 @@ def gesture_run(call: Call, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]  # fmt: skip
     write_store(folder / "store", samples, info)
     (folder / "tiny.yaml").write_text(GESTURES_RECIPE)
-    done = call(
+    call(
         "action", "train", "-c", folder / "tiny.yaml", "--data", folder / "store",
         "--run", folder / "run", "--cache", folder / "cache",
     )  # fmt: skip
-    assert done.code == 0, done.err
     return folder / "run"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -63,25 +63,15 @@ def record() -> Callable[..., dict[str, Any]]:
 @pytest.fixture(scope="session")
 def record_keys() -> frozenset[str]:
     """What every record holds: design/architecture.md, Results."""
-    return frozenset(
-        [
-            "schema",
-            "task",
-            "dataset",
-            "protocol",
-            "rule",
-            "objective",
-            "stream",
-            "seed",
-            "metrics",
-            "intervals",
-            "counts",
-            "settings",
-            "environment",
-            "seconds",
-            "command",
-        ]
-    )
+    names = "schema task dataset protocol rule objective stream seed metrics intervals counts"
+    return frozenset(f"{names} settings environment seconds command".split())
+
+
+@pytest.fixture(scope="session")
+def run_files() -> frozenset[str]:
+    """The files of a run of gait or re-identification."""
+    names = "settings.yaml run.json log.jsonl checkpoint.pt embeddings.npz record.json"
+    return frozenset(f"{names} record-bone-length.json".split())
 
 
 @pytest.fixture(scope="session")
@@ -177,8 +167,7 @@ def reid_run(
 ) -> Path:
     """A trained re-identification run; to be copied before it is changed."""
     run = tmp_path_factory.mktemp("runs") / "reid"
-    done = call("reid", "train", "-c", reid_recipe, "--run", run, "--cache", cache)
-    assert done.code == 0, done.err
+    call("reid", "train", "-c", reid_recipe, "--run", run, "--cache", cache)
     return run
 
 
@@ -228,17 +217,22 @@ def known_people(reid_walkers: Store, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def mistake(call: Any, tmp_path: Path) -> Callable[..., str]:
-    """Call a command that must fail as a user's mistake does: exit code 2, one line, no more."""
+    """Call a command that must fail as a user's mistake does: exit code 2, one line, no more.
 
-    def run(*arguments: object) -> str:
-        done = call(*arguments)
-        assert done.code == 2, done
+    The line has these words; reports may come before it, unless it must stand alone.
+    """
+
+    def run(*arguments: object, words: Iterable[str] = (), alone: bool = False) -> str:
+        done = call(*arguments, code=2)
         assert done.out == ""
         *reports, sentence = done.err.splitlines()
+        assert not (alone and reports), reports
         assert not any("error" in line.lower() or "Traceback" in line for line in reports), reports
         assert sentence.startswith("error: "), done.err
         assert "[Errno" not in sentence
         assert len(sentence) > len("error: ") + 20
+        for word in words:
+            assert word in sentence
         return str(sentence)
 
     return run

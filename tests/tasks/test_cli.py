@@ -173,9 +173,7 @@ def test_mistakes_of_the_command_line(
     mistake: Callable[..., str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    sentence = mistake(*arguments)
-    for word in words:
-        assert word in sentence
+    mistake(*arguments, words=words)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -190,17 +188,16 @@ def test_mistakes_of_the_command_line(
     ],
 )
 def test_unknown_options_give_code_two(arguments: tuple[str, ...], call: Any) -> None:
-    done = call(*arguments)
-    assert done.code == 2
+    done = call(*arguments, code=2)
     assert "Traceback" not in done.err
 
 
 def test_doctor(call: Any) -> None:
-    done = call("doctor")
+    done = call("doctor", code=None)
     names = {"python", "aclnet", "torch", "device", "search", "threads", "figures", "recipes"}
     for name in names:
         assert name in done.out
-    as_json = call("doctor", "--json")
+    as_json = call("doctor", "--json", code=None)
     checks = json.loads(as_json.out)
     assert {check["name"] for check in checks} == names
     found = {check["name"]: check["found"] for check in checks}
@@ -212,8 +209,7 @@ def test_doctor(call: Any) -> None:
 
 def test_doctor_says_what_is_missing(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
-    done = call("doctor", "--json")
-    assert done.code == 1
+    done = call("doctor", "--json", code=1)
     (search,) = (check for check in json.loads(done.out) if check["name"] == "search")
     assert not search["good"]
     assert "pip install 'aclnet[cpu]'" in search["found"]

@@ -88,9 +88,7 @@ def test_mistakes_with_embeddings(
     path = tmp_path / "FILE.npz"
     np.savez(path, **data)
     given = [tmp_path / word if word.startswith("FILE") else word for word in options]
-    sentence = mistake("gait", "eval", "--embeddings", path, *given)
-    for word in words:
-        assert word in sentence
+    sentence = mistake("gait", "eval", "--embeddings", path, *given, words=words)
     if change not in (None, zeros, no_probe, half_a_view):
         assert str(path) in sentence
 
@@ -117,6 +115,4 @@ def test_files_that_hold_no_embeddings(
     path = tmp_path / (name or "gone.npz")
     if name is not None:
         path.write_bytes(content)
-    sentence = mistake("gait", "eval", "--embeddings", path)
-    for word in words:
-        assert word in sentence
+    mistake("gait", "eval", "--embeddings", path, words=words)

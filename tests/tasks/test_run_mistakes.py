@@ -13,7 +13,6 @@ import torch
 
 from aclnet.data.sample import Sample
 from aclnet.data.store import open_store, write_store
-from aclnet.training.checkpoint import load_checkpoint
 
 Change = Callable[[Path], None]
 
@@ -136,9 +135,7 @@ def test_mistakes_with_a_run(
     (tmp_path / "EMPTY").mkdir()
     if given[1] in ("train", "embed"):
         given += ["--cache", cache]
-    sentence = mistake(*given)
-    for word in words:
-        assert word in sentence
+    mistake(*given, words=words)
     # A refused command leaves the run as it was.
     assert {item.name: item.read_bytes() for item in run.iterdir()} == before
     assert not (tmp_path / "OUT.npz").exists()
@@ -220,9 +217,7 @@ def test_mistakes_of_training(
         given += ["--config", recipe]
     if "--run" not in given:
         given += ["--run", tmp_path / "new"]
-    sentence = mistake("gait", "train", *given, "--cache", cache)
-    for word in words:
-        assert word.lower() in sentence.lower()
+    mistake("gait", "train", *given, "--cache", cache, words=words)
     assert (tmp_path / "FULL" / "thesis.tex").read_text() == "mine"
     assert not (tmp_path / "new" / "checkpoint.pt").exists()
 
@@ -232,9 +227,8 @@ def test_data_with_other_joints_than_the_run(
 ) -> None:
     other = other_joints(tmp_path / "other")
     out = tmp_path / "out.npz"
-    sentence = mistake("gait", "embed", "--run", first, "--data", other, "--out", out)
-    for word in ("18 joints", "ucalgary18", "17 joints", "coco17", "--map-to coco17", str(first)):
-        assert word in sentence
+    words = ("18 joints", "ucalgary18", "17 joints", "coco17", "--map-to coco17", str(first))
+    mistake("gait", "embed", "--run", first, "--data", other, "--out", out, words=words)
     assert not out.exists()
 
 
@@ -246,9 +240,8 @@ def test_data_in_another_unit_than_the_run(
     info = scaled / "store.json"
     info.write_text(info.read_text().replace('"pixel"', '"normalised"'))
     out = tmp_path / "out.npz"
-    sentence = mistake("gait", "embed", "--run", first, "--data", scaled, "--out", out)
-    assert "normalised" in sentence
-    assert "--unit pixel" in sentence
+    words = ("normalised", "--unit pixel")
+    mistake("gait", "embed", "--run", first, "--data", scaled, "--out", out, words=words)
 
 
 def test_a_sample_that_breaks_the_loss_is_named(
@@ -269,14 +262,19 @@ def test_a_sample_that_breaks_the_loss_is_named(
     broken, run = tmp_path / "broken", tmp_path / "run"
     write_store(broken, samples, store.info)
     steps = ("-s", "sampler.steps_per_epoch=9", "-s", "sampler.samples_per_identity=12")
-    sentence = mistake("gait", "train", "-c", recipe, "--data", broken, "--run", run, *steps)
-    assert "not finite at epoch 1, step " in sentence
-    assert "data validate" in sentence
+    words = ("not finite at epoch 1, step ", "data validate")
+    mistake("gait", "train", "-c", recipe, "--data", broken, "--run", run, *steps, words=words)
     assert not (run / "checkpoint.pt").exists()
 
 
 def test_overwrite_begins_anew_but_saves_what_no_run_wrote(
-    first: Path, recipe: Path, cache: Path, tmp_path: Path, call: Any, mistake: Callable[..., str]
+    first: Path,
+    recipe: Path,
+    cache: Path,
+    tmp_path: Path,
+    call: Any,
+    mistake: Any,
+    assert_same_run: Any,
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(first, run)
@@ -286,8 +284,5 @@ def test_overwrite_begins_anew_but_saves_what_no_run_wrote(
     assert (run / "record.json").exists()
     (run / "notes").rmdir()
     (run / "checkpoint.pt").write_bytes(b"damaged")
-    done = call(*command)
-    assert done.code == 0, done.err
-    again, before = (load_checkpoint(folder / "checkpoint.pt") for folder in (run, first))
-    for name, value in before["task"].items():
-        assert torch.equal(value, again["task"][name]), name
+    call(*command)
+    assert_same_run(first, run)

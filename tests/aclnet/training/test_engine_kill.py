@@ -6,17 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
-from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.log import read_log
 
 PROGRAM = Path(__file__).with_name("toy_training.py")
 EPOCHS, STEPS = 8, 5
+Same = Callable[[Path, Path], None]
 
 
 def start(run_dir: Path, *options: str) -> subprocess.Popen[str]:
@@ -44,22 +43,6 @@ def signal_after(process: subprocess.Popen[str], log: Path, steps: int, number: 
     raise AssertionError(f"the run ended before step {steps}")
 
 
-def timeless(log: Path) -> list[dict[str, Any]]:
-    return [
-        {name: value for name, value in line.items() if name != "seconds"} for line in read_log(log)
-    ]
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    first, second = (load_checkpoint(folder / "checkpoint.pt") for folder in (one, other))
-    for name, value in first["task"].items():
-        assert torch.equal(value, second["task"][name]), name
-    for index, slot in first["optimizer"]["state"].items():
-        for name, value in slot.items():
-            assert torch.equal(value, second["optimizer"]["state"][index][name]), name
-    assert timeless(one / "log.jsonl") == timeless(other / "log.jsonl")
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nobody interrupted, made here, without a process of its own."""
@@ -70,7 +53,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_killed_at_a_random_step_and_resumed(tmp_path: Path, whole: Path) -> None:
+def test_killed_at_a_random_step_and_resumed(
+    tmp_path: Path, whole: Path, assert_same_run: Same
+) -> None:
     steps = random.SystemRandom().randrange(1, EPOCHS * STEPS - 4)
     torn = tmp_path / "torn"
     process = start(torn, "--delay", "0.02")
@@ -85,7 +70,9 @@ def test_killed_at_a_random_step_and_resumed(tmp_path: Path, whole: Path) -> Non
 
 
 @pytest.mark.slow
-def test_interrupted_program_says_how_to_go_on(tmp_path: Path, whole: Path) -> None:
+def test_interrupted_program_says_how_to_go_on(
+    tmp_path: Path, whole: Path, assert_same_run: Same
+) -> None:
     torn = tmp_path / "torn"
     process = start(torn, "--delay", "0.02")
     signal_after(process, torn / "log.jsonl", 7, signal.SIGINT)

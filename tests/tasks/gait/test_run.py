@@ -12,25 +12,14 @@ import yaml
 from aclnet.config import load_settings
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store
-from aclnet.losses.settings import ObjectiveSettings
 from aclnet.training.log import read_log
 from protocols.embeddings import load_embeddings
 from tasks.gait.settings import GaitSettings
 from tasks.run import open as run_open
 
-FILES = {
-    "settings.yaml",
-    "run.json",
-    "log.jsonl",
-    "checkpoint.pt",
-    "embeddings.npz",
-    "record.json",
-    "record-bone-length.json",
-}
 
-
-def test_run_folder(first: Path, recipe: Path) -> None:
-    assert {item.name for item in first.iterdir()} == FILES
+def test_run_folder(first: Path, recipe: Path, run_files: frozenset[str]) -> None:
+    assert {item.name for item in first.iterdir()} == run_files
     settings = load_settings(GaitSettings, first / "settings.yaml")
     assert settings == load_settings(GaitSettings, recipe)
     info = json.loads((first / "run.json").read_text())
@@ -115,7 +104,6 @@ def test_embedding_the_test_people_again(
 ) -> None:
     out = tmp_path / "again.npz"
     done = call("gait", "embed", "--run", first, "--out", out, "--cache", cache)
-    assert done.code == 0, done.err
     assert "90 embeddings of 16 numbers" in done.out
     again, before = load_embeddings(out), load_embeddings(first / "embeddings.npz")
     for name in ("embedding", *before.text_fields()):
@@ -124,8 +112,7 @@ def test_embedding_the_test_people_again(
 
 def test_embedding_a_store(first: Path, walkers: Path, call: Any, tmp_path: Path) -> None:
     out = tmp_path / "all.npz"
-    done = call("gait", "embed", "--run", first, "--data", walkers, "--out", out)
-    assert done.code == 0, done.err
+    call("gait", "embed", "--run", first, "--data", walkers, "--out", out)
     everybody, tested = load_embeddings(out), load_embeddings(first / "embeddings.npz")
     assert everybody.sample.tolist() == open_store(walkers).index["sample"].tolist()
     rows = np.flatnonzero(np.isin(everybody.sample, tested.sample))
@@ -133,15 +120,16 @@ def test_embedding_a_store(first: Path, walkers: Path, call: Any, tmp_path: Path
     np.testing.assert_allclose(everybody.embedding[rows], tested.embedding, atol=1e-5)
 
 
-def test_resuming_an_ended_run_evaluates_it_again(copy: Path, cache: Path, call: Any) -> None:
+def test_resuming_an_ended_run_evaluates_it_again(
+    copy: Path, cache: Path, call: Any, run_files: frozenset[str]
+) -> None:
     for name in ("embeddings.npz", "record.json"):
         (copy / name).unlink()
     weights = (copy / "checkpoint.pt").read_bytes()
     done = call("gait", "train", "--resume", "--run", copy, "--cache", cache)
-    assert done.code == 0, done.err
     assert f"the training in {copy} has finished its 2 epochs" in done.err
     assert "epoch 1/2" not in done.err
-    assert {item.name for item in copy.iterdir()} == FILES
+    assert {item.name for item in copy.iterdir()} == run_files
     assert (copy / "checkpoint.pt").read_bytes() == weights
 
 
@@ -149,8 +137,7 @@ def test_a_resumed_run_may_be_embedded_otherwise(
     first: Path, copy: Path, cache: Path, call: Any, record: Any, embeddings: Any
 ) -> None:
     options = ("-s", "embed.windows=centre", "-s", "embed.mirror=false")
-    done = call("gait", "train", "--resume", "--run", copy, "--cache", cache, *options)
-    assert done.code == 0, done.err
+    call("gait", "train", "--resume", "--run", copy, "--cache", cache, *options)
     settings = load_settings(GaitSettings, copy / "settings.yaml")
     assert (settings.embed.windows, settings.embed.mirror) == ("centre", False)
     assert np.abs(embeddings(copy)[1] - embeddings(first)[1]).max() > 1e-3
@@ -162,7 +149,6 @@ def test_resume_without_a_run_begins_and_says_so(
 ) -> None:
     options = ("--cache", cache, "--run", tmp_path / "new", "--resume")
     done = call("gait", "train", "-c", recipe, *options)
-    assert done.code == 0, done.err
     assert f"there is no checkpoint in {tmp_path / 'new'} yet" in done.err
     np.testing.assert_array_equal(embeddings(tmp_path / "new")[1], embeddings(first)[1])
 
@@ -175,7 +161,6 @@ def test_embedding_leaves_out_what_the_run_left_out(
     (copy / "settings.yaml").write_text(yaml.safe_dump(settings))
     short = int((open_store(walkers).lengths < 21).sum())
     done = call("gait", "embed", "--run", copy, "--data", walkers, "--out", tmp_path / "all.npz")
-    assert done.code == 0, done.err
     assert short > 0
     assert f"{short} of 240 sequences with fewer than 21 frames" in done.err
     assert len(load_embeddings(tmp_path / "all.npz")) == 240 - short
@@ -202,13 +187,3 @@ def test_data_to_embed_are_read_as_the_runs(
     assert {"format": wanted.format, "layout": wanted.layout} == (
         told if kept else dict.fromkeys(told)
     )
-
-
-def test_objectives_are_named_by_their_weights() -> None:
-    names = {
-        ObjectiveSettings(inter_weight=inter, intra_weight=intra).name
-        for inter in (0, 0.1)
-        for intra in (0, 0.1)
-    }
-    assert names == {"ce", "ce+inter", "ce+intra", "acl"}
-    assert ObjectiveSettings(inter_weight=0).name == "ce+intra"
