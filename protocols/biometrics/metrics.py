@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from protocols.biometrics.tally import POOLED, ScoreTally, merge_tallies, metric_mark
+from protocols.biometrics.tally import POOLED, POOLED_WORDS, ScoreTally, merge_tallies, metric_mark
 from protocols.biometrics.trials import Trials
 from protocols.biometrics.verification import area_under_curve, d_prime, error_curve
 from protocols.names import canonical
@@ -29,7 +29,7 @@ def verification_metrics(
         few errors.
     """
     mark = metric_mark(name)
-    where = "all conditions" if name == POOLED else name
+    where = POOLED_WORDS if name == POOLED else name
     curve = error_curve(tally)
     found = {
         f"eer{mark}": curve.equal_error(),

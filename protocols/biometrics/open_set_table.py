@@ -10,6 +10,7 @@ import numpy as np
 
 from protocols.biometrics.open_set import OpenSetPoint, OpenSetScores, rotate_unenrolled
 from protocols.biometrics.scores import Comparisons
+from protocols.biometrics.tally import POOLED_WORDS
 from protocols.ranking.distances import FloatArray, IntArray
 from protocols.statistics.intervals import mean_rate, named_intervals
 
@@ -161,7 +162,7 @@ def draw_open_set(
                 parts = [scores.select(rows) for scores in found]
                 cells.append(_cell(parts, person[rows], mark, target, int(person.max()) + 1))
             except ValueError:
-                lacking.append(mark.removeprefix("/") or "all conditions")
+                lacking.append(mark.removeprefix("/") or POOLED_WORDS)
         if lacking:
             notes.append(
                 f"An FPIR of {target:g} cannot be seen in the non-mated probes of "

@@ -18,6 +18,9 @@ from protocols.ranking.distances import FloatArray, IntArray
 POOLED = "all"
 """Name of all conditions taken together."""
 
+POOLED_WORDS = "all conditions"
+"""What a note calls them."""
+
 
 def metric_mark(condition: str) -> str:
     """The end of the metric names of a condition: ``/`` and its name, empty for all together."""

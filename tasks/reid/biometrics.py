@@ -9,7 +9,7 @@ import numpy as np
 
 from protocols.biometrics.evaluate import evaluate_trials
 from protocols.biometrics.table import BiometricsTable
-from protocols.biometrics.tally import POOLED
+from protocols.biometrics.tally import POOLED, POOLED_WORDS
 from protocols.biometrics.text import render_biometrics
 from protocols.biometrics.trials import Trials, check_apart, pair_trials
 from protocols.embeddings import Embeddings
@@ -116,7 +116,7 @@ def _without_pooled(table: BiometricsTable) -> BiometricsTable:
         table,
         metrics={key: value for key, value in table.metrics.items() if key.endswith(mark)},
         applied=tuple(row for row in table.applied if row.condition != POOLED),
-        notes=tuple(note for note in table.notes if " all conditions " not in f"{note} "),
+        notes=tuple(note for note in table.notes if f" {POOLED_WORDS} " not in f"{note} "),
         tallies={name: table.tallies[name]},
     )
 
