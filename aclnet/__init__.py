@@ -19,3 +19,6 @@ else:
 
             return version("aclnet")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return [*globals(), "load"]

@@ -127,7 +127,9 @@ class ResultRecord(BaseModel):
         fold = "" if self.fold is None else f", fold {self.fold}"
         if self.fold == FOLDS_TOGETHER:
             fold = f", {self.counts.get('folds', 'all')} folds together"
-        study = _IN_WORDS.get(self.kind, self.kind).format(variant=self.variant)
+        study = self.kind
+        if study in _IN_WORDS:
+            study = _IN_WORDS[study].format(variant=self.variant)
         return "; ".join(filter(None, [f"{self.rule}{fold}", study]))
 
     def to_json(self) -> str:

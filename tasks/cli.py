@@ -73,8 +73,8 @@ def _root(
         list[Path] | None,
         typer.Option(
             PLUGIN,
-            help="A Python file that registers your own task, reader, backbone, loss or figure; "
-            "goes before the command, repeatable.",
+            help="A Python file that registers your own task, reader, backbone, loss, protocol or "
+            "figure; goes before the command, repeatable.",
         ),
     ] = None,
 ) -> None:

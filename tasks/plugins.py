@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 _LOADED: list[Path] = []
@@ -31,9 +32,10 @@ def load_plugins(files: Sequence[Path]) -> None:
         if file.suffix != ".py" or not file.is_file():
             raise ValueError(f"--plugin {file}: expected an existing Python file")
         known = sys.modules.get(file.stem)
-        if known is not None:
-            if Path(getattr(known, "__file__", None) or "").resolve() == file.resolve():
-                continue
+        if known is not None and _is_file(known.__spec__, file):
+            continue
+        found = importlib.util.find_spec(file.stem) if known is None else None
+        if known is not None or not (found is None or _is_file(found, file)):
             raise ValueError(
                 f"--plugin {file}: another module is called {file.stem}: rename the file"
             )
@@ -48,3 +50,8 @@ def load_plugins(files: Sequence[Path]) -> None:
             del sys.modules[file.stem]
             raise
         _LOADED.append(file.resolve())
+
+
+def _is_file(found: ModuleSpec | None, file: Path) -> bool:
+    """Whether a module comes from a file."""
+    return Path(found.origin or "" if found else "").resolve() == file.resolve()

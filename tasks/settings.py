@@ -46,6 +46,11 @@ class TaskSettings(Settings):
         return True
 
     @property
+    def trains_test_people(self) -> bool:
+        """Whether the test people are training people too."""
+        return False
+
+    @property
     def objective_name(self) -> str:
         """The objective's name in results."""
         return self.objective.name

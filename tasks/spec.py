@@ -95,6 +95,10 @@ class TaskSpec:
     saved_option: str = "embeddings"
     measures: tuple[str, ...] = ("rank1",)
 
+    def floor_query(self) -> Any:
+        """The query that judges the adapter's `floor`; None judges it as the network's output."""
+        return None
+
     def columns(self, record: ResultRecord) -> list[str]:
         """The metrics of a record that a study's table shows."""
         headline, metrics = self.measures[0], record.metrics
@@ -108,17 +112,23 @@ class TaskSpec:
         return Path("runs") / f"{self.run_prefix}{Path(recipe).with_suffix('').name}"
 
 
+UTILITIES = ("data", "compare", "report", "cost", "doctor")
+"""Commands that are no tasks."""
+
 _REGISTERED: dict[str, TaskSpec] = {}
 
 
 def register(spec: TaskSpec) -> None:
-    """Add a task; it replaces one of the same name.
+    """Add a task.
 
     Raises:
-        ValueError: its name is not usable as a command.
+        ValueError: its name is not usable as a command, or is that of another command.
     """
-    if not spec.name.replace("-", "").isidentifier() or spec.name.startswith("-"):
-        raise ValueError(f"task {spec.name!r}: use only letters, digits and hyphens in the name")
+    if not spec.name.replace("-", "_").isidentifier() or spec.name.startswith("-"):
+        raise ValueError(f"task {spec.name!r}: use letters, digits, hyphens and underscores only")
+    import_module("tasks.shipped")  # its names are taken
+    if spec.name in UTILITIES or type(_REGISTERED.get(spec.name, spec)) is not type(spec):
+        raise ValueError(f"task {spec.name!r}: there is a command of this name; choose another")
     _REGISTERED[spec.name] = spec
 
 

@@ -61,12 +61,11 @@ class NamedSettings(Settings, ABC):
         place = member if isinstance(member, str) else f"{member.__module__}:{member.__qualname__}"
         known = cls.members.get(name, place)
         known = known if isinstance(known, str) else f"{known.__module__}:{known.__qualname__}"
-        if not name.isidentifier() or known != place:
-            taken = f" and is that of {known}" if known != place else ""
-            raise ValueError(
-                f"{place} cannot be registered as {name!r}: a name is one word of letters, digits "
-                f"and underscores{taken}; choose another name"
-            )
+        fault = None if known == place else f"{known} has this name"
+        if not name.isidentifier():
+            fault = "use only letters, digits and underscores"
+        if fault is not None:
+            raise ValueError(f"{place} cannot be registered as {name!r}: {fault}; choose another")
         cls.members[name] = member
 
     @classmethod

@@ -15,6 +15,9 @@ from aclnet.config.merge import child_annotation, choose_model
 Origins = dict[tuple[str, ...], str]
 """Where each nested name was last given: a file, or an override."""
 
+PLUGIN = "--plugin FILE"
+"""How a command gets names that a user's file registers."""
+
 _CHOICE_ERRORS = {"literal_error", "enum", "union_tag_invalid"}
 
 
@@ -70,7 +73,8 @@ def _describe(problem: ErrorDetails, path: Sequence[Any], model: type[BaseModel]
         allowed = str(context.get("expected", context.get("expected_tags", "")))
         words = re.findall(r"'([^']*)'", allowed)
         hint = nearest("value", value, words)
-        return f"`{name}` = {value!r} is not allowed{hint}; it must be {allowed}"
+        own = f", or of a file given by {PLUGIN}" if kind == "union_tag_invalid" else ""
+        return f"`{name}` = {value!r} is not allowed{hint}; it must be {allowed}{own}"
     message = problem["msg"].removeprefix("Value error, ")
     requirement = re.sub(r"^Input should be", "it must be", message)
     return f"`{name}` = {value!r} is not allowed: {requirement}" if name else requirement

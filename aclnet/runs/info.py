@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from aclnet.clips.settings import ClipSettings
 from aclnet.config import Settings, read_mapping
+from aclnet.config.errors import PLUGIN
 from aclnet.data.settings import DataSettings
 from aclnet.models.settings import NetworkSettings
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
@@ -159,6 +160,11 @@ def _refusing_damage(path: Path) -> Iterator[None]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "file"
+        if first["type"] == "union_tag_invalid":
+            raise ValueError(
+                f"{path}: {place}: nothing is registered as {first['ctx']['tag']!r}: load the file "
+                f"that registers it ({PLUGIN}, or import it)"
+            ) from None
         raise ValueError(
             f"{path} is damaged: {place}: {first['msg']}; copy it again or train again"
         ) from None

@@ -113,7 +113,9 @@ class Model:
         """One embedding a recording, in the order of the files.
 
         For a run with test clips (action recognition) it is the mean of their features before the
-        classifier; for others the mean over windows, as the run's `embed` settings define.
+        classifier; for others the mean over windows, as the run's `embed` settings define. A
+        re-ID run was tested on short sequences cut from its recordings (`aclnet-task reid embed`):
+        give these, each as a recording, for the same embeddings.
 
         Args:
             source: one or several files, folders, stores or arrays.
@@ -207,12 +209,17 @@ class Model:
         one = isinstance(source, str | Path | np.ndarray)
         sources = [source] if one else list(cast(Sequence[Source], source))
         arrays = [part for part in sources if isinstance(part, np.ndarray)]
+        if not sources:
+            raise ValueError("there is nothing to read: give a file, a folder or an array")
+        if unknown := [part for part in sources if not isinstance(part, str | Path | np.ndarray)]:
+            raise ValueError(f"expected files or arrays, not {type(unknown[0]).__name__}")
         if arrays and len(arrays) < len(sources):
             raise ValueError("give either files or arrays, not both")
         if arrays:
             own = self.info.model_dump(include={"layout", "channels", "unit"})
             info = StoreInfo(name="array", fps=reading.get("fps"), **own)
-            yield Path("array"), info, _array_samples(arrays), prepare or "none"
+            axes = len(self.layout.joints), len(self.info.channels)
+            yield Path("array"), info, _array_samples(arrays, *axes), prepare or "none"
             return
         data = self.settings.data
         for place in map(Path, cast(list[str | Path], sources)):
@@ -251,7 +258,8 @@ def load(run: str | Path, device: str = "cpu") -> Model:
         device: where to compute, as torch names it.
 
     Raises:
-        ValueError: the folder is not a run, has no checkpoint yet, or its parts do not fit.
+        ValueError: the folder is not a run, has no checkpoint yet, its parts do not fit, or there
+            is no such device.
     """
     folder = Path(run)
     info, settings = read_run_info(folder), read_run_model(folder)
@@ -265,21 +273,29 @@ def load(run: str | Path, device: str = "cpu") -> Model:
         fill_part(folder / settings.weights, network)
     except ValueError as error:
         raise ValueError(f"{error}; was {folder / SETTINGS} or {RUN_INFO} edited?") from None
-    return Model(folder, info, settings, network.eval().to(torch.device(device)), clip_input)
+    try:
+        placed = network.eval().to(torch.device(device))
+    except RuntimeError as error:
+        raise ValueError(f"device {device!r} cannot be used: {error}") from None
+    return Model(folder, info, settings, placed, clip_input)
 
 
-def _array_samples(arrays: Sequence[npt.NDArray[Any]]) -> Iterator[Sample]:
+def _array_samples(
+    arrays: Sequence[npt.NDArray[Any]], joints: int, channels: int
+) -> Iterator[Sample]:
     """Recordings from arrays: (T, V, C) of one person or (T, M, V, C).
 
     Raises:
-        ValueError: an array has another number of axes.
+        ValueError: an array has other axes, or is not of numbers.
     """
     for number, array in enumerate(arrays):
-        if array.ndim not in (3, 4):
+        if array.ndim not in (3, 4) or array.shape[-2:] != (joints, channels):
             raise ValueError(
-                f"array {number} has the shape {array.shape}: a recording is (frames, joints, "
-                "channels) or (frames, persons, joints, channels)"
+                f"array {number} has the shape {array.shape}: a recording is (frames, {joints} "
+                f"joints, {channels} channels) or (frames, persons, {joints}, {channels})"
             )
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"array {number} is of {array.dtype}: expected numbers")
         frames = array[:, None] if array.ndim == 3 else array
         yield Sample(str(number), np.asarray(frames, dtype=np.float32))
 

@@ -15,6 +15,7 @@ Planner = Callable[[Any], Iterable[FigurePlan]]
 """Finds the figures of a kind in all runs, or in the logs of runs by name."""
 
 _FIGURES: dict[str, tuple[Planner, str]] = {}
+_UNEXPECTED = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
 def register_figure(name: str, plan: Planner, *, of: Literal["runs", "logs"] = "runs") -> None:
@@ -62,11 +63,18 @@ def make_figures(
     sources = {"runs": runs, "logs": logs or {}}
     figures: list[ReportFigure] = []
     taken: set[str] = set()
-    for plan in [plan for planner, of in _FIGURES.values() for plan in planner(sources[of])]:
+    plans: list[FigurePlan] = []
+    for name, (planner, of) in _FIGURES.items():
+        try:
+            plans += planner(sources[of])
+        except _UNEXPECTED as error:
+            if passed_over is not None:
+                passed_over(f"figures {name}: {_reason(error)}")
+    for plan in plans:
         key = free_name(plan.key, taken)  # data sets may share a name
         try:
             drawn, caption = plan.draw()
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        except _UNEXPECTED as error:
             if passed_over is not None:
                 passed_over(f"figure {key} ({plan.title}): {_reason(error)}")
             continue

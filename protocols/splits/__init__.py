@@ -35,18 +35,21 @@ _OWN: dict[Kind, dict[str, Path]] = {kind: {} for kind in _NAMES}
 
 
 def register_split(kind: Kind, path: Path | str) -> None:
-    """Let a user's file be found by its name, as the package's own are; a later one replaces it.
+    """Let a user's file be found by its name, as the package's own are.
 
     Args:
         kind: What it holds.
         path: The file, whose name without its ending is the name.
 
     Raises:
-        ValueError: There is no such file.
+        ValueError: There is no such file, or another one has its name.
     """
-    if not Path(path).is_file():
+    file = Path(path)
+    if not file.is_file():
         raise ValueError(f"There is no {_NAMES[kind]} file {path}.")
-    _OWN[kind][Path(path).stem] = Path(path)
+    if file.stem in split_names(kind) and _OWN[kind].get(file.stem) != file:
+        raise ValueError(f"{path}: there is a {_NAMES[kind]} {file.stem} already; rename the file.")
+    _OWN[kind][file.stem] = file
 
 
 def split_folder(kind: Kind) -> Traversable:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -51,6 +52,11 @@ class ActionSettings(TaskSettings):
     def benchmark(self) -> str:
         """The split."""
         return self.split
+
+    @classmethod
+    def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
+        """As in all tasks, and what divides the samples."""
+        return super().shaping(before, best) | dict.fromkeys(("split", "fold", "hold_out"), ())
 
     def folds(self) -> tuple[str | None, ...]:
         """The folds of the split; (None,) if it has none."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from typing import Annotated, NamedTuple
+from json import dumps
+from typing import NamedTuple
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from protocols.files import write_text
+from tasks.commands.options import JsonFile
 
 
 class Check(NamedTuple):
@@ -28,20 +32,17 @@ class Check(NamedTuple):
 
 
 def doctor_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonFile = None,
 ) -> None:
     """Check the installation: versions, devices, search, threads."""
     checks = list(examine())
-    if as_json:
-        import json
-
-        typer.echo(json.dumps([check._asdict() for check in checks], indent=2))
-    else:
-        table = Table("", "what", "found", box=None)
-        for check in checks:
-            mark = Text("ok", "green") if check.good else Text("!!", "bold red")
-            table.add_row(mark, check.name, Text(check.found))
-        Console().print(table)
+    table = Table("", "what", "found", box=None)
+    for check in checks:
+        mark = Text("ok", "green") if check.good else Text("!!", "bold red")
+        table.add_row(mark, check.name, Text(check.found))
+    Console().print(table)
+    if json is not None:
+        write_text(json, dumps([check._asdict() for check in checks], indent=2) + "\n")
     if not all(check.good for check in checks):
         raise typer.Exit(1)
 

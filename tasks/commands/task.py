@@ -199,7 +199,7 @@ def _study(spec: TaskSpec) -> Callable[..., None]:
 
         if query.arms is not None and query.objectives is not None:
             raise ValueError("--objectives is the old name of --arms: give only one of them")
-        arms = parts(query.arms or query.objectives)
+        arms = parts(query.objectives if query.arms is None else query.arms)
         typer.echo(f"\n{train_all(query.plan(spec), arms, parts(folds))}")
 
     return study

@@ -89,7 +89,7 @@ class RunComparison:
         """Everything as plain values; rates are 0..1, differences second minus first."""
         sides = {"first": self.first, "second": self.second}
         return {
-            "comparison": 1,
+            "comparison": 2,
             **{
                 key: {
                     "name": side.name,
@@ -106,7 +106,7 @@ class RunComparison:
             **{
                 key: [{**asdict(one), "difference": one.difference} for one in each]
                 for key, each in (
-                    ("figures", self.metrics),
+                    ("metrics", self.metrics),
                     ("people", self.people),
                     ("classes", self.classes),
                 )

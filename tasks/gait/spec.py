@@ -49,3 +49,7 @@ class Gait(TaskSpec):
     query = GaitQuery
     measure = lazy("tasks.gait.biometrics:measure")
     measuring = BiometricsQuery
+
+    def floor_query(self) -> GaitQuery:
+        """The bone lengths, which are compared by Euclidean distance."""
+        return GaitQuery(metric="euclidean")

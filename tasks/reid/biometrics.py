@@ -116,7 +116,11 @@ def _without_pooled(table: BiometricsTable) -> BiometricsTable:
         table,
         metrics={key: value for key, value in table.metrics.items() if key.endswith(mark)},
         applied=tuple(row for row in table.applied if row.condition != POOLED),
-        notes=tuple(note for note in table.notes if f" {POOLED_WORDS} " not in f"{note} "),
+        notes=tuple(
+            note.replace(f" {POOLED_WORDS}, ", " ")
+            for note in table.notes
+            if f" {POOLED_WORDS} " not in f"{note} "
+        ),
         tallies={name: table.tallies[name]},
     )
 

@@ -99,6 +99,11 @@ class ReidSettings(TaskSettings):
         """The protocol."""
         return self.protocol
 
+    @property
+    def trains_test_people(self) -> bool:
+        """Whether the test people are training people too."""
+        return self.people == "same"
+
     def class_count(self, known: int) -> int:
         """Number of training people; with `people: same` everybody."""
         return known if self.people == "same" else self.identities.training_people(known)

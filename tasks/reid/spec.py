@@ -158,6 +158,10 @@ class Reid(TaskSpec):
     measure = lazy("tasks.reid.biometrics:measure")
     measuring = ReidBiometricsQuery
 
+    def floor_query(self) -> ReidQuery:
+        """The bone lengths, which are compared by Euclidean distance."""
+        return ReidQuery(metric="euclidean")
+
     def columns(self, record: ResultRecord) -> list[str]:
         """Rank-1 and mAP by pair; for a single pair more ranks instead."""
         rates = [m for m in record.metrics if m.split("/")[0] in ("rank1", "mAP") and "/" in m]

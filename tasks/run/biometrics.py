@@ -21,7 +21,8 @@ from protocols.statistics.intervals import wilson_interval
 from protocols.text import render_notes
 from tasks.run.judged import Judged, Origin, make_record
 from tasks.run.queries import BiometricsQuery
-from tasks.run.saved import read_saved
+from tasks.run.saved import file_settings, read_saved
+from tasks.settings import TaskSettings
 from tasks.spec import Report, TaskSpec, silent
 
 LEAST_PEOPLE = 2
@@ -64,12 +65,12 @@ def measure(
         ValueError: the run is not finished, its data are missing, a file cannot be read, or a
             choice is unknown or has no comparisons.
     """
-    settings = None
+    settings: TaskSettings | None = None
     if run is not None:
         tested, origin = read_saved(spec, run), Origin.of_run(run)
         settings = load_settings(spec.settings, run / SETTINGS)
     elif file is not None:
-        tested, origin = spec.read(file), Origin.of_file(file)
+        tested, origin, settings = spec.read(file), Origin.of_file(file), file_settings(spec, file)
     else:
         raise ValueError("give a run or a file of embeddings")
     if query.development is not None:
@@ -115,7 +116,7 @@ def _of_run(
     report: Report,
 ) -> _Development:
     """A run's validation people, embedded by its network, if there are any and they are wanted."""
-    if getattr(settings, "people", "strangers") == "same":
+    if settings.trains_test_people:
         return _nobody("All test people are also training people")
     if not query.development_run:
         return _nobody("The run's validation people were not used")

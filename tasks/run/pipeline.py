@@ -135,7 +135,7 @@ def judge_run(
     floor = adapter.floor()
     judged = spec.judge(tested, adapter.settings, None)
     if floor is not None:
-        baselines[BASELINE] = spec.judge(floor, adapter.settings, spec.query(metric="euclidean"))
+        baselines[BASELINE] = spec.judge(floor, adapter.settings, spec.floor_query())
         lengths = replace(origin, objective=BASELINE, seconds=0.0)
         record = make_record(spec.name, baselines[BASELINE], lengths, command)
         record.write(run / BASELINE_RECORD)

@@ -9,6 +9,7 @@ from aclnet.config import load_settings
 from aclnet.runs.info import SETTINGS, read_run_info
 from protocols.records import ResultRecord
 from tasks.run.judged import RECORD, Origin, make_record, saved_by
+from tasks.settings import TaskSettings
 from tasks.spec import TaskSpec
 
 
@@ -87,6 +88,14 @@ def evaluate_run(spec: TaskSpec, run: Path, query: Any, command: str) -> tuple[R
     return record, judged.render(origin.objective, {})
 
 
+def file_settings(spec: TaskSpec, path: Path) -> TaskSettings | None:
+    """The settings of the task's run that saved a file; None for a file of another system."""
+    info = saved_by(path)
+    if info is None or info.task != spec.name:
+        return None
+    return load_settings(spec.settings, path.parent / SETTINGS)
+
+
 def evaluate_file(spec: TaskSpec, path: Path, query: Any, command: str) -> tuple[ResultRecord, str]:
     """Evaluate a file from any system (see `TaskSpec.read`).
 
@@ -97,10 +106,7 @@ def evaluate_file(spec: TaskSpec, path: Path, query: Any, command: str) -> tuple
         ValueError: the file cannot be read, or does not fit the protocol.
     """
     tested, origin = spec.read(path), Origin.of_file(path)
-    info = saved_by(path)
-    own = info is not None and info.task == spec.name
-    settings = load_settings(spec.settings, path.parent / SETTINGS) if own else None
-    judged = spec.judge(tested, settings, query)
+    judged = spec.judge(tested, file_settings(spec, path), query)
     text = judged.render(path.stem, {})
     notes = "".join(f"\nNote: {note}" for note in origin.notes)
     return make_record(spec.name, judged, origin, command), f"{text}{notes}"

@@ -318,7 +318,7 @@ def _comparisons(records: Records) -> list[str]:
         seeds = [seed for name, seed in records if name == arm and (arms[0], seed) in records]
         runs, first = ([records[side, seed] for seed in seeds] for side in (arm, arms[0]))
         try:
-            found = compare(runs, first, "seeds")
+            found = compare(runs, first, "seeds", names=(arm, arms[0]))
         except ValueError:
             continue
         lines.append(f"{arm} against {arms[0]}: {found.sentence}")

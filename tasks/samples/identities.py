@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from aclnet.config import Settings
-from aclnet.data.store import Store
 from protocols.names import natural_order
+
+if TYPE_CHECKING:
+    from aclnet.data.store import Store
 
 
 class IdentitySettings(Settings):

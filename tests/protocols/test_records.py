@@ -146,6 +146,10 @@ def test_schema_1_held_kind_variant_and_fold_in_the_rule(
     assert ResultRecord.from_json(read.to_json()) == read
 
 
+def test_a_kind_of_another_program_is_shown_as_it_is() -> None:
+    assert ResultRecord(**fields(kind="my{kind}", rule="")).described_rule == "my{kind}"
+
+
 def test_committed_records_of_both_schemas_keep_their_meaning() -> None:
     for path in sorted(RESULTS.rglob("*.json")):
         content = json.loads(path.read_text("utf-8"))

@@ -192,24 +192,21 @@ def test_unknown_options_give_code_two(arguments: tuple[str, ...], call: Any) ->
     assert "Traceback" not in done.err
 
 
-def test_doctor(call: Any) -> None:
-    done = call("doctor", code=None)
+def test_doctor(call: Any, tmp_path: Path) -> None:
+    done = call("doctor", "--json", tmp_path / "checks.json", code=None)
     names = {"python", "aclnet", "torch", "device", "search", "threads", "figures", "recipes"}
     for name in names:
         assert name in done.out
-    as_json = call("doctor", "--json", code=None)
-    checks = json.loads(as_json.out)
+    checks = json.loads((tmp_path / "checks.json").read_text())
     assert {check["name"] for check in checks} == names
     found = {check["name"]: check["found"] for check in checks}
     assert torch.__version__.split("+")[0] in found["torch"]
     assert f"{torch.get_num_threads()} in torch" in found["threads"]
     good = all(check["good"] for check in checks)
-    assert done.code == as_json.code == (0 if good else 1)
+    assert done.code == (0 if good else 1)
 
 
 def test_doctor_says_what_is_missing(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
-    done = call("doctor", "--json", code=1)
-    (search,) = (check for check in json.loads(done.out) if check["name"] == "search")
-    assert not search["good"]
-    assert "pip install 'aclnet[cpu]'" in search["found"]
+    done = call("doctor", code=1)
+    assert "pip install 'aclnet[cpu]'" in " ".join(done.out.split())

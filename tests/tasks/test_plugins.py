@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,16 @@ import yaml
 from aclnet.skeleton import load_layout
 from aclnet.training.log import read_log
 from protocols.records import ResultRecord
+from protocols.splits import register_split
+from tasks.spec import TaskSpec, register
 
 READER = """
 import numpy as np
 from aclnet.data.formats import register_reader
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import load_layout
+
+UNPICKLES = True  # read in a process of its own
 
 def recognises(path):
     return path.suffix == ".walks"
@@ -177,3 +182,16 @@ def test_a_figure(folder: Path) -> None:
     assert "rank-1 as one bar" in (folder / "out" / "index.html").read_text()
     assert drawing.stat().st_size > 1000
     assert json.loads((folder / "runs" / "r" / "record.json").read_text())["kind"] == "run"
+
+
+def test_names_that_are_taken_are_refused(tmp_path: Path, mistake: Callable[..., str]) -> None:
+    for name, words in (("this.py", ("another module is called this",)), ("no.py", ("existing",))):
+        (tmp_path / "this.py").touch()
+        mistake("--plugin", tmp_path / name, "doctor", words=words)
+    (tmp_path / "casia_b.csv").touch()
+    with pytest.raises(ValueError, match="there is a protocol casia_b already"):
+        register_split("gait", tmp_path / "casia_b.csv")
+    for taken in ("gait", "compare"):
+        spec = type("Mine", (TaskSpec,), {"name": taken})()
+        with pytest.raises(ValueError, match="there is a command of this name"):
+            register(spec)

@@ -102,6 +102,18 @@ def test_damaged_runs_are_refused(copy: Path, name: str, text: str | None, messa
         aclnet.load(copy)
 
 
+def test_a_backbone_that_nobody_registered_is_named(copy: Path) -> None:
+    for file, part in (("settings.yaml", "network"), ("run.json", "model__network")):
+        change(copy / file, **{f"{part}__encoder__name": "mine"})
+    with pytest.raises(ValueError, match=r"nothing is registered as 'mine': load the file"):
+        aclnet.load(copy)
+
+
+def test_no_such_device(copy: Path) -> None:
+    with pytest.raises(ValueError, match="device 'abacus' cannot be used"):
+        aclnet.load(copy, device="abacus")
+
+
 def test_weights_of_another_network_are_refused(copy: Path) -> None:
     for file in ("settings.yaml", "run.json"):
         part = "model__network" if file == "run.json" else "network"

@@ -166,6 +166,10 @@ def test_other_data_are_refused(gesture_model: Model, gesture: Make, clips_file:
         ({"persons": "some"}, "persons must be one of together, apart, not 'some'"),
         ({"prepare": "some"}, "prepare must be one of none, main_person, not 'some'"),
         ({"source": ["a.npz", np.ones((2, 17, 2))]}, "give either files or arrays"),
+        ({"source": []}, "there is nothing to read"),
+        ({"source": [[1.0, 2.0]]}, "expected files or arrays, not list"),
+        ({"source": np.ones((9, 5, 2))}, r"array 0 has the shape \(9, 5, 2\): .* 17 joints, 2 ch"),
+        ({"source": np.full((9, 17, 2), "x")}, "array 0 is of <U1: expected numbers"),
         ({"source": np.ones((17, 2))}, r"array 0 has the shape \(17, 2\): a recording is"),
     ],
 )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -332,7 +333,12 @@ def test_files_are_written_and_broken_records_are_reported(tmp_path: Path) -> No
     worse = run("c.json", {"classes": ["a"], "confusion": [[3, 3, 3]]}, dataset=dataset)
     said: list[str] = []
     logs = {"first": tmp_path / "log.jsonl"}
-    figures = make_figures([good, bad, worse], tmp_path, logs=logs, passed_over=said.append)
+
+    def broken(runs: Any) -> Any:
+        return runs["none"]
+
+    with mock.patch.dict(registry._FIGURES, {"broken": (broken, "runs")}):
+        figures = make_figures([good, bad, worse], tmp_path, logs=logs, passed_over=said.append)
     assert [figure.key for figure in figures] == [
         "confusion-action-msraction3d-msr-action3d",
         "training",
@@ -342,6 +348,7 @@ def test_files_are_written_and_broken_records_are_reported(tmp_path: Path) -> No
         assert Path(figure.svg).read_text().startswith("<?xml")
         assert figure.png is not None
         assert figure.png.read_bytes().startswith(b"\x89PNG")
+    assert "figures broken: " in said.pop(0)
     assert said
     assert all("confusion-action-other" in sentence for sentence in said)
 

@@ -155,6 +155,12 @@ def test_study_of_folds(call: Any, recipe: Path, data: Path, tmp_path: Path) -> 
     call(*arguments[:-2], "-s", "hold_out.people=1", code=2)
 
 
+@pytest.mark.parametrize("change", ["split=store", "hold_out.people=1", "fold='2'"])
+def test_a_resumed_run_keeps_its_training_samples(call: Any, run: Path, change: str) -> None:
+    again = ("action", "train", "--run", run, "--resume", "-s", change)
+    assert f"{change.split('=', maxsplit=1)[0]} = " in call(*again, code=2).err
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -127,7 +127,7 @@ def test_action_runs_by_class_person_and_verdict(call: Any, tmp_path: Path) -> N
         f"p{number}" for number in range(1, 8)
     }
     assert told["settings"][0] == {"name": "objective.weight", "first": 0.0, "second": 0.2}
-    top1 = next(figure for figure in told["figures"] if figure["metric"] == "top1")
+    top1 = next(figure for figure in told["metrics"] if figure["metric"] == "top1")
     assert top1["difference"] == pytest.approx(0.175)
     # The other way round the same is worse.
     assert "old is worse than new" in compared(call, new, old)
@@ -152,10 +152,10 @@ def test_the_difference_is_that_of_the_figures(call: Any, tmp_path: Path) -> Non
     out = tmp_path / "out.json"
     compared(call, old, new, "--json", out, "--metric", "rank1")
     told = json.loads(out.read_text())
-    names = [figure["metric"] for figure in told["figures"]]
+    names = [figure["metric"] for figure in told["metrics"]]
     assert names == ["rank1", "rank1/nm", "rank1/bg", "rank1/cl"]
     by_people = told["verdict"]["difference"]
-    assert told["figures"][0]["difference"] == pytest.approx(by_people)
+    assert told["metrics"][0]["difference"] == pytest.approx(by_people)
     gains = [gain["difference"] for gain in told["people"]]
     assert np.mean(gains) == pytest.approx(by_people)
     assert gains == sorted(gains, reverse=True)

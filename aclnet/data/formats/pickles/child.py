@@ -11,7 +11,7 @@ and 394 MiB in the process.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
 import pickle
@@ -77,7 +77,8 @@ def _draw(
             request, answers = process.stdin, process.stdout
             if request is None or answers is None:
                 raise RuntimeError("the process has no pipes")
-            pickle.dump((module, path, progress is not None, arguments), request)
+            place = getattr(sys.modules.get(module), "__file__", None)
+            pickle.dump((module, place, path, progress is not None, arguments), request)
             request.flush()
             file = yield from _received(answers, path, progress)
             if file is not None:
@@ -137,6 +138,19 @@ def _ended(code: int, file: str | Path) -> ValueError:
     )
 
 
+def _format(module: str, place: str) -> Any:
+    """A format's module; that of a plug-in, which is on no path, from its file."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError:
+        found = importlib.util.spec_from_file_location(module, place)
+        if found is None or found.loader is None:
+            raise
+        loaded = importlib.util.module_from_spec(found)
+        found.loader.exec_module(loaded)
+        return loaded
+
+
 def serve() -> None:
     """The child's work: a request on standard input, the samples on standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer
@@ -155,10 +169,11 @@ def serve() -> None:
         else:
             limits.set_alarm(limits.SILENCE)
 
-    module, path, wanted, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's
+    request = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's
+    module, place, path, wanted, arguments = request
     limits.enforce(lambda file: send({"file": str(file)}))
     try:
-        info, samples = importlib.import_module(module).read(path, progress=report, **arguments)
+        info, samples = _format(module, place).read(path, progress=report, **arguments)
         send({"info": info.model_dump(mode="json")})
         for sample in samples:
             fields = {name: value for name, value in vars(sample).items() if name != "frames"}
