@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -16,6 +18,12 @@ def plugins() -> tuple[Path, ...]:
     return tuple(_LOADED)
 
 
+def command_of(*arguments: object) -> str:
+    """A command for messages, with the plug-ins, as it can be typed."""
+    options = [word for file in _LOADED for word in ("--plugin", file)]
+    return shlex.join(["aclnet-task", *map(str, (*options, *arguments))])
+
+
 def load_plugins(files: Sequence[Path]) -> None:
     """Run Python files, each of which registers what it adds.
 
@@ -26,11 +34,11 @@ def load_plugins(files: Sequence[Path]) -> None:
         files: such as those of `aclnet-task --plugin FILE`.
 
     Raises:
-        ValueError: there is no such Python file, or another module has its name.
+        ValueError: there is no such Python file, another module has its name, or it fails.
     """
     for file in files:
-        if file.suffix != ".py" or not file.is_file():
-            raise ValueError(f"--plugin {file}: expected an existing Python file")
+        if file.suffix != ".py" or not file.is_file() or not file.stem.isidentifier():
+            raise ValueError(f"--plugin {file}: expected an existing Python file, such as mine.py")
         known = sys.modules.get(file.stem)
         if known is not None and _is_file(known.__spec__, file):
             continue
@@ -46,9 +54,15 @@ def load_plugins(files: Sequence[Path]) -> None:
         sys.modules[file.stem] = module
         try:
             spec.loader.exec_module(module)
-        except BaseException:
+        except (Exception, SystemExit) as error:
             del sys.modules[file.stem]
-            raise
+            lines = [
+                one.lineno
+                for one in traceback.extract_tb(error.__traceback__)
+                if one.filename == str(file)
+            ]
+            line = f", line {lines[-1]}" if lines else ""
+            raise ValueError(f"--plugin {file}{line}: {type(error).__name__}: {error}") from error
         _LOADED.append(file.resolve())
 
 

@@ -112,6 +112,8 @@ class TaskSpec:
         return Path("runs") / f"{self.run_prefix}{Path(recipe).with_suffix('').name}"
 
 
+_REQUIRED = ("help", "settings", "adapter", "judge", "query")
+
 UTILITIES = ("data", "compare", "report", "cost", "doctor")
 """Commands that are no tasks."""
 
@@ -126,6 +128,9 @@ def register(spec: TaskSpec) -> None:
     """
     if not spec.name.replace("-", "_").isidentifier() or spec.name.startswith("-"):
         raise ValueError(f"task {spec.name!r}: use letters, digits, hyphens and underscores only")
+    own = {name for one in type(spec).__mro__ for name in vars(one)}
+    if missing := [name for name in _REQUIRED if name not in own]:
+        raise ValueError(f"task {spec.name!r} has no {missing[0]} (see tasks.spec.TaskSpec)")
     import_module("tasks.shipped")  # its names are taken
     if spec.name in UTILITIES or type(_REGISTERED.get(spec.name, spec)) is not type(spec):
         raise ValueError(f"task {spec.name!r}: there is a command of this name; choose another")

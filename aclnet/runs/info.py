@@ -108,9 +108,10 @@ def read_run_info(run: Path) -> RunInfo:
     Raises:
         ValueError: the folder is not a run, or the file is damaged.
     """
-    if not (run / SETTINGS).is_file() or not (run / RUN_INFO).is_file():
+    missing = [name for name in (SETTINGS, RUN_INFO) if not (run / name).is_file()]
+    if missing:
         raise ValueError(
-            f"{run} is not a run: it has no {SETTINGS} and {RUN_INFO}; give the folder that "
+            f"{run} is not a run: it has no {' and '.join(missing)}; give the folder that "
             "`aclnet-task ... train` wrote"
         )
     return parse_run_info(run / RUN_INFO)

@@ -20,7 +20,7 @@ import torch
 
 from aclnet.clips.input import ClipInput
 from aclnet.data.convert import prepare_samples
-from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
 from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo, RunModel, read_run_info, read_run_model
@@ -216,6 +216,8 @@ class Model:
         if arrays and len(arrays) < len(sources):
             raise ValueError("give either files or arrays, not both")
         if arrays:
+            if foreign := sorted(reading.keys() - {"fps"}):
+                raise ValueError(f"{foreign[0]} is of files: of arrays only fps is known")
             own = self.info.model_dump(include={"layout", "channels", "unit"})
             info = StoreInfo(name="array", fps=reading.get("fps"), **own)
             axes = len(self.layout.joints), len(self.info.channels)
@@ -288,6 +290,7 @@ def _array_samples(
     Raises:
         ValueError: an array has other axes, or is not of numbers.
     """
+    persons = max(array.shape[1] if array.ndim == 4 else 1 for array in arrays)
     for number, array in enumerate(arrays):
         if array.ndim not in (3, 4) or array.shape[-2:] != (joints, channels):
             raise ValueError(
@@ -297,7 +300,14 @@ def _array_samples(
         if array.dtype.kind not in "fiu":
             raise ValueError(f"array {number} is of {array.dtype}: expected numbers")
         frames = array[:, None] if array.ndim == 3 else array
-        yield Sample(str(number), np.asarray(frames, dtype=np.float32))
+        absent = persons - frames.shape[1]
+        yield Sample(str(number), _single(np.pad(frames, [(0, 0), (0, absent), (0, 0), (0, 0)])))
+
+
+def _single(frames: npt.NDArray[Any]) -> Frames:
+    """As float32; what is beyond its range becomes infinite, which is refused by its place."""
+    with np.errstate(over="ignore"):
+        return frames.astype(np.float32)
 
 
 def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

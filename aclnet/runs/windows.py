@@ -91,12 +91,14 @@ def whole_recording(sample: Sample) -> Frames:
     """The frames (T, M, V, C) of a recording that is embedded as a whole.
 
     Raises:
-        ValueError: it has no frame, or a coordinate is not finite.
+        ValueError: it has no frame, nobody is seen in it, or a coordinate is not finite.
     """
     frames = np.asarray(sample.frames)
     if not len(frames):
         raise ValueError(f"sample {sample.sample!r} has no frame")
     _check_finite(frames, sample.sample)
+    if not frames.any():
+        raise ValueError(f"sample {sample.sample!r}: nobody is seen in any frame")
     return frames
 
 

@@ -252,6 +252,6 @@ class _Loop:
         self._save(CHECKPOINT)
         raise Interrupted(
             f"stopped at epoch {self.state.epoch}, after step {self.state.step} of {self.steps}; "
-            f"everything is saved in {self.run_dir / CHECKPOINT}: give the same command again with "
-            "--resume to continue"
+            f"everything is saved in {self.run_dir / CHECKPOINT}: resume with the same command and "
+            "--resume, without --overwrite"
         )

@@ -45,6 +45,8 @@ def register_split(kind: Kind, path: Path | str) -> None:
         ValueError: There is no such file, or another one has its name.
     """
     file = Path(path)
+    if kind not in _NAMES:
+        raise ValueError(f"There are splits of {', '.join(_NAMES)}, not of {kind!r}.")
     if not file.is_file():
         raise ValueError(f"There is no {_NAMES[kind]} file {path}.")
     if file.stem in split_names(kind) and _OWN[kind].get(file.stem) != file:

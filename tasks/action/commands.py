@@ -240,7 +240,8 @@ def sweep_command(
     from tasks.action.sweep import split_values, sweep
 
     plan = query.plan(find_task("action"), "sweep")
-    typer.echo(f"\n{sweep(plan, setting, split_values(values))}")
+    with plan.resumable():
+        typer.echo(f"\n{sweep(plan, setting, split_values(values))}")
 
 
 def evolution_command(
@@ -264,4 +265,5 @@ def evolution_command(
 
     plan = query.plan(find_task("action"), "evolution")
     chosen = None if epochs is None else whole_numbers(epochs, "--epochs")
-    typer.echo(f"\n{evolution(plan, parts(arms), chosen, parts(classes))}")
+    with plan.resumable():
+        typer.echo(f"\n{evolution(plan, parts(arms), chosen, parts(classes))}")

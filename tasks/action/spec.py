@@ -24,9 +24,10 @@ class ActionQuery:
     ] = None
     clips: Annotated[int | None, typer.Option(min=1, help="Test clips per sample.")] = None
 
-    def asks_network(self, run: Path) -> bool:
-        """Whether the network must run again, as its saved scores do not suffice."""
-        return self.data is not None or self.clips is not None or not (run / Action.saved).is_file()
+    def asks_network(self, run: Path | None) -> bool:
+        """Whether the network of a run, or of any (None), must test again."""
+        unsaved = run is not None and not (run / Action.saved).is_file()
+        return self.data is not None or self.clips is not None or unsaved
 
     def changes(self, settings: ActionSettings) -> Mapping[str, Any]:
         """Overrides of the run's settings."""

@@ -27,6 +27,7 @@ from tasks.commands.options import (
     show,
     with_query,
 )
+from tasks.plugins import command_of
 from tasks.spec import TaskSpec
 
 FinishedRun = Annotated[
@@ -97,7 +98,7 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
             report=say,
         )
         if result is not None:  # None on ranks above 0
-            again = f"aclnet-task {spec.name} eval --run {folder}"
+            again = command_of(spec.name, "eval", "--run", folder)
             text = f"\n{result.text}\n\neverything is in {folder}; to evaluate it again: {again}"
             show(result.record, text, json)
 
@@ -132,13 +133,17 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
 
         if run is not None and file is not None:
             raise ValueError(f"give either --run RUN or {option} FILE")
+        asks_network = getattr(query, "asks_network", None)
+        if file is not None and asks_network is not None and asks_network(None):
+            raise ValueError(
+                f"{option} {file} is evaluated as it is: to test other data or clips give --run RUN"
+            )
         if file is not None:
             show(*evaluate_file(spec, file, query, command_line()), json)
             return
         folder = run or default_run(spec)
         if run is None:
             say(f"evaluating {folder}")
-        asks_network = getattr(query, "asks_network", None)
         if asks_network is not None and asks_network(folder):
             from tasks.run.pipeline import evaluate_again
 
@@ -200,7 +205,9 @@ def _study(spec: TaskSpec) -> Callable[..., None]:
         if query.arms is not None and query.objectives is not None:
             raise ValueError("--objectives is the old name of --arms: give only one of them")
         arms = parts(query.objectives if query.arms is None else query.arms)
-        typer.echo(f"\n{train_all(query.plan(spec), arms, parts(folds))}")
+        plan = query.plan(spec)
+        with plan.resumable():
+            typer.echo(f"\n{train_all(plan, arms, parts(folds))}")
 
     return study
 

@@ -19,6 +19,7 @@ from aclnet.runs.info import SETTINGS, read_run_info
 from protocols.names import canonical
 from protocols.reid.ranking import PairRanking, rank_pair
 from protocols.reid.walks import number_walks
+from tasks.plugins import command_of
 from tasks.reid.adapter import ReidAdapter
 from tasks.reid.settings import ReidSettings
 from tasks.run.saved import read_saved
@@ -94,7 +95,7 @@ def _sequences(
         raise ValueError(
             f"the data that {run / SETTINGS} names are not those that the run was tested on "
             f"({info.dataset}): restore these data, or write the run's embeddings again with "
-            f"`aclnet-task reid train --run {run} --resume`"
+            f"`{command_of('reid', 'train', '--run', run, '--resume')}`"
         )
     return sequences
 

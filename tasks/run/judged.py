@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aclnet.runs.info import RUN_INFO, parse_run_info
 from protocols.records import RUN, DatasetReference, ResultRecord
+from tasks.plugins import command_of
 from tasks.run.environment import describe_environment
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def read_record(run: Path, name: str = RECORD) -> ResultRecord:
         reason = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
         info = run / RUN_INFO
         task = parse_run_info(info).task if info.is_file() else "..."
-        command = f"aclnet-task {task} train --run {run} --resume"
+        command = command_of(task, "train", "--run", run, "--resume")
         raise ValueError(f"{path} {reason}; write it again with `{command}`") from None
 
 

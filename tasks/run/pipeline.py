@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
+from aclnet.training.engine import CHECKPOINT
 from aclnet.training.interrupts import Interrupted
 from aclnet.training.launch import make_fabric
 from protocols.records import DatasetReference, ResultRecord
@@ -190,7 +191,11 @@ def _resumable(run: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        if not (run / CHECKPOINT).is_file():
+            raise Interrupted(
+                f"stopped before anything was saved in {run}: give the same command again"
+            ) from None
         raise Interrupted(
             f"stopped; the training so far is saved in {run}: resume with the same command and "
-            "--resume"
+            "--resume, without --overwrite"
         ) from None

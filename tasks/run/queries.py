@@ -36,6 +36,10 @@ class BiometricsQuery:
         int, typer.Option(min=0, help="Seed of these draws, and of gallery takes 'random N'.")
     ] = 0
 
+    def __post_init__(self) -> None:
+        """Check the rates before anything is read."""
+        _ = self.targets
+
     @property
     def targets(self) -> tuple[float, ...]:
         """The false match rates.

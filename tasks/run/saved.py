@@ -8,6 +8,7 @@ from typing import Any
 from aclnet.config import load_settings
 from aclnet.runs.info import SETTINGS, read_run_info
 from protocols.records import ResultRecord
+from tasks.plugins import command_of
 from tasks.run.judged import RECORD, Origin, make_record, saved_by
 from tasks.settings import TaskSettings
 from tasks.spec import TaskSpec
@@ -22,7 +23,7 @@ def require_task(spec: TaskSpec, run: Path) -> None:
     task = read_run_info(run).task
     if task != spec.name:
         raise ValueError(
-            f"{run} is a run of `{task}`, not of `{spec.name}`: see `aclnet-task {task} --help`"
+            f"{run} is a run of `{task}`, not of `{spec.name}`: see `{command_of(task, '--help')}`"
         )
 
 
@@ -36,7 +37,7 @@ def read_saved(spec: TaskSpec, run: Path) -> Any:
     if not (run / spec.saved).is_file():
         raise ValueError(
             f"{run} has no {spec.saved}: its training is not finished; continue it with "
-            f"`aclnet-task {spec.name} train --run {run} --resume`"
+            f"`{command_of(spec.name, 'train', '--run', run, '--resume')}`"
         )
     return spec.read(run / spec.saved)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,16 +83,23 @@ class StudyPlan:
 
         Raises:
             ValueError: as `train_and_evaluate`.
-            Interrupted: stopped; the message names the command that resumes the study.
         """
         options = {"command": self.command, "report": self.report, **options}
+        train_and_evaluate(self.spec, settings, run, self.cache, resume=True, **options)
+
+    @contextmanager
+    def resumable(self) -> Iterator[None]:
+        """Make whatever is stopped inside say how to resume the study.
+
+        Raises:
+            Interrupted: stopped; the message names the command, without a run's --resume.
+        """
         try:
-            train_and_evaluate(self.spec, settings, run, self.cache, resume=True, **options)
-        except Interrupted:
-            # The message of a single run names --resume, which studies do not have.
+            yield
+        except (Interrupted, KeyboardInterrupt):
             raise Interrupted(
-                f"stopped in the run {run}; the training so far is saved: resume the study with "
-                f"the same command: {self.command}"
+                "stopped; the training so far is saved: resume the study with the same command: "
+                f"{self.command}"
             ) from None
 
 
@@ -112,7 +120,6 @@ def study(
 
     Raises:
         ValueError: an arm is unknown, or as `run_arms`.
-        Interrupted: stopped; the same command resumes the study.
     """
     recipe, spec = plan.make_settings([]), plan.spec
     baseline: Records = {}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,7 @@ register_term("small", SmallSettings)
 """
 PROTOCOL = """
 from pathlib import Path
+from typing import Any
 from protocols.splits import register_split
 
 register_split("gait", Path(__file__).with_name("two_and_two.csv"))
@@ -191,7 +193,17 @@ def test_names_that_are_taken_are_refused(tmp_path: Path, mistake: Callable[...,
     (tmp_path / "casia_b.csv").touch()
     with pytest.raises(ValueError, match="there is a protocol casia_b already"):
         register_split("gait", tmp_path / "casia_b.csv")
-    for taken in ("gait", "compare"):
-        spec = type("Mine", (TaskSpec,), {"name": taken})()
-        with pytest.raises(ValueError, match="there is a command of this name"):
-            register(spec)
+    parts = dict.fromkeys(("help", "settings", "adapter", "judge", "query"))
+    for name, more, message in (
+        ("gait", parts, "there is a command of this name"),
+        ("compare", parts, "there is a command of this name"),
+        ("mine", {}, "task 'mine' has no help"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            register(type("Mine", (TaskSpec,), {"name": name, **more})())
+
+
+def test_a_plug_in_that_fails_is_named_with_its_line(tmp_path: Path, mistake: Any) -> None:
+    for text, words in (("\n1/0", "line 2: ZeroDivisionError"), ("def", "SyntaxError")):
+        (tmp_path / "bad.py").write_text(text)
+        mistake("--plugin", tmp_path / "bad.py", "doctor", words=("bad.py", words))

@@ -89,7 +89,7 @@ def test_an_older_run_names_its_weights_by_its_settings(run: Path) -> None:
         ("run.json", "{", r"run\.json is damaged: file: Invalid JSON"),
         ("run.json", "{}", r"run\.json is damaged: task: Field required"),
         ("settings.yaml", "[", r"settings\.yaml, line 1.* cannot be read as YAML"),
-        ("settings.yaml", None, "is not a run: it has no settings.yaml and run.json"),
+        ("settings.yaml", None, "is not a run: it has no settings.yaml;"),
         ("checkpoint.pt", None, r"checkpoint\.pt: there is no checkpoint"),
         ("checkpoint.pt", "x", r"checkpoint\.pt: not a checkpoint of aclnet"),
     ],

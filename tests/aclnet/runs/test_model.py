@@ -153,8 +153,18 @@ def test_other_data_are_refused(gesture_model: Model, gesture: Make, clips_file:
             use(other)
         with pytest.raises(ValueError, match=r"nan\.npz.*frame 3, person 0, joint 5 is not a fin"):
             use(nan)
-    with pytest.raises(ValueError, match="array: sample '1' has no frame"):
-        gesture_model.embed([gesture("stand", 1), gesture("stand", 1)[:0]])
+    for change, message in (
+        (lambda one: one[:0], "sample '1' has no frame"),
+        (lambda one: one * 0, "sample '1': nobody is seen"),
+        (
+            lambda one: one.astype(np.float64) * 1e300,
+            "sample '1': frame 0, person 0, joint 0 is not",
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"array: {message}"):
+            gesture_model.embed([gesture("stand", 1), change(gesture("stand", 1))])
+    with pytest.raises(ValueError, match="format is of files"):
+        gesture_model.embed(gesture("stand", 1), format="npz")
 
 
 @pytest.mark.parametrize(
