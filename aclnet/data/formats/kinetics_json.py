@@ -15,7 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats.keypoints.files import Recording, find_recordings, first_head
+from aclnet.data.formats.keypoints.files import (
+    Recording,
+    check_frames_once,
+    find_recordings,
+    first_head,
+)
 from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, load_json
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 
@@ -54,6 +59,7 @@ def _load(recording: Recording, _: KeypointOptions) -> KeypointFrames:
         for place, person in enumerate(people):
             where = f"frame {number}, person {place}"
             frames.add(str(number), _row(person, f"{file}: {where}"), where)
+    check_frames_once((str(item["frame_index"]) for item in items), file)
     label = content.get("label")
     return replace(frames.triples(file), label=label if isinstance(label, str) else "")
 

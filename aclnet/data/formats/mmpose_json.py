@@ -20,6 +20,7 @@ from typing import Any
 from aclnet.data.formats.keypoints.files import (
     Kind,
     Recording,
+    check_frames_once,
     check_kind,
     check_one_folder,
     find_videos,
@@ -99,6 +100,7 @@ def _frames(content: Any, file: Path) -> tuple[Kind, list[tuple[str, list[Any]]]
         named, kind = [("", items)], "frame"
     elif _all_have(items, "instances"):
         named = [(str(item.get("frame_id", i)), item["instances"]) for i, item in enumerate(items)]
+        check_frames_once((frame for frame, _ in named), file)
         kind = "video"
     else:
         if _all_have(items, "predictions"):

@@ -233,6 +233,17 @@ def check_kind(recording: Recording, file: Path, kind: Kind) -> None:
         raise ValueError(f"{file}: has {mine}, other files there have {others}; convert them apart")
 
 
+def check_frames_once(frames: Iterable[str], file: Path) -> None:
+    """Refuse a list of frames with one twice, most likely two videos.
+
+    Raises:
+        ValueError: there is one.
+    """
+    frame, count = next(iter(Counter(frames).most_common(1)), ("", 0))
+    if count > 1:
+        raise ValueError(f"{file}: has frame {frame} {count} times; write a file for each video")
+
+
 def check_one_folder(images: Iterable[str], file: Path) -> None:
     """Refuse images of several folders, which are several recordings.
 

@@ -62,6 +62,7 @@ def test_a_data_set(tmp_path: Path) -> None:
             "frame 1, person 0: must have a pose",
         ),
         ([frame(1, 0.1, joints=17)], "no layout of 17 joints"),
+        ([frame(1, 0.1), frame(1, 0.1)], "has frame 1 2 times; write a file for each video"),
         ([frame(1, float("nan"))], "frame 1, person 0: a keypoint is NaN"),
         ([], "nobody was found"),
     ],

@@ -141,6 +141,7 @@ def test_track_ids_where_they_are(tmp_path: Path) -> None:
         ({"instance_info": 3}, "no MMPose result"),
         ([{"frame_id": 0}], "no MMPose result"),
         ([{"predictions": None}], "no MMPose result"),
+        ([frame(0, instance(1)), frame(0, instance(9))], "has frame 0 2 times; write a file for"),
         ([frame(0, {**instance(1), "keypoint_scores": [1]})], "17 keypoints and 1 keypoint_scores"),
         ([frame(0, {"keypoints": [[1, 2]]})], "1 keypoints and no keypoint_scores"),
         ([frame(0, {})], "0 keypoints and no keypoint_scores"),
