@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,29 +9,38 @@ from aclnet.data.formats.keypoints.files import (
     find_frame_folders,
     find_recordings,
     first_head,
+    first_lines,
     frame_numbers,
 )
 
 
 @pytest.mark.parametrize(
-    ("names", "frames", "length"),
+    ("names", "frames", "numbers"),
     [
-        (["12.jpg", "2.jpg", "2.jpg"], [10, 0, 0], 11),
-        (["v_000000000007_keypoints.json", "v_000000000005_keypoints.json"], [2, 0], 3),
-        (["3", "1"], [2, 0], 3),
+        (["12.jpg", "2.jpg", "2.jpg"], [10, 0, 0], range(2, 13)),
+        (["v_000000000007_keypoints.json", "v_000000000005_keypoints.json"], [2, 0], range(5, 8)),
+        (["3", "1"], [2, 0], range(1, 4)),
         # No common text before the number, a number that lacks, equal numbers: order only.
-        (["a_9.jpg", "b_10.jpg"], [0, 1], 2),
-        (["shot.jpg", "shot_2.jpg"], [0, 1], 2),
-        (["f01.jpg", "f1.jpg"], [0, 1], 2),
+        (["a_9.jpg", "b_10.jpg"], [0, 1], range(2)),
+        (["shot.jpg", "shot_2.jpg"], [0, 1], range(2)),
+        (["f01.jpg", "f1.jpg"], [0, 1], range(2)),
         # Times are no frame numbers.
-        (["1637584893.jpg", "1637588893.jpg"], [0, 1], 2),
-        ([], [], 0),
+        (["1637584893.jpg", "1637588893.jpg"], [0, 1], range(2)),
+        ([], [], range(0)),
+        # A constant step, in rounded numbers or with gaps too, is a frame rate.
+        (["15", "5", "10", "25"], [2, 0, 1, 4], range(5, 26, 5)),
+        (["0", "33", "67", "133", "167"], [0, 1, 2, 4, 5], [0, 33, 67, 100, 133, 167]),
+        (["0", "33333", "66667"], [0, 1, 2], [0, 33333, 66667]),
+        # Gaps alone are none.
+        (["0", "2", "6", "12"], [0, 2, 6, 12], range(13)),
+        (["0", "2", "5", "7"], [0, 2, 5, 7], range(8)),
+        (["0", "33", "70", "100"], [0, 33, 70, 100], range(101)),
     ],
 )
-def test_frame_numbers(names: list[str], frames: list[int], length: int) -> None:
-    found, count = frame_numbers(names)
+def test_frame_numbers(names: list[str], frames: list[int], numbers: Sequence[int]) -> None:
+    found, counted = frame_numbers(names)
     assert found.tolist() == frames
-    assert count == length
+    assert counted.tolist() == list(numbers)
 
 
 def test_recordings_in_numeric_order(tmp_path: Path) -> None:
@@ -62,7 +72,33 @@ def test_a_folder_may_hold_several_videos_of_frames(tmp_path: Path) -> None:
 
 
 def test_a_look_passes_over_empty_frames(tmp_path: Path) -> None:
-    (tmp_path / "1.json").write_text(" [ ]\n")
-    (tmp_path / "2.json").write_text('[ {"name" :\n 1')
+    for number in range(30):
+        (tmp_path / f"{number:02d}.json").write_text(" [ ]\n")
+    (tmp_path / "30.json").write_text('[ {"name" :\n 1')
     assert first_head(tmp_path) == '[{"name":1'
-    assert first_head(tmp_path / "1.json") == ""
+    assert first_head(tmp_path / "01.json") == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "head"),
+    [
+        ("[" + "[], " * 3000 + '[{"x": 1}]]', '[[{"x":1}]]'),
+        ("[" + '{"frame": 3, "points": null}, ' * 500 + '{"x": 1}]', '[{"x":1}]'),
+        ('{"1.jpg": [], "2.jpg": null, "3.jpg": [3]}', '{"3.jpg":[3]}'),
+        ('{"frames": [null, null, [3]]}', '{"frames":[[3]]}'),
+        # No frames: what a single frame has, and a landmark.
+        ('{"people": [], "version": 1.3}', '{"people":[],"version":1.3}'),
+        ('[[{"x": 1, "y": 2}, {"x": 3, "y": 4}]]', '[[{"x":1,"y":2},{"x":3,"y":4}]]'),
+        ('{"meta": {"a": []}, "b": 1}', '{"meta":{"a":[]},"b":1}'),
+    ],
+)
+def test_a_head_begins_with_what_says_something(content: str, head: str, tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text(content)
+    assert first_head(tmp_path) == head
+
+
+def test_first_lines_pass_over_empty_files(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number:02d}.txt").write_text("\n")
+    (tmp_path / "30.txt").write_text("\none\ntwo\n")
+    assert list(first_lines(tmp_path, ".txt")) == ["one\n"]
