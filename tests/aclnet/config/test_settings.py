@@ -131,7 +131,7 @@ def test_a_name_is_registered_once_and_is_one_word() -> None:
     Shape.register("round", Round)
     with pytest.raises(ValueError, match=r"cannot be registered as 'round'.*Round has this name"):
         Shape.register("round", Square)
-    with pytest.raises(ValueError, match="one word of letters"):
+    with pytest.raises(ValueError, match="only letters, digits and underscores"):
         Shape.register("a.b", Square)
 
 

@@ -155,10 +155,12 @@ def test_study_of_folds(call: Any, recipe: Path, data: Path, tmp_path: Path) -> 
     call(*arguments[:-2], "-s", "hold_out.people=1", code=2)
 
 
-@pytest.mark.parametrize("change", ["split=store", "hold_out.people=1", "fold='2'"])
-def test_a_resumed_run_keeps_its_training_samples(call: Any, run: Path, change: str) -> None:
-    again = ("action", "train", "--run", run, "--resume", "-s", change)
-    assert f"{change.split('=', maxsplit=1)[0]} = " in call(*again, code=2).err
+def test_a_resumed_run_keeps_its_training_samples(call: Any, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "swapped.csv").write_text("split,role\ntrain,test\ntest,train\n")
+    again = ("action", "train", "--run", run, "--resume", "-s")
+    for change in (f"split={tmp_path / 'swapped.csv'}", "hold_out.people=2"):
+        done = call(*again, change, code=2)
+        assert f"was started with {change.split('=')[0]} = " in done.err
 
 
 @pytest.mark.parametrize(
