@@ -6,7 +6,8 @@ in float64 (:mod:`protocols.ranking.distances`) and sorted by distance, then gal
 for a probe is kept when it is proven complete: no row that FAISS left out can be as near as the
 last one kept, by the worst-case error of a float32 inner product, (D + 8) 2^-23 (|a| + |b|)^2.
 Probes for which that cannot be shown (many ties, extreme scales) are ranked against the whole
-gallery in float64. The result is thus the same with FAISS on CPU, on GPU, and without FAISS.
+gallery in float64, as are all by the mean of several parts' Euclidean distances. The result is thus
+the same with FAISS on CPU, on GPU, and without FAISS.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ def search(
     """Find the ``k`` nearest gallery rows of every probe, exactly.
 
     Args:
-        probe: (P, D) numbers, read as float32.
-        gallery: (G, D) numbers, read as float32, G >= 1.
+        probe: (P, D) numbers, or (P, C, parts), read as float32.
+        gallery: (G, D) numbers, or (G, C, parts), read as float32, G >= 1.
         k: Neighbours a probe, at least 1; cut to G.
         metric: ``cosine`` (ranks by the inner product of unit vectors) or ``euclidean``.
         device: ``auto``, ``cpu`` or ``gpu``, chosen at run time.
@@ -121,19 +122,30 @@ def search(
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}.")
-    probe_points, gallery_points = as_pair(probe, gallery, metric)
-    count = min(k, len(gallery_points))
-    backend = choose_backend(device, count)
-    if backend == "numpy":
+    return search_points(*as_pair(probe, gallery, metric), k, device, block_bytes)
+
+
+def search_points(
+    probe: Points,
+    gallery: Points,
+    k: int,
+    device: Device = "auto",
+    block_bytes: int = BLOCK_BYTES,
+) -> Neighbours:
+    """As :func:`search`, for checked embeddings."""
+    count = min(k, len(gallery))
+    backend = choose_backend(device, count) if probe.in_one_space else "numpy"
+    if backend == "numpy" and probe.in_one_space:
         warnings.warn(
             "FAISS is not installed: the exact search runs in NumPy, which is slower on large "
             "galleries (install aclnet[cpu] or aclnet[gpu]).",
-            stacklevel=2,
+            stacklevel=3,
         )
-        rows, squared = _rank_everything(probe_points, gallery_points, count, block_bytes)
+    if backend == "numpy":
+        rows, squared = _rank_everything(probe, gallery, count, block_bytes)
     else:
-        rows, squared = _search_faiss(probe_points, gallery_points, count, backend, block_bytes)
-    return Neighbours(rows, to_distance(squared, metric))
+        rows, squared = _search_faiss(probe, gallery, count, backend, block_bytes)
+    return Neighbours(rows, to_distance(squared, probe.metric))
 
 
 def _faiss() -> Any | None:
