@@ -183,6 +183,25 @@ def test_parts_are_compared_one_by_one_and_averaged(metric: Metric) -> None:
     assert (beside.rows != found.rows).any()
 
 
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e17, 1e25])
+@pytest.mark.parametrize(("values", "spread"), [(2, 0.0), (6, 0.0), (9, 1e-6)])
+def test_candidates_of_parts_are_those_of_the_whole_matrix(
+    scale: float, values: int, spread: float
+) -> None:
+    generator = np.random.default_rng(values)
+    shape = (60, 3, 4)
+    probe, gallery = (
+        scale * (generator.integers(0, values, shape) + spread * generator.standard_normal(shape))
+        for _ in range(2)
+    )
+    points = as_pair(probe, gallery, "euclidean")
+    for k in (1, 3, 20, 60):
+        found = search(probe, gallery, k, metric="euclidean", block_bytes=3000)
+        rows, squared = retrieval._rank_everything(*points, k, 2**20)
+        np.testing.assert_array_equal(found.rows, rows)
+        np.testing.assert_allclose(found.distances, np.sqrt(squared), rtol=1e-11)
+
+
 def test_parts_in_another_order_are_still_a_tie() -> None:
     gallery = np.random.default_rng(2).integers(-5, 6, (1, 4, 7)).astype(np.float64)
     gallery = np.concatenate(
