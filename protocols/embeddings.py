@@ -144,7 +144,8 @@ class Embeddings:
 def load_embeddings(path: Path | str) -> Embeddings:
     """Read embeddings from an ``.npz`` or a CSV file.
 
-    Fields may have any name in :data:`SYNONYMS`. A CSV has a header; the vector is in the columns
+    Fields may have any name in :data:`SYNONYMS`. Vectors of several parts, (N, C, P), are read from
+    an ``.npz`` only. A CSV has a header; the vector is in the columns
     ``e0`` to ``e<D-1>`` or, separated by spaces, in one column ``embedding``.
 
     Args:

@@ -127,6 +127,8 @@ def protocol_trials(
         exclude, sentence = same_labels(views), _ONE_VIEW
         if spec.views == "pooled":
             exclude, sentence = same_labels(people, views), _OWN_VIEW
+    if spec.rerank:
+        sentence = f"{sentence} Scores are of plain distances, not re-ranked ones.".lstrip()
     enrolled = set(canonical(data.condition[roles.gallery]).tolist())
     same = [name for name in roles.conditions if canonical([name])[0] in enrolled]
     return make_trials(

@@ -247,6 +247,8 @@ def read_probe_names(path: Path | str) -> tuple[str, ...]:
     Raises:
         ValueError: There is no such file, or it holds no names.
     """
+    if not Path(path).is_file():
+        raise ValueError(f"There is no list of probes {path}.")
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         found = json.loads(text) if Path(path).suffix.lower() == ".json" else text.split("\n")

@@ -79,6 +79,32 @@ def test_help_and_readme_have_a_command_for_every_protocol() -> None:
         assert re.search(rf"`(--protocol )?{name}[` ]", readme), name
 
 
+def test_a_newcomers_file_brings_its_rule(here: Path, call: Any) -> None:
+    Path("my.yaml").write_text(
+        "rule: opengait\nviews: single\nmeasures: [rank1, rank5]\n"
+        "rules: [{type: '00', role: gallery}, {type: '01', role: probe, group: walk}]\n"
+    )
+    command = ("gait", "eval", "--embeddings", embeddings("oumvlp", here / "F.npz"), "--protocol")
+    for options, rule in (((), "opengait"), (("--rule", "exact"), "exact")):
+        call(*command, "my.yaml", *options, "--json", here / "out.json")
+        record = ResultRecord.from_json((here / "out.json").read_text())
+        assert (record.rule, record.settings["rule"]) == (rule, rule)
+        assert {"rank1", "rank1/walk", "rank5"} <= record.metrics.keys()
+        assert "mAP" not in record.metrics
+
+
+def test_a_run_keeps_its_rule_unless_the_protocol_has_one(
+    first: Path, here: Path, call: Any
+) -> None:
+    def rule(*options: object) -> str:
+        call("gait", "eval", "--run", first, *options, "--json", here / "out.json")
+        return ResultRecord.from_json((here / "out.json").read_text()).rule
+
+    Path("own.yaml").write_text("table: casia_b.csv\nrule: opengait\n")
+    assert (rule(), rule("--protocol", "own.yaml")) == ("exact", "opengait")
+    assert rule("--protocol", "casia_b_pooled") == "exact"
+
+
 @pytest.mark.parametrize("options", listed(), ids=" ".join)
 def test_every_listed_command_gives_a_table(options: list[str], here: Path, call: Any) -> None:
     file = embeddings(options[1], here / "F.npz")
