@@ -206,6 +206,10 @@ def _lay_out(
             f"Sample {str(data.sample[nameless[0]])!r} has no view while others have one "
             f"({len(nameless)} such samples in all): give all samples a view, or none."
         )
+    if spec.views == "single" and len(nameless):
+        raise ValueError(
+            f"Protocol {spec.name} compares views, and no sample has one: give the field view."
+        )
     names = tuple(natural_order(view[rows]))
     if spec.views == "single" or (spec.views == "auto" and len(names) > 1):
         excludes = spec.identical_views == "excluded"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from protocols.gait.counts import Grid, ViewCounts
 from protocols.gait.rules import TableRule
-from protocols.ranking.distances import FloatArray
+from protocols.ranking.distances import FloatArray, IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.statistics.intervals import named_intervals, ratio
 
@@ -76,7 +76,7 @@ class GaitTable:
         """The cells as plain lists of counts, for a result record.
 
         ``people`` holds, for each person and condition, the rank-1 trials and hits of the cells
-        that the means average, those of identical views left out.
+        that the means average; of all conditions or, where one stands for all, of that one.
         """
         counted = ~self.grid.same_view
         trials, hits = (
@@ -95,10 +95,16 @@ class GaitTable:
             "gallery": self.cells.gallery.tolist(),
             "people": {
                 "names": list(self.people),
-                "trials": dict(zip(self.conditions, trials.T.tolist(), strict=True)),
-                "rank1_hits": dict(zip(self.conditions, hits.T.tolist(), strict=True)),
+                "trials": self._of_headline(trials),
+                "rank1_hits": self._of_headline(hits),
             },
         }
+
+    def _of_headline(self, counts: IntArray) -> dict[str, list[int]]:
+        """(S, C) counts by condition, of those that the overall rate is made of."""
+        by_condition = dict(zip(self.conditions, counts.T.tolist(), strict=True))
+        names = [self.headline] if self.headline else self.conditions
+        return {name: by_condition[name] for name in names}
 
     def intervals(
         self, generator: np.random.Generator, draws: int = 2000

@@ -175,6 +175,8 @@ def test_sustech1k_counts_a_probe_for_every_covariate_that_it_names() -> None:
             assert 100 * table.metrics[f"rank{k}/{name}"] == pytest.approx(expected)
     assert table.metrics["rank1"] == table.metrics["rank1/Overall"]
     assert table.intervals(np.random.default_rng(0))["rank1"][0] <= table.metrics["rank1"]
+    people = table.record_cells()["people"]
+    assert list(people["trials"]) == list(people["rank1_hits"]) == ["Overall"]
     counts = table.counts
     assert counts["probes"] + counts["gallery"] == len(data)  # each once
 
@@ -238,6 +240,12 @@ def test_hid_ranks_by_opengaits_re_ranking() -> None:
     assert evaluate_gait(data, plain).metrics["mAP"] != table.metrics["mAP"]
     with pytest.raises(ValueError, match="Re-ranking needs one gallery, and protocol oumvlp has"):
         evaluate_gait(made(["00", "01"], ["0", "90"]), "oumvlp", rerank=(6, 6, 0.3))
+
+
+def test_views_that_are_compared_must_be_there() -> None:
+    data = made(["00", "01"], [""])
+    with pytest.raises(ValueError, match="oumvlp compares views, and no sample has one"):
+        evaluate_gait(data, "oumvlp")
 
 
 def test_one_part_is_as_good_as_none() -> None:
