@@ -142,7 +142,7 @@ def _probe_groups(
         here = _of_kind(rule, labels)
         here &= ~own.get(rule.group, common) if rule.group else ~common & ~probe
         here = _of_take(rule.take, here, labels, generator)
-        name = rule.group or rule.type or rule.condition
+        name = rule.named
         names = np.full(len(here), name, dtype=object)
         if name == ANY:  # the data's own conditions
             names = np.where(labels.condition == "", "all", labels.condition).astype(object)

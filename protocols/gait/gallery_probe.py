@@ -74,6 +74,11 @@ class RoleRule(BaseModel):
         """Whether it has one take, rather than ``*``, ``first N`` or ``random N``."""
         return not self.type and self.take != ANY and SELECTOR.fullmatch(self.take) is None
 
+    @property
+    def named(self) -> str:
+        """The condition of the table; ``*`` for those of the samples."""
+        return self.group or self.type or self.condition
+
     def __str__(self) -> str:
         return f"type {self.type}" if self.type else f"{self.condition}/{self.take}"
 
@@ -131,9 +136,12 @@ class GalleryProbe(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> GalleryProbe:
-        named = [rule.group or rule.condition for rule in self.rules if rule.role == "probe"]
+        named = [rule.named for rule in self.rules if rule.role == "probe"]
         if self.headline and self.headline not in named:
             raise ValueError(f"headline: there is no condition {self.headline!r} among the probes")
+        alone = [rule.group for rule in self.rules if rule.group and rule.group not in named]
+        if alone:
+            raise ValueError(f"there are gallery rows of group {alone[0]!r}, but no probes")
         if self.rerank and self.views not in ("pooled", "ignored"):
             raise ValueError(f"rerank: it needs one gallery, and views are {self.views}")
         if not self.rules and not self.probe_list:

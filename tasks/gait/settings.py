@@ -19,7 +19,8 @@ class GaitSettings(TaskSettings):
             `gait eval --help`) or a CSV or YAML file.
         gallery_takes: overrides the protocol's gallery takes, such as `first 1` or `random 2`.
         probes: list of the probes of a protocol that needs one, such as Gait3D.json for gait3d.
-        rule: how ranks are aggregated into a table: exact, gaitgraph, gaitgraph2, opengait.
+        rule: how ranks are aggregated into a table: exact, gaitgraph, gaitgraph2, opengait; that of
+            a protocol's file holds where `eval` names the protocol.
     """
 
     identities: IdentitySettings = IdentitySettings()

@@ -179,6 +179,7 @@ def test_a_user_writes_a_csv_or_a_yaml(tmp_path: Path) -> None:
             "table: hid.yaml\nrerank: [6, 6, 0.3]\n",
             "needs one gallery, and views are auto",
         ),
+        ("a.csv", "type,role,group\n0,gallery,CL\n1,probe,Cl\n", "group 'CL', but no probes"),
         ("a.yaml", "table: gait3d.yaml\n", "table gait3d.yaml has no rules"),
         ("a.yaml", "views: single\n", "it has no rules"),
     ],
