@@ -6,6 +6,7 @@ embedding and a subject for every sample are compulsory, everything else is opti
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -21,10 +22,10 @@ TextArray = npt.NDArray[np.str_]
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "embedding": ("embedding", "embeddings", "emb", "feature", "features"),
-    "subject": ("subject", "identity", "id", "person", "pid"),
-    "condition": ("condition", "cond", "type"),
+    "subject": ("subject", "identity", "id", "person", "pid", "labels"),
+    "condition": ("condition", "cond", "type", "types"),
     "take": ("take", "seq", "sequence", "walk", "repetition"),
-    "view": ("view", "angle"),
+    "view": ("view", "angle", "views"),
     "camera": ("camera", "cam", "camid"),
     "sample": ("sample", "name", "sample_name", "sequence_name"),
 }
@@ -39,7 +40,8 @@ class Embeddings:
     Samples without a name are named subject-condition-take-view.
 
     Attributes:
-        embedding: (N, D) float32, finite.
+        embedding: (N, D) float32, finite; or (N, C, P) of P parts, as OpenGait's networks give
+            them, which are compared part by part (one part counts as none).
         subject: (N,) text, the identity.
         condition: (N,) text, such as nm, bg, cl.
         take: (N,) text, number of the recording within its subject and condition.
@@ -65,11 +67,13 @@ class Embeddings:
 
     def __post_init__(self) -> None:
         array: npt.NDArray[Any] = np.asarray(self.embedding)
-        if array.ndim != 2 or array.dtype.kind not in "fiu":
+        if array.ndim not in (2, 3) or 0 in array.shape[2:] or array.dtype.kind not in "fiu":
             raise ValueError(
-                "embedding must be a numeric array of shape (N, D), one row a sample, not "
-                f"{array.dtype} of shape {array.shape}."
+                "embedding must be a numeric array of shape (N, D), one row a sample, or "
+                f"(N, C, parts), not {array.dtype} of shape {array.shape}."
             )
+        if array.shape[2:] == (1,):
+            array = array[:, :, 0]
         object.__setattr__(self, "embedding", np.ascontiguousarray(array, dtype=np.float32))
         for name in self.text_fields():
             values = _as_text(np.asarray(getattr(self, name)), name)
@@ -82,7 +86,8 @@ class Embeddings:
                 )
             object.__setattr__(self, name, values)
         object.__setattr__(self, "sample", self._named())
-        broken = np.flatnonzero(~np.isfinite(self.embedding).all(axis=1))
+        flat = self.embedding.reshape(len(array), math.prod(array.shape[1:]))
+        broken = np.flatnonzero(~np.isfinite(flat).all(axis=1))
         if len(broken):
             raise ValueError(
                 f"The embedding of sample {str(self.sample[broken[0]])!r} (row {broken[0]}) is "
@@ -104,15 +109,18 @@ class Embeddings:
         return Embeddings(**{name: getattr(self, name)[chosen] for name in names})
 
     def require_directions(self) -> None:
-        """Refuse embeddings of zeros, which no cosine can compare.
+        """Refuse embeddings of zeros, or with a part of zeros, which no cosine can compare.
 
         Raises:
             ValueError: There is one; the sample is named.
         """
-        empty = np.flatnonzero(~self.embedding.any(axis=1))
+        parts = self.embedding.ndim == 3
+        directed = np.asarray(self.embedding.any(axis=1))
+        empty = np.flatnonzero(~(directed.all(axis=1) if parts else directed))
         if len(empty):
+            what = "has a part of zeros" if parts else "is all zeros"
             raise ValueError(
-                f"The embedding of sample {str(self.sample[empty[0]])!r} is all zeros "
+                f"The embedding of sample {str(self.sample[empty[0]])!r} {what} "
                 f"({len(empty)} such samples in all) and has no direction: embed it again, or "
                 "compare single sequences by the euclidean metric."
             )
@@ -136,7 +144,8 @@ class Embeddings:
 def load_embeddings(path: Path | str) -> Embeddings:
     """Read embeddings from an ``.npz`` or a CSV file.
 
-    Fields may have any name in :data:`SYNONYMS`. A CSV has a header; the vector is in the columns
+    Fields may have any name in :data:`SYNONYMS`. Vectors of several parts, (N, C, P), are read from
+    an ``.npz`` only. A CSV has a header; the vector is in the columns
     ``e0`` to ``e<D-1>`` or, separated by spaces, in one column ``embedding``.
 
     Args:

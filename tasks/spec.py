@@ -68,6 +68,7 @@ class TaskSpec:
         read: function that loads a file written by `Represented.save` or by any other system.
         has_folds: whether a split may have folds, which are then judged together.
         join: function that joins the outputs of all folds; only needed with `has_folds`.
+        eval_help: what the help of `eval` says below its first sentence.
         measuring: as `query`, for `biometrics`; None if the task has no such command.
         measure: function of (embeddings, settings, query, embeddings of the development people or
             None, probes by condition that gave no embedding or None) for `biometrics`.
@@ -87,6 +88,7 @@ class TaskSpec:
     read: Callable[[Path], Any] = lazy("protocols.embeddings:load_embeddings")
     has_folds: bool = False
     join: Callable[[Sequence[Any]], Any]
+    eval_help: str = ""
     measuring: type[BiometricsQuery] | None = None
     measure: Callable[[Embeddings, Any, Any, Embeddings | None, Any], Judged]
     recipe: str | None = None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from protocols.biometrics.scores import Comparisons, compare_all
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import assign
+from protocols.gait.assignment import assign, read_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.names import canonical, natural_order
 from protocols.ranking.distances import IntArray, Metric
@@ -91,9 +91,9 @@ def protocol_trials(
     """Make the comparisons of a gallery-probe protocol.
 
     All gallery views are one gallery here, since a decision needs one threshold. Where the protocol
-    leaves identical views out of its means (``single``, or ``auto`` with two views or more) no two
-    samples of one view are compared, genuine or impostor; under ``pooled`` only those of the same
-    person in the same view are left out.
+    leaves identical views out of its means (``single`` unless it includes them, or ``auto`` with
+    two views or more) no two samples of one view are compared, genuine or impostor; under
+    ``pooled`` only those of the same person in the same view are left out.
 
     Args:
         data: One embedding a sample.
@@ -105,21 +105,30 @@ def protocol_trials(
         The trials.
 
     Raises:
-        ValueError: The protocol finds no gallery or no probe, or an embedding has no direction
-            under ``cosine``.
+        ValueError: The protocol finds no gallery or no probe, has a gallery for each condition or
+            puts probes into several, or an embedding has no direction under ``cosine``.
     """
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
     roles = assign(spec, data, generator)
-    person, view = canonical(data.subject), canonical(data.view)
+    if not roles.apart:
+        raise ValueError(
+            f"Protocol {spec.name} has a gallery for each condition, or probes of several "
+            "conditions, and a threshold needs one gallery and each probe once: take another "
+            "protocol."
+        )
+    person, view = canonical(data.subject), read_views(spec, data)
+    data = replace(data, view=view)
     names = natural_order(view[np.concatenate([roles.gallery, roles.probe])])
     several = len(names) > 1
     exclude: ExclusionRule | None = None
     sentence = ""
-    if several:
+    if several and (spec.views == "pooled" or spec.identical_views == "excluded"):
         people, views = ((labels[roles.probe], labels[roles.gallery]) for labels in (person, view))
         exclude, sentence = same_labels(views), _ONE_VIEW
         if spec.views == "pooled":
             exclude, sentence = same_labels(people, views), _OWN_VIEW
+    if spec.rerank:
+        sentence = f"{sentence} Scores are of plain distances, not re-ranked ones.".lstrip()
     enrolled = set(canonical(data.condition[roles.gallery]).tolist())
     same = [name for name in roles.conditions if canonical([name])[0] in enrolled]
     return make_trials(

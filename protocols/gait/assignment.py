@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from protocols.embeddings import Embeddings, TextArray
 from protocols.gait.gallery_probe import ANY, SELECTOR, GalleryProbe, RoleRule
@@ -20,11 +20,12 @@ class Assignment:
 
     Attributes:
         gallery: (G,) rows.
-        probe: (P,) rows.
+        probe: (P,) rows; one that is a probe of several conditions is there for each.
         conditions: Names of the probe conditions, in the table's order.
         condition: (P,) index into ``conditions``.
-        missing: Recordings in the table that the data lack, of all people and views in the data;
-            rules with ``*``, ``first`` or ``random`` demand none.
+        missing: Recordings in the table (or names in the list of probes) that the data lack, of all
+            people and views in the data; rules with ``*``, ``first`` or ``random`` demand none.
+        galleries: The gallery rows of each condition, where these differ; else empty.
     """
 
     gallery: IntArray
@@ -32,6 +33,40 @@ class Assignment:
     conditions: tuple[str, ...]
     condition: IntArray
     missing: int
+    galleries: tuple[IntArray, ...] = ()
+
+    @property
+    def apart(self) -> bool:
+        """Whether there is one gallery and each probe is of one condition."""
+        return not self.galleries and len(np.unique(self.probe)) == len(self.probe)
+
+    def settings(self) -> list[tuple[IntArray, IntArray]]:
+        """Probes, as indices into ``probe``, with the gallery rows that all of them are shown."""
+        if not self.galleries:
+            return [(np.arange(len(self.probe)), self.gallery)]
+        return [
+            (np.flatnonzero(self.condition == index), rows)
+            for index, rows in enumerate(self.galleries)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """The samples' labels, as rules match them."""
+
+    condition: TextArray
+    take: TextArray
+    kind: TextArray
+    person: TextArray
+
+    @classmethod
+    def of(cls, data: Embeddings) -> _Labels:
+        """Bring the labels to one form."""
+        both = (data.condition != "") & (data.take != "")
+        hyphen = np.where(both, "-", "")
+        kind = np.char.add(np.char.add(data.condition, hyphen), data.take)
+        names = (data.condition, data.take, kind, data.subject)
+        return cls(*(canonical(labels) for labels in names))
 
 
 def assign(
@@ -50,49 +85,120 @@ def assign(
     Raises:
         ValueError: ``random N`` without a generator, or no sample is gallery, or none is probe.
     """
-    condition, take = canonical(data.condition), canonical(data.take)
-    gallery = np.zeros(len(data), dtype=np.bool_)
-    enrollable = _enrollable(protocol, condition, take)
+    if protocol.probe_list:
+        return _by_list(protocol, data)
+    labels = _Labels.of(data)
+    common = np.zeros(len(data), dtype=np.bool_)
+    own: dict[str, BoolArray] = {}
+    enrollable = _enrollable(protocol, labels)
     for rule in protocol.rules:
         if rule.role == "gallery":
-            here = _of_condition(rule, condition) & enrollable
-            gallery |= _of_take(rule.take, here, canonical(data.subject), take, generator)
-    group = np.full(len(data), "", dtype=object)
-    order: list[str] = []
-    probe = np.zeros(len(data), dtype=np.bool_)
-    for rule in protocol.rules:
-        if rule.role == "probe":
-            here = _of_condition(rule, condition) & ~gallery & ~probe
-            here = _of_take(rule.take, here, canonical(data.subject), take, generator)
-            group[here] = _group_names(rule, condition[here])
-            order += natural_order(group[here]) if rule.condition == ANY else [rule.condition]
-            probe |= here
+            here = _of_take(rule.take, _of_kind(rule, labels) & enrollable, labels, generator)
+            if rule.group:
+                own[rule.group] = own.get(rule.group, np.zeros_like(common)) | here
+            else:
+                common |= here
+    groups = _probe_groups(protocol, labels, common, own, generator)
+    gallery = np.logical_or.reduce([common, *own.values()])
+    probe = np.logical_or.reduce([np.zeros_like(common), *groups.values()])
     _check_found(protocol, data, gallery, probe)
-    conditions = tuple(dict.fromkeys(order))
+    rows = np.concatenate([np.flatnonzero(members) for members in groups.values()])
+    codes = np.repeat(np.arange(len(groups)), [int(m.sum()) for m in groups.values()])
+    order = np.lexsort((codes, rows))
+    return Assignment(
+        gallery=np.flatnonzero(gallery),
+        probe=rows[order],
+        conditions=tuple(groups),
+        condition=codes[order],
+        missing=_count_missing(protocol, data, labels),
+        galleries=tuple(np.flatnonzero(own.get(name, common)) for name in groups) if own else (),
+    )
+
+
+def read_views(protocol: GalleryProbe, data: Embeddings) -> TextArray:
+    """(N,) the views as the protocol reads them; empty where it ignores them."""
+    if protocol.views == "ignored":
+        return np.full(len(data), "", dtype=np.str_)
+    if not protocol.view_ends_at:
+        return canonical(data.view)
+    names, place = np.unique(data.view, return_inverse=True)
+    heads = [str(name).split(protocol.view_ends_at)[0] for name in names]
+    return canonical(np.array(heads, dtype=np.str_)[place])
+
+
+def _probe_groups(
+    protocol: GalleryProbe,
+    labels: _Labels,
+    common: BoolArray,
+    own: dict[str, BoolArray],
+    generator: np.random.Generator | None,
+) -> dict[str, BoolArray]:
+    """(N,) probes of each condition of the table, in its order."""
+    groups: dict[str, BoolArray] = {}
+    probe = np.zeros_like(common)
+    for rule in protocol.rules:
+        if rule.role != "probe":
+            continue
+        here = _of_kind(rule, labels)
+        here &= ~own.get(rule.group, common) if rule.group else ~common & ~probe
+        here = _of_take(rule.take, here, labels, generator)
+        name = rule.named
+        names = np.full(len(here), name, dtype=object)
+        if name == ANY:  # the data's own conditions
+            names = np.where(labels.condition == "", "all", labels.condition).astype(object)
+        for group in natural_order(names[here]) if name == ANY else [name]:
+            groups[group] = groups.get(group, np.zeros_like(probe)) | (here & (names == group))
+        probe |= here
+    return groups
+
+
+def _by_list(protocol: GalleryProbe, data: Embeddings) -> Assignment:
+    """The samples that a list names are probes, all others are gallery."""
+    if not protocol.probes:
+        raise ValueError(
+            f"Protocol {protocol.name} needs the list of its probes, such as the partition file of "
+            "the data set (its PROBE_SET): give it with --probes, or probes in a settings file."
+        )
+    labels = (data.subject, data.condition, data.take, data.view)
+    made = ["-".join(part for part in row if part) for row in zip(*labels, strict=True)]
+    names = np.array(protocol.probes)
+    probe = np.isin(data.sample, names) | np.isin(made, names)
+    if not probe.any() or probe.all():
+        raise ValueError(
+            f"Protocol {protocol.name}: its list of probes, such as {protocol.probes[0]!r}, names "
+            f"{'all' if probe.any() else 'none'} of the {len(data)} samples, such as {made[0]!r}."
+        )
+    missing = len(np.setdiff1d(names, np.concatenate([data.sample, np.array(made)])))
     rows = np.flatnonzero(probe)
-    codes = np.array([conditions.index(name) for name in group[rows]], dtype=np.int64)
-    missing = _count_missing(protocol, data, condition, take)
-    return Assignment(np.flatnonzero(gallery), rows, conditions, codes, missing)
+    codes = np.zeros(len(rows), dtype=np.int64)
+    return Assignment(np.flatnonzero(~probe), rows, ("all",), codes, missing)
 
 
-def _of_condition(rule: RoleRule, condition: TextArray) -> BoolArray:
-    """(N,) samples of the rule's condition."""
+def _of_kind(rule: RoleRule, labels: _Labels) -> BoolArray:
+    """(N,) samples of the rule's condition or type."""
+    if rule.type:
+        wanted = str(canonical([rule.type])[0])
+        pattern = re.compile(".*".join(re.escape(part) for part in wanted.split(ANY)))
+        kinds, place = np.unique(labels.kind, return_inverse=True)
+        fits = [pattern.fullmatch(str(kind)) is not None for kind in kinds]
+        return np.asarray(np.array(fits, dtype=np.bool_)[place])
     if rule.condition == ANY:
-        return np.ones(len(condition), dtype=np.bool_)
+        return np.ones(len(labels.condition), dtype=np.bool_)
     names = [name for name in (rule.condition, rule.alias) if name]
-    return np.isin(condition, canonical(names))
+    return np.isin(labels.condition, canonical(names))
 
 
-def _enrollable(protocol: GalleryProbe, condition: TextArray, take: TextArray) -> BoolArray:
+def _enrollable(protocol: GalleryProbe, labels: _Labels) -> BoolArray:
     """(N,) samples that other gallery takes than the protocol's own may be drawn from."""
+    count = len(labels.condition)
     if not protocol.original:
-        return np.ones(len(condition), dtype=np.bool_)
-    enrolled = np.zeros(len(condition), dtype=np.bool_)
-    reserved = np.zeros(len(condition), dtype=np.bool_)
+        return np.ones(count, dtype=np.bool_)
+    enrolled = np.zeros(count, dtype=np.bool_)
+    reserved = np.zeros(count, dtype=np.bool_)
     for rule in protocol.original:
-        here = _of_condition(rule, condition)
+        here = _of_kind(rule, labels)
         if rule.names_take:
-            here &= np.isin(take, canonical([rule.take]))
+            here &= np.isin(labels.take, canonical([rule.take]))
         if rule.role == "gallery":
             enrolled |= here
         elif rule.names_take:
@@ -101,15 +207,12 @@ def _enrollable(protocol: GalleryProbe, condition: TextArray, take: TextArray) -
 
 
 def _of_take(
-    selector: str,
-    here: BoolArray,
-    subject: TextArray,
-    take: TextArray,
-    generator: np.random.Generator | None,
+    selector: str, here: BoolArray, labels: _Labels, generator: np.random.Generator | None
 ) -> BoolArray:
     """(N,) samples of ``here`` whose take the selector names."""
-    if selector == ANY:
+    if selector in (ANY, ""):
         return here
+    take = labels.take
     match = SELECTOR.fullmatch(selector)
     if match is None:
         return here & np.isin(take, canonical([selector]))
@@ -117,7 +220,7 @@ def _of_take(
         raise ValueError(f"Takes {selector!r} are drawn at random: pass a seeded generator.")
     places = {name: place for place, name in enumerate(natural_order(take[here]))}
     place = np.array([places.get(name, -1) for name in take], dtype=np.int64)
-    person = np.unique(subject, return_inverse=True)[1]
+    person = np.unique(labels.person, return_inverse=True)[1]
     pairs = np.unique(np.stack([person[here], place[here]], axis=1), axis=0)
     if match[1] == "random" and generator is not None:
         pairs = pairs[np.lexsort((generator.random(len(pairs)), pairs[:, 0]))]
@@ -127,39 +230,34 @@ def _of_take(
     return here & np.isin(person * width + place, kept[:, 0] * width + kept[:, 1])
 
 
-def _group_names(rule: RoleRule, condition: TextArray) -> npt.NDArray[np.object_]:
-    """Names of the probe conditions: the rule's, or under ``*`` the data's own."""
-    if rule.condition != ANY:
-        return np.full(len(condition), rule.condition, dtype=object)
-    return np.where(condition == "", "all", condition).astype(object)
-
-
 def _check_found(
     protocol: GalleryProbe, data: Embeddings, gallery: BoolArray, probe: BoolArray
 ) -> None:
     """Refuse a protocol that does not fit the data."""
     for role, found in (("gallery", gallery), ("probe", probe)):
         if not found.any():
-            wanted = [
-                f"{rule.condition}/{rule.take}" for rule in protocol.rules if rule.role == role
-            ]
+            rules = [rule for rule in protocol.rules if rule.role == role]
+            wanted = ", ".join(dict.fromkeys(str(rule) for rule in rules))
             raise ValueError(
                 f"Protocol {protocol.name} finds no {role} among {len(data)} samples: it wants "
-                f"condition/take {', '.join(wanted)}, the data have conditions "
-                f"{natural_order(data.condition)[:8]} and takes {natural_order(data.take)[:8]}."
+                f"{'' if any(rule.type for rule in rules) else 'condition/take '}{wanted}, the "
+                f"data have conditions {natural_order(data.condition)[:8]} and takes "
+                f"{natural_order(data.take)[:8]}."
             )
 
 
-def _count_missing(
-    protocol: GalleryProbe, data: Embeddings, condition: TextArray, take: TextArray
-) -> int:
+def _count_missing(protocol: GalleryProbe, data: Embeddings, labels: _Labels) -> int:
     """Recordings of the table that the data lack, over all their people and views."""
-    people, view = canonical(data.subject), canonical(data.view)
+    people, view = labels.person, canonical(data.view)
     expected = len(np.unique(people)) * len(np.unique(view))
     missing = 0
     for rule in protocol.rules:
-        if rule.condition == ANY or not rule.names_take:
+        named = rule.names_take and rule.condition != ANY
+        # A type of a set that was recorded in the wild is not there for all people and views.
+        if not named and not (rule.type and ANY not in rule.type and protocol.views == "single"):
             continue
-        here = _of_condition(rule, condition) & np.isin(take, canonical([rule.take]))
+        here = _of_kind(rule, labels)
+        if named:
+            here &= np.isin(labels.take, canonical([rule.take]))
         missing += expected - len(set(zip(people[here], view[here], strict=True)))
     return missing

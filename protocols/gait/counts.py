@@ -14,9 +14,6 @@ from protocols.ranking.distances import FloatArray, IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.identification import Identification, Unmated
 
-RANKS = (1, 5, 10)
-"""Ranks that are counted."""
-
 POOLED = ("all",)
 """The views of a grid that does not tell them apart."""
 
@@ -31,12 +28,14 @@ class Grid:
         gallery_views: G gallery views.
         single: Whether each gallery view is a gallery of its own, so that the table has cells of
             identical views.
+        excludes: Whether the means leave these cells out.
     """
 
     conditions: tuple[str, ...]
     views: tuple[str, ...]
     gallery_views: tuple[str, ...]
     single: bool
+    excludes: bool = True
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -47,7 +46,34 @@ class Grid:
     def same_view(self) -> BoolArray:
         """(P, G) cells of identical views, which the means leave out."""
         same: BoolArray = np.equal.outer(np.array(self.views), np.array(self.gallery_views))
-        return same & self.single
+        return same & (self.single and self.excludes)
+
+
+class Found(NamedTuple):
+    """The results of P probes in one gallery, or each in that of its condition.
+
+    Attributes:
+        results: Of each probe.
+        exists: (P,) whether the gallery that the probe was compared with holds anybody.
+    """
+
+    results: Identification
+    exists: BoolArray
+
+    @classmethod
+    def nobody(cls, count: int, depth: int) -> Found:
+        """The results of probes whose gallery is empty, to be filled in."""
+        counts = [np.zeros(count, dtype=np.int64) for _ in range(3)]
+        rates = [np.full(count, np.nan) for _ in range(2)]
+        first, mates, candidates = counts
+        empty = Identification(first, depth, mates, candidates, *rates)
+        return cls(empty, np.zeros(count, dtype=np.bool_))
+
+    def fill(self, probes: IntArray, found: Identification, place: IntArray) -> None:
+        """Put in the results of the given probes, the one at ``place`` for each."""
+        for name in ("first_mate", "mates", "candidates", "average_precision", "inverse_penalty"):
+            getattr(self.results, name)[probes] = getattr(found, name)[place]
+        self.exists[probes] = True
 
 
 class ProbeLabels(NamedTuple):
@@ -68,7 +94,7 @@ class ProbeLabels(NamedTuple):
 class ViewCounts:
     """Counts and sums by cell, before any division.
 
-    C conditions, P probe views, G gallery views, S probe persons, R ranks (:data:`RANKS`).
+    C conditions, P probe views, G gallery views, S probe persons, R ranks.
 
     Attributes:
         hits: (R, C, P, G) probes with a mate within each rank.
@@ -100,9 +126,10 @@ class ViewCounts:
 def count_views(
     grid: Grid,
     labels: ProbeLabels,
-    results: Sequence[Identification | None],
+    results: Sequence[Found],
     gallery: Sequence[int],
     *,
+    ranks: Sequence[int],
     unmated: Unmated,
     unmated_precision: Unmated,
 ) -> ViewCounts:
@@ -111,8 +138,9 @@ def count_views(
     Args:
         grid: The cells.
         labels: Cells and persons of the N probes.
-        results: For each of the G galleries, the results of the N probes; None if it is empty.
+        results: The results of the N probes in each of the G galleries.
         gallery: G gallery sizes.
+        ranks: The R ranks.
         unmated: How rank-k counts a probe without a mate.
         unmated_precision: The same for mAP and mINP.
 
@@ -121,12 +149,11 @@ def count_views(
     """
     people = int(labels.subject.max(initial=-1)) + 1
     columns = []
-    for result in results:
-        outcome = _nobody(len(labels.view)) if result is None else result
+    for outcome, exists in results:
         mated = outcome.mates > 0
-        counted = _counted(mated, unmated, result is not None)
-        rated = _counted(mated, unmated_precision, result is not None)
-        hits = [_sums(grid, labels, outcome.hits(k) & counted, people) for k in RANKS]
+        counted = exists & mated if unmated == "skip" else exists
+        rated = exists & mated if unmated_precision == "skip" else exists
+        hits = [_sums(grid, labels, outcome.hits(k) & counted, people) for k in ranks]
         columns.append(
             (
                 np.stack(hits).astype(np.int64),
@@ -154,20 +181,6 @@ def count_views(
         subject_hits=hits_by_person[0],
         subject_trials=trials,
     )
-
-
-def _nobody(count: int) -> Identification:
-    """The results of probes whose gallery is empty."""
-    none = np.zeros(count, dtype=np.int64)
-    unknown = np.full(count, np.nan)
-    return Identification(none, max(RANKS), none, none, unknown, unknown)
-
-
-def _counted(mated: BoolArray, unmated: Unmated, exists: bool) -> BoolArray:
-    """(N,) probes that a measure is divided by."""
-    if not exists:
-        return np.zeros_like(mated)
-    return mated if unmated == "skip" else np.ones_like(mated)
 
 
 def _sums(

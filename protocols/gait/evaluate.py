@@ -9,30 +9,32 @@ own; the means leave out identical views. The same function serves any other tab
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import Assignment, assign
-from protocols.gait.counts import POOLED, RANKS, Grid, ProbeLabels, count_views
+from protocols.gait.assignment import Assignment, assign, read_views
+from protocols.gait.counts import POOLED, Found, Grid, ProbeLabels, count_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.gait.rules import RULES, RuleName, TableRule
-from protocols.gait.table import GaitTable, cell_rates, mean_of, mean_over_views
+from protocols.gait.table import GaitTable, cell_rates, headline_of, mean_over_views
 from protocols.names import canonical, natural_order
 from protocols.ranking.distances import FloatArray, IntArray, Metric
-from protocols.ranking.exclusion import BoolArray, same_labels
-from protocols.ranking.identification import Identification, identify
+from protocols.ranking.exclusion import BoolArray, ExclusionRule, same_labels
+from protocols.ranking.identification import Identification, identify, identify_by_distances
 from protocols.ranking.retrieval import Device
 
 
 def evaluate_gait(
     data: Embeddings,
     protocol: GalleryProbe | str = "casia_b",
-    rule: RuleName = "exact",
+    rule: RuleName | None = None,
     *,
     metric: Metric | None = None,
     device: Device = "auto",
     precision: bool = True,
+    rerank: tuple[int, int, float] | None = None,
     generator: np.random.Generator | None = None,
 ) -> GaitTable:
     """Evaluate embeddings under a gait protocol.
@@ -41,10 +43,13 @@ def evaluate_gait(
         data: One embedding a sample; their order decides ties (the lowest gallery row wins).
         protocol: The table of rules, or the name of a built-in one.
         rule: How ranks become a table: ``exact``, ``gaitgraph``, ``gaitgraph2`` or ``opengait``
-            (:mod:`protocols.gait.rules`).
+            (:mod:`protocols.gait.rules`); None takes the protocol's own, or ``exact``.
         metric: ``cosine`` or ``euclidean``; None takes the rule's own.
-        device: Where FAISS searches if ``precision`` is off: ``auto``, ``cpu`` or ``gpu``.
-        precision: Whether to compute mAP and mINP, from the whole ranking.
+        device: Where FAISS searches where neither mAP nor mINP is wanted: ``auto``, ``cpu`` or
+            ``gpu``.
+        precision: Whether to compute the protocol's mAP and mINP, from the whole ranking.
+        rerank: k1, k2 and weight of OpenGait's k-reciprocal re-ranking
+            (:mod:`protocols.ranking.reranking`); None takes the protocol's own, usually none.
         generator: Draws the gallery takes where the protocol says ``random N``.
 
     Returns:
@@ -52,37 +57,57 @@ def evaluate_gait(
 
     Raises:
         ValueError: The protocol finds no gallery or no probe in the data, some samples have a view
-            and some do not, ``cosine`` meets an embedding of zeros, or a setting is unknown.
+            and some do not, ``cosine`` meets an embedding of zeros, re-ranking meets a gallery for
+            each view, or a setting is unknown.
     """
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(RULES)}, not {rule!r}.")
-    table = RULES[rule]
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    name = rule or spec.rule or "exact"
+    if name not in RULES:
+        raise ValueError(f"rule must be one of {', '.join(RULES)}, not {rule!r}.")
+    table = RULES[name]
     chosen = metric or table.metric
     if chosen == "cosine":
         data.require_directions()
     roles = assign(spec, data, generator)
-    person, view = canonical(data.subject), canonical(data.view)
+    person, view = canonical(data.subject), read_views(spec, data)
     grid, notes = _lay_out(spec, data, roles, view)
-    galleries = [roles.gallery]
-    if grid.single:
-        galleries = [roles.gallery[view[roles.gallery] == name] for name in grid.gallery_views]
-    hidden_view = view if spec.views == "pooled" and len(np.unique(view)) > 1 else None
-    how = (chosen, device, precision)
-    results = [_compare(data, roles.probe, rows, person, hidden_view, how) for rows in galleries]
+    if data.embedding.ndim == 3:
+        parts = data.embedding.shape[2]
+        notes += (f"Embeddings of {parts} parts: the distance is the mean over the parts.",)
+    measures = tuple(m for m in spec.measures if precision or m not in ("mAP", "mINP"))
+    ranking = _Ranking(
+        data=data,
+        roles=roles,
+        view=view,
+        person=np.unique(person, return_inverse=True)[1],
+        hide=spec.views == "pooled" and len(np.unique(view)) > 1,
+        metric=chosen,
+        device=device,
+        precision=not {"mAP", "mINP"}.isdisjoint(measures),
+        rerank=rerank or spec.rerank,
+        depth=max(spec.ranks),
+    )
+    if ranking.rerank and grid.single:
+        raise ValueError(
+            f"Re-ranking needs one gallery, and protocol {spec.name} has one for each view: take "
+            "one whose views are pooled, such as casia_b_pooled."
+        )
+    results = [ranking.found(name if grid.single else None) for name in grid.gallery_views]
     labels, people = _labels(grid, roles, person, view)
     cells = count_views(
         grid,
         labels,
         results,
-        [len(rows) for rows in galleries],
+        [int(ranking.here(roles.gallery, name).sum()) for name in grid.gallery_views]
+        if grid.single
+        else [len(roles.gallery)],
+        ranks=spec.ranks,
         unmated=spec.unmated,
         unmated_precision=spec.unmated_precision,
     )
-    rates = cell_rates(cells, None if grid.views == POOLED else table.cell_decimals)
-    if not precision:
-        del rates["mAP"], rates["mINP"]
-    metrics = _metrics(rates, grid, table)
+    rates = cell_rates(cells, spec.ranks, None if grid.views == POOLED else table.cell_decimals)
+    rates = {name: rates[name] for name in (*measures, "chance")}
+    metrics = _metrics(rates, grid, table, spec.headline)
     undefined = [name for name, value in metrics.items() if not np.isfinite(value)]
     return GaitTable(
         protocol=spec.name,
@@ -95,7 +120,79 @@ def evaluate_gait(
         notes=notes + _note_undefined(undefined, table),
         cells=cells,
         people=people,
+        measures=measures,
+        headline=spec.headline,
+        rerank=ranking.rerank,
     )
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """How the probes of an assignment are ranked.
+
+    Attributes:
+        data: The samples.
+        roles: Which of them are gallery and probes.
+        view: (N,) their views.
+        person: (N,) numbers of their people.
+        hide: Whether a probe does not see its own person in its own view.
+        metric: The distance.
+        device: Where FAISS searches.
+        precision: Whether to compute AP and INP.
+        rerank: k1, k2 and weight of re-ranking.
+        depth: The deepest rank.
+    """
+
+    data: Embeddings
+    roles: Assignment
+    view: TextArray
+    person: IntArray
+    hide: bool
+    metric: Metric
+    device: Device
+    precision: bool
+    rerank: tuple[int, int, float] | None
+    depth: int
+
+    def here(self, rows: IntArray, view: str | None) -> BoolArray:
+        """Which of the rows are of a view; all of them if it is None."""
+        return np.ones(len(rows), np.bool_) if view is None else self.view[rows] == view
+
+    def found(self, view: str | None) -> Found:
+        """Identify every probe in the gallery of a view, or in the whole one."""
+        found = Found.nobody(len(self.roles.probe), self.depth)
+        for probes, gallery in self.roles.settings():
+            rows = gallery[self.here(gallery, view)]
+            # A probe of several conditions is compared once.
+            probe, place = np.unique(self.roles.probe[probes], return_inverse=True)
+            if len(rows) and len(probe):
+                found.fill(probes, self._identify(probe, rows), place)
+        return found
+
+    def _identify(self, probe: IntArray, gallery: IntArray) -> Identification:
+        """Identify probes in a gallery, both given as rows."""
+        exclude: ExclusionRule | None = None
+        people = (self.person[probe], self.person[gallery])
+        if self.hide:
+            exclude = same_labels(people, (self.view[probe], self.view[gallery]))
+        sides = (self.data.embedding[probe], self.data.embedding[gallery])
+        if self.rerank:
+            from protocols.ranking.reranking import rerank
+
+            k1, k2, weight = self.rerank
+            blocks = rerank(
+                *sides, k1=k1, k2=k2, weight=weight, metric=self.metric, form="opengait"
+            )
+            return identify_by_distances(blocks, *people, exclude=exclude, depth=self.depth)
+        return identify(
+            *sides,
+            *people,
+            exclude=exclude,
+            depth=self.depth,
+            precision=self.precision,
+            metric=self.metric,
+            device=self.device,
+        )
 
 
 def _lay_out(
@@ -109,9 +206,14 @@ def _lay_out(
             f"Sample {str(data.sample[nameless[0]])!r} has no view while others have one "
             f"({len(nameless)} such samples in all): give all samples a view, or none."
         )
+    if spec.views == "single" and len(nameless):
+        raise ValueError(
+            f"Protocol {spec.name} compares views, and no sample has one: give the field view."
+        )
     names = tuple(natural_order(view[rows]))
     if spec.views == "single" or (spec.views == "auto" and len(names) > 1):
-        grid = Grid(roles.conditions, names, names, single=True)
+        excludes = spec.identical_views == "excluded"
+        grid = Grid(roles.conditions, names, names, single=True, excludes=excludes)
         return grid, _note_gaps(grid, roles, view)
     by_view = spec.views == "pooled" and spec.average == "view"
     grid = Grid(roles.conditions, names if by_view else POOLED, POOLED, single=False)
@@ -139,33 +241,6 @@ def _note_gaps(grid: Grid, roles: Assignment, view: TextArray) -> tuple[str, ...
     return tuple(notes)
 
 
-def _compare(
-    data: Embeddings,
-    probe: IntArray,
-    gallery: IntArray,
-    person: TextArray,
-    hidden_view: TextArray | None,
-    how: tuple[Metric, Device, bool],
-) -> Identification | None:
-    """Identify all probes in one gallery; with ``hidden_view``, not by their own view."""
-    if not len(gallery):
-        return None
-    exclude, people = None, (person[probe], person[gallery])
-    if hidden_view is not None:
-        exclude = same_labels(people, (hidden_view[probe], hidden_view[gallery]))
-    rows = data.embedding[probe], data.embedding[gallery]
-    metric, device, precision = how
-    return identify(
-        *rows,
-        *people,
-        exclude=exclude,
-        depth=max(RANKS),
-        precision=precision,
-        metric=metric,
-        device=device,
-    )
-
-
 def _labels(
     grid: Grid, roles: Assignment, person: TextArray, view: TextArray
 ) -> tuple[ProbeLabels, tuple[str, ...]]:
@@ -177,12 +252,14 @@ def _labels(
     return labels, tuple(names.tolist())
 
 
-def _metrics(rates: dict[str, FloatArray], grid: Grid, rule: TableRule) -> dict[str, float]:
-    """Flat rates by name, NaN where undefined: means over conditions, and of each condition."""
+def _metrics(
+    rates: dict[str, FloatArray], grid: Grid, rule: TableRule, headline: str
+) -> dict[str, float]:
+    """Flat rates by name, NaN where undefined: overall, and of each condition."""
     metrics: dict[str, float] = {}
     for name, cells in rates.items():
         by_condition = mean_over_views(cells, grid.same_view, rule.empty)[1]
-        metrics[name] = float(mean_of(by_condition, rule.empty))
+        metrics[name] = float(headline_of(by_condition, grid.conditions, headline, rule.empty))
         for condition, value in zip(grid.conditions, by_condition, strict=True):
             metrics[f"{name}/{condition}"] = float(value)
     if rule.diagonal is not None:
@@ -207,25 +284,24 @@ def _totals(
     data: Embeddings,
     roles: Assignment,
     person: TextArray,
-    results: Sequence[Identification | None],
+    results: Sequence[Found],
     left_out: BoolArray,
 ) -> dict[str, int]:
     """Flat counts for the result record; ``left_out`` (P, G) comparisons are in no mean."""
     mated = np.zeros(len(roles.probe), dtype=np.bool_)
     comparisons = 0
-    for result, skipped in zip(results, left_out.T, strict=True):
-        if result is not None:
-            mated |= (result.mates > 0) & ~skipped
-            comparisons += int(np.count_nonzero((result.mates == 0) & ~skipped))
+    for (result, exists), skipped in zip(results, left_out.T, strict=True):
+        mated |= (result.mates > 0) & ~skipped
+        comparisons += int(np.count_nonzero(exists & (result.mates == 0) & ~skipped))
     probed, enrolled = set(person[roles.probe].tolist()), set(person[roles.gallery].tolist())
     return {
-        "probes": len(roles.probe),
+        "probes": len(np.unique(roles.probe)),
         "gallery": len(roles.gallery),
         "probe_subjects": len(probed),
         "gallery_subjects": len(enrolled),
         "never_probed_subjects": len(enrolled - probed),
-        "unmated": int(np.count_nonzero(~mated)),
+        "unmated": len(np.unique(roles.probe[~mated])),
         "unmated_comparisons": comparisons,
         "missing": roles.missing,
-        "ignored": len(data) - len(roles.probe) - len(roles.gallery),
+        "ignored": len(data) - len(np.union1d(roles.probe, roles.gallery)),
     }

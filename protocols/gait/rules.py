@@ -21,8 +21,8 @@ headline the mean over conditions. Under ``exact`` a mean runs over the cells th
 has probes and a gallery) and a note says which do not; a toolbox's rule lets the undefined cell
 spread, as the toolbox does, and the measure is then left out with a note.
 
-Embeddings are one vector a sample. OpenGait compares part by part and takes the mean of the parts'
-distances; ``opengait`` covers that for embeddings of one part only.
+Embeddings of several parts, (N, C, P), are compared part by part under every rule, and the distance
+is the mean over the parts, as in OpenGait (:mod:`protocols.ranking.distances`).
 
 Sources, as executed by the golden data's authors: GaitGraph e7a3995 (Teepe et al., ICIP 2021),
 GaitGraph2 0c619f3 (Teepe et al., CVPRW 2022), OpenGait 0efafd4 (Fan et al., CVPR 2023). The

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from protocols.gait.counts import RANKS, Grid, ViewCounts
+from protocols.gait.counts import Grid, ViewCounts
 from protocols.gait.rules import TableRule
-from protocols.ranking.distances import FloatArray
+from protocols.ranking.distances import FloatArray, IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.statistics.intervals import named_intervals, ratio
 
@@ -32,6 +32,9 @@ class GaitTable:
         notes: Sentences to be read with the table.
         cells: The counts behind the table.
         people: S names of the probe persons, in the order of ``cells.subject_hits``.
+        measures: What the protocol reports: rank1, rank5 ...
+        headline: The condition that stands for all; empty for the mean over conditions.
+        rerank: k1, k2 and weight of re-ranking; None where there was none.
     """
 
     protocol: str
@@ -44,6 +47,9 @@ class GaitTable:
     notes: tuple[str, ...]
     cells: ViewCounts
     people: tuple[str, ...]
+    measures: tuple[str, ...]
+    headline: str = ""
+    rerank: tuple[int, int, float] | None = None
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -60,11 +66,17 @@ class GaitTable:
         """(C, P) mean of rank-1 over the other gallery views."""
         return mean_over_views(self.rank1, self.grid.same_view, self.rule.empty)[0]
 
+    @property
+    def gallery_mean(self) -> FloatArray:
+        """(C, G) mean of rank-1 over the other probe views: the margin below a matrix of views."""
+        by_gallery = np.swapaxes(self.rank1, 1, 2)
+        return mean_over_views(by_gallery, self.grid.same_view.T, self.rule.empty)[0]
+
     def record_cells(self) -> dict[str, Any]:
         """The cells as plain lists of counts, for a result record.
 
         ``people`` holds, for each person and condition, the rank-1 trials and hits of the cells
-        that the means average, those of identical views left out.
+        that the means average; of all conditions or, where one stands for all, of that one.
         """
         counted = ~self.grid.same_view
         trials, hits = (
@@ -83,10 +95,16 @@ class GaitTable:
             "gallery": self.cells.gallery.tolist(),
             "people": {
                 "names": list(self.people),
-                "trials": dict(zip(self.conditions, trials.T.tolist(), strict=True)),
-                "rank1_hits": dict(zip(self.conditions, hits.T.tolist(), strict=True)),
+                "trials": self._of_headline(trials),
+                "rank1_hits": self._of_headline(hits),
             },
         }
+
+    def _of_headline(self, counts: IntArray) -> dict[str, list[int]]:
+        """(S, C) counts by condition, of those that the overall rate is made of."""
+        by_condition = dict(zip(self.conditions, counts.T.tolist(), strict=True))
+        names = [self.headline] if self.headline else self.conditions
+        return {name: by_condition[name] for name in names}
 
     def intervals(
         self, generator: np.random.Generator, draws: int = 2000
@@ -107,20 +125,27 @@ class GaitTable:
 
         def means(hits: FloatArray, trials: FloatArray) -> FloatArray:
             by_condition = mean_over_views(ratio(hits, trials), self.grid.same_view, "skip")[1]
-            return np.concatenate([mean_of(by_condition, "skip")[..., None], by_condition], axis=-1)
+            overall = headline_of(by_condition, self.conditions, self.headline, "skip")
+            return np.concatenate([overall[..., None], by_condition], axis=-1)
 
         hits, trials = self.cells.subject_hits, self.cells.subject_trials
         tried = np.where(~self.grid.same_view, trials, 0).sum(axis=(2, 3)) > 0
         names = ["rank1", *(f"rank1/{name}" for name in self.conditions)]
-        people = [tried.any(axis=1).sum(), *tried.sum(axis=0)]
+        overall = tried.any(axis=1)
+        if self.headline:
+            overall = tried[:, self.conditions.index(self.headline)]
+        people = [overall.sum(), *tried.sum(axis=0)]
         return named_intervals(names, people, hits, trials, generator, means, draws)
 
 
-def cell_rates(counts: ViewCounts, decimals: int | None) -> dict[str, FloatArray]:
+def cell_rates(
+    counts: ViewCounts, ranks: Sequence[int], decimals: int | None
+) -> dict[str, FloatArray]:
     """Divide counts.
 
     Args:
         counts: Counts and sums by cell.
+        ranks: The ranks that were counted.
         decimals: Decimals of a rate in percent; None keeps it exact.
 
     Returns:
@@ -128,7 +153,7 @@ def cell_rates(counts: ViewCounts, decimals: int | None) -> dict[str, FloatArray
     """
     rates = {
         f"rank{k}": _rounded(ratio(counts.hits[i], counts.trials), decimals)
-        for i, k in enumerate(RANKS)
+        for i, k in enumerate(ranks)
     }
     for name, sums in (("mAP", counts.precision), ("mINP", counts.penalty)):
         rates[name] = _rounded(ratio(sums, counts.precision_trials), decimals)
@@ -156,6 +181,15 @@ def mean_over_views(
     """
     by_probe = mean_of(cells, empty, ~same_view)
     return by_probe, mean_of(by_probe, empty)
+
+
+def headline_of(
+    by_condition: FloatArray, conditions: Sequence[str], headline: str, empty: str
+) -> FloatArray:
+    """(...) the mean of (..., C) rates over conditions, or the rate of the headline's condition."""
+    if headline in conditions:
+        return np.asarray(by_condition[..., conditions.index(headline)])
+    return mean_of(by_condition, empty)
 
 
 def mean_of(values: FloatArray, empty: str, counted: npt.ArrayLike = True) -> FloatArray:

@@ -8,11 +8,16 @@ float64, about the gallery's mean (under ``cosine`` from unit vectors), and roun
 float32 embeddings themselves (2^-24), far coarser than the arithmetic's error, and exact for
 vectors of integers. Rows that are equal on that grid are tied, and a tie is won by the lowest
 gallery row.
+
+Embeddings of several parts, (N, C, P) as OpenGait's networks give them, are compared part by part,
+and the distance is the mean over the parts. Under ``cosine`` that is the cosine of the unit parts
+side by side; the mean of Euclidean distances is the distance of no vectors, so that FAISS cannot
+search by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -37,10 +42,12 @@ _TILE_ROWS = 65_536
 class Points:
     """Checked embeddings, ready for distances.
 
+    D numbers are P parts of C numbers, one part after the other.
+
     Attributes:
         values: (N, D) float32, contiguous, finite.
-        lengths: (N,) float64, Euclidean norms of ``values``.
-        metric: ``euclidean``, or ``cosine`` (the vectors count as unit vectors).
+        lengths: (N, P) float64, Euclidean norms of the parts.
+        metric: ``euclidean``, or ``cosine`` (the parts count as unit vectors).
         centre: (D,) float64, the point that Euclidean distances are computed about.
     """
 
@@ -52,19 +59,40 @@ class Points:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def parts(self) -> int:
+        """P."""
+        return int(self.lengths.shape[1])
+
+    @property
+    def in_one_space(self) -> bool:
+        """Whether the distance is that of :meth:`vectors`, and not a mean of several."""
+        return self.metric == "cosine" or self.parts == 1
+
     def take(self, rows: slice | IntArray) -> Points:
         """The same points at the given rows, in that order."""
-        return Points(self.values[rows], self.lengths[rows], self.metric, self.centre)
+        return replace(self, values=self.values[rows], lengths=self.lengths[rows])
+
+    def part(self, index: int) -> Points:
+        """One part of every point."""
+        size = self.values.shape[1] // self.parts
+        here = slice(index * size, (index + 1) * size)
+        lengths = self.lengths[:, index : index + 1]
+        return Points(self.values[:, here], lengths, self.metric, self.centre[here])
 
     def vectors(self, dtype: type[np.floating[Any]] = np.float64) -> npt.NDArray[Any]:
-        """(N, D) unit vectors under ``cosine``, else the values about the centre.
+        """(N, D) vectors of length 1 under ``cosine``, else the values about the centre.
 
-        They are computed in float64, through NumPy's small buffers, whatever they are stored as.
+        Under ``cosine`` all parts have the same length, so that the inner product is the mean of
+        the parts' cosines. Vectors are computed in float64, through NumPy's small buffers, whatever
+        they are stored as.
         """
         result = np.empty(self.values.shape, dtype=dtype)
         if self.metric == "cosine":
-            lengths = self.lengths[:, None]
-            np.divide(self.values, lengths, out=result, dtype=np.float64, casting="same_kind")
+            by_part = (*self.lengths.shape, -1)
+            lengths = self.lengths[:, :, None] * np.sqrt(self.parts)
+            values, out = self.values.reshape(by_part), result.reshape(by_part)
+            np.divide(values, lengths, out=out, dtype=np.float64, casting="same_kind")
         else:
             np.subtract(self.values, self.centre, out=result, dtype=np.float64, casting="same_kind")
         return result
@@ -80,7 +108,7 @@ def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
     """Check embeddings and prepare them for distances.
 
     Args:
-        embedding: (N, D) numbers, read as float32.
+        embedding: (N, D) numbers, or (N, C, P) numbers of P parts, read as float32.
         metric: ``euclidean`` or ``cosine``.
         role: Name of the rows in errors, such as ``probe``.
 
@@ -88,17 +116,20 @@ def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
         The points.
 
     Raises:
-        ValueError: The metric is unknown, the array is not two-dimensional and numeric, a value is
-            not finite in float32, or ``cosine`` meets a vector of zeros.
+        ValueError: The metric is unknown, the array is not of two or three axes and numeric, a
+            value is not finite in float32, or ``cosine`` meets a part of zeros.
     """
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(METRICS)}, not {metric!r}.")
     array: npt.NDArray[Any] = np.asarray(embedding)
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
+    if array.ndim not in (2, 3) or 0 in array.shape[2:] or array.dtype.kind not in "fiu":
         raise ValueError(
-            f"The {role} embeddings must be a numeric array of shape (N, D), not "
+            f"The {role} embeddings must be a numeric array of shape (N, D) or (N, C, parts), not "
             f"{array.dtype} of shape {array.shape}."
         )
+    parts = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim == 3:
+        array = array.transpose(0, 2, 1).reshape(len(array), array.shape[1] * parts)
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(array, dtype=np.float32)
     broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
@@ -107,8 +138,9 @@ def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
             f"The {role} embedding in row {broken[0]} is not finite ({len(broken)} such rows in "
             "all): leave these samples out or embed them again."
         )
-    lengths = np.sqrt(np.einsum("nd,nd->n", values, values, dtype=np.float64))
-    empty = np.flatnonzero(lengths == 0)
+    by_part = values.reshape(len(values), parts, values.shape[1] // parts)
+    lengths = np.sqrt(np.einsum("npc,npc->np", by_part, by_part, dtype=np.float64))
+    empty = np.flatnonzero((lengths == 0).any(axis=1))
     if metric == "cosine" and len(empty):
         raise ValueError(
             f"The {role} embedding in row {empty[0]} is all zeros ({len(empty)} such rows in all) "
@@ -121,8 +153,8 @@ def as_pair(probe: npt.ArrayLike, gallery: npt.ArrayLike, metric: Metric) -> tup
     """Check probe and gallery embeddings together.
 
     Args:
-        probe: (P, D) numbers.
-        gallery: (G, D) numbers, G >= 1.
+        probe: (P, D) numbers, or (P, C, parts).
+        gallery: (G, D) numbers, or (G, C, parts), G >= 1.
         metric: ``euclidean`` or ``cosine``.
 
     Returns:
@@ -140,6 +172,11 @@ def as_pair(probe: npt.ArrayLike, gallery: npt.ArrayLike, metric: Metric) -> tup
         raise ValueError(
             f"Probe embeddings have {dims[0]} dimensions and gallery embeddings {dims[1]}: both "
             "must come from the same model."
+        )
+    if probe_points.parts != gallery_points.parts:
+        raise ValueError(
+            f"Probe embeddings have {probe_points.parts} parts and gallery embeddings "
+            f"{gallery_points.parts}: both must come from the same model."
         )
     if metric == "euclidean":
         # Distances do not change with the origin, but about a far origin their digits cancel.
@@ -179,6 +216,8 @@ def all_squared(probe: Points, gallery: Points) -> FloatArray:
     Returns:
         (B, G) float64; under ``cosine`` the squared distance of unit vectors, 2 - 2 cos.
     """
+    if not probe.in_one_space:
+        return _mean_of_parts(all_squared, probe, gallery)
     left = probe.vectors()
     left_squared = probe.squared_lengths(left)
     result = np.empty((len(probe), len(gallery)))
@@ -206,11 +245,28 @@ def some_squared(probe: Points, gallery: Points, rows: IntArray) -> FloatArray:
     Returns:
         (B, k) float64, equal to ``all_squared`` at those rows.
     """
+    if not probe.in_one_space:
+        return _mean_of_parts(some_squared, probe, gallery, rows)
     near = gallery.take(rows.ravel())
     left, right = probe.vectors(), near.vectors()
     scale = probe.squared_lengths(left)[:, None] + near.squared_lengths(right).reshape(rows.shape)
     inner = np.einsum("bd,bkd->bk", left, right.reshape(*rows.shape, -1))
     return _on_grid(scale - 2.0 * inner, scale)
+
+
+def _mean_of_parts(
+    squared_of: Callable[..., FloatArray], probe: Points, gallery: Points, *rows: IntArray
+) -> FloatArray:
+    """The square of the mean of the parts' distances.
+
+    It is rounded to 2^-40 of its own magnitude: parts added in another order make no difference.
+    """
+    total = np.sqrt(squared_of(probe.part(0), gallery.part(0), *rows))
+    for index in range(1, probe.parts):
+        total += np.sqrt(squared_of(probe.part(index), gallery.part(index), *rows))
+    mean = total / probe.parts
+    mean *= mean
+    return _on_grid(mean, mean)
 
 
 def to_distance(squared: FloatArray, metric: Metric) -> FloatArray:

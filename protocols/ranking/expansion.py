@@ -56,6 +56,11 @@ def expand(
     if not (math.isfinite(alpha) and alpha >= 0):
         raise ValueError(f"alpha of the query expansion must be 0 or more, not {alpha}.")
     left, right = as_pair(probe, probe if gallery is None else gallery, "cosine")
+    if left.parts > 1:
+        raise ValueError(
+            f"Query expansion takes one vector a sample, and these have {left.parts} parts: leave "
+            "it out."
+        )
     rows = left.values if gallery is None else np.concatenate([left.values, right.values])
     near = search(rows, rows, k, metric="cosine", block_bytes=block_bytes)
     weights = np.maximum(1.0 - near.distances, 0.0) ** alpha / near.rows.shape[1]

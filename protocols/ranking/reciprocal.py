@@ -13,6 +13,7 @@ entries of 12 bytes whatever N is, and far fewer where sets overlap.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,27 @@ _ENTRY_BYTES = 64
 """Reckoned for a sparse entry while it is made: index, value, their product and its sorted copy."""
 
 
+class Scale(NamedTuple):
+    """Distances as shares of their row's largest.
+
+    The paper's distance is one squared Euclidean distance over the largest. torchreid and fast-reid
+    square what they are given, and give squared distances (or cosine distances, in proportion to
+    them on unit vectors); OpenGait squares nothing. Both are kept so that results compare.
+
+    Attributes:
+        farthest: (N,) squared distance to the farthest row.
+        power: Of the share of a squared distance: 2 where squared distances are squared once more,
+            1/2 for plain Euclidean ones.
+    """
+
+    farthest: FloatArray
+    power: float
+
+    def shares(self, squared: FloatArray, farthest: FloatArray) -> FloatArray:
+        """The shares of squared distances, 0..1; ``farthest`` are those of their rows."""
+        return np.asarray((squared / np.maximum(farthest, np.finfo(np.float64).tiny)) ** self.power)
+
+
 def reciprocal_encoding(
     points: Points,
     neighbours: IntArray,
@@ -31,7 +53,7 @@ def reciprocal_encoding(
     wide: int,
     narrow: int,
     k2: int,
-    farthest: FloatArray | None,
+    scale: Scale | None,
     block_bytes: int,
 ) -> csr_array:
     """Encode every row by its reciprocal neighbours.
@@ -42,8 +64,8 @@ def reciprocal_encoding(
         wide: Length of the neighbour lists whose members must be mutual.
         narrow: Length of the lists that make the smaller sets.
         k2: Encodings that are averaged, the row's own among them; 1 averages nothing.
-        farthest: (N,) squared distance to the farthest row; distances are then divided by it and
-            squared once more. None takes the squared distances as they are.
+        scale: Which shares of the row's largest distance stand for it; None takes the squared
+            distances as they are.
         block_bytes: Working memory in bytes, besides the encoding itself.
 
     Returns:
@@ -55,19 +77,9 @@ def reciprocal_encoding(
     parts = []
     for block in row_blocks(len(points), _ENTRY_BYTES * wide * (narrow + 1), block_bytes):
         grown = _grow(mutual[block], smaller)
-        parts.append(_weigh(points, grown, block, farthest, block_bytes))
+        parts.append(_weigh(points, grown, block, scale, block_bytes))
     encoding = vstack(parts, format="csr")
     return encoding if k2 == 1 else _average(encoding, neighbours[:, :k2], block_bytes)
-
-
-def scaled(squared: FloatArray, farthest: FloatArray) -> FloatArray:
-    """(Squared distance / its row's largest) squared, in 0..1.
-
-    The paper's distance is one squared Euclidean distance over the largest. The released toolboxes
-    square what they are given, and give squared distances (or cosine distances, in proportion to
-    them on unit vectors); that second square is kept so that results compare.
-    """
-    return np.asarray((squared / np.maximum(farthest, np.finfo(np.float64).tiny)) ** 2)
 
 
 def weighted_blocks(costs: npt.NDArray[np.int64], block_bytes: int) -> Iterator[slice]:
@@ -114,7 +126,7 @@ def _grow(mutual: csr_array, smaller: csr_array) -> csr_array:
 
 
 def _weigh(
-    points: Points, grown: csr_array, block: slice, farthest: FloatArray | None, block_bytes: int
+    points: Points, grown: csr_array, block: slice, scale: Scale | None, block_bytes: int
 ) -> csr_array:
     """(B, N) float64: the members weighed by exp(-distance), each row summing to 1."""
     lengths = np.diff(grown.indptr)
@@ -124,8 +136,8 @@ def _weigh(
     for pairs in row_blocks(len(owner), pair_bytes, block_bytes):
         members = grown.indices[pairs, None].astype(np.int64)
         squared = some_squared(points.take(owner[pairs]), points, members)[:, 0]
-        if farthest is not None:
-            squared = scaled(squared, farthest[owner[pairs]])
+        if scale is not None:
+            squared = scale.shares(squared, scale.farthest[owner[pairs]])
         weight[pairs] = np.exp(-squared)
     # A row is in its own set at distance 0, so no sum is empty or below 1.
     weight /= np.repeat(np.add.reduceat(weight, grown.indptr[:-1]), lengths)

@@ -3,7 +3,7 @@
 The new distance is (1 - weight) times the Jaccard distance of two rows' reciprocal encodings
 (:mod:`protocols.ranking.reciprocal`) plus weight times the original distance: Zhong et al.,
 "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, equations 10 and 12.
-Two forms go by that name and give different results:
+Three forms go by that name and give different results:
 
 ``matrix``
     As torchreid, and fast-reid's function on distance matrices: lists of k1 + 1 neighbours, the row
@@ -13,6 +13,9 @@ Two forms go by that name and give different results:
     smaller lists have round(k1 / 2) + 1 (an off-by-one of the released code, kept so that results
     compare); squared distances as they are in the weights, and 1 - cosine or the squared Euclidean
     distance in the sum.
+``opengait``
+    As OpenGait for the HID competition, there with k1 = k2 = 6: as ``matrix``, but nothing is
+    squared, neither a Euclidean distance nor its share of the row's largest.
 
 Memory, besides the input and a few copies of it in float32: the neighbour lists (8 (k1 + 1) bytes a
 row), the encodings (12 bytes an entry; some hundred entries a row, twice while they are put
@@ -22,6 +25,7 @@ together) and ``block_bytes``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -36,12 +40,13 @@ from protocols.ranking.distances import (
     Points,
     all_squared,
     as_pair,
+    distance_blocks,
     some_squared,
 )
-from protocols.ranking.reciprocal import reciprocal_encoding, scaled, weighted_blocks
-from protocols.ranking.retrieval import search
+from protocols.ranking.reciprocal import Scale, reciprocal_encoding, weighted_blocks
+from protocols.ranking.retrieval import search, search_points
 
-Form = Literal["matrix", "features"]
+Form = Literal["matrix", "features", "opengait"]
 DistanceBlocks = Iterator[tuple[slice, FloatArray]]
 """Slices of probe rows and their (B, G) distances, from the first probe to the last."""
 
@@ -67,14 +72,14 @@ def rerank(
     that is given as a gallery row as well, each copy takes a place in the lists.
 
     Args:
-        probe: (P, D) numbers, read as float32.
-        gallery: (G, D) numbers, read as float32, G >= 1. None: the probes are also the gallery, and
-            each takes one place in the lists.
+        probe: (P, D) numbers, or (P, C, parts), read as float32.
+        gallery: (G, D) numbers, or (G, C, parts), read as float32, G >= 1. None: the probes are
+            also the gallery, and each takes one place in the lists.
         k1: Neighbours that must be mutual, at least 1.
         k2: Encodings that are averaged, at least 1, which averages nothing.
         weight: Share of the original distance, 0..1 (the paper's lambda).
         metric: ``cosine`` or ``euclidean``.
-        form: ``matrix`` or ``features``.
+        form: ``matrix``, ``features`` or ``opengait``.
         block_bytes: Working memory in bytes; one probe at a time is the least.
 
     Returns:
@@ -101,25 +106,24 @@ def rerank(
     points = own
     if gallery is not None:
         values = np.concatenate([own.values, stored.values])
-        lengths = np.concatenate([own.lengths, stored.lengths])
-        points = Points(values, lengths, metric, own.centre)
-    wide = k1 + 1 if form == "matrix" else k1
+        points = replace(own, values=values, lengths=np.concatenate([own.lengths, stored.lengths]))
+    wide = k1 if form == "features" else k1 + 1
     # fast-reid's lists end at k1 for k2 too.
-    longest = max(wide, k2) if form == "matrix" else wide
-    near = search(points.values, points.values, longest, metric=metric, block_bytes=block_bytes)
-    farthest = _farthest(points, block_bytes) if form == "matrix" else None
+    longest = wide if form == "features" else max(wide, k2)
+    near = search_points(points, points, longest, block_bytes=block_bytes)
+    scale = None if form == "features" else _scale(points, form, block_bytes)
     encoding = reciprocal_encoding(
         points,
         _itself_first(near.rows),
         wide=wide,
         narrow=round(k1 / 2) + 1,
         k2=k2,
-        farthest=farthest,
+        scale=scale,
         block_bytes=block_bytes,
     )
     # For each row, which gallery encodings hold it.
     inverted = encoding[len(points) - len(stored) :].T.tocsr()
-    return _blocks(own, stored, encoding[: len(own)], inverted, farthest, weight, block_bytes)
+    return _blocks(own, stored, encoding[: len(own)], inverted, scale, weight, block_bytes)
 
 
 def _itself_first(rows: IntArray) -> IntArray:
@@ -136,21 +140,34 @@ def _itself_first(rows: IntArray) -> IntArray:
     return np.take_along_axis(lists, order, axis=1)
 
 
+def _scale(points: Points, form: Form, block_bytes: int) -> Scale:
+    """How the form takes squared distances to shares of the row's largest."""
+    # The released codes get squared Euclidean distances, plain ones (opengait), or 1 - cosine.
+    plain = 1.0 if points.metric == "cosine" else 0.5
+    return Scale(_farthest(points, block_bytes), 2.0 if form == "matrix" else plain)
+
+
 def _farthest(points: Points, block_bytes: int) -> FloatArray:
-    """(N,) squared distance to the farthest row, found by a search for the nearest.
+    """(N,) squared distance to the farthest row.
+
+    In one space it is found by a search for the nearest, else in the whole matrix.
 
     With R the longest of the vectors, |(-a, 0) - (b, sqrt(2 R^2 - 2 |b|^2))|^2 is
     2 |a|^2 + 2 R^2 - |a - b|^2: the row that is farthest from a is nearest to its lifted opposite.
     The lift is stored in float32, so that of two rows within 3e-7 of equally far either may be
     taken; its distance is then measured in float64.
     """
+    result = np.empty(len(points))
+    if not points.in_one_space:
+        for block, matrix in distance_blocks(points, points, block_bytes):
+            result[block] = matrix.max(axis=1)
+        return result
     vectors = points.vectors(np.float32)
     squared = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
     lift = np.sqrt(2.0 * (squared.max() - squared))
     lifted = np.column_stack([vectors, lift.astype(np.float32)])
     opposite = np.column_stack([-vectors, np.zeros(len(vectors), dtype=np.float32)])
     found = search(opposite, lifted, 1, metric="euclidean", block_bytes=block_bytes).rows
-    result = np.empty(len(points))
     row_bytes = np.full(len(points), 48 * points.values.shape[1], dtype=np.int64)
     for block in weighted_blocks(row_bytes, block_bytes):
         result[block] = some_squared(points.take(block), points, found[block])[:, 0]
@@ -162,7 +179,7 @@ def _blocks(
     gallery: Points,
     encoding: csr_array,
     inverted: csr_array,
-    farthest: FloatArray | None,
+    scale: Scale | None,
     weight: float,
     block_bytes: int,
 ) -> DistanceBlocks:
@@ -175,8 +192,8 @@ def _blocks(
         distances = _jaccard(encoding[block], inverted)
         distances *= 1.0 - weight
         original = all_squared(probe.take(block), gallery)
-        if farthest is not None:
-            original = scaled(original, farthest[block, None])
+        if scale is not None:
+            original = scale.shares(original, scale.farthest[block, None])
         elif probe.metric == "cosine":
             original /= 2.0
         original *= weight

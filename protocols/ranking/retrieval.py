@@ -7,6 +7,8 @@ for a probe is kept when it is proven complete: no row that FAISS left out can b
 last one kept, by the worst-case error of a float32 inner product, (D + 8) 2^-23 (|a| + |b|)^2.
 Probes for which that cannot be shown (many ties, extreme scales) are ranked against the whole
 gallery in float64. The result is thus the same with FAISS on CPU, on GPU, and without FAISS.
+
+By the mean of several parts' Euclidean distances NumPy proposes in float32, with the same proof.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ GPU_LIMIT = 2048
 """Most neighbours of a probe that FAISS returns on a GPU."""
 
 _SPARE_CANDIDATES = 16
+
+_Proposer = Callable[[Points], tuple[IntArray, FloatArray]]
 
 
 class Neighbours(NamedTuple):
@@ -101,8 +105,8 @@ def search(
     """Find the ``k`` nearest gallery rows of every probe, exactly.
 
     Args:
-        probe: (P, D) numbers, read as float32.
-        gallery: (G, D) numbers, read as float32, G >= 1.
+        probe: (P, D) numbers, or (P, C, parts), read as float32.
+        gallery: (G, D) numbers, or (G, C, parts), read as float32, G >= 1.
         k: Neighbours a probe, at least 1; cut to G.
         metric: ``cosine`` (ranks by the inner product of unit vectors) or ``euclidean``.
         device: ``auto``, ``cpu`` or ``gpu``, chosen at run time.
@@ -121,19 +125,32 @@ def search(
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}.")
-    probe_points, gallery_points = as_pair(probe, gallery, metric)
-    count = min(k, len(gallery_points))
+    return search_points(*as_pair(probe, gallery, metric), k, device, block_bytes)
+
+
+def search_points(
+    probe: Points,
+    gallery: Points,
+    k: int,
+    device: Device = "auto",
+    block_bytes: int = BLOCK_BYTES,
+) -> Neighbours:
+    """As :func:`search`, for checked embeddings."""
+    count = min(k, len(gallery))
+    if not probe.in_one_space:
+        rows, squared = _search_proposed(probe, gallery, count, None, block_bytes)
+        return Neighbours(rows, to_distance(squared, probe.metric))
     backend = choose_backend(device, count)
     if backend == "numpy":
         warnings.warn(
             "FAISS is not installed: the exact search runs in NumPy, which is slower on large "
             "galleries (install aclnet[cpu] or aclnet[gpu]).",
-            stacklevel=2,
+            stacklevel=3,
         )
-        rows, squared = _rank_everything(probe_points, gallery_points, count, block_bytes)
+        rows, squared = _rank_everything(probe, gallery, count, block_bytes)
     else:
-        rows, squared = _search_faiss(probe_points, gallery_points, count, backend, block_bytes)
-    return Neighbours(rows, to_distance(squared, metric))
+        rows, squared = _search_proposed(probe, gallery, count, backend, block_bytes)
+    return Neighbours(rows, to_distance(squared, probe.metric))
 
 
 def _faiss() -> Any | None:
@@ -152,19 +169,26 @@ def _gpu_resources() -> Any:
     return importlib.import_module("faiss").StandardGpuResources()
 
 
-def _search_faiss(
-    probe: Points, gallery: Points, count: int, backend: Backend, block_bytes: int
+def _search_proposed(
+    probe: Points, gallery: Points, count: int, backend: Backend | None, block_bytes: int
 ) -> tuple[IntArray, FloatArray]:
-    """Candidates from FAISS, measured again; probes without proof are ranked in full."""
+    """Candidates from FAISS, or from NumPy where the points are not in one space, measured again.
+
+    Probes without proof are ranked in full.
+    """
     fetch = min(len(gallery), 2 * count + _SPARE_CANDIDATES)
-    if backend == "faiss-gpu":
-        fetch = min(fetch, GPU_LIMIT)
-    propose = _proposer(gallery, fetch, backend)
+    # FAISS is slow on a few queries at a time, so its blocks are wider than those of float64.
+    row_bytes = 24 * fetch + 16 * gallery.values.shape[1]
+    if backend is None:
+        propose = _part_proposer(gallery, fetch)
+        row_bytes += 24 * len(gallery)
+    else:
+        fetch = min(fetch, GPU_LIMIT) if backend == "faiss-gpu" else fetch
+        propose = _proposer(gallery, fetch, backend)
     rows = np.empty((len(probe), count), dtype=np.int64)
     squared = np.empty((len(probe), count))
     proven = np.empty(len(probe), dtype=np.bool_)
-    # FAISS is slow on a few queries at a time, so its blocks are wider than those of float64.
-    for block in row_blocks(len(probe), 24 * fetch + 16 * gallery.values.shape[1], block_bytes):
+    for block in row_blocks(len(probe), row_bytes, block_bytes):
         part = probe.take(block)
         candidates, reach = propose(part)
         rows[block], squared[block] = _nearest_of(part, gallery, candidates, count, block_bytes)
@@ -195,9 +219,45 @@ def _nearest_of(
     return rows, squared
 
 
-def _proposer(
-    gallery: Points, fetch: int, backend: Backend
-) -> Callable[[Points], tuple[IntArray, FloatArray]]:
+def _part_proposer(gallery: Points, fetch: int) -> _Proposer:
+    """The same as :func:`_proposer` by the mean of the parts' Euclidean distances, in float32.
+
+    What is added up is a lower bound of each distance: its square less the worst-case error.
+    """
+    base = gallery.vectors(np.float32)
+    size = base.shape[1] // gallery.parts
+    tiny = np.finfo(np.float32).tiny
+
+    def squared_lengths(vectors: npt.NDArray[np.float32]) -> FloatArray:
+        by_part = vectors.reshape(len(vectors), -1, size)
+        return np.asarray(np.einsum("npc,npc->np", by_part, by_part, dtype=np.float64))
+
+    stored = squared_lengths(base)
+    longest = np.sqrt(stored.max(axis=0))
+
+    def propose(probe: Points) -> tuple[IntArray, FloatArray]:
+        queries = probe.vectors(np.float32)
+        own = squared_lengths(queries)
+        least = own - (size + 8) * (2.0**-23 * (np.sqrt(own) + longest) ** 2 + tiny)
+        total = np.zeros((len(probe), len(base)), dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no proof
+            for part in range(gallery.parts):
+                here = slice(part * size, (part + 1) * size)
+                squared = queries[:, here] @ base[:, here].T
+                squared *= -2.0
+                squared += stored[:, part].astype(np.float32)
+                squared += least[:, part, None].astype(np.float32)
+                np.maximum(squared, 0.0, out=squared)
+                total += np.sqrt(squared, out=squared)
+        rows = np.argpartition(total, fetch - 1, axis=1)[:, :fetch]
+        last = np.take_along_axis(total, rows[:, -1:], axis=1)[:, 0].astype(np.float64)
+        mean = last / gallery.parts * (1.0 - (gallery.parts + 8) * 2.0**-23)
+        return rows.astype(np.int64), mean**2
+
+    return propose
+
+
+def _proposer(gallery: Points, fetch: int, backend: Backend) -> _Proposer:
     """Make a gallery ready for FAISS.
 
     Returns:

@@ -75,7 +75,8 @@ def pool_walks(data: Embeddings) -> Embeddings:
     unit = data.embedding.astype(np.float64)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     size = np.bincount(number, minlength=count)
-    pooled = np.add.reduceat(unit[order], starts, axis=0) / size[:, None] if count else unit
+    size = size.reshape(-1, *[1] * (unit.ndim - 1))
+    pooled = np.add.reduceat(unit[order], starts, axis=0) / size if count else unit
     firsts = order[starts]
     labels = {name: getattr(data, name)[firsts] for name in _LABELS}
     names = [str(name).partition(FIRST_FRAME_MARK)[0] for name in data.sample[firsts]]

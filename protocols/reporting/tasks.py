@@ -26,7 +26,7 @@ class ShownTask:
     by_frames: bool = False
 
 
-_RANKS = ("rank1", "rank5", "rank10", "mAP", "mINP")
+_RANKS = ("rank1", "rank5", "rank10", "rank20", "mAP", "mINP")
 
 TASKS = {
     "action": ShownTask(
@@ -54,7 +54,7 @@ TASKS = {
 """The known tasks in the order in which they are shown."""
 
 MEASURES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class"}
-MEASURES |= {f"rank{k}": f"rank-{k}" for k in (1, 5, 10)}
+MEASURES |= {f"rank{k}": f"rank-{k}" for k in (1, 5, 10, 20)}
 """Headings of measures; any other one has its own name."""
 
 

@@ -151,7 +151,8 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
             return
         show(*evaluate_run(spec, folder, query, command_line()), json)
 
-    evaluate.__doc__ = f"""Evaluate a run again, or {spec.saved_option} from any system."""
+    first = f"Evaluate a run again, or {spec.saved_option} from any system."
+    evaluate.__doc__ = "\n\n".join(filter(None, [first, spec.eval_help]))
     return evaluate
 
 

@@ -35,7 +35,8 @@ def measure(
     """
     own = settings or GaitSettings()
     if query.protocol is not None:
-        own = own.model_copy(update={"protocol": query.protocol, "gallery_takes": None})
+        changed = {"protocol": query.protocol, "gallery_takes": None, "probes": None}
+        own = own.model_copy(update=changed)
     table = evaluate_biometrics(
         embeddings,
         own.gallery_probe(),

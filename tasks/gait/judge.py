@@ -24,15 +24,20 @@ def gait_table(
     settings: GaitSettings,
     metric: Metric | None = None,
     seed: int | None = None,
+    rerank: tuple[int, int, float] | None = None,
 ) -> GaitTable:
     """Evaluate the protocol of the settings; by default with their seed and the rule's metric.
+
+    `rerank` has k1, k2 and weight of re-ranking; by default the protocol's own, if any.
 
     Raises:
         ValueError: there is no such protocol or rule, or it does not fit the embeddings.
     """
     generator = np.random.default_rng(settings.train.seed if seed is None else seed)
     protocol = settings.gallery_probe()
-    return evaluate_gait(embeddings, protocol, settings.rule, metric=metric, generator=generator)
+    return evaluate_gait(
+        embeddings, protocol, settings.rule, metric=metric, rerank=rerank, generator=generator
+    )
 
 
 def judge(embeddings: Embeddings, settings: GaitSettings | None, query: GaitQuery | None) -> Judged:
@@ -46,21 +51,41 @@ def judge(embeddings: Embeddings, settings: GaitSettings | None, query: GaitQuer
     Raises:
         ValueError: as `gait_table`.
     """
-    chosen = {} if query is None else query.chosen()
-    own = (settings or GaitSettings()).model_copy(update=chosen)
+    own = _chosen(settings, query)
     seed = own.train.seed if query is None or query.seed is None else query.seed
-    table = gait_table(embeddings, own, None if query is None else query.metric, seed)
+    metric, rerank = (None, None) if query is None else (query.metric, query.reranking())
+    table = gait_table(embeddings, own, metric, seed, rerank)
 
     def render(name: str, baselines: Mapping[str, Judged]) -> str:
         others = {other: judged.tables[0] for other, judged in baselines.items()}
         return render_gait(table, name, baselines=others)
+
+    names = {"protocol", "gallery_takes", "rule", *(["probes"] if own.probes else [])}
 
     return Judged.of_table(
         table,
         table.rule.name,
         table.intervals(np.random.default_rng(0)),
         render,
-        evaluation={"metric": table.metric, "gallery_seed": seed},
-        chosen=own.model_dump(mode="json", include={"protocol", "gallery_takes", "rule"}),
+        evaluation={
+            "metric": table.metric,
+            "gallery_seed": seed,
+            **({"rerank": table.rerank} if table.rerank else {}),
+        },
+        chosen=own.model_dump(mode="json", include=names),
         tables=(table,),
     )
+
+
+def _chosen(settings: GaitSettings | None, query: GaitQuery | None) -> GaitSettings:
+    """The settings with the overrides of a query.
+
+    Where the protocol is not that of a run, neither is the list of its probes, and the rule is the
+    protocol's own, if it has one.
+    """
+    own = settings or GaitSettings()
+    chosen = {} if query is None else query.chosen()
+    if settings is None or "protocol" in chosen:
+        own = own.model_copy(update={"probes": None, **chosen})
+        return own.model_copy(update={"rule": own.gallery_probe().rule or own.rule, **chosen})
+    return own.model_copy(update=chosen)

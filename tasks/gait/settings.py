@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from protocols.gait.gallery_probe import GalleryProbe, load_protocol
+from pathlib import Path
+
+from protocols.gait.gallery_probe import GalleryProbe, load_protocol, read_probe_names
 from protocols.gait.rules import RuleName
 from tasks.samples.identities import IdentitySettings
 from tasks.settings import TaskSettings
@@ -13,25 +15,33 @@ class GaitSettings(TaskSettings):
 
     Attributes:
         identities: division into training, validation and test people.
-        protocol: division into gallery and probe: a name (casia_b, kgbd_walks, ucalgary_gait) or a
-            CSV or YAML file.
+        protocol: division into gallery and probe: a name (casia_b, oumvlp and others, listed by
+            `gait eval --help`) or a CSV or YAML file.
         gallery_takes: overrides the protocol's gallery takes, such as `first 1` or `random 2`.
-        rule: how ranks are aggregated into a table: exact, gaitgraph, gaitgraph2, opengait.
+        probes: list of the probes of a protocol that needs one, such as Gait3D.json for gait3d.
+        rule: how ranks are aggregated into a table: exact, gaitgraph, gaitgraph2, opengait; that of
+            a protocol's file holds where `eval` names the protocol.
     """
 
     identities: IdentitySettings = IdentitySettings()
     protocol: str = "casia_b"
     gallery_takes: str | None = None
+    probes: Path | None = None
     rule: RuleName = "exact"
 
     def gallery_probe(self) -> GalleryProbe:
-        """Load the protocol, with the gallery takes of these settings.
+        """Load the protocol, with the gallery takes and the probes of these settings.
 
         Raises:
-            ValueError: there is no such protocol, or its file is not valid.
+            ValueError: there is no such protocol, a file is not valid, or the protocol takes no
+                gallery takes or no list of probes.
         """
         protocol = load_protocol(self.protocol)
-        return protocol.with_gallery_takes(self.gallery_takes) if self.gallery_takes else protocol
+        if self.gallery_takes:
+            protocol = protocol.with_gallery_takes(self.gallery_takes)
+        if self.probes is not None:
+            protocol = protocol.with_probes(read_probe_names(self.probes))
+        return protocol
 
     @property
     def benchmark(self) -> str:

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from protocols.gait.rules import RuleName
 from protocols.ranking.distances import Metric
-from tasks.run.queries import BiometricsQuery
+from tasks.run.queries import BiometricsQuery, several_numbers
 from tasks.spec import TaskSpec, lazy
 
-_PROTOCOL = "casia_b, kgbd_walks, ucalgary_gait, or a CSV or YAML file; by default the run's."
+_PROTOCOLS = """\b
+aclnet-task gait eval --embeddings FILE with one of these:
+  --protocol casia_b                     NM, BG, CL by view
+  --protocol casia_b --rule opengait     or gaitgraph, gaitgraph2
+  --protocol casia_b_pooled              OpenGait's pooled gallery
+  --protocol casia_b_cross_view_gallery  OpenGait's, with mAP
+  --protocol oumvlp                      14 x 14 views, as OpenGait
+  --protocol oumvlp_gaitgraph2           and margins, as GaitGraph2
+  --protocol grew                        rank-1 to rank-20
+  --protocol gait3d --probes Gait3D.json unmated probes skipped
+  --protocol sustech1k                   each covariate by view
+  --protocol ccpg                        CL, UP, DN, BG, pooled
+  --protocol ccpg_views                  the same by view
+  --protocol ccpg_all_views              with identical views
+  --protocol hid                         re-ranked by OpenGait's 6,6,0.3
+  --protocol ucalgary_gait               N, AR, AL
+  --protocol kgbd_walks                  two walks enrolled
+  --protocol my.yaml                     your own, see the README"""
+
+_PROTOCOL = "A name from the list above, or a CSV or YAML file; by default the run's."
 
 
 @dataclass(frozen=True)
@@ -21,19 +41,46 @@ class GaitQuery:
 
     protocol: Annotated[str | None, typer.Option(help=_PROTOCOL)] = None
     rule: Annotated[
-        RuleName | None, typer.Option(help="How ranks are aggregated; by default the run's.")
+        RuleName | None,
+        typer.Option(help="How ranks are aggregated; by default the protocol's or the run's."),
     ] = None
     metric: Annotated[Metric | None, typer.Option(help="Distance; by default the rule's.")] = None
     gallery_takes: Annotated[
         str | None, typer.Option(help="Other gallery takes, such as 'first 1' or 'random 2'.")
     ] = None
+    probes: Annotated[
+        Path | None,
+        typer.Option(help="List of the probes, for gait3d: Gait3D.json, or a name a line."),
+    ] = None
+    rerank: Annotated[
+        str | None,
+        typer.Option(
+            help="OpenGait's k-reciprocal re-ranking, for one gallery: k1,k2,weight, such as "
+            "6,6,0.3; by default the protocol's."
+        ),
+    ] = None
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of the takes 'random N'; by default the run's.")
     ] = None
 
-    def chosen(self) -> dict[str, str]:
+    def __post_init__(self) -> None:
+        """Check the numbers before anything is read."""
+        self.reranking()
+
+    def reranking(self) -> tuple[int, int, float] | None:
+        """k1, k2 and the weight of the plain distance; None: the protocol's own, if any.
+
+        Raises:
+            ValueError: these are not three numbers, or k1 or k2 is not an integer.
+        """
+        if self.rerank is None:
+            return None
+        k1, k2, weight = several_numbers(self.rerank, (int, int, float), "--rerank", "6,6,0.3")
+        return k1, k2, weight
+
+    def chosen(self) -> dict[str, Any]:
         """The overridden settings."""
-        names = ("protocol", "gallery_takes", "rule")
+        names = ("protocol", "gallery_takes", "probes", "rule")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
@@ -47,6 +94,7 @@ class Gait(TaskSpec):
     adapter = lazy("tasks.gait.adapter:GaitAdapter")
     judge = lazy("tasks.gait.judge:judge")
     query = GaitQuery
+    eval_help = _PROTOCOLS
     measure = lazy("tasks.gait.biometrics:measure")
     measuring = BiometricsQuery
 

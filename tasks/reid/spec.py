@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from protocols.ranking.distances import Metric
 from protocols.reid.rules import ReidRuleName
 from tasks.commands.options import Cache, say
-from tasks.run.queries import BiometricsQuery
+from tasks.run.queries import BiometricsQuery, several_numbers
 from tasks.spec import TaskSpec, lazy
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class ReidQuery:
         """
         if self.rerank is None:
             return None
-        k1, k2, weight = _numbers(self.rerank, (int, int, float), "--rerank", "20,6,0.3")
+        k1, k2, weight = several_numbers(self.rerank, (int, int, float), "--rerank", "20,6,0.3")
         return k1, k2, weight
 
     def expansion(self) -> tuple[int, float] | None:
@@ -98,7 +98,7 @@ class ReidQuery:
         """
         if self.expand is None:
             return None
-        neighbours, exponent = _numbers(self.expand, (int, float), "--expand", "5,3")
+        neighbours, exponent = several_numbers(self.expand, (int, float), "--expand", "5,3")
         return neighbours, exponent
 
     def named(self, name: str) -> str:
@@ -170,14 +170,3 @@ class Reid(TaskSpec):
     def add_commands(self, app: typer.Typer) -> None:
         """Add `show`."""
         app.command("show")(show_command)
-
-
-def _numbers(text: str, kinds: Sequence[type], option: str, example: str) -> list[Any]:
-    """Parse comma-separated numbers of the given types."""
-    try:
-        return [kind(part) for kind, part in zip(kinds, text.split(","), strict=True)]
-    except ValueError:
-        raise ValueError(
-            f"{option} {text!r}: expected {len(kinds)} comma-separated numbers, such as {example}; "
-            "numbers of neighbours are integers"
-        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,27 @@ from typing import Annotated, Any
 import typer
 
 from protocols.ranking.distances import Metric
+
+
+def several_numbers(text: str, kinds: Sequence[type], option: str, example: str) -> list[Any]:
+    """Parse comma-separated numbers of the given types.
+
+    Args:
+        text: value of the option.
+        kinds: type of each number.
+        option: name of the option, for the message.
+        example: a right value, likewise.
+
+    Raises:
+        ValueError: these are not as many numbers, or one that should be is no integer.
+    """
+    try:
+        return [kind(part) for kind, part in zip(kinds, text.split(","), strict=True)]
+    except ValueError:
+        raise ValueError(
+            f"{option} {text!r}: expected {len(kinds)} comma-separated numbers, such as {example}; "
+            "numbers of neighbours are integers"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ BASE: dict[str, npt.NDArray[Any]] = {
         ({"subject": np.array(["a", None], dtype=object)}, "'subject' cannot be read without unpi"),
         ({"embedding": np.array([None], dtype=object)}, "'embedding' cannot be read without unpi"),
         ({"view": np.array(["0"])}, r"view has shape \(1,\), but there are 2 embeddings"),
-        ({"embedding": np.zeros((2, 2, 2))}, r"shape \(N, D\)"),
+        ({"embedding": np.zeros((2, 2, 2, 2))}, r"shape \(N, D\)"),
         ({"embedding": np.array([[0, 1], [np.nan, 1]])}, "sample 'b' .row 1. is not finite"),
         ({"take": np.array([0.5, 1.0])}, "take must be text or whole numbers"),
         ({"take": np.array([True, False])}, "take must be text or whole numbers"),

@@ -73,6 +73,17 @@ def half_a_view(data: dict[str, Any]) -> None:
         (None, ("--protocol", "FILE.csv"), ("FILE.csv",)),
         (None, ("--gallery-takes", "9"), ("no gallery", "nm/9")),
         (None, ("--json", "FILE.npz/record.json"), ("FILE.npz",)),
+        (None, ("--protocol", "gait3d"), ("gait3d", "list of its probes", "--probes")),
+        (
+            None,
+            ("--protocol", "gait3d", "--probes", "FILE.json"),
+            ("FILE.json", "no list of probes"),
+        ),
+        (None, ("--probes", "FILE.npz"), ("FILE.npz", "cannot be read")),
+        (None, ("--protocol", "grew"), ("wants type 01", "'nm'")),
+        (None, ("--protocol", "oumvlp", "--gallery-takes", "1"), ("oumvlp", "no gallery takes")),
+        (None, ("--rerank", "6,6"), ("--rerank", "6,6,0.3")),
+        (None, ("--rerank", "6,6,0.3"), ("one gallery", "casia_b_pooled")),
     ],
 )
 def test_mistakes_with_embeddings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -233,6 +234,22 @@ def test_one_view_and_no_view() -> None:
     single = evaluate_biometrics(walkers(8), targets=(0.1,), rotations=0)
     assert pooled.counts["genuine"] == single.counts["genuine"]
     assert pooled.counts["impostor"] == single.counts["impostor"] * 3 // 2
+
+
+def test_views_of_other_gait_sets() -> None:
+    data = walkers(8)
+    data = data.select(data.condition == "nm")
+    kind = np.where(data.take <= "4", "0", "1")
+    data = Embeddings(data.embedding, data.subject, kind, view=data.view)
+    hid = evaluate_biometrics(data, "hid", targets=(0.1,), rotations=0)
+    probes, gallery = hid.counts["probes"], hid.counts["gallery"]
+    assert hid.counts["genuine"] + hid.counts["impostor"] == probes * gallery
+    assert hid.notes[0] == "Scores are of plain distances, not re-ranked ones."
+    swapped = evaluate_biometrics(data, "oumvlp_gaitgraph2", targets=(0.1,), rotations=0)
+    assert swapped.counts["genuine"] + swapped.counts["impostor"] == probes * gallery
+    types = replace(data, condition=np.where(kind == "0", "U0_D0", "U0_D0_BG"))
+    with pytest.raises(ValueError, match="Protocol ccpg has a gallery for each condition"):
+        evaluate_biometrics(types, "ccpg", targets=(0.1,))
 
 
 def test_many_people_are_resampled_in_groups() -> None:

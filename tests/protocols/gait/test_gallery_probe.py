@@ -11,7 +11,7 @@ import pytest
 
 from protocols.embeddings import Embeddings
 from protocols.gait.assignment import Assignment, assign
-from protocols.gait.gallery_probe import GalleryProbe, load_protocol
+from protocols.gait.gallery_probe import GalleryProbe, load_protocol, read_probe_names
 from protocols.names import canonical, natural_order
 from protocols.splits import load_identity_split, split_names
 
@@ -32,7 +32,16 @@ def test_the_built_in_protocols_load() -> None:
         "casia_b",
         "casia_b_cross_view_gallery",
         "casia_b_pooled",
+        "ccpg",
+        "ccpg_all_views",
+        "ccpg_views",
+        "gait3d",
+        "grew",
+        "hid",
         "kgbd_walks",
+        "oumvlp",
+        "oumvlp_gaitgraph2",
+        "sustech1k",
         "ucalgary_gait",
     ]
     for name in split_names("gait"):
@@ -160,6 +169,19 @@ def test_a_user_writes_a_csv_or_a_yaml(tmp_path: Path) -> None:
         ("a.yaml", "- 1\n", "a protocol is a mapping"),
         ("a.yaml", "table: gone.csv\n", "gone.csv"),
         ("a.yaml", "rules: [\n", "a.yaml"),
+        ("a.csv", "type,role\n,gallery\n", "needs a condition and a take, or a type"),
+        ("a.csv", "condition,type,role\nnm,nm-01,gallery\n", "a type beside a condition"),
+        ("a.yaml", "table: hid.yaml\nmeasures: [mAP]\n", "begin with rank1"),
+        ("a.yaml", "table: hid.yaml\nmeasures: [rank1, rank3]\n", r"measures\.1"),
+        ("a.yaml", "table: hid.yaml\nheadline: night\n", "no condition 'night'"),
+        (
+            "a.yaml",
+            "table: hid.yaml\nrerank: [6, 6, 0.3]\n",
+            "needs one gallery, and views are auto",
+        ),
+        ("a.csv", "type,role,group\n0,gallery,CL\n1,probe,Cl\n", "group 'CL', but no probes"),
+        ("a.yaml", "table: gait3d.yaml\n", "table gait3d.yaml has no rules"),
+        ("a.yaml", "views: single\n", "it has no rules"),
     ],
 )
 def test_a_bad_protocol_file_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -168,6 +190,99 @@ def test_a_bad_protocol_file_is_named(tmp_path: Path, name: str, text: str, mess
     with pytest.raises(ValueError, match=message) as caught:
         load_protocol(path)
     assert str(path) in str(caught.value)
+
+
+def typed(types: list[str], take: bool = False) -> Embeddings:
+    return samples([1] * len(types), types if take else [""] * len(types), None if take else types)
+
+
+@pytest.mark.parametrize("take", [False, True])
+def test_a_type_is_the_condition_or_the_take(take: bool) -> None:
+    data = typed(["00", "01", "02"], take)
+    roles = assign(load_protocol("oumvlp"), data)
+    assert (roles.probe.tolist(), roles.gallery.tolist()) == ([0], [1])
+
+
+def test_a_type_is_both_with_a_hyphen_and_may_have_a_wildcard() -> None:
+    rules = [("nm-01", "gallery", ""), ("*-02", "probe", "second"), ("n*2", "probe", "normal")]
+    protocol = GalleryProbe.model_validate(
+        {
+            "name": "mine",
+            "rules": [dict(zip(("type", "role", "group"), r, strict=True)) for r in rules],
+        }
+    )
+    roles = assign(protocol, samples([1] * 4, ["01", "02", "02", "03"], ["nm", "nm", "bg", "nm"]))
+    assert roles.gallery.tolist() == [0]
+    # A probe of two groups is there for both.
+    assert (roles.probe.tolist(), roles.condition.tolist()) == ([1, 1, 2], [0, 1, 0])
+    assert not roles.apart
+
+
+def test_a_group_may_have_a_gallery_of_its_own() -> None:
+    roles = assign(load_protocol("ccpg"), typed(["U0_D0", "U0_D0_BG", "U0_D3", "U3_D3"]))
+    galleries = dict(zip(roles.conditions, [g.tolist() for g in roles.galleries], strict=True))
+    assert galleries == {"CL": [3], "UP": [2], "DN": [], "BG": [0]}
+    found = [
+        (roles.conditions[c], row) for row, c in zip(roles.probe, roles.condition, strict=True)
+    ]
+    assert found == [("CL", 0), ("CL", 1), ("BG", 1), ("UP", 3)]
+
+
+def test_types_have_no_gallery_takes() -> None:
+    with pytest.raises(ValueError, match="oumvlp has no gallery takes"):
+        load_protocol("oumvlp").with_gallery_takes("first 1")
+    with pytest.raises(ValueError, match=r"wants type 01, the data have conditions \['nm'\]"):
+        assign(load_protocol("grew"), typed(["nm"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.json", '{"TRAIN_SET": [], "PROBE_SET": ["1-a-0", "2-b-1"]}'),
+        ("p.json", '["1-a-0", "2-b-1"]'),
+        ("p.txt", "1-a-0\n\n2-b-1 \n"),
+    ],
+)
+def test_a_list_names_the_probes(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    names = read_probe_names(tmp_path / name)
+    assert names == ("1-a-0", "2-b-1")
+    fields = {"subject": ["1", "1", "2"], "condition": ["a", "b", "b"], "view": ["0", "0", "0"]}
+    data = Embeddings(
+        np.ones((3, 1), dtype=np.float32), **{k: np.array(v) for k, v in fields.items()}
+    )
+    roles = assign(load_protocol("gait3d").with_probes(names), data)
+    assert (roles.probe.tolist(), roles.gallery.tolist(), roles.missing) == ([0], [1, 2], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "neither a list PROBE_SET"),
+        ("[1]", "neither a list PROBE_SET"),
+        ("[]", "is empty"),
+        ("[" * 100_000, "cannot be read"),
+        ("{", "cannot be read"),
+    ],
+)
+def test_a_bad_list_of_probes_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_probe_names(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_list_of_probes_must_be_given_and_fit() -> None:
+    data = samples([1, 2], ["", ""], ["a", "b"])
+    with pytest.raises(ValueError, match="gait3d needs the list of its probes"):
+        assign(load_protocol("gait3d"), data)
+    with pytest.raises(
+        ValueError, match="such as '01-a', names none of the 2 samples, such as '1-a'"
+    ):
+        assign(load_protocol("gait3d").with_probes(["01-a"]), data)
+    with pytest.raises(ValueError, match="grew says itself which samples are probes"):
+        load_protocol("grew").with_probes(["01-a"])
 
 
 def test_unknown_names_are_refused() -> None:

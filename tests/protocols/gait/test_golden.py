@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from protocols.embeddings import load_embeddings
 from protocols.gait.evaluate import evaluate_gait
+from protocols.gait.gallery_probe import load_protocol
 from protocols.gait.rules import RuleName
 from protocols.gait.table import GaitTable
 from protocols.ranking.distances import Metric
@@ -87,6 +89,30 @@ def test_gaitgraph2(shared: Path, case: str, golden: Golden) -> None:
     )
     printed = np.round(100 * np.column_stack([table.probe_mean, condition_means(table)]), 1)
     np.testing.assert_allclose(printed, golden["gg2_table_rounded"], atol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["full", "missing"], indirect=True)
+def test_gaitgraph2_with_identical_views_in_the_means(
+    shared: Path, case: str, golden: Golden
+) -> None:
+    data = load_embeddings(shared / "golden" / "gait" / f"casia_b_{case}.npz")
+    protocol = load_protocol("casia_b").model_copy(update={"identical_views": "included"})
+    table = evaluate_gait(data, protocol, "gaitgraph2")
+    expected = float(golden["gg2_accuracy_avg"])
+    assert table.metrics["rank1"] == pytest.approx(expected, abs=1e-6)
+    by_gallery = golden["gg2_accuracy"].mean(axis=2)
+    np.testing.assert_allclose(table.gallery_mean, by_gallery, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_opengait_with_equal_parts(shared: Path, metric: Metric) -> None:
+    data = load_embeddings(shared / "golden" / "gait" / "casia_b_missing.npz")
+    rows = data.select(np.flatnonzero(data.subject.astype(int) < 90))
+    parts = replace(rows, embedding=np.repeat(rows.embedding[:, :, None], 3, axis=2))
+    flat, found = (
+        evaluate_gait(each, "casia_b", "opengait", metric=metric) for each in (rows, parts)
+    )
+    assert found.metrics == flat.metrics
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])

@@ -63,6 +63,43 @@ def test_without_views_all_measures_are_shown() -> None:
     assert "Note: All samples have one view, 0" in text
 
 
+def one_condition(protocol: str) -> GaitTable:
+    generator = np.random.default_rng(0)
+    rows = [(s, kind, view) for s in range(5) for kind in ("00", "01") for view in ("000", "090")]
+    subject, kind, view = (np.array(column) for column in zip(*rows, strict=True))
+    embedding = np.eye(5)[subject] + 0.4 * generator.standard_normal((len(rows), 5))
+    return evaluate_gait(Embeddings(embedding, subject, kind, view=view), protocol)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"), [("oumvlp", "excluded"), ("oumvlp_gaitgraph2", "included")]
+)
+def test_one_condition_has_a_matrix_of_views_with_margins(protocol: str, said: str) -> None:
+    found = one_condition(protocol)
+    title, _, matrix, _ = render_gait(found, "x").split("\n\n")
+    assert title.endswith(f"identical views {said}")
+    head, _, *rows, margin = [line.split() for line in matrix.splitlines()]
+    assert head == ["probe", "\\", "gallery", "0", "90", "mean"]
+    rates, decimals = 100 * found.rank1[0], found.rule.table_decimals
+    mean = [rates[0, 1], rates[1, 0]] if said == "excluded" else rates.mean(axis=1).tolist()
+    for row, view, cells, right in zip(rows, ("0", "90"), rates, mean, strict=True):
+        assert row == [view, *(f"{value:.{decimals}f}" for value in (*cells, right))]
+    assert margin[-1] == f"{np.mean(mean):.{decimals}f}"
+
+
+def test_the_headlines_condition_needs_no_mean() -> None:
+    generator = np.random.default_rng(0)
+    rows = [(s, k, v) for s in range(3) for k in ("00-nm", "01-nm", "02-bg") for v in ("0", "90")]
+    subject, kind, view = (np.array(column) for column in zip(*rows, strict=True))
+    data = Embeddings(generator.standard_normal((len(rows), 3)), subject, kind, view=view)
+    table = evaluate_gait(data, "sustech1k")
+    _, by_view, further, _ = render_gait(table, "x").split("\n\n")
+    assert [line.split()[1] for line in by_view.splitlines()[2:11]] == list(table.conditions)
+    assert "mean" not in [line.split()[1] for line in by_view.splitlines()[2:]]
+    assert further.splitlines()[0].split() == ["condition", "rank5"]
+    assert further.splitlines()[-1].split()[2] == f"{100 * table.metrics['rank5']:.2f}"
+
+
 def test_gaitgraph2_prints_one_decimal() -> None:
     printed = table(rule="gaitgraph2")
     row = render_gait(printed, "x").splitlines()[4].split()

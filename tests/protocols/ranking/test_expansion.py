@@ -60,6 +60,11 @@ def test_a_set_in_itself_has_each_row_once() -> None:
     np.testing.assert_allclose(twice, rows, rtol=1e-5)
 
 
+def test_parts_are_refused() -> None:
+    with pytest.raises(ValueError, match="takes one vector a sample, and these have 3 parts"):
+        expand(np.ones((2, 4, 3)))
+
+
 def test_it_helps_noisy_people() -> None:
     generator = np.random.default_rng(1)
     person = np.arange(400) % 20

@@ -103,15 +103,22 @@ def test_features_form_is_golden(golden: dict[str, Any]) -> None:
 def slow_rerank(
     points: Matrix, probes: int, k1: int, k2: int, weight: float, form: str, metric: str
 ) -> Matrix:
-    """The definition in sets and loops, on dense float64 distances without ties."""
+    """The definition in sets and loops, on dense float64 distances without ties; (N, C, P)."""
     if metric == "cosine":
         points = points / np.linalg.norm(points, axis=1, keepdims=True)
-    squared = cdist(points, points, "sqeuclidean")
+        squared = np.mean([cdist(part.T, part.T, "sqeuclidean") for part in points.T], axis=0)
+    else:
+        squared = np.mean([cdist(part.T, part.T) for part in points.T], axis=0) ** 2
     order = np.argsort(squared, axis=1, kind="stable")
-    wide, narrow = (k1 + 1 if form == "matrix" else k1), round(k1 / 2) + 1
+    wide, narrow = (k1 if form == "features" else k1 + 1), round(k1 / 2) + 1
     if form == "features":
         order = order[:, :k1]
-    share = (squared / squared.max(axis=1, keepdims=True)) ** 2 if form == "matrix" else squared
+    share = squared
+    if form == "matrix":
+        share = (squared / squared.max(axis=1, keepdims=True)) ** 2
+    if form == "opengait":
+        plain = squared if metric == "cosine" else np.sqrt(squared)
+        share = plain / plain.max(axis=1, keepdims=True)
 
     def mutual(row: int, k: int) -> set[int]:
         return {int(other) for other in order[row, :k] if row in order[other, :k]}
@@ -133,7 +140,7 @@ def slow_rerank(
         low = np.minimum(mean[row], mean[probes:]).sum(axis=1)
         high = np.maximum(mean[row], mean[probes:]).sum(axis=1)
         distances[row] = 1 - low / high
-    original = share if form == "matrix" else squared / 2 if metric == "cosine" else squared
+    original = share / 2 if (form, metric) == ("features", "cosine") else share
     final: Matrix = (1 - weight) * distances + weight * original[:probes, probes:]
     return final
 
@@ -145,8 +152,9 @@ def slow_rerank(
     gallery=st.integers(1, 25),
     k1=st.integers(1, 30),
     k2=st.integers(1, 8),
-    form=st.sampled_from(["matrix", "features"]),
+    form=st.sampled_from(["matrix", "features", "opengait"]),
     metric=st.sampled_from(["cosine", "euclidean"]),
+    parts=st.sampled_from([1, 1, 3]),
     block_bytes=st.sampled_from([1, 5000, 2**26]),
 )
 def test_equals_the_slow_reading(
@@ -157,10 +165,11 @@ def test_equals_the_slow_reading(
     k2: int,
     form: Form,
     metric: Metric,
+    parts: int,
     block_bytes: int,
 ) -> None:
     generator = np.random.default_rng(seed)
-    points = generator.standard_normal((probes + gallery, 5)).astype(np.float32)
+    points = generator.standard_normal((probes + gallery, 5, parts)).astype(np.float32)
     found = whole(
         points[:probes],
         points[probes:],
@@ -280,7 +289,7 @@ def test_peak_memory_is_far_below_the_matrix() -> None:
         ({"k2": 0}, "k2 of at least 1, not 0"),
         ({"weight": 1.5}, "must be 0 to 1, not 1.5"),
         ({"weight": float("nan")}, "must be 0 to 1, not nan"),
-        ({"form": "jaccard"}, "matrix, features, not 'jaccard'"),
+        ({"form": "jaccard"}, "matrix, features, opengait, not 'jaccard'"),
         ({"metric": "dot"}, "metric must be one of"),
     ],
 )

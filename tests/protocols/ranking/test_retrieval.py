@@ -169,6 +169,49 @@ def test_distances_are_those_of_the_metric(metric: Metric) -> None:
     assert (np.diff(found.distances, axis=1) >= 0).all()
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_parts_are_compared_one_by_one_and_averaged(metric: Metric) -> None:
+    generator = np.random.default_rng(1)
+    probe, gallery = generator.standard_normal((6, 5, 3)), generator.standard_normal((40, 5, 3))
+    found = search(probe, gallery, 40, metric=metric, block_bytes=4000)
+    expected = np.mean([cdist(probe[..., p], gallery[..., p], metric) for p in range(3)], axis=0)
+    order = np.argsort(expected, axis=1)
+    np.testing.assert_array_equal(found.rows, order)
+    sorted_ = np.take_along_axis(expected, order, axis=1)
+    np.testing.assert_allclose(found.distances, sorted_, atol=1e-6)
+    beside = search(probe.reshape(6, -1), gallery.reshape(40, -1), 40, metric=metric)
+    assert (beside.rows != found.rows).any()
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e17, 1e25])
+@pytest.mark.parametrize(("values", "spread"), [(2, 0.0), (6, 0.0), (9, 1e-6)])
+def test_candidates_of_parts_are_those_of_the_whole_matrix(
+    scale: float, values: int, spread: float
+) -> None:
+    generator = np.random.default_rng(values)
+    shape = (60, 3, 4)
+    probe, gallery = (
+        scale * (generator.integers(0, values, shape) + spread * generator.standard_normal(shape))
+        for _ in range(2)
+    )
+    points = as_pair(probe, gallery, "euclidean")
+    for k in (1, 3, 20, 60):
+        found = search(probe, gallery, k, metric="euclidean", block_bytes=3000)
+        rows, squared = retrieval._rank_everything(*points, k, 2**20)
+        np.testing.assert_array_equal(found.rows, rows)
+        np.testing.assert_allclose(found.distances, np.sqrt(squared), rtol=1e-11)
+
+
+def test_parts_in_another_order_are_still_a_tie() -> None:
+    gallery = np.random.default_rng(2).integers(-5, 6, (1, 4, 7)).astype(np.float64)
+    gallery = np.concatenate(
+        [gallery[:, :, np.random.default_rng(i).permutation(7)] for i in range(20)]
+    )
+    for metric in ("euclidean", "cosine"):
+        found = search(np.ones((1, 4, 7)), gallery, 20, metric=metric)
+        assert found.rows[0].tolist() == list(range(20))
+
+
 def test_rows_of_one_direction_tie_under_cosine() -> None:
     direction = np.array([0.3, -1.7, 0.11])
     gallery = np.stack([np.array([0.0, 1.0, 0.0]), 7.1 * direction, 0.013 * direction, direction])
