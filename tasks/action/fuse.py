@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aclnet.runs.finished import require_finished
 from protocols.action.evaluate import evaluate_action
 from protocols.action.fusion import FUSION_RECIPES, FuseOn, fuse, recipe_weights
 from protocols.action.scores import ClassScores, load_class_scores
@@ -115,6 +116,7 @@ def _record(
 def _read_scores(run: Path) -> ClassScores:
     """Load the test scores of a run's folder, or a scores file."""
     path = run if run.suffix == ".npz" else run / SCORES
+    require_finished(path.parent)
     if not path.is_file():
         raise ValueError(
             f"{run} has no {SCORES}: give the folder of a finished run, or a scores file"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, parse_run_info
 from protocols.records import RUN, DatasetReference, ResultRecord
 from tasks.run.environment import describe_environment
@@ -135,12 +136,17 @@ class Origin:
 
     @classmethod
     def of_file(cls, path: Path) -> Origin:
-        """The origin of a file of embeddings or scores; the data are known if a run saved it."""
+        """The origin of a file of embeddings or scores; the data are known if a run saved it.
+
+        Raises:
+            ValueError: the training of the run that saved it is not finished.
+        """
         info = saved_by(path)
         if info is None:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             unknown = DatasetReference(name=path.stem, fingerprint=digest, synthetic=False)
             return cls(unknown, notes=(FOREIGN,))
+        require_finished(path.parent)
         return cls(
             DatasetReference(
                 name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
@@ -205,8 +211,9 @@ def read_record(run: Path, name: str = RECORD) -> ResultRecord:
         name: name of the file: the run's own record by default.
 
     Raises:
-        ValueError: it is missing or damaged.
+        ValueError: it is missing or damaged, or the training is not finished.
     """
+    require_finished(run)
     path = run / name
     try:
         return ResultRecord.from_json(path.read_text("utf-8"))
