@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, parse_run_info
@@ -187,6 +187,22 @@ def make_record(
         notes=(*judged.notes, *origin.notes),
         cells=judged.cells,
     )
+
+
+def shared_by(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The entries that all mappings have alike, such as settings of several runs.
+
+    >>> shared_by([{"train": {"epochs": 3, "seed": 0}}, {"train": {"epochs": 3, "seed": 1}}])
+    {'train': {'epochs': 3}}
+    """
+    found: dict[str, Any] = {}
+    for name, first in values[0].items():
+        each = [value.get(name) for value in values]
+        if all(isinstance(value, Mapping) for value in each):
+            found[name] = shared_by(cast(list[Mapping[str, Any]], each))
+        elif all(value == first for value in each) and all(name in value for value in values):
+            found[name] = first
+    return found
 
 
 def saved_by(path: Path) -> RunInfo | None:
