@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from protocols.groups import RunGroup
-from protocols.labels import BASELINE, objective_label
+from protocols.labels import BASELINE, dataset_of, objective_label
 from protocols.records import ResultRecord
 from protocols.reporting.model import NOT_RUN, Cell, Column, Row, source_of
 from protocols.reporting.tables.published import PublishedResult
@@ -139,16 +139,15 @@ def spread_notes(groups: Sequence[RunGroup]) -> tuple[str, ...]:
     learned = [group for group in groups if group.record.objective != "bone-length"]
     notes: list[str] = []
     if any(len(group.runs) > 1 for group in learned):
-        split = [group.record.settings.get("identities") or {} for group in learned]
-        drawn = any(settings.get("order") == "drawn" for settings in split)
-        people = ", and the draw of training and test people" if drawn else ""
-        fixed = "" if drawn else "; the test samples are the same"
+        drawn = dict.fromkeys(dataset_of(g.record.dataset) for g in learned if _draws_people(g))
+        whom = f", and on {', '.join(drawn)} the draw of training and test people" if drawn else ""
         notes.append(
             "± over seeds contains what training draws (initial weights, batches, augmentation)"
-            f"{people}{fixed}. Values without ± are of one run, or equal in all."
+            f"{whom}; test samples that are not drawn are the same. Values without ± are of one "
+            "run, or equal in all."
         )
-    tested = {(_tested(group.record), len(group.runs)) for group in learned}
-    small = [(size, runs) for size, runs in tested if 0 < size < SMALL and runs < FEW]
+    sizes_and_seeds = {(tested(group.record), len(group.runs)) for group in learned}
+    small = [(size, runs) for size, runs in sizes_and_seeds if 0 < size < SMALL and runs < FEW]
     if small:
         least, most = min(small)[0], max(small)[0]
         sizes = f"{least} to {most}" if least < most else str(least)
@@ -160,7 +159,12 @@ def spread_notes(groups: Sequence[RunGroup]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _tested(record: ResultRecord) -> int:
+def _draws_people(group: RunGroup) -> bool:
+    settings = group.record.settings.get("identities")
+    return isinstance(settings, dict) and settings.get("order") == "drawn"
+
+
+def tested(record: ResultRecord) -> int:
     """Number of test samples: the probes, where samples are looked for."""
     return record.counts.get("probes", record.counts.get("test", 0))
 
