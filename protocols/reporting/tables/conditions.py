@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -34,7 +35,7 @@ class Conditions(BaseModel):
         counts: Exact counts.
         sequences: Counts that may differ by the share ``within``.
         within: That share.
-        recipes: Settings as JSON values, by the recipe that has them and by dotted name.
+        recipes: Settings by the recipe that has them and by dotted name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +44,7 @@ class Conditions(BaseModel):
     counts: Mapping[str, int]
     sequences: Mapping[str, int] = Field(default_factory=dict)
     within: float = Field(default=0.05, ge=0, lt=1)
-    recipes: Mapping[str, Mapping[str, str | int]]
+    recipes: Mapping[str, Mapping[str, str | int | None]]
 
 
 @cache
@@ -92,18 +93,23 @@ def _counts(record: ResultRecord) -> dict[str, int]:
 
 
 def _unlike(
-    record: ResultRecord, recipes: Mapping[str, Mapping[str, str | int]]
+    record: ResultRecord, recipes: Mapping[str, Mapping[str, str | int | None]]
 ) -> tuple[str, ...]:
     """The settings that differ from those of the nearest recipe."""
-    own = {name: value.strip('"') for name, value in flat_settings(record.settings).items()}
+    own = flat_settings(record.settings)
     # Imported weights were trained elsewhere.
     skipped = "train." if record.objective == "imported" else " "
     differing = {
         recipe: [
-            f"{name} is {own.get(name, 'not stated')}, not {value} as in the recipe {recipe}"
-            for name, value in settings.items()
-            if own.get(name) != str(value) and not name.startswith(skipped)
+            f"{name} is {_said(own.get(name))}, not {_said(value)} as in the recipe {recipe}"
+            for name, value in ((name, json.dumps(value)) for name, value in settings.items())
+            if own.get(name) != value and not name.startswith(skipped)
         ]
         for recipe, settings in recipes.items()
     }
     return tuple(sorted(differing.values(), key=len)[0])
+
+
+def _said(value: str | None) -> str:
+    """A JSON value in a sentence."""
+    return "not stated" if value is None else value.strip('"').replace("null", "not set")

@@ -138,7 +138,7 @@ def _block(record: ResultRecord) -> str:
 
 def _compared(record: ResultRecord, rule: str = "") -> str:
     """What a record's results may be compared with, by its own rule or another one."""
-    if shown_task(record.task).by_rule or rule:
+    if shown_task(record.task).by_rule or rule or "trained_epochs" in record.counts:
         return f"{record.protocol}: {rule or record.described_rule}{_frames(record)}"
     part = record.fold not in (None, FOLDS_TOGETHER)
     return f"{record.protocol}, fold {record.fold}" if part else record.protocol

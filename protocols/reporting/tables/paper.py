@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -123,9 +124,11 @@ def _series(layout: PaperTable, runs: Sequence[RunEntry]) -> dict[str, list[Row]
         record = group.record
         key = (record.objective, record.stream, record.described_rule)
         series.setdefault(key, []).append(group)
+    rules = Counter(key[:2] for key in series)
     found: dict[str, list[Row]] = {}
     for key in sorted(series, key=lambda key: (objective_place(key[0]), key[1:])):
-        found.setdefault(key[0], []).extend(_series_rows(layout, series[key]))
+        rule = f"rule {key[2]}" if rules[key[:2]] > 1 else ""
+        found.setdefault(key[0], []).extend(_series_rows(layout, series[key], rule))
     return found
 
 
@@ -153,8 +156,14 @@ def _has_metrics(layout: PaperTable, record: ResultRecord) -> bool:
     )
 
 
-def _series_rows(layout: PaperTable, groups: Sequence[RunGroup]) -> list[Row]:
-    """Rows of one objective, stream and rule: one, or more where settings differ in a column."""
+def _series_rows(layout: PaperTable, groups: Sequence[RunGroup], named: str) -> list[Row]:
+    """Rows of one objective, stream and rule: one, or more where settings differ in a column.
+
+    Args:
+        layout: The table.
+        groups: The runs.
+        named: The rule as a label has it; empty where there is no other one.
+    """
     by_protocol: dict[str, list[RunGroup]] = {}
     for group in groups:
         by_protocol.setdefault(group.record.protocol, []).append(group)
@@ -162,13 +171,13 @@ def _series_rows(layout: PaperTable, groups: Sequence[RunGroup]) -> list[Row]:
     for place in range(max(len(members) for members in by_protocol.values())):
         at = {name: members[place] for name, members in by_protocol.items() if place < len(members)}
         for variant in layout.variants:
-            row = _own_row(layout, at, variant)
+            row = _own_row(layout, at, variant, named)
             if row.runs:
                 rows.append(row)
     return rows
 
 
-def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant) -> Row:
+def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant, named: str) -> Row:
     """One row, from the groups by protocol."""
     cells: list[Cell] = []
     for column in layout.columns:
@@ -183,7 +192,9 @@ def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant) -> R
     first = next(iter(at.values()))
     variants = dict.fromkeys(group.variant for group in at.values())
     record = first.record
-    rule = variant.label if variant.label != "own rule" else f"rule {record.described_rule}"
+    rule = variant.label or named
+    if variant.label == "own rule":
+        rule = f"rule {record.described_rule}"
     label = [objective_label(record.objective), record.stream, rule, *variants]
     heading = IMPORTED if source_of(record) == "imported" else OURS
     return group_row(first, cells, heading, ", ".join(filter(None, label)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +12,16 @@ import pytest
 from aclnet.config import load_settings
 from protocols.groups import RunEntry, flat_settings, group_runs
 from protocols.records import ResultRecord
-from protocols.report import build_report
 from protocols.reporting.model import Column, Report, ReportTable, Row
 from protocols.reporting.tables.catalogue import PAPER_TABLES
 from protocols.reporting.tables.conditions import load_conditions, unmet
+from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import IMPORTED, OURS, paper_tables
-from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
+from protocols.reporting.tables.studies import cost_table, study_tables
 from protocols.reporting.writers.html import render_html
 from tasks.recipes import find_recipe
 from tasks.spec import find_task
-
-RESULTS = Path(__file__).resolve().parents[3] / "results"
 
 
 def run(file: str, **changes: Any) -> RunEntry:
@@ -252,26 +249,22 @@ def test_other_settings_are_not_averaged_with_each_other() -> None:
     assert labels == ["ACL, j, rate=0.1", "ACL, j, rate=0.2"]
 
 
-def test_other_data_of_one_name_are_not_averaged_either() -> None:
-    first = run("a.json")
-    data = first.record.dataset.model_copy(update={"fingerprint": "cd"})
-    second = RunEntry("b.json", first.record.model_copy(update={"dataset": data, "seed": 1}))
-    assert [group.variant for group in group_runs([first, second])] == ["data ab", "data cd"]
-
-
-def test_a_copy_of_a_run_is_no_further_seed() -> None:
-    (group,) = group_runs([*seeds(), run("copy.json", seed=1, metrics={"rank1": 0.53})])
-    assert group.files == ("0.json", "1.json", "2.json")
-    assert group.repeated == ("copy.json",)
-
-
-def test_bone_lengths_do_not_depend_on_the_training() -> None:
-    settings = [{"objective": {"inter_weight": w}, "clip": {"frames": 60}} for w in (0.0, 0.1)]
-    runs = [
-        run(f"{seed}.json", seed=seed, objective="bone-length", settings=own_settings)
-        for seed, own_settings in enumerate(settings)
+def test_an_unfinished_run_is_no_seed_of_finished_ones() -> None:
+    counts = meeting("gait", "casia_b")["counts"] | {"trained_epochs": 3}
+    runs = [run("0.json", counts=counts), *seeds()[1:], run("z.json")]
+    assert [group.files for group in group_runs(runs)] == [
+        ("0.json",),
+        ("z.json", "1.json", "2.json"),
     ]
-    assert len(group_runs(runs)) == 1
+    rows = table_of("gait-casia-b", own_tables(runs)).rows
+    assert rows[0].group == "casia_b: exact; training not finished (epoch 3)"
+    assert rows[0].compared != rows[1].compared
+
+
+def test_rows_of_several_rules_say_which() -> None:
+    runs = [run("a.json"), run("b.json", rule="gaitgraph")]
+    labels = [row.label for row in own(table_of("table-6", paper_tables(runs)))]
+    assert labels == ["ACL, j, rule exact", "ACL, j, rule gaitgraph"]
 
 
 def reid(file: str, objective: str, hits: int, **changes: Any) -> RunEntry:
@@ -326,6 +319,22 @@ def test_newer_gait_records_are_compared_by_person() -> None:
     plain = [run("a.json"), run("c.json", objective="ce")]
     names = [column.name for column in table_of("gait-casia-b", own_tables(plain)).columns]
     assert "against cross-entropy" not in names
+
+
+def test_the_gain_of_the_objective_is_one_row_a_test() -> None:
+    runs = [reid("ce.json", "ce", 2), reid("acl.json", "acl", 8)]
+    runs += [run("a.json"), run("c.json", objective="ce", metrics={"rank1": 0.4}, intervals={})]
+    runs.append(run("alone.json", dataset="casia_b 2"))
+    gait, person = gain_tables(runs)
+    (row,) = gait.rows
+    assert row.label == "casia_b, casia_b"
+    assert [cell.text for cell in row.cells] == ["40.0", "50.0", "+10.0", "5,500", "1"]
+    assert "no counts of people" in row.cells[2].note
+    (row,) = person.rows
+    assert [cell.text for cell in row.cells[:3]] == ["20.0", "80.0", "+60.0"]
+    assert "better" in row.cells[2].note
+    twice = [*runs, run("b.json", settings={"clip": {"frames": 60}})]
+    assert [table.key for table in gain_tables(twice)] == ["reid-acl-gain"]
 
 
 def test_kgbd_of_six_frames_enters_the_depth_sets() -> None:
@@ -421,25 +430,3 @@ def test_cost_comes_from_its_records() -> None:
     cost = RunEntry("c.json", entry.record.model_copy(update={"task": "cost", "kind": "cost"}))
     (row,) = cost_table([entry, cost]).rows
     assert [cell.text for cell in row.cells[:2]] == ["3.73", "14.840"]
-
-
-@pytest.mark.skipif(not RESULTS.is_dir(), reason="no committed results beside the tests")
-def test_the_committed_results_are_those_of_the_readme() -> None:
-    report = build_report(RESULTS)
-    assert report.skipped == ()
-    kgbd = {row.label: row.cells[0].text for row in table_of("gait-kgbd", report.tables).rows}
-    assert kgbd["Bone lengths, j+b+jm+l"] == "77.4"
-    assert kgbd["Cross-entropy, j+b+jm+l"] == "93.0 ± 0.3"
-    assert kgbd["ACL, j+b+jm+l"] == "94.6 ± 0.3"
-    walkers = table_of("gait-walkers", report.tables)
-    assert {row.source for row in walkers.rows} == {"synthetic"}
-    ablation = ablation_table(report.runs)
-    assert [row.cells[0].text for row in ablation.rows] == [
-        "89.1 ± 2.6",
-        "90.7 ± 2.6",
-        "90.1 ± 2.2",
-        "91.1 ± 1.8",
-        "90.7 ± 1.5",
-    ]
-    assert [row.cells[2].text for row in ablation.rows] == ["–", "+1.6", "+1.0", "+2.0", "+1.6"]  # noqa: RUF001 - the table's dash
-    assert "not tell ACL and Cross-entropy apart" in ablation.rows[-1].cells[2].note
