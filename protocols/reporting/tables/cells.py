@@ -140,11 +140,12 @@ def spread_notes(groups: Sequence[RunGroup]) -> tuple[str, ...]:
     notes: list[str] = []
     if any(len(group.runs) > 1 for group in learned):
         drawn = dict.fromkeys(dataset_of(g.record.dataset) for g in learned if _draws_people(g))
-        whom = f", and on {', '.join(drawn)} the draw of training and test people" if drawn else ""
+        people = ", not the choice of test samples"
+        if drawn:
+            people = f" and, on {', '.join(drawn)} alone, who trains and is tested"
         notes.append(
             "± over seeds contains what training draws (initial weights, batches, augmentation)"
-            f"{whom}; test samples that are not drawn are the same. Values without ± are of one "
-            "run, or equal in all."
+            f"{people}; values without ± are of one run, or equal in all."
         )
     sizes_and_seeds = {(tested(group.record), len(group.runs)) for group in learned}
     small = [(size, runs) for size, runs in sizes_and_seeds if 0 < size < SMALL and runs < FEW]
@@ -153,8 +154,8 @@ def spread_notes(groups: Sequence[RunGroup]) -> tuple[str, ...]:
         sizes = f"{least} to {most}" if least < most else str(least)
         seeds = " or ".join(str(runs) for runs in sorted({runs for _, runs in small}))
         notes.append(
-            f"{sizes} test samples on {seeds} seed{'' if seeds == '1' else 's'}: below {SMALL} "
-            f"samples and {FEW} seeds means and spreads are rough."
+            f"{sizes} test samples on {seeds} seed{'' if seeds == '1' else 's'}: rough, as sets "
+            f"below {SMALL} samples should have {FEW} seeds."
         )
     return tuple(notes)
 
