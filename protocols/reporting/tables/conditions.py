@@ -95,15 +95,17 @@ def _counts(record: ResultRecord) -> dict[str, int]:
 def _unlike(
     record: ResultRecord, recipes: Mapping[str, Mapping[str, str | int | None]]
 ) -> tuple[str, ...]:
-    """The settings that differ from those of the nearest recipe."""
+    """The settings that differ from those of the nearest recipe.
+
+    Imported weights were trained elsewhere: their settings of training are passed over.
+    """
     own = flat_settings(record.settings)
-    # Imported weights were trained elsewhere.
-    skipped = "train." if record.objective == "imported" else " "
+    elsewhere = record.objective == "imported"
     differing = {
         recipe: [
             f"{name} is {_said(own.get(name))}, not {_said(value)} as in the recipe {recipe}"
             for name, value in ((name, json.dumps(value)) for name, value in settings.items())
-            if own.get(name) != value and not name.startswith(skipped)
+            if own.get(name) != value and not (elsewhere and name.startswith("train."))
         ]
         for recipe, settings in recipes.items()
     }
@@ -112,4 +114,4 @@ def _unlike(
 
 def _said(value: str | None) -> str:
     """A JSON value in a sentence."""
-    return "not stated" if value is None else value.strip('"').replace("null", "not set")
+    return "not stated" if value is None else value.strip('"').replace("null", "unset")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -34,8 +34,8 @@ def paper_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     """Tables I to X and further tables of published results.
 
     A run fills a cell where its protocol is the column's and it meets the protocol's conditions
-    (:mod:`protocols.reporting.tables.conditions`). Runs that do not have a table of their own after
-    it, with the reasons; runs on generated data never enter.
+    (:mod:`protocols.reporting.tables.conditions`). Other runs of the protocol stand in a table of
+    their own after it, with the reasons; runs on generated data in neither.
 
     Args:
         runs: All runs.
@@ -45,10 +45,10 @@ def paper_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
 
 def _tables(layout: PaperTable, runs: Sequence[RunEntry]) -> list[ReportTable]:
     """A table of the paper, and that of the runs left out of it where there are some."""
-    able = [run for run in runs if _follows(layout, run)]
-    others = [run for run in able if unmet(run.record)]
+    reasons = {run.file: unmet(run.record) for run in runs if _follows(layout, run)}
+    others = [run for run in runs if reasons.get(run.file)]
     left_out = _series(layout, others)
-    own = _series(layout, [run for run in able if run not in others])
+    own = _series(layout, [run for run in runs if reasons.get(run.file) == ()])
     missing = [name for name in layout.objectives if name not in own and name != "imported"]
     if any(column.protocol for column in layout.columns):
         rows = [*own.values(), [_not_run(layout, name) for name in missing]]
@@ -59,17 +59,15 @@ def _tables(layout: PaperTable, runs: Sequence[RunEntry]) -> list[ReportTable]:
         return [main]
     beside = _table(
         replace(layout, key=f"other-{layout.key}", title=f"Other runs: {layout.title}", notes=()),
-        [_with_reasons(row, others) for row in chain(*left_out.values())],
+        [_with_reasons(row, reasons) for row in chain(*left_out.values())],
         runs,
     )
     # They do not compare with each other either: nothing is the best.
     columns = tuple(replace(column, higher_is_better=None) for column in beside.columns)
-    which = (
-        "1 run of this program does"
-        if len(others) == 1
-        else f"{len(others)} runs of this program do"
+    note = (
+        f"Runs of this program left out, as they do not meet the conditions: {len(others)}; "
+        f'"{beside.title}" says why.'
     )
-    note = f'{which} not meet the conditions of this table: see "{beside.title}", which says why.'
     return [replace(main, notes=(*main.notes, note)), replace(beside, columns=columns)]
 
 
@@ -86,11 +84,9 @@ def _table(layout: PaperTable, rows: Sequence[Row], runs: Sequence[RunEntry]) ->
     )
 
 
-def _with_reasons(row: Row, runs: Sequence[RunEntry]) -> Row:
+def _with_reasons(row: Row, reasons: Mapping[str, tuple[str, ...]]) -> Row:
     """A row whose first value says why its runs were left out."""
-    found = dict.fromkeys(
-        reason for run in runs if run.file in row.runs for reason in unmet(run.record)
-    )
+    found = dict.fromkeys(chain(*(reasons[file] for file in row.runs)))
     place = next(place for place, cell in enumerate(row.cells) if cell.runs)
     cells = list(row.cells)
     note = f"Left out: {'; '.join(found)}."

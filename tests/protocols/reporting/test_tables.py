@@ -162,7 +162,7 @@ def test_two_epochs_on_twenty_people_do_not_stand_in_table_six() -> None:
     tables = {table.key: table for table in paper_tables([right, short])}
     six, other = tables["table-6"], tables["other-table-6"]
     assert [row.runs for row in six.rows if row.source == "ours"] == [("right.json",)]
-    assert any(note.startswith("1 run of this program does not meet") for note in six.notes)
+    assert any('conditions: 1; "Other runs: Table VI' in note for note in six.notes)
     (row,) = other.rows
     assert (row.runs, row.cells[0].text) == (("short.json",), "70.0")
     (note,) = other.footnotes
@@ -188,6 +188,10 @@ def test_each_condition_is_asked() -> None:
     (network,) = changed(network__encoder=small, recipe=1)
     assert network == "network.encoder.depth is n21, not n39 as in the recipe gait/gaitgraph"
     met = meeting("gait", "casia_b")
+    fewer = {**met, "settings": {**met["settings"], "gallery_takes": "first 1"}}
+    assert unmet(run("r.json", **fewer).record) == (
+        "gallery_takes is first 1, not unset as in the recipe gait/casia_b",
+    )
     five = {**met, "cells": {"probe_views": ["0", "18", "36", "54", "72"]}}
     assert unmet(run("r.json", **five).record) == ("5 views, not 11",)
     unknown = {**met, "cells": None}
