@@ -11,6 +11,7 @@ from protocols.labels import BASELINE, dataset_of, objective_label
 from protocols.records import ResultRecord
 from protocols.reporting.model import NOT_RUN, Cell, Column, Row, source_of
 from protocols.reporting.tables.published import PublishedResult
+from protocols.reporting.tasks import shown_task
 from protocols.statistics.comparison import compare
 
 Place = TypeVar("Place", bound=Hashable)
@@ -128,6 +129,14 @@ def published_row(
 def shared_notes(records: Sequence[ResultRecord]) -> tuple[str, ...]:
     """The notes of records, each sentence once."""
     return tuple(dict.fromkeys(note for record in records for note in record.notes))
+
+
+def frames_named(record: ResultRecord) -> str:
+    """Such as ``, 6 frames`` where a record's clip length counts; else nothing."""
+    clip = record.settings.get("clip")
+    if shown_task(record.task).by_frames and isinstance(clip, dict) and "frames" in clip:
+        return f", {clip['frames']} frames"
+    return ""
 
 
 def spread_notes(groups: Sequence[RunGroup]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from protocols.labels import BASELINE, dataset_of
 from protocols.records import RUN, ResultRecord
 from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables import cells
-from protocols.reporting.tasks import MEASURES, TASKS, shown_task
+from protocols.reporting.tasks import MEASURES, TASKS
 
 _WHOLE = "acl"
 
@@ -84,9 +84,7 @@ def _row(plain: RunGroup, whole: RunGroup, metric: str) -> Row:
     record = whole.record
     count = cells.tested(record)
     size = Cell(f"{count:,}", float(count), None, whole.files, source_of(record))
-    label = f"{dataset_of(record.dataset)}, {record.protocol}"
-    if shown_task(record.task).by_frames and "clip" in record.settings:
-        label += f", {record.settings['clip']['frames']} frames"
+    label = f"{dataset_of(record.dataset)}, {record.protocol}{cells.frames_named(record)}"
     return cells.group_row(
         whole, [first, second, gain, size, cells.seeds_cell(whole)], "", label, label
     )

@@ -14,6 +14,7 @@ from protocols.reporting.tables.cells import (
     EMPTY,
     RUNS,
     comparison_cell,
+    frames_named,
     group_row,
     interval_cell,
     metric_cell,
@@ -133,22 +134,15 @@ def _heading(metric: str) -> str:
 
 def _block(record: ResultRecord) -> str:
     """The heading of a record's rows: protocol, rule, and clip length where that counts."""
-    return f"{record.protocol}: {record.described_rule}{_frames(record)}"
+    return f"{record.protocol}: {record.described_rule}{frames_named(record)}"
 
 
 def _compared(record: ResultRecord, rule: str = "") -> str:
     """What a record's results may be compared with, by its own rule or another one."""
     if shown_task(record.task).by_rule or rule or "trained_epochs" in record.counts:
-        return f"{record.protocol}: {rule or record.described_rule}{_frames(record)}"
+        return f"{record.protocol}: {rule or record.described_rule}{frames_named(record)}"
     part = record.fold not in (None, FOLDS_TOGETHER)
     return f"{record.protocol}, fold {record.fold}" if part else record.protocol
-
-
-def _frames(record: ResultRecord) -> str:
-    clip = record.settings.get("clip")
-    if shown_task(record.task).by_frames and isinstance(clip, dict) and "frames" in clip:
-        return f", {clip['frames']} frames"
-    return ""
 
 
 def _published(key: str, measures: Measures) -> dict[str, list[Row]]:
