@@ -78,7 +78,8 @@ class ResultRecord(BaseModel):
         seed: Seed of the run; None where it is not known.
         metrics: Rates 0..1 and other finite numbers by name, such as ``rank1`` and ``rank1/nm``.
         intervals: Low and high end by metric name.
-        counts: Whole numbers: train, probes, gallery, missing, unmated ...
+        counts: Whole numbers: train, probes, gallery, missing, unmated ...; ``trained_epochs`` only
+            of a run whose training is not finished.
         settings: The resolved settings of the run.
         environment: Versions and devices.
         seconds: Wall time of the run.
@@ -123,14 +124,16 @@ class ResultRecord(BaseModel):
 
     @property
     def described_rule(self) -> str:
-        """Rule, fold and kind in words, for people."""
+        """Rule, fold, kind, and how far an unfinished training got, in words, for people."""
         fold = "" if self.fold is None else f", fold {self.fold}"
         if self.fold == FOLDS_TOGETHER:
             fold = f", {self.counts.get('folds', 'all')} folds together"
         study = self.kind
         if study in _IN_WORDS:
             study = _IN_WORDS[study].format(variant=self.variant)
-        return "; ".join(filter(None, [f"{self.rule}{fold}", study]))
+        trained = self.counts.get("trained_epochs")
+        unfinished = "" if trained is None else f"training not finished (epoch {trained})"
+        return "; ".join(filter(None, [f"{self.rule}{fold}", study, unfinished]))
 
     def to_json(self) -> str:
         """The record as JSON text: an entry a line, so that records can be compared by eye.

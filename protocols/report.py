@@ -9,18 +9,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from protocols.figures.planning import ReportFigure
+from protocols.files import write_text
 from protocols.groups import RunEntry
 from protocols.records import read_record_files
 from protocols.reporting.model import Report
+from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
 from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
+from protocols.reporting.writers.between import write_between
 from protocols.reporting.writers.files import FORMATS, write_report
 
 Say = Callable[[str], object]
 
 WITHOUT_FIGURES = (
     "figures are left out: matplotlib is not installed; pip install 'aclnet[report]' to draw them"
+)
+
+
+USUAL = "results"
+"""The folder of records where none is named."""
+
+WITHOUT_RECORDS = (
+    f"there is no folder {USUAL} here, so that the tables hold published values only: give the "
+    "folder of your records with --results"
 )
 
 
@@ -41,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.formats,
             figures=options.figures,
             runs=options.runs,
+            into=options.into,
             passed_over=lambda line: sys.stderr.write(f"{line}\n"),
         )
     except (ValueError, OSError) as error:
@@ -51,29 +64,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_report(
-    results: Path | str,
-    out: Path | str,
+    results: Path | str | None,
+    out: Path | str | None,
     formats: str = ",".join(FORMATS),
     *,
     figures: bool = True,
     runs: Path | str | None = None,
+    into: Path | str | None = None,
     passed_over: Say,
 ) -> list[str]:
     """Read the records, fill the tables, draw the figures, write everything.
 
     Args:
-        results: Folder of the records.
-        out: Folder to write to.
+        results: Folder of the records; None: ``results`` if it is there, else there are none.
+        out: Folder to write to; None writes only ``into``.
         formats: Of :data:`FORMATS`, by commas.
         figures: Draw figures. None are drawn for CSV alone, which cannot hold them.
         runs: Folder of run folders, whose logs become training curves; None draws none.
+        into: Markdown file whose tables are written again between their marks
+            (:func:`protocols.reporting.writers.between.write_between`).
         passed_over: Called with a sentence for each file and figure that is left out.
 
     Returns:
         A line with the numbers of records, tables and figures, then the files to open first.
 
     Raises:
-        ValueError: A format is unknown, or none is given.
+        ValueError: A format is unknown, or none is given; there is nowhere to write to; or a mark
+            of ``into`` is not of these tables.
         OSError: The results cannot be read or the report cannot be written.
     """
     chosen = [name for name in formats.split(",") if name]
@@ -82,35 +99,46 @@ def make_report(
         raise ValueError(
             f"Reports are written as {', '.join(FORMATS)}, not as {', '.join(unknown) or 'none'}."
         )
-    report = build_report(results)
+    if out is None and into is None:
+        raise ValueError("There is nowhere to write to: give --out FOLDER, or --into FILE.")
+    if results is None and not Path(USUAL).is_dir():
+        passed_over(WITHOUT_RECORDS)
+    report = build_report(results or (USUAL if Path(USUAL).is_dir() else None))
     for line in report.skipped:
         passed_over(f"passed over {line}")
+    opened: list[Path] = []
+    if into is not None:
+        text = Path(into).read_text(encoding="utf-8")
+        opened.append(write_text(into, write_between(text, report.tables)))
+    if out is None:
+        return [*map(str, opened)]
     logs = {} if runs is None else run_logs(runs)
     if figures and set(chosen) & {"markdown", "latex", "html"}:
         report = replace(report, figures=_draw(report, Path(out), logs, passed_over))
-    opened = write_report(report, out, chosen)
+    opened += write_report(report, out, chosen)
     counts = (len(report.runs), len(report.tables), len(report.figures))
     return ["{} records, {} tables, {} figures".format(*counts), *map(str, opened)]
 
 
-def build_report(results: Path | str) -> Report:
+def build_report(results: Path | str | None) -> Report:
     """Read the records and fill every table; damaged files are listed and do not hide the others.
 
     Args:
-        results: Folder of the records.
+        results: Folder of the records; None: there are none, and the tables hold published values.
 
     Returns:
         The report without figures: the paper's tables first, then our own by task and data set,
-        studies, cost.
+        gains, studies, cost.
 
     Raises:
         FileNotFoundError: There is no such folder.
     """
-    records, skipped = read_record_files(results)
+    records, skipped = ({}, []) if results is None else read_record_files(results)
     runs = tuple(RunEntry(file, record) for file, record in records.items())
     tables = (
         *paper_tables(runs),
         *own_tables(runs),
+        *gain_tables(runs),
         ablation_table(runs),
         *study_tables(runs),
         cost_table(runs),
@@ -153,8 +181,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m protocols.report",
         description="Tables I to X of the paper and our own, and figures, from result records.",
     )
-    parser.add_argument("--results", default="results", help="folder of the records")
-    parser.add_argument("--out", required=True, help="folder to write to")
+    parser.add_argument("--results", help="folder of the records; by default results")
+    parser.add_argument("--out", help="folder to write to")
+    parser.add_argument("--into", help="Markdown file to write tables into, between their marks")
     parser.add_argument(
         "--formats", default=",".join(FORMATS), help="some of %(default)s, by commas"
     )

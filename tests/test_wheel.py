@@ -130,6 +130,10 @@ def test_the_report_is_made_from_another_folder(installed: Path, tmp_path: Path)
         PYTHONPATH=str(installed),
     )
     assert out.splitlines()[0].startswith(f"{len(list(records.iterdir()))} records, ")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    python("-P", "-m", "protocols.report", "--out", "r", cwd=bare, PYTHONPATH=str(installed))
+    assert (bare / "r" / "index.html").is_file()  # no records there
     written = tmp_path / "report"
     # Published results, the page and its style come from the wheel.
     assert "not run" in (written / "tables" / "table-1.tex").read_text("utf-8")

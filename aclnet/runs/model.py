@@ -23,6 +23,7 @@ from aclnet.data.convert import prepare_samples
 from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
+from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo, RunModel, read_run_info, read_run_model
 from aclnet.runs.networks import build_network, fill_part, require_best, weight_generator
 from aclnet.runs.reading import is_store, open_file
@@ -252,19 +253,21 @@ class Model:
             )
 
 
-def load(run: str | Path, device: str = "cpu") -> Model:
+def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> Model:
     """Load a trained run of any task; its data are not needed.
 
     Args:
         run: the run's folder, as `aclnet-task ... train` wrote it.
         device: where to compute, as torch names it.
+        unfinished: also load a run whose training is not finished, as far as it got.
 
     Raises:
-        ValueError: the folder is not a run, has no checkpoint yet, its parts do not fit, or there
-            is no such device.
+        ValueError: the folder is not a run, its training is not finished, it has no checkpoint
+            yet, its parts do not fit, or there is no such device.
     """
     folder = Path(run)
     info, settings = read_run_info(folder), read_run_model(folder)
+    require_finished(folder, unfinished)
     layout = layout_from_dict(info.layout, f"{folder / RUN_INFO}: layout")
     clip_input = ClipInput(settings.clip, layout, info.channels)
     # Any generator: the weights come from the checkpoint.

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from aclnet.training.checkpoint import atomic_write
-
 
 class RunLog:
     """Appends one JSON object a line to a file.
@@ -26,6 +24,8 @@ class RunLog:
     """
 
     def __init__(self, path: Path, keep_lines: int = 0) -> None:
+        from aclnet.training.checkpoint import atomic_write  # PyTorch, which readers do not need
+
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = read_log(path)[:keep_lines] if keep_lines and path.exists() else []
         with atomic_write(path) as partial:

@@ -81,6 +81,8 @@ class Row:
         source: Origin of its values.
         reference: The publication it was printed in, or the command that makes it.
         group: Heading that neighbouring rows share; empty for none.
+        compared: What the row may be compared with: the rows of the same text; empty as
+            :func:`protocols.reporting.writers.marks.compared_rows` says.
     """
 
     label: str
@@ -88,6 +90,7 @@ class Row:
     source: Source
     reference: str
     group: str = ""
+    compared: str = ""
 
     @property
     def runs(self) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ class ShownTask:
             shown with its interval and by condition. Empty for those of its records.
         datasets: Names of data sets, and whether they were generated, that have a table even where
             nothing was run.
+        by_rule: Whether the rule decides what counts as found, so that results of different rules
+            do not compare; otherwise it only describes the test.
         by_frames: Whether rows of other clip lengths have a heading of their own.
     """
 
@@ -23,6 +25,7 @@ class ShownTask:
     subject: str
     measures: tuple[str, ...] = ()
     datasets: tuple[tuple[str, bool], ...] = ()
+    by_rule: bool = True
     by_frames: bool = False
 
 
@@ -34,6 +37,7 @@ TASKS = {
         "actions",
         ("top1", "top5", "mean_class"),
         tuple((name, False) for name in ("msraction3d", "utkinect", "nwucla", "sbu", "jhmdb")),
+        by_rule=False,
     ),
     "gait": ShownTask(
         "Gait recognition",

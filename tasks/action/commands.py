@@ -23,6 +23,7 @@ from tasks.commands.options import (
     Recipe,
     StudyOptions,
     TrainedRun,
+    Unfinished,
     command_line,
     parts,
     reader_options,
@@ -113,17 +114,22 @@ def predict_command(
         Literal["none", "main_person"] | None, typer.Option(help="By default as the run's data.")
     ] = None,
     device: Annotated[str, typer.Option(help="Device to compute on, such as cuda.")] = "cpu",
+    unfinished: Unfinished = False,
     json: JsonFile = None,
 ) -> None:
     """Recognise the actions in skeleton files, in windows if they are long.
 
     Files of the run's own data format are read like the run's data (format, layout, options).
     """
+    from aclnet.runs.finished import require_finished
     from aclnet.runs.model import load
+    from tasks.run.open import trained_so_far
     from tasks.run.saved import require_task
 
     require_task(find_task("action"), run)
-    model = load(run, device)
+    if not require_finished(run, unfinished):
+        say(trained_so_far(run)[1])
+    model = load(run, device, unfinished=unfinished)
     arguments: dict[str, Any] = {"window": window, "stride": stride, "persons": persons}
     reading = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
     arguments |= {name: value for name, value in reading.items() if value is not None}

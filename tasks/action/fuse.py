@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aclnet.runs.finished import require_finished
 from protocols.action.evaluate import evaluate_action
 from protocols.action.fusion import FUSION_RECIPES, FuseOn, fuse, recipe_weights
 from protocols.action.scores import ClassScores, load_class_scores
@@ -14,7 +15,7 @@ from protocols.action.table import ClassTable
 from protocols.action.text import render_classification
 from protocols.records import DatasetReference, ResultRecord
 from tasks.run.environment import describe_environment
-from tasks.run.judged import RECORD, read_record
+from tasks.run.judged import RECORD, read_record, shared_by
 
 SCORES = "scores.npz"
 
@@ -32,7 +33,8 @@ def fuse_runs(
         command: command line, for the record.
 
     Returns:
-        The record, whose settings hold what was fused and how, and the table as text.
+        The record, whose settings hold what was fused and how, beside what the runs have in
+        common, and the table as text.
 
     Raises:
         ValueError: a run has no scores, or runs, weights, samples, classes or labels do not fit.
@@ -91,6 +93,10 @@ def _record(
             "the runs were tested on different data: fuse runs of one data set and one split"
         )
     objectives = {record.objective for record in known}
+    # What all runs have in common says what they are; of scores files nothing is known.
+    whole = len(known) == len(records)
+    trained = shared_by([record.counts for record in known]) if whole else {}
+    common = shared_by([record.settings for record in known]) if whole else {}
     return ResultRecord(
         task="action",
         dataset=dataset,
@@ -102,8 +108,8 @@ def _record(
         seed=known[0].seed if len({record.seed for record in known}) == 1 else None,
         metrics=dict(table.metrics),
         intervals=table.intervals(np.random.default_rng(0)),
-        counts=dict(table.counts),
-        settings=settings,
+        counts={**trained, **table.counts},
+        settings={**common, **settings},
         environment=describe_environment(),
         seconds=sum(record.seconds for record in known),
         command=command,
@@ -115,6 +121,7 @@ def _record(
 def _read_scores(run: Path) -> ClassScores:
     """Load the test scores of a run's folder, or a scores file."""
     path = run if run.suffix == ".npz" else run / SCORES
+    require_finished(path.parent)
     if not path.is_file():
         raise ValueError(
             f"{run} has no {SCORES}: give the folder of a finished run, or a scores file"

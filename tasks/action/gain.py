@@ -18,7 +18,7 @@ from protocols.records import ResultRecord
 from protocols.statistics.intervals import ratio
 from protocols.text import align_columns, format_rate, render_notes
 from tasks.run.environment import describe_environment
-from tasks.run.judged import read_any
+from tasks.run.judged import read_any, shared_by
 
 Accuracies = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -208,16 +208,18 @@ def _record(
     command: str,
     found: dict[str, Any],
 ) -> ResultRecord:
-    """A record with what the compared runs share, and what was found."""
+    """A record with what the compared runs and baselines share, and what was found."""
     own = records[len(baselines) :]
+    settings = {"baseline": [str(p) for p in baselines], "run": [str(p) for p in runs]}
+    counts = {"baselines": len(baselines), "runs": len(runs)}
     return own[0].model_copy(
         update={
             "kind": kind,
             "variant": records[0].objective,
             "seed": own[0].seed if len(own) == 1 else None,
             "intervals": {},
-            "counts": {"baselines": len(baselines), "runs": len(runs)},
-            "settings": {"baseline": [str(p) for p in baselines], "run": [str(p) for p in runs]},
+            "counts": {**shared_by([record.counts for record in records]), **counts},
+            "settings": {**shared_by([record.settings for record in records]), **settings},
             "environment": describe_environment(),
             "seconds": sum(record.seconds for record in own),
             "command": command,

@@ -43,6 +43,10 @@ ReaderOptions = Annotated[
 ]
 Cache = Annotated[Path, typer.Option(help="Folder for converted and generated data.")]
 TrainedRun = Annotated[Path, typer.Option("--run", "-r", help="A trained run.")]
+Unfinished = Annotated[
+    bool,
+    typer.Option("--unfinished", help="Also take a run whose training is not finished, as it is."),
+]
 Overwrite = Annotated[bool, typer.Option(help="Delete the run in the folder and start again.")]
 Arms = Annotated[
     str | None,

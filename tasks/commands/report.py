@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,14 +11,20 @@ from tasks.commands.options import say
 
 
 def report_command(
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    results: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of the records; by default results.")
+    ] = None,
     formats: Annotated[
         str, typer.Option(help="Formats to write, comma-separated.")
     ] = "markdown,latex,csv,html",
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
     runs: Annotated[
         Path | None, typer.Option(help="Folder of run folders, for the training curves.")
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Markdown file to write tables into, between their marks."),
     ] = None,
 ) -> None:
     """Write the paper's tables and our own, with figures, from result records.
@@ -27,5 +33,6 @@ def report_command(
     """
     from protocols.report import make_report
 
-    for line in make_report(results, out, formats, figures=figures, runs=runs, passed_over=say):
+    options: dict[str, Any] = {"figures": figures, "runs": runs, "into": into}
+    for line in make_report(results, out, formats, **options, passed_over=say):
         typer.echo(line)

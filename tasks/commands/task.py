@@ -20,6 +20,7 @@ from tasks.commands.options import (
     Overwrite,
     StudyOptions,
     TrainedRun,
+    Unfinished,
     command_line,
     parts,
     recipe_settings,
@@ -126,9 +127,11 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
                 "CSV, see protocols.embeddings and protocols.action.scores.",
             ),
         ] = None,
+        unfinished: Unfinished = False,
         cache: Cache = STORES,
         json: JsonFile = None,
     ) -> None:
+        from aclnet.runs.finished import require_finished
         from tasks.run.saved import default_run, evaluate_file, evaluate_run
 
         if run is not None and file is not None:
@@ -144,10 +147,13 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
         folder = run or default_run(spec)
         if run is None:
             say(f"evaluating {folder}")
-        if asks_network is not None and asks_network(folder):
+        # What a run saved is of a finished training.
+        again = not require_finished(folder, unfinished)
+        if again or (asks_network is not None and asks_network(folder)):
             from tasks.run.pipeline import evaluate_again
 
-            show(*evaluate_again(spec, folder, query, cache, command_line(), say), json)
+            rest = (cache, command_line(), say)
+            show(*evaluate_again(spec, folder, query, *rest, unfinished=unfinished), json)
             return
         show(*evaluate_run(spec, folder, query, command_line()), json)
 
@@ -163,6 +169,7 @@ def _embed(spec: TaskSpec) -> Callable[..., None]:
         data: Annotated[
             Path | None, typer.Option(help="Data to embed; by default the run's test samples.")
         ] = None,
+        unfinished: Unfinished = False,
         cache: Cache = STORES,
     ) -> None:
         """Embed recordings with a trained network."""
@@ -170,7 +177,7 @@ def _embed(spec: TaskSpec) -> Callable[..., None]:
 
         if out.suffix != ".npz":  # checked before the work, not after it
             raise ValueError(f"--out {out}: embeddings are written as .npz; use that suffix")
-        found = embed_data(spec, run, data, cache, say)
+        found = embed_data(spec, run, data, cache, say, unfinished=unfinished)
         found.save(out)
         typer.echo(f"{len(found)} embeddings of {found.embedding.shape[1]} numbers in {out}")
 

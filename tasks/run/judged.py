@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, parse_run_info
 from protocols.records import RUN, DatasetReference, ResultRecord
 from tasks.plugins import command_of
@@ -136,12 +137,17 @@ class Origin:
 
     @classmethod
     def of_file(cls, path: Path) -> Origin:
-        """The origin of a file of embeddings or scores; the data are known if a run saved it."""
+        """The origin of a file of embeddings or scores; the data are known if a run saved it.
+
+        Raises:
+            ValueError: the training of the run that saved it is not finished.
+        """
         info = saved_by(path)
         if info is None:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             unknown = DatasetReference(name=path.stem, fingerprint=digest, synthetic=False)
             return cls(unknown, notes=(FOREIGN,))
+        require_finished(path.parent)
         return cls(
             DatasetReference(
                 name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
@@ -184,6 +190,22 @@ def make_record(
     )
 
 
+def shared_by(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The entries that all mappings have alike, such as settings of several runs.
+
+    >>> shared_by([{"train": {"epochs": 3, "seed": 0}}, {"train": {"epochs": 3, "seed": 1}}])
+    {'train': {'epochs': 3}}
+    """
+    found: dict[str, Any] = {}
+    for name, first in values[0].items():
+        each = [value.get(name) for value in values]
+        if all(isinstance(value, Mapping) for value in each):
+            found[name] = shared_by(cast(list[Mapping[str, Any]], each))
+        elif all(value == first for value in each) and all(name in value for value in values):
+            found[name] = first
+    return found
+
+
 def saved_by(path: Path) -> RunInfo | None:
     """The run that saved a file of embeddings or scores; None if unknown.
 
@@ -206,8 +228,9 @@ def read_record(run: Path, name: str = RECORD) -> ResultRecord:
         name: name of the file: the run's own record by default.
 
     Raises:
-        ValueError: it is missing or damaged.
+        ValueError: it is missing or damaged, or the training is not finished.
     """
+    require_finished(run)
     path = run / name
     try:
         return ResultRecord.from_json(path.read_text("utf-8"))

@@ -11,10 +11,13 @@ import torch
 from aclnet.config import load_settings
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
-from aclnet.runs.info import SETTINGS, RunInfo
+from aclnet.runs.finished import require_finished
+from aclnet.runs.info import SETTINGS, RunInfo, read_run_model
 from aclnet.runs.model import load
 from aclnet.runs.reading import settings_for
+from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.settings import TrainSettings
+from aclnet.training.state import RunState
 from protocols.embeddings import Embeddings
 from tasks.run.adapter import TaskAdapter
 from tasks.run.saved import require_task
@@ -31,6 +34,7 @@ def open_run(
     *,
     data: Path | None = None,
     changes: Callable[[Any], Mapping[str, Any]] | None = None,
+    unfinished: bool = False,
 ) -> tuple[TaskAdapter[Any], SkeletonNetwork]:
     """Open a trained run with its data.
 
@@ -41,14 +45,15 @@ def open_run(
         report: called with progress messages.
         data: other data, read and divided like the run's own; None: the run's.
         changes: function of the run's settings that returns overrides by name.
+        unfinished: also open a run whose training is not finished.
 
     Raises:
-        ValueError: the folder is not a run of this task or has no checkpoint, or the data do not
-            fit its network.
+        ValueError: the folder is not a run of this task, its training is not finished, it has no
+            checkpoint, or the data do not fit its network.
     """
     require_task(spec, run)
     settings = load_settings(spec.settings, run / SETTINGS)
-    model = load(run)
+    model = load(run, unfinished=unfinished)
     if data is not None:
         moved = settings.data.model_copy(update={"path": data})
         settings = settings.model_copy(update={"data": moved})
@@ -61,7 +66,13 @@ def open_run(
 
 
 def embed_data(
-    spec: TaskSpec, run: Path, data: Path | None, cache: Path, report: Report = silent
+    spec: TaskSpec,
+    run: Path,
+    data: Path | None,
+    cache: Path,
+    report: Report = silent,
+    *,
+    unfinished: bool = False,
 ) -> Embeddings:
     """Embed data with a run's network.
 
@@ -74,16 +85,20 @@ def embed_data(
         data: a store, or anything that can be converted into one; None: the run's test samples.
         cache: folder for converted and generated data.
         report: called with progress messages.
+        unfinished: also embed with a run whose training is not finished.
 
     Raises:
-        ValueError: the folder is not a run, or the data do not fit its network.
+        ValueError: the folder is not a run, its training is not finished, or the data do not fit
+            its network.
     """
+    if not require_finished(run, unfinished):
+        report(trained_so_far(run)[1])
     if data is None:
-        adapter, network = open_run(spec, run, cache, report)
+        adapter, network = open_run(spec, run, cache, report, unfinished=unfinished)
         return adapter.embeddings(network, adapter.test_samples(), report)
     require_task(spec, run)
     settings: TaskSettings = load_settings(spec.settings, run / SETTINGS)
-    model = load(run)
+    model = load(run, unfinished=unfinished)
     store = open_data(settings_for(settings.data, data), cache, report)
     samples = spec.adapter.whole(settings, spec.adapter.prepared(settings, store, report))
     model.info.require(samples, run)
@@ -91,6 +106,17 @@ def embed_data(
     report(f"embedding {len(samples)} sequences")
     vectors = embed(model.network, samples, model.clip_input, settings.embed)
     return spec.adapter.labelled(settings, vectors, samples)
+
+
+def trained_so_far(run: Path) -> tuple[RunState, str]:
+    """The state that a run's weights were saved in, and a sentence: its training is not finished.
+
+    Raises:
+        ValueError: the run has no checkpoint, or a damaged one.
+    """
+    state = RunState(**load_checkpoint(run / read_run_model(run).weights).get("state", {}))
+    whole = state.epoch - 1
+    return state, f"The training of {run} is not finished: the weights are those of epoch {whole}."
 
 
 def on_best_device(network: SkeletonNetwork, settings: TrainSettings) -> SkeletonNetwork:

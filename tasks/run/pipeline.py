@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
+from aclnet.runs.finished import require_finished
 from aclnet.training.engine import CHECKPOINT
 from aclnet.training.interrupts import Interrupted
 from aclnet.training.launch import make_fabric
@@ -25,7 +26,7 @@ from tasks.run.judged import (
     make_record,
     recorded_seconds,
 )
-from tasks.run.open import open_run
+from tasks.run.open import open_run, trained_so_far
 from tasks.samples.open import open_data
 from tasks.settings import TaskSettings
 from tasks.spec import Report, TaskSpec, silent
@@ -146,25 +147,46 @@ def judge_run(
 
 
 def evaluate_again(
-    spec: TaskSpec, run: Path, query: Any, cache: Path, command: str, report: Report
+    spec: TaskSpec,
+    run: Path,
+    query: Any,
+    cache: Path,
+    command: str,
+    report: Report,
+    *,
+    unfinished: bool = False,
 ) -> RunResult:
     """Test a trained run's network again, on other data or with other test settings.
 
     Args:
         spec: the task.
         run: the run's folder; it is not changed.
-        query: of class `spec.query`, with `data`, other data or None, and `changes`, a function of
-            the run's settings that returns overrides by name.
+        query: of class `spec.query`; it may have `data`, other data or None, and `changes`, a
+            function of the run's settings that returns overrides by name.
         cache: folder for converted data.
         command: command line, for the record.
         report: called with progress messages.
+        unfinished: also test a run whose training is not finished; the record says so, and counts
+            the epochs under `trained_epochs`.
 
     Raises:
-        ValueError: the folder is not a run or has no checkpoint, or the data do not fit it.
+        ValueError: the folder is not a run, its training is not finished, it has no checkpoint, or
+            the data do not fit it.
     """
-    adapter, network = open_run(spec, run, cache, report, data=query.data, changes=query.changes)
-    judged = spec.judge(adapter.represent(network, report), adapter.settings, None)
-    origin = origin_of(adapter, recorded_seconds(run))
+    finished = require_finished(run, unfinished)
+    data, changes = getattr(query, "data", None), getattr(query, "changes", None)
+    adapter, network = open_run(
+        spec, run, cache, report, data=data, changes=changes, unfinished=unfinished
+    )
+    judged = spec.judge(adapter.represent(network, report), adapter.settings, query)
+    if finished:
+        origin = origin_of(adapter, recorded_seconds(run))
+    else:
+        state, note = trained_so_far(run)
+        origin = origin_of(adapter, state.seconds)
+        counts = {**origin.counts, "trained_epochs": state.epoch - 1}
+        origin = replace(origin, counts=counts, notes=(note,))
+        report(note)
     record = make_record(spec.name, judged, origin, command)
     return RunResult(record, judged.render(record.objective, {}))
 

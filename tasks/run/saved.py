@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aclnet.config import load_settings
+from aclnet.runs.finished import require_finished
 from aclnet.runs.info import SETTINGS, read_run_info
 from protocols.records import ResultRecord
 from tasks.plugins import command_of
@@ -34,6 +35,7 @@ def read_saved(spec: TaskSpec, run: Path) -> Any:
         ValueError: the folder is not a run of this task, or its training is not finished.
     """
     require_task(spec, run)
+    require_finished(run)
     if not (run / spec.saved).is_file():
         raise ValueError(
             f"{run} has no {spec.saved}: its training is not finished; continue it with "

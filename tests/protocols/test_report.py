@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from protocols.report import WITHOUT_FIGURES, main, make_report, run_logs
+from protocols.report import WITHOUT_FIGURES, WITHOUT_RECORDS, main, make_report, run_logs
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
@@ -91,3 +91,47 @@ def test_an_unknown_format_is_refused_before_anything_is_written(
     assert main(["--results", str(results), "--out", str(out), "--formats", "html,pdf"]) == 2
     assert "not as pdf" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_outside_a_checkout_the_tables_hold_published_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--out", "report", "--formats", "csv,html"]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"{WITHOUT_RECORDS}\n"
+    assert said.out.startswith("0 records, ")
+    assert "94.7" in (tmp_path / "report" / "tables" / "table-6.csv").read_text("utf-8")
+
+
+def test_tables_are_written_between_marks(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "text.md"
+    mark = "<!-- table action-jhmdb: {} -->"
+    text.write_text(f"Before\n{mark.format('top-1; runs; notes')}\nstale\n<!-- end -->\nafter\n")
+    options = ["--results", str(results), "--into", str(text)]
+    assert main(options) == 0
+    assert capsys.readouterr().out == f"{text}\n"
+    written = text.read_text()
+    before, top, *_ = written.splitlines()
+    assert (before, top) == ("Before", mark.format("top-1; runs; notes"))
+    assert "| | top-1 | runs |\n|---|---|---|\n" in written
+    assert re.search(r"^\| ACL, j\+b\+jm\+bm \| [\d.]+ \| 1 \|$", written, re.MULTILINE)
+    assert "| PoTion (from memory) | 67.9 |" in written
+    assert "Intervals take the 527 test samples" in written
+    assert written.endswith("<!-- end -->\nafter\n")
+    assert "stale" not in written
+    for wrong, sentence in (
+        (mark.format("top-9"), "no column 'top-9'; its columns are top-1"),
+        ("<!-- table action-else: top-1 -->", "names the table action-else, which is none of"),
+    ):
+        text.write_text(f"{wrong}\n<!-- end -->\n")
+        assert main(options) == 2
+        assert sentence in capsys.readouterr().err
+        assert text.read_text() == f"{wrong}\n<!-- end -->\n"
+
+
+def test_a_report_needs_a_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert capsys.readouterr().err.startswith("There is nowhere to write to: give --out FOLDER")

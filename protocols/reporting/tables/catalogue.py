@@ -46,8 +46,6 @@ class PaperTable:
         title: One line.
         task: Name of the task.
         columns: The columns; no run fills a table of which none has a protocol.
-        data: Parts of the names of data sets whose records may fill it, in lower case and digits;
-            runs on other data under the same protocol are left out.
         objectives: Objectives whose records fill it.
         variants: Rows of a group of runs.
         accepts: Further condition on a record.
@@ -58,7 +56,6 @@ class PaperTable:
     title: str
     task: str
     columns: tuple[PaperColumn, ...]
-    data: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ("acl", "imported")
     variants: tuple[Variant, ...] = (Variant(),)
     accepts: Callable[[ResultRecord], bool] = lambda record: record.kind == RUN
@@ -147,14 +144,12 @@ def _action_tables() -> tuple[PaperTable, ...]:
             "Table I: NTU RGB+D 60",
             "action",
             (_column(NTU60, "X-Sub", "ntu60_xsub"), _column(NTU60, "X-View", "ntu60_xview")),
-            ("ntu",),
         ),
         PaperTable(
             "table-2",
             "Table II: NTU RGB+D 120",
             "action",
             (_column(NTU120, "X-Sub", "ntu120_xsub"), _column(NTU120, "X-Set", "ntu120_xset")),
-            ("ntu",),
         ),
         PaperTable(
             "table-3",
@@ -164,14 +159,12 @@ def _action_tables() -> tuple[PaperTable, ...]:
                 PaperColumn("Top-1", ("Kinetics-Skeleton", validation, "top-1"), "k400"),
                 PaperColumn("Top-5", ("Kinetics-Skeleton", validation, "top-5"), "k400", "top5"),
             ),
-            ("k400", "kinetics"),
         ),
         PaperTable(
             "table-4",
             "Table IV: PKU-MMD",
             "action",
             (_column("PKU-MMD", "X-Sub", "pku_xsub"), _column("PKU-MMD", "X-View", "pku_xview")),
-            ("pku",),
         ),
         PaperTable(
             "table-5",
@@ -182,7 +175,6 @@ def _action_tables() -> tuple[PaperTable, ...]:
                     "Accuracy", ("FineGYM", validation, "accuracy"), "finegym", "mean_class"
                 ),
             ),
-            ("gym",),
             notes=("Runs of this program give the mean over classes, as the paper says it does.",),
         ),
     )
@@ -196,12 +188,11 @@ def _identity_tables() -> tuple[PaperTable, ...]:
 
     def reid(key: str, title: str, metric: str) -> PaperTable:
         columns = _pairs(measures[metric], metric)
-        data, notes = ("casiab",), _REID_NOTES
-        return PaperTable(key, title, "reid", columns, data, methods, _TRANSG, notes=notes)
+        return PaperTable(key, title, "reid", columns, methods, _TRANSG, notes=_REID_NOTES)
 
     def depth(key: str, title: str, metric: str) -> PaperTable:
         columns = _depth(measures[metric], metric)
-        kinds = (("kgbd",), methods, _TRANSG, _six_frames, _DEPTH_NOTES)
+        kinds = (methods, _TRANSG, _six_frames, _DEPTH_NOTES)
         return PaperTable(key, title, "reid", columns, *kinds)
 
     return (
@@ -213,7 +204,6 @@ def _identity_tables() -> tuple[PaperTable, ...]:
                 PaperColumn(name, ("CASIA-B", name, "rank-1"), "casia_b", f"rank1{part}")
                 for name, part in conditions
             ),
-            ("casiab",),
             notes=(
                 "74 people train, 50 are tested; identical views excluded.",
                 "Better poses help more than most methods do: compare rows of one estimator.",
@@ -242,7 +232,6 @@ def _study_tables() -> tuple[PaperTable, ...]:
                 ),
                 _column(NTU60, "X-Sub", "ntu60_xsub"),
             ),
-            ("ntu",),
             ARMS,
             accepts=_joints_alone,
         ),
@@ -254,7 +243,6 @@ def _study_tables() -> tuple[PaperTable, ...]:
                 _column(NTU60, part, "ntu60_xsub", f"top1/{part.lower().replace(' ', '_')}")
                 for part in _PARTS
             ),
-            ("ntu",),
             accepts=lambda record: record.kind == "occlusion",
         ),
         PaperTable(
@@ -267,7 +255,6 @@ def _study_tables() -> tuple[PaperTable, ...]:
                 )
                 for level in _LEVELS
             ),
-            ("ntu",),
             variants=(
                 Variant("baseline", "baseline/"),
                 Variant("run", "run/"),

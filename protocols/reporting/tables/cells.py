@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 from protocols.groups import RunGroup
-from protocols.labels import BASELINE, objective_label
+from protocols.labels import BASELINE, dataset_of, objective_label
 from protocols.records import ResultRecord
 from protocols.reporting.model import NOT_RUN, Cell, Column, Row, source_of
 from protocols.reporting.tables.published import PublishedResult
+from protocols.reporting.tasks import shown_task
 from protocols.statistics.comparison import compare
+
+Place = TypeVar("Place", bound=Hashable)
 
 MISSING = Cell(NOT_RUN, None, None, (), "none")
 """No run exists."""
@@ -18,14 +22,19 @@ MISSING = Cell(NOT_RUN, None, None, (), "none")
 EMPTY = Cell("–", None, None, (), "none")  # noqa: RUF001 - a dash is what tables show
 """This row has no such value, such as a condition that was not printed."""
 
+SMALL, FEW = 500, 5
+"""Test samples below which a mean should stand on so many seeds at least."""
+
 RUNS = Column("runs", "", None)
 """Number of runs behind a row (:func:`seeds_cell`)."""
 
 
-def group_row(group: RunGroup, cells: Sequence[Cell], heading: str, label: str = "") -> Row:
+def group_row(
+    group: RunGroup, cells: Sequence[Cell], heading: str, label: str = "", compared: str = ""
+) -> Row:
     """The row of a group under a heading, by the group's label unless another is given."""
-    record = group.record
-    return Row(label or group.label, tuple(cells), source_of(record), record.command, heading)
+    record, name = group.record, label or group.label
+    return Row(name, tuple(cells), source_of(record), record.command, heading, compared)
 
 
 def missing_row(objective: str, columns: int) -> Row:
@@ -37,6 +46,8 @@ def metric_cell(
     group: RunGroup, metric: str, *, factor: float = 100.0, decimals: int = 1, signed: bool = False
 ) -> Cell:
     """The mean of a metric over the seeds, with the sample standard deviation (N - 1).
+
+    A deviation that would read as 0 is not shown.
 
     Args:
         group: The runs.
@@ -55,7 +66,7 @@ def metric_cell(
     mean = statistics.fmean(values)
     spread = statistics.stdev(values) if len(values) > 1 else None
     text = f"{mean:+.{decimals}f}" if signed else f"{mean:.{decimals}f}"
-    if spread is not None:
+    if spread is not None and round(spread, decimals) > 0:
         text += f" ± {spread:.{decimals}f}"
     part = len(runs) < len(group.runs)
     note = f"Only {len(runs)} of {len(group.runs)} runs have this figure." if part else ""
@@ -90,14 +101,82 @@ def seeds_cell(group: RunGroup) -> Cell:
     return Cell(str(count), float(count), None, group.files, source_of(group.record), note)
 
 
-def published_cell(result: PublishedResult) -> Cell:
-    """A result as printed."""
-    return Cell(result.printed, result.value, None, (), "published", result.note)
+def published_row(
+    results: Mapping[Place, PublishedResult],
+    places: Sequence[Place],
+    heading: str,
+    compared: str = "",
+) -> Row:
+    """The row of a method's results as printed.
+
+    Args:
+        results: The results of one method, by their columns.
+        places: The columns of the table.
+        heading: Heading of the row.
+        compared: See :class:`Row`.
+    """
+    first = next(iter(results.values()))
+    reference = "; ".join(
+        filter(None, [first.citation, *dict.fromkeys(one.source for one in results.values())])
+    )
+    cells = tuple(
+        Cell(one.printed, one.value, None, (), "published", one.note) if one else EMPTY
+        for one in map(results.get, places)
+    )
+    return Row(first.label, cells, "published", reference, heading, compared)
 
 
 def shared_notes(records: Sequence[ResultRecord]) -> tuple[str, ...]:
     """The notes of records, each sentence once."""
     return tuple(dict.fromkeys(note for record in records for note in record.notes))
+
+
+def frames_named(record: ResultRecord) -> str:
+    """Such as ``, 6 frames`` where a record's clip length counts; else nothing."""
+    clip = record.settings.get("clip")
+    if shown_task(record.task).by_frames and isinstance(clip, dict) and "frames" in clip:
+        return f", {clip['frames']} frames"
+    return ""
+
+
+def spread_notes(groups: Sequence[RunGroup]) -> tuple[str, ...]:
+    """What ± contains, and that the set is small for the number of its seeds.
+
+    Args:
+        groups: The groups of a table; bone lengths, which learn nothing, are passed over.
+    """
+    learned = [group for group in groups if group.record.objective != "bone-length"]
+    notes: list[str] = []
+    if any(len(group.runs) > 1 for group in learned):
+        drawn = dict.fromkeys(dataset_of(g.record.dataset) for g in learned if _draws_people(g))
+        people = ", not the choice of test samples"
+        if drawn:
+            people = f" and, on {', '.join(drawn)} alone, who trains and is tested"
+        notes.append(
+            "± over seeds contains what training draws (initial weights, batches, augmentation)"
+            f"{people}; values without ± are of one run, or equal in all."
+        )
+    sizes_and_seeds = {(tested(group.record), len(group.runs)) for group in learned}
+    small = [(size, runs) for size, runs in sizes_and_seeds if 0 < size < SMALL and runs < FEW]
+    if small:
+        least, most = min(small)[0], max(small)[0]
+        sizes = f"{least} to {most}" if least < most else str(least)
+        seeds = " or ".join(str(runs) for runs in sorted({runs for _, runs in small}))
+        notes.append(
+            f"{sizes} test samples on {seeds} seed{'' if seeds == '1' else 's'}: rough, as sets "
+            f"below {SMALL} samples should have {FEW} seeds."
+        )
+    return tuple(notes)
+
+
+def _draws_people(group: RunGroup) -> bool:
+    settings = group.record.settings.get("identities")
+    return isinstance(settings, dict) and settings.get("order") == "drawn"
+
+
+def tested(record: ResultRecord) -> int:
+    """Number of test samples: the probes, where samples are looked for."""
+    return record.counts.get("probes", record.counts.get("test", 0))
 
 
 def comparison_cell(group: RunGroup, groups: Sequence[RunGroup]) -> Cell:

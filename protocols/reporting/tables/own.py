@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.labels import dataset_label, objective_label, objective_place, slug
-from protocols.records import RUN, ResultRecord
+from protocols.records import FOLDS_TOGETHER, RUN, ResultRecord
 from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables.cells import (
     EMPTY,
     RUNS,
     comparison_cell,
+    frames_named,
     group_row,
     interval_cell,
     metric_cell,
     missing_row,
+    published_row,
     seeds_cell,
     shared_notes,
+    spread_notes,
 )
 from protocols.reporting.tables.paper import IMPORTED
+from protocols.reporting.tables.published import PublishedResult, load_published
 from protocols.reporting.tasks import MEASURES, TASKS, shown_task, task_place
 
 _GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
@@ -61,19 +66,28 @@ def _headline(record: ResultRecord) -> str:
 def _table(task: str, name: str, synthetic: bool, runs: Sequence[RunEntry]) -> ReportTable:
     """The table of one task on one data set."""
     label = dataset_label(name, synthetic)
-    groups = group_runs(runs)
-    measures = _measures(task, groups)
+    blocks: dict[str, list[RunEntry]] = {}
+    for run in runs:
+        blocks.setdefault(_block(run.record), []).append(run)
+    grouped = {block: group_runs(members) for block, members in blocks.items()}
+    every = [group for groups in grouped.values() for group in groups]
+    measures = _measures(task, every)
     headline = next(iter(measures.values()))
-    blocks: dict[str, list[RunGroup]] = {}
-    for group in groups:
-        blocks.setdefault(_block(group), []).append(group)
-    rows = [row for block, own in blocks.items() for row in _block_rows(block, own, measures)]
-    if not rows:
-        rows = [missing_row("acl", len(measures) + 3)]
     suffix = "-synthetic" if synthetic and name != "walkers" else ""
+    key = f"{slug(task)}-{slug(name)}{suffix}"
+    printed = {} if synthetic else _published(key, measures)
+    rows: list[Row] = []
+    for block, groups in grouped.items():
+        own = _block_rows(block, groups, measures)
+        for setting in [name for name in printed if name in {row.compared for row in own}]:
+            rows += printed.pop(setting)
+        rows += own
+    rows += chain(*printed.values())
+    if not blocks:
+        rows.append(missing_row("acl", len(measures) + 3))
     notes = shared_notes([run.record for run in runs])
     table = ReportTable(
-        key=f"{slug(task)}-{slug(name)}{suffix}",
+        key=key,
         title=f"{label}: {shown_task(task).subject}",
         columns=(
             *measures.values(),
@@ -82,7 +96,7 @@ def _table(task: str, name: str, synthetic: bool, runs: Sequence[RunEntry]) -> R
             RUNS,
         ),
         rows=tuple(rows),
-        notes=(*((_INTERVALS,) if runs else ()), *notes),
+        notes=(*((_INTERVALS,) if runs else ()), *spread_notes(every), *notes),
         task=task,
         datasets=(label,),
     )
@@ -118,14 +132,30 @@ def _heading(metric: str) -> str:
     return ", ".join(filter(None, [MEASURES.get(name, name), part]))
 
 
-def _block(group: RunGroup) -> str:
-    """The heading of a group's rows: protocol, rule, and clip length where that counts."""
-    record = group.record
-    heading = f"{record.protocol}: {record.described_rule}"
-    clip = record.settings.get("clip")
-    if shown_task(record.task).by_frames and isinstance(clip, dict) and "frames" in clip:
-        heading += f", {clip['frames']} frames"
-    return heading
+def _block(record: ResultRecord) -> str:
+    """The heading of a record's rows: protocol, rule, and clip length where that counts."""
+    return f"{record.protocol}: {record.described_rule}{frames_named(record)}"
+
+
+def _compared(record: ResultRecord, rule: str = "") -> str:
+    """What a record's results may be compared with, by its own rule or another one."""
+    if shown_task(record.task).by_rule or rule or "trained_epochs" in record.counts:
+        return f"{record.protocol}: {rule or record.described_rule}{frames_named(record)}"
+    part = record.fold not in (None, FOLDS_TOGETHER)
+    return f"{record.protocol}, fold {record.fold}" if part else record.protocol
+
+
+def _published(key: str, measures: Measures) -> dict[str, list[Row]]:
+    """A row for each published method and setting, by the setting."""
+    methods: dict[tuple[str, str], dict[str, PublishedResult]] = {}
+    for result in load_published(key):
+        methods.setdefault((result.setting, result.method), {})[result.metric] = result
+    names = [*(column.name for column in measures.values()), "", "", ""]
+    found: dict[str, list[Row]] = {}
+    for (setting, _), results in methods.items():
+        row = published_row(results, names, f"Published: {setting}", setting)
+        found.setdefault(setting, []).append(row)
+    return found
 
 
 def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> list[Row]:
@@ -146,18 +176,19 @@ def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> l
         for rule in (name.removesuffix(ending) for name in rules):
             what = "whole walks" if rule == "walk" else f"rule {rule}"
             label = f"{_label(group)}, {what}"
-            rows.append(_row(block, group, label, measures, EMPTY, f"{rule}/"))
+            rows.append(_row(block, group, label, measures, EMPTY, rule))
     return rows
 
 
 def _row(
-    block: str, group: RunGroup, label: str, measures: Measures, comparison: Cell, prefix: str = ""
+    block: str, group: RunGroup, label: str, measures: Measures, comparison: Cell, rule: str = ""
 ) -> Row:
-    """A group's measures, those under ``prefix``, with interval, comparison and count of runs."""
+    """A group's measures, those under another rule, with interval, comparison and count of runs."""
+    prefix = f"{rule}/" if rule else ""
     both = [_cells(group, f"{prefix}{metric}", column) for metric, column in measures.items()]
     interval = both[0][1]  # of the headline
     cells = [*(mean for mean, _ in both), interval, comparison, seeds_cell(group)]
-    return group_row(group, cells, block, label)
+    return group_row(group, cells, block, label, _compared(group.record, rule))
 
 
 def _cells(group: RunGroup, metric: str, column: Column) -> tuple[Cell, Cell]:
@@ -179,11 +210,8 @@ def _guess_rows(block: str, group: RunGroup, measures: Measures) -> list[Row]:
     for place, (metric, column) in enumerate(measures.items()):
         name, slash, part = metric.partition("/")
         if name == headline:
-            cell, _ = _cells(group, f"{guess}{slash}{part}", column)
-            if not cell.spread:  # equal of all seeds
-                cell = replace(cell, text=cell.text.partition(" ±")[0], spread=None)
-            cells[place] = cell
-    return [group_row(group, cells, block, _GUESSES[guess])]
+            cells[place], _ = _cells(group, f"{guess}{slash}{part}", column)
+    return [group_row(group, cells, block, _GUESSES[guess], _compared(group.record))]
 
 
 def _label(group: RunGroup) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.labels import objective_label, objective_place
@@ -15,9 +17,10 @@ from protocols.reporting.tables.cells import (
     MISSING,
     group_row,
     metric_cell,
-    published_cell,
+    published_row,
     shared_notes,
 )
+from protocols.reporting.tables.conditions import unmet
 from protocols.reporting.tables.published import PublishedResult, load_published
 
 IN_PAPER = "Printed in the paper"
@@ -30,26 +33,65 @@ IMPORTED = "Released weights, scored by this program"
 def paper_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     """Tables I to X and further tables of published results.
 
-    A run fills a cell where its protocol is the column's and its data have the table's name; runs
-    on generated data never do.
+    A run fills a cell where its protocol is the column's and it meets the protocol's conditions
+    (:mod:`protocols.reporting.tables.conditions`). Other runs of the protocol stand in a table of
+    their own after it, with the reasons; runs on generated data in neither.
 
     Args:
         runs: All runs.
     """
-    return tuple(_table(layout, _own_rows(layout, runs), runs) for layout in PAPER_TABLES)
+    return tuple(table for layout in PAPER_TABLES for table in _tables(layout, runs))
 
 
-def _table(layout: PaperTable, own: tuple[Row, ...], runs: Sequence[RunEntry]) -> ReportTable:
-    """Published rows and own ones under the layout's columns."""
+def _tables(layout: PaperTable, runs: Sequence[RunEntry]) -> list[ReportTable]:
+    """A table of the paper, and that of the runs left out of it where there are some."""
+    reasons = {run.file: unmet(run.record) for run in runs if _follows(layout, run)}
+    others = [run for run in runs if reasons.get(run.file)]
+    left_out = _series(layout, others)
+    own = _series(layout, [run for run in runs if reasons.get(run.file) == ()])
+    missing = [name for name in layout.objectives if name not in own and name != "imported"]
+    if any(column.protocol for column in layout.columns):
+        rows = [*own.values(), [_not_run(layout, name) for name in missing]]
+    else:
+        rows = []
+    main = _table(layout, [*_published_rows(layout), *chain(*rows)], runs)
+    if not left_out:
+        return [main]
+    beside = _table(
+        replace(layout, key=f"other-{layout.key}", title=f"Other runs: {layout.title}", notes=()),
+        [_with_reasons(row, reasons) for row in chain(*left_out.values())],
+        runs,
+    )
+    # They do not compare with each other either: nothing is the best.
+    columns = tuple(replace(column, higher_is_better=None) for column in beside.columns)
+    note = (
+        f"Runs of this program left out, as they do not meet the conditions: {len(others)}; "
+        f'"{beside.title}" says why.'
+    )
+    return [replace(main, notes=(*main.notes, note)), replace(beside, columns=columns)]
+
+
+def _table(layout: PaperTable, rows: Sequence[Row], runs: Sequence[RunEntry]) -> ReportTable:
+    """Rows under the layout's columns."""
     return ReportTable(
         key=layout.key,
         title=layout.title,
         columns=tuple(Column(c.name, c.unit, c.higher_is_better) for c in layout.columns),
-        rows=(*_published_rows(layout), *own),
-        notes=(*layout.notes, *_record_notes(own, runs), *_passed_over(layout, runs)),
+        rows=tuple(rows),
+        notes=(*layout.notes, *_record_notes(rows, runs)),
         task=layout.task,
         datasets=tuple(dict.fromkeys(column.place[0] for column in layout.columns)),
     )
+
+
+def _with_reasons(row: Row, reasons: Mapping[str, tuple[str, ...]]) -> Row:
+    """A row whose first value says why its runs were left out."""
+    found = dict.fromkeys(chain(*(reasons[file] for file in row.runs)))
+    place = next(place for place, cell in enumerate(row.cells) if cell.runs)
+    cells = list(row.cells)
+    note = f"Left out: {'; '.join(found)}."
+    cells[place] = replace(cells[place], note=" ".join(filter(None, [note, cells[place].note])))
+    return replace(row, cells=tuple(cells))
 
 
 def _published_rows(layout: PaperTable) -> list[Row]:
@@ -57,17 +99,11 @@ def _published_rows(layout: PaperTable) -> list[Row]:
     methods: dict[str, dict[tuple[str, str, str], PublishedResult]] = {}
     for result in load_published(layout.key):
         methods.setdefault(result.method, {})[result.place] = result
-    rows: list[Row] = []
-    for method, results in methods.items():
-        first = next(iter(results.values()))
-        sources = dict.fromkeys(result.source for result in results.values())
-        cells = tuple(
-            published_cell(results[column.place]) if column.place in results else EMPTY
-            for column in layout.columns
-        )
-        reference = "; ".join(filter(None, [first.citation, *sources]))
-        label = f"{method} ({first.poses})" if first.poses else method
-        rows.append(Row(label, cells, "published", reference, _published_group(layout, first)))
+    places = [column.place for column in layout.columns]
+    rows = [
+        published_row(results, places, _published_group(layout, next(iter(results.values()))))
+        for results in methods.values()
+    ]
     return sorted(rows, key=lambda row: row.group != IN_PAPER)
 
 
@@ -77,23 +113,19 @@ def _published_group(layout: PaperTable, result: PublishedResult) -> str:
     return IN_PAPER if result.source.startswith("ACLNet, Table") else LEFT_OUT
 
 
-def _own_rows(layout: PaperTable, runs: Sequence[RunEntry]) -> tuple[Row, ...]:
-    """Rows of this program: by objective, stream and rule; ``not run`` where there is nothing."""
+def _series(layout: PaperTable, runs: Sequence[RunEntry]) -> dict[str, list[Row]]:
+    """Rows of runs by objective, in the order of objectives, streams and rules."""
     series: dict[tuple[str, str, str], list[RunGroup]] = {}
-    filling = [run for run in runs if _follows(layout, run) and _named_alike(layout, run)]
-    for group in group_runs(filling):
+    for group in group_runs(runs):
         record = group.record
         key = (record.objective, record.stream, record.described_rule)
         series.setdefault(key, []).append(group)
-    found = [
-        row
-        for key in sorted(series, key=lambda key: (objective_place(key[0]), key[1:]))
-        for row in _series_rows(layout, series[key])
-    ]
-    if not any(column.protocol for column in layout.columns):
-        return ()
-    missing = [name for name in layout.objectives if name not in {key[0] for key in series}]
-    return (*found, *(_not_run(layout, name) for name in missing if name != "imported"))
+    rules = Counter(key[:2] for key in series)
+    found: dict[str, list[Row]] = {}
+    for key in sorted(series, key=lambda key: (objective_place(key[0]), key[1:])):
+        rule = f"rule {key[2]}" if rules[key[:2]] > 1 else ""
+        found.setdefault(key[0], []).extend(_series_rows(layout, series[key], rule))
+    return found
 
 
 def _follows(layout: PaperTable, run: RunEntry) -> bool:
@@ -120,25 +152,14 @@ def _has_metrics(layout: PaperTable, record: ResultRecord) -> bool:
     )
 
 
-def _named_alike(layout: PaperTable, run: RunEntry) -> bool:
-    name = re.sub(r"[^a-z0-9]", "", run.record.dataset.name.lower())
-    return any(part in name for part in layout.data)
+def _series_rows(layout: PaperTable, groups: Sequence[RunGroup], named: str) -> list[Row]:
+    """Rows of one objective, stream and rule: one, or more where settings differ in a column.
 
-
-def _passed_over(layout: PaperTable, runs: Sequence[RunEntry]) -> tuple[str, ...]:
-    """Name the runs that follow the protocol on data of another name and are left out."""
-    others = [r for r in runs if _follows(layout, r) and not _named_alike(layout, r)]
-    names = sorted({run.record.dataset.name for run in others})
-    if not names:
-        return ()
-    return (
-        f"{len(others)} runs follow the same protocol on data named {', '.join(names)} and are not "
-        f"shown here: data of this table have {' or '.join(layout.data)} in their name.",
-    )
-
-
-def _series_rows(layout: PaperTable, groups: Sequence[RunGroup]) -> list[Row]:
-    """Rows of one objective, stream and rule: one, or more where settings differ in a column."""
+    Args:
+        layout: The table.
+        groups: The runs.
+        named: The rule as a label has it; empty where there is no other one.
+    """
     by_protocol: dict[str, list[RunGroup]] = {}
     for group in groups:
         by_protocol.setdefault(group.record.protocol, []).append(group)
@@ -146,13 +167,13 @@ def _series_rows(layout: PaperTable, groups: Sequence[RunGroup]) -> list[Row]:
     for place in range(max(len(members) for members in by_protocol.values())):
         at = {name: members[place] for name, members in by_protocol.items() if place < len(members)}
         for variant in layout.variants:
-            row = _own_row(layout, at, variant)
+            row = _own_row(layout, at, variant, named)
             if row.runs:
                 rows.append(row)
     return rows
 
 
-def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant) -> Row:
+def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant, named: str) -> Row:
     """One row, from the groups by protocol."""
     cells: list[Cell] = []
     for column in layout.columns:
@@ -167,7 +188,9 @@ def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant) -> R
     first = next(iter(at.values()))
     variants = dict.fromkeys(group.variant for group in at.values())
     record = first.record
-    rule = variant.label if variant.label != "own rule" else f"rule {record.described_rule}"
+    rule = variant.label or named
+    if variant.label == "own rule":
+        rule = f"rule {record.described_rule}"
     label = [objective_label(record.objective), record.stream, rule, *variants]
     heading = IMPORTED if source_of(record) == "imported" else OURS
     return group_row(first, cells, heading, ", ".join(filter(None, label)))

@@ -6,6 +6,9 @@ import csv
 from dataclasses import dataclass
 from importlib.resources import files
 
+_UNCHECKED = {"quoted from memory": "from memory", "a later paper or list": "second hand"}
+"""Sources that are not the method's own paper or program, and their words in labels."""
+
 
 @dataclass(frozen=True)
 class PublishedResult:
@@ -17,7 +20,8 @@ class PublishedResult:
         citation: Where the method appeared, such as ``CVPR 2023``; empty where not known.
         poses: Pose estimator; empty where not known or of no matter.
         dataset: Data set.
-        setting: Split, condition or pair, such as ``X-Sub`` or ``C-N``.
+        setting: Split, condition or pair, such as ``X-Sub`` or ``C-N``; beside runs on a data set
+            the protocol, if it is one of ours.
         metric: Name of the metric, such as ``top-1``.
         printed: The value with the decimals it was printed with; rates in percent.
         source: The publication it was taken from.
@@ -41,6 +45,13 @@ class PublishedResult:
         return self.dataset, self.setting, self.metric
 
     @property
+    def label(self) -> str:
+        """The method with its poses, and whether nobody has checked the result in its paper."""
+        parts = filter(None, [self.poses, _UNCHECKED.get(self.source, "")])
+        about = ", ".join(parts)
+        return f"{self.method} ({about})" if about else self.method
+
+    @property
     def value(self) -> float:
         """The value as a number."""
         return float(self.printed)
@@ -50,11 +61,14 @@ def load_published(key: str) -> tuple[PublishedResult, ...]:
     """Read the published results of a table.
 
     Args:
-        key: Key of the table, such as ``table-6``.
+        key: Key of the table, such as ``table-6`` or, of one of our own, ``action-nwucla``.
 
     Returns:
-        The results in the order of the file.
+        The results in the order of the file; none where there is no file.
     """
-    text = (files("protocols") / "published" / f"{key}.csv").read_text(encoding="utf-8")
+    file = files("protocols") / "published" / f"{key}.csv"
+    if not file.is_file():
+        return ()
+    text = file.read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines(), strict=True)
     return tuple(PublishedResult(printed=row.pop("value"), **row) for row in rows)

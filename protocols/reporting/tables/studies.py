@@ -54,7 +54,10 @@ def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
             cells.RUNS,
         ),
         rows=tuple(rows),
-        notes=cells.shared_notes([run.record for run in chosen]),
+        notes=(
+            *cells.spread_notes(groups),
+            *cells.shared_notes([run.record for run in chosen]),
+        ),
         task="action",
         datasets=("MSR-Action3D",),
     )
@@ -106,7 +109,8 @@ def _studies(
             values = [cells.metric_cell(group, name, signed=signed) for name in names]
             heading = f"{record.protocol}: {record.described_rule}, streams {record.stream}"
             rows.append(cells.group_row(group, [*values, cells.seeds_cell(group)], heading))
-        key, notes = f"{kind}-{slug(label)}", cells.shared_notes([run.record for run in members])
+        key, records = f"{kind}-{slug(label)}", [run.record for run in members]
+        notes = (*cells.spread_notes(group_runs(members)), *cells.shared_notes(records))
         task = members[0].record.task
         tables.append(
             ReportTable(key, f"{label}: {title}", columns, tuple(rows), notes, task, (label,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from string import ascii_lowercase
@@ -118,6 +119,10 @@ def _overview(report: Report, anchors: Anchors) -> dict[str, Any]:
             place, ours, published = found
             column = table.columns[place]
             name = f"{column.name} ({column.unit})" if column.unit else column.name
+            if published and published[0].compared != ours[0].compared:
+                published = [
+                    replace(row, label=f"{row.label}; {row.compared}") for row in published
+                ]
             best = [_best(rows, place, anchors) for rows in (ours, published)]
             lines.append((table.title, anchor, name, *best))
         elif not any(row.source == "ours" for row in table.rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from protocols.reporting.model import Cell, ReportTable, Row, Source
@@ -12,24 +13,21 @@ _COMPETING: tuple[Source, ...] = ("published", "ours", "imported")
 """Sources that are compared: generated data are easier or harder than people."""
 
 
-_SIDES: tuple[Source, ...] = ("ours", "published")
-
-
 def compared_rows(table: ReportTable) -> tuple[tuple[int, ...], ...]:
     """Sets of rows that may be compared.
 
-    In a table with published rows all rows have one protocol. In a table of our own each heading is
-    another protocol or input, and only rows below the same heading are compared.
+    Rows that say what they compare with are compared with the others that say the same. Of the rest
+    all are compared in a table with published rows, whose rows have one protocol; in any other
+    table each heading is another protocol or input, and only rows below it are compared.
 
     Returns:
         Sets of places of rows; together every row of the table.
     """
-    places = range(len(table.rows))
-    if any(row.source == "published" for row in table.rows):
-        return (tuple(places),)
+    published = any(row.source == "published" for row in table.rows)
     groups: dict[str, list[int]] = {}
-    for place in places:
-        groups.setdefault(table.rows[place].group, []).append(place)
+    for place, row in enumerate(table.rows):
+        alone = "" if published else row.group
+        groups.setdefault(row.compared or alone, []).append(place)
     return tuple(tuple(rows) for rows in groups.values())
 
 
@@ -57,7 +55,7 @@ def best_marks(table: ReportTable) -> dict[tuple[int, int], Mark]:
 
 def best_rows(
     table: ReportTable,
-    rows: tuple[int, ...],
+    rows: Sequence[int],
     column: int,
     sources: tuple[Source, ...],
     least: int = 2,
@@ -93,16 +91,18 @@ def glance(table: ReportTable) -> tuple[int, list[Row], list[Row]] | None:
     """The first comparable rows with a value of ours, and their first such column.
 
     Returns:
-        The place of the column, our best rows and the best published ones; None where no column
-        with a better end has a value of ours.
+        The place of the column, our best rows and the best published ones, of any protocol where
+        there is none of the same; None where no column with a better end has a value of ours.
     """
+
+    def best(rows: Sequence[int], place: int, source: Source) -> list[Row]:
+        return [table.rows[row] for row in best_rows(table, rows, place, (source,), least=1)]
+
     for rows in compared_rows(table):
         for place in range(len(table.columns)):
-            ours, published = (
-                [table.rows[row] for row in best_rows(table, rows, place, (source,), least=1)]
-                for source in _SIDES
-            )
-            if ours:
+            if ours := best(rows, place, "ours"):
+                anywhere = range(len(table.rows))
+                published = best(rows, place, "published") or best(anywhere, place, "published")
                 return place, ours, published
     return None
 

@@ -125,6 +125,12 @@ def test_fusion_goes_by_key(call: Any, run: Path, tmp_path: Path) -> None:
     call("action", "fuse", run, turned, "--weights", "2,1", "--out", out)
     fused = load_class_scores(out)
     np.testing.assert_allclose(fused.probabilities, scores.probabilities, atol=1e-6)
+    call("action", "fuse", run, run, "--json", tmp_path / "fused.json")
+    both, one = (
+        json.loads(path.read_text()) for path in (tmp_path / "fused.json", run / "record.json")
+    )
+    assert both["settings"].items() >= one["settings"].items()  # what both runs have in common
+    assert both["counts"] == one["counts"]
     missing = tmp_path / "missing.npz"
     scores.select(np.arange(1, len(scores))).save(missing)
     refused = call("action", "fuse", run, missing, code=2)

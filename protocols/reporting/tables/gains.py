@@ -1,0 +1,90 @@
+"""ACL against cross-entropy on every set: a table a task, a row a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from protocols.groups import RunEntry, RunGroup, group_runs
+from protocols.labels import BASELINE, dataset_of
+from protocols.records import RUN, ResultRecord
+from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
+from protocols.reporting.tables import cells
+from protocols.reporting.tasks import MEASURES, TASKS
+
+_WHOLE = "acl"
+
+
+def gain_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
+    """The headline measure of both objectives and their difference, where both were run.
+
+    Args:
+        runs: All runs.
+    """
+    return tuple(
+        table
+        for task, shown in TASKS.items()
+        if shown.measures and (table := _table(task, shown.title, shown.measures[0], runs))
+    )
+
+
+def _table(task: str, title: str, metric: str, runs: Sequence[RunEntry]) -> ReportTable | None:
+    """The table of a task; None where no test has both."""
+    tests: dict[tuple[object, ...], list[RunEntry]] = {}
+    for run in runs:
+        record = run.record
+        if record.task == task and record.kind == RUN and metric in record.metrics:
+            tests.setdefault(_test(record), []).append(run)
+    rows: list[Row] = []
+    used: list[RunGroup] = []
+    for members in tests.values():
+        groups = group_runs(members)
+        plain, whole = (
+            [group for group in groups if group.record.objective == name]
+            for name in (BASELINE, _WHOLE)
+        )
+        # Of several settings it is not known which belong together.
+        if len(plain) == len(whole) == 1:
+            rows.append(_row(plain[0], whole[0], metric))
+            used += [plain[0], whole[0]]
+    if not rows:
+        return None
+    return ReportTable(
+        key=f"{task}-acl-gain",
+        title=f"{title}: ACL against cross-entropy, {MEASURES[metric]}",
+        columns=(  # rows are different tests, of which none is the best
+            Column("cross-entropy", "%", None),
+            Column("ACL", "%", None),
+            Column("difference", "points", None),
+            Column("tested", "", None),
+            cells.RUNS,
+        ),
+        rows=tuple(sorted(rows, key=lambda row: row.source == "synthetic")),
+        notes=cells.spread_notes(used),
+        task=task,
+        datasets=tuple(dict.fromkeys(dataset_of(group.record.dataset) for group in used)),
+    )
+
+
+def _test(record: ResultRecord) -> tuple[object, ...]:
+    """What both objectives must share: data, protocol, rule, streams, length of clips."""
+    clip = record.settings.get("clip")
+    frames = clip.get("frames") if isinstance(clip, dict) else None
+    data = (record.dataset.name, record.dataset.fingerprint)
+    return (*data, record.protocol, record.described_rule, record.stream, frames)
+
+
+def _row(plain: RunGroup, whole: RunGroup, metric: str) -> Row:
+    first, second = cells.metric_cell(plain, metric), cells.metric_cell(whole, metric)
+    gain = cells.comparison_cell(whole, [plain, whole])
+    if gain == cells.EMPTY and first.value is not None and second.value is not None:
+        value = second.value - first.value
+        files = (*first.runs, *second.runs)
+        note = "The records keep no counts of people to test it by."
+        gain = Cell(f"{value:+.1f}", value, None, files, second.source, note)
+    record = whole.record
+    count = cells.tested(record)
+    size = Cell(f"{count:,}", float(count), None, whole.files, source_of(record))
+    label = f"{dataset_of(record.dataset)}, {record.protocol}{cells.frames_named(record)}"
+    return cells.group_row(
+        whole, [first, second, gain, size, cells.seeds_cell(whole)], "", label, label
+    )

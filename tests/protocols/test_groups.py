@@ -1,0 +1,49 @@
+"""Which runs are seeds of one setting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocols.groups import RunEntry, group_runs
+from protocols.records import ResultRecord
+
+
+def run(file: str, fingerprint: str = "ab", **changes: Any) -> RunEntry:
+    fields: dict[str, Any] = {
+        "task": "gait",
+        "dataset": {"name": "walks", "fingerprint": fingerprint, "synthetic": False},
+        "protocol": "casia_b",
+        "rule": "exact",
+        "objective": "acl",
+        "stream": "j",
+        "seed": 0,
+        "metrics": {"rank1": 0.5},
+        "intervals": {},
+        "counts": {},
+        "settings": {"train": {"seed": changes.get("seed", 0), "epochs": 3}},
+        "environment": {},
+        "seconds": 1.0,
+        "command": "aclnet-task gait train",
+    }
+    return RunEntry(file, ResultRecord.model_validate(fields | changes))
+
+
+def test_other_data_of_one_name_are_not_averaged() -> None:
+    groups = group_runs([run("a.json"), run("b.json", "cd", seed=1)])
+    assert [group.variant for group in groups] == ["data ab", "data cd"]
+
+
+def test_a_copy_of_a_run_is_no_further_seed() -> None:
+    seeds = [run(f"{seed}.json", seed=seed) for seed in range(3)]
+    (group,) = group_runs([*seeds, run("copy.json", seed=1)])
+    assert group.files == ("0.json", "1.json", "2.json")
+    assert group.repeated == ("copy.json",)
+
+
+def test_bone_lengths_do_not_depend_on_the_training() -> None:
+    settings = [{"objective": {"inter_weight": w}, "clip": {"frames": 60}} for w in (0.0, 0.1)]
+    runs = [
+        run(f"{seed}.json", seed=seed, objective="bone-length", settings=own_settings)
+        for seed, own_settings in enumerate(settings)
+    ]
+    assert len(group_runs(runs)) == 1
