@@ -188,7 +188,7 @@ class _Lines:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._lines = file.read_text("utf-8", errors="replace").rstrip().splitlines()
+        self._lines = file.read_text("utf-8-sig", errors="replace").rstrip().splitlines()
         self._next = 0
 
     def number(self, what: str) -> int:

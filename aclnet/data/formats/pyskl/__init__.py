@@ -243,7 +243,7 @@ def _names_of(classes: str) -> tuple[str, ...]:
     if classes in class_lists():
         return class_names(classes)
     try:
-        lines = Path(classes).read_text("utf-8").splitlines()
+        lines = Path(classes).read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{classes}: cannot be read as class names ({error}); give a text file with one name a "

@@ -440,3 +440,9 @@ def test_kpfiles_must_be_named_and_there(
             read(write([{**made[0][0], "raw_file": raw}]), kpfiles=str(folder))
     with pytest.raises(ValueError, match="there is no raw_file that names another file"):
         read(write([{**made[0][0], "raw_file": ".."}]), kpfiles=str(folder))
+
+
+def test_names_are_composed(write: Write) -> None:
+    made = [gym(0, frame_dir="Zoe\u0308"), gym(1)]
+    info, (sample, _) = drawn(write(made, {"train": ["Zo\u00eb"], "test": ["gym_1"]}))
+    assert (sample.sample, sample.split, info.dropped) == ("Zo\u00eb", "train", {})
