@@ -131,6 +131,21 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(
         assert one.label == other.label
 
 
+@pytest.mark.parametrize(
+    ("folder", "first"), [("kgbd/Person015", "0.txt"), ("nwucla", "a01_s01_e00_v00.json")]
+)
+def test_an_empty_first_file_says_nothing(
+    folder: str, first: str, shared: Path, tmp_path: Path
+) -> None:
+    place = shared / "data" / "raw_samples" / folder
+    copied = tmp_path / place.name
+    copied.mkdir()
+    (copied / first).touch()
+    for file in place.iterdir():
+        (copied / file.name).write_bytes(file.read_bytes())
+    assert detect(copied) == detect(place)
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     for name, content in (
         ("a.csv", "x,y\n1,2"),
