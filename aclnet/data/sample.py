@@ -66,6 +66,8 @@ class StoreInfo(BaseModel):
 
     def count_dropped(self, reason: str, count: int = 1) -> None:
         """Add to the number of items that the reader left out for a reason."""
+        if not count:
+            return
         self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     @property

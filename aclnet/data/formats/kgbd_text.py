@@ -26,7 +26,6 @@ _LINE = re.compile(r"[A-Za-z -]+(;\s*[^;]+){3}\s*\Z")
 
 def recognises(path: Path) -> bool:
     """Whether it is such a file, or a folder with one, at most one level down."""
-    # An empty file says nothing.
     first = next((file for file in _files(path) if file.stat().st_size), None)
     if first is None:
         return False

@@ -31,7 +31,6 @@ _HEAD = 400
 def recognises(path: Path) -> bool:
     """Whether it is such a file, or a folder with one in it."""
     files = [path] if path.is_file() else path.glob("a??_s??_e??_v??.json")
-    # An empty file says nothing.
     first = next((file for file in files if file.stat().st_size), None)
     if first is None or first.suffix.lower() != ".json":
         return False

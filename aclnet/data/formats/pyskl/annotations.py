@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats.pickles.unpickle import unpickled
+from aclnet.data.formats.third_number import third_is_score
 from aclnet.data.names import composed
 
 Splits = dict[str, list[str]]
@@ -160,6 +161,14 @@ class Annotation:
             remedy = f"it must be {self.shape[:3]}, one score a joint"
             raise self.fault("keypoint_score", problem, remedy)
         return True
+
+    @cached_property
+    def third_is_score(self) -> bool | None:
+        """Whether the third number of a joint is its score; None where that is open."""
+        if self.kpfile or self.shape[3] != 3:
+            return None
+        score = self.array("keypoint_score", 3) if self.scored else None
+        return third_is_score(self.array("keypoint", 4), score)
 
     @cached_property
     def image_size(self) -> tuple[int, int] | None:
