@@ -90,6 +90,7 @@ def test_an_unknown_skeleton_is_built_from_its_bones(tmp_path: Path) -> None:
     layout = layout_from_dict(info.layout)
     assert layout.joints == ("pelvis", "left_foot", "right_foot")
     assert layout.bones == (("left_foot", "pelvis"), ("right_foot", "pelvis"))
+    assert layout.parts["right_leg"] == ("right_foot",)
     assert layout.mirror == (("left_foot", "right_foot"),)
     assert layout.centre == "pelvis"
 
