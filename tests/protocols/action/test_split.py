@@ -105,6 +105,12 @@ def test_one_word_in_two_rows_is_no_leak() -> None:
     assert load_split("sbu").divide(frame(split=["0 note", "1"]), "0").counts["test"] == 1
 
 
+def test_names_are_compared_composed() -> None:
+    index = frame(sample=["Zoe\u0308", "b"], identity=["Gele\u0308", "c"])
+    split = parse_split("own", "sample,identity,role\nZo\u00eb,gel\u00eb,train\nb,,test\n")
+    assert split.divide(index).role.tolist() == ["train", "test"]
+
+
 def test_data_of_another_set_are_noticed() -> None:
     """KARD has MSR-Action3D's form of names: 18 actions, 10 people, 3 takes."""
     rows = [
