@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from aclnet.data.names import composed
 from aclnet.skeleton import Layout
 
 SCHEMA_VERSION = 1
@@ -50,6 +51,7 @@ class StoreInfo(BaseModel):
     @field_validator("classes")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        value = tuple(map(composed, value))
         twice = sorted({name for name in value if value.count(name) > 1})
         if twice or "" in value:
             raise ValueError(
@@ -64,6 +66,8 @@ class StoreInfo(BaseModel):
 
     def count_dropped(self, reason: str, count: int = 1) -> None:
         """Add to the number of items that the reader left out for a reason."""
+        if not count:
+            return
         self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     @property
@@ -76,6 +80,7 @@ class StoreInfo(BaseModel):
 class Sample:
     """One recording of one person or group: frames (T, M, V, C) and its metadata.
 
+    Its key and texts are brought to Unicode's composed form, in which names are compared.
     `image_size` is the width and height of its video in pixels if the recordings of a store differ
     in it, else None: `StoreInfo.image_size` then has it for all.
     """
@@ -90,3 +95,9 @@ class Sample:
     camera: str = ""
     split: str = ""
     image_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("sample", *FIELDS):
+            value = getattr(self, name)
+            if isinstance(value, str):  # a reader's mistake is refused by the writer
+                setattr(self, name, composed(value))

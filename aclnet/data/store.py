@@ -27,6 +27,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from aclnet.data.sample import COLUMNS, SCHEMA_VERSION, SIZE_COLUMN, Frames, Sample, StoreInfo
+from aclnet.data.table import read_csv
 from aclnet.data.writer import write_files
 from aclnet.skeleton import Layout, layout_from_dict
 
@@ -214,7 +215,7 @@ def _read_info(path: Path) -> StoreInfo:
 
 
 def _read_index(path: Path) -> pd.DataFrame:
-    index = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    index = read_csv(path)
     if tuple(index.columns) not in (COLUMNS, (*COLUMNS, SIZE_COLUMN)):
         raise ValueError(f"{path.name} has columns {', '.join(index.columns)}")
     if SIZE_COLUMN in index and not index[SIZE_COLUMN].str.fullmatch(r"([1-9]\d*x[1-9]\d*)?").all():

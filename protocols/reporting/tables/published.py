@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from importlib.resources import files
+
+from protocols.splits import read_rows
 
 _UNCHECKED = {"quoted from memory": "from memory", "a later paper or list": "second hand"}
 """Sources that are not the method's own paper or program, and their words in labels."""
@@ -69,6 +70,5 @@ def load_published(key: str) -> tuple[PublishedResult, ...]:
     file = files("protocols") / "published" / f"{key}.csv"
     if not file.is_file():
         return ()
-    text = file.read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines(), strict=True)
+    rows = read_rows(file)
     return tuple(PublishedResult(printed=row.pop("value"), **row) for row in rows)

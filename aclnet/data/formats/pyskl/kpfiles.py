@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from aclnet.data.formats.pickles.unpickle import unpickled
 from aclnet.data.formats.pyskl.annotations import Annotation
+from aclnet.data.names import composed
 
 HalfArray = npt.NDArray[np.float16]
 
@@ -69,6 +70,7 @@ def with_keypoints(
                         f"{file}: a kpfile is a dict of frame_dir and keypoints, this is a "
                         f"{type(videos).__name__}"
                     )
+            videos = {composed(key): of for key, of in videos.items() if isinstance(key, str)}
             for annotation in group:
                 boxes = _boxes(annotation, videos, file, joints)
                 yield annotation, _poses(annotation, boxes, file, rules)
