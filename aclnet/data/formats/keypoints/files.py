@@ -49,7 +49,7 @@ def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts)
 
 
-def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, int]:
+def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
     """The frame of each image name or frame number.
 
     The number at the end of a name is its frame, so a missing number is a gap. Names that do not
@@ -60,17 +60,20 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, int]:
         names: as in the file; a name may occur more than once.
 
     Returns:
-        0-based frame of each name (N,), and the number of frames.
+        0-based frame of each name (N,), and the number of each of the T frames in the recording
+        (T,): from 0 on where the names are only put in order.
 
-    >>> frame_numbers(["12.jpg", "2.jpg", "3.jpg"])
-    (array([10,  0,  1]), 11)
+    >>> frames, numbers = frame_numbers(["305.jpg", "302.jpg", "303.jpg"])
+    >>> frames.tolist(), numbers.tolist()
+    ([3, 0, 1], [302, 303, 304, 305])
     """
     if not names:
-        return np.zeros(0, np.int64), 0
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     distinct = sorted(set(names), key=lambda name: (natural_order(name), name))
     parsed = [_NUMBERED.match(name) for name in distinct]
     numbers = [int(match["number"]) for match in parsed if match]
     places = {name: place for place, name in enumerate(distinct)}
+    first = 0
     if (
         len(numbers) == len(distinct) == len(set(numbers))
         and len({match["prefix"] for match in parsed if match}) == 1
@@ -79,7 +82,7 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, int]:
         first = min(numbers)
         places = {name: number - first for name, number in zip(distinct, numbers, strict=True)}
     frames = np.array([places[name] for name in names], dtype=np.int64)
-    return frames, max(places.values()) + 1
+    return frames, first + np.arange(max(places.values()) + 1, dtype=np.int64)
 
 
 def first_head(path: Path, suffix: str = ".json") -> str:

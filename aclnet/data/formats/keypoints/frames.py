@@ -30,6 +30,7 @@ class KeypointFrames:
         length: T, the number of frames, empty ones included.
         joints: the V joints' names, where the file has them.
         unit: of the coordinates, where the format fixes it.
+        numbers: (T,) int64, the number of each frame in the recording; None: 0 to T - 1.
     """
 
     frame: IndexArray
@@ -38,6 +39,7 @@ class KeypointFrames:
     length: int
     joints: tuple[str, ...] = ()
     unit: Unit | None = None
+    numbers: IndexArray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -96,11 +98,12 @@ class PeopleInFrames:
 
     def build(self, points: Points, joints: tuple[str, ...] = ()) -> KeypointFrames:
         """The people with points (D, V, C), in the order in which they were added."""
-        frames, length = frame_numbers(self.names)
+        frames, numbers = frame_numbers(self.names)
         frame = frames[np.array(self.owners, np.int64)]
         order = np.argsort(frame, kind="stable")
         track = tuple(self.tracks[row] for row in order.tolist())
-        return KeypointFrames(frame[order], track, points[order], length, joints)
+        length = len(numbers)
+        return KeypointFrames(frame[order], track, points[order], length, joints, numbers=numbers)
 
 
 def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Points:

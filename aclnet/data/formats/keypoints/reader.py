@@ -222,10 +222,10 @@ def _samples(
     label = recording.folder if options.label_from == "folder" else ""
     if options.people == "together":
         if len(tracks) > options.persons:
-            reason = f"people beyond the {options.persons} longest there"
+            reason = f"people beyond the {options.persons} seen in most frames"
             dropped[reason] += len(tracks) - options.persons
         frames = track_frames(found, tracks[: options.persons], 0, found.length, options.persons)
-        yield Sample(recording.key, frames, label=label)
+        yield Sample(recording.key, frames, label=label, frame_numbers=found.numbers)
         return
     for track in tracks:
         # An id counts within its file only: identity 1 of one video is another person than identity
@@ -233,4 +233,5 @@ def _samples(
         key = f"{recording.key}{PERSON}{track.name}"
         start, end = int(found.frame[track.rows[0]]), int(found.frame[track.rows[-1]]) + 1
         frames = track_frames(found, [track], start, end, 1)
-        yield Sample(key, frames, identity=key, label=label)
+        numbers = None if found.numbers is None else found.numbers[start:end]
+        yield Sample(key, frames, identity=key, label=label, frame_numbers=numbers)

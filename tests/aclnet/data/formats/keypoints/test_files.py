@@ -13,24 +13,24 @@ from aclnet.data.formats.keypoints.files import (
 
 
 @pytest.mark.parametrize(
-    ("names", "frames", "length"),
+    ("names", "frames", "numbers"),
     [
-        (["12.jpg", "2.jpg", "2.jpg"], [10, 0, 0], 11),
-        (["v_000000000007_keypoints.json", "v_000000000005_keypoints.json"], [2, 0], 3),
-        (["3", "1"], [2, 0], 3),
+        (["12.jpg", "2.jpg", "2.jpg"], [10, 0, 0], range(2, 13)),
+        (["v_000000000007_keypoints.json", "v_000000000005_keypoints.json"], [2, 0], range(5, 8)),
+        (["3", "1"], [2, 0], range(1, 4)),
         # No common text before the number, a number that lacks, equal numbers: order only.
-        (["a_9.jpg", "b_10.jpg"], [0, 1], 2),
-        (["shot.jpg", "shot_2.jpg"], [0, 1], 2),
-        (["f01.jpg", "f1.jpg"], [0, 1], 2),
+        (["a_9.jpg", "b_10.jpg"], [0, 1], range(2)),
+        (["shot.jpg", "shot_2.jpg"], [0, 1], range(2)),
+        (["f01.jpg", "f1.jpg"], [0, 1], range(2)),
         # Times are no frame numbers.
-        (["1637584893.jpg", "1637588893.jpg"], [0, 1], 2),
-        ([], [], 0),
+        (["1637584893.jpg", "1637588893.jpg"], [0, 1], range(2)),
+        ([], [], range(0)),
     ],
 )
-def test_frame_numbers(names: list[str], frames: list[int], length: int) -> None:
-    found, count = frame_numbers(names)
+def test_frame_numbers(names: list[str], frames: list[int], numbers: range) -> None:
+    found, counted = frame_numbers(names)
     assert found.tolist() == frames
-    assert count == length
+    assert counted.tolist() == list(numbers)
 
 
 def test_recordings_in_numeric_order(tmp_path: Path) -> None:
