@@ -120,6 +120,13 @@ class Store:
             name = self.index["sample"].iat[i]
             raise ValueError(f"{self._where}: sample {name!r}: {error}") from None
 
+    @property
+    def first_numbers(self) -> IndexArray:
+        """The number of each sample's first frame in its recording: int64 (N,)."""
+        texts = self.index.get(FRAMES_COLUMN, [""] * len(self))
+        firsts = [int(text.split(" ", 1)[0].split("-", 1)[0] or 0) for text in texts]
+        return np.array(firsts, dtype=np.int64)
+
     def fps(self, i: int) -> float | None:
         """Frames a second of the recording of sample i; None where it is not known."""
         own = str(self.index[FPS_COLUMN].iat[i]) if FPS_COLUMN in self.index else ""

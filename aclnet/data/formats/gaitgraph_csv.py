@@ -2,8 +2,8 @@
 
 Source: the file layout of github.com/tteepe/GaitGraph (Teepe et al., ICIP 2021). A row is
 `folder/SSS-ww-NN-VVV/FRAME.jpg` and 51 numbers: x, y (pixels) and confidence of each joint;
-SSS subject, ww condition, NN take, VVV view in degrees. Frames keep the file's order, gaps are
-not filled, and a repeated frame number replaces the earlier row.
+SSS subject, ww condition, NN take, VVV view in degrees. Frames come in the order of their numbers,
+gaps are not filled, and a repeated frame number replaces the earlier row.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterat
 
 def _sample(texts: tuple[str, ...], rows: dict[int, list[float]]) -> Sample:
     subject, condition, take, view = texts
-    frames: npt.NDArray[np.float32] = np.array(list(rows.values()), dtype=np.float32)
+    frames: npt.NDArray[np.float32] = np.array([rows[i] for i in sorted(rows)], dtype=np.float32)
     return Sample(
         sample="-".join(texts),
         frames=frames.reshape(len(rows), 1, _JOINTS, len(_CHANNELS)),
@@ -95,6 +95,7 @@ def _sample(texts: tuple[str, ...], rows: dict[int, list[float]]) -> Sample:
         condition=condition,
         take=take,
         view=view,
+        frame_numbers=np.array(sorted(rows), dtype=np.int64),
     )
 
 

@@ -28,6 +28,7 @@ from aclnet.data.class_names import class_names
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.missing import ntu_missing, read_names
 from aclnet.data.names import RecordingName, parse_ntu
+from aclnet.data.numbering import Numbers
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -114,15 +115,19 @@ def read(
                 info.count_dropped("recordings listed as without skeleton")
             elif name and name.action > len(labels):
                 info.count_dropped(f"recordings of actions above {len(labels)}")
-            elif not (bodies := _read_bodies(file, chosen)):
+            elif not (found := _read_bodies(file, chosen)).bodies:
                 info.count_dropped("recordings without a body")
             else:
-                tracks = clean_bodies(bodies)[:, :persons]
+                cleaned, start = _cleaned(found.bodies)
+                if lost := found.length - len(cleaned):
+                    info.count_dropped("frames without a person", lost)
+                tracks, numbers = cleaned[:, :persons], found.occupied[start:][: len(cleaned)]
                 lacking = persons - tracks.shape[1]
                 frames = np.pad(tracks, ((0, 0), (0, lacking), (0, 0), (0, 0)))
                 label = labels[name.action - 1] if name else ""
                 fields = name.fields if name else {}
-                yield Sample(file.stem, frames.astype(precision), label=label, **fields)
+                made = frames.astype(precision)
+                yield Sample(file.stem, made, label=label, frame_numbers=numbers, **fields)
 
     return info, recordings()
 
@@ -159,15 +164,12 @@ def _check_options(benchmark: str | None, persons: int, precision: str) -> None:
             raise ValueError(f"{name} is one of {', '.join(map(str, known))}, not {value!r}")
 
 
-def _read_bodies(file: Path, layout: Layout) -> list[Body]:
-    """The bodies of one `.skeleton` file in the order of appearance.
-
-    Frames without a body are not counted.
-    """
+def _read_bodies(file: Path, layout: Layout) -> _Bodies:
+    """The bodies of one `.skeleton` file in the order of appearance."""
     lines = _Lines(file)
     starts: dict[str, int] = {}
     frames: dict[str, list[FloatArray]] = {}
-    occupied = 0
+    occupied: list[int] = []
     count = lines.number("the number of frames")
     for frame in range(count):
         bodies = lines.number(f"the number of bodies in frame {frame + 1} of {count}")
@@ -176,11 +178,13 @@ def _read_bodies(file: Path, layout: Layout) -> list[Body]:
             joints = lines.number("the number of joints")
             if joints != layout.joint_count:
                 raise lines.wrong(f"{layout.joint_count} joints (layout {layout.name})")
-            starts.setdefault(body, occupied)
+            starts.setdefault(body, len(occupied))
             frames.setdefault(body, []).append(lines.joints(joints))
-        occupied += bodies > 0
+        if bodies:
+            occupied.append(frame)
     lines.check_end(count)
-    return [Body(start, np.stack(frames[body])) for body, start in starts.items()]
+    found = [Body(start, np.stack(frames[body])) for body, start in starts.items()]
+    return _Bodies(found, np.array(occupied, dtype=np.int64), count)
 
 
 class _Lines:
@@ -262,6 +266,20 @@ class Body(NamedTuple):
         return self.start + len(self.joints)
 
 
+class _Bodies(NamedTuple):
+    """The bodies of a file.
+
+    Attributes:
+        bodies: in the order of appearance.
+        occupied: numbers of the frames with any body, to which `Body.start` is a place.
+        length: frames in all.
+    """
+
+    bodies: list[Body]
+    occupied: Numbers
+    length: int
+
+
 def clean_bodies(bodies: Sequence[Body]) -> FloatArray:
     """The tracks of a recording's people.
 
@@ -284,18 +302,23 @@ def clean_bodies(bodies: Sequence[Body]) -> FloatArray:
     """
     if not bodies:
         raise ValueError("there is no body to clean")
+    return _cleaned(bodies)[0]
+
+
+def _cleaned(bodies: Sequence[Body]) -> tuple[FloatArray, int]:
+    """The tracks, and their first frame, counted over the frames with any body."""
     left = sorted(bodies, key=lambda body: -motion(body.joints))
     if len(left) > 1:
         left = [body for body in left if len(body.joints) > LONGEST_NOISE] or left
     if len(left) > 1:
         left = _upright(left)
     if len(left) == 1:
-        return left[0].joints[:, None]
-    tracks = _trimmed(_tracks(left))
+        return left[0].joints[:, None], left[0].start
+    tracks, start = _trimmed(_tracks(left))
     if len(tracks):
         seen = np.abs(tracks[0, :, _SPINE_MID]).sum(axis=-1) > _EMPTY
         tracks = tracks[:, ::-1] if seen.tolist() == [False, True] else tracks
-    return np.ascontiguousarray(tracks)
+    return np.ascontiguousarray(tracks), start
 
 
 def motion(joints: FloatArray) -> float:
@@ -341,7 +364,7 @@ def _tracks(bodies: list[Body]) -> FloatArray:
     return tracks
 
 
-def _trimmed(tracks: FloatArray) -> FloatArray:
-    """Without the empty frames at both ends."""
+def _trimmed(tracks: FloatArray) -> tuple[FloatArray, int]:
+    """Without the empty frames at both ends, and how many were at the first."""
     seen = np.flatnonzero(np.abs(tracks).sum(axis=(1, 2, 3)) >= _EMPTY)
-    return tracks[seen[0] : seen[-1] + 1] if len(seen) else tracks[:0]
+    return (tracks[seen[0] : seen[-1] + 1], int(seen[0])) if len(seen) else (tracks[:0], 0)

@@ -32,7 +32,7 @@ def test_options_of_the_format(
     """What a file does not say is told by -o, and what is no option of its format is refused."""
     file = clips_file("clip.npz", gesture("raise", 60))
     predict = ("action", "predict", file, "--run", gesture_run)
-    refused = call(*predict, "-o", "unit=metre")
+    refused = call(*predict, "-o", "unit=metre", code=2)
     assert "in unit metre, but the network" in " ".join(refused.err.split())
     call(*predict, "-o", "unit=normalised")
     for option, sentence in (

@@ -27,19 +27,17 @@ class KeypointFrames:
         frame: (D,) int64, 0-based number of the frame.
         track: D names of people as in the file; empty where it has none.
         points: (D, V, C) float32: x, y, [z,] confidence.
-        length: T, the number of frames, empty ones included.
+        numbers: (T,) int64, rising: the number in the file of each frame, empty ones included.
         joints: the V joints' names, where the file has them.
         unit: of the coordinates, where the format fixes it.
-        numbers: (T,) int64, the number of each frame in the recording; None: 0 to T - 1.
     """
 
     frame: IndexArray
     track: tuple[str, ...]
     points: Points
-    length: int
+    numbers: IndexArray
     joints: tuple[str, ...] = ()
     unit: Unit | None = None
-    numbers: IndexArray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -102,8 +100,7 @@ class PeopleInFrames:
         frame = frames[np.array(self.owners, np.int64)]
         order = np.argsort(frame, kind="stable")
         track = tuple(self.tracks[row] for row in order.tolist())
-        length = len(numbers)
-        return KeypointFrames(frame[order], track, points[order], length, joints, numbers=numbers)
+        return KeypointFrames(frame[order], track, points[order], numbers, joints)
 
 
 def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Points:

@@ -224,7 +224,9 @@ def _samples(
         if len(tracks) > options.persons:
             reason = f"people beyond the {options.persons} seen in most frames"
             dropped[reason] += len(tracks) - options.persons
-        frames = track_frames(found, tracks[: options.persons], 0, found.length, options.persons)
+        frames = track_frames(
+            found, tracks[: options.persons], 0, len(found.numbers), options.persons
+        )
         yield Sample(recording.key, frames, label=label, frame_numbers=found.numbers)
         return
     for track in tracks:
@@ -233,5 +235,5 @@ def _samples(
         key = f"{recording.key}{PERSON}{track.name}"
         start, end = int(found.frame[track.rows[0]]), int(found.frame[track.rows[-1]]) + 1
         frames = track_frames(found, [track], start, end, 1)
-        numbers = None if found.numbers is None else found.numbers[start:end]
+        numbers = found.numbers[start:end]
         yield Sample(key, frames, identity=key, label=label, frame_numbers=numbers)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -347,7 +348,7 @@ def test_kinetics(
     assert info.channels == ("x", "y", "confidence")
     assert info.layout["name"] == "coco17"
     assert options.items() <= info.settings.items()
-    assert info.dropped == {"annotations without a person": 1}
+    lost = Counter({"annotations without a person": 1})
     found = {sample.sample: sample for sample in samples}
     assert sorted(found) == ["video_0", "video_1", "video_3", "video_4"]
     for annotation, keypoint in made[:2] + made[3:]:
@@ -355,12 +356,18 @@ def test_kinetics(
         inds = annotation["frame_inds"]
         expected = decompress_pose(keypoint[keep], inds[keep], 9, squeeze=squeeze, max_persons=3)
         sample = found[annotation["frame_dir"]]
+        frames, persons = np.unique(inds[keep], return_counts=True)
+        assert sample.numbers.tolist() == (frames.tolist() if squeeze else list(range(9)))
+        lost[f"boxes with a score below {threshold}"] += int((~keep).sum())
+        lost["boxes beyond the 3 of a frame"] += int(np.maximum(persons - 3, 0).sum())
+        lost["frames without a person"] += (9 - len(frames)) * squeeze
         assert sample.frames.dtype == np.float16
         got = sample.frames.transpose(1, 0, 2, 3)
         np.testing.assert_array_equal(got[: len(expected)], expected[:2])
         assert sample.image_size == (256 + annotation["label"], 340)
         assert sample.label == str(annotation["label"])
     assert found["video_0"].split == "train"
+    assert info.dropped == +lost
 
 
 def spoil_missing_video(annotation: Annotation, videos: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ def body(x: float, y: float = 100, scale: float = 1) -> Points:
 def video(people: list[tuple[int, str, Points]]) -> KeypointFrames:
     frame = np.array([frame for frame, _, _ in people], np.int64)
     points = np.stack([points for _, _, points in people])
-    return KeypointFrames(frame, tuple(t for _, t, _ in people), points, int(frame.max()) + 1)
+    return KeypointFrames(frame, tuple(t for _, t, _ in people), points, np.arange(frame.max() + 1))
 
 
 def rows(found: KeypointFrames, max_gap: int = 5) -> dict[str, list[int]]:
