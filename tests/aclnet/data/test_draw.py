@@ -71,6 +71,8 @@ def test_frames_go_by_their_numbers_in_the_recording() -> None:
 
 
 def test_every_fifth_frame_moves_at_its_speed(tmp_path: Path) -> None:
+    from PIL import Image
+
     numbers = np.arange(0, 60, 5)
     with Image.open(draw_clip(walk(), PIXELS, tmp_path / "a.gif", numbers=numbers)) as picture:
         assert picture.info["duration"] == 200
