@@ -209,10 +209,13 @@ def say(message: str) -> None:
 
 
 def show(record: ResultRecord, text: str, json: Path | None) -> None:
-    """Print a result, and write its record if a file is given."""
+    """Print a result and what was left out, and write its record if a file is given."""
+    from tasks.samples.left_out import left_out_of
+
     if json is not None:
         record.write(json)
-    typer.echo(text)
+    left_out = left_out_of(record.counts)
+    typer.echo(f"{text}\n{left_out}" if left_out else text)
 
 
 def command_line() -> str:

@@ -181,7 +181,7 @@ def test_data_to_embed_are_read_as_the_runs(
         raise ValueError("seen")
 
     monkeypatch.setattr(run_open, "open_data", spy)
-    call("gait", "embed", "--run", copy, "--data", name, "--out", tmp_path / "all.npz")
+    call("gait", "embed", "--run", copy, "--data", name, "--out", tmp_path / "all.npz", code=2)
     (wanted,) = seen
     assert (wanted.path, wanted.map_to, wanted.min_frames) == (Path(name), "coco18", 5)
     assert {"format": wanted.format, "layout": wanted.layout} == (
