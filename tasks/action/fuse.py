@@ -15,6 +15,7 @@ from protocols.action.text import render_classification
 from protocols.records import DatasetReference, ResultRecord
 from tasks.run.environment import describe_environment
 from tasks.run.judged import RECORD, read_record
+from tasks.samples.left_out import lost_data
 
 SCORES = "scores.npz"
 
@@ -102,7 +103,7 @@ def _record(
         seed=known[0].seed if len({record.seed for record in known}) == 1 else None,
         metrics=dict(table.metrics),
         intervals=table.intervals(np.random.default_rng(0)),
-        counts=dict(table.counts),
+        counts={**(lost_data(known[0].counts) if known else {}), **table.counts},
         settings=settings,
         environment=describe_environment(),
         seconds=sum(record.seconds for record in known),

@@ -20,6 +20,11 @@ _WORDS = {
 """Counts of what was left out whose names say too little; others are `dropped_<what and why>`."""
 
 
+def lost_data(counts: Mapping[str, int]) -> dict[str, int]:
+    """Those counts of a record that every run on the same data shares: what its data lack."""
+    return {name: count for name, count in counts.items() if name.startswith("dropped_")}
+
+
 def left_out_of(counts: Mapping[str, int]) -> str:
     """What was left out, as one sentence; empty if nothing was.
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ def test_what_is_left_out_is_counted_and_said(
     assert said in trained.err.splitlines()  # before the training
     assert trained.out.splitlines()[-1] == said
     assert call("action", "eval", "--run", run).out.splitlines()[-1] == said
+    fused = tmp_path / "fused.json"
+    call("action", "fuse", run, run, "--json", fused)
+    assert json.loads(fused.read_text())["counts"]["dropped_empty_sequences"] == 3
     embed = ("action", "embed", "--run", run, "--out", tmp_path / "out.npz")
     assert said in call(*embed).err.splitlines()
     other = call(*embed, "--data", lossy).err
