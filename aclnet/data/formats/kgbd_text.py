@@ -27,7 +27,7 @@ _LINE = re.compile(r"[A-Za-z -]+(;\s*[^;]+){3}\s*\Z")
 
 def recognises(path: Path) -> bool:
     """Whether it is such a file, or a folder with one, at most one level down."""
-    first = next(iter(_files(path)), None)
+    first = next((file for file in _files(path) if file.stat().st_size), None)
     if first is None:
         return False
     with first.open(encoding="utf-8", errors="replace") as file:

@@ -6,10 +6,11 @@ MediaPipe has no file format (fields: ai.google.dev/edge/mediapipe, Pose Landmar
 - CSV with one row a frame: x0, y0[, z0][, v0], …, x32, … (or 1 to 33), frame and person if there;
   without a frame column each row is the next frame;
 - CSV with named columns, as `keypoint_csv`;
-- JSON: a list of frames (or an object with `frames`). A frame is a list of 33 landmarks, a list of
-  such lists (people), or an object with one of these under pose_landmarks, landmarks or
-  pose_world_landmarks, and its number under frame. A landmark is an object x, y[, z][, visibility]
-  or a list of these.
+- JSON: a list of frames (or an object with `frames`, or of frames by number or name). A frame is a
+  list of 33 landmarks, a list of such lists (people), or an object with one of these under
+  pose_landmarks, landmarks or pose_world_landmarks, and its number under frame. Between these and
+  the list of 33 there may be MediaPipe's own `landmark`. A landmark is an object x, y[, z][,
+  visibility] or a list of these; the third of three numbers is z if any lies outside 0..1.
 
 World landmarks are metres from the middle of the hips, by which they are recognised; image
 landmarks are 0..1 (z in units of the image's width, the model's estimate). If no frame has two
@@ -28,13 +29,21 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from aclnet.data.formats.keypoints.files import Recording, find_recordings, first_head, first_lines
+from aclnet.data.formats.keypoints.files import (
+    Recording,
+    check_one_folder,
+    find_recordings,
+    first_head,
+    first_lines,
+)
 from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
+    Unit,
     load_json,
     number_rows,
 )
+from aclnet.data.formats.keypoints.joints import unit_of
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 from aclnet.data.formats.keypoints.table import (
     FRAME_COLUMNS,
@@ -44,12 +53,16 @@ from aclnet.data.formats.keypoints.table import (
     read_table,
     table_people,
 )
-from aclnet.data.formats.keypoints.tracks import seen_joints
+from aclnet.data.formats.keypoints.tracks import seen_joints, without_twins
 from aclnet.skeleton import Layout, load_layout
 
 Space = Literal["image", "world"]
 
-_HEAD = re.compile(r'"(pose_?)?(world_?)?landmarks":\[|\A\[+\{"x":[^{]*"y":', re.IGNORECASE)
+_HEAD = re.compile(
+    r'"(pose_?)?(world_?)?landmarks":(\{"landmark":)?\['
+    r'|\A(\{("frames"|"[^"]*\d[^"]*"):)?\[*(\{"landmark":\[)?\{"x":-?[\d.][^{]*"y":',
+    re.IGNORECASE,
+)
 _AT_ORIGIN = 0.05  # metres from the origin of world landmarks to the middle of the hips
 _COUNT = 33
 _LANDMARK_COLUMNS = (
@@ -60,7 +73,7 @@ _LANDMARK_COLUMNS = (
 _AXES = ("x", "y", "z", "visibility")
 _NUMBERED = re.compile(r"(x|y|z|v|visibility)_?(\d{1,2})\Z", re.IGNORECASE)
 _KEYS = {
-    "image": ("pose_landmarks", "poseLandmarks", "landmarks"),
+    "image": ("pose_landmarks", "poseLandmarks", "landmarks", "landmark"),
     "world": ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks"),
 }
 
@@ -102,13 +115,20 @@ def _load(recording: Recording, options: MediapipeOptions) -> KeypointFrames:
         found = _from_json(file, options.space)
     else:
         found = table_people(_named_columns(read_table(file), file), file)
-    if not any(found.track) and len(np.unique(found.frame)) == len(found):
+    alone = without_twins(found)
+    if not any(found.track) and len(np.unique(alone.frame)) == len(alone):
         found = replace(found, track=("1",) * len(found))
-    if _hips_at_origin(found):
-        found = replace(found, unit="metre")
+    found = replace(found, unit=_unit(found))
     if options.dims == 3 and found.points.shape[2] == 3 and len(found):
         raise ValueError(f"{file}: its landmarks have no z; set dims to 2")
     return replace(found, points=found.points[..., [0, 1, -1]]) if options.dims == 2 else found
+
+
+def _unit(found: KeypointFrames) -> Unit | None:
+    """Metres about the hips, or shares of the image, beyond whose left edge a body may reach."""
+    if _hips_at_origin(found):
+        return "metre"
+    return unit_of(found.points[..., [0, 1, -1]])
 
 
 def _hips_at_origin(found: KeypointFrames) -> bool:
@@ -124,37 +144,59 @@ def _hips_at_origin(found: KeypointFrames) -> bool:
 def _from_json(file: Path, space: Space) -> KeypointFrames:
     """The people of a JSON file of landmarks."""
     content = load_json(file)
-    items = content.get("frames") if isinstance(content, dict) else content
-    if not isinstance(items, list):
+    items = content.get("frames", content) if isinstance(content, dict) else content
+    if not isinstance(items, (list, dict)) or (isinstance(items, dict) and _has_landmarks(items)):
         raise _foreign(file)
+    named = list(items.items() if isinstance(items, dict) else enumerate(items))
+    check_one_folder((str(name) for name, _ in named), file)
+    other: Space = "world" if space == "image" else "image"
+    known = [(space, key) for key in _KEYS[space]] + [(other, key) for key in _KEYS[other]]
+    # The file's, not each frame's: a frame may have an empty list where another has people.
+    filled = (s for s, key in known if any(isinstance(f, dict) and f.get(key) for _, f in named))
+    chosen = next(filled, space)
     found = PeopleInFrames()
-    for number, item in enumerate(items):
+    listed = True
+    for name, item in named:
         keys = FRAME_COLUMNS if isinstance(item, dict) else ()
-        frame = str(next((item[key] for key in keys if key in item), number))
+        frame = str(next((item[key] for key in keys if key in item), name))
         found.add_frame(frame)
-        for person, landmarks in enumerate(_people(item, space, file, frame)):
+        for person, landmarks in enumerate(_people(item, chosen, file, frame)):
             place = f"frame {frame}, person {person}"
             found.add(frame, _row(landmarks, f"{file}: {place}"), place)
+            listed = listed and isinstance(landmarks[0], list)
     rows = number_rows(found.rows, found.places, file)
     points = rows.reshape(len(rows), _COUNT, rows.shape[1] // _COUNT or len(_AXES))
+    third = points[..., 2]
+    if listed and points.shape[2] == 3 and ((third < 0) | (third > 1)).any():
+        points = np.concatenate([points, np.ones_like(points[..., :1])], axis=2)
     return found.build(points, load_layout("mediapipe33").joints)
 
 
 def _people(item: Any, space: Space, file: Path, frame: str) -> list[list[Any]]:
     """The people of a frame, each a list of landmarks."""
     if isinstance(item, dict):
-        keys = [*_KEYS[space], *_KEYS["world" if space == "image" else "image"]]
-        present = [key for key in keys if key in item]
-        if not present:
+        if not _has_landmarks(item):
             raise _foreign(file, f" (frame {frame})")
-        item = next((item[key] for key in present if item[key]), None)
+        item = _inner(next((item[key] for key in _KEYS[space] if item.get(key)), None))
     if not item:
         return []
     if not isinstance(item, list) or not all(isinstance(one, (list, dict)) for one in item):
         raise _foreign(file, f" (frame {frame})")
-    first = item[0]
+    people = [inner for one in item if (inner := _inner(one))]
+    if not people:
+        return []
+    first = people[0]
     one_person = isinstance(first, dict) or all(type(value) in (int, float) for value in first)
-    return [item] if one_person else item
+    return [people] if one_person else people
+
+
+def _has_landmarks(item: dict[str, Any]) -> bool:
+    return any(key in item for keys in _KEYS.values() for key in keys)
+
+
+def _inner(landmarks: Any) -> Any:
+    """The list in a landmark list of MediaPipe, `{"landmark": […]}`."""
+    return landmarks.get("landmark", landmarks) if isinstance(landmarks, dict) else landmarks
 
 
 def _row(landmarks: list[Any], where: str) -> list[Any]:
@@ -174,6 +216,8 @@ def _row(landmarks: list[Any], where: str) -> list[Any]:
                 "y[, z], visibility"
             )
         row += values
+    if len(row) % _COUNT:
+        raise ValueError(f"{where}: some landmarks have z, others not; write it for all or none")
     return row
 
 
@@ -226,7 +270,9 @@ def _spread(table: pd.DataFrame, file: Path) -> pd.DataFrame:
         raise ValueError(f"{file}: no column frame; the columns are {', '.join(columns)}")
     person = find_column(columns, PERSON_COLUMNS)
     layout = load_layout("mediapipe33")
-    known = {text: _joint(text, layout, file) for text in table[landmark].unique()}
+    texts = set(table[landmark])
+    first = int({text.strip() for text in texts} == {str(1 + number) for number in range(_COUNT)})
+    known = {text: _joint(text, first, layout, file) for text in texts}
     joints = [known[text] for text in table[landmark]]
     keys = [frame, *([person] if person else [])]
     values = {column.lower(): table[column] for column in columns if column.lower() in _AXES}
@@ -242,11 +288,11 @@ def _spread(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     return wide.reset_index()
 
 
-def _joint(text: str, layout: Layout, file: Path) -> str:
+def _joint(text: str, first: int, layout: Layout, file: Path) -> str:
     """A landmark's joint from its number or its name, such as PoseLandmark.NOSE."""
     name = text.strip().rpartition(".")[2]
-    place = int(name) if name.isdecimal() else layout.find(name)
-    if place is None or place >= _COUNT:
+    place = int(name) - first if name.isdecimal() else layout.find(name)
+    if place is None or not 0 <= place < _COUNT:
         raise ValueError(f"{file}: no landmark {text!r} in MediaPipe Pose; give 0 to 32 or a name")
     return layout.joints[place]
 

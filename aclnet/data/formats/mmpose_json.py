@@ -3,20 +3,29 @@
 Source: `MMPoseInferencer(pred_out_dir=…)` and the demos' `--save-predictions` of
 github.com/open-mmlab/mmpose. A video's file is a list of frames, each with `frame_id` and
 `instances`, or an object whose `instance_info` is that list; an image's is the list of instances
-itself. An instance has `keypoints` (two numbers a joint, three from the 3-D lifters) and
-`keypoint_scores`; a `track_id` where it was added. An optional `meta_info` names the joints;
-without it 17 joints in space may be COCO's or Human3.6M's, so name the layout.
+itself. Saved by hand, the inferencer's `predictions` are a list of frames that are lists of
+instances: alone, under `predictions`, one in each of the inferencer's results, or by image name.
+An instance has `keypoints` (two numbers a joint, three from the 3-D lifters) and `keypoint_scores`;
+a `track_id` where it was added. An optional `meta_info` names the joints; without it 17 joints in
+space may be COCO's or Human3.6M's, so name the layout.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats.keypoints.files import Recording, find_videos, first_head
+from aclnet.data.formats.keypoints.files import (
+    Kind,
+    Recording,
+    check_frames_once,
+    check_kind,
+    check_one_folder,
+    find_videos,
+    first_head,
+)
 from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
@@ -28,7 +37,8 @@ from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 
 _LAYOUTS = {(17, 2): ("coco17",), (26, 2): ("halpe26",), (17, 3): ("h36m17", "coco17")}
 _HEAD = re.compile(
-    r'\{"meta_info":|\{"instance_info":|\[\{"frame_id":\d+,"instances":|\[\{"keypoints":\[\['
+    r'\{"meta_info":|\{"instance_info":|\[\{"frame_id":\d+,"instances":'
+    r'|\[?(\{("visualization":(null|\[\]),)?"[^"]*":)?\[+\{"keypoints":\[\['
 )
 
 
@@ -37,58 +47,89 @@ def recognises(path: Path) -> bool:
     return bool(_HEAD.match(first_head(path)))
 
 
-def _is_video(file: Path) -> bool:
-    content = _frames(load_json(file), file)
-    return not content or not _is_instance(content[0])
+def _kind(file: Path) -> Kind:
+    return _frames(load_json(file), file)[0]
 
 
-def _load(recording: Recording, _: KeypointOptions) -> KeypointFrames:
+def _load(recording: Recording, options: KeypointOptions) -> KeypointFrames:
     frames, dims = PeopleInFrames(), 0
     names: tuple[str, ...] = ()
     for file in recording.files:
         content = load_json(file)
-        names = names or _joint_names(content)
-        items = _frames(content, file)
-        if len(recording.files) > 1 or (items and _is_instance(items[0])):
-            items = [{"frame_id": file.name, "instances": items}]
-        dims = dims or _dims(items)
-        for number, item in enumerate(items):
-            frame = str(item.get("frame_id", number))
+        own = _joint_names(content)
+        if names and own and own != names:
+            raise ValueError(f"{file}: names other joints than the frames before; convert it apart")
+        names = names or own
+        kind, items = _frames(content, file)
+        check_kind(recording, file, kind)
+        for name, instances in items or [("", [])]:
+            frame = file.name if len(recording.files) > 1 else name or file.name
             frames.add_frame(frame)
-            for person, instance in enumerate(item["instances"]):
+            for person, instance in enumerate(instances):
                 place = f"frame {frame}, person {person}"
+                dims = dims or _dims(instance)
                 row = _row(instance, dims, f"{file}: {place}")
                 frames.add(frame, row, place, person_id(instance.get("track_id")))
     rows = number_rows(frames.rows, frames.places, recording.place)
-    points = rows.reshape(len(rows), -1 if len(rows) else 0, dims + 1)
-    return frames.build(points, names if len(names) == points.shape[1] else ())
+    points = rows.reshape(len(rows), -1 if len(rows) else 0, (dims or 2) + 1)
+    if names and len(rows) and len(names) != points.shape[1]:
+        if options.layout is None:
+            raise ValueError(
+                f"{recording.place}: meta_info names {len(names)} joints, a person has "
+                f"{points.shape[1]}; name the layout"
+            )
+        names = ()
+    return frames.build(points, names)
 
 
-def _frames(content: Any, file: Path) -> list[dict[str, Any]]:
-    """The frames of a video, or the instances of an image."""
-    items = content.get("instance_info") if isinstance(content, dict) else content
-    if isinstance(items, list) and all(
-        isinstance(item, dict) and (_is_instance(item) or isinstance(item.get("instances"), list))
-        for item in items
-    ):
-        return items
-    raise ValueError(
+def _frames(content: Any, file: Path) -> tuple[Kind, list[tuple[str, list[Any]]]]:
+    """The frames by name or number, each a list of instances; and whether of a video or an image.
+
+    A single frame in a list of lists may be of either.
+    """
+    items = content
+    if isinstance(content, dict):
+        items = content.get("instance_info", content.get("predictions", content))
+    kind: Kind = ""
+    if isinstance(items, dict):
+        check_one_folder(items, file)
+        named = list(items.items())
+    elif not isinstance(items, list):
+        raise _foreign(file)
+    elif _all_have(items, "keypoints"):
+        named, kind = [("", items)], "frame"
+    elif _all_have(items, "instances"):
+        named = [(str(item.get("frame_id", i)), item["instances"]) for i, item in enumerate(items)]
+        check_frames_once((frame for frame, _ in named), file)
+        kind = "video"
+    else:
+        if _all_have(items, "predictions"):
+            results = [item["predictions"] for item in items]
+            if not all(isinstance(result, list) for result in results):
+                raise _foreign(file)
+            items = [one for r in results for one in ([r] if _all_have(r, "keypoints") else r)]
+        named = [(str(i), item) for i, item in enumerate(items)]
+    if not all(isinstance(instances, list) for _, instances in named):
+        raise _foreign(file)
+    return kind or ("video" if len(named) > 1 else ""), named
+
+
+def _all_have(items: list[Any], key: str) -> bool:
+    return bool(items) and all(isinstance(item, dict) and key in item for item in items)
+
+
+def _foreign(file: Path) -> ValueError:
+    return ValueError(
         f"{file}: no MMPose result: it must be a list of frames with instances, or of instances "
-        "with keypoints, alone or under instance_info; take other JSON files out of the folder"
+        "with keypoints, alone or under instance_info or predictions; take other JSON files out of "
+        "the folder"
     )
 
 
-def _is_instance(item: dict[str, Any]) -> bool:
-    return "keypoints" in item
-
-
-def _dims(items: Sequence[dict[str, Any]]) -> int:
-    """Numbers a joint of the first person, 2 without people."""
-    for item in items:
-        for instance in [item] if _is_instance(item) else item["instances"]:
-            points = _joints(instance)
-            return 3 if points and isinstance(points[0], list) and len(points[0]) == 3 else 2
-    return 2
+def _dims(instance: object) -> int:
+    """Numbers a joint."""
+    points = _joints(instance)
+    return 3 if points and isinstance(points[0], list) and len(points[0]) == 3 else 2
 
 
 def _joints(instance: object) -> list[Any]:
@@ -132,7 +173,7 @@ def _joint_names(content: Any) -> tuple[str, ...]:
     return tuple(str(names[key]) for key in sorted(names, key=int))
 
 
-read = KeypointReader(partial(find_videos, is_video=_is_video, first=1), _load, _LAYOUTS)
+read = KeypointReader(partial(find_videos, kind_of=_kind), _load, _LAYOUTS)
 """Read a file, or a folder of them; image files in a folder are its frames.
 
 The joints are those that the file names, or COCO-17 or Halpe-26 (also of COCO-WholeBody-133 and

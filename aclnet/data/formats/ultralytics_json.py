@@ -2,9 +2,10 @@
 
 Source: `Results.summary` of github.com/ultralytics/ultralytics. A frame is a list of detections,
 each with `box`, `keypoints` {x: […], y: […], visible: […]} and, where tracking was on, `track_id`.
-A file is one frame (a folder of such files is a recording) or a list of frames, the two usual ways
-to save them. Detections without keypoints are skipped. Without `visible` a joint at 0, 0 was not
-found and any other has confidence 1. Pixels, or 0..1 with `normalize=True`.
+A file is one frame (a folder of such files is a recording), a list of frames, alone or under
+`predictions`, or frames by image name: the usual ways to save them. Detections without keypoints
+are skipped. Without `visible` a joint at 0, 0 was not found and any other has confidence 1. Pixels,
+or 0..1 with `normalize=True`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.formats.keypoints.files import Recording, find_videos, first_head
+from aclnet.data.formats.keypoints.files import (
+    Kind,
+    Recording,
+    check_kind,
+    check_one_folder,
+    find_videos,
+    first_head,
+)
 from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
@@ -24,7 +32,7 @@ from aclnet.data.formats.keypoints.frames import (
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 
 _LAYOUTS = {(17, 2): ("coco17",)}
-_HEAD = re.compile(r'\[(\[\],)*\[?\{.*"keypoints":\{"x":\[')
+_HEAD = re.compile(r'(\{"[^"]*":)?\[+\{.*"keypoints":\{"x":\[')
 
 
 def recognises(path: Path) -> bool:
@@ -32,35 +40,46 @@ def recognises(path: Path) -> bool:
     return bool(_HEAD.match(first_head(path)))
 
 
-def _is_video(file: Path) -> bool:
-    content = load_json(file)
-    return isinstance(content, list) and bool(content) and isinstance(content[0], list)
+def _kind(file: Path) -> Kind:
+    return _frames(load_json(file), file)[0]
 
 
 def _load(recording: Recording, _: KeypointOptions) -> KeypointFrames:
     frames = PeopleInFrames()
     for file in recording.files:
-        content = load_json(file)
-        if not isinstance(content, list):
-            raise _foreign(file)
-        if content and isinstance(content[0], list):
-            named = [(str(number), value) for number, value in enumerate(content)]
-        else:
-            named = [(file.name, content)]
-        for name, detections in named:
-            _add_frame(frames, name, detections, file)
+        kind, named = _frames(load_json(file), file)
+        check_kind(recording, file, kind)
+        for name, detections in named or [("", [])]:
+            frame = file.name if len(recording.files) > 1 else name or file.name
+            frames.add_frame(frame)
+            for number, detection in enumerate(detections):
+                if "keypoints" in detection:
+                    place = f"frame {frame}, detection {number}"
+                    row = _row(detection["keypoints"], f"{file}: {place}")
+                    frames.add(frame, row, place, person_id(detection.get("track_id")))
     return frames.triples(recording.place)
 
 
-def _add_frame(frames: PeopleInFrames, name: str, detections: object, file: Path) -> None:
-    if not isinstance(detections, list) or not all(isinstance(one, dict) for one in detections):
+def _frames(content: Any, file: Path) -> tuple[Kind, list[tuple[str, list[dict[str, Any]]]]]:
+    """The frames by name or number, each a list of detections; and whether of a video or an image.
+
+    A single frame in a list may be of either.
+    """
+    items = content.get("predictions", content) if isinstance(content, dict) else content
+    kind: Kind = ""
+    if isinstance(items, dict):
+        check_one_folder(items, file)
+        named = list(items.items())
+    elif not isinstance(items, list):
         raise _foreign(file)
-    frames.add_frame(name)
-    for number, detection in enumerate(detections):
-        if "keypoints" in detection:
-            place = f"frame {name}, detection {number}"
-            row = _row(detection["keypoints"], f"{file}: {place}")
-            frames.add(name, row, place, person_id(detection.get("track_id")))
+    elif items and isinstance(items[0], dict):
+        named, kind = [("", items)], "frame"
+    else:
+        named = [(str(number), item) for number, item in enumerate(items)]
+    for _, detections in named:
+        if not isinstance(detections, list) or not all(isinstance(d, dict) for d in detections):
+            raise _foreign(file)
+    return kind or ("video" if len(named) > 1 else ""), named
 
 
 def _row(points: Any, where: str) -> list[Any]:
@@ -78,11 +97,12 @@ def _row(points: Any, where: str) -> list[Any]:
 def _foreign(file: Path) -> ValueError:
     return ValueError(
         f"{file}: no Ultralytics result: it must be a list of detections, or a list of frames "
-        "that are such lists; take other JSON files out of the folder"
+        "that are such lists, or an object of frames by image; take other JSON files out of the "
+        "folder"
     )
 
 
-read = KeypointReader(partial(find_videos, is_video=_is_video), _load, _LAYOUTS)
+read = KeypointReader(partial(find_videos, kind_of=_kind), _load, _LAYOUTS)
 """Read a file, or a folder of them; files of one frame in a folder are its frames.
 
 The joints are COCO-17, which Ultralytics' own pose models have, unless a layout is named.

@@ -2,13 +2,14 @@
 
 Source: `Results.save_txt` of github.com/ultralytics/ultralytics. A line is a person: class, box
 (centre, size), then x, y, confidence a joint, all of it 0..1 of the image; then the confidence of
-the box with `save_conf`, and the track's id with tracking. A single whole number at the end is
-taken as the id. A frame without people has no file; missing numbers in the files' names are kept as
-gaps.
+the box with `save_conf`, and the track's id with tracking. A single number at the end is the id if
+it is a whole number from 1 on in all lines of a recording that have it, and no line has both. A
+frame without people has no file; missing numbers in the files' names are kept as gaps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,19 +31,21 @@ def recognises(path: Path) -> bool:
 def _load(recording: Recording, options: KeypointOptions) -> KeypointFrames:
     joints = options.layout.joint_count if options.layout else None
     frames = PeopleInFrames()
+    ends: list[list[float]] = []
     for file in recording.files:
         frames.add_frame(file.name)
         lines = file.read_text("utf-8", errors="replace").splitlines()
         for number, line in enumerate(lines, 1):
             if line.strip():
-                place = f"{file.name}, line {number}"
-                row, track = _person(line, joints, f"{file}: line {number}")
-                frames.add(file.name, row, place, track)
+                row, end = _person(line, joints, f"{file}: line {number}")
+                frames.add(file.name, row, f"{file.name}, line {number}")
+                ends.append(end)
+    frames.tracks = _tracks(ends)
     return replace(frames.triples(recording.place), unit="normalised")
 
 
-def _person(line: str, joints: int | None, where: str) -> tuple[list[float], str]:
-    """The numbers of the joints, and the id or an empty text."""
+def _person(line: str, joints: int | None, where: str) -> tuple[list[float], list[float]]:
+    """The numbers of the joints, and those behind them."""
     try:
         values = [float(word) for word in line.split()]
     except ValueError:
@@ -50,14 +53,23 @@ def _person(line: str, joints: int | None, where: str) -> tuple[list[float], str
             f"{where}: must be numbers with spaces between, it is {line[:40]!r}"
         ) from None
     count = 3 * (joints or (len(values) - _BEFORE) // 3)
-    row, rest = values[_BEFORE : _BEFORE + count], values[_BEFORE + count :]
-    if len(row) < max(count, 3) or len(rest) > 2:
+    row, end = values[_BEFORE : _BEFORE + count], values[_BEFORE + count :]
+    if len(row) < max(count, 3) or len(end) > 2:
         raise ValueError(
             f"{where}: {len(values)} numbers are not a class, a box and x, y, confidence of "
             f"{joints or 'some'} joints; name the layout of the file"
         )
-    tracked = bool(rest) and rest[-1].is_integer() and (len(rest) == 2 or rest[-1] >= 1)
-    return row, f"{rest[-1]:.0f}" if tracked else ""
+    return row, end
+
+
+def _tracks(ends: Sequence[Sequence[float]]) -> list[str]:
+    """The id of each line, or an empty text, from the numbers behind the joints of all lines."""
+    both = max(map(len, ends), default=0) == 2
+    last = [end[-1] if len(end) == 1 + both else None for end in ends]
+    ids = [value for value in last if value is not None]
+    if not all(value.is_integer() and value >= (0 if both else 1) for value in ids):
+        return [""] * len(ends)
+    return ["" if value is None else f"{value:.0f}" for value in last]
 
 
 def _is_person(line: str) -> bool:

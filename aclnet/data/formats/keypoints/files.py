@@ -6,21 +6,36 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 IndexArray = npt.NDArray[np.int64]
+Kind = Literal["video", "frame", ""]
+"""What a file has: the frames of a video, a single frame, or nothing that would say which."""
 
-_HEAD_BYTES = 4096
+_HEAD_LENGTH = 4096
+_LONGEST_HEAD = 1 << 24
 _HEADS = 20
 _LONGEST_HEADER = 100_000
 _DEEPEST = 4
 # Numbers in names that leave more than this many gaps a frame are times or ids, not frames.
 _LONGEST_STEP = 100
+# From this step on it may be rounded, as milliseconds are; frames apart by 2 or 3 are just gaps.
+_ROUNDED_STEP = 8
+# The frames without anybody at the start of a JSON file without white space: in a list as [], null
+# or {"frame_id":3,"instances":[]}, in an object each behind the name of its image.
+_NOTHING = r"(?:null|\[\]|\[\[\]\]|\{\})"
+_KEY = r'"[^"]*":'
+_FLAT = rf'{_KEY}(?:-?[\d.]+|"[^"]*"|{_NOTHING})'
+_EMPTY = rf"(?:{_NOTHING}|\{{(?:{_FLAT},)*{_KEY}{_NOTHING}(?:,{_FLAT})*\}}),"
+_EMPTY_FRAMES = re.compile(
+    rf'(\A(?:[\[{{]|{_KEY})*?)(?:(?<=\[)(?:{_EMPTY})+|(?<=\{{)(?:"[^"]*\d[^"]*":{_EMPTY})+)'
+)
+_WITHOUT_CONTENT = re.compile(r"(?:[\[\]{},]|null)*")
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})(?:_keypoints)?(?:\.[A-Za-z]\w*)?\Z")
 
 
@@ -31,11 +46,15 @@ class Recording(NamedTuple):
         key: its path below the root, without the ending.
         files: in the order of their names.
         folder: the name of the folder that it lies in.
+        kind: of the files, where a format has files of both kinds.
+        part: its share of the file, where a file holds several recordings; the format's own form.
     """
 
     key: str
     files: tuple[Path, ...]
     folder: str
+    kind: Kind = ""
+    part: Any = None
 
     @property
     def place(self) -> Path:
@@ -52,9 +71,11 @@ def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
 def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
     """The frame of each image name or frame number.
 
-    The number at the end of a name is its frame, so a missing number is a gap. Names that do not
-    all end in a number behind the same text, or whose numbers lie too far apart to count frames
-    (times, say), are put in natural order, one frame after another.
+    The number at the end of a name is its frame, so a missing number is a gap. Numbers with a
+    constant step (every fifth frame, rounded milliseconds) are frames one after another: the step
+    is the frame rate. Names that do not all end in a number behind the same text, or whose numbers
+    lie too far apart to count frames (times, say), are put in natural order, one frame after
+    another.
 
     Args:
         names: as in the file; a name may occur more than once.
@@ -71,39 +92,68 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     distinct = sorted(set(names), key=lambda name: (natural_order(name), name))
     parsed = [_NUMBERED.match(name) for name in distinct]
-    numbers = [int(match["number"]) for match in parsed if match]
-    places = {name: place for place, name in enumerate(distinct)}
-    first = 0
+    numbers = np.array([int(match["number"]) for match in parsed if match], np.int64)
+    places = times = np.arange(len(distinct), dtype=np.int64)
     if (
-        len(numbers) == len(distinct) == len(set(numbers))
+        len(distinct) == len(np.unique(numbers))
         and len({match["prefix"] for match in parsed if match}) == 1
-        and max(numbers) - min(numbers) <= _LONGEST_STEP * len(numbers)
     ):
-        first = min(numbers)
-        places = {name: number - first for name, number in zip(distinct, numbers, strict=True)}
-    frames = np.array([places[name] for name in names], dtype=np.int64)
-    return frames, first + np.arange(max(places.values()) + 1, dtype=np.int64)
+        step = _constant_step(numbers)
+        grid = np.rint((numbers - numbers[0]) / step).astype(np.int64)
+        if grid[-1] <= _LONGEST_STEP * len(numbers):
+            places = grid
+            times = numbers[0] + np.rint(np.arange(grid[-1] + 1) * step).astype(np.int64)
+            times[places] = numbers
+    frame_of = dict(zip(distinct, places.tolist(), strict=True))
+    return np.array([frame_of[name] for name in names], dtype=np.int64), times
+
+
+def _constant_step(numbers: IndexArray) -> float:
+    """The step of rising numbers (N,) that lie on a grid, most of them side by side; else 1."""
+    gaps = np.diff(numbers)
+    if len(gaps) < 2 or gaps.min() < 2:
+        return 1.0
+    slack = 1 if gaps.min() >= _ROUNDED_STEP else 0
+    counts = np.rint(gaps / gaps[gaps <= gaps.min() + slack].mean())
+    offsets, places = numbers[1:] - numbers[0], np.cumsum(counts)
+    step = float(offsets[-1] / places[-1])
+    on_grid = np.abs(offsets - places * step).max() <= slack
+    return step if on_grid and 2 * np.count_nonzero(counts == 1) >= len(gaps) else 1.0
 
 
 def first_head(path: Path, suffix: str = ".json") -> str:
     """The start of a file, or of a folder's first file with content, without white space.
 
-    For `recognises`: it reads up to 20 files, no deeper than four folders down.
+    Frames without anybody at the start are left out, so that it begins with what says something.
+    For `recognises`: it reads no deeper than four folders down.
     """
-    for file in itertools.islice(_walk(path, suffix), _HEADS):
-        with file.open("rb") as stream:
-            head = stream.read(_HEAD_BYTES).decode("utf-8-sig", errors="replace")
-        compact = "".join(head.split())
-        if compact not in ("", "[]", "{}"):
-            return compact
-    return ""
+    return next(filter(None, map(_head, _walk(path, suffix))), "")
+
+
+def _head(file: Path) -> str:
+    head = ""
+    with file.open(encoding="utf-8-sig", errors="replace") as stream:
+        for _ in range(_LONGEST_HEAD // _HEAD_LENGTH):
+            read = stream.read(_HEAD_LENGTH)
+            head = _EMPTY_FRAMES.sub(r"\1", head + "".join(read.split()))
+            if not read or len(head) >= _HEAD_LENGTH:
+                break
+    return "" if _WITHOUT_CONTENT.fullmatch(head) else head
 
 
 def first_lines(path: Path, suffix: str) -> Iterator[str]:
-    """The first line of a file, or of each of a folder's first files, as `first_head`."""
-    for file in itertools.islice(_walk(path, suffix), _HEADS):
-        with file.open(encoding="utf-8-sig", errors="replace") as stream:
-            yield stream.readline(_LONGEST_HEADER)
+    """The first line of a file, or of each of a folder's first files, as `first_head`.
+
+    Files without content are passed over.
+    """
+    return itertools.islice(filter(None, (_line(file) for file in _walk(path, suffix))), _HEADS)
+
+
+def _line(file: Path) -> str:
+    """The first line that is not blank."""
+    with file.open(encoding="utf-8-sig", errors="replace") as stream:
+        lines = iter(lambda: stream.readline(_LONGEST_HEADER), "")
+        return next((line for line in lines if not line.isspace()), "")
 
 
 def find_recordings(path: Path, suffixes: tuple[str, ...] = (".json",)) -> list[Recording]:
@@ -152,20 +202,60 @@ def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
     return sorted(recordings, key=lambda recording: natural_order(recording.key))
 
 
-def find_videos(path: Path, is_video: Callable[[Path], bool], first: int = 20) -> list[Recording]:
+def find_videos(path: Path, kind_of: Callable[[Path], Kind]) -> list[Recording]:
     """One recording a file, or one a folder if its files are frames.
+
+    The first file that says what it is decides; the format's loader calls `check_kind` with each.
 
     Args:
         path: a file or folder of JSON files.
-        is_video: whether a file has the frames of a video, not a single one.
-        first: the number of files to ask; those of the first frames may all be empty.
+        kind_of: the kind of a file.
 
     Raises:
         ValueError: there is no file.
     """
     recordings = find_recordings(path)
-    videos = any(is_video(recording.place) for recording in recordings[:first])
-    return recordings if videos else find_frame_folders(path)
+    kinds = (kind_of(recording.place) for recording in recordings)
+    kind: Kind = next((one for one in kinds if one), "frame")
+    found = recordings if kind == "video" else find_frame_folders(path)
+    return [recording._replace(kind=kind) for recording in found]
+
+
+def check_kind(recording: Recording, file: Path, kind: Kind) -> None:
+    """Refuse a file of another kind than its recording's.
+
+    Raises:
+        ValueError: it is.
+    """
+    if kind and kind != recording.kind:
+        texts = ("a single frame", "the frames of a video")
+        mine, others = texts if kind == "frame" else texts[::-1]
+        raise ValueError(f"{file}: has {mine}, other files there have {others}; convert them apart")
+
+
+def check_frames_once(frames: Iterable[str], file: Path) -> None:
+    """Refuse a list of frames with one twice, most likely two videos.
+
+    Raises:
+        ValueError: there is one.
+    """
+    frame, count = next(iter(Counter(frames).most_common(1)), ("", 0))
+    if count > 1:
+        raise ValueError(f"{file}: has frame {frame} {count} times; write a file for each video")
+
+
+def check_one_folder(images: Iterable[str], file: Path) -> None:
+    """Refuse images of several folders, which are several recordings.
+
+    Raises:
+        ValueError: there are.
+    """
+    folders = sorted({image.replace("\\", "/").rpartition("/")[0] for image in images})
+    if len(folders) > 1:
+        raise ValueError(
+            f"{file}: has images of {len(folders)} folders, {folders[0] or '(none)'} and "
+            f"{folders[1]} among them; write a file for each"
+        )
 
 
 def recording_key(root: Path, place: Path) -> str:

@@ -30,6 +30,7 @@ class KeypointFrames:
         numbers: (T,) int64, rising: the number in the file of each frame, empty ones included.
         joints: the V joints' names, where the file has them.
         unit: of the coordinates, where the format fixes it.
+        label: of the recording, where the file has it.
     """
 
     frame: IndexArray
@@ -38,6 +39,7 @@ class KeypointFrames:
     numbers: IndexArray
     joints: tuple[str, ...] = ()
     unit: Unit | None = None
+    label: str = ""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -87,7 +89,7 @@ class PeopleInFrames:
         """
         rows = number_rows(self.rows, self.places, file)
         count = rows.shape[1]
-        if len(rows) and (count == 0 or count % 3):
+        if count % 3:
             raise ValueError(
                 f"{file}: {self.places[0]}: {count} numbers are no triples of x, y and confidence; "
                 "give three numbers a joint"
@@ -104,7 +106,7 @@ class PeopleInFrames:
 
 
 def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Points:
-    """Lists of equally many finite numbers as one array.
+    """Lists of equally many finite numbers as one array; an empty list, a person unseen, is zero.
 
     Args:
         rows: D lists as read from JSON.
@@ -118,20 +120,20 @@ def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Po
         ValueError: a row is no list of numbers, has another length than the first, or holds NaN
             or infinity.
     """
-    width = -1
+    width = next((len(row) for row in rows if isinstance(row, list) and row), 0)
     for row, place in zip(rows, places, strict=True):
         if not isinstance(row, list) or not all(type(value) in (int, float) for value in row):
             raise ValueError(
                 f"{file}: {place}: keypoints must be a list of numbers; write 0 for a joint that "
                 "was not found"
             )
-        width = len(row) if width < 0 else width
-        if len(row) != width:
+        if row and len(row) != width:
             raise ValueError(
                 f"{file}: {place}: {len(row)} numbers, the first person has {width}; convert "
                 "files of different joints apart"
             )
-    array: Points = np.array(rows, dtype=np.float32).reshape(len(rows), max(width, 0))
+    full = [row or [0] * width for row in rows]
+    array: Points = np.array(full, dtype=np.float32).reshape(len(rows), width)
     bad = ~np.isfinite(array).all(axis=1)
     if bad.any():
         raise ValueError(

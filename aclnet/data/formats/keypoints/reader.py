@@ -19,10 +19,15 @@ import numpy as np
 
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.keypoints.files import IndexArray, Recording
-from aclnet.data.formats.keypoints.frames import KeypointFrames
+from aclnet.data.formats.keypoints.frames import KeypointFrames, Unit
 from aclnet.data.formats.keypoints.joints import LayoutsByCount, choose_joints, unit_of
 from aclnet.data.formats.keypoints.labels import PERSON, read_labels
-from aclnet.data.formats.keypoints.tracks import find_tracks, seen_joints, track_frames
+from aclnet.data.formats.keypoints.tracks import (
+    find_tracks,
+    seen_joints,
+    track_frames,
+    without_twins,
+)
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout
 
@@ -48,7 +53,8 @@ class KeypointOptions:
         persons: M, the number of people in a sample: those with most frames, in that order; with
             fewer people the rest is zeros. With "apart" it is 1.
         max_gap: for how many frames a person without an id may be missing and be found again.
-        label_from: "folder" takes the name of a recording's folder as its label.
+        label_from: "folder" takes the name of a recording's folder as its label, "none" that of
+            the file, if it has one.
         labels: a CSV of the recordings' metadata (`aclnet.data.formats.keypoints.labels`); it
             overrides the folder.
 
@@ -146,14 +152,22 @@ class KeypointReader:
                 "pose estimator's input"
             )
         layout, columns = choose_joints(first[1], self._by_count, chosen.layout, first[0].place)
-        info = _describe(path, first[1], layout, columns, chosen)
+        fitting = (
+            (one, _fit(one, found, self._by_count, layout, chosen))
+            for one, found in itertools.chain([first], loaded)
+        )
+        # A recording may say nothing of the unit: only the joints that are left out were seen.
+        known: list[tuple[Recording, KeypointFrames]] = []
+        while not (known and _unit(known[-1][1])) and (one := next(fitting, None)):
+            known.append(one)
+        info = _describe(path, first[1], layout, columns, chosen, _unit(known[-1][1]))
         # `_with_people` keeps counting there.
         info = info.model_copy(update={"dropped": dropped})
 
         def samples() -> Iterator[Sample]:
-            for recording, found in itertools.chain([first], loaded):
-                fitting = _fit(recording, found, self._by_count, layout, info)
-                for sample in _samples(recording, fitting, chosen, dropped):
+            for recording, found in itertools.chain(known, fitting):
+                _check_coordinates(recording, found, info)
+                for sample in _samples(recording, found, chosen, dropped):
                     yield table.fill(sample) if table else sample
 
         return info, samples()
@@ -170,16 +184,26 @@ def _with_people(
         found = load(recording)
         seen = seen_joints(found.points)
         kept = np.asarray(seen.any(axis=1))
-        if not kept.all():
-            dropped["people without a joint"] += int((~kept).sum())
-        if kept.any():
-            yield recording, replace(found, points=found.points * seen[..., None]).select(kept)
-        else:
-            dropped["recordings without a person"] += 1
+        people = replace(found, points=found.points * seen[..., None]).select(kept)
+        once = without_twins(people)
+        for reason, count in (
+            ("people without a joint", len(found) - len(people)),
+            ("people listed twice in a frame", len(people) - len(once)),
+            ("recordings without a person", int(len(people) == 0)),
+        ):
+            if count:
+                dropped[reason] += count
+        if len(once):
+            yield recording, once
 
 
 def _describe(
-    path: Path, first: KeypointFrames, layout: Layout, columns: IndexArray, options: KeypointOptions
+    path: Path,
+    first: KeypointFrames,
+    layout: Layout,
+    columns: IndexArray,
+    options: KeypointOptions,
+    unit: Unit | None,
 ) -> StoreInfo:
     """The store's description, after its first recording."""
     joints, channels = first.points.shape[1:]
@@ -190,7 +214,7 @@ def _describe(
         name=path.resolve().stem,
         layout=layout.to_dict(),
         channels=(*("x", "y", "z")[: channels - 1], "confidence"),
-        unit=first.unit or unit_of(first.points[:, columns]) or "normalised",
+        unit=unit or "normalised",
         source=path.name,
         settings=settings,
     )
@@ -201,25 +225,43 @@ def _fit(
     found: KeypointFrames,
     by_count: LayoutsByCount,
     layout: Layout,
-    info: StoreInfo,
+    options: KeypointOptions,
 ) -> KeypointFrames:
-    """The people with the store's joints; other channels or another unit are refused."""
+    """The people with the store's joints; another recording's names say nothing of these."""
     _, columns = choose_joints(found, by_count, layout, recording.place)
-    points = found.points[:, columns]
-    unit = found.unit or unit_of(points) or info.unit
-    if points.shape[2] != len(info.channels) or (unit != info.unit and points.shape[2] == 3):
+    if not found.joints and options.layout is None:
+        own, _ = choose_joints(found, by_count, None, recording.place)
+        if own.joints != layout.joints:
+            raise ValueError(
+                f"{recording.place}: its joints are those of {own.name}, the first recording's "
+                f"those of {layout.name}; convert them apart, or name the layout"
+            )
+    return replace(found, points=found.points[:, columns])
+
+
+def _unit(found: KeypointFrames) -> Unit | None:
+    return found.unit or unit_of(found.points)
+
+
+def _check_coordinates(recording: Recording, found: KeypointFrames, info: StoreInfo) -> None:
+    """Refuse other channels or another unit than the store's.
+
+    In space the range of coordinates alone tells no unit for sure.
+    """
+    dims = found.points.shape[2] - 1
+    unit = _unit(found) if dims == 2 else found.unit
+    if dims != info.dims or unit not in (None, info.unit):
         raise ValueError(
-            f"{recording.place}: coordinates are {points.shape[2] - 1}-D and {unit}, the first "
+            f"{recording.place}: coordinates are {dims}-D and {unit or info.unit}, the first "
             f"recording's {info.dims}-D and {info.unit}; convert them apart"
         )
-    return replace(found, points=points)
 
 
 def _samples(
     recording: Recording, found: KeypointFrames, options: KeypointOptions, dropped: Counter[str]
 ) -> Iterator[Sample]:
     tracks = find_tracks(found, options.max_gap)
-    label = recording.folder if options.label_from == "folder" else ""
+    label = recording.folder if options.label_from == "folder" else found.label
     if options.people == "together":
         if len(tracks) > options.persons:
             reason = f"people beyond the {options.persons} seen in most frames"

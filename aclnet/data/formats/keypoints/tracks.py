@@ -62,6 +62,21 @@ def find_tracks(found: KeypointFrames, max_gap: int) -> list[Track]:
     return sorted(tracks, key=lambda track: -len(track.rows))
 
 
+def without_twins(found: KeypointFrames) -> KeypointFrames:
+    """The detections without those that a frame lists twice, with the same coordinates.
+
+    Two ids that a file gives to one place are two people; a detection without id is neither's.
+    """
+    mask = np.zeros(len(found), bool)
+    names: dict[tuple[int, bytes], set[str]] = {}
+    for row in sorted(range(len(found)), key=lambda row: not found.track[row]):
+        place = int(found.frame[row]), found.points[row, :, :-1].tobytes()
+        there, name = names.setdefault(place, set()), found.track[row]
+        mask[row] = name not in there if name else not there
+        there.add(name)
+    return found.select(mask)
+
+
 def track_frames(
     found: KeypointFrames, tracks: Sequence[Track], start: int, end: int, persons: int
 ) -> Points:

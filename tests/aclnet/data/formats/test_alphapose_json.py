@@ -148,3 +148,65 @@ def test_a_file_cut_off_is_refused(tmp_path: Path) -> None:
     assert detect(path) == "alphapose_json"
     with pytest.raises(ValueError, match="not JSON, or cut off"):
         load(path)
+
+
+def test_people_grouped_by_image(tmp_path: Path) -> None:
+    people = {f"{t}.jpg": [entry(f"{t}.jpg", t, idx=4)] for t in (12, 9)}
+    del people["9.jpg"][0]["image_id"]
+    path = write(tmp_path / "v.json", {"8.jpg": [], **people})
+    assert detect(path) == "alphapose_json"
+    _, (sample,) = load(path, people="together")
+    assert sample.frames[:, 0, 0, 0].tolist() == [0, 9, 0, 0, 12]
+    write(path, {"1.jpg": [entry("2.jpg", 1)]})
+    with pytest.raises(ValueError, match="no AlphaPose result"):
+        load(path)
+
+
+@pytest.mark.parametrize("form", ["list", "grouped", "cmu"])
+def test_folders_of_images_are_recordings(form: str, tmp_path: Path) -> None:
+    people = [entry(f"{video}/{t}.jpg", t + 1) for t in range(2) for video in ("run/a", "walk/b")]
+    row = entry("", 5, joints=18)["keypoints"]
+    content = {
+        "list": people,
+        "grouped": {person["image_id"]: [person] for person in people},
+        "cmu": {person["image_id"]: {"bodies": [{"joints": row}]} for person in people},
+    }[form]
+    path = write(tmp_path / "v.json", content)
+    _, samples = load(path, label_from="folder")
+    assert [(s.sample, s.label, len(s.frames)) for s in samples] == [
+        ("v/run/a", "run", 2),
+        ("v/walk/b", "walk", 2),
+    ]
+
+
+def test_one_folder_of_images_is_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", [entry("out/1.jpg", 1), entry("out/2.jpg", 2)])
+    _, (sample,) = load(path)
+    assert (sample.sample, len(sample.frames)) == ("v", 2)
+
+
+def test_a_person_without_keypoints_does_not_decide_their_number(tmp_path: Path) -> None:
+    people = [{**entry("1.jpg", 1), "keypoints": []}, entry("2.jpg", 2), entry("2.jpg", 2)]
+    info, (sample,) = load(write(tmp_path / "v.json", people))
+    assert sample.frames[:, 0, 0, 0].tolist() == [0, 2]
+    assert info.dropped == {"people without a joint": 1, "people listed twice in a frame": 1}
+
+
+def test_a_face_alone_does_not_decide_the_unit(tmp_path: Path) -> None:
+    face = entry("1.jpg", 5, joints=136)
+    face["keypoints"][: 3 * 26] = [0] * 3 * 26
+    write(tmp_path / "a.json", [face])
+    write(tmp_path / "b.json", [entry("1.jpg", 5, joints=136)])
+    info, samples = load(tmp_path)
+    assert (info.unit, len(samples)) == ("pixel", 2)
+
+
+def test_names_in_one_file_say_nothing_of_another(tmp_path: Path) -> None:
+    row = entry("1.jpg", 5, joints=18)["keypoints"]
+    write(tmp_path / "a.json", {"1.jpg": {"version": "x", "people": [{"joints": row}]}})
+    write(tmp_path / "b.json", [entry("1.jpg", 5, joints=18)])
+    with pytest.raises(
+        ValueError, match=r"b.json: 18 joints a person may be coco18 or coco17_neck"
+    ):
+        load(tmp_path)
+    assert len(load(tmp_path, layout="coco18")[1]) == 2

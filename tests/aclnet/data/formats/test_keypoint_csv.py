@@ -163,3 +163,9 @@ def test_shares_are_recognised(tmp_path: Path) -> None:
     info, (sample,) = load(write(tmp_path / "v.csv", text), layout=layout)
     assert info.unit == "normalised"
     np.testing.assert_allclose(sample.frames[1, 0, 1], [1.1, 0.2, 1], rtol=1e-6)
+
+
+def test_every_fifth_frame_is_a_video_of_its_own(tmp_path: Path) -> None:
+    rows = [(str(5 * t), "1", 10.0 + t) for t in (3, 0, 1, 2, 5)]
+    _, (sample,) = load(write(tmp_path / "v.csv", table(rows)))
+    assert sample.frames[:, 0, 0, 0].tolist() == [10, 11, 12, 13, 0, 15]

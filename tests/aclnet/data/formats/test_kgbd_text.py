@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aclnet.data.formats import read
+from aclnet.data.formats import detect, read
 from aclnet.skeleton import load_layout
 
 ARMS = ("Shoulder", "Elbow", "Wrist", "Hand")
@@ -104,3 +104,10 @@ def test_other_joints_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no PersonNNN"):
         read(tmp_path / "empty", "kgbd_text")
+
+
+def test_an_empty_first_file_does_not_hide_the_format(tmp_path: Path) -> None:
+    (tmp_path / "Person001").mkdir()
+    (tmp_path / "Person001" / "1.txt").touch()
+    (tmp_path / "Person001" / "2.txt").write_text("Head;-0.02;0.79;2.58\n")
+    assert detect(tmp_path) == "kgbd_text"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,9 @@ def test_without_z_and_as_coco(tmp_path: Path) -> None:
         ([landmarks(0.1)[:32]], "frame 0, person 0: 32 landmarks; MediaPipe Pose has 33"),
         ([{"face": []}], r"no list of MediaPipe landmarks \(frame 0\)"),
         (3, "no list of MediaPipe landmarks"),
+        ({"pose_landmarks": landmarks(0.1)}, "no list of MediaPipe landmarks"),
+        ([[[1, 1, 1, 1]] * 32 + [[1, 1, 1]]], "some landmarks have z, others not"),
+        ({"a/1": landmarks(0.1), "b/1": landmarks(0.1)}, "has images of 2 folders, a and b"),
         ([[{"x": 1}] * 33], "a landmark must be an object x, y"),
         ([landmarks(float("nan"))], "frame 0, person 0: a keypoint is NaN"),
         ([[]], "nobody was found"),
@@ -188,3 +192,69 @@ def test_bad_csv_is_refused(text: str, message: str, tmp_path: Path) -> None:
 def test_options_are_checked(option: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="space is image or world and dims 2 or 3"):
         load(write(tmp_path / "v.json", [landmarks(0.1)]), **option)
+
+
+def test_other_json_forms(tmp_path: Path) -> None:
+    plain = [landmarks(0.1), [], landmarks(0.3)]
+    inner = [{"landmark": frame} for frame in plain]
+    many = [None] * 2000
+    forms: dict[str, object] = {
+        "inner": inner,
+        "objects": [{"poseLandmarks": frame} for frame in inner],
+        "people": [{"pose_landmarks": [frame] if frame["landmark"] else [[]]} for frame in inner],
+        "numbers": {str(frame): item for frame, item in zip((1, 2, 3), plain, strict=True)},
+        "late": [{"pose_landmarks": item} for item in (*many, *plain)],
+    }
+    for name, content in forms.items():
+        path = write(tmp_path / f"{name}.json", content)
+        assert detect(path) == "mediapipe", name
+        info, (sample,) = load(path)
+        check(replace(sample, frames=sample.frames[-3:]), [1, 3])
+        assert info.unit == "normalised"
+
+
+def test_three_numbers_are_x_y_z_where_the_third_is_no_share(tmp_path: Path) -> None:
+    frames = [[[0.5, 0.5, z] for z in (0.5, *[0.1] * 32)] for _ in range(2)]
+    info, (sample,) = load(write(tmp_path / "v.json", frames), format="mediapipe")
+    assert info.channels == ("x", "y", "confidence")
+    frames[1][3][2] = -0.2
+    info, (sample,) = load(write(tmp_path / "v.json", frames), format="mediapipe")
+    assert info.channels == ("x", "y", "z", "confidence")
+    np.testing.assert_allclose(sample.frames[1, 0, 3], [0.5, 0.5, -0.2, 1], rtol=1e-6)
+
+
+def test_a_file_is_of_one_space(tmp_path: Path) -> None:
+    frames = [
+        {"pose_landmarks": [], "pose_world_landmarks": landmarks(0, world=True)},
+        {"pose_landmarks": landmarks(0.1), "pose_world_landmarks": landmarks(0, world=True)},
+    ]
+    info, (sample,) = load(write(tmp_path / "v.json", frames))
+    assert info.unit == "normalised"
+    assert sample.frames[:, 0, 0, 0].tolist() == pytest.approx([0, 0.1])
+
+
+def test_files_of_both_spaces_are_not_mixed(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", [landmarks(0.1)])
+    write(tmp_path / "b.json", [landmarks(0, world=True)])
+    with pytest.raises(ValueError, match="3-D and metre, the first recording's 3-D and normalised"):
+        load(tmp_path)
+
+
+def test_a_body_beyond_the_edge_is_in_the_image(tmp_path: Path) -> None:
+    info, _ = load(write(tmp_path / "v.json", [landmarks(-0.1)]))
+    assert info.unit == "normalised"
+
+
+def test_numbers_from_1_on(tmp_path: Path) -> None:
+    rows = long_csv([2, 3], named=False).splitlines()
+    cells = [row.split(",") for row in rows[1:]]
+    shifted = [",".join([row[0], str(int(row[1]) + 1), *row[2:]]) for row in cells]
+    _, (sample,) = load(write(tmp_path / "v.csv", "\n".join([rows[0], *shifted])))
+    check(sample, [2, 3])
+
+
+def test_a_person_listed_twice_is_one(tmp_path: Path) -> None:
+    frames = [[landmarks(0.1)] * 2, *[[]] * 40, [landmarks(5)]]
+    info, (sample,) = load(write(tmp_path / "v.json", frames))
+    assert not sample.frames[:, 1].any()
+    assert info.dropped == {"people listed twice in a frame": 1}

@@ -140,6 +140,8 @@ def test_track_ids_where_they_are(tmp_path: Path) -> None:
     [
         ({"instance_info": 3}, "no MMPose result"),
         ([{"frame_id": 0}], "no MMPose result"),
+        ([{"predictions": None}], "no MMPose result"),
+        ([frame(0, instance(1)), frame(0, instance(9))], "has frame 0 2 times; write a file for"),
         ([frame(0, {**instance(1), "keypoint_scores": [1]})], "17 keypoints and 1 keypoint_scores"),
         ([frame(0, {"keypoints": [[1, 2]]})], "1 keypoints and no keypoint_scores"),
         ([frame(0, {})], "0 keypoints and no keypoint_scores"),
@@ -157,3 +159,61 @@ def test_bad_files_are_refused(content: object, message: str, tmp_path: Path) ->
     with pytest.raises(ValueError, match=message) as caught:
         load(path, format="mmpose_json")
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["lists", "predictions", "results", "images"])
+def test_predictions_saved_by_hand(form: str, tmp_path: Path) -> None:
+    frames: list[list[dict[str, Any]]] = [[], [instance(10)], [instance(11), instance(300)]]
+    content = {
+        "lists": frames,
+        "predictions": {"predictions": frames},
+        "results": [{"visualization": None, "predictions": [people]} for people in frames],
+        "images": {f"{t}.jpg": people for t, people in enumerate(frames)},
+    }[form]
+    path = write(tmp_path / "v.json", content)
+    assert detect(path) == "mmpose_json"
+    _, (sample,) = load(path)
+    assert sample.frames[..., 0, 0].tolist() == [[0, 0], [10, 0], [11, 300]]
+
+
+def test_images_in_lists_of_one_frame(tmp_path: Path) -> None:
+    write(tmp_path / "v" / "1.json", [[]])
+    write(tmp_path / "v" / "2.json", [[instance(10, dims=3)]])
+    _, (sample,) = load(tmp_path, layout="h36m17", format="mmpose_json")
+    assert sample.frames[:, 0, 0, 0].tolist() == [0, 10]
+
+
+@pytest.mark.parametrize("order", [("1", "2"), ("2", "1")])
+def test_videos_and_images_are_not_mixed(order: tuple[str, str], tmp_path: Path) -> None:
+    write(tmp_path / f"{order[0]}.json", [frame(0, instance(1)), frame(1, instance(1))])
+    write(tmp_path / f"{order[1]}.json", [instance(1)])
+    with pytest.raises(ValueError, match=r"2\.json: has .*, other files there have .* apart"):
+        load(tmp_path)
+
+
+def test_instances_and_frames_are_not_mixed(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", [frame(0, instance(1)), instance(1)])
+    with pytest.raises(ValueError, match="no MMPose result"):
+        load(path)
+
+
+def test_images_that_name_other_joints_are_refused(tmp_path: Path) -> None:
+    for number, layout in ((1, "coco17"), (2, "h36m17")):
+        content = {"meta_info": named(layout), "instance_info": [instance(1)]}
+        write(tmp_path / "v" / f"{number}.json", content)
+    with pytest.raises(ValueError, match=r"2\.json: names other joints than the frames before"):
+        load(tmp_path)
+
+
+def test_names_for_other_joints_are_refused(tmp_path: Path) -> None:
+    content = {"meta_info": named("halpe26"), "instance_info": [frame(0, instance(1))]}
+    path = write(tmp_path / "v.json", content)
+    with pytest.raises(ValueError, match="meta_info names 26 joints, a person has 17; name the l"):
+        load(path)
+    assert load(path, layout="coco17")[0].layout["name"] == "coco17"
+
+
+def test_images_of_two_folders_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", {"a/1.jpg": [instance(1)], "b/1.jpg": [instance(2)]})
+    with pytest.raises(ValueError, match="has images of 2 folders, a and b among them"):
+        load(path)

@@ -86,3 +86,10 @@ def test_other_json_is_not_taken(tmp_path: Path) -> None:
     write(tmp_path, "a01_s01_e00_v01", {"keypoints": []})
     with pytest.raises(ValueError, match="not recognised"):
         detect(tmp_path)
+
+
+def test_an_empty_first_file_does_not_hide_the_format(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"a01_s01_e0{number}_v01.json").touch()
+    (tmp_path / "a01_s01_e09_v01.json").write_text('{"skeletons": []}')
+    assert detect(tmp_path) == "nwucla_json"

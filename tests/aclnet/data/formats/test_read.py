@@ -26,6 +26,7 @@ KEYPOINTS = {
     ),
     "ultralytics_text": ("labels", "v_1.txt", "0 0.5 0.5 0.2 0.4" + " 0.5 0.5 0.9" * 17),
     "mediapipe": ("mp", "v.json", [{"frame": 0, "pose_landmarks": []}]),
+    "kinetics_json": ("k400", "v.json", {"data": [{"frame_index": 1, "skeleton": []}]}),
     "keypoint_csv": ("csv", "v.csv", "frame,person,nose_x,nose_y,neck_x,neck_y\n"),
 }
 

@@ -144,3 +144,60 @@ def test_bad_text_is_refused(
     write(tmp_path / "clip_1.txt", content)
     with pytest.raises(ValueError, match=message):
         load(tmp_path, format="ultralytics_text", **options)
+
+
+@pytest.mark.parametrize("form", ["predictions", "images"])
+def test_frames_saved_otherwise(form: str, tmp_path: Path) -> None:
+    frames = [[], [detection(10)], [detection(12)]]
+    images = {f"frame_{t}.jpg": people for t, people in enumerate(frames)}
+    path = write(tmp_path / "v.json", {"predictions": frames} if form == "predictions" else images)
+    assert detect(path) == "ultralytics_json"
+    _, (sample,) = load(path)
+    assert sample.frames[:, 0, 0, 0].tolist() == [0, 10, 12]
+
+
+def test_frames_in_lists_of_one(tmp_path: Path) -> None:
+    for number, people in ((1, []), (2, [detection(20)]), (3, [detection(30)])):
+        write(tmp_path / "v" / f"{number}.json", [people])
+    _, (sample,) = load(tmp_path)
+    assert sample.frames[:, 0, 0, 0].tolist() == [0, 20, 30]
+
+
+def test_videos_and_frames_are_not_mixed(tmp_path: Path) -> None:
+    write(tmp_path / "1.json", [detection(10)])
+    write(tmp_path / "2.json", [[], [detection(10)]])
+    with pytest.raises(ValueError, match=r"2.json: has the frames of a video, other files there"):
+        load(tmp_path)
+
+
+def test_images_of_two_folders_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.json", {"a/1.jpg": [detection(1)], "2.jpg": [detection(2)]})
+    with pytest.raises(ValueError, match=r"has images of 2 folders, \(none\) and a among them"):
+        load(path)
+
+
+def test_text_after_empty_frames_is_recognised(tmp_path: Path) -> None:
+    for number in range(30):
+        write(tmp_path / f"clip_{number}.txt", line(0.2) if number > 25 else "")
+    assert detect(tmp_path) == "ultralytics_text"
+    assert len(load(tmp_path)[1][0].frames) == 30
+
+
+@pytest.mark.parametrize(
+    ("tails", "tracks"),
+    [
+        # A confidence may be 0 or 1 by chance; a line without an id is a person of its own.
+        (("0.9", "1"), ["1"]),
+        (("0", "1"), ["1"]),
+        (("1", "0.9 1"), ["2", "1"]),
+        (("", "4"), ["1", "4"]),
+        (("7", "7"), ["7"]),
+    ],
+)
+def test_all_lines_say_what_the_last_number_is(
+    tails: tuple[str, str], tracks: list[str], tmp_path: Path
+) -> None:
+    for number, tail in enumerate(tails):
+        write(tmp_path / f"clip_{number}.txt", line(0.2, tail=tail))
+    _, samples = load(tmp_path, people="apart")
+    assert [s.sample.rpartition("-")[2] for s in samples] == tracks

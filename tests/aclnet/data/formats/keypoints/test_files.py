@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from aclnet.data.formats.keypoints.files import (
     find_frame_folders,
     find_recordings,
     first_head,
+    first_lines,
     frame_numbers,
 )
 
@@ -25,9 +27,17 @@ from aclnet.data.formats.keypoints.files import (
         # Times are no frame numbers.
         (["1637584893.jpg", "1637588893.jpg"], [0, 1], range(2)),
         ([], [], range(0)),
+        # A constant step, in rounded numbers or with gaps too, is a frame rate.
+        (["15", "5", "10", "25"], [2, 0, 1, 4], range(5, 26, 5)),
+        (["0", "33", "67", "133", "167"], [0, 1, 2, 4, 5], [0, 33, 67, 100, 133, 167]),
+        (["0", "33333", "66667"], [0, 1, 2], [0, 33333, 66667]),
+        # Gaps alone are none.
+        (["0", "2", "6", "12"], [0, 2, 6, 12], range(13)),
+        (["0", "2", "5", "7"], [0, 2, 5, 7], range(8)),
+        (["0", "33", "70", "100"], [0, 33, 70, 100], range(101)),
     ],
 )
-def test_frame_numbers(names: list[str], frames: list[int], numbers: range) -> None:
+def test_frame_numbers(names: list[str], frames: list[int], numbers: Sequence[int]) -> None:
     found, counted = frame_numbers(names)
     assert found.tolist() == frames
     assert counted.tolist() == list(numbers)
@@ -62,7 +72,33 @@ def test_a_folder_may_hold_several_videos_of_frames(tmp_path: Path) -> None:
 
 
 def test_a_look_passes_over_empty_frames(tmp_path: Path) -> None:
-    (tmp_path / "1.json").write_text(" [ ]\n")
-    (tmp_path / "2.json").write_text('[ {"name" :\n 1')
+    for number in range(30):
+        (tmp_path / f"{number:02d}.json").write_text(" [ ]\n")
+    (tmp_path / "30.json").write_text('[ {"name" :\n 1')
     assert first_head(tmp_path) == '[{"name":1'
-    assert first_head(tmp_path / "1.json") == ""
+    assert first_head(tmp_path / "01.json") == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "head"),
+    [
+        ("[" + "[], " * 3000 + '[{"x": 1}]]', '[[{"x":1}]]'),
+        ("[" + '{"frame": 3, "points": null}, ' * 500 + '{"x": 1}]', '[{"x":1}]'),
+        ('{"1.jpg": [], "2.jpg": null, "3.jpg": [3]}', '{"3.jpg":[3]}'),
+        ('{"frames": [null, null, [3]]}', '{"frames":[[3]]}'),
+        # No frames: what a single frame has, and a landmark.
+        ('{"people": [], "version": 1.3}', '{"people":[],"version":1.3}'),
+        ('[[{"x": 1, "y": 2}, {"x": 3, "y": 4}]]', '[[{"x":1,"y":2},{"x":3,"y":4}]]'),
+        ('{"meta": {"a": []}, "b": 1}', '{"meta":{"a":[]},"b":1}'),
+    ],
+)
+def test_a_head_begins_with_what_says_something(content: str, head: str, tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text(content)
+    assert first_head(tmp_path) == head
+
+
+def test_first_lines_pass_over_empty_files(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number:02d}.txt").write_text("\n")
+    (tmp_path / "30.txt").write_text("\none\ntwo\n")
+    assert list(first_lines(tmp_path, ".txt")) == ["one\n"]

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aclnet.data.formats.keypoints.frames import KeypointFrames
-from aclnet.data.formats.keypoints.tracks import find_tracks, seen_joints, track_frames
+from aclnet.data.formats.keypoints.tracks import (
+    find_tracks,
+    seen_joints,
+    track_frames,
+    without_twins,
+)
 
 Points = npt.NDArray[np.float32]
 SQUARE = np.array([[-10, -10], [10, -10], [10, 10], [-10, 10]], np.float32)
@@ -121,3 +126,15 @@ def test_each_person_is_in_one_track_and_once_a_frame(
     assert counts == sorted(counts, reverse=True)
     again = find_tracks(found, max_gap)
     assert [t.name for t in again] == [t.name for t in tracks]
+
+
+def test_a_person_listed_twice_in_a_frame_is_one() -> None:
+    people = [(0, "", body(50)), (0, "", body(50)), (0, "", body(200)), (1, "", body(50))]
+    once = without_twins(video(people))
+    assert once.frame.tolist() == [0, 0, 1]
+    assert once.points[:, 0, 0].tolist() == [40, 190, 40]
+
+
+def test_twins_with_two_ids_are_two_people() -> None:
+    people = [(0, "", body(50)), (0, "6", body(50)), (0, "5", body(50)), (0, "6", body(50))]
+    assert without_twins(video(people)).track == ("6", "5")
