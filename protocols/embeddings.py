@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.files import read_arrays, write_arrays
+from protocols.files import read_arrays, read_table, write_arrays
+from protocols.names import composed
 
 TextArray = npt.NDArray[np.str_]
 
@@ -170,20 +171,22 @@ def load_embeddings(path: Path | str) -> Embeddings:
 
 def _read_csv(source: Path) -> dict[str, Any]:
     """The fields of a CSV file."""
-    import pandas as pd
-
-    table = pd.read_csv(source, dtype=str, keep_default_na=False, skipinitialspace=True)
-    keys = _find([str(column) for column in table.columns])
-    found: dict[str, Any] = {name: table[key].to_numpy(dtype=np.str_) for name, key in keys.items()}
-    count = sum(str(column)[:1] == "e" and str(column)[1:].isdecimal() for column in table.columns)
-    columns = [f"e{index}" for index in range(count)]
+    with source.open(encoding="utf-8-sig", newline="") as lines:
+        header, rows = read_table(lines)
+    places = {name: header.index(key) for name, key in _find(header).items()}
+    found: dict[str, Any] = {
+        name: np.array([row[place] for row in rows], dtype=np.str_)
+        for name, place in places.items()
+    }
+    count = sum(column[:1] == "e" and column[1:].isdecimal() for column in header)
     if count:
-        absent = [column for column in columns if column not in table.columns]
+        absent = [index for index in range(count) if f"e{index}" not in header]
         if absent:
-            raise ValueError(f"column {absent[0]!r} is missing among e0 to e{count - 1}.")
-        found["embedding"] = _numbers(table[columns].to_numpy(dtype=np.str_).tolist())
+            raise ValueError(f"column 'e{absent[0]}' is missing among e0 to e{count - 1}.")
+        vector = [header.index(f"e{index}") for index in range(count)]
+        found["embedding"] = _numbers([[row[place] for place in vector] for row in rows])
     elif "embedding" in found:
-        found["embedding"] = _numbers([text.split() for text in found["embedding"].tolist()])
+        found["embedding"] = _numbers([row[places["embedding"]].split() for row in rows])
     return found
 
 
@@ -210,14 +213,14 @@ def _find(keys: list[str]) -> dict[str, str]:
 
 
 def _as_text(values: npt.NDArray[Any], name: str) -> TextArray:
-    """Text, bytes or whole numbers as a text array."""
+    """Text, bytes or whole numbers as a text array, composed."""
     if values.size == 0:
         return np.empty(values.shape, dtype=np.str_)
     if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8")
+        values = np.char.decode(values, "utf-8")
     whole = values.dtype.kind == "f" and bool(np.all(values == np.rint(values)))
     if whole:
         values = values.astype(np.int64)
     if values.dtype.kind not in "Uiu":
         raise ValueError(f"{name} must be text or whole numbers, not an array of {values.dtype}.")
-    return values.astype(np.str_)
+    return composed(values)

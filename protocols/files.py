@@ -1,11 +1,13 @@
-"""Files that appear whole or not at all, and archives of plain arrays."""
+"""Files that appear whole or not at all, archives of plain arrays, and CSV tables."""
 
 from __future__ import annotations
 
+import csv
 import os
 import secrets
+import unicodedata
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,3 +86,46 @@ def read_arrays(
                     "run code: save it as plain numbers or text."
                 ) from error
     return found
+
+
+def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str], list[list[str]]]:
+    """Read a CSV: the names of its columns, and its rows, each with one cell a column.
+
+    Many programs end every line with a comma: an empty last column is no column. Text is in
+    Unicode's composed form, in which names are compared; blank lines are skipped.
+
+    Args:
+        lines: The lines, or a file opened with ``newline=""``.
+        ragged: Whether cells may be missing at the end of a row; they are empty then.
+
+    Raises:
+        ValueError: There is no header, a quote is not closed, or a row has more cells than the
+            header, or fewer.
+
+    >>> read_table(["subject,view,", "ann,018,"])
+    (['subject', 'view'], [['ann', '018']])
+    """
+    composed = (unicodedata.normalize("NFC", line) for line in lines)
+    rows = csv.reader(composed, skipinitialspace=True, strict=True)
+    header: list[str] = []
+    table: list[list[str]] = []
+    try:
+        for row in rows:
+            while len(row) > len(header) and not row[-1].strip():
+                row.pop()
+            if not header:
+                header = [name.strip() for name in row]
+            elif len(row) > 1 or "".join(row).strip():
+                table.append(row)
+    except csv.Error as error:
+        raise ValueError(f"not a readable CSV: {error}.") from None
+    if not header:
+        raise ValueError("there is no header: the first line names the columns.")
+    for number, row in enumerate(table, 1):
+        if len(row) > len(header) or (len(row) < len(header) and not ragged):
+            raise ValueError(
+                f"row {number} has {len(row)} cells, the header {len(header)}: give every row one "
+                "cell a column, and write a cell with a comma in quotes."
+            )
+        row += [""] * (len(header) - len(row))
+    return header, table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,27 @@ if TYPE_CHECKING:
     from protocols.embeddings import TextArray
 
 
+def composed(values: npt.ArrayLike) -> TextArray:
+    """Bring names to Unicode's composed form (NFC), in which they are compared.
+
+    Some systems write ë decomposed, as e and two dots.
+
+    >>> composed(["Zoe\u0308"]) == composed(["Zo\u00eb"])
+    array([ True])
+    """
+    text = np.asarray(values, dtype=np.str_)
+    names, codes = np.unique(text, return_inverse=True)
+    made = np.array([unicodedata.normalize("NFC", name) for name in names], dtype=np.str_)
+    return made[codes].reshape(text.shape)
+
+
 def canonical(values: npt.ArrayLike) -> TextArray:
     """Bring names to one form: no case, no leading zeros in numbers.
 
     >>> canonical(["018", "18", "NM"]).tolist()
     ['18', '18', 'nm']
     """
-    names, codes = np.unique(np.asarray(values, dtype=np.str_), return_inverse=True)
+    names, codes = np.unique(composed(values), return_inverse=True)
     plain = [str(int(name)) if name.isdecimal() else name.strip().casefold() for name in names]
     return np.array(plain, dtype=np.str_)[codes] if plain else names
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -62,6 +63,26 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip(f"the reference material is not at {folder}; set ACLNET_SHARED to its folder")
     return folder
+
+
+@pytest.fixture
+def case(shared: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Copy a case of `../shared/cases/wrong_values` by its name; an archive is unpacked."""
+    folder = shared / "cases" / "wrong_values"
+    if not folder.is_dir():
+        pytest.skip(f"the cases are not at {folder}")
+
+    def copied(name: str) -> Path:
+        target = tmp_path / "cases" / name
+        target.parent.mkdir(exist_ok=True)
+        if (folder / f"{name}.tar.gz").is_file():
+            with tarfile.open(folder / f"{name}.tar.gz") as archive:
+                archive.extractall(target.parent, filter="data")
+        else:
+            shutil.copy(folder / name, target)
+        return target
+
+    return copied
 
 
 class Outcome(NamedTuple):

@@ -1,4 +1,4 @@
-"""Recording names that say who did what, where and how often: NTU RGB+D and N-UCLA.
+"""Names: one Unicode form for all, and recordings' names that say who did what, where, how often.
 
 Sources: Shahroudy et al., "NTU RGB+D", CVPR 2016, and Liu et al., "NTU RGB+D 120", TPAMI 2019
 (`SsssCcccPpppRrrrAaaa`); Wang et al., "Cross-view action modeling, learning and recognition",
@@ -8,6 +8,7 @@ CVPR 2014 (`aNN_sNN_eNN_vNN`).
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -31,6 +32,17 @@ class RecordingName(NamedTuple):
 
     action: int
     fields: dict[str, Any]
+
+
+def composed(text: str) -> str:
+    """The text in Unicode's composed form (NFC), in which names are stored and compared.
+
+    Some systems store a file's name decomposed: ë as e and two dots.
+
+    >>> composed("Zoe\u0308") == "Zo\u00eb"
+    True
+    """
+    return unicodedata.normalize("NFC", text)
 
 
 def parse_ntu(name: str) -> RecordingName | None:

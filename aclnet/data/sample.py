@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from aclnet.data.names import composed
 from aclnet.data.numbering import Numbers
 from aclnet.skeleton import Layout
 
@@ -52,6 +53,7 @@ class StoreInfo(BaseModel):
     @field_validator("classes")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        value = tuple(map(composed, value))
         twice = sorted({name for name in value if value.count(name) > 1})
         if twice or "" in value:
             raise ValueError(
@@ -66,6 +68,8 @@ class StoreInfo(BaseModel):
 
     def count_dropped(self, reason: str, count: int = 1) -> None:
         """Add to the number of items that the reader left out for a reason."""
+        if not count:
+            return
         self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     @property
@@ -77,6 +81,8 @@ class StoreInfo(BaseModel):
 @dataclass
 class Sample:
     """One recording of one person or group: frames (T, M, V, C) and its metadata.
+
+    Its key and texts are brought to Unicode's composed form, in which names are compared.
 
     Attributes:
         image_size: width and height of its video in pixels if the recordings of a store differ in
@@ -99,6 +105,12 @@ class Sample:
     image_size: tuple[int, int] | None = None
     frame_numbers: Numbers | None = None
     fps: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("sample", *FIELDS):
+            value = getattr(self, name)
+            if isinstance(value, str):  # a reader's mistake is refused by the writer
+                setattr(self, name, composed(value))
 
     @property
     def numbers(self) -> Numbers:

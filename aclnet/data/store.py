@@ -41,6 +41,7 @@ from aclnet.data.sample import (
     Sample,
     StoreInfo,
 )
+from aclnet.data.table import read_csv
 from aclnet.data.writer import write_files
 from aclnet.skeleton import Layout, layout_from_dict
 
@@ -301,7 +302,7 @@ def _read_info(path: Path) -> StoreInfo:
 
 
 def _read_index(path: Path) -> pd.DataFrame:
-    index = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    index = read_csv(path)
     own = [name for name in OWN_COLUMNS if name in index]
     if tuple(index.columns) != (*COLUMNS, *own):
         raise ValueError(f"{path.name} has columns {', '.join(index.columns)}")

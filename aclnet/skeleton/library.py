@@ -9,10 +9,12 @@ joints: [neck, head, left_hand, right_hand]
 centre: neck                  # the root joint, towards which every bone leads
 bones: {head: neck, left_hand: neck, right_hand: neck}   # child: parent
 mirror: {left_hand: right_hand}      # left: right; by default derived from the names
-parts: {trunk: [neck, head], left_arm: [left_hand], right_arm: [right_hand]}
+parts: {trunk: [neck, head], left_arm: [left_hand], right_arm: [right_hand]}   # too
 aliases: {neck: [shoulder_centre]}   # other names of a joint, used to map between layouts
 derived: {neck: [left_hand, right_hand]}   # mean of others, to map from layouts without it
 ```
+
+Joints may be spelled as data files do (`LeftHand`); a layout has their canonical names.
 """
 
 from __future__ import annotations
@@ -24,6 +26,11 @@ from typing import Any
 
 from aclnet.skeleton.layout import Layout
 from aclnet.skeleton.names import canonical_name, nearest_name
+
+_LEG = ("hip", "knee", "ankle", "foot", "toe", "heel", "thigh", "shin", "calf", "leg")
+_ARM = ("shoulder", "elbow", "wrist", "hand", "finger", "thumb", "index", "pinky", "palm")
+_LIMBS = {"leg": {*_LEG}, "arm": {*_ARM, "clavicle", "forearm", "arm"}}
+"""Words in the names of the limbs' joints; a foot's index is no finger."""
 
 _KEYS = ("name", "joints", "bones", "centre", "mirror", "parts", "aliases", "derived")
 
@@ -74,8 +81,8 @@ def layout_from_dict(data: Mapping[str, Any], where: str = "layout") -> Layout:
         raise ValueError(f"{where}: a layout needs the key {missing[0]!r}")
     joints = tuple(_texts(data["joints"], where, "joints"))
     bones = _pairs(data["bones"], where, "bones")
-    centre = str(data["centre"])
-    mirror = data.get("mirror")
+    centre = _joint_name(str(data["centre"]))
+    mirror, parts = data.get("mirror"), data.get("parts")
     try:
         return Layout(
             name=str(data["name"]),
@@ -83,9 +90,9 @@ def layout_from_dict(data: Mapping[str, Any], where: str = "layout") -> Layout:
             bones=_towards(centre, bones),
             centre=centre,
             mirror=_sided_pairs(joints) if mirror is None else _pairs(mirror, where, "mirror"),
-            parts=_groups(data.get("parts"), where, "parts"),
-            aliases=_groups(data.get("aliases"), where, "aliases"),
-            derived=_groups(data.get("derived"), where, "derived"),
+            parts=_sided_parts(joints) if parts is None else _groups(parts, where, "parts"),
+            aliases=_of_joints(_groups(data.get("aliases"), where, "aliases")),
+            derived=_of_joints(_groups(data.get("derived"), where, "derived")),
         )
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
@@ -126,12 +133,22 @@ def _towards(centre: str, bones: Iterable[tuple[str, str]]) -> tuple[tuple[str, 
 
 
 def _sided_pairs(joints: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    names = {canonical_name(joint): joint for joint in joints}
     return tuple(
-        (joint, names["right_" + name[5:]])
-        for name, joint in names.items()
-        if name.startswith("left_") and "right_" + name[5:] in names
+        (joint, "right_" + joint[5:])
+        for joint in joints
+        if joint.startswith("left_") and "right_" + joint[5:] in joints
     )
+
+
+def _sided_parts(joints: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Arms, legs and the trunk by the joints' names; none where no limb's side is known."""
+    parts: dict[str, list[str]] = {}
+    for joint in joints:
+        side, *words = joint.split("_")
+        limb = next((limb for limb, known in _LIMBS.items() if known & set(words)), None)
+        sided = side in ("left", "right") and limb is not None
+        parts.setdefault(f"{side}_{limb}" if sided else "trunk", []).append(joint)
+    return {part: tuple(names) for part, names in parts.items()} if set(parts) - {"trunk"} else {}
 
 
 def _parse(text: str, where: str) -> Mapping[str, Any]:
@@ -146,10 +163,20 @@ def _parse(text: str, where: str) -> Mapping[str, Any]:
     return data
 
 
+def _joint_name(text: str) -> str:
+    """The canonical name; a name in another script is its own."""
+    return canonical_name(text) or text
+
+
+def _of_joints(groups: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {_joint_name(joint): names for joint, names in groups.items()}
+
+
 def _texts(value: object, where: str, key: str) -> list[str]:
+    """A list of joints' names."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
         raise ValueError(f"{where}: {key} must be a list of names, not {value!r}")
-    return list(value)
+    return [_joint_name(name) for name in value]
 
 
 def _pairs(value: object, where: str, key: str) -> tuple[tuple[str, str], ...]:

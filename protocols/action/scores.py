@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from protocols.embeddings import TextArray
 from protocols.files import read_arrays, write_arrays
+from protocols.names import composed
 from protocols.ranking.distances import IntArray
 from protocols.statistics.outcomes import Outcomes
 
@@ -167,7 +168,7 @@ def _as_text(values: Any, name: str) -> TextArray:
     # numpy 2 has a text type of its own ("T"), which pandas may hand out.
     if not (objects or array.dtype.kind in "UiuT" or array.size == 0):
         raise ValueError(f"{name} must be text or whole numbers, not an array of {array.dtype}.")
-    return array.astype(np.str_)
+    return composed(array.astype(np.str_))
 
 
 def _check_unique(values: TextArray, name: str) -> None:

@@ -19,7 +19,6 @@ another row finds test samples, and else test. The file may begin with comments:
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,8 @@ import numpy.typing as npt
 
 from protocols.action.division import LEAVE, TEST, TRAIN, VALIDATION, Division
 from protocols.embeddings import TextArray
-from protocols.names import canonical, natural_order
+from protocols.files import read_table
+from protocols.names import canonical, composed, natural_order
 from protocols.ranking.exclusion import BoolArray
 from protocols.splits import load_split_file
 
@@ -177,10 +177,9 @@ def parse_split(name: str, text: str) -> ActionSplit:
         found = _NOTE.match(lines.pop(0))
         if found:
             notes[found[1]] = found[2].strip()
-    header, *rows = list(csv.reader(lines, skipinitialspace=True, strict=True)) or [[]]
-    header = [column.strip() for column in header]
+    header, rows = read_table(lines)
     _check_header(header)
-    rules = tuple(_rule(header, row, place) for place, row in enumerate(rows, start=1) if row)
+    rules = tuple(_rule(header, row, place) for place, row in enumerate(rows, start=1))
     if not rules:
         raise ValueError("the table has no row: it needs one for training and one for testing.")
     return ActionSplit(name, rules, tuple(notes.get("folds", "").split()), notes.get("source", ""))
@@ -199,8 +198,6 @@ def _check_header(header: Sequence[str]) -> None:
 
 def _rule(header: Sequence[str], row: Sequence[str], place: int) -> SplitRule:
     """One row of the file."""
-    if len(row) != len(header):
-        raise ValueError(f"row {place} has {len(row)} cells, the header {len(header)}.")
     values = {column: cell.strip() for column, cell in zip(header, row, strict=True)}
     role, subset = values.pop("role"), values.pop("subset", "")
     if role not in _ROLES:
@@ -220,7 +217,7 @@ def _texts(index: pd.DataFrame, column: str) -> TextArray:
     values = index[column].astype(object).where(index[column].notna(), "").tolist()
     # A column of numbers with gaps is one of floats: 1.0 is person 1.
     whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
-    return np.array([str(value) for value in whole], dtype=np.str_)
+    return composed([str(value) for value in whole])
 
 
 def _examples(values: TextArray) -> str:

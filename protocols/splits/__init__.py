@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 from collections.abc import Callable, Sequence
 from importlib.resources import files
@@ -20,6 +19,8 @@ from typing import Literal, NamedTuple, TypeVar
 
 import yaml
 from pydantic import ValidationError
+
+from protocols.files import read_table
 
 Kind = Literal["gait", "people", "reid", "action"]
 _NAMES: dict[Kind, str] = {
@@ -87,7 +88,7 @@ def load_split_file(
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         problem = f"{place}: {first['msg']}." if place else f"{first['msg']}."
-    except (ValueError, TypeError, OSError, yaml.YAMLError, csv.Error) as error:
+    except (ValueError, TypeError, OSError, yaml.YAMLError) as error:
         problem = str(error)
     raise ValueError(f"{_NAMES[kind].capitalize()} file {source}: {problem}")
 
@@ -99,11 +100,8 @@ def read_rows(source: Traversable) -> list[dict[str, str]]:
         ValueError: A row has more cells than the header.
     """
     lines = source.read_text(encoding="utf-8-sig").splitlines()
-    rows = list(csv.DictReader(lines, restval="", skipinitialspace=True))
-    for place, row in enumerate(rows, start=1):
-        if None in row:
-            raise ValueError(f"row {place} has more cells than the header.")
-    return rows
+    header, rows = read_table(lines, ragged=True)
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def _locate(name_or_path: str | Path, kind: Kind, suffixes: Sequence[str]) -> Traversable:

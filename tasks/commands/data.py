@@ -174,7 +174,9 @@ def _size(store: Store) -> str:
 def _row_of(store: Store, sample: str) -> int:
     import difflib
 
-    rows = store.index.index[store.index["sample"] == sample]
+    from aclnet.data.names import composed
+
+    rows = store.index.index[store.index["sample"] == composed(sample)]
     if len(rows) == 0:
         near = difflib.get_close_matches(sample, store.index["sample"].tolist(), n=3)
         raise ValueError(

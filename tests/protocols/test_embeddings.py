@@ -101,6 +101,7 @@ def test_the_golden_file_loads(shared: Path) -> None:
         "subject,condition,take,view,e1,e0\nann,nm,01,018,2,1\nbob,bg,2,,-4e-1,3\n",
         'subject,condition,take,view,embedding\nann,nm,01,018,"1 2"\nbob,bg,2,,3  -4e-1\n',
         "subject, condition, take, view, embedding\nann, nm, 01, 018, 1 2\nbob, bg, 2, , 3 -0.4\n",
+        "\ufeffsubject,condition,take,view,e0,e1,\r\nann,nm,01,018,1,2,\r\n\r\nbob,bg,2,,3,-.4,,\r\n",
     ],
 )
 def test_csv(tmp_path: Path, text: str) -> None:
@@ -122,7 +123,9 @@ def test_csv(tmp_path: Path, text: str) -> None:
         ("subject,embedding\nann,1 2\nbob,1\n", "line 3 holds 1 embedding values, line 2 holds 2"),
         ("subject,e0\nann,one\n", "no number"),
         ("subject,take,e0\nann,1,1\nbob,2,nan\n", "sample 'bob-2' .row 1. is not finite"),
-        ("", "No columns"),
+        ("subject,e0\nann,1\nbob,1,2\n", "row 2 has 3 cells, the header 2"),
+        ("subject,e0,e1\nann,1\n", "row 1 has 2 cells, the header 3"),
+        ("", "there is no header"),
     ],
 )
 def test_a_bad_csv_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -190,6 +193,11 @@ def test_damaged_files(tmp_path: Path) -> None:
         load_embeddings(tmp_path / "x.pkl")
     with pytest.raises(ValueError, match=r"saved as \.npz"):
         example().save(tmp_path / "x.csv")
+
+
+def test_names_are_composed() -> None:
+    data = Embeddings(np.eye(1), subject=["Zoe\u0308"], condition=["gele\u0308"])
+    assert (data.subject[0], data.sample[0]) == ("Zo\u00eb", "Zo\u00eb-gel\u00eb")
 
 
 def test_select_takes_rows_or_a_mask() -> None:

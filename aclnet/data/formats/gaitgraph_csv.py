@@ -8,6 +8,8 @@ gaps are not filled, and a repeated frame number replaces the earlier row.
 
 from __future__ import annotations
 
+import csv
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ import numpy.typing as npt
 
 from aclnet.data.formats import Progress
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.table import csv_rows
 from aclnet.skeleton import Layout, canonical_name, load_layout
 
 _CHANNELS = ("x", "y", "confidence")
@@ -30,7 +33,7 @@ def recognises(path: Path) -> bool:
     """Whether the file's first line is the format's header."""
     if not path.is_file() or path.suffix.lower() != ".csv":
         return False
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         return file.readline(10_000).startswith("image_name,")
 
 
@@ -55,22 +58,22 @@ def read(
 
 def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterator[Sample]:
     """Sequences in the order of their first row."""
-    places = map(_parse_name, _rows(path))
+    places = (_parse_name(name) for name, *_ in _rows(path))
     left = Counter(place[0] if place else None for place in places)
     total = left.total()
     names: dict[Key, tuple[str, ...]] = {}
     open_sequences: dict[Key, dict[int, list[float]]] = {}
-    for done, line in enumerate(_rows(path), 1):
+    for done, (name, *fields) in enumerate(_rows(path), 1):
         if progress and (done % _BATCH == 0 or done == total):
             progress(done, total)
-        place = _parse_name(line)
+        place = _parse_name(name)
         if place is None:
             info.count_dropped("rows with an unreadable image name")
             continue
         key, frame, texts = place
         frames = open_sequences.setdefault(key, {})
         names.setdefault(key, texts)
-        values = _parse_values(line, info)
+        values = _parse_values(fields, info)
         if values is not None:
             if frame in frames:
                 info.count_dropped("rows replaced by a later row of the same frame")
@@ -99,16 +102,14 @@ def _sample(texts: tuple[str, ...], rows: dict[int, list[float]]) -> Sample:
     )
 
 
-def _rows(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        next(file)
-        for line in file:
-            if not line.isspace():
-                yield line
+def _rows(path: Path) -> Iterator[list[str]]:
+    """The rows below the header; a broken line spoils no other one."""
+    rows = csv_rows(path, errors="replace", quoting=csv.QUOTE_NONE)
+    return itertools.islice(rows, 1, None)
 
 
-def _parse_name(line: str) -> tuple[Key, int, tuple[str, ...]] | None:
-    folders = line.partition(",")[0].strip().strip('"').split("/")
+def _parse_name(name: str) -> tuple[Key, int, tuple[str, ...]] | None:
+    folders = name.strip().strip('"').split("/")
     texts = tuple(folders[1].split("-")) if len(folders) == 3 else ()
     if len(texts) != 4:
         return None
@@ -120,8 +121,7 @@ def _parse_name(line: str) -> tuple[Key, int, tuple[str, ...]] | None:
         return None
 
 
-def _parse_values(line: str, info: StoreInfo) -> list[float] | None:
-    fields = line.split(",")[1:]
+def _parse_values(fields: list[str], info: StoreInfo) -> list[float] | None:
     if len(fields) != _JOINTS * len(_CHANNELS):
         info.count_dropped(f"rows without {_JOINTS * len(_CHANNELS)} values")
         return None
@@ -138,8 +138,7 @@ def _check_header(path: Path, layout: Layout) -> None:
             f"{path}: the format has {_JOINTS} joints, layout {layout.name} has "
             f"{layout.joint_count}"
         )
-    with path.open(encoding="utf-8", errors="replace") as file:
-        names = [name.strip() for name in file.readline().split(",")]
+    names = [name.strip() for name in next(csv_rows(path, errors="replace"))]
     joints = [canonical_name(name[:-2]) for name in names[1::3] if name.endswith("_x")]
     if len(names) != 1 + _JOINTS * len(_CHANNELS) or len(joints) != _JOINTS:
         raise ValueError(

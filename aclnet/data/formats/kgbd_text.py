@@ -30,7 +30,7 @@ def recognises(path: Path) -> bool:
     first = next((file for file in _files(path) if file.stat().st_size), None)
     if first is None:
         return False
-    with first.open(encoding="utf-8", errors="replace") as file:
+    with first.open(encoding="utf-8-sig", errors="replace") as file:
         return bool(_LINE.match(file.readline(1000)))
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats import Progress, with_progress
+from aclnet.data.formats.third_number import third_is_score
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
 
@@ -68,7 +69,8 @@ def read(
             are dropped and counted.
 
     Raises:
-        ValueError: a key is missing, has the wrong shape or does not belong to the layout.
+        ValueError: a key is missing, has the wrong shape or does not belong to the layout, or the
+            third number of joints is a score.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -179,6 +181,11 @@ def _check(arrays: Arrays, path: Path) -> None:
         raise ValueError(
             f"{path}: confidence has shape {arrays['confidence'].shape}, joints needs "
             f"{joints.shape[:3]}"
+        )
+    if joints.shape[3] == 3 and third_is_score(joints, arrays.get("confidence")):
+        raise ValueError(
+            f"{path}: the third number of joints looks like a score; write x and y as joints (F, "
+            "M, V, 2) and the score as confidence (F, M, V)"
         )
 
 

@@ -9,15 +9,17 @@ A file has the number of frames; a frame has the number of bodies; a body has a 
 Source: `read_skeleton_file.m` of the data set's authors names the fields.
 
 A Kinect gives a person it lost for a moment a new body, and takes chairs for people, so bodies are
-joined into two tracks by the published cleaning. Sources: the noise filters and their thresholds,
-Zhang et al., "View adaptive neural networks", TPAMI 2019, whose scripts most later work uses; the
-order of the steps, the data preparation of Duan et al., "PYSKL", ACM MM 2022, which made the
-published annotation files (`spec/action.md` 4.7).
+joined into two tracks by the published cleaning; bodies that find no place there are counted. Two
+bodies of one frame that share a number are told apart by where each was last. Sources: the noise
+filters and their thresholds, Zhang et al., "View adaptive neural networks", TPAMI 2019, whose
+scripts most later work uses; the order of the steps, the data preparation of Duan et al., "PYSKL",
+ACM MM 2022, which made the published annotation files (`spec/action.md` 4.7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -35,6 +37,9 @@ from aclnet.skeleton import Layout, load_layout
 Benchmark = Literal["ntu60", "ntu120"]
 Precision = Literal["float32", "float16"]
 FloatArray = npt.NDArray[np.float32]
+Name = tuple[str, int]
+"""A body's number in the file, and how many others had it before."""
+Count = Callable[[str, int], None]
 
 LONGEST_NOISE = 11
 """Frames; of several bodies, those seen for no more than this are noise."""
@@ -115,13 +120,16 @@ def read(
                 info.count_dropped("recordings listed as without skeleton")
             elif name and name.action > len(labels):
                 info.count_dropped(f"recordings of actions above {len(labels)}")
-            elif not (found := _read_bodies(file, chosen)).bodies:
+            elif not (found := _read_bodies(file, chosen, info.count_dropped)).bodies:
                 info.count_dropped("recordings without a body")
             else:
-                cleaned, start = _cleaned(found.bodies)
-                if lost := found.length - len(cleaned):
+                tracks, start = _cleaned(found.bodies, info.count_dropped)
+                if lost := found.length - len(tracks):
                     info.count_dropped("frames without a person", lost)
-                tracks, numbers = cleaned[:, :persons], found.occupied[start:][: len(cleaned)]
+                numbers = found.occupied[start : start + len(tracks)]
+                if tracks[:, persons:].any():
+                    info.count_dropped("second tracks beside the one person asked for")
+                tracks = tracks[:, :persons]
                 lacking = persons - tracks.shape[1]
                 frames = np.pad(tracks, ((0, 0), (0, lacking), (0, 0), (0, 0)))
                 label = labels[name.action - 1] if name else ""
@@ -164,27 +172,53 @@ def _check_options(benchmark: str | None, persons: int, precision: str) -> None:
             raise ValueError(f"{name} is one of {', '.join(map(str, known))}, not {value!r}")
 
 
-def _read_bodies(file: Path, layout: Layout) -> _Bodies:
+def _read_bodies(file: Path, layout: Layout, dropped: Count) -> _Bodies:
     """The bodies of one `.skeleton` file in the order of appearance."""
     lines = _Lines(file)
-    starts: dict[str, int] = {}
-    frames: dict[str, list[FloatArray]] = {}
+    starts: dict[Name, int] = {}
+    frames: dict[Name, list[FloatArray]] = {}
     occupied: list[int] = []
     count = lines.number("the number of frames")
     for frame in range(count):
         bodies = lines.number(f"the number of bodies in frame {frame + 1} of {count}")
+        seen: dict[str, list[FloatArray]] = {}
         for _ in range(bodies):
             body = lines.row(_BODY_NUMBERS, "a body")[0]
             joints = lines.number("the number of joints")
             if joints != layout.joint_count:
                 raise lines.wrong(f"{layout.joint_count} joints (layout {layout.name})")
-            starts.setdefault(body, len(occupied))
-            frames.setdefault(body, []).append(lines.joints(joints))
+            pose = lines.joints(joints)
+            if any(np.array_equal(pose, other) for other in seen.get(body, [])):
+                dropped("bodies listed twice in a frame", 1)
+            else:
+                seen.setdefault(body, []).append(pose)
+        for body, poses in seen.items():
+            for name, pose in zip(_names(body, poses, frames), poses, strict=True):
+                starts.setdefault(name, len(occupied))
+                frames.setdefault(name, []).append(pose)
         if bodies:
             occupied.append(frame)
     lines.check_end(count)
-    found = [Body(start, np.stack(frames[body])) for body, start in starts.items()]
+    found = [Body(start, np.stack(frames[name])) for name, start in starts.items()]
     return _Bodies(found, np.array(occupied, dtype=np.int64), count)
+
+
+def _names(
+    number: str, poses: Sequence[FloatArray], frames: Mapping[Name, Sequence[FloatArray]]
+) -> list[Name]:
+    """Names of the bodies of one frame that share a number: that of the nearest, or a new one."""
+    known = [name for name in frames if name[0] == number]
+    pairs = sorted(
+        (float(np.abs(pose - frames[name][-1]).sum()), place, name)
+        for place, pose in enumerate(poses)
+        for name in known
+    )
+    found: dict[int, Name] = {}
+    for _, place, name in pairs:
+        if place not in found and name not in found.values():
+            found[place] = name
+    new = ((number, k) for k in itertools.count(len(known)))
+    return [found[place] if place in found else next(new) for place in range(len(poses))]
 
 
 class _Lines:
@@ -192,7 +226,7 @@ class _Lines:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._lines = file.read_text("utf-8", errors="replace").rstrip().splitlines()
+        self._lines = file.read_text("utf-8-sig", errors="replace").rstrip().splitlines()
         self._next = 0
 
     def number(self, what: str) -> int:
@@ -280,7 +314,7 @@ class _Bodies(NamedTuple):
     length: int
 
 
-def clean_bodies(bodies: Sequence[Body]) -> FloatArray:
+def clean_bodies(bodies: Sequence[Body], count: Count = lambda *_: None) -> FloatArray:
     """The tracks of a recording's people.
 
     A single body is taken as it is. Of several, (1) the short ones are dropped, (2) the wide ones
@@ -292,6 +326,7 @@ def clean_bodies(bodies: Sequence[Body]) -> FloatArray:
 
     Args:
         bodies: at least one, each with at least one frame, all with V joints.
+        count: called with what is left out and how many.
 
     Returns:
         (T, M, V, 3) float32, M 1 if one body is left before step 3, otherwise 2; zeros where a
@@ -302,19 +337,23 @@ def clean_bodies(bodies: Sequence[Body]) -> FloatArray:
     """
     if not bodies:
         raise ValueError("there is no body to clean")
-    return _cleaned(bodies)[0]
+    return _cleaned(bodies, count)[0]
 
 
-def _cleaned(bodies: Sequence[Body]) -> tuple[FloatArray, int]:
+def _cleaned(bodies: Sequence[Body], count: Count) -> tuple[FloatArray, int]:
     """The tracks, and their first frame, counted over the frames with any body."""
     left = sorted(bodies, key=lambda body: -motion(body.joints))
     if len(left) > 1:
-        left = [body for body in left if len(body.joints) > LONGEST_NOISE] or left
-    if len(left) > 1:
-        left = _upright(left)
+        long = [body for body in left if len(body.joints) > LONGEST_NOISE] or left
+        upright = _upright(long) if len(long) > 1 else long
+        count(f"bodies in at most {LONGEST_NOISE} frames (noise)", len(left) - len(long))
+        count("bodies wider than people (noise)", len(long) - len(upright))
+        left = upright
     if len(left) == 1:
         return left[0].joints[:, None], left[0].start
-    tracks, start = _trimmed(_tracks(left))
+    tracks, placed = _tracks(left)
+    count("bodies beyond the 2 tracks that move most", len(left) - placed)
+    tracks, start = _trimmed(tracks)
     if len(tracks):
         seen = np.abs(tracks[0, :, _SPINE_MID]).sum(axis=-1) > _EMPTY
         tracks = tracks[:, ::-1] if seen.tolist() == [False, True] else tracks
@@ -346,22 +385,26 @@ def _upright(bodies: list[Body]) -> list[Body]:
     return [body for _, body in ranked] or bodies
 
 
-def _tracks(bodies: list[Body]) -> FloatArray:
-    """(T, 2, V, 3): the first body opens track 0, each other one goes where the track is free."""
+def _tracks(bodies: list[Body]) -> tuple[FloatArray, int]:
+    """(T, 2, V, 3) and how many bodies are there.
+
+    The first body opens track 0, each other one goes where the track is free.
+    """
     length = max(body.end for body in bodies)
     tracks = np.zeros((length, 2, *bodies[0].joints.shape[1:]), dtype=np.float32)
     first = bodies[0]
     tracks[first.start : first.end, 0] = first.joints
     # Track 1 counts as occupied from frame 0 on, as in the published script, so a body before its
     # first one does not fit there.
-    occupied = [(first.start, first.end), (0, 0)]
+    occupied, placed = [(first.start, first.end), (0, 0)], 1
     for body in bodies[1:]:
         for track, (start, end) in enumerate(occupied):
             if max(start, body.start) >= min(end, body.end):
                 tracks[body.start : body.end, track] = body.joints
                 occupied[track] = (min(start, body.start), max(end, body.end))
+                placed += 1
                 break
-    return tracks
+    return tracks, placed
 
 
 def _trimmed(tracks: FloatArray) -> tuple[FloatArray, int]:

@@ -2,8 +2,9 @@
 
 A file holds one sequence: an array (T, V, 3) of x, y, confidence, or (T, V, 2), (T, 1, V, C),
 (T, V*C), or a list of (V, C) arrays. It does not name its joints: 17 are taken as COCO-17,
-18 as OpenPose's COCO-18; for any other number the layout must be named. Only NumPy arrays and plain
-containers are unpickled (`aclnet.data.formats.pickles.unpickle`).
+18 as OpenPose's COCO-18; for any other number the layout must be named. Nor does it name the unit:
+the first file with somebody in it decides, and another unit later is refused. Only NumPy arrays and
+plain containers are unpickled (`aclnet.data.formats.pickles.unpickle`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ _CONDITION_TAKE = re.compile(r"([A-Za-z]+)-(\d+)\Z")
 _LARGEST_SHARE = 2.0
 
 Poses = npt.NDArray[np.float32]
+Unit = Literal["pixel", "normalised"]
 
 
 def recognises(path: Path) -> bool:
@@ -57,7 +59,7 @@ def read(
 
     Raises:
         ValueError: there is no pose file, V is unknown, or a file is damaged or refused. While
-            samples are drawn also: a file's joints or channels differ from the first file's.
+            samples are drawn also: a file's joints, channels or unit differ from the first file's.
     """
     files = [path] if path.is_file() else sorted(path.glob(f"*/*/*/{pattern}"))
     files = [file for file in files if file.suffix.lower() in (".pkl", ".pickle")]
@@ -78,21 +80,29 @@ def read(
             "other number name the layout"
         )
     chosen = layout or load_layout(_BY_COUNT[joints])
-    coordinates = first[1][..., :2]
-    largest = np.abs(coordinates[np.isfinite(coordinates)]).max(initial=0.0)
+    # Files before the first one with somebody wait; they say nothing about the unit.
+    waiting = [first]
+    while (unit := _unit(waiting[-1][1])) is None and (pose := next(poses, None)):
+        waiting.append(pose)
+    teller = waiting[-1][0]
     info = StoreInfo.of_file(
         path,
         chosen,
         channels=_CHANNELS[:channels],
-        unit="normalised" if largest <= _LARGEST_SHARE else "pixel",
+        unit=unit or "pixel",
     ).model_copy(update={"dropped": dropped})  # `_poses` keeps counting there
 
     def samples() -> Iterator[Sample]:
-        for file, pose in itertools.chain([first], poses):
+        for file, pose in itertools.chain(waiting, poses):
             if pose.shape[1:] != (joints, channels):
                 raise ValueError(
                     f"{file}: {pose.shape[1]} joints and {pose.shape[2]} channels, the first file "
                     f"has {joints} and {channels}; convert them apart"
+                )
+            if _unit(pose) not in (unit, None):
+                raise ValueError(
+                    f"{file}: coordinates are {_unit(pose)}, those of {teller} {unit}; convert "
+                    "them apart"
                 )
             root = path if path.is_dir() else None
             yield _sample(file, pose, root, several=files_in[file.parent] > 1)
@@ -113,6 +123,13 @@ def _poses(
             dropped["empty sequences"] += 1
         else:
             yield file, pose
+
+
+def _unit(pose: Poses) -> Unit | None:
+    """Pixel if a coordinate is above any share of an image, None where all are 0."""
+    coordinates = pose[..., :2]
+    largest = np.abs(coordinates[np.isfinite(coordinates)]).max(initial=0.0)
+    return None if largest == 0 else "normalised" if largest <= _LARGEST_SHARE else "pixel"
 
 
 def _as_pose(value: Any, layout: Layout | None, file: Path) -> Poses | None:

@@ -34,7 +34,7 @@ def _load(recording: Recording, options: KeypointOptions) -> KeypointFrames:
     ends: list[list[float]] = []
     for file in recording.files:
         frames.add_frame(file.name)
-        lines = file.read_text("utf-8", errors="replace").splitlines()
+        lines = file.read_text("utf-8-sig", errors="replace").splitlines()
         for number, line in enumerate(lines, 1):
             if line.strip():
                 row, end = _person(line, joints, f"{file}: line {number}")

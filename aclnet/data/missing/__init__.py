@@ -32,7 +32,7 @@ def read_names(path: str | Path) -> frozenset[str]:
         ValueError: the file cannot be read or has no name in it.
     """
     try:
-        names = _names(Path(path).read_text("utf-8").splitlines())
+        names = _names(Path(path).read_text("utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a readable list of names: {error}") from None
     if not names:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from importlib.resources import files
+
+from protocols.splits import read_rows
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,5 @@ def load_published(key: str) -> tuple[PublishedResult, ...]:
     Returns:
         The results in the order of the file.
     """
-    text = (files("protocols") / "published" / f"{key}.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines(), strict=True)
+    rows = read_rows(files("protocols") / "published" / f"{key}.csv")
     return tuple(PublishedResult(printed=row.pop("value"), **row) for row in rows)

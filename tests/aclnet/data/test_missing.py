@@ -22,6 +22,8 @@ def test_as_many_as_the_authors_count() -> None:
 
 def test_lists_are_read_as_published(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
+    path.write_bytes("\ufeffa_1.skeleton\r\n".encode())
+    assert read_names(path) == {"a_1"}
     path.write_text("2 of the samples lack skeletons.\n\n# mine\na_1.skeleton\nb-2  # too short\n")
     assert read_names(path) == {"a_1", "b-2"}
     path.write_text("# nothing\n")

@@ -112,6 +112,20 @@ def test_metadata_stay_text(tmp_path: Path) -> None:
     assert again.info == store.info
 
 
+def test_text_is_composed(tmp_path: Path) -> None:
+    """A folder's name may be decomposed (ë as e and two dots), a table's rarely is."""
+    info = INFO.model_copy(update={"classes": ("gele\u0308",)})
+    info = StoreInfo.model_validate(info.model_dump())
+    written = [Sample("Zoe\u0308", clip(2), identity="Zoe\u0308", label="gele\u0308")]
+    store = write_store(tmp_path / "s", written, info)
+    assert store.index[["sample", "identity", "label"]].values.tolist() == [
+        ["Zo\u00eb", "Zo\u00eb", "gel\u00eb"]
+    ]
+    twice = [*written, Sample("Zo\u00eb", clip(2), label="gele\u0308")]
+    with pytest.raises(ValueError, match="empty or not unique"):
+        write_store(tmp_path / "t", twice, info)
+
+
 def test_frames_stay_on_disk(tmp_path: Path) -> None:
     store = write_store(tmp_path / "s", samples(3), INFO)
     assert not store.frames.flags.owndata
@@ -353,6 +367,9 @@ def test_damage_is_named(tmp_path: Path) -> None:
         open_store(path)
     edit_info(path, unit="pixel", channels=["x", "y", "z"])
     with pytest.raises(ValueError, match=r"frames.npy has shape"):
+        open_store(path)
+    (path / "index.csv").write_text((path / "index.csv").read_text().replace(",\n", ",,x\n"))
+    with pytest.raises(ValueError, match=r"is damaged.*row 1 has 11 cells, the header 10"):
         open_store(path)
     (path / "store.json").write_text("{")
     with pytest.raises(ValueError, match="not JSON"):

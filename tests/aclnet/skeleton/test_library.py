@@ -159,6 +159,32 @@ def test_canonical_name(text: str, name: str) -> None:
     assert canonical_name(name) == name
 
 
+@pytest.mark.parametrize("name", layout_names())
+def test_parts_follow_from_the_names_of_the_joints(name: str) -> None:
+    """The shipped ones are what the names say, so a layout that has none gets such parts."""
+    whole = load_layout(name)
+    plain = {key: value for key, value in whole.to_dict().items() if key != "parts"}
+    made = layout_from_dict(plain)
+    assert {part: set(joints) for part, joints in made.parts.items()} == {
+        part: set(joints) for part, joints in whole.parts.items()
+    }
+    assert layout_from_dict({**plain, "parts": {}}).parts == {}
+
+
+def test_joints_of_a_file_get_their_canonical_names(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "name: own\njoints: [Neck, HeadCenter, LHand, hand_right, 腰]\ncentre: neck\n"
+        "bones: {HeadCenter: Neck, LHand: Neck, hand_right: Neck, 腰: Neck}\n"
+        "aliases: {HeadCenter: [Skull]}\n"
+    )
+    layout = load_layout(path)
+    assert layout.joints == ("neck", "head_centre", "left_hand", "right_hand", "腰")
+    assert layout.mirror == (("left_hand", "right_hand"),)
+    assert layout.parts["left_arm"] == ("left_hand",)
+    assert (layout.index("skull"), layout.index("HandRight")) == (1, 3)
+
+
 def test_user_layout_from_yaml(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(USER)

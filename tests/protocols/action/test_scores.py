@@ -68,6 +68,11 @@ def test_fields_have_one_type_whatever_comes() -> None:
     assert len(scores) == 2
 
 
+def test_names_are_composed() -> None:
+    scores = ClassScores(["Zoe\u0308"], [0], ["gele\u0308"], [[1.0]])
+    assert (scores.sample[0], scores.classes[0]) == ("Zo\u00eb", "gel\u00eb")
+
+
 def test_equal_probabilities_go_to_the_lower_class() -> None:
     scores = ClassScores(["a", "b"], [2, -1], ["x", "y", "z"], [[0.2, 0.4, 0.4], [0.4, 0.2, 0.4]])
     assert scores.predicted.tolist() == [1, 0]

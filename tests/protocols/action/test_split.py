@@ -155,8 +155,10 @@ def test_unknown_names_get_the_nearest() -> None:
         ("identity,role\n1,training\n", "row 1: role 'training' is none of train"),
         ("identity,role\n1,train\n2\n", "row 2 has 1 cells, the header 2"),
         ("identity,role\n", "the table has no row"),
-        ("", "'role' is missing"),
-        ("# folds: 1\n", "'role' is missing"),
+        ("identity,role\n1,train,x\n", "row 1 has 3 cells, the header 2"),
+        ("identity\n1\n", "'role' is missing"),
+        ("", "there is no header"),
+        ("# folds: 1\n", "there is no header"),
     ],
 )
 def test_a_bad_table_is_named(tmp_path: Path, text: str, message: str) -> None:

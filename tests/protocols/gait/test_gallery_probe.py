@@ -145,8 +145,10 @@ def test_a_user_writes_a_csv_or_a_yaml(tmp_path: Path) -> None:
     assert load_protocol(table).rules == load_protocol(settings).rules
     assert (load_protocol(settings).views, load_protocol(settings).unmated) == ("pooled", "skip")
     assert load_protocol(str(inline)).rules[0].take == "1"
+    table.write_text("condition,take,role,alias,\n*,1,gallery,,\n*,*,probe\n")
+    assert load_protocol(table).rules == load_protocol(settings).rules
     people = tmp_path / "people.csv"
-    people.write_text("subject,split\nann,train\nbob,test\n")
+    people.write_text("subject,split,\nann,train,\nbob,test,\n")
     assert load_identity_split(people).test == ("bob",)
 
 
@@ -155,6 +157,7 @@ def test_a_user_writes_a_csv_or_a_yaml(tmp_path: Path) -> None:
     [
         ("a.csv", "condition,take,role\nnm,1,galery\n", r"rules\.0\.role"),
         ("a.csv", "condition,take\nnm,1\n", r"rules\.0\.role"),
+        ("a.csv", "condition,take,role\nnm,1,probe,x\n", "row 1 has 4 cells, the header 3"),
         ("a.csv", "condition,take,role\nnm,last 2,gallery\n", "'last 2' is none of"),
         ("a.yaml", "rules: []\nview: single\n", "view: Extra inputs"),
         ("a.yaml", "- 1\n", "a protocol is a mapping"),

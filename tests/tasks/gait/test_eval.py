@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,18 @@ def test_anybodys_embeddings(
     assert (found.objective, found.stream, found.seed) == ("embeddings", "", None)
     assert (found.dataset.name, found.dataset.synthetic) == (path.stem, False)
     assert found.counts["probe_subjects"] == 50
+
+
+def test_embeddings_with_an_empty_last_column(
+    case: Callable[[str], Path], call: Any, tmp_path: Path
+) -> None:
+    """The same as `em_plain.csv`, every line with a comma more."""
+    out = tmp_path / "r.json"
+    call("gait", "eval", "--embeddings", case("em_trail.csv"), "--protocol", "casia_b",
+         "--json", out)  # fmt: skip
+    metrics = ResultRecord.from_json(out.read_text()).metrics
+    found = [100 * metrics[f"rank1/{condition}"] for condition in ("nm", "bg", "cl")]
+    assert found == [93.75, 81.25, 87.5]
 
 
 def test_the_record_says_how_it_was_judged(

@@ -7,7 +7,8 @@ walk-02/person-3,ben,walking,1
 ```
 
 `sample` is the key of a recording (its path below the folder that is read, without the ending) or
-of one of its people; identity, label, condition, view, take, camera and split are optional.
+of one of its people; identity, label, condition, view, take, camera and split are optional. Keys
+are compared composed (`aclnet.data.names.composed`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aclnet.data.formats.keypoints.table import read_csv
+from aclnet.data.names import composed
 from aclnet.data.sample import FIELDS, Sample
+from aclnet.data.table import read_csv
 from aclnet.skeleton.names import nearest_name
 
 PERSON = "/person-"
@@ -30,7 +32,7 @@ class LabelsTable(NamedTuple):
 
     Attributes:
         path: the file, for error messages.
-        rows: by sample key the fields that are not empty.
+        rows: by sample key, composed, the fields that are not empty.
     """
 
     path: Path
@@ -50,7 +52,7 @@ class LabelsTable(NamedTuple):
         Raises:
             ValueError: there is such a row.
         """
-        known = list(recordings)
+        known = [composed(key) for key in recordings]
         for sample in self.rows:
             if sample not in known and sample.rpartition(PERSON)[0] not in known:
                 raise ValueError(
@@ -65,12 +67,12 @@ def read_labels(path: str | Path) -> LabelsTable:
 
     Raises:
         ValueError: there is no such file, it is no CSV, a column is unknown, sample or all fields
-            are missing, or a sample is empty or comes twice.
+            are missing, a sample is empty or comes twice, or a row is longer than the header.
     """
     file = Path(path)
     if not file.is_file():
         raise ValueError(f"{file}: no such file; labels is the path of a CSV with a column sample")
-    table = read_csv(file)
+    table = read_csv(file, ragged=True)
     columns = list(table.columns)
     unknown = [column for column in columns if column not in ("sample", *FIELDS)]
     if unknown or "sample" not in columns or len(columns) < 2:

@@ -6,13 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from aclnet.data.formats.keypoints.files import first_lines
 from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, Points
+from aclnet.data.table import read_csv
 from aclnet.skeleton.names import canonical_name
 
 FRAME_COLUMNS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx")
@@ -29,30 +28,14 @@ def read_table(file: Path) -> pd.DataFrame:
     """A CSV of key points as text, its header stripped.
 
     Raises:
-        ValueError: it is no CSV, has no row, or names a column twice.
+        ValueError: it is no CSV, has no row, names a column twice, or has a row that is longer or
+            shorter than its header.
     """
     table = read_csv(file, skipinitialspace=True)
-    # pandas renames the second column of a name, so the header is read once more.
-    names = header(next(first_lines(file, file.suffix.lower()), ""))
-    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    twice = [name for name, count in Counter(table.columns).items() if name and count > 1]
     if twice or table.empty:
         problem = f"column {twice[0]} is there twice" if twice else "there is no row"
         raise ValueError(f"{file}: {problem}; it must have a header and one row a frame and person")
-    return table
-
-
-def read_csv(file: Path, *, skipinitialspace: bool = False) -> pd.DataFrame:
-    """Any CSV as text, the names of its columns stripped.
-
-    Raises:
-        ValueError: it is no CSV.
-    """
-    form: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-    try:
-        table: pd.DataFrame = pd.read_csv(file, skipinitialspace=skipinitialspace, **form)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: not a readable CSV: {' '.join(str(error).split())}") from None
-    table.columns = pd.Index([str(column).strip() for column in table.columns])
     return table
 
 

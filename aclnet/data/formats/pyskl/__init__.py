@@ -2,7 +2,8 @@
 
 Source: Duan et al., "PYSKL: Towards Good Practices for Skeleton Action Recognition", ACM MM 2022;
 spec section 4.1. The file is a dict of `split` (lists of sample names) and `annotations`, or a list
-of annotations (`aclnet.data.formats.pyskl.annotations`).
+of annotations (`aclnet.data.formats.pyskl.annotations`). Where keypoint holds x, y and the score,
+which PYSKL keeps apart, the score is read as the confidence, that of keypoint_score first.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def read(
         path: the pickle.
         layout: the joints; needed unless there are 25 in 3-D (ntu25) or 17 in 2-D (coco17).
         progress: called with the number of the annotation and their total.
-        persons: M of the samples, the first ones in the order of the file; missing persons are
-            zero.
+        persons: M of the samples: of more, those seen in most frames (of equals the first ones),
+            in the order of the file; the others are counted. Missing persons are zero.
         classes: a text file with one class name a line in the order of the labels, or the name of
             a shipped list such as pku51. By default NTU's names for NTU's samples, else numbers of
             equal length, whose order as text is that of the numbers. A label that contradicts an
@@ -69,8 +70,9 @@ def read(
         max_persons: Kinetics: the most persons of a frame, before `persons` cuts.
 
     Raises:
-        ValueError: the file, an option or an annotation is malformed; NaN and faults in kpfiles
-            are found while the samples are drawn.
+        ValueError: the file, an option or an annotation is malformed; NaN, a third number that is a
+            score in some annotations only, and faults in kpfiles are found while the samples are
+            drawn.
     """
     if persons < 1 or max_persons < 1:
         raise ValueError(
@@ -80,13 +82,16 @@ def read(
     first = annotations[0]
     folder = _kpfile_folder(annotations, kpfiles, path)
     rules = BoxRules(box_threshold, squeeze, max_persons)
-    chosen = _layout(first, layout)
-    channels = ("x", "y", "z")[: first.shape[3] if first.shape else 2]
+    told = (annotation.third_is_score for annotation in annotations)
+    scored = next((tells for tells in told if tells is not None), False)
+    dims = first.shape[3] if first.shape and not scored else 2
+    chosen = _layout(first, dims, layout)
+    channels = ("x", "y", "z")[:dims]
     sizes = {annotation.image_size for annotation in annotations}
     info = StoreInfo.of_file(
         path,
         chosen,
-        channels=(*channels, "confidence") if first.scored else channels,
+        channels=(*channels, "confidence") if first.scored or scored else channels,
         unit="metre" if len(channels) == 3 else "pixel",
         image_size=sizes.pop() if len(sizes) == 1 else None,
         classes=_class_order(annotations, classes),
@@ -98,7 +103,7 @@ def read(
     poses: Iterable[tuple[Annotation, Poses, Numbers | None, Mapping[str, int]]] = (
         with_keypoints(annotations, folder, chosen.joint_count, rules)
         if folder
-        else ((one, _with_scores(one, chosen), None, {}) for one in annotations)
+        else ((one, _with_scores(one, dims, chosen), None, {}) for one in annotations)
     )
     return info, _samples(with_progress(poses, len(annotations), progress), info, splits, persons)
 
@@ -117,8 +122,10 @@ def _samples(
         for reason, count in left_out.items():
             info.count_dropped(reason, count)
         name = parse_ntu(annotation.key)
-        lacking = max(persons - len(keypoint), 0)
-        padded = np.pad(keypoint[:persons], ((0, lacking), (0, 0), (0, 0), (0, 0)))
+        kept, beyond = _seen_most(keypoint, persons)
+        info.count_dropped(f"people beyond the {persons} seen in most frames", beyond)
+        lacking = persons - len(kept)
+        padded = np.pad(kept, ((0, lacking), (0, 0), (0, 0), (0, 0)))
         yield Sample(
             sample=annotation.key,
             frames=padded.transpose(1, 0, 2, 3),
@@ -128,6 +135,15 @@ def _samples(
             frame_numbers=numbers,
             **(name.fields if name else {}),
         )
+
+
+def _seen_most(keypoint: Poses, persons: int) -> tuple[Poses, int]:
+    """Those of M persons who are seen in most frames, and the number of others who are seen."""
+    if len(keypoint) <= persons:
+        return keypoint, 0
+    frames = (keypoint[..., :2] != 0).any(axis=(2, 3)).sum(axis=1)
+    kept = np.sort(np.argsort(-frames, kind="stable")[:persons])
+    return keypoint[kept], int(np.count_nonzero(np.delete(frames, kept)))
 
 
 def _tokens(splits: Mapping[str, Iterable[str]]) -> dict[str, str]:
@@ -141,15 +157,20 @@ def _tokens(splits: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return tokens
 
 
-def _with_scores(annotation: Annotation, layout: Layout) -> Poses:
+def _with_scores(annotation: Annotation, dims: int, layout: Layout) -> Poses:
     """The keypoints (M, T, V, C), C with the score where there is one."""
     keypoint: Poses = annotation.array("keypoint", 4)
     _check_finite(annotation, "keypoint", keypoint, layout)
+    is_score = keypoint.shape[3] > dims
+    if annotation.third_is_score not in (is_score, None):
+        here, there = ("a coordinate", "a score") if is_score else ("a score", "a coordinate")
+        problem = f"seems to have {here} as the third number, other annotations have {there}"
+        raise annotation.fault("keypoint", problem, "keep them in files apart")
     if not annotation.scored:
         return keypoint
     score = annotation.array("keypoint_score", 3)
     _check_finite(annotation, "keypoint_score", score, layout)
-    return np.concatenate([keypoint, score[..., None]], axis=-1)
+    return np.concatenate([keypoint[..., :dims], score[..., None]], axis=-1)
 
 
 def _check_finite(annotation: Annotation, field: str, values: Poses, layout: Layout) -> None:
@@ -164,10 +185,10 @@ def _check_finite(annotation: Annotation, field: str, values: Poses, layout: Lay
         )
 
 
-def _layout(first: Annotation, layout: Layout | None) -> Layout:
+def _layout(first: Annotation, dims: int, layout: Layout | None) -> Layout:
     if not first.shape:
         return layout or load_layout("coco17")
-    joints, dims = first.shape[2:]
+    joints = first.shape[2]
     if layout is None and (joints, dims) not in _LAYOUTS:
         raise first.fault(
             "keypoint",
@@ -247,7 +268,7 @@ def _names_of(classes: str) -> tuple[str, ...]:
     if classes in class_lists():
         return class_names(classes)
     try:
-        lines = Path(classes).read_text("utf-8").splitlines()
+        lines = Path(classes).read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{classes}: cannot be read as class names ({error}); give a text file with one name a "

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats.pickles.unpickle import unpickled
+from aclnet.data.formats.third_number import third_is_score
+from aclnet.data.names import composed
 
 Splits = dict[str, list[str]]
 
@@ -63,7 +65,7 @@ class Annotation:
         number: its place in the file, from 0, for an error message.
 
     Attributes:
-        key: the sample's name.
+        key: the sample's name, composed.
 
     Raises:
         ValueError: there is no name; from the properties: a field is missing or malformed.
@@ -77,7 +79,7 @@ class Annotation:
                 f"{path}: annotation {number}: frame_dir (or filename) must be the sample's name, "
                 f"it is {_kind(key)}"
             )
-        self.key = key
+        self.key = composed(key)
 
     def fault(self, field: str, problem: str, remedy: str) -> ValueError:
         """The error that names a field, its problem and the remedy."""
@@ -161,6 +163,14 @@ class Annotation:
         return True
 
     @cached_property
+    def third_is_score(self) -> bool | None:
+        """Whether the third number of a joint is its score; None where that is open."""
+        if self.kpfile or self.shape[3] != 3:
+            return None
+        score = self.array("keypoint_score", 3) if self.scored else None
+        return third_is_score(self.array("keypoint", 4), score)
+
+    @cached_property
     def image_size(self) -> tuple[int, int] | None:
         """Width and height of the video in pixels, None where they are not known."""
         shape = self.fields.get("img_shape")
@@ -203,7 +213,8 @@ def load_annotations(path: Path) -> tuple[list[Annotation], Splits]:
             raise one.fault("frame_dir", "is there twice", "name every sample differently")
         annotations[one.key] = one
     _check_splits(splits, path)
-    return list(annotations.values()), splits
+    listed_names = {name: [*map(composed, samples)] for name, samples in splits.items()}
+    return list(annotations.values()), listed_names
 
 
 def _check_alike(one: Annotation, first: Annotation) -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from aclnet.data.formats.pickles.unpickle import unpickled
 from aclnet.data.formats.pyskl.annotations import Annotation
+from aclnet.data.names import composed
 from aclnet.data.numbering import Numbers
 
 HalfArray = npt.NDArray[np.float16]
@@ -86,6 +87,7 @@ def with_keypoints(
                         f"{file}: a kpfile is a dict of frame_dir and keypoints, this is a "
                         f"{type(videos).__name__}"
                     )
+            videos = {composed(key): of for key, of in videos.items() if isinstance(key, str)}
             for annotation in group:
                 boxes = _boxes(annotation, videos, file, joints)
                 yield _video(annotation, boxes, file, rules)

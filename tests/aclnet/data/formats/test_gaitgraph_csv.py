@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from aclnet.data.formats import read
+from aclnet.data.formats import detect, read
 from aclnet.data.sample import Sample
 from aclnet.skeleton import load_layout
 
@@ -79,14 +80,30 @@ def test_fields_come_from_the_name(tmp_path: Path) -> None:
     assert sample.frames.dtype == np.float32
 
 
-def test_order_gaps_and_repeated_frames(tmp_path: Path) -> None:
+def test_frames_come_by_their_numbers_and_a_later_row_replaces(tmp_path: Path) -> None:
     name = "001-nm-01-000"
     rows = [row(name, frame, value) for frame, value in ((5, 1), (9, 2), (3, 3), (5, 4))]
     info, samples = read(write(tmp_path / "p.csv", *rows))
     (sample,) = samples
-    # The later row takes the place of the first row of its frame number.
     assert (values(sample), sample.numbers.tolist()) == ([3.0, 4.0, 2.0], [3, 5, 9])
     assert info.dropped == {"rows replaced by a later row of the same frame": 1}
+
+
+@pytest.mark.parametrize("name", ["gg_lex", "gg_bom"])
+def test_rows_in_text_order_and_a_byte_order_mark(name: str, case: Callable[[str], Path]) -> None:
+    path = case(name) / "p.csv"
+    assert detect(path) == "gaitgraph_csv"
+    _, (sample,) = read(path)
+    count = len(sample.frames)
+    assert (sample.sample, count) == ("001-nm-01-090", 12)
+    assert values(sample) == [300 + 2 * t for t in range(count)]
+
+
+def test_an_empty_last_column_is_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", row("001-nm-01-000", 1, 2.0) + ",")
+    path.write_text(path.read_text().replace("_conf\n", "_conf,\n"))
+    info, (sample,) = read(path)
+    assert (values(sample), info.dropped) == ([2.0], {})
 
 
 def test_interleaved_sequences_are_put_together(tmp_path: Path) -> None:
@@ -116,7 +133,7 @@ def test_broken_rows_are_counted(tmp_path: Path) -> None:
             "001-nm-01-000/000005.jpg" + ",1" * 51,
             row("001-nm-01", 6),
             row("abc-nm-01-000", 7),
-            row("002-nm-01-000", 8) + ",",
+            row("002-nm-01-000", 8) + ",1",
         )
     )
     assert [len(sample.frames) for sample in samples] == [1]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,18 @@ def test_empty_cells_are_not_found(tmp_path: Path) -> None:
     cells[2] = "5"
     write(path, "\n".join([lines[0], ",".join(cells)]))
     with pytest.raises(ValueError, match="frame 1, person 1: nose is '5, , '; write finite"):
+        load(path)
+
+
+def test_an_empty_last_column_is_none(case: Callable[[str], Path]) -> None:
+    _, (sample,) = load(case("csv_trail"))
+    assert sample.frames[:, 0, 0, 0].tolist() == list(range(300, 324, 2))
+    assert not sample.frames[:, 1].any()
+
+
+def test_a_row_cut_short_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.csv", table([("1", "1", 1.0)]).rpartition(",")[0])
+    with pytest.raises(ValueError, match="row 1 has 52 cells, the header 53"):
         load(path)
 
 

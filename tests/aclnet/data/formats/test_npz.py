@@ -107,6 +107,7 @@ def test_an_unknown_skeleton_is_built_from_its_bones(tmp_path: Path) -> None:
     layout = layout_from_dict(info.layout)
     assert layout.joints == ("pelvis", "left_foot", "right_foot")
     assert layout.bones == (("left_foot", "pelvis"), ("right_foot", "pelvis"))
+    assert layout.parts["right_leg"] == ("right_foot",)
     assert layout.mirror == (("left_foot", "right_foot"),)
     assert layout.centre == "pelvis"
 
@@ -234,3 +235,11 @@ def test_stores_keep_their_fingerprints(shared: Path, tmp_path: Path) -> None:
     info, samples = read(shared / "data" / "ucalgary_gait.npz")
     store = write_store(tmp_path / "store", samples, info)
     assert store.info.fingerprint.startswith("7db4d278cbb7d61ab2be5ed1b3c47754")
+
+
+def test_a_score_among_the_coordinates_is_refused(tmp_path: Path) -> None:
+    path, names = tmp_path / "x.npz", np.array(load_layout("coco17").joints)
+    joints = np.random.default_rng(0).uniform(size=(4, 1, 17, 3)) * (640, 480, 1)
+    np.savez(path, joints=joints, offsets=[0, 4], joint_names=names)
+    with pytest.raises(ValueError, match="third number of joints looks like a score"):
+        read(path)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from aclnet.data.class_names import class_names
 from aclnet.data.formats import detect, read
 from aclnet.data.formats.ntu_skeleton import Body, FloatArray, clean_bodies, motion
+from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import open_store, write_store
 from aclnet.skeleton import load_layout
 
@@ -50,6 +54,11 @@ def write(folder: Path, name: str, *bodies: tuple[str, int, Array], frames: int 
     return path
 
 
+def drawn(path: Path) -> tuple[StoreInfo, list[Sample]]:
+    info, samples = read(path)
+    return info, list(samples)
+
+
 def test_a_file_is_read_with_its_name(tmp_path: Path) -> None:
     joints = moving(5, 0.1)
     # Frames 0, 1 and 7 are nobody's.
@@ -78,15 +87,46 @@ def test_two_people_and_noise_become_two_tracks(tmp_path: Path) -> None:
     again = moving(14, 0.1, 4)
     bodies = (("1", 0, calm), ("2", 0, lively), ("3", 0, chair), ("4", 16, again))
     write(tmp_path, "S001C001P001R001A050", *bodies, ("5", 0, moving(11, 9.0, 5)))
-    _, samples = read(tmp_path)
+    info, samples = read(tmp_path)
     (sample,) = samples
     assert sample.frames.shape == (30, 2, 25, 3)
+    noise = {"bodies in at most 11 frames (noise)": 1, "bodies wider than people (noise)": 1}
+    assert info.dropped == noise
     np.testing.assert_array_equal(sample.frames[:12, 0], lively.astype(np.float32))
     np.testing.assert_array_equal(sample.frames[12:16, 0], 0)
     np.testing.assert_array_equal(sample.frames[16:, 0], again.astype(np.float32))
     np.testing.assert_array_equal(sample.frames[:, 1], calm.astype(np.float32))
-    _, one = read(tmp_path, persons=1)
+    info, one = read(tmp_path, persons=1)
     np.testing.assert_array_equal(next(one).frames, sample.frames[:, :1])
+    assert info.dropped == {**noise, "second tracks beside the one person asked for": 1}
+
+
+def test_a_third_person_is_counted(case: Callable[[str], Path]) -> None:
+    info, (sample,) = drawn(case("ntu_three"))
+    # The two that move most; a frame moves them by 0.02 and 0.01 m.
+    assert info.dropped == {"bodies beyond the 2 tracks that move most": 1}
+    steps = np.diff(sample.frames[:, :, 0, 0], axis=0)
+    np.testing.assert_allclose(steps, [[0.02, 0.01]] * 19, atol=1e-6)
+
+
+def test_two_bodies_with_one_number_are_two_tracks(case: Callable[[str], Path]) -> None:
+    info, (sample,) = drawn(case("ntu_same_id"))
+    assert (sample.frames.shape[:2], info.dropped) == ((20, 2), {})
+    first, second = sample.frames[:, 0, 0, 0], sample.frames[8:, 1, 0, 0]
+    np.testing.assert_allclose(first, 0.01 * np.arange(20), atol=1e-6)
+    np.testing.assert_allclose(second, 1 + 0.01 * np.arange(8, 20), atol=1e-6)
+
+
+def test_bodies_with_one_number_in_any_order_and_twice(tmp_path: Path) -> None:
+    one, other = moving(20, 0.01, 1), moving(20, 0.02, 2) + 1
+    table = [[one[t], other[t]][:: -1 if t % 2 else 1] + [one[t]] * (t == 5) for t in range(20)]
+    path = tmp_path / "S001C001P001R001A050.skeleton"
+    marked = [{f"{k}": pose for k, pose in enumerate(frame)} for frame in table]
+    path.write_text(re.sub(r"(?m)^\d (0 1 1 1 1 0)", r"7 \1", text_of(marked)))
+    info, (sample,) = drawn(path)
+    assert info.dropped == {"bodies listed twice in a frame": 1}
+    for person, joints in enumerate((other, one)):  # who moves most comes first
+        np.testing.assert_array_equal(sample.frames[:, person], joints.astype(np.float32))
 
 
 def test_frames_without_anybody_are_counted_and_the_others_keep_their_numbers(
@@ -281,7 +321,9 @@ def test_bodies_one_after_another_are_one_track() -> None:
 
 def test_a_third_at_the_same_time_is_left_out() -> None:
     bodies = [Body(0, person(20, moving)) for moving in (1.0, 3.0, 2.0)]
-    tracks = clean_bodies(bodies)
+    left_out: Counter[str] = Counter()
+    tracks = clean_bodies(bodies, lambda why, count: left_out.update({why: count}))
+    assert +left_out == {"bodies beyond the 2 tracks that move most": 1}
     np.testing.assert_array_equal(tracks[:, 0], bodies[1].joints)
     np.testing.assert_array_equal(tracks[:, 1], bodies[2].joints)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,20 @@ def test_mixed_trees_are_refused(tmp_path: Path) -> None:
     put(tmp_path, "a/nm-02/c/e.pkl", POSES[..., :2])
     _, samples = read(tmp_path)
     with pytest.raises(ValueError, match=r"e.pkl: 17 joints and 2 channels, .* convert them apart"):
+        list(samples)
+
+
+def test_the_unit_is_that_of_the_first_file_with_somebody(case: Callable[[str], Path]) -> None:
+    info, samples = read(case("og_zero_first"))
+    assert (info.unit, [len(sample.frames) for sample in samples]) == ("pixel", [20] * 4)
+
+
+def test_pixels_and_shares_in_one_tree_are_refused(tmp_path: Path) -> None:
+    for take, poses in enumerate((0 * POSES, POSES / 200, 0 * POSES, POSES)):
+        put(tmp_path, f"a/nm-0{take}/c/d.pkl", poses)
+    info, samples = read(tmp_path)
+    assert info.unit == "normalised"
+    with pytest.raises(ValueError, match=r"nm-03.*are pixel, those of .*nm-01.* normalised"):
         list(samples)
 
 

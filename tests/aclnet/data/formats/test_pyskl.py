@@ -364,6 +364,7 @@ def test_kinetics(
         assert sample.frames.dtype == np.float16
         got = sample.frames.transpose(1, 0, 2, 3)
         np.testing.assert_array_equal(got[: len(expected)], expected[:2])
+        lost["people beyond the 2 seen in most frames"] += max(len(expected) - 2, 0)
         assert sample.image_size == (256 + annotation["label"], 340)
         assert sample.label == str(annotation["label"])
     assert found["video_0"].split == "train"
@@ -447,3 +448,48 @@ def test_kpfiles_must_be_named_and_there(
             read(write([{**made[0][0], "raw_file": raw}]), kpfiles=str(folder))
     with pytest.raises(ValueError, match="there is no raw_file that names another file"):
         read(write([{**made[0][0], "raw_file": ".."}]), kpfiles=str(folder))
+
+
+def test_names_are_composed(write: Write) -> None:
+    made = [gym(0, frame_dir="Zoe\u0308"), gym(1)]
+    info, (sample, _) = drawn(write(made, {"train": ["Zo\u00eb"], "test": ["gym_1"]}))
+    assert (sample.sample, sample.split, info.dropped) == ("Zo\u00eb", "train", {})
+
+
+def test_the_persons_seen_in_most_frames_stay(write: Write) -> None:
+    made = gym(0, keypoint=np.ones((5, 10, 17, 2)), keypoint_score=np.ones((5, 10, 17)))
+    made["keypoint"] *= np.arange(5)[:, None, None, None]  # the first is nobody
+    made["keypoint"][1, 3:] = 0
+    for persons, kept in ((3, [2, 3, 4]), (2, [2, 3]), (5, [0, 1, 2, 3, 4])):
+        info, (sample,) = drawn(write([made]), persons=persons)
+        assert sample.frames[0, :, 0, 0].tolist() == kept
+        beyond = f"people beyond the {persons} seen in most frames"
+        assert info.dropped == ({} if persons == 5 else {beyond: 4 - persons})
+
+
+def test_a_third_person_is_counted(case: Callable[[str], Path]) -> None:
+    info, (sample,) = drawn(case("pk_three.pkl"))
+    assert info.dropped == {"people beyond the 2 seen in most frames": 1}
+    assert sample.frames[0, :, 0, 0].tolist() == [100, 300]
+
+
+@pytest.mark.parametrize("layout", [None, "coco17"])
+def test_the_third_number_may_be_the_score(layout: str | None, case: Callable[[str], Path]) -> None:
+    info, (sample,) = drawn(case("pk_xyc.pkl"), layout=layout)
+    assert (info.channels, info.unit) == (("x", "y", "confidence"), "pixel")
+    nose = sample.frames[:, 0, 0]
+    assert nose[:, 0].tolist() == list(range(100, 140, 2))
+    np.testing.assert_allclose(nose[:, 2], 0.9, rtol=1e-3)
+
+
+def test_a_third_number_alone_is_the_score(write: Write) -> None:
+    full = np.concatenate([gym(2)["keypoint"], gym(2)["keypoint_score"][..., None]], axis=-1)
+    made = [gym(n, keypoint=full * k, keypoint_score=None) for n, k in ((2, 0), (2, 1))]
+    made[0]["frame_dir"] = "nobody"
+    info, samples = drawn(write(made))
+    assert (info.channels, info.unit) == (("x", "y", "confidence"), "pixel")
+    np.testing.assert_array_equal(samples[1].frames[:, 0], full[0])
+    made.append(gym(0, keypoint=np.full((1, 10, 17, 3), -1.0), keypoint_score=None))
+    _, mixed = read(write(made))
+    with pytest.raises(ValueError, match="'gym_0': keypoint seems to have a coordinate as the th"):
+        list(mixed)

@@ -4,7 +4,7 @@ import importlib
 import json
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +107,44 @@ def test_no_reader_takes_another_ones_files(places: dict[str, Path]) -> None:
         for reader, module in READERS.items():
             recognises = importlib.import_module(module).recognises
             assert [recognises(place), recognises(inside)] == [reader == name] * 2, (reader, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("data/raw_samples/kgbd/Person015/2.txt", "data/raw_samples/nwucla/a01_s01_e00_v01.json"),
+        *("golden/gait/casia_b_pose_sample.csv", "cases/csv_trail/a.csv"),
+        *("cases/ntu_three/S001C001P001R001A050.skeleton", "cases/pr_late.json"),
+    ],
+)
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(
+    name: str, shared: Path, case: Callable[[str], Path], tmp_path: Path
+) -> None:
+    root, _, rest = name.partition("/")
+    plain = case(rest.split("/")[0]).parent / rest if root == "cases" else shared / name
+    marked = tmp_path / "marked" / plain.name
+    marked.parent.mkdir()
+    lines = plain.read_text("utf-8").splitlines()
+    marked.write_bytes(("\ufeff" + "".join(f"{line}\r\n" for line in lines)).encode())
+    assert detect(marked) == detect(plain)
+    for one, other in zip(read(marked)[1], read(plain)[1], strict=True):
+        np.testing.assert_array_equal(one.frames, other.frames)
+        assert one.label == other.label
+
+
+@pytest.mark.parametrize(
+    ("folder", "first"), [("kgbd/Person015", "0.txt"), ("nwucla", "a01_s01_e00_v00.json")]
+)
+def test_an_empty_first_file_says_nothing(
+    folder: str, first: str, shared: Path, tmp_path: Path
+) -> None:
+    place = shared / "data" / "raw_samples" / folder
+    copied = tmp_path / place.name
+    copied.mkdir()
+    (copied / first).touch()
+    for file in place.iterdir():
+        (copied / file.name).write_bytes(file.read_bytes())
+    assert detect(copied) == detect(place)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from aclnet.data.formats import read
 from aclnet.data.formats.keypoints.labels import read_labels
 from aclnet.data.sample import Sample
 
@@ -43,8 +45,27 @@ def test_a_row_without_a_recording_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "identities"),
+    [("lb_trail.csv", ["d", "c", "Zoe", "b"]), ("lb_trail3.csv", ["001", "NA", "a 1", "b-2"])],
+)
+def test_an_empty_last_column_is_none(
+    name: str, identities: list[str], case: Callable[[str], Path]
+) -> None:
+    _, samples = read(case("lab"), labels=case(name))
+    found = [(one.sample, one.identity, one.label) for one in samples]
+    labels = ["run", "run", "walk", "run"]
+    assert found == list(zip(["001", "NA", "a 1", "b-2"], identities, labels, strict=True))
+
+
+def test_a_decomposed_folder_fits_a_composed_key(case: Callable[[str], Path]) -> None:
+    _, (found,) = read(case("nfd"), labels=case("lb_nfc.csv"))
+    assert (found.sample, found.identity, len(found.frames)) == ("Zo\u00eb", "z", 12)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("sample,label\na,b,c\n", "row 1 has 3 cells, the header 2"),
         ("sample,lable\na,b\n", r"they are sample, lable \(did you mean label\?\)"),
         ("label\na\n", "columns must be sample and any of identity"),
         ("sample\na\n", "columns must be sample and any of identity"),

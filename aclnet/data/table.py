@@ -1,0 +1,63 @@
+"""CSV tables: every one that the package reads goes through here."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aclnet.data.names import composed
+
+
+def csv_rows(file: Path, *, errors: str = "strict", **form: Any) -> Iterator[list[str]]:
+    """The rows of a CSV as text, its header first; blank lines are skipped.
+
+    Many programs end every line with a comma: an empty last column is no column. Empty cells are
+    cut off the end of the header, and off a row that is longer than it.
+
+    Args:
+        file: UTF-8, with or without a byte order mark. Its text is composed (`composed`).
+        errors: what to do with bytes that are no UTF-8, as in `open`.
+        **form: as `csv.reader` takes them.
+
+    Raises:
+        ValueError: while rows are drawn: it is no CSV, or is empty.
+    """
+    width = 0
+    try:
+        with file.open(encoding="utf-8-sig", errors=errors, newline="") as stream:
+            for row in csv.reader(map(composed, stream), strict=True, **form):
+                while len(row) > width and not row[-1].strip():
+                    row.pop()
+                if len(row) > 1 or "".join(row).strip():
+                    width = width or len(row)
+                    yield row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{file}: not a readable CSV: {error}") from None
+    if not width:
+        raise ValueError(f"{file}: not a readable CSV: there is no header")
+
+
+def read_csv(file: Path, *, ragged: bool = False, skipinitialspace: bool = False) -> pd.DataFrame:
+    """A CSV as text, the names of its columns stripped.
+
+    Args:
+        file: as `csv_rows`.
+        ragged: whether cells may be missing at the end of a row; they are empty then.
+        skipinitialspace: whether spaces after a comma are left out.
+
+    Raises:
+        ValueError: it is no CSV, or a row has more cells than the header, or fewer.
+    """
+    header, *rows = csv_rows(file, skipinitialspace=skipinitialspace)
+    for number, row in enumerate(rows, 1):
+        if len(row) > len(header) or (len(row) < len(header) and not ragged):
+            raise ValueError(
+                f"{file}: row {number} has {len(row)} cells, the header {len(header)}; give every "
+                "row one cell a column, and write a cell with a comma in quotes"
+            )
+        row += [""] * (len(header) - len(row))
+    return pd.DataFrame(rows, columns=[name.strip() for name in header], dtype=str)
