@@ -139,7 +139,7 @@ def test_frames_without_anybody_are_counted_and_the_others_keep_their_numbers(
     alone, two = samples
     assert alone.numbers.tolist() == list(range(4, 10))
     assert two.numbers.tolist() == list(range(7, 22))
-    assert info.dropped == {"frames without a person": 4 + 7}
+    assert info.dropped["frames without a person"] == 4 + 7
 
 
 def test_float16_rounds_as_published(tmp_path: Path) -> None:
