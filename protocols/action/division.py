@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -30,11 +30,13 @@ class Division:
         subset: (N,) name of the part of the test set; empty for none.
         counts: train, validation, test, left_out (by a rule), unmatched (no rule fits), and what
             :func:`hold_out` adds.
+        notes: Sentences on how the table was matched with the data.
     """
 
     role: TextArray
     subset: TextArray
     counts: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, role: TextArray, subset: TextArray, **extra: int) -> Division:
@@ -116,7 +118,8 @@ def hold_out(
     # Not written in place: an array of shorter words would cut the new one short.
     role = np.where(np.isin(np.arange(len(person)), moved), VALIDATION, division.role)
     kept = {name: count for name, count in division.counts.items() if name not in ROLES}
-    return Division.of(role, division.subset, **{**kept, **extra})
+    moved_there = Division.of(role, division.subset, **{**kept, **extra})
+    return replace(moved_there, notes=division.notes)
 
 
 def _stratified(

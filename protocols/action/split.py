@@ -13,18 +13,22 @@ matches is left out and counted. Cells:
 * ``{fold}`` becomes the name of the chosen fold.
 
 Roles are ``train``, ``validation``, ``test`` and ``leave``; ``validation|test`` is validation where
-another row finds test samples, and else test. The file may begin with comments:
-``# folds: 0 1 2`` names the folds and ``# source: ...`` the origin of the division.
+another row finds test samples, and else test. A sample whose words in the split column have
+different roles leaks from training into the test and is refused, unless it is only to be tested.
+
+The file may begin with comments: ``# folds: 0 1 2`` names the folds, ``# source: ...`` the origin
+of the division, and ``# classes: 20`` the number of classes that it divides, by which data of
+another set are noticed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +52,12 @@ _WITH_PARITY = ("identity", "condition")
 _ANY = ("", "*")
 _TEST_UNLESS_ANY = f"{VALIDATION}|{TEST}"
 _ROLES = (TRAIN, VALIDATION, TEST, LEAVE, _TEST_UNLESS_ANY)
-_NOTE = re.compile(r"#\s*(folds|source)\s*:\s*(.*)")
+_NOTE = re.compile(r"#\s*(folds|source|classes)\s*:\s*(.*)")
+_NAMED = ("sample", "identity", "label")
+"""Columns whose cells name what belongs to one data set."""
 _SHOWN = 8
+
+Columns = Mapping[str, TextArray]
 
 
 @dataclass(frozen=True)
@@ -76,12 +84,14 @@ class ActionSplit:
         rules: The rows, in the order in which they are tried.
         folds: Names of the folds; empty where there are none or the file names none.
         source: Origin of the division.
+        classes: How many classes it divides; 0 where the file does not say.
     """
 
     name: str
     rules: tuple[SplitRule, ...]
     folds: tuple[str, ...] = ()
     source: str = ""
+    classes: int = 0
 
     @property
     def by_fold(self) -> bool:
@@ -89,36 +99,53 @@ class ActionSplit:
         cells = (cell for rule in self.rules for cells in rule.cells.values() for cell in cells)
         return any(_FOLD in cell for cell in cells)
 
-    def divide(self, index: pd.DataFrame, fold: str | None = None) -> Division:
+    def divide(
+        self,
+        index: pd.DataFrame,
+        fold: str | None = None,
+        *,
+        overlap: Literal["test"] | None = None,
+    ) -> Division:
         """Give every sample its role.
 
         Args:
             index: One row a sample, with those of :data:`COLUMNS` that are known, as text or
                 numbers; an absent column counts as unknown.
             fold: The fold, where the table has folds.
+            overlap: "test": a sample in several roles is tested (or validated), not trained on, and
+                counted as ``in_two_roles``; by default it is refused.
 
         Returns:
-            The roles in the order of the index.
+            The roles in the order of the index. Its notes say what does not fit these data.
 
         Raises:
-            ValueError: A fold is missing, unknown or not wanted, or no sample trains or is tested.
+            ValueError: A fold is missing, unknown or not wanted, a sample is in several roles, or
+                no sample trains or is tested.
         """
         self._check_fold(fold)
         used = {column for rule in self.rules for column in rule.cells}
         columns = {name: _texts(index, name) for name in COLUMNS if name in used}
-        role = np.full(len(index), "", dtype="<U16")
-        subset = np.full(len(index), "", dtype=object)
-        for rule in self.rules:
-            here = role == ""
-            for column, cells in rule.cells.items():
-                wanted = [cell.replace(_FOLD, fold or "") for cell in cells]
-                here &= _fits(columns[column], column, wanted)
-            role[here], subset[here] = rule.role, rule.subset
-        role[role == _TEST_UNLESS_ANY] = VALIDATION if np.any(role == TEST) else TEST
+        role, subset = self._match(columns, len(index), fold)
+        either = VALIDATION if np.any(role == TEST) else TEST
+        role[role == _TEST_UNLESS_ANY] = either
+        by_word = self._roles_of_words(columns, len(index), fold, either)
+        shared = np.sum(list(by_word.values()), axis=0) > 1
+        if shared.any() and overlap is None:
+            several = " and ".join(one for one, rows in by_word.items() if (shared & rows).any())
+            raise ValueError(
+                f"Split {self.name} gives {int(shared.sum())} of {len(role)} samples the roles "
+                f"{several} at once: {_examples(_texts(index, 'sample')[shared])}. List each once, "
+                "or test them without training on them (setting overlap: test)."
+            )
+        for last in (VALIDATION, TEST):
+            role[shared & by_word[last]] = last
         unmatched = int(np.sum(role == ""))
         left_out = int(np.sum(role == LEAVE))
         role[role == ""] = LEAVE
-        division = Division.of(role, subset.astype(np.str_), left_out=left_out, unmatched=unmatched)
+        two = {"in_two_roles": int(shared.sum())} if shared.any() else {}
+        division = Division.of(
+            role, subset.astype(np.str_), left_out=left_out, unmatched=unmatched, **two
+        )
         for name in (TRAIN, TEST):
             if not division.counts[name]:
                 having = "; ".join(f"{key} {_examples(column)}" for key, column in columns.items())
@@ -128,7 +155,80 @@ class ActionSplit:
                     f"the data have {having or 'no samples'}; choose the split that belongs to "
                     "these data, fill those columns, or give a CSV table of your own."
                 )
-        return division
+        return self._compared(division, columns, index)
+
+    def _match(
+        self, columns: Columns, count: int, fold: str | None
+    ) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.object_]]:
+        """Role and subset (N,) by the first rule that fits; empty where none does."""
+        role = np.full(count, "", dtype="<U16")
+        subset = np.full(count, "", dtype=object)
+        for rule in self.rules:
+            here = role == ""
+            for column, cells in rule.cells.items():
+                wanted = [cell.replace(_FOLD, fold or "") for cell in cells]
+                here &= _fits(columns[column], column, wanted)
+            role[here], subset[here] = rule.role, rule.subset
+        return role, subset
+
+    def _roles_of_words(
+        self, columns: Columns, count: int, fold: str | None, either: str
+    ) -> dict[str, BoolArray]:
+        """By role, which samples (N,) have it by one of their words in the split column alone."""
+        words = [text.split() for text in columns["split"].tolist()] if "split" in columns else []
+        owner = np.repeat(np.arange(len(words)), [len(group) for group in words])
+        each = {name: texts[owner] for name, texts in columns.items()}
+        each["split"] = np.array([word for group in words for word in group], dtype=np.str_)
+        role, _ = self._match(each, len(owner), fold)
+        role[role == _TEST_UNLESS_ANY] = either
+        return {
+            name: np.isin(np.arange(count), owner[role == name])
+            for name in (TRAIN, VALIDATION, TEST)
+        }
+
+    def _compared(self, division: Division, columns: Columns, index: pd.DataFrame) -> Division:
+        """The division with notes on what the table and the data do not share."""
+        notes: list[str] = []
+        if two := division.counts.get("in_two_roles", 0):
+            notes.append(f"Split {self.name} lists {two} samples twice, which are not trained on.")
+        left = division.role == LEAVE
+        if left.any():
+            unmatched = division.counts["unmatched"]
+            ruled = f", no rule fits {unmatched} of them" if unmatched else ""
+            notes.append(
+                f"Split {self.name} leaves out {int(left.sum())} of {len(left)} samples{ruled}: "
+                f"{_examples(_texts(index, 'sample')[left])}."
+            )
+        absent = 0
+        for column in _NAMED:
+            listed = self._listed(column)
+            there = np.unique(columns.get(column, _texts(index, column)))
+            lacking = [name for name in listed if not _fits(there, column, [name]).any()]
+            absent += len(lacking)
+            if lacking:
+                notes.append(
+                    f"The data lack {len(lacking)} of the {len(listed)} names of column {column} "
+                    f"that split {self.name} lists: {_examples(lacking)}."
+                )
+        found = len({*_texts(index, "label")[~left].tolist()} - {""})
+        if self.classes not in (0, found):
+            notes.append(
+                f"Split {self.name} divides {self.classes} classes, and these data have {found}: "
+                "they are another set, or a part of it."
+            )
+        counts = {**division.counts, "absent_names": absent} if absent else division.counts
+        return replace(division, counts=counts, notes=tuple(notes))
+
+    def _listed(self, column: str) -> list[str]:
+        """The names that the rules list in a column; of those that leave out only samples."""
+        cells = [
+            cell
+            for rule in self.rules
+            if column == "sample" or rule.role != LEAVE
+            for cell in rule.cells.get(column, ())
+            if _FOLD not in cell and not (column in _WITH_PARITY and cell in _PARITIES)
+        ]
+        return list(dict.fromkeys(cells))
 
     def _check_fold(self, fold: str | None) -> None:
         if not self.by_fold:
@@ -182,7 +282,11 @@ def parse_split(name: str, text: str) -> ActionSplit:
     rules = tuple(_rule(header, row, place) for place, row in enumerate(rows, start=1))
     if not rules:
         raise ValueError("the table has no row: it needs one for training and one for testing.")
-    return ActionSplit(name, rules, tuple(notes.get("folds", "").split()), notes.get("source", ""))
+    classes = notes.get("classes", "0")
+    if not classes.isdecimal():
+        raise ValueError(f"'# classes: {classes}' must be a whole number.")
+    folds = tuple(notes.get("folds", "").split())
+    return ActionSplit(name, rules, folds, notes.get("source", ""), int(classes))
 
 
 def _check_header(header: Sequence[str]) -> None:
@@ -220,7 +324,7 @@ def _texts(index: pd.DataFrame, column: str) -> TextArray:
     return composed([str(value) for value in whole])
 
 
-def _examples(values: TextArray) -> str:
+def _examples(values: Iterable[str]) -> str:
     """Some of the values; "(empty)" for empty ones."""
     names = [name or "(empty)" for name in natural_order(values)]
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -38,18 +38,21 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
     Args:
         settings: resolved settings.
         store: the data set; every training, validation and test sample needs a label.
-        report: called with messages about dropped samples.
+        report: called with messages about dropped samples and what of the split does not fit.
 
     Raises:
-        ValueError: a sample has no label, the split does not fit the data, a test class has no
-            training sample, or pictures to be mirrored have an unknown width.
+        ValueError: a sample has no label or two roles, the split does not fit the data, a test
+            class has no training sample, or pictures to be mirrored have an unknown width.
     """
 
     def __init__(self, settings: ActionSettings, store: Store, report: Report = silent) -> None:
         super().__init__(settings, store, report)
         index = self.store.index
         self._label = index["label"].to_numpy()
-        division = load_split(settings.split).divide(index, settings.fold)
+        split = load_split(settings.split)
+        division = split.divide(index, settings.fold, overlap=settings.overlap)
+        for note in division.notes:
+            report(note)
         if not division.counts.get(VALIDATION, 0):
             division = hold_out(
                 division,

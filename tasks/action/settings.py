@@ -32,6 +32,8 @@ class ActionSettings(TaskSettings):
 
     Attributes:
         split: training and test samples: a name (`protocols.action.split`) or a CSV file.
+        overlap: "test": samples that the split lists for training and for the test are only tested;
+            by default they are refused.
         fold: the fold, if the split has folds.
         hold_out: validation samples.
         select: the tested epoch: "best" in validation, if there are validation samples, or "last".
@@ -42,6 +44,7 @@ class ActionSettings(TaskSettings):
     clip: ClipSettings = ClipSettings(frames=100, sampling="uniform", streams=("j",))
     sampler: SamplerSettings = SamplerSettings(kind="shuffle")
     split: str = "store"
+    overlap: Literal["test"] | None = None
     fold: str | None = None
     hold_out: HoldOutSettings = HoldOutSettings()
     select: Literal["best", "last"] = "best"

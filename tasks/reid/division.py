@@ -14,6 +14,7 @@ from tasks.samples.identities import IdentityGroups, IdentitySettings, divide_id
 
 TRAIN = "train"
 """Word in a sample's split that marks it as a training sample."""
+_TESTED = {"test", "probe", "gallery"}
 
 Mask = npt.NDArray[np.bool_]
 
@@ -59,8 +60,9 @@ def divide_recordings(store: Store, settings: IdentitySettings) -> Division:
             held out; below 1 a share of the people who have two.
 
     Raises:
-        ValueError: no recording, or every one, is a training recording, there are fewer than two
-            training people, or validation recordings cannot be told from windows without a take.
+        ValueError: no recording, or every one, is a training recording, or one is a test recording
+            too, there are fewer than two training people, or validation recordings cannot be told
+            from windows without a take.
     """
     unknown = bool((store.index["take"] == "").any())
     if settings.validation and unknown and cut_before(store):
@@ -70,7 +72,15 @@ def divide_recordings(store: Store, settings: IdentitySettings) -> Division:
             "(and select=last)"
         )
     identity = store.index["identity"].to_numpy().astype(np.str_)
-    train: Mask = np.array([TRAIN in words.split() for words in store.index["split"]])
+    words = [set(text.split()) for text in store.index["split"]]
+    train: Mask = np.array([TRAIN in each for each in words])
+    both = [i for i, each in enumerate(words) if TRAIN in each and each & _TESTED]
+    if both:
+        raise ValueError(
+            f"data set {store.info.name}: the split of {len(both)} of {len(store)} samples is both "
+            f"{TRAIN} and {' or '.join(sorted(_TESTED))}, the first is "
+            f"{store.index['sample'].iat[both[0]]}: give each recording one part"
+        )
     people = natural_order(identity[train])
     if len(people) < 2 or train.all():
         raise ValueError(

@@ -79,6 +79,72 @@ def test_split_matches_whole_words() -> None:
         load_split("pku_xview").divide(index)
 
 
+WORDS = ["train test", "train val", "test train", "train", "test", "val"]
+
+
+def test_samples_in_two_roles_are_refused() -> None:
+    index = frame(sample=list("abcdef"), split=WORDS)
+    message = "gives 3 of 6 samples the roles train and validation and test at once: a, b, c"
+    with pytest.raises(ValueError, match=message):
+        load_split("store").divide(index)
+
+
+def test_samples_in_two_roles_may_be_tested() -> None:
+    index = frame(sample=list("abcdef"), split=WORDS)
+    division = load_split("store").divide(index, overlap="test")
+    expected = ["test", "validation", "test", "train", "test", "validation"]
+    assert division.role.tolist() == expected
+    assert division.counts["in_two_roles"] == 3
+    assert division.notes == ("Split store lists 3 samples twice, which are not trained on.",)
+
+
+def test_one_word_in_two_rows_is_no_leak() -> None:
+    """The first row that fits counts; another fold's role is no second one either."""
+    index = frame(split=["1_train 2_test", "1_test 2_train", "0 note"])
+    assert load_split("jhmdb").divide(index, "1").role.tolist() == ["train", "test", "leave"]
+    assert load_split("sbu").divide(frame(split=["0 note", "1"]), "0").counts["test"] == 1
+
+
+def test_names_are_compared_composed() -> None:
+    index = frame(sample=["Zoe\u0308", "b"], identity=["Gele\u0308", "c"])
+    split = parse_split("own", "sample,identity,role\nZo\u00eb,gel\u00eb,train\nb,,test\n")
+    assert split.divide(index).role.tolist() == ["train", "test"]
+
+
+def test_data_of_another_set_are_noticed() -> None:
+    """KARD has MSR-Action3D's form of names: 18 actions, 10 people, 3 takes."""
+    rows = [
+        (f"a{a:02d}_s{s:02d}_e{e:02d}", str(s), f"action {a}")
+        for a in range(1, 19)
+        for s in range(1, 11)
+        for e in range(1, 4)
+    ]
+    kard = pd.DataFrame(rows, columns=["sample", "identity", "label"])
+    division = load_split("msr_action3d").divide(kard)
+    assert (division.counts["left_out"], division.counts["absent_names"]) == (7, 3)
+    out, lacking, classes = division.notes
+    assert out.startswith("Split msr_action3d leaves out 7 of 540 samples: a02_s03_e02, ")
+    assert "lack 3 of the 10 names of column sample" in lacking
+    assert lacking.endswith("lists: a20_s07_e01, a20_s07_e03, a20_s10_e03.")
+    assert "divides 20 classes, and these data have 18" in classes
+
+
+def test_people_and_classes_that_the_data_lack_are_noticed() -> None:
+    split = parse_split("own", "identity,label,role\n1|02,*,train\n9,*,test\n*,Sit|hop,test\n")
+    division = split.divide(frame(identity=["1", "2", "3"], label=["sit", "run", "sit"]))
+    assert division.notes == (
+        "The data lack 1 of the 3 names of column identity that split own lists: 9.",
+        "The data lack 1 of the 2 names of column label that split own lists: hop.",
+    )
+
+
+def test_samples_without_a_rule_are_noticed() -> None:
+    division = load_split("store").divide(
+        frame(sample=["a", "b", "c"], split=["train", "test", ""])
+    )
+    assert division.notes == ("Split store leaves out 1 of 3 samples, no rule fits 1 of them: c.",)
+
+
 def test_sample_keys_match_as_written() -> None:
     index = frame(sample=["01", "1", "A"])
     split = parse_split("own", "sample,role\n1,train\na,train\n*,test\n")
@@ -155,6 +221,7 @@ def test_unknown_names_get_the_nearest() -> None:
         ("identity,role\n1,training\n", "row 1: role 'training' is none of train"),
         ("identity,role\n1,train\n2\n", "row 2 has 1 cells, the header 2"),
         ("identity,role\n", "the table has no row"),
+        ("# classes: ten\nidentity,role\n1,train\n", "classes: ten' must be a whole number"),
         ("identity,role\n1,train,x\n", "row 1 has 3 cells, the header 2"),
         ("identity\n1\n", "'role' is missing"),
         ("", "there is no header"),
@@ -235,6 +302,7 @@ def test_nwucla_has_the_published_counts_and_the_known_copies(shared: Path) -> N
     np.testing.assert_array_equal(division.subset == "copies", copies)
     assert Counter(division.subset.tolist()) == {"": 1020, "copies": 95, "others": 369}
     np.testing.assert_array_equal(division.role == "train", arrays["split_xview"] == 1)
+    assert division.notes == ()
     by_person = load_split("nwucla_xsub").divide(index)
     np.testing.assert_array_equal(by_person.role == "train", arrays["split_xsub"] == 1)
     # Copies are of one person, so that no copy of a training clip is tested across persons.
@@ -247,6 +315,8 @@ def test_msr_action3d_has_the_published_557(shared: Path) -> None:
     index, arrays = real(shared, "msraction3d")
     assert counts(load_split("msr_action3d"), index) == (284, 0, 273, 10, 0)
     division = load_split("msr_action3d").divide(index)
+    (note,) = division.notes
+    assert note.startswith("Split msr_action3d leaves out 10 of 567 samples: a02_s03_e02, ")
     np.testing.assert_array_equal(division.role != "leave", arrays["used_in_cvpr12"])
     expected = {"AS1": (114, 105), "AS2": (116, 112), "AS3": (111, 111)}
     for key, (train, test) in expected.items():
@@ -262,17 +332,21 @@ def test_small_real_sets_are_divided_as_their_files_say(shared: Path) -> None:
     index, arrays = real(shared, "utkinect")
     division = load_split("utkinect_xsub").divide(index)
     np.testing.assert_array_equal(division.role == "train", arrays["split_xsub"] == 1)
+    assert division.notes == ()
     assert counts(load_split("utkinect_xsub"), index) == (100, 0, 99, 0, 0)
     index, arrays = real(shared, "sbu")
     index["split"] = arrays["fold"].astype(str)
     sizes = [load_split("sbu").divide(index, fold).counts["test"] for fold in "01234"]
     assert sizes == [55, 52, 56, 54, 65]
+    assert load_split("sbu").divide(index, "0").notes == ()
     index, arrays = real(shared, "jhmdb")
     words = {1: "train", 2: "test"}
     index["split"] = [
         " ".join(f"{i}_{words[int(value)]}" for i, value in enumerate(row, start=1))
         for row in zip(*(arrays[f"split{i}"] for i in (1, 2, 3)), strict=True)
     ]
+    (note,) = load_split("jhmdb").divide(index, "1").notes
+    assert "divides 21 classes, and these data have 14" in note
     assert [counts(load_split("jhmdb"), index, fold) for fold in "123"] == [
         (433, 0, 176, 0, 0),
         (433, 0, 176, 0, 0),

@@ -148,8 +148,8 @@ def test_a_user_writes_a_csv_or_a_yaml(tmp_path: Path) -> None:
     table.write_text("condition,take,role,alias,\n*,1,gallery,,\n*,*,probe\n")
     assert load_protocol(table).rules == load_protocol(settings).rules
     people = tmp_path / "people.csv"
-    people.write_text("subject,split,\nann,train,\nbob,test,\n")
-    assert load_identity_split(people).test == ("bob",)
+    people.write_text("subject,split,\nann,train,\nZoe\u0308,test,\n", encoding="utf-8")
+    assert load_identity_split(people).test == ("Zo\u00eb",)
 
 
 @pytest.mark.parametrize(
@@ -204,4 +204,5 @@ def test_missing_recordings_are_those_the_table_names() -> None:
 def test_names_in_one_form() -> None:
     assert canonical(np.array(["007", "7", "Left ", "0"])).tolist() == ["7", "7", "left", "0"]
     assert canonical([]).tolist() == []
+    assert canonical(["Gele\u0308"]).tolist() == ["gel\u00eb"]
     assert natural_order(["180", "36", "", "x"]) == ["36", "180", "", "x"]

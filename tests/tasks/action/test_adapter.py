@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,21 @@ def test_what_does_not_fit_is_one_sentence(
     assert message in " ".join(done.err.split())
     assert "Traceback" not in done.err
     assert not run.exists()
+
+
+def test_samples_in_two_roles(
+    call: Any, mistake: Any, case: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """They are refused before a run is begun, or tested only and counted."""
+    run = tmp_path / "run"
+    train = ("action", "train", "-c", case("action_tiny.yaml"), "--data", case("act_partleak.pkl"))
+    train = (*train, "--run", run, "--cache", tmp_path / "cache", "-s", "train.epochs=1")
+    mistake(*train, words=("6 of 54 samples", "train and test", "c0p4r0", "c0p5r2", "overlap"))
+    assert not run.exists()
+    done = call(*train, "-s", "overlap=test", "-s", "train.evaluate_every_epochs=1")
+    counts = json.loads((run / "record.json").read_text())["counts"]
+    assert [counts[name] for name in ("train", "test", "in_two_roles")] == [36, 18, 6]
+    assert "lists 6 samples twice" in done.err
 
 
 def test_samples_without_label_are_refused(tmp_path: Path) -> None:

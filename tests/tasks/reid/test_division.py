@@ -58,6 +58,11 @@ def test_known_people_are_tested_in_other_recordings() -> None:
     assert not division.validation.any()
 
 
+def test_recordings_in_two_parts_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"split of 1 of 10 samples is both train and .* is 9:"):
+        divide_recordings(people([*DEPTH, "c train probe"]), IdentitySettings(validation=0))
+
+
 @pytest.mark.parametrize(("wanted", "held"), [(1, [4]), (2, [4, 7]), (9, [4, 7]), (0.5, [4])])
 def test_the_last_of_several_training_recordings_watches(wanted: float, held: list[int]) -> None:
     division = divide_recordings(people(DEPTH), IdentitySettings(validation=wanted))
