@@ -72,7 +72,7 @@ class IdentityGroups:
             test: test samples.
             total: samples in all.
         """
-        outside = {"left_out": total - train - validation - test, "absent_subjects": self.absent}
+        outside = {"left_out": total - train - validation - test, "absent_names": self.absent}
         return {
             "train_subjects": len(self.train),
             "validation_subjects": len(self.validation),

@@ -9,7 +9,7 @@ from aclnet.data.left_out import left_out_in_words
 _WORDS = {
     "left_out": "samples by the split",
     "unmatched": "samples that fit no rule of the split",
-    "absent_subjects": "people of the split that the data lack",
+    "absent_names": "names of the split that the data lack",
     "dropped_short": "sequences that are too short",
     "dropped_train_short": "training recordings that are too short",
     "dropped_test_short": "test recordings that are too short",

@@ -57,7 +57,7 @@ def test_who_is_outside_the_groups_is_counted(tmp_path: Path) -> None:
     chosen = IdentitySettings(table=table(tmp_path, a="train", b="train", c="test", gone="test"))
     groups = divide_identities(["a", "b", "c", "unlisted"], chosen, seed=0)
     counts = groups.counts(train=4, validation=0, test=2, total=9)
-    assert (counts["left_out"], counts["absent_subjects"]) == (3, 1)
+    assert (counts["left_out"], counts["absent_names"]) == (3, 1)
     assert "left_out" not in groups.counts(train=7, validation=0, test=2, total=9)
 
 
