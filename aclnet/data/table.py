@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ def csv_rows(file: Path, *, errors: str = "strict", **form: Any) -> Iterator[lis
         **form: as `csv.reader` takes them.
 
     Raises:
-        ValueError: while rows are drawn: it is no CSV, or is empty.
+        ValueError: while rows are drawn: it is no CSV or is empty, or a row has more cells than the
+            header.
     """
-    width = 0
+    width = number = 0
     try:
         with file.open(encoding="utf-8-sig", errors=errors, newline="") as stream:
             for row in csv.reader(map(composed, stream), strict=True, **form):
@@ -34,7 +35,10 @@ def csv_rows(file: Path, *, errors: str = "strict", **form: Any) -> Iterator[lis
                     row.pop()
                 if len(row) > 1 or "".join(row).strip():
                     width = width or len(row)
+                    if len(row) > width:
+                        raise _other_length(file, number, row, width)
                     yield row
+                    number += 1
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{file}: not a readable CSV: {error}") from None
     if not width:
@@ -54,10 +58,14 @@ def read_csv(file: Path, *, ragged: bool = False, skipinitialspace: bool = False
     """
     header, *rows = csv_rows(file, skipinitialspace=skipinitialspace)
     for number, row in enumerate(rows, 1):
-        if len(row) > len(header) or (len(row) < len(header) and not ragged):
-            raise ValueError(
-                f"{file}: row {number} has {len(row)} cells, the header {len(header)}; give every "
-                "row one cell a column, and write a cell with a comma in quotes"
-            )
+        if len(row) < len(header) and not ragged:
+            raise _other_length(file, number, row, len(header))
         row += [""] * (len(header) - len(row))
     return pd.DataFrame(rows, columns=[name.strip() for name in header], dtype=str)
+
+
+def _other_length(file: Path, number: int, row: Sequence[str], width: int) -> ValueError:
+    return ValueError(
+        f"{file}: row {number} has {len(row)} cells, the header {width}; give every row one cell a "
+        "column, and write a cell with a comma in quotes"
+    )

@@ -48,7 +48,8 @@ def read(
         progress: called with the number of rows read and their total.
 
     Raises:
-        ValueError: the header is not the format's, or the layout has not 17 joints.
+        ValueError: the header is not the format's, or the layout has not 17 joints; while samples
+            are drawn: a row has more cells than the header.
     """
     chosen = layout or load_layout("coco17")
     _check_header(path, chosen)

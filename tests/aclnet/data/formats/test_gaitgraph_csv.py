@@ -99,6 +99,13 @@ def test_rows_in_text_order_and_a_byte_order_mark(name: str, case: Callable[[str
     assert values(sample) == [300 + 2 * t for t in range(count)]
 
 
+def test_a_row_with_more_cells_than_the_header_is_refused(tmp_path: Path) -> None:
+    rows = (row("001-nm-01-000", 1), row("001-nm-01-000", 2) + ",1")
+    _, samples = read(write(tmp_path / "p.csv", *rows))
+    with pytest.raises(ValueError, match=r"p\.csv: row 2 has 53 cells, the header 52"):
+        next(samples)
+
+
 def test_an_empty_last_column_is_none(tmp_path: Path) -> None:
     path = write(tmp_path / "p.csv", row("001-nm-01-000", 1, 2.0) + ",")
     path.write_text(path.read_text().replace("_conf\n", "_conf,\n"))
@@ -128,17 +135,16 @@ def test_broken_rows_are_counted(tmp_path: Path) -> None:
             good,
             "",
             row("001-nm-01-000", 2).rpartition(",")[0],
-            row("001-nm-01-000", 3) + ",1",
             row("001-nm-01-000", 4).replace("1.0", "x", 1),
             "001-nm-01-000/000005.jpg" + ",1" * 51,
             row("001-nm-01", 6),
             row("abc-nm-01-000", 7),
-            row("002-nm-01-000", 8) + ",1",
+            row("002-nm-01-000", 8).rpartition(",")[0],
         )
     )
     assert [len(sample.frames) for sample in samples] == [1]
     assert info.dropped == {
-        "rows without 51 values": 3,
+        "rows without 51 values": 2,
         "rows with a value that is not a number": 1,
         "rows with an unreadable image name": 3,
         "sequences without a readable row": 1,
