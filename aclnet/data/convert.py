@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aclnet.data.formats import Progress, read
-from aclnet.data.prepare import layout_centre, prepare_recording
+from aclnet.data.prepare import layout_centre, prepare_sample
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import Store, write_store
 from aclnet.skeleton import Layout, layout_from_dict, load_layout
@@ -91,9 +91,9 @@ def prepare_samples(
 
     def each() -> Iterator[Sample]:
         for sample in samples:
-            made = prepare_recording(sample.frames, joint, dims=info.dims)
-            if missing := len(sample.frames) - len(made):
+            made = prepare_sample(sample, joint, dims=info.dims)
+            if missing := len(sample.frames) - len(made.frames):
                 prepared.count_dropped("frames without the main person", missing)
-            yield replace(sample, frames=made)
+            yield made
 
     return prepared, each()

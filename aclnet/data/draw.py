@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.data.numbering import Numbers
 from aclnet.data.sample import StoreInfo
 from aclnet.skeleton import Layout, layout_from_dict
 
@@ -38,6 +39,7 @@ def draw_clip(
     *,
     title: str = "",
     count: int = 8,
+    numbers: Numbers | None = None,
 ) -> Path:
     """Draw a clip into a file: a strip for .png, .svg, .pdf, an animation for .gif.
 
@@ -47,6 +49,7 @@ def draw_clip(
         out: the file to write; its ending chooses the kind.
         title: the picture's heading.
         count: frames of a strip, spread evenly over the clip.
+        numbers: (T,) the frames' numbers in the recording; by default 0 to T - 1.
 
     Returns:
         The file's path.
@@ -65,15 +68,23 @@ def draw_clip(
     path.parent.mkdir(parents=True, exist_ok=True)
     layout = layout_from_dict(info.layout)
     if kind == ".gif":
-        _animate(points, layout, info, path, title)
+        numbers = np.arange(len(points)) if numbers is None else numbers
+        _animate(points, layout, info, path, title, numbers)
     else:
-        strip = draw_strip(points, layout, y_up=info.unit == "metre", title=title, count=count)
+        y_up = info.unit == "metre"
+        strip = draw_strip(points, layout, y_up=y_up, title=title, count=count, numbers=numbers)
         strip.savefig(path)
     return path
 
 
 def draw_strip(
-    points: Points, layout: Layout, *, y_up: bool, title: str = "", count: int = 8
+    points: Points,
+    layout: Layout,
+    *,
+    y_up: bool,
+    title: str = "",
+    count: int = 8,
+    numbers: Numbers | None = None,
 ) -> Figure:
     """Skeletons of `count` frames side by side, at one scale.
 
@@ -83,6 +94,7 @@ def draw_strip(
         y_up: whether y grows upwards (metres) or downwards (an image).
         title: the picture's heading.
         count: how many frames at most.
+        numbers: (T,) the frames' numbers in the recording; by default 0 to T - 1.
     """
     from matplotlib.figure import Figure
 
@@ -96,13 +108,15 @@ def draw_strip(
     for ax, frame in zip(axes, chosen, strict=True):
         _pose(_skeletons(ax, points.shape[1], layout), points[frame], layout)
         _frame_axes(ax, middle[frame], reach, y_up)
-        ax.set_title(f"{frame}", fontsize=8)
+        ax.set_title(f"{frame if numbers is None else numbers[frame]}", fontsize=8)
     figure.suptitle(title, fontsize=9)
     _legend(figure, layout)
     return figure
 
 
-def _animate(points: Points, layout: Layout, info: StoreInfo, path: Path, title: str) -> None:
+def _animate(
+    points: Points, layout: Layout, info: StoreInfo, path: Path, title: str, numbers: Numbers
+) -> None:
     from matplotlib.animation import PillowWriter
     from matplotlib.figure import Figure
 
@@ -111,7 +125,10 @@ def _animate(points: Points, layout: Layout, info: StoreInfo, path: Path, title:
     middle = _middle(points, (0, 1, 2))
     reach = _reach(points - middle)
     step = -(-len(points) // _LONGEST_ANIMATION)
-    writer = PillowWriter(fps=max(1, round((info.fps or _DEFAULT_FPS) / step)))
+    # Every n-th frame of a recording is shown at its speed; one that was left out is no pause.
+    gap = float(np.median(np.diff(numbers))) if len(numbers) > 1 else 1.0
+    rate = info.fps / gap if info.fps else _DEFAULT_FPS
+    writer = PillowWriter(fps=max(1, round(rate / step)))
     _legend(figure, layout)
     _frame_axes(ax, middle, reach, info.unit == "metre")
     heading = ax.set_title(title, fontsize=9)
@@ -119,7 +136,7 @@ def _animate(points: Points, layout: Layout, info: StoreInfo, path: Path, title:
     with writer.saving(figure, str(path), dpi=80):
         for frame in range(0, len(points), step):
             _pose(skeletons, points[frame], layout)
-            heading.set_text(f"{title}  frame {frame}")
+            heading.set_text(f"{title}  frame {numbers[frame]}")
             writer.grab_frame()
 
 

@@ -7,8 +7,9 @@ is done once, when data are converted.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from aclnet.data.sample import Frames
+from aclnet.data.sample import Frames, Sample
 from aclnet.skeleton.layout import Layout
 
 _NOTHING = 1e-8
@@ -33,10 +34,21 @@ def prepare_recording(frames: Frames, centre_joint: int, *, dims: int = 3) -> Fr
         (T', M, V, C) of the same type, T' the frames with the main person; the recording itself
         if it has no person in any frame.
     """
+    return _prepared(frames, centre_joint, dims)[0]
+
+
+def prepare_sample(sample: Sample, centre_joint: int, *, dims: int = 3) -> Sample:
+    """The sample with its frames as of `prepare_recording`, which keep their numbers."""
+    made, kept = _prepared(sample.frames, centre_joint, dims)
+    return sample.keep(kept, made)
+
+
+def _prepared(frames: Frames, centre_joint: int, dims: int) -> tuple[Frames, npt.NDArray[np.bool_]]:
+    """The prepared recording, and which of its frames are left (T,)."""
     empty = np.abs(frames[..., :dims]) <= _NOTHING
     there = np.asarray(np.logical_not(empty).any(axis=(2, 3)))
     if not there.any():
-        return frames
+        return frames, np.ones(len(frames), dtype=np.bool_)
     main = int(there.sum(axis=0).argmax())
     persons = np.arange(frames.shape[1])
     persons[[0, main]] = main, 0
@@ -44,7 +56,7 @@ def prepare_recording(frames: Frames, centre_joint: int, *, dims: int = 3) -> Fr
     centre = made[0, 0, centre_joint, :dims].copy()
     seen = (made[..., :dims] != 0).any(axis=-1, keepdims=True)
     made[..., :dims] = (made[..., :dims] - centre) * seen
-    return made
+    return made, there[:, main]
 
 
 def layout_centre(layout: Layout) -> int:

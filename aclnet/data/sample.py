@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,13 +11,15 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aclnet.data.names import composed
+from aclnet.data.numbering import Numbers
 from aclnet.skeleton import Layout
 
 SCHEMA_VERSION = 1
 FIELDS = ("identity", "label", "condition", "view", "take", "camera", "split")
 COLUMNS = ("sample", "start", "length", *FIELDS)
-SIZE_COLUMN = "image_size"
-"""The optional last column of an index, there if a sample has a video size of its own."""
+SIZE_COLUMN, FRAMES_COLUMN, FPS_COLUMN = "image_size", "frames", "fps"
+OWN_COLUMNS = (SIZE_COLUMN, FRAMES_COLUMN, FPS_COLUMN)
+"""The optional last columns of an index, each there if a sample has such a value of its own."""
 
 Frames = npt.NDArray[np.floating[Any]]
 
@@ -41,7 +43,7 @@ class StoreInfo(BaseModel):
     unit: Literal["pixel", "metre", "normalised"]
     image_size: tuple[int, int] | None = None
     classes: tuple[str, ...] = ()
-    fps: float | None = None
+    fps: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     synthetic: bool = False
     source: str = ""
     dropped: dict[str, int] = Field(default_factory=dict)
@@ -81,8 +83,14 @@ class Sample:
     """One recording of one person or group: frames (T, M, V, C) and its metadata.
 
     Its key and texts are brought to Unicode's composed form, in which names are compared.
-    `image_size` is the width and height of its video in pixels if the recordings of a store differ
-    in it, else None: `StoreInfo.image_size` then has it for all.
+
+    Attributes:
+        image_size: width and height of its video in pixels if the recordings of a store differ in
+            it, else None: `StoreInfo.image_size` then has it for all.
+        frame_numbers: (T,) rising, the number of each frame in the recording as it was filmed;
+            None: 0 to T - 1. Whatever leaves out frames keeps the numbers of the others (`keep`).
+        fps: frames a second of that recording, with its frames that are not here, if the
+            recordings of a store differ in it, else None: `StoreInfo.fps` then has it for all.
     """
 
     sample: str
@@ -95,9 +103,28 @@ class Sample:
     camera: str = ""
     split: str = ""
     image_size: tuple[int, int] | None = None
+    frame_numbers: Numbers | None = None
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("sample", *FIELDS):
             value = getattr(self, name)
             if isinstance(value, str):  # a reader's mistake is refused by the writer
                 setattr(self, name, composed(value))
+
+    @property
+    def numbers(self) -> Numbers:
+        """(T,) the number of each frame in the recording."""
+        if self.frame_numbers is None:
+            return np.arange(len(self.frames), dtype=np.int64)
+        return self.frame_numbers
+
+    def keep(self, rows: npt.NDArray[Any] | slice, frames: Frames | None = None) -> Self:
+        """The sample with some of its frames, which keep their numbers.
+
+        Args:
+            rows: which frames: a mask (T,), row numbers or a slice.
+            frames: those frames (T', M, V, C), where they were changed too.
+        """
+        kept = self.frames[rows] if frames is None else frames
+        return replace(self, frames=kept, frame_numbers=self.numbers[rows])

@@ -5,12 +5,14 @@ store/
   store.json   StoreInfo: layout, channels, unit, source, counts of what the reader dropped
   frames.npy   (F, M, V, C) float32 or float16: the frames of all samples, one after another
   index.csv    one row a sample: sample, start, length, identity, label, condition, view, take,
-               camera, split, and image_size if the videos' sizes differ
+               camera, split, and where samples have their own: image_size, frames, fps
 ```
 
 Metadata are text, so that view "018" stays "018"; an unknown field is empty. A sample of T frames
 is `frames[start : start + length]`, axes (T, M, V, C). An image size is text like "340x256", width
-and height in pixels.
+and height in pixels. `frames` are the numbers of the sample's frames in the recording as it was
+filmed, text like "300-323" (`aclnet.data.numbering`), empty where they are 0 to T - 1; `fps` are
+that recording's frames a second, empty where they are those of the description.
 """
 
 from __future__ import annotations
@@ -26,7 +28,19 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
-from aclnet.data.sample import COLUMNS, SCHEMA_VERSION, SIZE_COLUMN, Frames, Sample, StoreInfo
+from aclnet.data.numbering import RUN, numbers_to_text, text_to_numbers
+from aclnet.data.sample import (
+    COLUMNS,
+    FIELDS,
+    FPS_COLUMN,
+    FRAMES_COLUMN,
+    OWN_COLUMNS,
+    SCHEMA_VERSION,
+    SIZE_COLUMN,
+    Frames,
+    Sample,
+    StoreInfo,
+)
 from aclnet.data.table import read_csv
 from aclnet.data.writer import write_files
 from aclnet.skeleton import Layout, layout_from_dict
@@ -34,13 +48,20 @@ from aclnet.skeleton import Layout, layout_from_dict
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.int64]
 
+_FORMS = {
+    SIZE_COLUMN: (r"([1-9]\d*x[1-9]\d*)?", "an image_size that is not like 340x256"),
+    FRAMES_COLUMN: (rf"({RUN}( {RUN})*)?", "frames that are not like 300-323"),
+    FPS_COLUMN: (r"(\d+(\.\d+)?)?", "fps that are not like 29.97"),
+}
+"""The text in each optional column as a regular expression, and what does not fit it."""
+
 
 class Store:
     """Samples behind one interface: an index table over shared, usually memory-mapped frames.
 
     Args:
         info: the description.
-        index: one row a sample with the columns `COLUMNS` and optionally `image_size`.
+        index: one row a sample with the columns `COLUMNS` and any of `OWN_COLUMNS`.
         frames: (F, M, V, C).
         path: the folder, if the store lies in one.
     """
@@ -69,6 +90,72 @@ class Store:
             raise ValueError(f"{self._where}: no sample {i}, there are {len(self)}")
         start = int(self.starts[i])
         return np.array(self.frames[start : start + int(self.lengths[i])], dtype=np.float32)
+
+    def sample(self, i: int) -> Sample:
+        """Sample i with all its fields; frames as `clip`.
+
+        Raises:
+            ValueError: there is no sample i, or its frame numbers are damaged.
+        """
+        clip, row = self.clip(i), self.index.iloc[i]
+        width, _, height = row.get(SIZE_COLUMN, "").partition("x")
+        return Sample(
+            row["sample"],
+            clip,
+            **{name: row[name] for name in FIELDS},
+            image_size=(int(width), int(height)) if height else None,
+            frame_numbers=self.frame_numbers(i) if row.get(FRAMES_COLUMN, "") else None,
+            fps=float(row[FPS_COLUMN]) if row.get(FPS_COLUMN, "") else None,
+        )
+
+    def frame_numbers(self, i: int) -> IndexArray:
+        """The number of each frame of sample i in its recording: int64 (T,), rising.
+
+        Raises:
+            ValueError: the index has numbers that do not fit the sample.
+        """
+        text = str(self.index[FRAMES_COLUMN].iat[i]) if FRAMES_COLUMN in self.index else ""
+        try:
+            return text_to_numbers(text, int(self.lengths[i]))
+        except ValueError as error:
+            name = self.index["sample"].iat[i]
+            raise ValueError(f"{self._where}: sample {name!r}: {error}") from None
+
+    @property
+    def first_numbers(self) -> IndexArray:
+        """The number of each sample's first frame in its recording: int64 (N,)."""
+        texts = self.index.get(FRAMES_COLUMN, [""] * len(self))
+        firsts = [int(text.split(" ", 1)[0].split("-", 1)[0] or 0) for text in texts]
+        return np.array(firsts, dtype=np.int64)
+
+    def fps(self, i: int) -> float | None:
+        """Frames a second of the recording of sample i; None where it is not known."""
+        own = str(self.index[FPS_COLUMN].iat[i]) if FPS_COLUMN in self.index else ""
+        return float(own) if own else self.info.fps
+
+    def cut(self, rows: npt.ArrayLike, first: npt.ArrayLike, lengths: npt.ArrayLike) -> Store:
+        """Parts of samples as samples, sharing the frames; the frames keep their numbers.
+
+        Args:
+            rows: (W,) the sample of each part.
+            first: (W,) its first frame within that sample.
+            lengths: (W,) its frames.
+
+        Returns:
+            A store of W samples, each with the fields of its sample.
+
+        Raises:
+            ValueError: a row is out of range.
+        """
+        owner, begin = np.asarray(rows, dtype=np.int64), np.asarray(first, dtype=np.int64)
+        count = np.asarray(lengths, dtype=np.int64)
+        _check_range(owner, len(self), f"{self._where}: row")
+        index = self.index.iloc[owner].reset_index(drop=True)
+        index["start"], index["length"] = self.starts[owner] + begin, count
+        numbers = {row: self.frame_numbers(row) for row in np.unique(owner).tolist()}
+        parts = zip(owner.tolist(), begin.tolist(), (begin + count).tolist(), strict=True)
+        index[FRAMES_COLUMN] = [numbers_to_text(numbers[row][a:b]) for row, a, b in parts]
+        return Store(self.info, index, self.frames, self.path)
 
     def select(self, rows: npt.ArrayLike) -> Store:
         """The samples of a boolean mask (N,) or of row numbers, sharing the frames.
@@ -216,10 +303,13 @@ def _read_info(path: Path) -> StoreInfo:
 
 def _read_index(path: Path) -> pd.DataFrame:
     index = read_csv(path)
-    if tuple(index.columns) not in (COLUMNS, (*COLUMNS, SIZE_COLUMN)):
+    own = [name for name in OWN_COLUMNS if name in index]
+    if tuple(index.columns) != (*COLUMNS, *own):
         raise ValueError(f"{path.name} has columns {', '.join(index.columns)}")
-    if SIZE_COLUMN in index and not index[SIZE_COLUMN].str.fullmatch(r"([1-9]\d*x[1-9]\d*)?").all():
-        raise ValueError(f"{path.name} has an {SIZE_COLUMN} that is not like 340x256")
+    for name in own:
+        form, otherwise = _FORMS[name]
+        if not index[name].str.fullmatch(form).all():
+            raise ValueError(f"{path.name} has {otherwise}")
     return index.astype({"start": np.int64, "length": np.int64})
 
 

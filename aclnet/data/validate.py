@@ -86,7 +86,12 @@ def _one(store: Store, i: int, min_frames: int, seen: dict[bytes, int]) -> Itera
     if length < min_frames:
         yield "length", f"short: {length} frames, fewer than {min_frames}", "warning"
     clip = store.clip(i)
-    yield from _not_finite(store, clip)
+    try:
+        store.frame_numbers(i)
+    except ValueError as error:
+        yield "frames", str(error), "error"
+        return
+    yield from _not_finite(store, i, clip)
     yield from _zero_skeletons(store, clip)
     yield from _confidences(store, clip)
     if clip.any():
@@ -95,14 +100,14 @@ def _one(store: Store, i: int, min_frames: int, seen: dict[bytes, int]) -> Itera
             yield _duplicate(store, i, first)
 
 
-def _not_finite(store: Store, clip: Clip) -> Iterator[Problem]:
+def _not_finite(store: Store, i: int, clip: Clip) -> Iterator[Problem]:
     bad = np.argwhere(~np.isfinite(clip))
     if len(bad):
         frame, person, joint, channel = bad[0].tolist()
         yield (
             store.info.channels[channel],
-            f"{len(bad)} values are NaN or infinite, the first in frame {frame}, person {person}, "
-            f"joint {store.layout.joints[joint]}",
+            f"{len(bad)} values are NaN or infinite, the first in frame "
+            f"{store.frame_numbers(i)[frame]}, person {person}, joint {store.layout.joints[joint]}",
             "error",
         )
 

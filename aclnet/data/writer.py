@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aclnet.data.sample import COLUMNS, FIELDS, SIZE_COLUMN, Frames, Sample, StoreInfo
+from aclnet.data.numbering import numbers_to_text
+from aclnet.data.sample import COLUMNS, FIELDS, OWN_COLUMNS, Frames, Sample, StoreInfo
 from aclnet.skeleton import layout_from_dict
 
 
@@ -54,7 +55,7 @@ def _write_frames(
     digest = hashlib.sha256()
     classes = frozenset(info.classes)
     rows: dict[str, tuple[str, ...]] = {}
-    sizes: list[str] = []
+    own: list[tuple[str, ...]] = []
     shape = [0, 0, joints, len(info.channels)]
     with file.open("wb") as stream:
         for sample in samples:
@@ -62,7 +63,7 @@ def _write_frames(
             fields = _fields(sample, info, classes)
             if not sample.sample or sample.sample in rows:
                 raise ValueError(f"{path}: sample key {sample.sample!r} is empty or not unique")
-            sizes.append(_size_text(sample))
+            own.append((_size_text(sample), _frames_text(sample), _fps_text(sample)))
             if not rows:
                 shape[1] = frames.shape[1]
                 stream.write(_npy_header(shape, dtype))
@@ -77,8 +78,9 @@ def _write_frames(
         stream.seek(0)
         stream.write(_npy_header(shape, dtype))
     index = pd.DataFrame(list(rows.values()), columns=list(COLUMNS))
-    if any(sizes):  # other stores keep their bytes and fingerprints
-        index[SIZE_COLUMN] = sizes
+    for name, texts in zip(OWN_COLUMNS, zip(*own, strict=True), strict=True):
+        if any(texts):  # other stores keep their bytes and fingerprints
+            index[name] = texts
     return index.to_csv(index=False, lineterminator="\n"), digest
 
 
@@ -129,6 +131,29 @@ def _size_text(sample: Sample) -> str:
             f"0, not {size}"
         )
     return f"{int(size[0])}x{int(size[1])}"
+
+
+def _frames_text(sample: Sample) -> str:
+    """The frames' numbers in the recording like 300-323, or nothing where they are 0 to T - 1."""
+    if sample.frame_numbers is None:
+        return ""
+    numbers = np.asarray(sample.frame_numbers)
+    rising = numbers.dtype.kind in "iu" and not (np.diff(numbers.astype(np.int64)) <= 0).any()
+    if numbers.shape != (len(sample.frames),) or not rising or numbers.min(initial=0) < 0:
+        raise ValueError(
+            f"sample {sample.sample!r}: frame_numbers must be {len(sample.frames)} rising whole "
+            "numbers from 0 on, one a frame"
+        )
+    return numbers_to_text(numbers.astype(np.int64))
+
+
+def _fps_text(sample: Sample) -> str:
+    """Frames a second, or nothing where the store's are its own."""
+    if sample.fps is None:
+        return ""
+    if not 1e-3 <= sample.fps <= 1e6:
+        raise ValueError(f"sample {sample.sample!r}: fps must be 0.001 to 1e6, not {sample.fps}")
+    return np.format_float_positional(sample.fps, trim="-")
 
 
 def _npy_header(shape: list[int], dtype: str) -> bytes:

@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
@@ -26,7 +28,7 @@ from aclnet.runs.embedding import embed
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo, RunModel, read_run_info, read_run_model
 from aclnet.runs.networks import build_network, fill_part, require_best, weight_generator
-from aclnet.runs.reading import is_store, open_file
+from aclnet.runs.reading import is_store, open_file, require_rate
 from aclnet.runs.scoring import score
 from aclnet.runs.settings import Persons, Preparation, ScoringSettings
 from aclnet.runs.windows import Window, cut_windows, whole_recording, window_store
@@ -46,12 +48,13 @@ class Prediction:
     Attributes:
         sample: key of the recording in its file; for an array its number.
         person: number of the person from 0; None: all persons together.
-        start: first frame, from 0.
-        end: the frame after the last one.
-        start_seconds: time of `start`; None if the frame rate is not known.
+        start: number of the first frame in the recording as it was filmed.
+        end: the number after that of the last frame.
+        start_seconds: time of `start` in that recording; None if its frame rate is not known.
         end_seconds: time of `end`; None likewise.
         classes: the k most likely classes, the likeliest first.
         probabilities: of these classes, 0..1.
+        left_out: by reason, what was left out of the whole file: people, frames, recordings.
     """
 
     sample: str
@@ -62,6 +65,7 @@ class Prediction:
     end_seconds: float | None
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Embedded(NamedTuple):
@@ -70,10 +74,12 @@ class Embedded(NamedTuple):
     Attributes:
         sample: N keys of the recordings, in the order of the files; for arrays their numbers.
         embedding: (N, D) float32, compared by cosine or Euclidean distance.
+        left_out: by reason, what was left out of the files: people, frames, recordings.
     """
 
     sample: list[str]
     embedding: npt.NDArray[np.float32]
+    left_out: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,7 @@ class Model:
         """
         names: list[str] = []
         parts = []
+        left_out: Counter[str] = Counter()
         for place, info, samples, how in self._opened(source, prepare, reading):
             if how == "main_person":
                 info, samples = prepare_samples(info, samples)
@@ -142,7 +149,8 @@ class Model:
                     scored = score(self.network, store, self.clip_input, self.settings.test)
                     parts.append(scored.embedding)
             names += [name for name, _ in kept]
-        return Embedded(names, np.concatenate(parts))
+            left_out.update(info.dropped)
+        return Embedded(names, np.concatenate(parts), dict(left_out))
 
     def classify(
         self,
@@ -153,6 +161,7 @@ class Model:
         stride: int | None = None,
         persons: Persons = "together",
         prepare: Preparation | None = None,
+        options: Mapping[str, Any] | None = None,
         **reading: Any,
     ) -> list[Prediction]:
         """Classify recordings window by window: the action or, for gait and re-ID runs, the person.
@@ -166,6 +175,8 @@ class Model:
             persons: "together" as in training, or "apart": each alone.
             prepare: as in `aclnet.data.convert`; by default as for the run's data, and "none" for a
                 store or an array.
+            options: the reader's own options, those too that are named as an argument here, such
+                as `persons`, the number of people that a reader keeps.
             **reading: passed to `aclnet.data.formats.read` (`format`, `layout`, `fps`, a reader's
                 own); by default as in the run's settings (`aclnet.runs.reading`), of which None
                 removes one. For arrays only `fps` is used.
@@ -185,17 +196,25 @@ class Model:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         _require_choice("persons", persons, get_args(Persons))
         found: list[Prediction] = []
-        for place, info, samples, how in self._opened(source, prepare, reading):
-            before = len(found)
+        for place, info, samples, how in self._opened(
+            source, prepare, {**reading, **(options or {})}
+        ):
+            here: list[Prediction] = []
+            skipped: Counter[str] = Counter()
             with _naming(place):
                 self.info.require(window_store([], info), self.run)
                 for sample in samples:
-                    cut = cut_windows(sample, info, length, step, persons=persons, prepare=how)
-                    found += self._predictions(sample.sample, list(cut), info, top)
-            if len(found) == before:
+                    cut = list(
+                        cut_windows(sample, info, length, step, persons=persons, prepare=how)
+                    )
+                    here += self._predictions(sample, cut, info, top)
+                    skipped.update(_outside(sample, cut))
+            if not here:
                 raise ValueError(
                     f"{place}: there is nothing to predict: nobody is seen in any frame"
                 )
+            left_out = dict(Counter(info.dropped) + skipped)
+            found += [replace(one, left_out=left_out) for one in here]
         return found
 
     def _opened(
@@ -220,7 +239,7 @@ class Model:
             if foreign := sorted(reading.keys() - {"fps"}):
                 raise ValueError(f"{foreign[0]} is of files: of arrays only fps is known")
             own = self.info.model_dump(include={"layout", "channels", "unit"})
-            info = StoreInfo(name="array", fps=reading.get("fps"), **own)
+            info = StoreInfo(name="array", fps=require_rate(reading.get("fps")), **own)
             axes = len(self.layout.joints), len(self.info.channels)
             yield Path("array"), info, _array_samples(arrays, *axes), prepare or "none"
             return
@@ -230,10 +249,11 @@ class Model:
             yield place, *open_file(data, place, reading), prepare or usual
 
     def _predictions(
-        self, sample: str, windows: Sequence[Window], info: StoreInfo, top: int
+        self, sample: Sample, windows: Sequence[Window], info: StoreInfo, top: int
     ) -> Iterator[Prediction]:
         if not windows:
             return
+        fps = sample.fps or info.fps
         store = window_store([window.frames for window in windows], info)
         test = self.settings.test or ScoringSettings(clips=1)
         probabilities = score(self.network, store, self.clip_input, test).probabilities
@@ -242,12 +262,12 @@ class Model:
         for window, row in zip(windows, shares, strict=True):
             order = np.argsort(-row, kind="stable")[:top]
             yield Prediction(
-                sample=sample,
+                sample=sample.sample,
                 person=window.person,
                 start=window.start,
                 end=window.end,
-                start_seconds=None if info.fps is None else window.start / info.fps,
-                end_seconds=None if info.fps is None else window.end / info.fps,
+                start_seconds=None if fps is None else window.start / fps,
+                end_seconds=None if fps is None else window.end / fps,
                 classes=tuple(self.classes[place] for place in order),
                 probabilities=tuple(float(row[place]) for place in order),
             )
@@ -311,6 +331,14 @@ def _single(frames: npt.NDArray[Any]) -> Frames:
     """As float32; what is beyond its range becomes infinite, which is refused by its place."""
     with np.errstate(over="ignore"):
         return frames.astype(np.float32)
+
+
+def _outside(sample: Sample, windows: Sequence[Window]) -> dict[str, int]:
+    """What of a recording no window has, by reason."""
+    if not windows:
+        return {"recordings without a person": 1}
+    inside = np.unique(np.concatenate([window.numbers for window in windows]))
+    return {"frames in no window": len(sample.frames) - len(inside)}
 
 
 def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

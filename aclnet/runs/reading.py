@@ -9,14 +9,15 @@ file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from aclnet.data.convert import map_samples
 from aclnet.data.formats import READERS, detect, read, reader_options
-from aclnet.data.sample import FIELDS, Sample, StoreInfo
+from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
-from aclnet.data.store import Store, open_store
+from aclnet.data.store import open_store
 from aclnet.skeleton import load_layout
 
 _CHOOSING = ("split", "keep", "label_from", "labels")
@@ -87,13 +88,20 @@ def _open_store(path: Path, given: Mapping[str, Any]) -> tuple[StoreInfo, Iterat
     if unfit:
         raise ValueError(f"{path} is a store, which describes itself: leave out {', '.join(unfit)}")
     store = open_store(path)
+    samples = map(store.sample, range(len(store)))
     fps = given.get("fps")
-    info = store.info if fps is None else store.info.model_copy(update={"fps": fps})
-    return info, _samples(store)
+    if fps is None:
+        return store.info, samples
+    info = store.info.model_copy(update={"fps": require_rate(fps)})
+    return info, (replace(sample, fps=None) for sample in samples)
 
 
-def _samples(store: Store) -> Iterator[Sample]:
-    columns = {name: store.index[name].tolist() for name in ("sample", *FIELDS)}
-    for row in range(len(store)):
-        fields: dict[str, Any] = {name: str(values[row]) for name, values in columns.items()}
-        yield Sample(frames=store.clip(row), **fields)
+def require_rate(fps: float | None) -> float | None:
+    """A frame rate that a user gave.
+
+    Raises:
+        ValueError: it is not above 0.
+    """
+    if fps is not None and not 0 < fps < float("inf"):
+        raise ValueError(f"fps must be above 0, not {fps}")
+    return fps

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from aclnet.data.prepare import layout_centre, prepare_recording
+from aclnet.data.numbering import Numbers
+from aclnet.data.prepare import layout_centre, prepare_sample
 from aclnet.data.sample import COLUMNS, Frames, Sample, StoreInfo
 from aclnet.data.store import Store
 from aclnet.runs.settings import Persons, Preparation
@@ -20,15 +22,23 @@ class Window(NamedTuple):
 
     Attributes:
         person: number of the person from 0, in the order of the file; None: all together.
-        start: first frame, from 0.
-        end: the frame after the last one.
+        numbers: (T,) rising, the frames' numbers in the recording as it was filmed.
         frames: (T, M, V, C), the network's input.
     """
 
     person: int | None
-    start: int
-    end: int
+    numbers: Numbers
     frames: Frames
+
+    @property
+    def start(self) -> int:
+        """Number of the first frame."""
+        return int(self.numbers[0])
+
+    @property
+    def end(self) -> int:
+        """The number after that of the last frame."""
+        return int(self.numbers[-1]) + 1
 
 
 def window_starts(length: int, window: int, stride: int) -> list[int]:
@@ -58,22 +68,22 @@ def cut_windows(
         window: frames of a window; a recording with fewer is one window.
         stride: frames between the starts of two windows.
         persons: "together": all persons are one group; "apart": each is judged alone.
-        prepare: "main_person" as in `aclnet.data.convert`, window by window.
+        prepare: "main_person" as in `aclnet.data.convert`, window by window; a window then has the
+            frames with the main person.
 
     Raises:
         ValueError: a coordinate of the sample is not finite.
     """
-    frames = np.asarray(sample.frames)
-    _check_finite(frames, sample.sample)
-    for person, alone in _people(frames, persons):
-        for start in window_starts(len(alone), window, stride):
-            part = alone[start : start + window]
-            end = start + len(part)
-            if np.any(part[..., : info.dims]):
+    _check_finite(sample)
+    for person, frames in _people(sample.frames, persons):
+        alone = replace(sample, frames=frames)
+        for start in window_starts(len(frames), window, stride):
+            part = alone.keep(slice(start, start + window))
+            if np.any(part.frames[..., : info.dims]):
                 if prepare == "main_person":
                     joint = layout_centre(layout_from_dict(info.layout))
-                    part = prepare_recording(part, joint, dims=info.dims)
-                yield Window(person, start, end, part)
+                    part = prepare_sample(part, joint, dims=info.dims)
+                yield Window(person, part.numbers, part.frames)
 
 
 def _people(frames: Frames, persons: Persons) -> Iterator[tuple[int | None, Frames]]:
@@ -93,13 +103,12 @@ def whole_recording(sample: Sample) -> Frames:
     Raises:
         ValueError: it has no frame, nobody is seen in it, or a coordinate is not finite.
     """
-    frames = np.asarray(sample.frames)
-    if not len(frames):
+    if not len(sample.frames):
         raise ValueError(f"sample {sample.sample!r} has no frame")
-    _check_finite(frames, sample.sample)
-    if not frames.any():
+    _check_finite(sample)
+    if not np.any(sample.frames):
         raise ValueError(f"sample {sample.sample!r}: nobody is seen in any frame")
-    return frames
+    return sample.frames
 
 
 def window_store(windows: list[Frames], info: StoreInfo) -> Store:
@@ -112,11 +121,12 @@ def window_store(windows: list[Frames], info: StoreInfo) -> Store:
     return Store(info, index, np.concatenate(windows) if windows else empty)
 
 
-def _check_finite(frames: Frames, name: str) -> None:
-    wrong = np.argwhere(~np.isfinite(frames))
+def _check_finite(sample: Sample) -> None:
+    wrong = np.argwhere(~np.isfinite(sample.frames))
     if len(wrong):
         frame, person, joint, _ = wrong[0].tolist()
         raise ValueError(
-            f"sample {name!r}: frame {frame}, person {person}, joint {joint} is not a finite "
-            "number: write 0 where a joint was not found, or leave the frame out"
+            f"sample {sample.sample!r}: frame {sample.numbers[frame]}, person {person}, joint "
+            f"{joint} is not a finite number: write 0 where a joint was not found, or leave the "
+            "frame out"
         )

@@ -96,6 +96,7 @@ def evaluate_reid(
     if chosen == "cosine":
         embeddings.require_directions()
     wanted, notes = _wanted(spec, pairs, embeddings.condition)
+    notes += _ignored(spec, embeddings.condition)
     data = embeddings
     if level == "walk":
         data = pool_walks(embeddings)
@@ -135,6 +136,13 @@ def _wanted(
         return [spec.pairs[0]], ()
     absent = ", ".join(pair.name for pair in spec.pairs if pair not in found)
     return found, ((f"Not evaluated, for want of sequences: {absent}.",) if absent else ())
+
+
+def _ignored(spec: PairProtocol, condition: TextArray) -> tuple[str, ...]:
+    """A note on the sequences that no pair could have."""
+    known = [spec.members(letter, condition) for letter in spec.sets]
+    lost = int(np.count_nonzero(~np.any(known, axis=0)))
+    return (f"Left out, in no set of {spec.name}: {lost} of {len(condition)}.",) if lost else ()
 
 
 def _walk_notes(sequences: int, walks: int, rule: ReidRule) -> tuple[str, ...]:

@@ -108,7 +108,9 @@ def predict_command(
     layout: Annotated[
         str | None, typer.Option(help="Joints of the files, if they do not name them.")
     ] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames per second, for the times.")] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second of the video, for the times.")
+    ] = None,
     options: ReaderOptions = None,
     prepare: Annotated[
         Literal["none", "main_person"] | None, typer.Option(help="By default as the run's data.")
@@ -121,6 +123,7 @@ def predict_command(
 
     Files of the run's own data format are read like the run's data (format, layout, options).
     """
+    from aclnet.data.left_out import left_out_in_words
     from aclnet.runs.finished import require_finished
     from aclnet.runs.model import load
     from tasks.run.open import trained_so_far
@@ -133,11 +136,14 @@ def predict_command(
     arguments: dict[str, Any] = {"window": window, "stride": stride, "persons": persons}
     reading = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
     arguments |= {name: value for name, value in reading.items() if value is not None}
-    arguments |= reader_options(options, model.classify)
+    arguments["options"] = reader_options(options, model.classify)
     found = {file: model.classify(file, top=top, **arguments) for file in files}
     if json is not None:
         _write_predictions(json, found)
     Console().print(_prediction_table(found))
+    for file, predictions in found.items():
+        if left_out := left_out_in_words(predictions[0].left_out):
+            typer.echo(f"{file}: left out: {left_out}")
 
 
 def _prediction_table(found: Mapping[Path, Sequence[Prediction]]) -> Table:

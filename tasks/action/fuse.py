@@ -16,6 +16,7 @@ from protocols.action.text import render_classification
 from protocols.records import DatasetReference, ResultRecord
 from tasks.run.environment import describe_environment
 from tasks.run.judged import RECORD, read_record, shared_by
+from tasks.samples.left_out import lost_data
 
 SCORES = "scores.npz"
 
@@ -108,7 +109,7 @@ def _record(
         seed=known[0].seed if len({record.seed for record in known}) == 1 else None,
         metrics=dict(table.metrics),
         intervals=table.intervals(np.random.default_rng(0)),
-        counts={**trained, **table.counts},
+        counts={**(lost_data(known[0].counts) if known else {}), **trained, **table.counts},
         settings={**common, **settings},
         environment=describe_environment(),
         seconds=sum(record.seconds for record in known),

@@ -144,7 +144,9 @@ def show(
         from aclnet.data.draw import draw_clip
 
         title = str(store.index["sample"].iat[row])
-        draw_clip(store.clip(row), store.info, out, title=title, count=frames)
+        info = store.info.model_copy(update={"fps": store.fps(row)})
+        numbers = store.frame_numbers(row)
+        draw_clip(store.clip(row), info, out, title=title, count=frames, numbers=numbers)
         console.print(Text(f"drawn: {out}"), soft_wrap=True)
 
 
@@ -187,6 +189,8 @@ def _row_of(store: Store, sample: str) -> int:
 def _description(store: Store) -> Table:
     import numpy as np
 
+    from aclnet.data.left_out import left_out_in_words
+
     info, lengths = store.info, store.lengths
     size = "x".join(map(str, info.image_size)) if info.image_size else "unknown"
     rows = {
@@ -195,9 +199,9 @@ def _description(store: Store) -> Table:
         "persons": str(store.frames.shape[1]),
         "channels": f"{', '.join(info.channels)} ({info.unit}), {store.frames.dtype}",
         "image size": size,
-        "frames per second": f"{info.fps:g}" if info.fps else "unknown",
+        "frames per second": _rates(store),
         "frames per sample": f"{lengths.min()} to {lengths.max()}, median {np.median(lengths):g}",
-        "dropped": "; ".join(f"{n} {why}" for why, n in info.dropped.items()) or "nothing",
+        "left out": left_out_in_words(info.dropped) or "nothing",
         "fingerprint": info.fingerprint[:16],
     }
     table = Table(show_header=False)
@@ -223,9 +227,30 @@ def _counts(store: Store, limit: int) -> Table:
     return table
 
 
+def _rates(store: Store) -> str:
+    """The recordings' frames a second: one value, or the lowest and the highest."""
+    from aclnet.data.sample import FPS_COLUMN
+
+    own = {float(text) if text else store.info.fps for text in store.index.get(FPS_COLUMN, [""])}
+    found = sorted(rate for rate in own if rate)
+    return " to ".join(f"{rate:g}" for rate in found[:: max(len(found) - 1, 1)]) or "unknown"
+
+
 def _sample_table(store: Store, row: int) -> Table:
+    """One sample's fields; its frames and seconds are those of the recording as it was filmed."""
+    from aclnet.data.numbering import numbers_to_text
+    from aclnet.data.sample import FIELDS, SIZE_COLUMN
+
+    index, numbers, rate = store.index.iloc[row], store.frame_numbers(row), store.fps(row)
+    rows = {name: str(index.get(name, "")) for name in ("sample", *FIELDS, SIZE_COLUMN)}
+    rows["length"] = f"{len(numbers)} frames"
+    if len(numbers):
+        first, end = int(numbers[0]), int(numbers[-1]) + 1
+        rows["frames"] = numbers_to_text(numbers) or f"{first}-{end - 1}"
+        if rate:
+            rows["seconds"] = f"{first / rate:.2f} to {end / rate:.2f}, {rate:g} frames a second"
     table = Table(show_header=False)
-    for name, value in store.index.iloc[row].items():
-        if value != "":
-            table.add_row(str(name), Text(str(value)))
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, Text(value))
     return table

@@ -91,9 +91,13 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
         reads: function that takes them as extra keywords.
 
     Raises:
-        ValueError: an option is not of that form, or is a named parameter of `reads`.
+        ValueError: an option is not of that form, or is a named parameter of `reads` and an
+            option of no format.
     """
     import yaml
+
+    from aclnet.data.formats import READERS
+    from aclnet.data.formats import reader_options as known
 
     taken = inspect.signature(reads).parameters
     options: dict[str, Any] = {}
@@ -101,7 +105,7 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
         name, sign, value = text.partition("=")
         if not sign or not name.isidentifier():
             raise ValueError(f"--option {text!r}: expected NAME=VALUE, such as persons=1")
-        if name in taken:
+        if name in taken and not any(name in known(reader) for reader in READERS):
             raise ValueError(f"--option {text!r}: {name} is not an option of a format; see --help")
         try:
             options[name] = yaml.safe_load(value)
@@ -209,10 +213,13 @@ def say(message: str) -> None:
 
 
 def show(record: ResultRecord, text: str, json: Path | None) -> None:
-    """Print a result, and write its record if a file is given."""
+    """Print a result and what was left out, and write its record if a file is given."""
+    from tasks.samples.left_out import left_out_of
+
     if json is not None:
         record.write(json)
-    typer.echo(text)
+    left_out = left_out_of(record.counts)
+    typer.echo(f"{text}\n{left_out}" if left_out else text)
 
 
 def command_line() -> str:

@@ -88,7 +88,9 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
     def counts(self) -> dict[str, int]:
         """Number of people and sequences in each group, and what was dropped."""
         parts = (self.training_samples()[0], self.validation_samples(), self.test_samples())
-        return {**self.groups.counts(*map(len, parts)), **self.left_out()}
+        train, validation, test = map(len, parts)
+        groups = self.groups.counts(train, validation, test, len(self.store))
+        return {**groups, **self.left_out()}
 
     def describe(self) -> str:
         """The training, validation and test people."""

@@ -28,9 +28,9 @@ from protocols.embeddings import Embeddings
 from protocols.ranking.identification import identify
 from protocols.reid.comparison import compare_sets
 from protocols.reid.rules import reid_rule
-from tasks.reid.division import Mask, divide_recordings, divide_strangers
+from tasks.reid.division import divide_recordings, divide_strangers
 from tasks.reid.judge import reid_table
-from tasks.reid.sequences import cut_sequences, without_border
+from tasks.reid.sequences import Sequences, cut_sequences, without_border
 from tasks.reid.settings import ReidSettings
 from tasks.run.adapter import Clips, TaskAdapter
 from tasks.samples.baselines import standardised_bone_lengths
@@ -118,18 +118,26 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
         """The training recordings, or their sequences, and the person in each."""
         store = self.store.select(self.division.train)
         if self.settings.sequences.training != "anywhere":
-            store = self._sequences(self.division.train, train=True)
+            store = self.training_sequences
         return store, label_rows(store.index["identity"].to_numpy(), self.classes)
+
+    @cached_property
+    def training_sequences(self) -> Store:
+        """The training recordings, cut like the test recordings or by a released rule."""
+        trained = self.store.select(self.division.train)
+        cut = cut_sequences(trained, self.settings.clip, self.settings.sequences, train=True)
+        if self.settings.sequences.training != "anywhere":  # else all frames are trained on
+            self._count_cut("train", cut)
+        return cut.store
 
     @cached_property
     def test_sequences(self) -> Store:
         """The sequences of all probes and galleries."""
-        tested = self.store.select(self.division.test & np.any([*self._members.values()], axis=0))
+        members = np.any([*self._members.values()], axis=0)
+        tested = self.store.select(self.division.test & members)
+        self.dropped["test_in_no_set"] = int((self.division.test & ~members).sum())
         cut = cut_sequences(tested, self.settings.clip, self.settings.sequences)
-        self.dropped["left_over_frames"] = cut.left_over
-        if self.settings.sequences.cutting is not None:  # of the test recordings alone
-            self.dropped["test_border_frames"] = cut.border_frames
-            self.dropped["test_short"] = cut.short
+        self._count_cut("test", cut)
         return cut.store
 
     def test_samples(self) -> Store:
@@ -138,7 +146,8 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
 
     def validation_samples(self) -> Store:
         """The sequences of the validation recordings."""
-        return self._sequences(self.division.validation)
+        held = self.store.select(self.division.validation)
+        return cut_sequences(held, self.settings.clip, self.settings.sequences).store
 
     def validate(self, network: SkeletonNetwork) -> dict[str, float]:
         """Rank-1 of the validation recordings, mean over the pairs; empty if there are none.
@@ -154,7 +163,7 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             metrics = reid_table(probes, self.settings).metrics  # rule sge has no mAP
             names = [name for name in ("rank1", "mAP") if name in metrics]
             return {f"validation/{name}": metrics[name] for name in names}
-        known = self.embeddings(network, self._sequences(self.division.train, train=True))
+        known = self.embeddings(network, self.training_sequences)
         found = identify(
             probes.embedding,
             known.embedding,
@@ -167,7 +176,7 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
 
     def floor(self) -> Embeddings:
         """Standardised bone lengths of the test sequences."""
-        train = self._sequences(self.division.train, train=True)
+        train = self.training_sequences
         lengths = standardised_bone_lengths(train, self.test_samples())
         return self.labelled(self.settings, lengths, self.test_samples())
 
@@ -190,7 +199,7 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
 
     def training_clips(self) -> Iterable[tuple[Tensor, Tensor]]:
         """Every n-th training sequence (`prototype_every`), prepared as for inference."""
-        store = self._sequences(self.division.train, train=True)
+        store = self.training_sequences
         store = store.select(np.arange(0, len(store), self.settings.prototype_every))
         labels = label_rows(store.index["identity"].to_numpy(), self.classes)
         return self.clips_of(store, labels)
@@ -198,7 +207,9 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
     def counts(self) -> dict[str, int]:
         """Number of people, recordings and sequences in each group, and what was dropped."""
         parts = (self.division.train, self.division.validation, self.division.test)
-        counts = self.division.groups.counts(*(int(part.sum()) for part in parts))
+        train, validation, test = (int(part.sum()) for part in parts)
+        counts = self.division.groups.counts(train, validation, test, len(self.store))
+        self.training_samples()  # counts what is left over
         return {**counts, "test_sequences": len(self.test_samples()), **self.left_out()}
 
     def describe(self) -> str:
@@ -209,10 +220,13 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             f"{test} test sequences of {self.settings.clip.frames} frames"
         )
 
-    def _sequences(self, rows: Mask, *, train: bool = False) -> Store:
-        """The sequences of some recordings, cut like the test or the training sequences."""
-        store, clip = self.store.select(rows), self.settings.clip
-        return cut_sequences(store, clip, self.settings.sequences, train=train).store
+    def _count_cut(self, role: str, cut: Sequences) -> None:
+        """Count what cutting the training or the test recordings left over."""
+        left_over = "left_over_frames" if role == "test" else "train_left_over_frames"
+        self.dropped[left_over] = cut.left_over
+        if self.settings.sequences.cutting is not None:
+            self.dropped[f"{role}_border_frames"] = cut.border_frames
+            self.dropped[f"{role}_short"] = cut.short
 
     def _check_pairs(self) -> None:
         """Check that pairs have probes and galleries, and rules their labels, before training."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from aclnet.clips.released import cut_as_released
@@ -57,7 +58,8 @@ class Sequences(NamedTuple):
     """Sequences, and what remains of their recordings.
 
     Attributes:
-        store: one sample per sequence, named `<recording>@<first frame>`; frames are shared.
+        store: one sample per sequence, named `<recording>@<first frame>` by that frame's number in
+            the recording as it was filmed; frames are shared.
         left_over: frames of the recordings that are in no sequence.
         border_frames: frames that a released rule cut off the ends of recordings.
         short: recordings without a sequence under a released rule.
@@ -91,10 +93,8 @@ def without_border(store: Store, frames: int) -> Store:
     """
     if not frames or cut_before(store):
         return store
-    index = store.index.copy()
-    index["start"] = store.starts + np.minimum(frames, store.lengths)
-    index["length"] = np.maximum(store.lengths - 2 * frames, 0)
-    return Store(store.info, index, store.frames, store.path)
+    rows, first = np.arange(len(store)), np.minimum(frames, store.lengths)
+    return store.cut(rows, first, np.maximum(store.lengths - 2 * frames, 0))
 
 
 def cut_sequences(
@@ -114,26 +114,25 @@ def cut_sequences(
     """
     if settings.cutting is not None and not cut_before(store):
         cut = cut_as_released(store.lengths, clip.frames, settings.cutting, train=train)
-        first = cut.frames[:, 0]
-        sequences = _sequences(store, cut.owner, first, clip.frames, first)
+        marked = np.ones(len(cut.owner), dtype=np.bool_)
+        sequences = _sequences(store, cut.owner, cut.frames[:, 0], clip.frames, marked)
         return Sequences(sequences, cut.leftover_frames, cut.border_frames, cut.short_recordings)
     extent = (clip.frames - 1) * clip.step + 1
     owner, frames = sliding_windows(
         store.lengths, clip.frames, settings.stride or extent, clip.step
     )
     windows = np.bincount(owner, minlength=len(store))
-    # First frames are numbered in the whole recording, border included.
-    border = 0 if cut_before(store) else settings.border_frames
-    # Recordings of a single sequence (such as data already cut) keep their names.
-    marks = np.where(windows[owner] > 1, frames[:, 0] + border, -1)
     # With a stride above their length, sequences also leave frames between them.
     each = min(settings.stride or extent, extent)
     covered = np.minimum((windows - 1) * each + extent, store.lengths)
-    sequences = _sequences(store, owner, frames[:, 0], extent, marks)
+    # Recordings of a single sequence (such as data already cut) keep their names.
+    sequences = _sequences(store, owner, frames[:, 0], extent, windows[owner] > 1)
     return Sequences(sequences, int((store.lengths - covered).sum()))
 
 
-def _sequences(store: Store, owner: Rows, first: Rows, extent: int, marks: Rows) -> Store:
+def _sequences(
+    store: Store, owner: Rows, first: Rows, extent: int, marked: npt.NDArray[np.bool_]
+) -> Store:
     """A store of W sequences over the same frames.
 
     Args:
@@ -141,11 +140,10 @@ def _sequences(store: Store, owner: Rows, first: Rows, extent: int, marks: Rows)
         owner: (W,) recording of each sequence.
         first: (W,) its first frame there.
         extent: frames from its first to its last.
-        marks: (W,) first frame in its name; -1: it keeps the recording's name.
+        marked: (W,) whether its first frame is in its name; else it keeps the recording's name.
     """
-    index = store.index.iloc[owner].reset_index(drop=True)
-    index["start"] = store.starts[owner] + first
-    index["length"] = np.minimum(store.lengths[owner], extent)
-    marked = [f"{n}{FIRST_FRAME_MARK}{f}" for n, f in zip(index["sample"], marks, strict=True)]
-    index["sample"] = np.where(marks >= 0, marked, index["sample"])
-    return Store(store.info, index, store.frames, store.path)
+    cut = store.cut(owner, first, np.minimum(store.lengths[owner], extent))
+    firsts = cut.first_numbers
+    names = [f"{n}{FIRST_FRAME_MARK}{f}" for n, f in zip(cut.index["sample"], firsts, strict=True)]
+    cut.index["sample"] = np.where(marked, names, cut.index["sample"])
+    return cut

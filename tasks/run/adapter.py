@@ -42,6 +42,7 @@ from tasks.run.folder import write_run_folder
 from tasks.run.resume import reached_epoch
 from tasks.samples.batches import ClipSource
 from tasks.samples.labels import labelled
+from tasks.samples.left_out import left_out_of
 from tasks.samples.open import dropped_counts, without_short
 from tasks.settings import TaskSettings
 from tasks.spec import Report, Represented, silent
@@ -329,6 +330,8 @@ def train(
         report(_position(run, reached, settings.train.epochs))
     for warning in remarks(adapter):
         report(warning)
+    if left_out := left_out_of(adapter.counts()):
+        report(left_out)
 
     def evaluate(module: nn.Module, epoch: int) -> dict[str, float]:
         del module  # the task around `network`

@@ -6,6 +6,7 @@ run's validation people, embedded by its network, or those of a file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,9 @@ from tasks.run.queries import BiometricsQuery
 from tasks.run.saved import file_settings, read_saved
 from tasks.settings import TaskSettings
 from tasks.spec import Report, TaskSpec, silent
+
+_LOST = re.compile(r"dropped_(short|(empty_)?(sequences|recordings|annotations)(_.*)?)")
+"""Counts of whole recordings."""
 
 LEAST_PEOPLE = 2
 """Fewer people give no impostor comparison."""
@@ -143,12 +147,7 @@ def lost_recordings(counts: Mapping[str, int]) -> int | None:
     """
     if "dropped_short" not in counts:
         return None
-    return sum(
-        count
-        for name, count in counts.items()
-        if name == "dropped_short"
-        or (name.startswith("dropped_") and ("sequences" in name or "recordings" in name))
-    )
+    return sum(count for name, count in counts.items() if _LOST.fullmatch(name))
 
 
 def _with_acquisition(judged: Judged, counts: Mapping[str, int]) -> Judged:

@@ -21,7 +21,8 @@ from aclnet.training.state import RunState
 from protocols.embeddings import Embeddings
 from tasks.run.adapter import TaskAdapter
 from tasks.run.saved import require_task
-from tasks.samples.open import open_data
+from tasks.samples.left_out import left_out_of
+from tasks.samples.open import dropped_counts, open_data
 from tasks.settings import TaskSettings
 from tasks.spec import Report, TaskSpec, silent
 
@@ -95,11 +96,15 @@ def embed_data(
         report(trained_so_far(run)[1])
     if data is None:
         adapter, network = open_run(spec, run, cache, report, unfinished=unfinished)
+        if left_out := left_out_of(adapter.counts()):
+            report(left_out)
         return adapter.embeddings(network, adapter.test_samples(), report)
     require_task(spec, run)
     settings: TaskSettings = load_settings(spec.settings, run / SETTINGS)
     model = load(run, unfinished=unfinished)
     store = open_data(settings_for(settings.data, data), cache, report)
+    if left_out := left_out_of(dropped_counts(store.info)):
+        report(left_out)
     samples = spec.adapter.whole(settings, spec.adapter.prepared(settings, store, report))
     model.info.require(samples, run)
     on_best_device(model.network, settings.train)

@@ -185,7 +185,7 @@ def evaluate_again(
         state, note = trained_so_far(run)
         origin = origin_of(adapter, state.seconds)
         counts = {**origin.counts, "trained_epochs": state.epoch - 1}
-        origin = replace(origin, counts=counts, notes=(note,))
+        origin = replace(origin, counts=counts, notes=(*origin.notes, note))
         report(note)
     record = make_record(spec.name, judged, origin, command)
     return RunResult(record, judged.render(record.objective, {}))

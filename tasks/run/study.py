@@ -25,6 +25,7 @@ from tasks.run.judged import BASELINE, BASELINE_RECORD, RECORD, Origin, make_rec
 from tasks.run.pipeline import train_and_evaluate
 from tasks.run.resume import differences
 from tasks.run.saved import read_saved
+from tasks.samples.left_out import lost_data
 from tasks.samples.open import open_data
 from tasks.settings import TaskSettings
 from tasks.spec import Report, TaskSpec
@@ -170,7 +171,7 @@ def _joined(spec: TaskSpec, runs: Sequence[Path]) -> ResultRecord:
     origin = replace(
         Origin.of_run(runs[0]),
         fold=FOLDS_TOGETHER,
-        counts={"folds": len(runs), "train_all_folds": trained},
+        counts={"folds": len(runs), "train_all_folds": trained, **lost_data(first.counts)},
         settings={**first.settings, "fold": None},
         seconds=sum(record.seconds for record in records),
     )

@@ -54,18 +54,27 @@ class IdentitySettings(Settings):
 
 @dataclass(frozen=True)
 class IdentityGroups:
-    """Names of the training, validation and test people."""
+    """Names of the training, validation and test people, and how many a table has besides."""
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    absent: int = 0
 
     def __str__(self) -> str:
         train, validation, test = map(len, (self.train, self.validation, self.test))
         return f"{train} training, {validation} validation and {test} test people"
 
-    def counts(self, train: int, validation: int, test: int) -> dict[str, int]:
-        """Number of people and of samples in each group, as counts of a record."""
+    def counts(self, train: int, validation: int, test: int, total: int) -> dict[str, int]:
+        """Number of people and of samples in each group, and outside, as counts of a record.
+
+        Args:
+            train: training samples.
+            validation: validation samples.
+            test: test samples.
+            total: samples in all.
+        """
+        outside = {"left_out": total - train - validation - test, "absent_names": self.absent}
         return {
             "train_subjects": len(self.train),
             "validation_subjects": len(self.validation),
@@ -73,6 +82,7 @@ class IdentityGroups:
             "train": train,
             "validation": validation,
             "test": test,
+            **{name: count for name, count in outside.items() if count},
         }
 
 
@@ -153,4 +163,5 @@ def _from_table(people: Sequence[str], table: str) -> IdentityGroups:
             "person one row, so that no training person is also a test person"
         )
     known, groups = set(people), (split.fit, split.validation, split.test)
-    return IdentityGroups(*(tuple(name for name in group if name in known) for group in groups))
+    train, validation, test = (tuple(name for name in group if name in known) for group in groups)
+    return IdentityGroups(train, validation, test, absent=len(named.keys() - known))

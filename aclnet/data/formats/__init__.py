@@ -15,6 +15,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,7 +94,8 @@ def read(
         format: one of `READERS`; recognised from the content by default.
         layout: the joints' layout, where the file does not name it or names a wrong one.
         min_frames: shorter samples are dropped and counted.
-        fps: frames a second, where the file does not have it.
+        fps: frames a second of the recordings, also where only every n-th frame has poses; in
+            place of the file's.
         image_size: width and height of the video in pixels, where the file does not have it.
         unit: pixel, metre or normalised, where the reader chooses another.
         progress: called with the amount read and the total.
@@ -119,6 +121,8 @@ def read(
     if not (layout is None or isinstance(layout, Layout)):
         layout = load_layout(layout)
     info, samples = reader(Path(path), layout=layout, progress=progress, **options)
+    if fps is not None:  # that of every recording, also where the file has another
+        samples = (replace(sample, fps=None) for sample in samples)
     settings = {"format": name, "min_frames": min_frames, **options, **info.settings}
     info = _describe(info, settings=settings, fps=fps, image_size=image_size, unit=unit)
     return info, _long_enough(info, samples, min_frames) if min_frames > 0 else samples

@@ -99,6 +99,7 @@ def _sample(texts: tuple[str, ...], rows: dict[int, list[float]]) -> Sample:
         condition=condition,
         take=take,
         view=view,
+        frame_numbers=np.array(sorted(rows), dtype=np.int64),
     )
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aclnet.data.formats import Progress, with_progress
+from aclnet.data.numbering import Numbers
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -54,14 +55,15 @@ def read(
 
     def walks() -> Iterator[Sample]:
         for file in with_progress(files, len(files), progress):
-            frames = _frames(file, chosen, info)
+            frames, numbers = _frames(file, chosen, info)
             if len(frames) == 0:
                 info.count_dropped("empty sequences")
                 continue
             person = file.resolve().parent.name
             digits = re.search(r"\d+\Z", person)
             identity = digits[0] if digits else person
-            yield Sample(f"{person}_{file.stem}", frames, identity=identity, take=file.stem)
+            key = f"{person}_{file.stem}"
+            yield Sample(key, frames, identity, take=file.stem, frame_numbers=numbers)
 
     return info, walks()
 
@@ -73,15 +75,15 @@ def _files(path: Path) -> list[Path]:
     return sorted(files, key=lambda file: (file.parent.name, len(file.stem), file.stem))
 
 
-def _frames(file: Path, layout: Layout, info: StoreInfo) -> npt.NDArray[np.float32]:
-    """The complete frames of a file, (T, 1, V, 3).
+def _frames(file: Path, layout: Layout, info: StoreInfo) -> tuple[npt.NDArray[np.float32], Numbers]:
+    """The complete frames of a file, (T, 1, V, 3), and their numbers in it (T,).
 
     A frame starts with a line of the layout's first joint; it is complete if the layout's joints
     follow in their order, each with three numbers.
     """
     joints = layout.joint_count
     if file.stat().st_size == 0:
-        return np.zeros((0, 1, joints, 3), np.float32)
+        return np.zeros((0, 1, joints, 3), np.float32), np.zeros(0, np.int64)
     table = pd.read_csv(
         file,
         sep=";",
@@ -100,20 +102,23 @@ def _frames(file: Path, layout: Layout, info: StoreInfo) -> npt.NDArray[np.float
     place = table["joint"].map(places).fillna(-1).to_numpy(np.int64)
     columns = [pd.to_numeric(table[axis], errors="coerce") for axis in ("x", "y", "z")]
     values = np.stack([column.to_numpy(np.float32) for column in columns], axis=1)
-    return _complete_frames(place, values, joints, info)[:, None]
+    frames, numbers = _complete_frames(place, values, joints, info)
+    return frames[:, None], numbers
 
 
 def _complete_frames(
     place: npt.NDArray[np.int64], values: npt.NDArray[np.float32], joints: int, info: StoreInfo
-) -> npt.NDArray[np.float32]:
-    """The lines of complete frames as (T, V, 3); the others are counted."""
+) -> tuple[npt.NDArray[np.float32], Numbers]:
+    """The lines of complete frames as (T, V, 3), and their numbers; the others are counted."""
     starts = np.flatnonzero(place == 0)
     lengths = np.diff(np.append(starts, len(place)))
     lines = starts[lengths == joints][:, None] + np.arange(joints)
     in_order = (place[lines] == np.arange(joints)).all(axis=1)
     in_order &= np.isfinite(values[lines]).all(axis=(1, 2))
     frames: npt.NDArray[np.float32] = values[lines[in_order]]
-    broken = len(starts) + int((place[:1] != 0).any()) - len(frames)
+    before = int((place[:1] != 0).any())  # the end of a frame
+    numbers = np.flatnonzero(lengths == joints)[in_order].astype(np.int64) + before
+    broken = len(starts) + before - len(frames)
     if broken:
         info.count_dropped("broken frames", broken)
-    return frames
+    return frames, numbers

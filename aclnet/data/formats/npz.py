@@ -2,8 +2,9 @@
 
 Keys: `joints` (F, M, V, D) with D 2 or 3, `offsets` (N+1,): sample i is
 `joints[offsets[i]:offsets[i+1]]`; and optionally `joint_names` (V,), `bones` (V-1, 2),
-`confidence` (F, M, V), and one value a sample in `subject`, `label` (with `class_names`),
-`condition`, `view`, `repetition`, `split*`, `sequence_name`.
+`confidence` (F, M, V), `frame_numbers` (F,), each frame's number in its recording, `fps`, one value
+or one a sample, and one value a sample in `subject`, `label` (with `class_names`), `condition`,
+`view`, `repetition`, `split*`, `sequence_name`.
 """
 
 from __future__ import annotations
@@ -90,11 +91,13 @@ def read(
     key = _split_key(arrays, split, path)
     kept = _kept_samples(arrays, keep, path)
     columns = _sample_columns(arrays, key, path)
+    whole, rates = _rates(arrays)
     info = StoreInfo.of_file(
         path,
         chosen,
         channels=(*channels, "confidence") if "confidence" in arrays else channels,
         unit=_unit_of(joints),
+        fps=whole,
         classes=_class_order(arrays),
         settings={"split": key},
     )
@@ -110,14 +113,20 @@ def read(
             if start == end:
                 info.count_dropped("empty sequences")
                 continue
-            frames = joints[start:end]
-            if "confidence" in arrays:
-                confidences = arrays["confidence"][start:end, ..., None]
-                frames = np.concatenate([frames, confidences], axis=-1)
             fields: dict[str, Any] = {name: values[i] for name, values in columns.items()}
-            yield Sample(frames=frames, **fields)
+            if "frame_numbers" in arrays:
+                fields["frame_numbers"] = arrays["frame_numbers"][start:end]
+            yield Sample(frames=_frames(arrays, start, end), fps=rates[i], **fields)
 
     return info, samples()
+
+
+def _frames(arrays: Arrays, start: int, end: int) -> npt.NDArray[Any]:
+    """(T, M, V, C), with the confidence if there is one."""
+    frames = arrays["joints"][start:end]
+    if "confidence" not in arrays:
+        return frames
+    return np.concatenate([frames, arrays["confidence"][start:end, ..., None]], axis=-1)
 
 
 def _own_layout(arrays: Arrays, path: Path) -> Layout:
@@ -167,6 +176,7 @@ def _check(arrays: Arrays, path: Path) -> None:
             f"{path}: offsets must rise from 0 to the {len(joints)} frames of joints, one number "
             "more than there are samples"
         )
+    _check_times(arrays, path)
     if "confidence" in arrays and arrays["confidence"].shape != joints.shape[:3]:
         raise ValueError(
             f"{path}: confidence has shape {arrays['confidence'].shape}, joints needs "
@@ -176,6 +186,31 @@ def _check(arrays: Arrays, path: Path) -> None:
         raise ValueError(
             f"{path}: the third number of joints looks like a score; write x and y as joints (F, "
             "M, V, 2) and the score as confidence (F, M, V)"
+        )
+
+
+def _rates(arrays: Arrays) -> tuple[float | None, list[float | None]]:
+    """Frames a second of all samples, and of each of the N samples that has its own."""
+    count = len(arrays["offsets"]) - 1
+    if "fps" not in arrays:
+        return None, [None] * count
+    if arrays["fps"].ndim == 0:
+        return float(arrays["fps"]), [None] * count
+    return None, arrays["fps"].astype(np.float64).tolist()
+
+
+def _check_times(arrays: Arrays, path: Path) -> None:
+    frames = len(arrays["joints"])
+    if "frame_numbers" in arrays and arrays["frame_numbers"].shape != (frames,):
+        raise ValueError(
+            f"{path}: frame_numbers has shape {arrays['frame_numbers'].shape}, it must be one "
+            f"number for each of the {frames} frames of joints"
+        )
+    rates, count = arrays.get("fps", np.ones(())), len(arrays["offsets"]) - 1
+    if rates.shape not in ((), (count,)) or rates.dtype.kind not in "fiu" or not (rates > 0).all():
+        raise ValueError(
+            f"{path}: fps must be one number above 0, or one for each of the {count} samples, it "
+            f"is {rates.dtype} {rates.shape}"
         )
 
 

@@ -30,6 +30,7 @@ from aclnet.data.class_names import class_names
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.missing import ntu_missing, read_names
 from aclnet.data.names import RecordingName, parse_ntu
+from aclnet.data.numbering import Numbers
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -119,10 +120,13 @@ def read(
                 info.count_dropped("recordings listed as without skeleton")
             elif name and name.action > len(labels):
                 info.count_dropped(f"recordings of actions above {len(labels)}")
-            elif not (bodies := _read_bodies(file, chosen, info.count_dropped)):
+            elif not (found := _read_bodies(file, chosen, info.count_dropped)).bodies:
                 info.count_dropped("recordings without a body")
             else:
-                tracks = clean_bodies(bodies, info.count_dropped)
+                tracks, start = _cleaned(found.bodies, info.count_dropped)
+                if lost := found.length - len(tracks):
+                    info.count_dropped("frames without a person", lost)
+                numbers = found.occupied[start : start + len(tracks)]
                 if tracks[:, persons:].any():
                     info.count_dropped("second tracks beside the one person asked for")
                 tracks = tracks[:, :persons]
@@ -130,7 +134,8 @@ def read(
                 frames = np.pad(tracks, ((0, 0), (0, lacking), (0, 0), (0, 0)))
                 label = labels[name.action - 1] if name else ""
                 fields = name.fields if name else {}
-                yield Sample(file.stem, frames.astype(precision), label=label, **fields)
+                made = frames.astype(precision)
+                yield Sample(file.stem, made, label=label, frame_numbers=numbers, **fields)
 
     return info, recordings()
 
@@ -167,15 +172,12 @@ def _check_options(benchmark: str | None, persons: int, precision: str) -> None:
             raise ValueError(f"{name} is one of {', '.join(map(str, known))}, not {value!r}")
 
 
-def _read_bodies(file: Path, layout: Layout, dropped: Count) -> list[Body]:
-    """The bodies of one `.skeleton` file in the order of appearance.
-
-    Frames without a body are not counted.
-    """
+def _read_bodies(file: Path, layout: Layout, dropped: Count) -> _Bodies:
+    """The bodies of one `.skeleton` file in the order of appearance."""
     lines = _Lines(file)
     starts: dict[Name, int] = {}
     frames: dict[Name, list[FloatArray]] = {}
-    occupied = 0
+    occupied: list[int] = []
     count = lines.number("the number of frames")
     for frame in range(count):
         bodies = lines.number(f"the number of bodies in frame {frame + 1} of {count}")
@@ -192,11 +194,13 @@ def _read_bodies(file: Path, layout: Layout, dropped: Count) -> list[Body]:
                 seen.setdefault(body, []).append(pose)
         for body, poses in seen.items():
             for name, pose in zip(_names(body, poses, frames), poses, strict=True):
-                starts.setdefault(name, occupied)
+                starts.setdefault(name, len(occupied))
                 frames.setdefault(name, []).append(pose)
-        occupied += bodies > 0
+        if bodies:
+            occupied.append(frame)
     lines.check_end(count)
-    return [Body(start, np.stack(frames[name])) for name, start in starts.items()]
+    found = [Body(start, np.stack(frames[name])) for name, start in starts.items()]
+    return _Bodies(found, np.array(occupied, dtype=np.int64), count)
 
 
 def _names(
@@ -296,6 +300,20 @@ class Body(NamedTuple):
         return self.start + len(self.joints)
 
 
+class _Bodies(NamedTuple):
+    """The bodies of a file.
+
+    Attributes:
+        bodies: in the order of appearance.
+        occupied: numbers of the frames with any body, to which `Body.start` is a place.
+        length: frames in all.
+    """
+
+    bodies: list[Body]
+    occupied: Numbers
+    length: int
+
+
 def clean_bodies(bodies: Sequence[Body], count: Count = lambda *_: None) -> FloatArray:
     """The tracks of a recording's people.
 
@@ -319,6 +337,11 @@ def clean_bodies(bodies: Sequence[Body], count: Count = lambda *_: None) -> Floa
     """
     if not bodies:
         raise ValueError("there is no body to clean")
+    return _cleaned(bodies, count)[0]
+
+
+def _cleaned(bodies: Sequence[Body], count: Count) -> tuple[FloatArray, int]:
+    """The tracks, and their first frame, counted over the frames with any body."""
     left = sorted(bodies, key=lambda body: -motion(body.joints))
     if len(left) > 1:
         long = [body for body in left if len(body.joints) > LONGEST_NOISE] or left
@@ -327,14 +350,14 @@ def clean_bodies(bodies: Sequence[Body], count: Count = lambda *_: None) -> Floa
         count("bodies wider than people (noise)", len(long) - len(upright))
         left = upright
     if len(left) == 1:
-        return left[0].joints[:, None]
+        return left[0].joints[:, None], left[0].start
     tracks, placed = _tracks(left)
     count("bodies beyond the 2 tracks that move most", len(left) - placed)
-    tracks = _trimmed(tracks)
+    tracks, start = _trimmed(tracks)
     if len(tracks):
         seen = np.abs(tracks[0, :, _SPINE_MID]).sum(axis=-1) > _EMPTY
         tracks = tracks[:, ::-1] if seen.tolist() == [False, True] else tracks
-    return np.ascontiguousarray(tracks)
+    return np.ascontiguousarray(tracks), start
 
 
 def motion(joints: FloatArray) -> float:
@@ -384,7 +407,7 @@ def _tracks(bodies: list[Body]) -> tuple[FloatArray, int]:
     return tracks, placed
 
 
-def _trimmed(tracks: FloatArray) -> FloatArray:
-    """Without the empty frames at both ends."""
+def _trimmed(tracks: FloatArray) -> tuple[FloatArray, int]:
+    """Without the empty frames at both ends, and how many were at the first."""
     seen = np.flatnonzero(np.abs(tracks).sum(axis=(1, 2, 3)) >= _EMPTY)
-    return tracks[seen[0] : seen[-1] + 1] if len(seen) else tracks[:0]
+    return (tracks[seen[0] : seen[-1] + 1], int(seen[0])) if len(seen) else (tracks[:0], 0)

@@ -89,6 +89,7 @@ def test_the_main_person_comes_first_without_its_empty_frames(tmp_path: Path) ->
     info = open_store(tmp_path / "s").info
     assert info.settings["prepare"] == "main_person"
     assert info.dropped == {"frames without the main person": 1}
+    assert store.frame_numbers(0).tolist() == [0, 1, 3, 4]
     plain = convert(tmp_path / "in.npz", tmp_path / "plain")
     assert "prepare" not in plain.info.settings
     np.testing.assert_array_equal(plain.frames, frames)

@@ -64,6 +64,20 @@ def test_an_images_y_grows_downwards() -> None:
     assert bottom > top
 
 
+def test_frames_go_by_their_numbers_in_the_recording() -> None:
+    numbers = np.arange(300, 360, 5)
+    figure = draw_strip(walk()[..., :2], COCO, y_up=False, count=3, numbers=numbers)
+    assert [ax.get_title() for ax in figure.axes] == ["300", "330", "355"]
+
+
+def test_every_fifth_frame_moves_at_its_speed(tmp_path: Path) -> None:
+    from PIL import Image
+
+    numbers = np.arange(0, 60, 5)
+    with Image.open(draw_clip(walk(), PIXELS, tmp_path / "a.gif", numbers=numbers)) as picture:
+        assert picture.info["duration"] == 200
+
+
 def test_sides_are_coloured() -> None:
     (ax,) = draw_strip(walk()[..., :2], COCO, y_up=False, count=1).axes
     colours = np.asarray(ax.collections[0].get_edgecolor())

@@ -264,6 +264,59 @@ def test_image_sizes_are_kept(tmp_path: Path) -> None:
         open_store(tmp_path / "t")
 
 
+def timed() -> list[Sample]:
+    content = samples(3, 4, 2)
+    content[1].frame_numbers, content[1].fps = np.array([300, 301, 305, 310]), 29.97
+    return content
+
+
+def test_a_sample_keeps_its_frame_numbers_and_rate(tmp_path: Path) -> None:
+    write_store(tmp_path / "s", timed(), INFO.model_copy(update={"fps": 25.0}))
+    lines = (tmp_path / "s" / "index.csv").read_text().splitlines()
+    assert lines[0] == ",".join((*COLUMNS, "frames", "fps"))
+    assert [line.split(",")[-2:] for line in lines[2:]] == [
+        ["300-301 305 310", "29.97"],
+        ["", ""],
+    ]
+    store = open_store(tmp_path / "s")
+    assert [store.frame_numbers(i).tolist() for i in (0, 1)] == [[0, 1, 2], [300, 301, 305, 310]]
+    assert [store.fps(i) for i in range(3)] == [25.0, 29.97, 25.0]
+    sample = store.select([1]).sample(0)
+    assert (sample.sample, sample.identity, sample.fps) == ("s1", "001", 29.97)
+    assert sample.numbers.tolist() == [300, 301, 305, 310]
+    assert sample.keep(np.array([False, True, True, False])).numbers.tolist() == [301, 305]
+
+
+def test_parts_of_samples_keep_their_frame_numbers(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "s", timed(), INFO)
+    parts = store.cut([1, 1, 0], first=[0, 2, 1], lengths=[2, 2, 2])
+    assert [parts.frame_numbers(i).tolist() for i in range(3)] == [[300, 301], [305, 310], [1, 2]]
+    np.testing.assert_array_equal(parts.clip(1), store.clip(1)[2:])
+
+
+@pytest.mark.parametrize("numbers", [[1, 2], [3, 2, 4], [-1, 0, 1], [0.5, 1.0, 2.0]])
+def test_frame_numbers_that_do_not_count_frames(tmp_path: Path, numbers: list[int]) -> None:
+    content = samples(3)
+    content[0].frame_numbers = np.array(numbers)
+    with pytest.raises(ValueError, match="'s0': frame_numbers must be 3 rising whole numbers"):
+        write_store(tmp_path / "s", content, INFO)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("300-301 305 310", "300:310", r"index\.csv has frames that are not like 300-323"),
+        (",29.97", ",fast", r"index\.csv has fps that are not like 29\.97"),
+    ],
+)
+def test_damaged_times_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    write_store(tmp_path / "s", timed(), INFO)
+    index = tmp_path / "s" / "index.csv"
+    index.write_text(index.read_text().replace(old, new))
+    with pytest.raises(ValueError, match=message):
+        open_store(tmp_path / "s")
+
+
 def test_a_store_without_sizes_keeps_its_bytes(tmp_path: Path) -> None:
     frames = np.arange(12, dtype=np.float32).reshape(2, 1, 3, 2)
     content = [Sample("s0", frames, identity="000", view="018")]

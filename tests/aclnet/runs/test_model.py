@@ -133,7 +133,9 @@ def test_a_window_without_anybody_is_left_out(
 ) -> None:
     frames = np.concatenate([np.zeros_like(gesture("stand", 1)), gesture("stand", 1)])
     (one,) = gesture_model.classify(frames, window=16, stride=16)
-    assert one.start == 16
+    assert (one.start, one.left_out) == (16, {"frames in no window": 16})
+    found = gesture_model.classify([np.zeros_like(frames), frames[16:]])
+    assert [one.left_out for one in found] == [{"recordings without a person": 1}]
     nobody = clips_file("nobody.npz", np.zeros_like(frames))
     with pytest.raises(ValueError, match=r"nobody\.npz: there is nothing to predict"):
         gesture_model.classify(nobody)

@@ -101,11 +101,15 @@ def test_joints_are_mapped_as_the_runs(tmp_path: Path) -> None:
 def test_a_store_is_taken_as_it_lies(tmp_path: Path) -> None:
     info = StoreInfo(name="a", layout=COCO.to_dict(), channels=("x", "y"), unit="pixel")
     frames = np.arange(7 * 17 * 2, dtype=np.float32).reshape(7, 1, 17, 2)
-    write_store(tmp_path / "store", [Sample("one", frames, label="jump")], info)
+    numbers = np.arange(300, 307)
+    one = Sample("one", frames, label="jump", frame_numbers=numbers, fps=25.0)
+    write_store(tmp_path / "store", [one], info)
     own = {"prepare": "main_person", "layout": "coco18", "options": {"persons": 1}}
     found, (sample,) = opened(tmp_path / "store", own, fps=30.0, layout=None)
     assert (found.fps, found.layout["name"], sample.label) == (30.0, "coco17", "jump")
     np.testing.assert_array_equal(sample.frames, frames)
+    np.testing.assert_array_equal(sample.numbers, numbers)
+    assert sample.fps is None  # the user's rate takes the place of the recording's
     with pytest.raises(ValueError, match=r"store is a store, .*: leave out layout, persons"):
         opened(tmp_path / "store", own, layout="coco17", persons=1)
 

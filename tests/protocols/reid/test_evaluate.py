@@ -163,6 +163,12 @@ def test_transg_drops_the_last_partial_batch_of_a_large_set() -> None:
     assert evaluate_reid(same, "casia_b", rule="transg").counts["dropped"] == 44
 
 
+def test_sequences_in_no_set_are_said() -> None:
+    data = Embeddings(np.eye(4), ["a", "a", "a", "b"], ["probe", "gallery", "else", "else"])
+    assert "Left out, in no set of kgbd: 2 of 4." in evaluate_reid(data, "kgbd").notes
+    assert not any("no set" in note for note in evaluate_reid(data.select([0, 1]), "kgbd").notes)
+
+
 def test_transg_passes_over_an_unmated_probe_only_in_map() -> None:
     data = Embeddings(
         [[1.0], [5.0], [1.0], [9.0]], ["a", "b", "a", "c"],

@@ -155,6 +155,8 @@ def test_lost_recordings_are_told(call: Any, copy: Path, tmp_path: Path) -> None
 def test_recordings_and_not_frames_count_as_lost() -> None:
     counts = {"dropped_short": 2, "dropped_empty_sequences": 3, "dropped_broken_frames": 40}
     assert lost_recordings(counts) == 5
+    assert lost_recordings(counts | {"dropped_annotations_without_a_person": 4}) == 9
+    assert lost_recordings(counts | {"dropped_test_in_no_set": 4, "dropped_people_in_no": 2}) == 5
     assert lost_recordings({"dropped_broken_frames": 40}) is None
 
 

@@ -93,11 +93,23 @@ def test_training_sequences_may_be_fixed(make: Any, reid_walkers: Store) -> None
     store, labels = make(reid_walkers, "sequences.training=fixed").training_samples()
     assert len(store) == len(labels) > 90
     assert (store.lengths == 8).all()
+    rest = make(reid_walkers, "sequences.training=fixed").counts()["dropped_train_left_over_frames"]
+    assert rest == (reid_walkers.lengths[reid_walkers.index["identity"] < "004"] % 8).sum()
+
+
+def test_sequences_are_named_by_the_recordings_frames(make: Any, reid_walkers: Store) -> None:
+    numbers = [f"300-{299 + length}" for length in reid_walkers.lengths]
+    late = Store(reid_walkers.info, reid_walkers.index.assign(frames=numbers), reid_walkers.frames)
+    cut = make(late, "sequences.border_frames=2").test_sequences
+    assert {str(name).rpartition("@")[2] for name in cut.index["sample"]} <= {"302", "310"}
+    assert cut.frame_numbers(0).tolist() == list(range(302, 310))
 
 
 def test_one_pair_embeds_only_its_sets(make: Any, reid_walkers: Store) -> None:
     adapter = make(reid_walkers, "pairs=[C-N]")
     assert set(adapter.test_sequences.index["condition"]) == {"cl", "nm"}
+    outside = reid_walkers.index.query("identity > '005' and condition == 'bg'")
+    assert adapter.counts()["dropped_test_in_no_set"] == len(outside) > 0
     found = adapter.validate(network_of(adapter))
     assert found.keys() == {"validation/rank1", "validation/mAP"}
     every = make(reid_walkers)

@@ -53,6 +53,14 @@ def test_groups_are_strangers_and_leave_nobody_out(
     assert len(groups.train) == learning - held
 
 
+def test_who_is_outside_the_groups_is_counted(tmp_path: Path) -> None:
+    chosen = IdentitySettings(table=table(tmp_path, a="train", b="train", c="test", gone="test"))
+    groups = divide_identities(["a", "b", "c", "unlisted"], chosen, seed=0)
+    counts = groups.counts(train=4, validation=0, test=2, total=9)
+    assert (counts["left_out"], counts["absent_names"]) == (3, 1)
+    assert "left_out" not in groups.counts(train=7, validation=0, test=2, total=9)
+
+
 def test_shares_and_counts_of_the_sorted_people() -> None:
     names = [str(number) for number in range(1, 21)]
     shares = divide_identities(names, IdentitySettings(train=0.6, validation=0.25), seed=0)

@@ -264,12 +264,12 @@ def _samples(
     label = recording.folder if options.label_from == "folder" else found.label
     if options.people == "together":
         if len(tracks) > options.persons:
-            reason = f"people beyond the {options.persons} longest there"
+            reason = f"people beyond the {options.persons} seen in most frames"
             dropped[reason] += len(tracks) - options.persons
         frames = track_frames(
             found, tracks[: options.persons], 0, len(found.numbers), options.persons
         )
-        yield Sample(recording.key, frames, label=label)
+        yield Sample(recording.key, frames, label=label, frame_numbers=_frame_numbers(found))
         return
     for track in tracks:
         # An id counts within its file only: identity 1 of one video is another person than identity
@@ -277,4 +277,11 @@ def _samples(
         key = f"{recording.key}{PERSON}{track.name}"
         start, end = int(found.frame[track.rows[0]]), int(found.frame[track.rows[-1]]) + 1
         frames = track_frames(found, [track], start, end, 1)
-        yield Sample(key, frames, identity=key, label=label)
+        numbers = _frame_numbers(found)[start:end]
+        yield Sample(key, frames, identity=key, label=label, frame_numbers=numbers)
+
+
+def _frame_numbers(found: KeypointFrames) -> IndexArray:
+    """(T,) the frames' numbers, counted from 0 where those in the file are rounded times."""
+    rounded = len(np.unique(np.diff(found.numbers))) > 1
+    return np.arange(len(found.numbers), dtype=np.int64) if rounded else found.numbers

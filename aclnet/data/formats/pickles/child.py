@@ -107,8 +107,13 @@ def _received(
                 if len(content) < about["size"]:
                     break
                 frames = np.frombuffer(content, dtype).reshape(shape).transpose(np.argsort(axes))
-                size = fields.pop("image_size")
-                yield Sample(frames=frames, image_size=size and tuple(size), **fields)
+                size, numbers = fields.pop("image_size"), about["numbers"]
+                yield Sample(
+                    frames=frames,
+                    image_size=size and tuple(size),
+                    frame_numbers=None if numbers is None else np.array(numbers, np.int64),
+                    **fields,
+                )
             case {"end": dropped} if info:
                 info.dropped.update(dropped)
                 return None
@@ -176,12 +181,14 @@ def serve() -> None:
         info, samples = _format(module, place).read(path, progress=report, **arguments)
         send({"info": info.model_dump(mode="json")})
         for sample in samples:
-            fields = {name: value for name, value in vars(sample).items() if name != "frames"}
+            apart = ("frames", "frame_numbers")
+            fields = {name: value for name, value in vars(sample).items() if name not in apart}
             # In their memory order, so that sums over them keep theirs.
             axes = np.argsort([-stride for stride in sample.frames.strides], kind="stable").tolist()
             frames = sample.frames.transpose(axes)
             about = {"dtype": frames.dtype.str, "shape": frames.shape, "size": frames.nbytes}
-            about |= {"axes": axes, "dropped": info.dropped}
+            numbers = None if sample.frame_numbers is None else sample.frame_numbers.tolist()
+            about |= {"axes": axes, "dropped": info.dropped, "numbers": numbers}
             send({"sample": fields, **about}, frames.tobytes())
         send({"end": info.dropped})
     except BrokenPipeError:

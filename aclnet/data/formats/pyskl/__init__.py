@@ -20,6 +20,7 @@ from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.pyskl.annotations import Annotation, load_annotations, looks_annotated
 from aclnet.data.formats.pyskl.kpfiles import BoxRules, with_keypoints
 from aclnet.data.names import parse_ntu
+from aclnet.data.numbering import Numbers
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -99,25 +100,27 @@ def read(
     listed = {sample for samples in splits.values() for sample in samples}
     if unknown := len(listed.difference(annotation.key for annotation in annotations)):
         info.count_dropped("names in a split without an annotation", unknown)
-    poses: Iterable[tuple[Annotation, Poses]] = (
+    poses: Iterable[tuple[Annotation, Poses, Numbers | None, Mapping[str, int]]] = (
         with_keypoints(annotations, folder, chosen.joint_count, rules)
         if folder
-        else ((annotation, _with_scores(annotation, dims, chosen)) for annotation in annotations)
+        else ((one, _with_scores(one, dims, chosen), None, {}) for one in annotations)
     )
     return info, _samples(with_progress(poses, len(annotations), progress), info, splits, persons)
 
 
 def _samples(
-    poses: Iterable[tuple[Annotation, Poses]],
+    poses: Iterable[tuple[Annotation, Poses, Numbers | None, Mapping[str, int]]],
     info: StoreInfo,
     splits: Mapping[str, Iterable[str]],
     persons: int,
 ) -> Iterator[Sample]:
     tokens = _tokens(splits)
-    for annotation, keypoint in poses:
+    for annotation, keypoint, numbers, left_out in poses:
         if len(keypoint) == 0:
             info.count_dropped("annotations without a person")
             continue
+        for reason, count in left_out.items():
+            info.count_dropped(reason, count)
         name = parse_ntu(annotation.key)
         kept, beyond = _seen_most(keypoint, persons)
         info.count_dropped(f"people beyond the {persons} seen in most frames", beyond)
@@ -129,6 +132,7 @@ def _samples(
             label="" if annotation.label is None else info.classes[annotation.label],
             split=tokens.get(annotation.key, ""),
             image_size=annotation.image_size if info.image_size is None else None,
+            frame_numbers=numbers,
             **(name.fields if name else {}),
         )
 

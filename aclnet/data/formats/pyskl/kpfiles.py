@@ -18,6 +18,7 @@ import numpy.typing as npt
 from aclnet.data.formats.pickles.unpickle import unpickled
 from aclnet.data.formats.pyskl.annotations import Annotation
 from aclnet.data.names import composed
+from aclnet.data.numbering import Numbers
 
 HalfArray = npt.NDArray[np.float16]
 
@@ -43,9 +44,25 @@ class BoxRules(NamedTuple):
     max_persons: int = 10
 
 
+class Video(NamedTuple):
+    """The poses of an annotation.
+
+    Attributes:
+        annotation: that annotation.
+        keypoint: (M, T, V, 3) x, y, score; M is 0 where no box is left.
+        numbers: (T,) the frames' numbers in the video.
+        left_out: by reason, the boxes and frames that the rules leave out.
+    """
+
+    annotation: Annotation
+    keypoint: HalfArray
+    numbers: Numbers
+    left_out: Mapping[str, int]
+
+
 def with_keypoints(
     annotations: Iterable[Annotation], folder: Path, joints: int, rules: BoxRules
-) -> Iterator[tuple[Annotation, HalfArray]]:
+) -> Iterator[Video]:
     """Annotations with the poses of their boxes, kpfile by kpfile.
 
     Args:
@@ -55,7 +72,7 @@ def with_keypoints(
         rules: which boxes become persons.
 
     Yields:
-        Each annotation and (M, T, V, 3) x, y, score; M is 0 where no box is left.
+        Each annotation's poses, in the order of the kpfiles.
 
     Raises:
         ValueError: a kpfile or a video in it is missing, or does not fit the annotation.
@@ -73,7 +90,7 @@ def with_keypoints(
             videos = {composed(key): of for key, of in videos.items() if isinstance(key, str)}
             for annotation in group:
                 boxes = _boxes(annotation, videos, file, joints)
-                yield annotation, _poses(annotation, boxes, file, rules)
+                yield _video(annotation, boxes, file, rules)
 
 
 def _windows(annotations: Iterable[Annotation]) -> Iterator[list[Annotation]]:
@@ -110,9 +127,7 @@ def _boxes(
     return keypoint
 
 
-def _poses(
-    annotation: Annotation, boxes: npt.NDArray[Any], file: Path, rules: BoxRules
-) -> HalfArray:
+def _video(annotation: Annotation, boxes: npt.NDArray[Any], file: Path, rules: BoxRules) -> Video:
     frames = annotation.array("frame_inds", 1)
     if frames.dtype.kind not in "iu":
         raise annotation.fault("frame_inds", f"is of {frames.dtype}", "it must be whole numbers")
@@ -127,15 +142,27 @@ def _poses(
             f"{file}: sample {annotation.key!r}: {problem}; the kpfile and the annotation do not "
             "belong together"
         )
+    found = len(frames)
     if rules.box_threshold is not None:
         score = annotation.array("box_score", 1)
         if len(score) != len(frames):
             problem = f"has shape {score.shape}, frame_inds has {len(frames)}"
             raise annotation.fault("box_score", problem, "correct it")
         boxes, frames = (array[score >= rules.box_threshold] for array in (boxes, frames))
-    return decompress_pose(
+    poses = decompress_pose(
         boxes, frames, total, squeeze=rules.squeeze, max_persons=rules.max_persons
     )
+    present, persons = np.unique(frames, return_counts=True)
+    counts = {
+        f"boxes with a score below {rules.box_threshold}": found - len(frames),
+        f"boxes beyond the {rules.max_persons} of a frame": int(
+            np.maximum(persons - rules.max_persons, 0).sum()
+        ),
+        "frames without a person": total - len(present) if rules.squeeze else 0,
+    }
+    left_out = {reason: count for reason, count in counts.items() if count}
+    numbers = present if rules.squeeze else np.arange(total)
+    return Video(annotation, poses, numbers.astype(np.int64), left_out)
 
 
 def decompress_pose(

@@ -85,7 +85,7 @@ def test_frames_come_by_their_numbers_and_a_later_row_replaces(tmp_path: Path) -
     rows = [row(name, frame, value) for frame, value in ((5, 1), (9, 2), (3, 3), (5, 4))]
     info, samples = read(write(tmp_path / "p.csv", *rows))
     (sample,) = samples
-    assert values(sample) == [3.0, 4.0, 2.0]
+    assert (values(sample), sample.numbers.tolist()) == ([3.0, 4.0, 2.0], [3, 5, 9])
     assert info.dropped == {"rows replaced by a later row of the same frame": 1}
 
 

@@ -82,6 +82,7 @@ def test_broken_frames_are_counted(tmp_path: Path) -> None:
     info, samples = read(path, "kgbd_text")
     (sample,) = samples
     assert sample.frames[:, 0, 0, 0].tolist() == [1.0, 2.0]
+    assert sample.numbers.tolist() == [1, 7]
     assert info.dropped == {"broken frames": 7}
     assert (sample.identity, sample.take) == ("007", "3")
 

@@ -32,6 +32,23 @@ def write(path: Path, **changes: Any) -> Path:
     return path
 
 
+def test_frame_numbers_and_rates(tmp_path: Path) -> None:
+    numbers = np.array([7, 8, 0, 2, 4, 6])
+    path = write(tmp_path / "a.npz", frame_numbers=numbers, fps=[10, 20, 29.97])
+    info, samples = read(path)
+    assert [(s.numbers.tolist(), s.fps) for s in samples] == [([7, 8], 10), ([0, 2, 4, 6], 29.97)]
+    assert info.fps is None
+    assert read(write(tmp_path / "b.npz", fps=25))[0].fps == 25
+    _, samples = read(path, fps=30)  # the user's rate takes the place of the file's
+    assert [sample.fps for sample in samples] == [None, None]
+    for wrong, message in (
+        ({"frame_numbers": numbers[1:]}, r"frame_numbers has shape \(5,\).*the 6 frames"),
+        ({"fps": [25, 0, 25]}, "fps must be one number above 0, or one for each of the 3 samples"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read(write(tmp_path / "c.npz", **wrong))
+
+
 def test_real_recordings(shared: Path) -> None:
     path = shared / "data" / "ucalgary_gait.npz"
     info, samples = read(path)

@@ -77,7 +77,8 @@ def test_a_file_is_read_with_its_name(tmp_path: Path) -> None:
     assert info.classes == class_names("ntu60")
     assert info.layout == load_layout("ntu25").to_dict()
     assert (info.unit, info.fps, info.channels) == ("metre", 30.0, ("x", "y", "z"))
-    assert (info.dropped, seen) == ({}, [(1, 1)])
+    assert sample.numbers.tolist() == [2, 3, 4, 5, 6]
+    assert (info.dropped, seen) == ({"frames without a person": 3}, [(1, 1)])
 
 
 def test_two_people_and_noise_become_two_tracks(tmp_path: Path) -> None:
@@ -126,6 +127,19 @@ def test_bodies_with_one_number_in_any_order_and_twice(tmp_path: Path) -> None:
     assert info.dropped == {"bodies listed twice in a frame": 1}
     for person, joints in enumerate((other, one)):  # who moves most comes first
         np.testing.assert_array_equal(sample.frames[:, person], joints.astype(np.float32))
+
+
+def test_frames_without_anybody_are_counted_and_the_others_keep_their_numbers(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "S001C001P001R001A001", ("1", 4, moving(6, 0.1)))
+    noise, late = ("1", 2, moving(3, 9.0)), ("2", 7, moving(12, 0.1))
+    write(tmp_path, "S001C001P001R001A050", noise, late, ("3", 9, moving(13, 0.1, 2)))
+    info, samples = read(tmp_path)
+    alone, two = samples
+    assert alone.numbers.tolist() == list(range(4, 10))
+    assert two.numbers.tolist() == list(range(7, 22))
+    assert info.dropped["frames without a person"] == 4 + 7
 
 
 def test_float16_rounds_as_published(tmp_path: Path) -> None:

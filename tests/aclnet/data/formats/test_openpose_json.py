@@ -76,7 +76,7 @@ def test_ids_of_the_file_and_people_beyond(tmp_path: Path) -> None:
     info, (together,) = load(tmp_path, persons=1)
     assert together.frames.shape[1] == 1
     assert together.frames[0, 0, 0, 0] == pytest.approx(100)
-    assert info.dropped == {"people beyond the 1 longest there": 3}
+    assert info.dropped == {"people beyond the 1 seen in most frames": 3}
 
 
 def test_coco18_is_openposes_order(tmp_path: Path) -> None:

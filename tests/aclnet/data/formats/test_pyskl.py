@@ -356,6 +356,11 @@ def test_kinetics(
         inds = annotation["frame_inds"]
         expected = decompress_pose(keypoint[keep], inds[keep], 9, squeeze=squeeze, max_persons=3)
         sample = found[annotation["frame_dir"]]
+        frames, persons = np.unique(inds[keep], return_counts=True)
+        assert sample.numbers.tolist() == (frames.tolist() if squeeze else list(range(9)))
+        lost[f"boxes with a score below {threshold}"] += int((~keep).sum())
+        lost["boxes beyond the 3 of a frame"] += int(np.maximum(persons - 3, 0).sum())
+        lost["frames without a person"] += (9 - len(frames)) * squeeze
         assert sample.frames.dtype == np.float16
         got = sample.frames.transpose(1, 0, 2, 3)
         np.testing.assert_array_equal(got[: len(expected)], expected[:2])

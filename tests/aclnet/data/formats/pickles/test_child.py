@@ -38,7 +38,7 @@ def drawn(path, info, progress, act):
     with limits.unpickling(path):
         eval(act)
     info.count_dropped("reason")
-    yield Sample("b", frames)
+    yield Sample("b", frames, frame_numbers=np.arange(5, 85, 2))
 """
 
 
@@ -86,7 +86,8 @@ def test_a_reader_of_ones_own(module: str, tmp_path: Path) -> None:
     time.sleep(0.5)  # the reader waits for us, which is no silence of its own
     assert (first.label, first.image_size, first.frames.sum()) == ("1", (4, 3), 360_000)
     assert info.dropped == {}
-    assert next(samples).sample == "b"
+    second = next(samples)
+    assert (second.sample, second.numbers.tolist()) == ("b", list(range(5, 85, 2)))
     assert info.dropped == {"reason": 1}
     assert next(samples, None) is None
 

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aclnet.data.store import open_store, write_store
+
+
+@pytest.fixture
+def lossy(arms: Path, tmp_path: Path) -> Path:
+    """The arms without a split of two samples; their reader left something out."""
+    store = open_store(arms)
+    samples = [store.sample(row) for row in range(len(store))]
+    samples[0].split = samples[1].split = ""
+    dropped = {"people without a joint": 1, "empty sequences": 3}
+    write_store(tmp_path / "lossy", samples, store.info.model_copy(update={"dropped": dropped}))
+    return tmp_path / "lossy"
+
+
+def test_what_is_left_out_is_counted_and_said(
+    call: Callable[..., Any], action_recipe: Path, lossy: Path, record: Any, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    trained = call("action", "train", "-c", action_recipe, "--data", lossy, "--run", run)
+    counts = record(run)["counts"]
+    assert counts["unmatched"] == 2
+    assert counts["dropped_people_without_a_joint"] == 1
+    assert counts["dropped_empty_sequences"] == 3
+    said = (
+        "left out: 2 samples that fit no rule of the split; 1 person without a joint; "
+        "3 empty sequences"
+    )
+    assert said in trained.err.splitlines()  # before the training
+    assert trained.out.splitlines()[-1] == said
+    assert call("action", "eval", "--run", run).out.splitlines()[-1] == said
+    fused = tmp_path / "fused.json"
+    call("action", "fuse", run, run, "--json", fused)
+    assert json.loads(fused.read_text())["counts"]["dropped_empty_sequences"] == 3
+    embed = ("action", "embed", "--run", run, "--out", tmp_path / "out.npz")
+    assert said in call(*embed).err.splitlines()
+    other = call(*embed, "--data", lossy).err
+    assert "left out: 1 person without a joint; 3 empty sequences" in other.splitlines()
+    predicted = call("action", "predict", lossy, "--run", run).out
+    assert "left out: 1 person without a joint; 3 empty sequences" in predicted
