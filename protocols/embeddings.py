@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.files import read_arrays, read_table, write_arrays
-from protocols.names import composed
+from protocols.names import canonical, composed, fingerprint_rows, read_alike
 
 TextArray = npt.NDArray[np.str_]
 
@@ -104,6 +104,20 @@ class Embeddings:
         names = ("embedding", *self.text_fields())
         return Embeddings(**{name: getattr(self, name)[chosen] for name in names})
 
+    def lacking(self, name: str, rows: npt.ArrayLike) -> str:
+        """Words on the samples among ``rows`` (a mask) whose label of a name is empty."""
+        among = np.flatnonzero(rows)
+        empty = among[np.char.strip(getattr(self, name)[among]) == ""]
+        others = " while others have one" if len(empty) < len(among) else ""
+        return (
+            f"sample {str(self.sample[empty[0]])!r} has no {name}{others} ({len(empty)} such "
+            f"samples of {len(among)})"
+        )
+
+    def read_alike(self, *fields: str) -> tuple[str, ...]:
+        """A sentence for each of the label fields in which several spellings are read as one."""
+        return tuple(note for name in fields for note in read_alike(name, getattr(self, name)))
+
     def require_directions(self) -> None:
         """Refuse embeddings of zeros, which no cosine can compare.
 
@@ -127,11 +141,22 @@ class Embeddings:
         names = ("embedding", *self.text_fields())
         write_arrays(path, "Embeddings", {name: getattr(self, name) for name in names})
 
-    def _named(self) -> TextArray:
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the samples' keys and labels, whatever their order, spelling and embeddings."""
+        labels = [
+            canonical(getattr(self, name)) for name in ("condition", "take", "view", "camera")
+        ]
+        key = np.where(self.sample == self._made_names(), "", self.sample)
+        return fingerprint_rows(key, self.subject, *labels)
+
+    def _made_names(self) -> TextArray:
         parts = (self.subject, self.condition, self.take, self.view)
         made = ["-".join(part for part in row if part) for row in zip(*parts, strict=True)]
-        default = np.array(made, dtype=np.str_)
-        return np.where(self.sample == "", default, self.sample)
+        return np.array(made, dtype=np.str_)
+
+    def _named(self) -> TextArray:
+        return np.where(self.sample == "", self._made_names(), self.sample)
 
 
 def load_embeddings(path: Path | str) -> Embeddings:

@@ -46,6 +46,8 @@ class DatasetReference(BaseModel):
         name: Name of the data set.
         fingerprint: Hash of its content, which shows whether two runs had the same data.
         synthetic: Whether it was generated; such results never enter a paper table unlabelled.
+        labels: Hash of the keys and labels of the tested samples, which shows whether two systems
+            were tested on the same ones; empty where it is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +55,12 @@ class DatasetReference(BaseModel):
     name: Name
     fingerprint: str
     synthetic: bool
+    labels: str = ""
+
+    def same_as(self, other: DatasetReference) -> bool:
+        """Whether both are the same data, or at least the tested samples the same."""
+        alike = self.labels == other.labels != ""
+        return alike or self.fingerprint == other.fingerprint
 
 
 class ResultRecord(BaseModel):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import TextArray
-from protocols.names import canonical
 from protocols.ranking.distances import IntArray
 
 TRAIN: Literal["train"] = "train"
@@ -30,11 +29,13 @@ class Division:
         subset: (N,) name of the part of the test set; empty for none.
         counts: train, validation, test, left_out (by a rule), unmatched (no rule fits), and what
             :func:`hold_out` adds.
+        notes: Sentences on how the table was matched with the data.
     """
 
     role: TextArray
     subset: TextArray
     counts: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, role: TextArray, subset: TextArray, **extra: int) -> Division:
@@ -73,7 +74,7 @@ def hold_out(
 
     Args:
         division: The division; test samples are not touched.
-        identity: (N,) text or numbers; ``01`` and ``1`` are the same person; empty is unknown.
+        identity: (N,) text or numbers, compared as they are; empty is unknown.
         people: How many people to move; 0 changes nothing.
         seed: Seed of the draw, or a generator.
         label: (N,) classes, by which samples are drawn where identity is unknown.
@@ -86,7 +87,7 @@ def hold_out(
         ValueError: Lengths differ, ``people`` is negative or leaves nobody to train, or ``share``
             is not between 0 and 1.
     """
-    person = canonical([str(name) for name in np.asarray(identity).tolist()])
+    person = np.array([str(name) for name in np.asarray(identity).tolist()], dtype=np.str_)
     if person.shape != division.role.shape:
         raise ValueError(
             f"identity has {len(person)} entries for {len(division.role)} samples: give one each."
@@ -116,7 +117,8 @@ def hold_out(
     # Not written in place: an array of shorter words would cut the new one short.
     role = np.where(np.isin(np.arange(len(person)), moved), VALIDATION, division.role)
     kept = {name: count for name, count in division.counts.items() if name not in ROLES}
-    return Division.of(role, division.subset, **{**kept, **extra})
+    moved_there = Division.of(role, division.subset, **{**kept, **extra})
+    return replace(moved_there, notes=division.notes)
 
 
 def _stratified(

@@ -6,7 +6,9 @@ be told apart, ``subset``. The first row that matches a sample gives its role; a
 matches is left out and counted. Cells:
 
 * ``*`` or nothing matches anything, ``a|b|c`` each of the alternatives;
-* numbers match whatever their leading zeros, text whatever its case (sample keys match as written);
+* numbers match whatever their leading zeros, text whatever its case; people and sample keys match
+  as written, and people else by number where only one of them has it
+  (:func:`protocols.names.find_people`), which a note says;
 * ``odd`` and ``even`` match numbers in ``identity`` and ``condition``;
 * ``split`` matches one of the words of the sample's split column, as ``xsub_train`` in
   "xsub_train xview_val";
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +34,7 @@ import numpy.typing as npt
 from protocols.action.division import LEAVE, TEST, TRAIN, VALIDATION, Division
 from protocols.embeddings import TextArray
 from protocols.files import read_table
-from protocols.names import canonical, composed, natural_order
+from protocols.names import canonical, composed, find_people, natural_order
 from protocols.ranking.exclusion import BoolArray
 from protocols.splits import load_split_file
 
@@ -45,11 +47,13 @@ COLUMNS = ("identity", "camera", "view", "take", "condition", "label", "split", 
 _FOLD = "{fold}"
 _PARITIES = {"even": 0, "odd": 1}
 _WITH_PARITY = ("identity", "condition")
+_EXACT = ("identity", "sample")
 _ANY = ("", "*")
 _TEST_UNLESS_ANY = f"{VALIDATION}|{TEST}"
 _ROLES = (TRAIN, VALIDATION, TEST, LEAVE, _TEST_UNLESS_ANY)
 _NOTE = re.compile(r"#\s*(folds|source)\s*:\s*(.*)")
 _SHOWN = 8
+_NOBODY = np.empty(0, dtype=np.str_)
 
 
 @dataclass(frozen=True)
@@ -106,12 +110,16 @@ class ActionSplit:
         self._check_fold(fold)
         used = {column for rule in self.rules for column in rule.cells}
         columns = {name: _texts(index, name) for name in COLUMNS if name in used}
+        listed = [cell for rule in self.rules for cell in rule.cells.get("identity", ())]
+        people = find_people(listed, np.unique(columns.get("identity", _NOBODY)).tolist())
         role = np.full(len(index), "", dtype="<U16")
         subset = np.full(len(index), "", dtype=object)
         for rule in self.rules:
             here = role == ""
             for column, cells in rule.cells.items():
                 wanted = [cell.replace(_FOLD, fold or "") for cell in cells]
+                if column == "identity":
+                    wanted = [people.names.get(name, name) for name in wanted]
                 here &= _fits(columns[column], column, wanted)
             role[here], subset[here] = rule.role, rule.subset
         role[role == _TEST_UNLESS_ANY] = VALIDATION if np.any(role == TEST) else TEST
@@ -128,7 +136,7 @@ class ActionSplit:
                     f"the data have {having or 'no samples'}; choose the split that belongs to "
                     "these data, fill those columns, or give a CSV table of your own."
                 )
-        return division
+        return replace(division, notes=(people.note,) if people.note else ())
 
     def _check_fold(self, fold: str | None) -> None:
         if not self.by_fold:
@@ -229,7 +237,7 @@ def _examples(values: TextArray) -> str:
 def _fits(values: TextArray, column: str, wanted: Sequence[str]) -> BoolArray:
     """(N,) whether the value is one of the alternatives."""
     distinct, code = np.unique(values, return_inverse=True)
-    if column == "sample":
+    if column in _EXACT:
         fits = np.isin(distinct, wanted)
     elif column == "split":
         names = set(canonical(wanted).tolist())
@@ -239,8 +247,8 @@ def _fits(values: TextArray, column: str, wanted: Sequence[str]) -> BoolArray:
         )
     else:
         fits = np.isin(canonical(distinct), canonical(wanted))
-        if column in _WITH_PARITY:
-            fits |= _has_parity(distinct, wanted)
+    if column in _WITH_PARITY:
+        fits |= _has_parity(distinct, wanted)
     return np.asarray(fits[code], dtype=np.bool_)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from protocols.biometrics.scores import Comparisons, compare_all
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import assign
+from protocols.gait.assignment import assign, check_labels
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.names import canonical, natural_order
 from protocols.ranking.distances import IntArray, Metric
@@ -44,6 +44,7 @@ class Trials:
         people: (P,) names of the probes' persons.
         missing: Recordings in the protocol's table that the data lack.
         excluded: A sentence on the comparisons that are left out; empty where none are.
+        notes: Sentences on labels that were read alike.
     """
 
     protocol: str
@@ -56,6 +57,7 @@ class Trials:
     people: TextArray
     missing: int
     excluded: str
+    notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Flat counts of samples and people for a result record."""
@@ -73,7 +75,7 @@ class Trials:
 
     def remarks(self) -> list[str]:
         """Sentences on the comparisons."""
-        notes = [self.excluded] if self.excluded else []
+        notes = [self.excluded, *self.notes] if self.excluded else [*self.notes]
         if self.comparisons.resolution:
             notes.append(
                 "There are too many comparisons to keep: scores were rounded down to multiples of "
@@ -105,14 +107,15 @@ def protocol_trials(
         The trials.
 
     Raises:
-        ValueError: The protocol finds no gallery or no probe, or an embedding has no direction
-            under ``cosine``.
+        ValueError: The protocol finds no gallery or no probe, a sample has no view or take and the
+            protocol needs it, or an embedding has no direction under ``cosine``.
     """
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
     roles = assign(spec, data, generator)
-    person, view = canonical(data.subject), canonical(data.view)
+    check_labels(spec, data, roles)
+    person, view = data.subject, canonical(data.view)
     names = natural_order(view[np.concatenate([roles.gallery, roles.probe])])
-    several = len(names) > 1
+    several = len(names) > 1 and spec.views != "ignored"
     exclude: ExclusionRule | None = None
     sentence = ""
     if several:
@@ -135,6 +138,7 @@ def protocol_trials(
         reference=same[0] if same else None,
         missing=roles.missing,
         excluded=sentence,
+        notes=roles.notes,
     )
 
 
@@ -164,7 +168,7 @@ def make_trials(
     """
     if metric == "cosine":
         data.require_directions()
-    person, view = canonical(data.subject), canonical(data.view)
+    person, view = data.subject, canonical(data.view)
     places = {name: place for place, name in enumerate(views)}
     return Trials(
         comparisons=compare_all(
@@ -192,7 +196,7 @@ def check_apart(data: Embeddings, development: Embeddings) -> None:
     Raises:
         ValueError: A person is in both.
     """
-    both = np.intersect1d(canonical(data.subject), canonical(development.subject))
+    both = np.intersect1d(data.subject, development.subject)
     if len(both):
         raise ValueError(
             f"{len(both)} people, such as {str(both[0])!r}, are among both the development and the "
@@ -250,4 +254,5 @@ def pair_trials(
         reference=None,
         missing=0,
         excluded=" ".join([*([hidden] if hidden else []), *made.notes]),
+        notes=data.read_alike("condition", "take", "view", "camera"),
     )

@@ -25,6 +25,7 @@ class Assignment:
         condition: (P,) index into ``conditions``.
         missing: Recordings in the table that the data lack, of all people and views in the data;
             rules with ``*``, ``first`` or ``random`` demand none.
+        notes: Sentences on labels that were read alike or are absent.
     """
 
     gallery: IntArray
@@ -32,6 +33,7 @@ class Assignment:
     conditions: tuple[str, ...]
     condition: IntArray
     missing: int
+    notes: tuple[str, ...] = ()
 
 
 def assign(
@@ -56,14 +58,14 @@ def assign(
     for rule in protocol.rules:
         if rule.role == "gallery":
             here = _of_condition(rule, condition) & enrollable
-            gallery |= _of_take(rule.take, here, canonical(data.subject), take, generator)
+            gallery |= _of_take(rule.take, here, data.subject, take, generator)
     group = np.full(len(data), "", dtype=object)
     order: list[str] = []
     probe = np.zeros(len(data), dtype=np.bool_)
     for rule in protocol.rules:
         if rule.role == "probe":
             here = _of_condition(rule, condition) & ~gallery & ~probe
-            here = _of_take(rule.take, here, canonical(data.subject), take, generator)
+            here = _of_take(rule.take, here, data.subject, take, generator)
             group[here] = _group_names(rule, condition[here])
             order += natural_order(group[here]) if rule.condition == ANY else [rule.condition]
             probe |= here
@@ -72,7 +74,11 @@ def assign(
     rows = np.flatnonzero(probe)
     codes = np.array([conditions.index(name) for name in group[rows]], dtype=np.int64)
     missing = _count_missing(protocol, data, condition, take)
-    return Assignment(np.flatnonzero(gallery), rows, conditions, codes, missing)
+    notes = data.read_alike("condition", "take", "view")
+    lost = ~gallery & ~probe & ((condition == "") | (take == ""))
+    if lost.any():
+        notes += (f"No condition or take, so neither gallery nor probe: {lost.sum()} samples.",)
+    return Assignment(np.flatnonzero(gallery), rows, conditions, codes, missing, notes)
 
 
 def _of_condition(rule: RoleRule, condition: TextArray) -> BoolArray:
@@ -150,11 +156,36 @@ def _check_found(
             )
 
 
+def check_labels(protocol: GalleryProbe, data: Embeddings, roles: Assignment) -> None:
+    """Refuse samples without the view or take by which the protocol compares them.
+
+    Raises:
+        ValueError: There is one in the gallery or among the probes; it is named.
+    """
+    used = np.isin(np.arange(len(data)), np.concatenate([roles.gallery, roles.probe]))
+    counted = [rule.take for rule in protocol.rules if SELECTOR.fullmatch(rule.take)]
+    if counted and np.any(used & (data.take == "")):
+        raise ValueError(
+            f"Protocol {protocol.name} takes the {counted[0]} takes of a person, and "
+            f"{data.lacking('take', used)}: give every sample its take."
+        )
+    nameless = used & (canonical(data.view) == "")
+    if protocol.views == "ignored" or not nameless.any():
+        return
+    if np.any(used & ~nameless):
+        raise ValueError(f"{data.lacking('view', used)}: give all samples a view, or none.")
+    if protocol.views in ("single", "pooled"):
+        raise ValueError(
+            f"Protocol {protocol.name} compares views, and {data.lacking('view', used)}: add the "
+            "field view, or take a protocol that ignores views, such as casia_b_no_view."
+        )
+
+
 def _count_missing(
     protocol: GalleryProbe, data: Embeddings, condition: TextArray, take: TextArray
 ) -> int:
     """Recordings of the table that the data lack, over all their people and views."""
-    people, view = canonical(data.subject), canonical(data.view)
+    people, view = data.subject, canonical(data.view)
     expected = len(np.unique(people)) * len(np.unique(view))
     missing = 0
     for rule in protocol.rules:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import Assignment, assign
+from protocols.gait.assignment import Assignment, assign, check_labels
 from protocols.gait.counts import POOLED, RANKS, Grid, ProbeLabels, count_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.gait.rules import RULES, RuleName, TableRule
@@ -51,8 +51,9 @@ def evaluate_gait(
         The table with its counts and notes.
 
     Raises:
-        ValueError: The protocol finds no gallery or no probe in the data, some samples have a view
-            and some do not, ``cosine`` meets an embedding of zeros, or a setting is unknown.
+        ValueError: The protocol finds no gallery or no probe in the data, a sample has no view or
+            take and the protocol needs it, ``cosine`` meets an embedding of zeros, or a setting is
+            unknown.
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, not {rule!r}.")
@@ -62,8 +63,9 @@ def evaluate_gait(
     if chosen == "cosine":
         data.require_directions()
     roles = assign(spec, data, generator)
-    person, view = canonical(data.subject), canonical(data.view)
-    grid, notes = _lay_out(spec, data, roles, view)
+    check_labels(spec, data, roles)
+    person, view = data.subject, canonical(data.view)
+    grid, notes = _lay_out(spec, roles, view)
     galleries = [roles.gallery]
     if grid.single:
         galleries = [roles.gallery[view[roles.gallery] == name] for name in grid.gallery_views]
@@ -92,30 +94,23 @@ def evaluate_gait(
         rank1=rates["rank1"],
         counts=_totals(data, roles, person, results, grid.same_view[labels.view]),
         metrics={name: value for name, value in metrics.items() if name not in undefined},
-        notes=notes + _note_undefined(undefined, table),
+        notes=roles.notes + notes + _note_undefined(undefined, table),
         cells=cells,
         people=people,
     )
 
 
 def _lay_out(
-    spec: GalleryProbe, data: Embeddings, roles: Assignment, view: TextArray
+    spec: GalleryProbe, roles: Assignment, view: TextArray
 ) -> tuple[Grid, tuple[str, ...]]:
     """The cells of the table, and notes on them."""
-    rows = np.concatenate([roles.gallery, roles.probe])
-    nameless = rows[view[rows] == ""]
-    if 0 < len(nameless) < len(rows):
-        raise ValueError(
-            f"Sample {str(data.sample[nameless[0]])!r} has no view while others have one "
-            f"({len(nameless)} such samples in all): give all samples a view, or none."
-        )
-    names = tuple(natural_order(view[rows]))
-    if spec.views == "single" or (spec.views == "auto" and len(names) > 1):
+    names = tuple(natural_order(view[np.concatenate([roles.gallery, roles.probe])]))
+    if spec.views in ("single", "auto") and len(names) > 1:
         grid = Grid(roles.conditions, names, names, single=True)
         return grid, _note_gaps(grid, roles, view)
     by_view = spec.views == "pooled" and spec.average == "view"
     grid = Grid(roles.conditions, names if by_view else POOLED, POOLED, single=False)
-    if spec.views == "auto" and not len(nameless):
+    if spec.views in ("single", "auto") and names != ("",):
         return grid, (
             f"All samples have one view, {names[0]}: it is compared with itself, which the tables "
             "of several views leave out.",

@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from protocols.ranking.identification import Unmated
-from protocols.splits import load_split_file, read_rows, split_folder
+from protocols.splits import load_split_file, read_notes, read_rows, split_folder
 
 ANY = "*"
 SELECTOR = re.compile(r"(first|random) ([1-9]\d*)")
@@ -56,9 +56,11 @@ class GalleryProbe(BaseModel):
         name: Name in results.
         rules: The table.
         views: ``single``: each gallery view is a gallery of its own, giving probe view x gallery
-            view matrices, and identical views are left out of the means; ``pooled``: one gallery,
-            in which a probe does not see its own person in its own view; ``auto``: ``single`` where
-            the data have two views or more, else one gallery from which nothing is removed.
+            view matrices, and identical views are left out of the means (data of one view are one
+            gallery, which a note says); ``pooled``: one gallery, in which a probe does not see its
+            own person in its own view; both need the view of every sample. ``ignored``: one
+            gallery, from which nothing is removed; ``auto``: ``single`` where the data have views,
+            else ``ignored``.
         average: Under ``pooled``, ``view`` averages over probe views, ``probe`` over probes.
         unmated: How rank-k counts a probe without a mate: ``wrong`` or ``skip``.
         unmated_precision: The same for mAP and mINP.
@@ -70,7 +72,7 @@ class GalleryProbe(BaseModel):
 
     name: str
     rules: tuple[RoleRule, ...]
-    views: Literal["auto", "single", "pooled"] = "auto"
+    views: Literal["auto", "single", "pooled", "ignored"] = "auto"
     average: Literal["view", "probe"] = "probe"
     unmated: Unmated = "wrong"
     unmated_precision: Unmated = "wrong"
@@ -98,7 +100,8 @@ class GalleryProbe(BaseModel):
 def load_protocol(name_or_path: str | Path) -> GalleryProbe:
     """Load a built-in protocol by name, or one from a CSV or YAML file.
 
-    A CSV is the table of rules. A YAML file has the fields of :class:`GalleryProbe`, with the rules
+    A CSV is the table of rules; comments at its head may set fields, as ``# views: single`` does
+    for CASIA-B. A YAML file has the fields of :class:`GalleryProbe`, with the rules
     under ``rules`` or in a CSV of the same folder, named by ``table``.
 
     Args:
@@ -113,7 +116,7 @@ def load_protocol(name_or_path: str | Path) -> GalleryProbe:
 
     def read(source: Traversable) -> GalleryProbe:
         fields = (
-            {"rules": read_rows(source)}
+            {"rules": read_rows(source), **read_notes(source)}
             if source.name.endswith(".csv")
             else _read_yaml(source, Path(name_or_path).parent)
         )

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import Embeddings, TextArray
-from protocols.names import canonical
 from protocols.ranking.distances import FloatArray, Metric
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.identification import (
@@ -96,6 +95,10 @@ def evaluate_reid(
     if chosen == "cosine":
         embeddings.require_directions()
     wanted, notes = _wanted(spec, pairs, embeddings.condition)
+    notes = embeddings.read_alike("condition", "take", "view", "camera") + notes
+    lost = int(np.count_nonzero(embeddings.condition == ""))
+    if lost:
+        notes += (f"No {spec.field}, so in no set: {lost} of {len(embeddings)} sequences.",)
     data = embeddings
     if level == "walk":
         data = pool_walks(embeddings)
@@ -174,7 +177,7 @@ def identify_pair(
         The results of the probes.
     """
     probe, gallery = comparison.probe, comparison.gallery
-    person = canonical(data.subject)
+    person = data.subject
     deepest = max(depth, *RANKS)
     if measuring is not None:
         stored = None if comparison.pair.same_set else data.embedding[gallery]
@@ -260,7 +263,7 @@ def judge_pair(
     """
     skip = comparison.skip
     measures, values, counted = judge(found, rule, skip=skip, lost=comparison.lost)
-    people, person = np.unique(canonical(data.subject[comparison.probe]), return_inverse=True)
+    people, person = np.unique(data.subject[comparison.probe], return_inverse=True)
     mated = found.mates > skip
     ranked = _counting(mated, rule.unmated)
     share = np.maximum(found.mates - skip, 0) / np.maximum(found.candidates - skip, 1)

@@ -125,16 +125,28 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
                 "CSV, see protocols.embeddings and protocols.action.scores.",
             ),
         ] = None,
+        name: Annotated[
+            str | None,
+            typer.Option(help=f"Name of the system behind {option}: its row in the report."),
+        ] = None,
+        dataset: Annotated[
+            str | None,
+            typer.Option(help=f"Name of the data behind {option}: their table in the report."),
+        ] = None,
         cache: Cache = STORES,
         json: JsonFile = None,
     ) -> None:
+        from tasks.run.judged import Names
         from tasks.run.saved import default_run, evaluate_file, evaluate_run
 
         if run is not None and file is not None:
             raise ValueError(f"give either --run RUN or {option} FILE")
+        names = Names(name, dataset)
         if file is not None:
-            show(*evaluate_file(spec, file, query, command_line()), json)
+            show(*evaluate_file(spec, file, query, command_line(), names), json)
             return
+        if any(names):
+            raise ValueError(f"--name and --dataset name the file of {option} FILE: give one")
         folder = run or default_run(spec)
         if run is None:
             say(f"evaluating {folder}")

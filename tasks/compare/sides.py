@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from protocols.records import ResultRecord
-from tasks.run.judged import RECORD, read_any
+from tasks.run.judged import RECORD, Names, read_any, saved_by
+from tasks.run.saved import evaluate_file
+from tasks.spec import find_task
+
+TABLES = (".npz", ".csv")
+"""Endings of files of embeddings or scores."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +33,54 @@ class Side:
     records: tuple[ResultRecord, ...]
 
     @property
+    def files(self) -> bool:
+        """Whether there are files of embeddings or scores among its paths."""
+        return any(map(is_file, self.paths))
+
+    @property
     def record(self) -> ResultRecord:
         """The first record, for what all of them share."""
         return self.records[0]
 
 
-def read_sides(first: str, second: str) -> tuple[Side, Side, tuple[str, ...]]:
+@dataclass(frozen=True)
+class FileQuery:
+    """How files of embeddings or scores are evaluated before they are compared.
+
+    Attributes:
+        task: name of the task; None: that of the run that saved the file, else gait.
+        options: options of the task's `eval`, by name.
+    """
+
+    task: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def evaluate(self, path: Path) -> ResultRecord:
+        """Evaluate a file.
+
+        Raises:
+            ValueError: it cannot be read, does not fit the protocol, or the task has no such
+                option.
+        """
+        info = saved_by(path)
+        spec = find_task(self.task or ("gait" if info is None else info.task))
+        unknown = self.options.keys() - {one.name for one in fields(spec.query)}
+        if unknown:
+            raise ValueError(f"--{min(unknown)}: `{spec.name} eval` has no such option")
+        query = spec.query(**self.options)
+        return evaluate_file(spec, path, query, "", Names(path.stem))[0]
+
+
+def read_sides(
+    first: str, second: str, files: FileQuery | None = None
+) -> tuple[Side, Side, tuple[str, ...]]:
     """Read both sides and pair their records by seed if there are several.
 
     Args:
-        first: a run's folder, a record file, or a pattern of either, such as `ce-seed*.json`.
+        first: a run's folder, a record file, a file of embeddings or scores, or a pattern of one of
+            these, such as `ce-seed*.json`.
         second: the same.
+        files: how files of embeddings or scores are evaluated; None: by the defaults.
 
     Returns:
         Both sides, and a note on records without a partner.
@@ -46,7 +89,11 @@ def read_sides(first: str, second: str) -> tuple[Side, Side, tuple[str, ...]]:
         ValueError: a record is missing or damaged, the tasks differ, the records of one side are
             not comparable, or the sides share no seed.
     """
-    sides = [_read_side(text) for text in (first, second)]
+    sides = [_read_side(text, files or FileQuery()) for text in (first, second)]
+    if files not in (None, FileQuery()) and not any(side.files for side in sides):
+        raise ValueError(
+            "--task, --protocol and --rule are for files of embeddings; records keep their own"
+        )
     if sides[0].name == sides[1].name:
         named = zip((first, second), sides, strict=True)
         sides = [Side(text, side.paths, side.records) for text, side in named]
@@ -61,10 +108,15 @@ def read_sides(first: str, second: str) -> tuple[Side, Side, tuple[str, ...]]:
     return _paired(sides[0], sides[1])
 
 
+def is_file(path: Path) -> bool:
+    """Whether a path is that of a file of embeddings or scores."""
+    return path.suffix in TABLES and not path.is_dir()
+
+
 def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:
     """Why the metrics of two records are not comparable, a few words each; empty if they are."""
     found = []
-    if first.dataset.fingerprint != second.dataset.fingerprint:
+    if not first.dataset.same_as(second.dataset):
         old, new = (f"{one.dataset.name} {one.dataset.fingerprint[:8]}" for one in (first, second))
         found.append(f"other data set ({old}; {new})")
     for what in ("protocol", "described_rule"):
@@ -74,9 +126,9 @@ def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _read_side(text: str) -> Side:
+def _read_side(text: str, files: FileQuery) -> Side:
     paths = _find(text)
-    records = tuple(read_any(path) for path in paths)
+    records = tuple(files.evaluate(path) if is_file(path) else read_any(path) for path in paths)
     for path, record in zip(paths, records, strict=True):
         why = obstacles(records[0], record)
         if why or record.task != records[0].task:

@@ -13,8 +13,8 @@ class GaitSettings(TaskSettings):
 
     Attributes:
         identities: division into training, validation and test people.
-        protocol: division into gallery and probe: a name (casia_b, kgbd_walks, ucalgary_gait) or a
-            CSV or YAML file.
+        protocol: division into gallery and probe: a name (casia_b, casia_b_no_view, kgbd_walks,
+            ucalgary_gait) or a CSV or YAML file.
         gallery_takes: overrides the protocol's gallery takes, such as `first 1` or `random 2`.
         rule: how ranks are aggregated into a table: exact, gaitgraph, gaitgraph2, opengait.
     """

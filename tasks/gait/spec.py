@@ -12,7 +12,10 @@ from protocols.ranking.distances import Metric
 from tasks.run.queries import BiometricsQuery
 from tasks.spec import TaskSpec, lazy
 
-_PROTOCOL = "casia_b, kgbd_walks, ucalgary_gait, or a CSV or YAML file; by default the run's."
+_PROTOCOL = (
+    "casia_b, casia_b_no_view, kgbd_walks, ucalgary_gait, or a CSV or YAML file; by default the "
+    "run's."
+)
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,10 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
         counts = self.division.groups.counts(*(int(part.sum()) for part in parts))
         return {**counts, "test_sequences": len(self.test_samples()), **self.left_out()}
 
+    def notes(self) -> tuple[str, ...]:
+        """How the table of people was matched, if not by name."""
+        return tuple(filter(None, [self.division.groups.note]))
+
     def describe(self) -> str:
         """The training, validation and test people."""
         train, test = int(self.division.train.sum()), len(self.test_samples())

@@ -69,7 +69,8 @@ def measure(
         tested, origin = read_saved(spec, run), Origin.of_run(run)
         settings = load_settings(spec.settings, run / SETTINGS)
     elif file is not None:
-        tested, origin = spec.read(file), Origin.of_file(file)
+        tested = spec.read(file)
+        origin = Origin.of_file(file, tested)
     else:
         raise ValueError("give a run or a file of embeddings")
     if query.development is not None:
@@ -90,7 +91,7 @@ def measure(
         **judged.evaluation,
         "development": development.source,
     }
-    judged = replace(judged, evaluation=evaluation)
+    judged = replace(judged, evaluation=evaluation, labels=tested.fingerprint)
     record = make_record(spec.name, judged, replace(origin, rule=""), command, kind=BIOMETRICS)
     return record, f"{text}\n{render_notes(record.notes[len(own_notes) :])}"
 

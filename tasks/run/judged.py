@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aclnet.runs.info import RUN_INFO, parse_run_info
 from protocols.records import RUN, DatasetReference, ResultRecord
@@ -47,6 +47,7 @@ class Judged:
         evaluation: how it was evaluated, for the record's settings.
         chosen: settings that were overridden, for the record's settings.
         tables: what `render` needs of a baseline.
+        labels: fingerprint of the tested samples' keys and labels; empty if unknown.
     """
 
     protocol: str
@@ -60,6 +61,7 @@ class Judged:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     chosen: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Any, ...] = ()
+    labels: str = ""
 
     @classmethod
     def of_table(
@@ -82,6 +84,22 @@ class Judged:
             render,
             **more,
         )
+
+
+class Names(NamedTuple):
+    """Names for the record of a file of another program.
+
+    Attributes:
+        system: the system, a row of the report; None: unnamed.
+        dataset: the data, a table of the report; None: named after what they hold, so that systems
+            tested on the same samples share a table.
+    """
+
+    system: str | None = None
+    dataset: str | None = None
+
+
+UNNAMED = Names()
 
 
 @dataclass(frozen=True)
@@ -134,18 +152,27 @@ class Origin:
         )
 
     @classmethod
-    def of_file(cls, path: Path) -> Origin:
-        """The origin of a file of embeddings or scores; the data are known if a run saved it."""
+    def of_file(cls, path: Path, tested: Any, names: Names = UNNAMED) -> Origin:
+        """The origin of a file of embeddings or scores; the data are known if a run saved it.
+
+        Args:
+            path: the file.
+            tested: its content.
+            names: names of the system and of the data, for a file of another program.
+        """
         info = saved_by(path)
-        if info is None:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            unknown = DatasetReference(name=path.stem, fingerprint=digest, synthetic=False)
-            return cls(unknown, notes=(FOREIGN,))
-        return cls(
-            DatasetReference(
+        objective = names.system or (path.stem if names.dataset else "embeddings")
+        if info is not None:
+            dataset = DatasetReference(
                 name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
             )
+            return cls(dataset, objective)
+        digest = getattr(tested, "fingerprint", "") or hashlib.sha256(path.read_bytes()).hexdigest()
+        unnamed = f"data {digest[:8]}" if names.system else path.stem
+        dataset = DatasetReference(
+            name=names.dataset or unnamed, fingerprint=digest, synthetic=False
         )
+        return cls(dataset, objective, notes=(FOREIGN,))
 
 
 def make_record(
@@ -165,7 +192,7 @@ def make_record(
         task=task,
         kind=kind,
         fold=origin.fold,
-        dataset=origin.dataset,
+        dataset=origin.dataset.model_copy(update={"labels": judged.labels}),
         protocol=judged.protocol,
         rule=judged.rule or origin.rule,
         objective=origin.objective,

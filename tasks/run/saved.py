@@ -8,7 +8,7 @@ from typing import Any
 from aclnet.config import load_settings
 from aclnet.runs.info import SETTINGS, read_run_info
 from protocols.records import ResultRecord
-from tasks.run.judged import RECORD, Origin, make_record, saved_by
+from tasks.run.judged import RECORD, UNNAMED, Names, Origin, make_record, saved_by
 from tasks.spec import TaskSpec
 
 
@@ -87,20 +87,33 @@ def evaluate_run(spec: TaskSpec, run: Path, query: Any, command: str) -> tuple[R
     return record, judged.render(origin.objective, {})
 
 
-def evaluate_file(spec: TaskSpec, path: Path, query: Any, command: str) -> tuple[ResultRecord, str]:
+def evaluate_file(
+    spec: TaskSpec, path: Path, query: Any, command: str, names: Names = UNNAMED
+) -> tuple[ResultRecord, str]:
     """Evaluate a file from any system (see `TaskSpec.read`).
 
     A file saved by a run keeps the name of its data and is evaluated by its settings; for others a
     note says that the data are unknown.
 
+    Args:
+        spec: the task.
+        path: the file.
+        query: of class `spec.query`.
+        command: command line, for the record.
+        names: names of the system and the data.
+
+    Returns:
+        The record, and the tables as text.
+
     Raises:
         ValueError: the file cannot be read, or does not fit the protocol.
     """
-    tested, origin = spec.read(path), Origin.of_file(path)
+    tested = spec.read(path)
+    origin = Origin.of_file(path, tested, names)
     info = saved_by(path)
     own = info is not None and info.task == spec.name
     settings = load_settings(spec.settings, path.parent / SETTINGS) if own else None
     judged = spec.judge(tested, settings, query)
-    text = judged.render(path.stem, {})
+    text = judged.render(names.system or path.stem, {})
     notes = "".join(f"\nNote: {note}" for note in origin.notes)
     return make_record(spec.name, judged, origin, command), f"{text}{notes}"

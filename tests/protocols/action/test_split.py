@@ -50,7 +50,7 @@ def counts(split: ActionSplit, index: pd.DataFrame, fold: str | None = None) -> 
 
 def test_first_matching_row_wins_and_the_rest_is_counted() -> None:
     split = parse_split("own", "label,identity,role\nsit,1,leave\nsit|rise,*,train\nrun,,test\n")
-    index = frame(label=["sit", "sit", "RISE", "wave", "run"], identity=["01", "2", "2", "1", "1"])
+    index = frame(label=["sit", "sit", "RISE", "wave", "run"], identity=["1", "2", "2", "1", "1"])
     division = split.divide(index)
     assert division.role.tolist() == ["leave", "train", "train", "leave", "test"]
     assert division.counts == {
@@ -83,6 +83,30 @@ def test_sample_keys_match_as_written() -> None:
     index = frame(sample=["01", "1", "A"])
     split = parse_split("own", "sample,role\n1,train\na,train\n*,test\n")
     assert split.divide(index).role.tolist() == ["test", "train", "test"]
+
+
+@pytest.mark.parametrize(
+    ("identity", "roles", "said"),
+    [
+        (["01", "2"], ["train", "test"], True),
+        (["01", "1", "2"], ["leave", "train", "test"], False),
+        (["01", "001", "1", "2"], ["leave", "leave", "train", "test"], False),
+    ],
+)
+def test_people_match_by_number_only_where_one_has_it(
+    identity: list[str], roles: list[str], said: bool
+) -> None:
+    division = parse_split("own", "identity,role\n1,train\n2,test\n").divide(
+        frame(identity=identity)
+    )
+    assert division.role.tolist() == roles
+    assert (division.notes != ()) == said
+
+
+def test_people_are_told_apart_by_case_and_space() -> None:
+    index = frame(identity=["Ann", "ann", " Ann", "b"])
+    division = parse_split("own", "identity,role\nAnn,train\nb,test\n").divide(index)
+    assert division.role.tolist() == ["train", "leave", "leave", "test"]
 
 
 def test_numbers_of_a_column_with_gaps_are_whole() -> None:
