@@ -92,7 +92,8 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
     """Read a CSV: the names of its columns, and its rows, each with one cell a column.
 
     Many programs end every line with a comma: an empty last column is no column. Text is in
-    Unicode's composed form, in which names are compared; blank lines are skipped.
+    Unicode's composed form, in which names are compared; blank lines are skipped. Spaces after
+    commas belong to the cells, unless the header has them after every comma.
 
     Args:
         lines: The lines, or a file opened with ``newline=""``.
@@ -106,15 +107,18 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
     (['subject', 'view'], [['ann', '018']])
     """
     composed = (unicodedata.normalize("NFC", line) for line in lines)
-    rows = csv.reader(composed, skipinitialspace=True, strict=True)
+    rows = csv.reader(composed, strict=True)
     header: list[str] = []
     table: list[list[str]] = []
     try:
-        for row in rows:
+        # A `for` would keep the first reader.
+        while (row := next(rows, None)) is not None:
             while len(row) > len(header) and not row[-1].strip():
                 row.pop()
             if not header:
                 header = [name.strip() for name in row]
+                if row and all(name.startswith(" ") for name in row[1:]):
+                    rows = csv.reader(composed, skipinitialspace=True, strict=True)
             elif len(row) > 1 or "".join(row).strip():
                 table.append(row)
     except csv.Error as error:

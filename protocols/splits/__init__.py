@@ -113,7 +113,11 @@ def read_rows(source: Traversable) -> list[dict[str, str]]:
     lines = source.read_text(encoding="utf-8-sig").splitlines()
     first = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
     header, rows = read_table(lines[first:], ragged=True)
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    return [
+        # Only people are compared with their spaces.
+        {name: cell if name == "subject" else cell.strip() for name, cell in cells}
+        for cells in (zip(header, row, strict=True) for row in rows)
+    ]
 
 
 def _locate(name_or_path: str | Path, kind: Kind, suffixes: Sequence[str]) -> Traversable:

@@ -210,3 +210,11 @@ def test_no_embeddings_at_all_is_a_file_like_any_other(tmp_path: Path) -> None:
     empty = example().select(np.zeros(3, dtype=np.bool_))
     empty.save(tmp_path / "x.npz")
     assert len(load_embeddings(tmp_path / "x.npz")) == 0
+
+
+def test_spaces_of_names_are_kept_where_the_header_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("e0,subject\n1, ann\n2,ann\n3,ann \n")
+    assert load_embeddings(path).subject.tolist() == [" ann", "ann", "ann "]
+    path.write_text('e0, subject\n1, ann\n2, ann\n3," ann"\n')
+    assert load_embeddings(path).subject.tolist() == ["ann", "ann", " ann"]

@@ -48,6 +48,14 @@ def test_casia_b_is_the_published_table() -> None:
     assert probe == {("nm", "5"), ("nm", "6")} | {(c, t) for c in ("bg", "cl") for t in ("1", "2")}
 
 
+def test_spaces_count_in_names_of_people_alone(tmp_path: Path) -> None:
+    people, table = tmp_path / "people.csv", tmp_path / "street.csv"
+    people.write_text("split,subject\ntrain, ann\ntrain,ann\ntest , bob\n")
+    assert load_identity_split(people) == ((" ann", "ann"), (), (" bob",))
+    table.write_text("condition,take,role\n*, 1, gallery\n*, *, probe\n")
+    assert [rule.role for rule in load_protocol(table).rules] == ["gallery", "probe"]
+
+
 def test_a_csv_may_set_fields_in_its_comments(tmp_path: Path) -> None:
     assert load_protocol("casia_b").views == "single"
     assert load_protocol("casia_b_no_view").rules == load_protocol("casia_b").rules
