@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, archives of plain arrays, and CSV tables."""
+"""Files that appear whole or not at all, archives of plain arrays, and tables."""
 
 from __future__ import annotations
 
@@ -133,3 +133,41 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
             )
         row += [""] * (len(header) - len(row))
     return header, table
+
+
+def read_columns(source: Path) -> dict[str, list[Any]]:
+    """Read the columns of a table by their names: of a CSV as text, of a Parquet file as they are.
+
+    Raises:
+        ValueError: The file is damaged, a CSV is none (:func:`read_table`), or Parquet is not
+            installed.
+    """
+    if source.suffix == ".parquet":
+        try:
+            from pyarrow import parquet
+        except ImportError:
+            raise ValueError(
+                "Parquet is read by pyarrow, which is not installed: pip install 'aclnet[parquet]'."
+            ) from None
+        table = parquet.read_table(source)
+        return {str(name): table.column(name).to_pylist() for name in table.column_names}
+    with source.open(encoding="utf-8-sig", newline="") as lines:
+        header, rows = read_table(lines)
+    first = {name: header.index(name) for name in header}
+    return {name: [row[place] for row in rows] for name, place in first.items()}
+
+
+def column_names(source: Path) -> list[str]:
+    """Names of the columns of a table, or of the arrays of an ``.npz``; none if it is damaged."""
+    try:
+        if source.suffix == ".npz":
+            with np.load(source, allow_pickle=False) as archive:
+                return list(archive.files)
+        if source.suffix == ".parquet":
+            from pyarrow import parquet
+
+            return list(parquet.read_schema(source).names)
+        with source.open(encoding="utf-8-sig", newline="") as lines:
+            return read_table(line for line, _ in zip(lines, range(1), strict=False))[0]
+    except (ValueError, OSError, EOFError, ImportError, zipfile.BadZipFile):
+        return []

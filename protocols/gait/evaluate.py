@@ -19,14 +19,15 @@ from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.gait.rules import RULES, RuleName, TableRule
 from protocols.gait.table import GaitTable, cell_rates, mean_of, mean_over_views
 from protocols.names import canonical, natural_order
+from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, IntArray, Metric
 from protocols.ranking.exclusion import BoolArray, same_labels
-from protocols.ranking.identification import Identification, identify
+from protocols.ranking.identification import Identification, identify, identify_by_distances
 from protocols.ranking.retrieval import Device
 
 
 def evaluate_gait(
-    data: Embeddings,
+    data: Embeddings | PairScores,
     protocol: GalleryProbe | str = "casia_b",
     rule: RuleName = "exact",
     *,
@@ -38,7 +39,8 @@ def evaluate_gait(
     """Evaluate embeddings under a gait protocol.
 
     Args:
-        data: One embedding a sample; their order decides ties (the lowest gallery row wins).
+        data: One embedding a sample, or scores of pairs; the order of samples decides ties (the
+            lowest gallery row wins).
         protocol: The table of rules, or the name of a built-in one.
         rule: How ranks become a table: ``exact``, ``gaitgraph``, ``gaitgraph2`` or ``opengait``
             (:mod:`protocols.gait.rules`).
@@ -59,8 +61,9 @@ def evaluate_gait(
         raise ValueError(f"rule must be one of {', '.join(RULES)}, not {rule!r}.")
     table = RULES[rule]
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    scores, data = split_scores(data, metric)
     chosen = metric or table.metric
-    if chosen == "cosine":
+    if chosen == "cosine" and scores is None:
         data.require_directions()
     roles = assign(spec, data, generator)
     check_labels(spec, data, roles)
@@ -70,7 +73,7 @@ def evaluate_gait(
     if grid.single:
         galleries = [roles.gallery[view[roles.gallery] == name] for name in grid.gallery_views]
     hidden_view = view if spec.views == "pooled" and len(np.unique(view)) > 1 else None
-    how = (chosen, device, precision)
+    how = (chosen, device, precision, scores)
     results = [_compare(data, roles.probe, rows, person, hidden_view, how) for rows in galleries]
     labels, people = _labels(grid, roles, person, view)
     cells = count_views(
@@ -89,7 +92,7 @@ def evaluate_gait(
     return GaitTable(
         protocol=spec.name,
         rule=table,
-        metric=chosen,
+        metric=chosen if scores is None else GIVEN,
         grid=grid,
         rank1=rates["rank1"],
         counts=_totals(data, roles, person, results, grid.same_view[labels.view]),
@@ -140,7 +143,7 @@ def _compare(
     gallery: IntArray,
     person: TextArray,
     hidden_view: TextArray | None,
-    how: tuple[Metric, Device, bool],
+    how: tuple[Metric, Device, bool, PairScores | None],
 ) -> Identification | None:
     """Identify all probes in one gallery; with ``hidden_view``, not by their own view."""
     if not len(gallery):
@@ -148,8 +151,11 @@ def _compare(
     exclude, people = None, (person[probe], person[gallery])
     if hidden_view is not None:
         exclude = same_labels(people, (hidden_view[probe], hidden_view[gallery]))
+    metric, device, precision, scores = how
+    if scores is not None:
+        blocks = scores.blocks(probe, gallery, exclude)
+        return identify_by_distances(blocks, *people, exclude=exclude, depth=max(RANKS))
     rows = data.embedding[probe], data.embedding[gallery]
-    metric, device, precision = how
     return identify(
         *rows,
         *people,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.commands.options import JsonFile
+from tasks.commands.options import JsonFile, Labels
 
 _RUN_HELP = (
     "A run folder, a record file, a file of embeddings from any system, or a quoted pattern of "
@@ -32,6 +32,7 @@ def compare_command(
         str | None, typer.Option(help="Protocol of files, as for the task's eval.")
     ] = None,
     rule: Annotated[str | None, typer.Option(help="Rule of files, as for the task's eval.")] = None,
+    labels: Labels = None,
     json: JsonFile = None,
 ) -> None:
     """Compare two runs: settings, metrics, people, classes, and whether they differ significantly.
@@ -47,7 +48,7 @@ def compare_command(
 
     options = {"protocol": protocol, "rule": rule}
     given = {name: value for name, value in options.items() if value is not None}
-    found = compare(first, second, metric or (), FileQuery(task, given))
+    found = compare(first, second, metric or (), FileQuery(task, given, labels))
     if json is not None:
         write_text(json, dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n")
     typer.echo(render_comparison(found, top))

@@ -16,6 +16,7 @@ from tasks.commands.options import (
     Cache,
     Data,
     JsonFile,
+    Labels,
     Overrides,
     Overwrite,
     StudyOptions,
@@ -121,10 +122,15 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
             Path | None,
             typer.Option(
                 option,
-                help=f"{spec.saved_option.capitalize()} from any system instead of a run: .npz or "
-                "CSV, see protocols.embeddings and protocols.action.scores.",
+                help=f"{spec.saved_option.capitalize()} from any system instead of a run: see "
+                + (
+                    "protocols.embeddings (.npz, CSV, Parquet, .npy) and protocols.pair_scores."
+                    if spec.saved_option == "embeddings"
+                    else "protocols.action.scores."
+                ),
             ),
         ] = None,
+        labels: Labels = None,
         name: Annotated[
             str | None,
             typer.Option(help=f"Name of the system behind {option}: its row in the report."),
@@ -143,10 +149,10 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
             raise ValueError(f"give either --run RUN or {option} FILE")
         names = Names(name, dataset)
         if file is not None:
-            show(*evaluate_file(spec, file, query, command_line(), names), json)
+            show(*evaluate_file(spec, file, query, command_line(), names, labels), json)
             return
-        if any(names):
-            raise ValueError(f"--name and --dataset name the file of {option} FILE: give one")
+        if any((*names, labels)):
+            raise ValueError(f"--name, --dataset and --labels are for {option} FILE: give a file")
         folder = run or default_run(spec)
         if run is None:
             say(f"evaluating {folder}")

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from protocols.embeddings import READ
 from protocols.records import ResultRecord
 from tasks.run.judged import RECORD, Names, read_any, saved_by
 from tasks.run.saved import evaluate_file
 from tasks.spec import find_task
-
-TABLES = (".npz", ".csv")
-"""Endings of files of embeddings or scores."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,12 @@ class FileQuery:
     Attributes:
         task: name of the task; None: that of the run that saved the file, else gait.
         options: options of the task's `eval`, by name.
+        labels: a table of labels, for files that have none.
     """
 
     task: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    labels: Path | None = None
 
     def evaluate(self, path: Path) -> ResultRecord:
         """Evaluate a file.
@@ -68,7 +68,7 @@ class FileQuery:
         if unknown:
             raise ValueError(f"--{min(unknown)}: `{spec.name} eval` has no such option")
         query = spec.query(**self.options)
-        return evaluate_file(spec, path, query, "", Names(path.stem))[0]
+        return evaluate_file(spec, path, query, "", Names(path.stem), self.labels)[0]
 
 
 def read_sides(
@@ -92,7 +92,8 @@ def read_sides(
     sides = [_read_side(text, files or FileQuery()) for text in (first, second)]
     if files not in (None, FileQuery()) and not any(side.files for side in sides):
         raise ValueError(
-            "--task, --protocol and --rule are for files of embeddings; records keep their own"
+            "--task, --protocol, --rule and --labels are for files of embeddings; records keep "
+            "their own"
         )
     if sides[0].name == sides[1].name:
         named = zip((first, second), sides, strict=True)
@@ -110,7 +111,7 @@ def read_sides(
 
 def is_file(path: Path) -> bool:
     """Whether a path is that of a file of embeddings or scores."""
-    return path.suffix in TABLES and not path.is_dir()
+    return path.suffix in READ and not path.is_dir()
 
 
 def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:

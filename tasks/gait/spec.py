@@ -50,5 +50,6 @@ class Gait(TaskSpec):
     adapter = lazy("tasks.gait.adapter:GaitAdapter")
     judge = lazy("tasks.gait.judge:judge")
     query = GaitQuery
+    read = lazy("protocols.pair_scores:load_tested")
     measure = lazy("tasks.gait.biometrics:measure")
     measuring = BiometricsQuery

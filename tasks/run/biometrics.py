@@ -70,6 +70,8 @@ def measure(
         settings = load_settings(spec.settings, run / SETTINGS)
     elif file is not None:
         tested = spec.read(file)
+        if not isinstance(tested, Embeddings):
+            raise ValueError(f"{file} holds no embeddings, which biometrics needs")
         origin = Origin.of_file(file, tested)
     else:
         raise ValueError("give a run or a file of embeddings")

@@ -88,7 +88,12 @@ def evaluate_run(spec: TaskSpec, run: Path, query: Any, command: str) -> tuple[R
 
 
 def evaluate_file(
-    spec: TaskSpec, path: Path, query: Any, command: str, names: Names = UNNAMED
+    spec: TaskSpec,
+    path: Path,
+    query: Any,
+    command: str,
+    names: Names = UNNAMED,
+    labels: Path | None = None,
 ) -> tuple[ResultRecord, str]:
     """Evaluate a file from any system (see `TaskSpec.read`).
 
@@ -101,6 +106,7 @@ def evaluate_file(
         query: of class `spec.query`.
         command: command line, for the record.
         names: names of the system and the data.
+        labels: a table of the samples' labels, for a file that has none.
 
     Returns:
         The record, and the tables as text.
@@ -108,7 +114,9 @@ def evaluate_file(
     Raises:
         ValueError: the file cannot be read, or does not fit the protocol.
     """
-    tested = spec.read(path)
+    if labels is not None and spec.saved_option != "embeddings":
+        raise ValueError(f"--labels: files of {spec.saved_option} hold their own labels")
+    tested = spec.read(path) if labels is None else spec.read(path, labels)
     origin = Origin.of_file(path, tested, names)
     info = saved_by(path)
     own = info is not None and info.task == spec.name

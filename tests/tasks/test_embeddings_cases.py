@@ -145,7 +145,7 @@ def test_the_data_of_foreign_embeddings_may_be_named(case: Case, evaluated: Eval
 
 
 def test_names_are_for_files(mistake: Callable[..., str], tmp_path: Path) -> None:
-    words = ("--name", "--embeddings FILE")
+    words = ("--name", "--labels", "--embeddings FILE")
     mistake("gait", "eval", "--run", tmp_path, "--name", "mine", words=words)
 
 
@@ -160,3 +160,40 @@ def test_the_fingerprint_is_of_labels_and_keys() -> None:
     for change in ({"subject": ["a", "a", "a"]}, {"sample": ["x", "y", "z"]}, {"view": ["0"] * 3}):
         assert Embeddings(one.embedding, **{**labels, **change}).fingerprint != one.fingerprint
     assert one.select([0, 1]).fingerprint != one.fingerprint
+
+
+def test_every_kind_of_file_gives_the_same_table(
+    case: Case, call: Any, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    plain = case("em_plain.csv")
+    data, expected = load_embeddings(plain), evaluated("gait", plain)
+    labels, vectors, scores = (tmp_path / name for name in ("labels.csv", "x.npy", "scores.csv"))
+    pd.DataFrame({name: getattr(data, name) for name in LABELS}).to_csv(labels, index=False)
+    np.save(vectors, data.embedding)
+    unit = data.embedding / np.linalg.norm(data.embedding, axis=1, keepdims=True)
+    sides = np.indices((len(data), len(data))).reshape(2, -1)
+    columns = dict(zip(("probe", "gallery"), data.sample[sides], strict=True))
+    pd.DataFrame({**columns, "score": (unit @ unit.T).ravel()}).to_csv(scores, index=False)
+    for path in (vectors, scores):
+        found = evaluated("gait", path, "--labels", labels)
+        assert found.metrics == pytest.approx(expected.metrics)
+        assert found.dataset.fingerprint == expected.dataset.fingerprint
+    done = call("compare", vectors, scores, "--labels", labels)
+    assert "These data do not tell scores and x apart" in done.out
+
+
+def test_mistakes_with_labels(case: Case, mistake: Callable[..., str], tmp_path: Path) -> None:
+    plain = case("em_plain.csv")
+    np.save(tmp_path / "x.npy", np.eye(3))
+    (tmp_path / "s.csv").write_text("probe,gallery,score\na,b,1\n")
+    evaluate = ("gait", "eval", "--embeddings")
+    mistake(*evaluate, plain, "--labels", plain, words=("em_plain.csv", "labels of its own"))
+    mistake(*evaluate, tmp_path / "x.npy", words=("x.npy", "--labels FILE"))
+    mistake(*evaluate, tmp_path / "s.csv", words=("s.csv", "--labels FILE"))
+    (tmp_path / "l.csv").write_text("sample,subject\na,1\nb,2\n")
+    mistake(
+        "gait", "biometrics", "--embeddings", tmp_path / "s.csv", words=("s.csv", "--labels FILE")
+    )
+    np.savez(tmp_path / "scores.npz", a=np.eye(2))
+    scores = ("action", "eval", "--scores", tmp_path / "scores.npz", "--labels", plain)
+    mistake(*scores, words=("--labels", "scores"))
