@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocols.gait.table import GaitTable
-from protocols.text import align_columns, format_rate, render_notes
+from protocols.text import align_columns, format_rate, render_intervals, render_notes
 
 _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 
 
 def render_gait(
-    table: GaitTable, name: str, *, baselines: Mapping[str, GaitTable] | None = None
+    table: GaitTable,
+    name: str,
+    *,
+    baselines: Mapping[str, GaitTable] | None = None,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
     """Render a gait table, in percent.
 
     With views: rank-1 by probe view (mean over the other gallery views) and the mean, for each
     condition and over all. Without: rank-1, rank-5, rank-10, mAP and mINP. Then the baselines in
-    the same columns, the chance of a random pick, the counts and the notes.
+    the same columns, the chance of a random pick, the intervals, the counts and the notes.
 
     Args:
         table: The table.
         name: Name of the run, such as ``acl``.
         baselines: Other tables of the same protocol, by name.
+        intervals: From :meth:`GaitTable.intervals`.
 
     Returns:
         The text, without a newline at its end.
@@ -45,8 +50,12 @@ def render_gait(
         row = [""] * len(columns)
         row[-1 if by_view else 0] = _percent(table.metrics.get(f"chance/{condition}"), table)
         rows.append(["chance", condition, *row])
+    ends = render_intervals(
+        intervals or {}, table.metrics, "mean" if len(table.conditions) > 1 else ""
+    )
     closing = render_notes(table.notes, table.counts)
-    return "\n\n".join([_title(table), align_columns(rows, 2), closing])
+    parts = [_title(table), align_columns(rows, 2), ends, closing]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _title(table: GaitTable) -> str:

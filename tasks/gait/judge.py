@@ -51,14 +51,16 @@ def judge(embeddings: Embeddings, settings: GaitSettings | None, query: GaitQuer
     seed = own.train.seed if query is None or query.seed is None else query.seed
     table = gait_table(embeddings, own, None if query is None else query.metric, seed)
 
+    intervals = table.intervals(np.random.default_rng(0))
+
     def render(name: str, baselines: Mapping[str, Judged]) -> str:
         others = {other: judged.tables[0] for other, judged in baselines.items()}
-        return render_gait(table, name, baselines=others)
+        return render_gait(table, name, baselines=others, intervals=intervals)
 
     return Judged.of_table(
         table,
         table.rule.name,
-        table.intervals(np.random.default_rng(0)),
+        intervals,
         render,
         evaluation={"metric": table.metric, "gallery_seed": seed},
         chosen=own.model_dump(mode="json", include={"protocol", "gallery_takes", "rule"}),

@@ -197,3 +197,15 @@ def test_mistakes_with_labels(case: Case, mistake: Callable[..., str], tmp_path:
     np.savez(tmp_path / "scores.npz", a=np.eye(2))
     scores = ("action", "eval", "--scores", tmp_path / "scores.npz", "--labels", plain)
     mistake(*scores, words=("--labels", "scores"))
+
+
+@pytest.mark.parametrize("task", ["gait", "reid"])
+def test_eval_prints_the_intervals_that_its_record_holds(
+    task: str, case: Case, call: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    done = call(task, "eval", "--embeddings", case("em_plain.csv"), "--json", out)
+    intervals = ResultRecord.read(out).intervals
+    assert len(intervals) >= 4
+    for low, high in intervals.values():
+        assert f"{100 * low:.2f} to {100 * high:.2f}" in done.out
