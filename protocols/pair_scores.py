@@ -47,6 +47,11 @@ class PairScores:
         return len(self.samples)
 
     @property
+    def sample(self) -> TextArray:
+        """(N,) keys of the samples."""
+        return self.samples.sample
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the samples' keys and labels, as of embeddings of the same samples."""
         return self.samples.fingerprint

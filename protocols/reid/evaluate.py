@@ -103,9 +103,6 @@ def evaluate_reid(
         embeddings.require_directions()
     wanted, notes = _wanted(spec, pairs, embeddings.condition)
     notes = embeddings.read_alike("condition", "take", "view", "camera") + notes
-    lost = int(np.count_nonzero(embeddings.condition == ""))
-    if lost:
-        notes += (f"No {spec.field}, so in no set: {lost} of {len(embeddings)} sequences.",)
     data = embeddings
     if level == "walk":
         data = pool_walks(embeddings)

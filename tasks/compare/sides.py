@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from protocols.embeddings import READ
 from protocols.records import ResultRecord
 from tasks.run.judged import RECORD, Names, read_any, saved_by
-from tasks.run.saved import evaluate_file
-from tasks.spec import find_task
+from tasks.run.saved import evaluate_file, read_file
+from tasks.spec import TaskSpec, find_task
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,15 @@ class FileQuery:
     options: Mapping[str, Any] = field(default_factory=dict)
     labels: Path | None = None
 
+    def like(self, record: ResultRecord) -> FileQuery:
+        """The same, by default under the task, protocol and rule of a record."""
+        if self.task not in (None, record.task):
+            return self
+        known = {one.name for one in fields(find_task(record.task).query)}
+        own = {"protocol": record.protocol, "rule": record.rule}
+        usual = {name: value for name, value in own.items() if name in known and value}
+        return replace(self, task=record.task, options={**usual, **self.options})
+
     def evaluate(self, path: Path) -> ResultRecord:
         """Evaluate a file.
 
@@ -62,13 +71,20 @@ class FileQuery:
             ValueError: it cannot be read, does not fit the protocol, or the task has no such
                 option.
         """
-        info = saved_by(path)
-        spec = find_task(self.task or ("gait" if info is None else info.task))
+        spec = self._spec(path)
         unknown = self.options.keys() - {one.name for one in fields(spec.query)}
         if unknown:
             raise ValueError(f"--{min(unknown)}: `{spec.name} eval` has no such option")
         query = spec.query(**self.options)
         return evaluate_file(spec, path, query, "", Names(path.stem), self.labels)[0]
+
+    def samples(self, path: Path) -> set[str]:
+        """The keys of the samples in a file."""
+        return set(read_file(self._spec(path), path, self.labels).sample.tolist())
+
+    def _spec(self, path: Path) -> TaskSpec:
+        info = saved_by(path)
+        return find_task(self.task or ("gait" if info is None else info.task))
 
 
 def read_sides(
@@ -80,16 +96,22 @@ def read_sides(
         first: a run's folder, a record file, a file of embeddings or scores, or a pattern of one of
             these, such as `ce-seed*.json`.
         second: the same.
-        files: how files of embeddings or scores are evaluated; None: by the defaults.
+        files: how files of embeddings or scores are evaluated; None: by the defaults. Beside a
+            record they are evaluated as it was, unless another way is given.
 
     Returns:
-        Both sides, and a note on records without a partner.
+        Both sides, and notes on records without a partner and on samples of one file alone.
 
     Raises:
         ValueError: a record is missing or damaged, the tasks differ, the records of one side are
             not comparable, or the sides share no seed.
     """
-    sides = [_read_side(text, files or FileQuery()) for text in (first, second)]
+    query = files or FileQuery()
+    texts = (first, second)
+    known = [_read_side(text) for text in texts if not any(map(is_file, _find(text)))]
+    if known:
+        query = query.like(known[0].record)
+    sides = [_read_side(text, query) for text in texts]
     if files not in (None, FileQuery()) and not any(side.files for side in sides):
         raise ValueError(
             "--task, --protocol, --rule and --labels are for files of embeddings; records keep "
@@ -105,13 +127,23 @@ def read_sides(
             "task"
         )
     if len(sides[0].records) == len(sides[1].records) == 1:
-        return sides[0], sides[1], ()
+        return sides[0], sides[1], tuple(_strangers(sides[0], sides[1], query))
     return _paired(sides[0], sides[1])
 
 
 def is_file(path: Path) -> bool:
     """Whether a path is that of a file of embeddings or scores."""
     return path.suffix in READ and not path.is_dir()
+
+
+def _strangers(first: Side, second: Side, query: FileQuery) -> Iterator[str]:
+    """The samples that only one of two files has."""
+    if first.record.dataset.same_as(second.record.dataset) or not (first.files and second.files):
+        return
+    old, new = (query.samples(side.paths[0]) for side in (first, second))
+    for side, only in ((first, old - new), (second, new - old)):
+        if only:
+            yield f"Only {side.name} has sample {min(only)!r} ({len(only)} such samples in all)."
 
 
 def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:
@@ -127,7 +159,9 @@ def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _read_side(text: str, files: FileQuery) -> Side:
+def _read_side(text: str, files: FileQuery | None = None) -> Side:
+    """Read the records of a side; files of embeddings are evaluated."""
+    files = files or FileQuery()
     paths = _find(text)
     records = tuple(files.evaluate(path) if is_file(path) else read_any(path) for path in paths)
     for path, record in zip(paths, records, strict=True):

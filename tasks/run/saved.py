@@ -87,6 +87,17 @@ def evaluate_run(spec: TaskSpec, run: Path, query: Any, command: str) -> tuple[R
     return record, judged.render(origin.objective, {})
 
 
+def read_file(spec: TaskSpec, path: Path, labels: Path | None = None) -> Any:
+    """Read a file from any system.
+
+    Raises:
+        ValueError: it cannot be read, or has its own labels.
+    """
+    if labels is not None and spec.saved_option != "embeddings":
+        raise ValueError(f"--labels: files of {spec.saved_option} hold their own labels")
+    return spec.read(path) if labels is None else spec.read(path, labels)
+
+
 def evaluate_file(
     spec: TaskSpec,
     path: Path,
@@ -114,9 +125,7 @@ def evaluate_file(
     Raises:
         ValueError: the file cannot be read, or does not fit the protocol.
     """
-    if labels is not None and spec.saved_option != "embeddings":
-        raise ValueError(f"--labels: files of {spec.saved_option} hold their own labels")
-    tested = spec.read(path) if labels is None else spec.read(path, labels)
+    tested = read_file(spec, path, labels)
     origin = Origin.of_file(path, tested, names)
     info = saved_by(path)
     own = info is not None and info.task == spec.name

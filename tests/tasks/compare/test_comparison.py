@@ -331,6 +331,19 @@ def test_files_of_other_samples_are_not_comparable(call: Any, tmp_path: Path) ->
     data.select(np.arange(1, len(data))).save(tmp_path / "fewer.npz")
     text = compared(call, tmp_path / "all.npz", tmp_path / "fewer.npz")
     assert "NOT COMPARABLE: other data set" in text
+    assert "Note: Only all has sample '000-nm-1-0' (1 such samples in all)." in text
+
+
+def test_a_file_beside_a_record_is_evaluated_as_the_record(call: Any, tmp_path: Path) -> None:
+    file, old = tmp_path / "mine.npz", tmp_path / "old.json"
+    walks(0.6, 1).save(file)
+    walks(1.2, 0).save(tmp_path / "theirs.npz")
+    options = ("--rule", "cross-take", "--json", old)
+    call("reid", "eval", "--embeddings", tmp_path / "theirs.npz", *options)
+    for sides in ((old, file), (file, old)):
+        text = compared(call, *sides)
+        assert "protocol casia_b, rule cross-take" in text
+        assert "% interval" in text
 
 
 @pytest.mark.parametrize(
