@@ -59,8 +59,8 @@ def read(
                 info.count_dropped("empty sequences")
                 continue
             person = file.resolve().parent.name
-            digits = re.search(r"\d+\Z", person)
-            identity = digits[0] if digits else person
+            number = re.fullmatch(r"Person(\d+)", person)
+            identity = number[1] if number else person
             yield Sample(f"{person}_{file.stem}", frames, identity=identity, take=file.stem)
 
     return info, walks()

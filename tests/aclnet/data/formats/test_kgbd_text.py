@@ -103,3 +103,10 @@ def test_other_joints_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no PersonNNN"):
         read(tmp_path / "empty", "kgbd_text")
+
+
+def test_people_of_other_folders_keep_their_whole_name(tmp_path: Path) -> None:
+    for person in ("Person008", "Woman008", "person8"):
+        write(tmp_path / person / "1.txt", frame(1))
+    _, samples = read(tmp_path)
+    assert {sample.identity for sample in samples} == {"008", "Woman008", "person8"}
