@@ -149,8 +149,13 @@ def read_columns(source: Path) -> dict[str, list[Any]]:
             raise ValueError(
                 "Parquet is read by pyarrow, which is not installed: pip install 'aclnet[parquet]'."
             ) from None
-        table = parquet.read_table(source)
-        return {str(name): table.column(name).to_pylist() for name in table.column_names}
+        try:
+            table = parquet.read_table(source)
+            return {str(name): table.column(name).to_pylist() for name in table.column_names}
+        except (OSError, ValueError, NotImplementedError) as error:
+            raise ValueError(
+                f"not a readable Parquet file: {' '.join(str(error).split())}"
+            ) from None
     with source.open(encoding="utf-8-sig", newline="") as lines:
         header, rows = read_table(lines)
     first = {name: header.index(name) for name in header}

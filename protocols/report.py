@@ -11,7 +11,7 @@ from pathlib import Path
 from protocols.figures.planning import ReportFigure
 from protocols.groups import RunEntry
 from protocols.records import read_record_files
-from protocols.reporting.model import Report
+from protocols.reporting.model import Report, named_apart
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
 from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
@@ -115,7 +115,7 @@ def build_report(results: Path | str) -> Report:
         *study_tables(runs),
         cost_table(runs),
     )
-    return Report(tables, (), runs, tuple(skipped))
+    return Report(named_apart(tables), (), runs, tuple(skipped))
 
 
 def run_logs(runs: Path | str) -> dict[str, Path]:

@@ -270,6 +270,20 @@ def test_parquet(form: str, tmp_path: Path) -> None:
         load_embeddings(path)
 
 
+def test_a_damaged_parquet_file_is_said_on_one_line(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow (extra parquet) is not installed")
+    from pyarrow import parquet
+
+    path = tmp_path / "x.parquet"
+    parquet.write_table(arrow.table({"subject": ["a"], "e0": [1.0]}), path)
+    whole = path.read_bytes()
+    footer = bytes(byte ^ 0x55 for byte in whole[-60:-30])
+    for content in (b"PAR1", whole[:-20], whole[:-60] + footer + whole[-30:]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"x\.parquet: not a readable Parquet file: [^\n]+\Z"):
+            load_embeddings(path)
+
+
 def test_parquet_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "x.parquet").write_bytes(b"PAR1")

@@ -209,3 +209,15 @@ def test_eval_prints_the_intervals_that_its_record_holds(
     assert len(intervals) >= 4
     for low, high in intervals.values():
         assert f"{100 * low:.2f} to {100 * high:.2f}" in done.out
+
+
+def test_tables_of_data_whose_names_are_nearly_alike_are_two_files(
+    case: Case, call: Any, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("My Set", "my-set")):
+        out = tmp_path / "results" / f"{number}.json"
+        options = ("--dataset", name, "--json", out)
+        call("gait", "eval", "--embeddings", case("em_plain.csv"), *options)
+    call("report", "--results", tmp_path / "results", "--out", tmp_path / "report")
+    tables = (tmp_path / "report" / "tables").glob("gait-my-set*.csv")
+    assert sorted(table.name for table in tables) == ["gait-my-set-2.csv", "gait-my-set.csv"]
