@@ -35,7 +35,7 @@ def compare_command(
     labels: Labels = None,
     json: JsonFile = None,
 ) -> None:
-    """Compare two runs: settings, metrics, people, classes, and whether they differ significantly.
+    """Compare two runs, or two systems' embeddings: what differs, and whether significantly.
 
     Differences are the second run minus the first.
     """
