@@ -46,8 +46,6 @@ class DatasetReference(BaseModel):
         name: Name of the data set.
         fingerprint: Hash of its content, which shows whether two runs had the same data.
         synthetic: Whether it was generated; such results never enter a paper table unlabelled.
-        labels: Hash of the keys and labels of the tested samples, which shows whether two systems
-            were tested on the same ones; empty where it is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,12 +53,6 @@ class DatasetReference(BaseModel):
     name: Name
     fingerprint: str
     synthetic: bool
-    labels: str = ""
-
-    def same_as(self, other: DatasetReference) -> bool:
-        """Whether both are the same data, or at least the tested samples the same."""
-        alike = self.labels == other.labels != ""
-        return alike or self.fingerprint == other.fingerprint
 
 
 class ResultRecord(BaseModel):
@@ -93,6 +85,8 @@ class ResultRecord(BaseModel):
         command: The command line.
         notes: Sentences to be read with the metrics.
         cells: A protocol's whole table, if it has one.
+        tested: Hash of the keys and labels of the tested samples, which shows whether two systems
+            were tested on the same ones; empty where it is not known.
     """
 
     model_config = ConfigDict(
@@ -119,6 +113,7 @@ class ResultRecord(BaseModel):
     command: str
     notes: tuple[str, ...] = ()
     cells: dict[str, Any] | None = None
+    tested: str = ""
 
     @model_validator(mode="after")
     def _check_intervals(self) -> ResultRecord:
@@ -128,6 +123,11 @@ class ResultRecord(BaseModel):
             if low > high:
                 raise ValueError(f"interval {name!r} runs from {low} down to {high}")
         return self
+
+    def same_data(self, other: ResultRecord) -> bool:
+        """Whether both are of the same data, or at least of the same tested samples."""
+        alike = self.tested == other.tested != ""
+        return alike or self.dataset.fingerprint == other.dataset.fingerprint
 
     @property
     def described_rule(self) -> str:
@@ -145,8 +145,9 @@ class ResultRecord(BaseModel):
             ValueError: Settings, environment or cells hold values that JSON does not have.
         """
         fields = self.model_dump(by_alias=True)
-        if self.cells is None:
-            del fields["cells"]
+        for name in ("cells", "tested"):
+            if fields[name] in (None, ""):
+                del fields[name]
         lines = [f"  {json.dumps(key)}: {_entries(value)}" for key, value in fields.items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 

@@ -138,7 +138,7 @@ def is_file(path: Path) -> bool:
 
 def _strangers(first: Side, second: Side, query: FileQuery) -> Iterator[str]:
     """The samples that only one of two files has."""
-    if first.record.dataset.same_as(second.record.dataset) or not (first.files and second.files):
+    if first.record.same_data(second.record) or not (first.files and second.files):
         return
     old, new = (query.samples(side.paths[0]) for side in (first, second))
     for side, only in ((first, old - new), (second, new - old)):
@@ -149,7 +149,7 @@ def _strangers(first: Side, second: Side, query: FileQuery) -> Iterator[str]:
 def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:
     """Why the metrics of two records are not comparable, a few words each; empty if they are."""
     found = []
-    if not first.dataset.same_as(second.dataset):
+    if not first.same_data(second):
         old, new = (f"{one.dataset.name} {one.dataset.fingerprint[:8]}" for one in (first, second))
         found.append(f"other data set ({old}; {new})")
     for what in ("protocol", "described_rule"):

@@ -65,5 +65,5 @@ def judge(embeddings: Embeddings, settings: GaitSettings | None, query: GaitQuer
         evaluation={"metric": table.metric, "gallery_seed": seed},
         chosen=own.model_dump(mode="json", include={"protocol", "gallery_takes", "rule"}),
         tables=(table,),
-        labels=embeddings.fingerprint,
+        tested=embeddings.fingerprint,
     )

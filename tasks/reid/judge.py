@@ -79,7 +79,7 @@ def judge(embeddings: Embeddings, settings: ReidSettings | None, query: ReidQuer
         evaluation={"metric": main.metric, "level": main.level},
         chosen=chosen,
         tables=(main,),
-        labels=embeddings.fingerprint,
+        tested=embeddings.fingerprint,
     )
 
 

@@ -93,7 +93,7 @@ def measure(
         **judged.evaluation,
         "development": development.source,
     }
-    judged = replace(judged, evaluation=evaluation, labels=tested.fingerprint)
+    judged = replace(judged, evaluation=evaluation, tested=tested.fingerprint)
     record = make_record(spec.name, judged, replace(origin, rule=""), command, kind=BIOMETRICS)
     return record, f"{text}\n{render_notes(record.notes[len(own_notes) :])}"
 

@@ -47,7 +47,7 @@ class Judged:
         evaluation: how it was evaluated, for the record's settings.
         chosen: settings that were overridden, for the record's settings.
         tables: what `render` needs of a baseline.
-        labels: fingerprint of the tested samples' keys and labels; empty if unknown.
+        tested: fingerprint of the tested samples' keys and labels; empty if unknown.
     """
 
     protocol: str
@@ -61,7 +61,7 @@ class Judged:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     chosen: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Any, ...] = ()
-    labels: str = ""
+    tested: str = ""
 
     @classmethod
     def of_table(
@@ -192,7 +192,7 @@ def make_record(
         task=task,
         kind=kind,
         fold=origin.fold,
-        dataset=origin.dataset.model_copy(update={"labels": judged.labels}),
+        dataset=origin.dataset,
         protocol=judged.protocol,
         rule=judged.rule or origin.rule,
         objective=origin.objective,
@@ -207,6 +207,7 @@ def make_record(
         command=command,
         notes=(*judged.notes, *origin.notes),
         cells=judged.cells,
+        tested=judged.tested,
     )
 
 
