@@ -231,6 +231,7 @@ def _biometrics(spec: TaskSpec) -> Callable[..., None]:
             Path | None,
             typer.Option(help="Embeddings from any system instead of a run, as for eval."),
         ] = None,
+        labels: Labels = None,
         cache: Cache = STORES,
         json: JsonFile = None,
     ) -> None:
@@ -240,7 +241,10 @@ def _biometrics(spec: TaskSpec) -> Callable[..., None]:
 
         if run is not None and embeddings is not None:
             raise ValueError("give either --run RUN or --embeddings FILE")
+        if labels is not None and embeddings is None:
+            raise ValueError("--labels is for --embeddings FILE: give a file")
         folder = None if embeddings is not None else run or default_run(spec)
-        show(*measure(spec, query, folder, embeddings, cache, command_line(), say), json)
+        rest = (cache, command_line(), say, labels)
+        show(*measure(spec, query, folder, embeddings, *rest), json)
 
     return biometrics

@@ -21,7 +21,7 @@ from protocols.statistics.intervals import wilson_interval
 from protocols.text import render_notes
 from tasks.run.judged import Judged, Origin, make_record
 from tasks.run.queries import BiometricsQuery
-from tasks.run.saved import read_saved
+from tasks.run.saved import read_file, read_saved
 from tasks.spec import Report, TaskSpec, silent
 
 LEAST_PEOPLE = 2
@@ -44,6 +44,7 @@ def measure(
     cache: Path,
     command: str,
     report: Report = silent,
+    labels: Path | None = None,
 ) -> tuple[ResultRecord, str]:
     """Measure the saved test embeddings of a run, or embeddings from any system.
 
@@ -55,6 +56,7 @@ def measure(
         cache: folder for converted and generated data, used to embed the validation people.
         command: command line, for the record.
         report: called with progress messages.
+        labels: a table of the samples' labels, for a file that has none.
 
     Returns:
         The record, of its own kind so that it is not in the tables of ranks, and the tables as
@@ -69,9 +71,9 @@ def measure(
         tested, origin = read_saved(spec, run), Origin.of_run(run)
         settings = load_settings(spec.settings, run / SETTINGS)
     elif file is not None:
-        tested = spec.read(file)
+        tested = read_file(spec, file, labels)
         if not isinstance(tested, Embeddings):
-            raise ValueError(f"{file} holds no embeddings, which biometrics needs")
+            raise ValueError(f"{file} holds scores of pairs, and biometrics needs embeddings")
         origin = Origin.of_file(file, tested)
     else:
         raise ValueError("give a run or a file of embeddings")

@@ -191,9 +191,9 @@ def test_mistakes_with_labels(case: Case, mistake: Callable[..., str], tmp_path:
     mistake(*evaluate, tmp_path / "x.npy", words=("x.npy", "--labels FILE"))
     mistake(*evaluate, tmp_path / "s.csv", words=("s.csv", "--labels FILE"))
     (tmp_path / "l.csv").write_text("sample,subject\na,1\nb,2\n")
-    mistake(
-        "gait", "biometrics", "--embeddings", tmp_path / "s.csv", words=("s.csv", "--labels FILE")
-    )
+    measure = ("gait", "biometrics", "--embeddings", tmp_path / "s.csv")
+    mistake(*measure, words=("s.csv", "--labels FILE"))
+    mistake(*measure, "--labels", tmp_path / "l.csv", words=("s.csv", "biometrics needs embedd"))
     np.savez(tmp_path / "scores.npz", a=np.eye(2))
     scores = ("action", "eval", "--scores", tmp_path / "scores.npz", "--labels", plain)
     mistake(*scores, words=("--labels", "scores"))
