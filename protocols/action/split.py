@@ -8,7 +8,7 @@ matches is left out and counted. Cells:
 * ``*`` or nothing matches anything, ``a|b|c`` each of the alternatives;
 * numbers match whatever their leading zeros, text whatever its case; people and sample keys match
   as written, and people else by number where only one of them has it
-  (:func:`protocols.names.find_people`), which a note says;
+  (:func:`protocols.names.find_people`); notes say what was matched so, and what was read as one;
 * ``odd`` and ``even`` match numbers in ``identity`` and ``condition``;
 * ``split`` matches one of the words of the sample's split column, as ``xsub_train`` in
   "xsub_train xview_val";
@@ -34,7 +34,7 @@ import numpy.typing as npt
 from protocols.action.division import LEAVE, TEST, TRAIN, VALIDATION, Division
 from protocols.embeddings import TextArray
 from protocols.files import read_table
-from protocols.names import canonical, composed, find_people, natural_order
+from protocols.names import canonical, composed, find_people, natural_order, read_alike
 from protocols.ranking.exclusion import BoolArray
 from protocols.splits import load_split_file
 
@@ -136,7 +136,10 @@ class ActionSplit:
                     f"the data have {having or 'no samples'}; choose the split that belongs to "
                     "these data, fill those columns, or give a CSV table of your own."
                 )
-        return replace(division, notes=(people.note,) if people.note else ())
+        notes = [people.note] if people.note else []
+        for column in set(columns) - {*_EXACT, "split"}:
+            notes += read_alike(column, columns[column])
+        return replace(division, notes=tuple(sorted(notes)))
 
     def _check_fold(self, fold: str | None) -> None:
         if not self.by_fold:

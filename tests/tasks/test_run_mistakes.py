@@ -171,7 +171,7 @@ def other_joints(path: Path, identities: str = "12345678") -> Path:
         (("--config", "GONE.yaml"), ("GONE.yaml", "gait/walkers")),
         (("--data", "GONE"), ("GONE", "--data")),
         (("--data", "TEXT"), ("TEXT", "gaitgraph_csv", "npz")),
-        (("--data", "OTHER"), ("other", "protocol casia_b", "gallery", "['N']", "-s protocol=")),
+        (("--data", "OTHER"), ("other", "Protocol casia_b", "gallery", "['N']", "-s protocol=")),
         (("--data", "NAMELESS"), ("nameless", "identity", "3 of 24")),
         (("--data", "OTHER", "-s", "data.map_to=coco17"), ("OTHER", "ucalgary18", "--map-to")),
         (("-s", "trian.epochs=3"), ("trian", "train", "--set trian.epochs=3")),

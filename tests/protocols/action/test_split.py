@@ -121,6 +121,10 @@ def test_subsets_are_told_apart() -> None:
     )
     division = load_split("nwucla_xview").divide(index)
     assert division.role.tolist() == ["train", "train", "test", "test", "test"]
+    assert division.notes == (
+        "Read as one label: 'Drop Trash' and 'drop trash'.",
+        "Read as one view: '003' and '3'.",
+    )
     assert division.subset.tolist() == ["", "", "copies", "copies", "others"]
 
 
