@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.files import read_arrays, read_columns, write_arrays
+from protocols.files import read_array, read_arrays, read_columns, write_arrays
 from protocols.names import canonical, composed, fingerprint_rows, read_alike
 
 TextArray = npt.NDArray[np.str_]
@@ -215,9 +215,7 @@ def _read_fields(source: Path, labels: Path) -> dict[str, Any]:
         columns = read_columns(source)
         vectors = _vectors(columns)
         return _texts(columns) | ({} if vectors is None else {"embedding": vectors})
-    # Mapped, a header cannot ask for more memory than there is file.
-    stored = np.load(source, mmap_mode="r", allow_pickle=False)
-    return read_labels(labels) | {"embedding": np.asarray(stored)}
+    return read_labels(labels) | {"embedding": read_array(source)}
 
 
 def read_labels(path: Path) -> dict[str, TextArray]:

@@ -61,6 +61,21 @@ def write_arrays(path: Path | str, what: str, arrays: Mapping[str, npt.NDArray[A
         np.savez(draft, allow_pickle=False, **arrays)
 
 
+def read_array(source: Path) -> npt.NDArray[Any]:
+    """Read an ``.npy``, never a pickle.
+
+    Raises:
+        ValueError: It is none, holds objects, or is shorter than it says.
+    """
+    try:
+        # Mapped, it cannot ask for more memory than there is file.
+        return np.asarray(np.load(source, mmap_mode="r", allow_pickle=False))
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise ValueError(
+            "this is no .npy of plain numbers; does it hold objects, or was it cut off?"
+        ) from None
+
+
 def read_arrays(
     source: Path, keys: Callable[[list[str]], Mapping[str, str]]
 ) -> dict[str, npt.NDArray[Any]]:

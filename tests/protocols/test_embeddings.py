@@ -241,9 +241,14 @@ def test_an_npy_is_read_with_a_table_of_labels(tmp_path: Path) -> None:
     other.write_text("subject\nAnn,\n1,2\n")
     with pytest.raises(ValueError, match=r"x\.npy: labels .*other\.csv: row 2 has 2 cells"):
         load_embeddings(vectors, other)
+    whole = vectors.read_bytes()
+    huge = whole.replace(b"(3, 2), }" + 9 * b" ", b"(3000000000, 2), }")
+    assert huge != whole
     np.save(vectors, np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match=r"x\.npy: "):
-        load_embeddings(vectors, beside)
+    for content in (vectors.read_bytes(), b"", whole[:-1], huge, b"PK\x03\x04"):
+        vectors.write_bytes(content)
+        with pytest.raises(ValueError, match=r"x\.npy: this is no \.npy of plain numbers"):
+            load_embeddings(vectors, beside)
 
 
 @pytest.mark.parametrize("form", ["columns", "lists"])
