@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from protocols.action.scores import ClassScores, load_class_scores
     from protocols.embeddings import Embeddings, load_embeddings
     from protocols.gait.evaluate import evaluate_gait
+    from protocols.pair_scores import load_tested
     from protocols.records import ResultRecord
     from protocols.reid.evaluate import evaluate_reid
     from protocols.statistics.comparison import compare
@@ -27,6 +28,7 @@ __all__ = [
     "evaluate_reid",
     "load_class_scores",
     "load_embeddings",
+    "load_tested",
 ]
 
 _HOMES = {
@@ -38,6 +40,7 @@ _HOMES = {
     "evaluate_gait": "protocols.gait.evaluate",
     "evaluate_reid": "protocols.reid.evaluate",
     "load_embeddings": "protocols.embeddings",
+    "load_tested": "protocols.pair_scores",
     "load_class_scores": "protocols.action.scores",
 }
 

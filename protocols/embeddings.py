@@ -1,7 +1,8 @@
 """Embeddings with their labels: all that an evaluation needs, without the model.
 
-A file is an ``.npz`` of plain arrays (never a pickle) or a CSV. Any toolbox can write one: an
-embedding and a subject for every sample are compulsory, everything else is optional text.
+A file is an ``.npz`` of plain arrays (never a pickle), a CSV or Parquet table, or an ``.npy`` with
+a table of labels. Any toolbox can write one: an embedding and a subject for every sample are
+compulsory, everything else is optional text.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.files import read_arrays, read_table, write_arrays
-from protocols.names import composed
+from protocols.files import read_array, read_arrays, read_columns, write_arrays
+from protocols.names import canonical, composed, fingerprint_rows, read_alike
 
 TextArray = npt.NDArray[np.str_]
 
@@ -109,6 +110,20 @@ class Embeddings:
         names = ("embedding", *self.text_fields())
         return Embeddings(**{name: getattr(self, name)[chosen] for name in names})
 
+    def lacking(self, name: str, rows: npt.ArrayLike) -> str:
+        """Words on the samples among ``rows`` (a mask) whose label of a name is empty."""
+        among = np.flatnonzero(rows)
+        empty = among[np.char.strip(getattr(self, name)[among]) == ""]
+        others = " while others have one" if len(empty) < len(among) else ""
+        return (
+            f"sample {str(self.sample[empty[0]])!r} has no {name}{others} ({len(empty)} such "
+            f"samples of {len(among)})"
+        )
+
+    def read_alike(self, *fields: str) -> tuple[str, ...]:
+        """A sentence for each of the label fields in which several spellings are read as one."""
+        return tuple(note for name in fields for note in read_alike(name, getattr(self, name)))
+
     def require_directions(self) -> None:
         """Refuse embeddings of zeros, or with a part of zeros, which no cosine can compare.
 
@@ -135,22 +150,43 @@ class Embeddings:
         names = ("embedding", *self.text_fields())
         write_arrays(path, "Embeddings", {name: getattr(self, name) for name in names})
 
-    def _named(self) -> TextArray:
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the samples' keys and labels, whatever their order, spelling and embeddings."""
+        labels = [
+            canonical(getattr(self, name)) for name in ("condition", "take", "view", "camera")
+        ]
+        key = np.where(self.sample == self._made_names(), "", self.sample)
+        return fingerprint_rows(key, self.subject, *labels)
+
+    def _made_names(self) -> TextArray:
         parts = (self.subject, self.condition, self.take, self.view)
         made = ["-".join(part for part in row if part) for row in zip(*parts, strict=True)]
-        default = np.array(made, dtype=np.str_)
-        return np.where(self.sample == "", default, self.sample)
+        return np.array(made, dtype=np.str_)
+
+    def _named(self) -> TextArray:
+        return np.where(self.sample == "", self._made_names(), self.sample)
 
 
-def load_embeddings(path: Path | str) -> Embeddings:
-    """Read embeddings from an ``.npz`` or a CSV file.
+TABLES = (".csv", ".parquet")
+"""Endings of tables."""
 
-    Fields may have any name in :data:`SYNONYMS`. Vectors of several parts, (N, C, P), are read from
-    an ``.npz`` only. A CSV has a header; the vector is in the columns
-    ``e0`` to ``e<D-1>`` or, separated by spaces, in one column ``embedding``.
+READ = (".npz", ".npy", *TABLES)
+"""Endings of files of embeddings."""
+
+
+def load_embeddings(path: Path | str, labels: Path | str | None = None) -> Embeddings:
+    """Read embeddings from an ``.npz``, a CSV or Parquet table, or an ``.npy`` beside its labels.
+
+    Fields may have any name in :data:`SYNONYMS`. In a table the vector is in the columns ``e0`` to
+    ``e<D-1>`` or in one column ``embedding``, separated by spaces in a CSV, a list in Parquet. An
+    ``.npy`` holds the (N, D) vectors alone. Vectors of several parts, (N, C, P), are read from an
+    ``.npz`` or ``.npy`` only.
 
     Args:
         path: The file; the ending decides how it is read.
+        labels: The labels of an ``.npy``, a table with a row a sample in the same order; None takes
+            the CSV of the same name beside it.
 
     Returns:
         The embeddings, in file order.
@@ -158,56 +194,93 @@ def load_embeddings(path: Path | str) -> Embeddings:
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, of another kind, lacks a compulsory field, holds pickled
-            objects, or as :class:`Embeddings`. The message names the file.
+            objects, needs labels or has its own, or as :class:`Embeddings`. The message names the
+            file.
     """
     source = Path(path)
-    readers = {".npz": lambda file: read_arrays(file, _find), ".csv": _read_csv}
-    if source.suffix not in readers:
-        raise ValueError(f"Embeddings are read from .npz or .csv, and {source} is neither.")
+    if source.suffix not in READ:
+        raise ValueError(f"Embeddings are read from {', '.join(READ)}, and {source} is none.")
     if not source.is_file():
         raise FileNotFoundError(f"There is no embeddings file {source}.")
     try:
-        arrays = readers[source.suffix](source)
+        if labels is not None and source.suffix != ".npy":
+            raise ValueError("it has labels of its own: only an .npy takes those of a table.")
+        fields = _read_fields(source, Path(labels or source.with_suffix(".csv")))
         for name in ("embedding", "subject"):
-            if name not in arrays:
+            if name not in fields:
                 raise ValueError(
                     f"the field {name!r} is missing (also read as {', '.join(SYNONYMS[name][1:])})."
                 )
-        return Embeddings(**arrays)
+        return Embeddings(**fields)
     except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise ValueError(f"Embeddings file {source}: {error}") from error
 
 
-def _read_csv(source: Path) -> dict[str, Any]:
-    """The fields of a CSV file."""
-    with source.open(encoding="utf-8-sig", newline="") as lines:
-        header, rows = read_table(lines)
-    places = {name: header.index(key) for name, key in _find(header).items()}
-    found: dict[str, Any] = {
-        name: np.array([row[place] for row in rows], dtype=np.str_)
-        for name, place in places.items()
-    }
-    count = sum(column[:1] == "e" and column[1:].isdecimal() for column in header)
+def _read_fields(source: Path, labels: Path) -> dict[str, Any]:
+    """The fields of a file that are there; of an ``.npy`` with those of its table."""
+    if source.suffix == ".npz":
+        return read_arrays(source, _find)
+    if source.suffix in TABLES:
+        columns = read_columns(source)
+        vectors = _vectors(columns)
+        return _texts(columns) | ({} if vectors is None else {"embedding": vectors})
+    return read_labels(labels) | {"embedding": read_array(source)}
+
+
+def read_labels(path: Path) -> dict[str, TextArray]:
+    """The label fields of a table, a row a sample.
+
+    Raises:
+        ValueError: There is no such table, or it cannot be read; it is named.
+    """
+    if path.suffix not in TABLES or not path.is_file():
+        raise ValueError(
+            f"it holds no labels and needs a table of them ({' or '.join(TABLES)}), a row a sample "
+            f"with subject, condition, take, view: there is no {path}; give one with --labels FILE."
+        )
+    try:
+        return _texts(read_columns(path))
+    except ValueError as error:
+        raise ValueError(f"labels {path}: {error}") from error
+
+
+def _texts(columns: Mapping[str, list[Any]]) -> dict[str, TextArray]:
+    """The label fields among the columns of a table."""
+    keys = {name: key for name, key in _find(list(columns)).items() if name != "embedding"}
+    return {name: np.array([*map(_label, columns[key])], np.str_) for name, key in keys.items()}
+
+
+def _label(value: object) -> str:
+    """A cell as text: nothing where it is absent, no decimals where it is whole."""
+    if value is None or value != value:
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _vectors(columns: Mapping[str, list[Any]]) -> npt.NDArray[np.float32] | None:
+    """The (N, D) vectors of a table; None where there are none."""
+    count = sum(name[:1] == "e" and name[1:].isdecimal() for name in columns)
+    names = [f"e{index}" for index in range(count)]
+    absent = [name for name in names if name not in columns]
+    if absent:
+        raise ValueError(f"column {absent[0]!r} is missing among e0 to e{count - 1}.")
     if count:
-        absent = [index for index in range(count) if f"e{index}" not in header]
-        if absent:
-            raise ValueError(f"column 'e{absent[0]}' is missing among e0 to e{count - 1}.")
-        vector = [header.index(f"e{index}") for index in range(count)]
-        found["embedding"] = _numbers([[row[place] for place in vector] for row in rows])
-    elif "embedding" in found:
-        found["embedding"] = _numbers([row[places["embedding"]].split() for row in rows])
-    return found
+        return _numbers([*zip(*(columns[name] for name in names), strict=True)], count)
+    key = _find(list(columns)).get("embedding")
+    if key is None:
+        return None
+    return _numbers([cell.split() if isinstance(cell, str) else cell for cell in columns[key]])
 
 
-def _numbers(rows: list[list[str]]) -> npt.NDArray[np.float32]:
-    """Text to an (N, D) array; errors name the first line that does not fit."""
-    size = len(rows[0]) if rows else 0
+def _numbers(rows: list[Any], size: int | None = None) -> npt.NDArray[np.float32]:
+    """Rows of numbers, or of their texts, to an (N, D) array; errors name the first that is bad."""
+    size = len(rows[0]) if size is None and rows else size or 0
     for line, row in enumerate(rows, start=2):
         if len(row) != size:
             raise ValueError(f"line {line} holds {len(row)} embedding values, line 2 holds {size}.")
     try:
         return np.array(rows, dtype=np.float32).reshape(len(rows), size)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"an embedding value is no number ({error}).") from error
 
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, archives of plain arrays, and CSV tables."""
+"""Files that appear whole or not at all, archives of plain arrays, and tables."""
 
 from __future__ import annotations
 
@@ -61,6 +61,21 @@ def write_arrays(path: Path | str, what: str, arrays: Mapping[str, npt.NDArray[A
         np.savez(draft, allow_pickle=False, **arrays)
 
 
+def read_array(source: Path) -> npt.NDArray[Any]:
+    """Read an ``.npy``, never a pickle.
+
+    Raises:
+        ValueError: It is none, holds objects, or is shorter than it says.
+    """
+    try:
+        # Mapped, it cannot ask for more memory than there is file.
+        return np.asarray(np.load(source, mmap_mode="r", allow_pickle=False))
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise ValueError(
+            "this is no .npy of plain numbers; does it hold objects, or was it cut off?"
+        ) from None
+
+
 def read_arrays(
     source: Path, keys: Callable[[list[str]], Mapping[str, str]]
 ) -> dict[str, npt.NDArray[Any]]:
@@ -92,7 +107,8 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
     """Read a CSV: the names of its columns, and its rows, each with one cell a column.
 
     Many programs end every line with a comma: an empty last column is no column. Text is in
-    Unicode's composed form, in which names are compared; blank lines are skipped.
+    Unicode's composed form, in which names are compared; blank lines are skipped. Spaces after
+    commas belong to the cells, unless the header has them after every comma.
 
     Args:
         lines: The lines, or a file opened with ``newline=""``.
@@ -106,15 +122,18 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
     (['subject', 'view'], [['ann', '018']])
     """
     composed = (unicodedata.normalize("NFC", line) for line in lines)
-    rows = csv.reader(composed, skipinitialspace=True, strict=True)
+    rows = csv.reader(composed, strict=True)
     header: list[str] = []
     table: list[list[str]] = []
     try:
-        for row in rows:
+        # A `for` would keep the first reader.
+        while (row := next(rows, None)) is not None:
             while len(row) > len(header) and not row[-1].strip():
                 row.pop()
             if not header:
                 header = [name.strip() for name in row]
+                if row and all(name.startswith(" ") for name in row[1:]):
+                    rows = csv.reader(composed, skipinitialspace=True, strict=True)
             elif len(row) > 1 or "".join(row).strip():
                 table.append(row)
     except csv.Error as error:
@@ -129,3 +148,46 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
             )
         row += [""] * (len(header) - len(row))
     return header, table
+
+
+def read_columns(source: Path) -> dict[str, list[Any]]:
+    """Read the columns of a table by their names: of a CSV as text, of a Parquet file as they are.
+
+    Raises:
+        ValueError: The file is damaged, a CSV is none (:func:`read_table`), or Parquet is not
+            installed.
+    """
+    if source.suffix == ".parquet":
+        try:
+            from pyarrow import parquet
+        except ImportError:
+            raise ValueError(
+                "Parquet is read by pyarrow, which is not installed: pip install 'aclnet[parquet]'."
+            ) from None
+        try:
+            table = parquet.read_table(source)
+            return {str(name): table.column(name).to_pylist() for name in table.column_names}
+        except (OSError, ValueError, NotImplementedError) as error:
+            raise ValueError(
+                f"not a readable Parquet file: {' '.join(str(error).split())}"
+            ) from None
+    with source.open(encoding="utf-8-sig", newline="") as lines:
+        header, rows = read_table(lines)
+    first = {name: header.index(name) for name in header}
+    return {name: [row[place] for row in rows] for name, place in first.items()}
+
+
+def column_names(source: Path) -> list[str]:
+    """Names of the columns of a table, or of the arrays of an ``.npz``; none if it is damaged."""
+    try:
+        if source.suffix == ".npz":
+            with np.load(source, allow_pickle=False) as archive:
+                return list(archive.files)
+        if source.suffix == ".parquet":
+            from pyarrow import parquet
+
+            return list(parquet.read_schema(source).names)
+        with source.open(encoding="utf-8-sig", newline="") as lines:
+            return read_table(line for line, _ in zip(lines, range(1), strict=False))[0]
+    except (ValueError, OSError, EOFError, ImportError, zipfile.BadZipFile):
+        return []

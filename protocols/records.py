@@ -86,6 +86,8 @@ class ResultRecord(BaseModel):
         command: The command line.
         notes: Sentences to be read with the metrics.
         cells: A protocol's whole table, if it has one.
+        tested: Hash of the keys and labels of the tested samples, which shows whether two systems
+            were tested on the same ones; empty where it is not known.
     """
 
     model_config = ConfigDict(
@@ -112,6 +114,7 @@ class ResultRecord(BaseModel):
     command: str
     notes: tuple[str, ...] = ()
     cells: dict[str, Any] | None = None
+    tested: str = ""
 
     @model_validator(mode="after")
     def _check_intervals(self) -> ResultRecord:
@@ -121,6 +124,11 @@ class ResultRecord(BaseModel):
             if low > high:
                 raise ValueError(f"interval {name!r} runs from {low} down to {high}")
         return self
+
+    def same_data(self, other: ResultRecord) -> bool:
+        """Whether both are of the same data, or at least of the same tested samples."""
+        alike = self.tested == other.tested != ""
+        return alike or self.dataset.fingerprint == other.dataset.fingerprint
 
     @property
     def described_rule(self) -> str:
@@ -142,8 +150,9 @@ class ResultRecord(BaseModel):
             ValueError: Settings, environment or cells hold values that JSON does not have.
         """
         fields = self.model_dump(by_alias=True)
-        if self.cells is None:
-            del fields["cells"]
+        for name in ("cells", "tested"):
+            if fields[name] in (None, ""):
+                del fields[name]
         lines = [f"  {json.dumps(key)}: {_entries(value)}" for key, value in fields.items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 

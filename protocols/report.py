@@ -12,7 +12,7 @@ from protocols.figures.planning import ReportFigure
 from protocols.files import write_text
 from protocols.groups import RunEntry
 from protocols.records import read_record_files
-from protocols.reporting.model import Report
+from protocols.reporting.model import Report, named_apart
 from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
@@ -143,7 +143,7 @@ def build_report(results: Path | str | None) -> Report:
         *study_tables(runs),
         cost_table(runs),
     )
-    return Report(tables, (), runs, tuple(skipped))
+    return Report(named_apart(tables), (), runs, tuple(skipped))
 
 
 def run_logs(runs: Path | str) -> dict[str, Path]:

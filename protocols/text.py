@@ -87,6 +87,36 @@ def format_mean(rates: Sequence[float]) -> str:
     return format_rate(float(values.mean()), spread=spread, scale=1.0, missing="nan")
 
 
+def render_intervals(
+    intervals: Mapping[str, tuple[float, float]], rates: Mapping[str, float], name: str = ""
+) -> str:
+    """The intervals of a table's rates, in percent: a row a part, a column a measure.
+
+    Args:
+        intervals: Low and high end by metric, such as ``rank1`` and ``rank1/nm``.
+        rates: The metrics; an interval without one is left out.
+        name: What the whole is called, such as ``mean``; empty to leave it out.
+
+    Returns:
+        The text, without a newline at its end; empty without intervals.
+
+    >>> print(render_intervals({"rank1/nm": (0.25, 0.75)}, {"rank1/nm": 0.5}))
+    95 % interval           rank1
+    -------------  --------------
+    nm             25.00 to 75.00
+    """
+    known = {key: ends for key, ends in intervals.items() if key in rates}
+    parts = dict.fromkeys(key.partition("/")[2] for key in known)
+    measures = list(dict.fromkeys(key.partition("/")[0] for key in known))
+    rows = [["95 % interval", *measures]]
+    for part in sorted(parts, key=lambda part: part == ""):
+        if part or name:
+            marks = [f"{measure}/{part}" if part else measure for measure in measures]
+            cells = [" to ".join(format_rate(end) for end in known.get(key, ())) for key in marks]
+            rows.append([part or name, *cells])
+    return align_columns(rows) if len(rows) > 1 else ""
+
+
 def render_notes(notes: Sequence[str], counts: Mapping[str, int] | None = None) -> str:
     """The counts on one line, then a line a note."""
     listed = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in (counts or {}).items())

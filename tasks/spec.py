@@ -65,7 +65,8 @@ class TaskSpec:
             returns; `settings` are the run's, or None if unknown, for the defaults; `query` is of
             class `query`, or None to evaluate everything that the settings name.
         query: frozen dataclass of the options of `eval`, annotated for typer.
-        read: function that loads a file written by `Represented.save` or by any other system.
+        read: function that loads a file written by `Represented.save` or by any other system; of
+            embeddings also with a table of labels as second argument.
         has_folds: whether a split may have folds, which are then judged together.
         join: function that joins the outputs of all folds; only needed with `has_folds`.
         eval_help: what the help of `eval` says below its first sentence.
@@ -85,7 +86,7 @@ class TaskSpec:
     adapter: type[TaskAdapter[Any]]
     judge: Callable[[Any, Any, Any], Judged]
     query: type[Any]
-    read: Callable[[Path], Any] = lazy("protocols.embeddings:load_embeddings")
+    read: Callable[..., Any] = lazy("protocols.embeddings:load_embeddings")
     has_folds: bool = False
     join: Callable[[Sequence[Any]], Any]
     eval_help: str = ""

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import TextArray
-from protocols.names import canonical
 from protocols.ranking.distances import IntArray
 
 TRAIN: Literal["train"] = "train"
@@ -75,7 +74,7 @@ def hold_out(
 
     Args:
         division: The division; test samples are not touched.
-        identity: (N,) text or numbers; ``01`` and ``1`` are the same person; empty is unknown.
+        identity: (N,) text or numbers, compared as they are; empty is unknown.
         people: How many people to move; 0 changes nothing.
         seed: Seed of the draw, or a generator.
         label: (N,) classes, by which samples are drawn where identity is unknown.
@@ -88,7 +87,7 @@ def hold_out(
         ValueError: Lengths differ, ``people`` is negative or leaves nobody to train, or ``share``
             is not between 0 and 1.
     """
-    person = canonical([str(name) for name in np.asarray(identity).tolist()])
+    person = np.array([str(name) for name in np.asarray(identity).tolist()], dtype=np.str_)
     if person.shape != division.role.shape:
         raise ValueError(
             f"identity has {len(person)} entries for {len(division.role)} samples: give one each."

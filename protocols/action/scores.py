@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from protocols.embeddings import TextArray
 from protocols.files import read_arrays, write_arrays
-from protocols.names import composed
+from protocols.names import composed, fingerprint_rows
 from protocols.ranking.distances import IntArray
 from protocols.statistics.outcomes import Outcomes
 
@@ -89,6 +89,12 @@ class ClassScores:
     def predicted(self) -> IntArray:
         """(N,) class of the highest probability; among equals the lowest class number."""
         return np.asarray(np.argmax(self.probabilities, axis=1), dtype=np.int64)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the samples' keys and labels, whatever their order and scores."""
+        names = np.array(["", *self.classes.tolist()], dtype=np.str_)  # "" where unknown
+        return fingerprint_rows(self.sample, names[self.label + 1], self.subject, self.subset)
 
     def select(self, rows: npt.ArrayLike) -> ClassScores:
         """The samples at the given rows (indices or a mask), in that order."""

@@ -6,7 +6,9 @@ be told apart, ``subset``. The first row that matches a sample gives its role; a
 matches is left out and counted. Cells:
 
 * ``*`` or nothing matches anything, ``a|b|c`` each of the alternatives;
-* numbers match whatever their leading zeros, text whatever its case (sample keys match as written);
+* numbers match whatever their leading zeros, text whatever its case; people and sample keys match
+  as written, and people else by number where only one of them has it
+  (:func:`protocols.names.find_people`); notes say what was matched so, and what was read as one;
 * ``odd`` and ``even`` match numbers in ``identity`` and ``condition``;
 * ``split`` matches one of the words of the sample's split column, as ``xsub_train`` in
   "xsub_train xview_val";
@@ -36,7 +38,7 @@ import numpy.typing as npt
 from protocols.action.division import LEAVE, TEST, TRAIN, VALIDATION, Division
 from protocols.embeddings import TextArray
 from protocols.files import read_table
-from protocols.names import canonical, composed, natural_order
+from protocols.names import PeopleFound, canonical, composed, find_people, natural_order, read_alike
 from protocols.ranking.exclusion import BoolArray
 from protocols.splits import load_split_file
 
@@ -49,6 +51,7 @@ COLUMNS = ("identity", "camera", "view", "take", "condition", "label", "split", 
 _FOLD = "{fold}"
 _PARITIES = {"even": 0, "odd": 1}
 _WITH_PARITY = ("identity", "condition")
+_EXACT = ("identity", "sample")
 _ANY = ("", "*")
 _TEST_UNLESS_ANY = f"{VALIDATION}|{TEST}"
 _ROLES = (TRAIN, VALIDATION, TEST, LEAVE, _TEST_UNLESS_ANY)
@@ -56,6 +59,7 @@ _NOTE = re.compile(r"#\s*(folds|source|classes)\s*:\s*(.*)")
 _NAMED = ("sample", "identity", "label")
 """Columns whose cells name what belongs to one data set."""
 _SHOWN = 8
+_NOBODY = np.empty(0, dtype=np.str_)
 
 Columns = Mapping[str, TextArray]
 
@@ -125,10 +129,12 @@ class ActionSplit:
         self._check_fold(fold)
         used = {column for rule in self.rules for column in rule.cells}
         columns = {name: _texts(index, name) for name in COLUMNS if name in used}
-        role, subset = self._match(columns, len(index), fold)
+        listed = [cell for rule in self.rules for cell in rule.cells.get("identity", ())]
+        people = find_people(listed, np.unique(columns.get("identity", _NOBODY)).tolist())
+        role, subset = self._match(columns, len(index), fold, people.names)
         either = VALIDATION if np.any(role == TEST) else TEST
         role[role == _TEST_UNLESS_ANY] = either
-        by_word = self._roles_of_words(columns, len(index), fold, either)
+        by_word = self._roles_of_words(columns, len(index), fold, either, people.names)
         shared = np.sum(list(by_word.values()), axis=0) > 1
         if shared.any() and overlap is None:
             several = " and ".join(one for one, rows in by_word.items() if (shared & rows).any())
@@ -155,10 +161,10 @@ class ActionSplit:
                     f"the data have {having or 'no samples'}; choose the split that belongs to "
                     "these data, fill those columns, or give a CSV table of your own."
                 )
-        return self._compared(division, columns, index)
+        return self._compared(division, columns, index, people)
 
     def _match(
-        self, columns: Columns, count: int, fold: str | None
+        self, columns: Columns, count: int, fold: str | None, people: Mapping[str, str]
     ) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.object_]]:
         """Role and subset (N,) by the first rule that fits; empty where none does."""
         role = np.full(count, "", dtype="<U16")
@@ -167,28 +173,39 @@ class ActionSplit:
             here = role == ""
             for column, cells in rule.cells.items():
                 wanted = [cell.replace(_FOLD, fold or "") for cell in cells]
+                if column == "identity":
+                    wanted = [people.get(name, name) for name in wanted]
                 here &= _fits(columns[column], column, wanted)
             role[here], subset[here] = rule.role, rule.subset
         return role, subset
 
     def _roles_of_words(
-        self, columns: Columns, count: int, fold: str | None, either: str
+        self,
+        columns: Columns,
+        count: int,
+        fold: str | None,
+        either: str,
+        people: Mapping[str, str],
     ) -> dict[str, BoolArray]:
         """By role, which samples (N,) have it by one of their words in the split column alone."""
         words = [text.split() for text in columns["split"].tolist()] if "split" in columns else []
         owner = np.repeat(np.arange(len(words)), [len(group) for group in words])
         each = {name: texts[owner] for name, texts in columns.items()}
         each["split"] = np.array([word for group in words for word in group], dtype=np.str_)
-        role, _ = self._match(each, len(owner), fold)
+        role, _ = self._match(each, len(owner), fold, people)
         role[role == _TEST_UNLESS_ANY] = either
         return {
             name: np.isin(np.arange(count), owner[role == name])
             for name in (TRAIN, VALIDATION, TEST)
         }
 
-    def _compared(self, division: Division, columns: Columns, index: pd.DataFrame) -> Division:
-        """The division with notes on what the table and the data do not share."""
-        notes: list[str] = []
+    def _compared(
+        self, division: Division, columns: Columns, index: pd.DataFrame, people: PeopleFound
+    ) -> Division:
+        """The division with notes on what the table and the data do not share, or share kindly."""
+        notes = [people.note] if people.note else []
+        for column in sorted(set(columns) - {*_EXACT, "split"}):
+            notes += read_alike(column, columns[column])
         if two := division.counts.get("in_two_roles", 0):
             notes.append(f"Split {self.name} lists {two} samples twice, which are not trained on.")
         left = division.role == LEAVE
@@ -203,7 +220,10 @@ class ActionSplit:
         for column in _NAMED:
             listed = self._listed(column)
             there = np.unique(columns.get(column, _texts(index, column)))
-            lacking = [name for name in listed if not _fits(there, column, [name]).any()]
+            known = people.names if column == "identity" else {}
+            lacking = [
+                name for name in listed if not _fits(there, column, [known.get(name, name)]).any()
+            ]
             absent += len(lacking)
             if lacking:
                 notes.append(
@@ -333,7 +353,7 @@ def _examples(values: Iterable[str]) -> str:
 def _fits(values: TextArray, column: str, wanted: Sequence[str]) -> BoolArray:
     """(N,) whether the value is one of the alternatives."""
     distinct, code = np.unique(values, return_inverse=True)
-    if column == "sample":
+    if column in _EXACT:
         fits = np.isin(distinct, wanted)
     elif column == "split":
         names = set(canonical(wanted).tolist())
@@ -343,8 +363,8 @@ def _fits(values: TextArray, column: str, wanted: Sequence[str]) -> BoolArray:
         )
     else:
         fits = np.isin(canonical(distinct), canonical(wanted))
-        if column in _WITH_PARITY:
-            fits |= _has_parity(distinct, wanted)
+    if column in _WITH_PARITY:
+        fits |= _has_parity(distinct, wanted)
     return np.asarray(fits[code], dtype=np.bool_)
 
 

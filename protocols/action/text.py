@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from protocols.action.table import ClassTable
-from protocols.text import align_columns, format_rate, render_notes
+from protocols.text import align_columns, format_rate, render_intervals, render_notes
 
 _ACCURACIES = ("top1", "top5", "mean_class")
 _WORST = 5
@@ -25,7 +25,7 @@ def render_classification(
     Args:
         table: The table.
         name: Name of the run, such as ``acl``.
-        intervals: From :meth:`ClassTable.intervals`; those of top-1 are shown.
+        intervals: From :meth:`ClassTable.intervals`.
 
     Returns:
         The text, without a newline at its end.
@@ -41,6 +41,9 @@ def render_classification(
         rate = format_rate(table.metrics[constant])
         rows.append([constant, "all", str(table.counts["test"]), rate])
     parts = [f"{table.protocol}: accuracy in percent", align_columns(rows, 2)]
+    others = {key: ends for key, ends in (intervals or {}).items() if not key.startswith("top1")}
+    if others:
+        parts.append(render_intervals(others, table.metrics, "all"))
     if mistaken := _mistaken_rows(table):
         header = ["lowest accuracy", "taken for", "tested", "top1"]
         parts.append(align_columns([header, *mistaken], 2))

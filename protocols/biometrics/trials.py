@@ -10,7 +10,7 @@ import numpy as np
 
 from protocols.biometrics.scores import Comparisons, compare_all
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import assign, read_views
+from protocols.gait.assignment import assign, check_labels, read_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.names import canonical, natural_order
 from protocols.ranking.distances import IntArray, Metric
@@ -44,6 +44,7 @@ class Trials:
         people: (P,) names of the probes' persons.
         missing: Recordings in the protocol's table that the data lack.
         excluded: A sentence on the comparisons that are left out; empty where none are.
+        notes: Sentences on labels that were read alike.
     """
 
     protocol: str
@@ -56,6 +57,7 @@ class Trials:
     people: TextArray
     missing: int
     excluded: str
+    notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Flat counts of samples and people for a result record."""
@@ -73,7 +75,7 @@ class Trials:
 
     def remarks(self) -> list[str]:
         """Sentences on the comparisons."""
-        notes = [self.excluded] if self.excluded else []
+        notes = [self.excluded, *self.notes] if self.excluded else [*self.notes]
         if self.comparisons.resolution:
             notes.append(
                 "There are too many comparisons to keep: scores were rounded down to multiples of "
@@ -106,7 +108,8 @@ def protocol_trials(
 
     Raises:
         ValueError: The protocol finds no gallery or no probe, has a gallery for each condition or
-            puts probes into several, or an embedding has no direction under ``cosine``.
+            puts probes into several, a sample has no view or take and the protocol needs it, or an
+            embedding has no direction under ``cosine``.
     """
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
     roles = assign(spec, data, generator)
@@ -116,10 +119,11 @@ def protocol_trials(
             "conditions, and a threshold needs one gallery and each probe once: take another "
             "protocol."
         )
-    person, view = canonical(data.subject), read_views(spec, data)
+    check_labels(spec, data, roles)
+    person, view = data.subject, read_views(spec, data)
     data = replace(data, view=view)
     names = natural_order(view[np.concatenate([roles.gallery, roles.probe])])
-    several = len(names) > 1
+    several = len(names) > 1 and spec.views != "ignored"
     exclude: ExclusionRule | None = None
     sentence = ""
     if several and (spec.views == "pooled" or spec.identical_views == "excluded"):
@@ -144,6 +148,7 @@ def protocol_trials(
         reference=same[0] if same else None,
         missing=roles.missing,
         excluded=sentence,
+        notes=roles.notes,
     )
 
 
@@ -173,7 +178,7 @@ def make_trials(
     """
     if metric == "cosine":
         data.require_directions()
-    person, view = canonical(data.subject), canonical(data.view)
+    person, view = data.subject, canonical(data.view)
     places = {name: place for place, name in enumerate(views)}
     return Trials(
         comparisons=compare_all(
@@ -201,7 +206,7 @@ def check_apart(data: Embeddings, development: Embeddings) -> None:
     Raises:
         ValueError: A person is in both.
     """
-    both = np.intersect1d(canonical(data.subject), canonical(development.subject))
+    both = np.intersect1d(data.subject, development.subject)
     if len(both):
         raise ValueError(
             f"{len(both)} people, such as {str(both[0])!r}, are among both the development and the "
@@ -259,4 +264,5 @@ def pair_trials(
         reference=None,
         missing=0,
         excluded=" ".join([*([hidden] if hidden else []), *made.notes]),
+        notes=data.read_alike("condition", "take", "view", "camera"),
     )

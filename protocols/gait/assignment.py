@@ -26,6 +26,7 @@ class Assignment:
         missing: Recordings in the table (or names in the list of probes) that the data lack, of all
             people and views in the data; rules with ``*``, ``first`` or ``random`` demand none.
         galleries: The gallery rows of each condition, where these differ; else empty.
+        notes: Sentences on labels that were read alike or are absent.
     """
 
     gallery: IntArray
@@ -34,6 +35,7 @@ class Assignment:
     condition: IntArray
     missing: int
     galleries: tuple[IntArray, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def apart(self) -> bool:
@@ -65,8 +67,9 @@ class _Labels:
         both = (data.condition != "") & (data.take != "")
         hyphen = np.where(both, "-", "")
         kind = np.char.add(np.char.add(data.condition, hyphen), data.take)
-        names = (data.condition, data.take, kind, data.subject)
-        return cls(*(canonical(labels) for labels in names))
+        names = (data.condition, data.take, kind)
+        condition, take, form = (canonical(labels) for labels in names)
+        return cls(condition, take, form, data.subject)
 
 
 def assign(
@@ -105,6 +108,10 @@ def assign(
     rows = np.concatenate([np.flatnonzero(members) for members in groups.values()])
     codes = np.repeat(np.arange(len(groups)), [int(m.sum()) for m in groups.values()])
     order = np.lexsort((codes, rows))
+    notes = data.read_alike("condition", "take", "view")
+    lost = ~gallery & ~probe & ((labels.condition == "") | (labels.take == ""))
+    if lost.any():
+        notes += (f"No condition or take, so neither gallery nor probe: {lost.sum()} samples.",)
     return Assignment(
         gallery=np.flatnonzero(gallery),
         probe=rows[order],
@@ -112,6 +119,7 @@ def assign(
         condition=codes[order],
         missing=_count_missing(protocol, data, labels),
         galleries=tuple(np.flatnonzero(own.get(name, common)) for name in groups) if own else (),
+        notes=notes,
     )
 
 
@@ -171,7 +179,8 @@ def _by_list(protocol: GalleryProbe, data: Embeddings) -> Assignment:
     missing = len(np.setdiff1d(names, np.concatenate([data.sample, np.array(made)])))
     rows = np.flatnonzero(probe)
     codes = np.zeros(len(rows), dtype=np.int64)
-    return Assignment(np.flatnonzero(~probe), rows, ("all",), codes, missing)
+    notes = data.read_alike("view")
+    return Assignment(np.flatnonzero(~probe), rows, ("all",), codes, missing, notes=notes)
 
 
 def _of_kind(rule: RoleRule, labels: _Labels) -> BoolArray:
@@ -244,6 +253,31 @@ def _check_found(
                 f"data have conditions {natural_order(data.condition)[:8]} and takes "
                 f"{natural_order(data.take)[:8]}."
             )
+
+
+def check_labels(protocol: GalleryProbe, data: Embeddings, roles: Assignment) -> None:
+    """Refuse samples without the view or take by which the protocol compares them.
+
+    Raises:
+        ValueError: There is one in the gallery or among the probes; it is named.
+    """
+    used = np.isin(np.arange(len(data)), np.concatenate([roles.gallery, roles.probe]))
+    counted = [rule.take for rule in protocol.rules if SELECTOR.fullmatch(rule.take)]
+    if counted and np.any(used & (data.take == "")):
+        raise ValueError(
+            f"Protocol {protocol.name} takes the {counted[0]} takes of a person, and "
+            f"{data.lacking('take', used)}: give every sample its take."
+        )
+    nameless = used & (canonical(data.view) == "")
+    if protocol.views == "ignored" or not nameless.any():
+        return
+    if np.any(used & ~nameless):
+        raise ValueError(f"{data.lacking('view', used)}: give all samples a view, or none.")
+    if protocol.views in ("single", "pooled"):
+        raise ValueError(
+            f"Protocol {protocol.name} compares views, and {data.lacking('view', used)}: add the "
+            "field view, or take a protocol that ignores views, such as casia_b_no_view."
+        )
 
 
 def _count_missing(protocol: GalleryProbe, data: Embeddings, labels: _Labels) -> int:

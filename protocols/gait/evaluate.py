@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocols.embeddings import Embeddings, TextArray
-from protocols.gait.assignment import Assignment, assign, read_views
+from protocols.gait.assignment import Assignment, assign, check_labels, read_views
 from protocols.gait.counts import POOLED, Found, Grid, ProbeLabels, count_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.gait.rules import RULES, RuleName, TableRule
 from protocols.gait.table import GaitTable, cell_rates, headline_of, mean_over_views
-from protocols.names import canonical, natural_order
+from protocols.names import natural_order
+from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, IntArray, Metric
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, same_labels
 from protocols.ranking.identification import Identification, identify, identify_by_distances
@@ -27,7 +28,7 @@ from protocols.ranking.retrieval import Device
 
 
 def evaluate_gait(
-    data: Embeddings,
+    data: Embeddings | PairScores,
     protocol: GalleryProbe | str = "casia_b",
     rule: RuleName | None = None,
     *,
@@ -40,7 +41,8 @@ def evaluate_gait(
     """Evaluate embeddings under a gait protocol.
 
     Args:
-        data: One embedding a sample; their order decides ties (the lowest gallery row wins).
+        data: One embedding a sample, or scores of pairs; the order of samples decides ties (the
+            lowest gallery row wins).
         protocol: The table of rules, or the name of a built-in one.
         rule: How ranks become a table: ``exact``, ``gaitgraph``, ``gaitgraph2`` or ``opengait``
             (:mod:`protocols.gait.rules`); None takes the protocol's own, or ``exact``.
@@ -56,27 +58,30 @@ def evaluate_gait(
         The table with its counts and notes.
 
     Raises:
-        ValueError: The protocol finds no gallery or no probe in the data, some samples have a view
-            and some do not, ``cosine`` meets an embedding of zeros, re-ranking meets a gallery for
-            each view, or a setting is unknown.
+        ValueError: The protocol finds no gallery or no probe in the data, a sample has no view or
+            take and the protocol needs it, ``cosine`` meets an embedding of zeros, re-ranking meets
+            a gallery for each view or scores of pairs, or a setting is unknown.
     """
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
     name = rule or spec.rule or "exact"
     if name not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, not {rule!r}.")
     table = RULES[name]
+    scores, data = split_scores(data, metric)
     chosen = metric or table.metric
-    if chosen == "cosine":
+    if chosen == "cosine" and scores is None:
         data.require_directions()
     roles = assign(spec, data, generator)
-    person, view = canonical(data.subject), read_views(spec, data)
-    grid, notes = _lay_out(spec, data, roles, view)
-    if data.embedding.ndim == 3:
+    check_labels(spec, data, roles)
+    person, view = data.subject, read_views(spec, data)
+    grid, notes = _lay_out(spec, roles, view)
+    if scores is None and data.embedding.ndim == 3:
         parts = data.embedding.shape[2]
         notes += (f"Embeddings of {parts} parts: the distance is the mean over the parts.",)
     measures = tuple(m for m in spec.measures if precision or m not in ("mAP", "mINP"))
     ranking = _Ranking(
         data=data,
+        scores=scores,
         roles=roles,
         view=view,
         person=np.unique(person, return_inverse=True)[1],
@@ -92,6 +97,8 @@ def evaluate_gait(
             f"Re-ranking needs one gallery, and protocol {spec.name} has one for each view: take "
             "one whose views are pooled, such as casia_b_pooled."
         )
+    if ranking.rerank and scores is not None:
+        raise ValueError("Re-ranking needs embeddings: scores of pairs are ranked as they are.")
     results = [ranking.found(name if grid.single else None) for name in grid.gallery_views]
     labels, people = _labels(grid, roles, person, view)
     cells = count_views(
@@ -112,12 +119,12 @@ def evaluate_gait(
     return GaitTable(
         protocol=spec.name,
         rule=table,
-        metric=chosen,
+        metric=chosen if scores is None else GIVEN,
         grid=grid,
         rank1=rates["rank1"],
         counts=_totals(data, roles, person, results, grid.same_view[labels.view]),
         metrics={name: value for name, value in metrics.items() if name not in undefined},
-        notes=notes + _note_undefined(undefined, table),
+        notes=roles.notes + notes + _note_undefined(undefined, table),
         cells=cells,
         people=people,
         measures=measures,
@@ -132,6 +139,7 @@ class _Ranking:
 
     Attributes:
         data: The samples.
+        scores: Scores of their pairs, instead of embeddings.
         roles: Which of them are gallery and probes.
         view: (N,) their views.
         person: (N,) numbers of their people.
@@ -144,6 +152,7 @@ class _Ranking:
     """
 
     data: Embeddings
+    scores: PairScores | None
     roles: Assignment
     view: TextArray
     person: IntArray
@@ -175,6 +184,9 @@ class _Ranking:
         people = (self.person[probe], self.person[gallery])
         if self.hide:
             exclude = same_labels(people, (self.view[probe], self.view[gallery]))
+        if self.scores is not None:
+            blocks = self.scores.blocks(probe, gallery, exclude)
+            return identify_by_distances(blocks, *people, exclude=exclude, depth=self.depth)
         sides = (self.data.embedding[probe], self.data.embedding[gallery])
         if self.rerank:
             from protocols.ranking.reranking import rerank
@@ -196,28 +208,17 @@ class _Ranking:
 
 
 def _lay_out(
-    spec: GalleryProbe, data: Embeddings, roles: Assignment, view: TextArray
+    spec: GalleryProbe, roles: Assignment, view: TextArray
 ) -> tuple[Grid, tuple[str, ...]]:
     """The cells of the table, and notes on them."""
-    rows = np.concatenate([roles.gallery, roles.probe])
-    nameless = rows[view[rows] == ""]
-    if 0 < len(nameless) < len(rows):
-        raise ValueError(
-            f"Sample {str(data.sample[nameless[0]])!r} has no view while others have one "
-            f"({len(nameless)} such samples in all): give all samples a view, or none."
-        )
-    if spec.views == "single" and len(nameless):
-        raise ValueError(
-            f"Protocol {spec.name} compares views, and no sample has one: give the field view."
-        )
-    names = tuple(natural_order(view[rows]))
-    if spec.views == "single" or (spec.views == "auto" and len(names) > 1):
+    names = tuple(natural_order(view[np.concatenate([roles.gallery, roles.probe])]))
+    if spec.views in ("single", "auto") and len(names) > 1:
         excludes = spec.identical_views == "excluded"
         grid = Grid(roles.conditions, names, names, single=True, excludes=excludes)
         return grid, _note_gaps(grid, roles, view)
     by_view = spec.views == "pooled" and spec.average == "view"
     grid = Grid(roles.conditions, names if by_view else POOLED, POOLED, single=False)
-    if spec.views == "auto" and not len(nameless):
+    if spec.views in ("single", "auto") and names != ("",):
         return grid, (
             f"All samples have one view, {names[0]}: it is compared with itself, which the tables "
             "of several views leave out.",

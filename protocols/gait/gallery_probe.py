@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from protocols.gait.rules import RuleName
 from protocols.ranking.identification import Unmated
-from protocols.splits import load_split_file, read_rows, split_folder
+from protocols.splits import load_split_file, read_notes, read_rows, split_folder
 
 Measure = Literal["rank1", "rank5", "rank10", "rank20", "mAP", "mINP"]
 
@@ -90,8 +90,9 @@ class GalleryProbe(BaseModel):
         name: Name in results.
         rules: The table.
         views: ``single``: each gallery view is a gallery of its own, giving probe view x gallery
-            view matrices; ``pooled``: one gallery, in which a probe does not see its own person in
-            its own view; ``ignored``: one gallery, from which nothing is removed; ``auto``:
+            view matrices (data of one view are one gallery, which a note says); ``pooled``: one
+            gallery, in which a probe does not see its own person in its own view; both need the
+            view of every sample. ``ignored``: one gallery, from which nothing is removed; ``auto``:
             ``single`` where the data have two views or more, else as ``ignored``.
         identical_views: Under ``single``, whether the means count cells of identical views.
         view_ends_at: What follows this text in the name of a view does not count; empty for none.
@@ -193,8 +194,9 @@ class GalleryProbe(BaseModel):
 def load_protocol(name_or_path: str | Path) -> GalleryProbe:
     """Load a built-in protocol by name, or one from a CSV or YAML file.
 
-    A CSV is the table of rules. A YAML file has the fields of :class:`GalleryProbe`, with the rules
-    under ``rules`` or in another protocol's file of the same folder, named by ``table``.
+    A CSV is the table of rules; comments at its head may set fields, as ``# views: single`` does
+    for CASIA-B. A YAML file has the fields of :class:`GalleryProbe`, with the rules under ``rules``
+    or in another protocol's file of the same folder, named by ``table``.
 
     Args:
         name_or_path: Name or file.
@@ -208,7 +210,7 @@ def load_protocol(name_or_path: str | Path) -> GalleryProbe:
 
     def read(source: Traversable) -> GalleryProbe:
         fields = (
-            {"rules": read_rows(source)}
+            {"rules": read_rows(source), **read_notes(source)}
             if source.name.endswith(".csv")
             else _read_yaml(source, Path(name_or_path).parent)
         )

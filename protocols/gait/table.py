@@ -23,7 +23,7 @@ class GaitTable:
     Attributes:
         protocol: Name of the protocol.
         rule: The rule.
-        metric: The distance that ranked.
+        metric: The distance that ranked, or ``given`` where scores did.
         grid: Conditions, probe views and gallery views (``all`` where they are pooled).
         rank1: (C, P, G) rank-1, rounded where the rule rounds.
         counts: Flat counts: probes, gallery, subjects, missing, unmated ...

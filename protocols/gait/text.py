@@ -7,23 +7,28 @@ from collections.abc import Mapping
 
 from protocols.gait.gallery_probe import MEASURES
 from protocols.gait.table import GaitTable
-from protocols.text import align_columns, format_rate, render_notes
+from protocols.text import align_columns, format_rate, render_intervals, render_notes
 
 
 def render_gait(
-    table: GaitTable, name: str, *, baselines: Mapping[str, GaitTable] | None = None
+    table: GaitTable,
+    name: str,
+    *,
+    baselines: Mapping[str, GaitTable] | None = None,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
     """Render a gait table, in percent.
 
     With views: rank-1 by probe view (mean over the other gallery views) and the mean, for each
     condition and over all; with a single condition also every probe view against every gallery
     view. Without views: the protocol's measures. Then the baselines in the same columns, the chance
-    of a random pick, the counts and the notes.
+    of a random pick, the intervals, the counts and the notes.
 
     Args:
         table: The table.
         name: Name of the run, such as ``acl``.
         baselines: Other tables of the same protocol, by name.
+        intervals: From :meth:`GaitTable.intervals`.
 
     Returns:
         The text, without a newline at its end.
@@ -51,8 +56,10 @@ def render_gait(
         parts += _further_measures(name, table)
     if table.grid.single and len(table.conditions) == 1:
         parts.append(_matrix(table))
+    over = "mean" if len(table.conditions) > 1 else ""
+    parts.append(render_intervals(intervals or {}, table.metrics, over))
     parts.append(render_notes(table.notes, table.counts))
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _further_measures(name: str, table: GaitTable) -> list[str]:

@@ -111,7 +111,7 @@ def _hidden(
         return same_labels((number[probe], number[gallery])), ()
     if rule.hidden == "camera":
         camera, notes = _cameras(data, np.concatenate([probe, gallery]), rule)
-        person = canonical(data.subject)
+        person = data.subject
         exclude = same_labels((person[probe], person[gallery]), (camera[probe], camera[gallery]))
         return exclude, notes
     return None, ()

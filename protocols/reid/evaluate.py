@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import Embeddings, TextArray
-from protocols.names import canonical
+from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, Metric
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.identification import (
@@ -47,7 +47,7 @@ _BLOCK_BYTES = 256 * 2**20
 
 
 def evaluate_reid(
-    embeddings: Embeddings,
+    embeddings: Embeddings | PairScores,
     protocol: PairProtocol | str | Path,
     pairs: Iterable[Pair | str] | None = None,
     rule: ReidRule | str = "clean",
@@ -62,8 +62,9 @@ def evaluate_reid(
     """Evaluate embeddings under a re-identification protocol.
 
     Args:
-        embeddings: One a sequence; ``condition`` holds what the protocol's ``field`` names. Their
-            order decides ties (the lowest gallery row wins) and what ``transg`` drops.
+        embeddings: One a sequence, or scores of pairs of sequences; ``condition`` holds what the
+            protocol's ``field`` names. Their order decides ties (the lowest gallery row wins) and
+            what ``transg`` drops.
         protocol: The sets, or the name or file of a pair protocol.
         pairs: Which pairs, as texts such as ``C-N`` or from :meth:`PairProtocol.pair`; None takes
             the protocol's own, without those of which a set is absent (a note names them).
@@ -88,15 +89,21 @@ def evaluate_reid(
     if not precision and measuring is None:
         ranks = tuple(name for name in used.measures if name not in ("mAP", "mINP"))
         used = replace(used, measures=ranks)
+    scores, embeddings = split_scores(embeddings, metric)
+    if scores is not None and (level == "walk" or measuring is not None):
+        raise ValueError(
+            "Whole walks, re-ranking and query expansion need embeddings, and these are scores."
+        )
     chosen = metric or used.metric
     if level not in ("sequence", "walk"):
         raise ValueError(f"level must be sequence or walk, not {level!r}.")
     if depth < 1:
         raise ValueError(f"depth must be at least 1, not {depth}.")
-    if chosen == "cosine":
+    if chosen == "cosine" and scores is None:
         embeddings.require_directions()
     wanted, notes = _wanted(spec, pairs, embeddings.condition)
     notes += _ignored(spec, embeddings.condition)
+    notes = embeddings.read_alike("condition", "take", "view", "camera") + notes
     data = embeddings
     if level == "walk":
         data = pool_walks(embeddings)
@@ -114,11 +121,13 @@ def evaluate_reid(
             precision="mAP" in used.measures,
             device=device,
             measuring=measuring,
+            scores=scores,
         )
         results.append(judge_pair(data, comparison, used, found, depth))
         notes += comparison.notes
     notes += _remarks(used, level, results)
-    return ReidTable(spec.name, used, chosen, level, tuple(results), tuple(dict.fromkeys(notes)))
+    shown = chosen if scores is None else GIVEN
+    return ReidTable(spec.name, used, shown, level, tuple(results), tuple(dict.fromkeys(notes)))
 
 
 def _wanted(
@@ -165,6 +174,7 @@ def identify_pair(
     precision: bool,
     device: Device = "auto",
     measuring: Measuring | None = None,
+    scores: PairScores | None = None,
 ) -> Identification:
     """Rank the gallery of a pair for every probe.
 
@@ -177,17 +187,23 @@ def identify_pair(
         precision: Whether to compute AP and INP; ``measuring`` comes with them.
         device: Where FAISS searches if not.
         measuring: Distances in place of the metric's.
+        scores: Scores in place of the embeddings.
 
     Returns:
         The results of the probes.
     """
     probe, gallery = comparison.probe, comparison.gallery
-    person = canonical(data.subject)
+    person = data.subject
     deepest = max(depth, *RANKS)
-    if measuring is not None:
+    blocks: Iterable[tuple[slice, FloatArray]] | None = None
+    if scores is not None:
+        blocks = scores.blocks(probe, gallery, comparison.exclude)
+    elif measuring is not None:
         stored = None if comparison.pair.same_set else data.embedding[gallery]
+        blocks = measuring(data.embedding[probe], stored, metric)
+    if blocks is not None:
         return identify_by_distances(
-            measuring(data.embedding[probe], stored, metric),
+            blocks,
             person[probe],
             person[gallery],
             exclude=comparison.exclude,
@@ -268,7 +284,7 @@ def judge_pair(
     """
     skip = comparison.skip
     measures, values, counted = judge(found, rule, skip=skip, lost=comparison.lost)
-    people, person = np.unique(canonical(data.subject[comparison.probe]), return_inverse=True)
+    people, person = np.unique(data.subject[comparison.probe], return_inverse=True)
     mated = found.mates > skip
     ranked = _counting(mated, rule.unmated)
     share = np.maximum(found.mates - skip, 0) / np.maximum(found.candidates - skip, 1)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from protocols.embeddings import Embeddings
-from protocols.names import canonical
 from protocols.ranking.distances import FloatArray, IntArray, Metric
 from protocols.ranking.identification import DistanceCounts, Identification, count_distances
 from protocols.ranking.retrieval import search
@@ -111,7 +110,7 @@ class PairRanking:
 
     def distances(self) -> DistanceCounts:
         """Genuine and impostor distances of all probes to the rows that they may see."""
-        person = canonical(self.data.subject)
+        person = self.data.subject
         sides = (self.comparison.probe, self.comparison.gallery)
         return count_distances(
             *(self.data.embedding[rows] for rows in sides),

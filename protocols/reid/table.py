@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from protocols.ranking.distances import FloatArray, Metric
+from protocols.ranking.distances import FloatArray
 from protocols.reid.pairs import Pair
 from protocols.reid.rules import ReidRule
 from protocols.statistics.intervals import mean_of_known, named_intervals, ratio
@@ -57,7 +57,7 @@ class ReidTable:
     Attributes:
         protocol: Name of the protocol.
         rule: The rule.
-        metric: The distance that ranked.
+        metric: The distance that ranked, or ``given`` where scores did.
         level: ``sequence``, or ``walk`` where sequences were pooled.
         pairs: The pairs, in order.
         notes: Sentences to be read with the table.
@@ -65,7 +65,7 @@ class ReidTable:
 
     protocol: str
     rule: ReidRule
-    metric: Metric
+    metric: str
     level: Level
     pairs: tuple[PairResult, ...]
     notes: tuple[str, ...] = ()

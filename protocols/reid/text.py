@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocols.reid.table import ReidTable
-from protocols.text import align_columns, format_rate, render_notes
+from protocols.text import align_columns, format_rate, render_intervals, render_notes
 
 _MEASURES = ("rank1", "rank5", "rank10", "mAP", "mINP")
 _COUNTS = ("probes", "valid", "unmated", "gallery", "dropped")
 
 
 def render_reid(
-    table: ReidTable, name: str, *, baselines: Mapping[str, ReidTable] | None = None
+    table: ReidTable,
+    name: str,
+    *,
+    baselines: Mapping[str, ReidTable] | None = None,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
     """Render a re-identification table, in percent.
 
@@ -23,6 +27,7 @@ def render_reid(
     Args:
         table: The table.
         name: Name of the run, such as ``acl``.
+        intervals: From :meth:`ReidTable.intervals`.
         baselines: Other tables of the same pairs and level, by name; the name of another rule is
             added.
 
@@ -48,7 +53,8 @@ def render_reid(
     counts = [["counts", *_COUNTS]]
     for result in table.pairs:
         counts.append([result.pair.name, *(str(result.counts[key]) for key in _COUNTS)])
-    parts = [_title(table), align_columns(rows, 2), align_columns(counts)]
+    ends = render_intervals(intervals or {}, table.metrics, "mean" if len(table.pairs) > 1 else "")
+    parts = [_title(table), align_columns(rows, 2), ends, align_columns(counts)]
     parts.append(render_notes(table.notes))
     return "\n\n".join(part for part in parts if part)
 

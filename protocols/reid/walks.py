@@ -29,7 +29,9 @@ def number_walks(data: Embeddings) -> IntArray:
     """
     codes = np.zeros(len(data), dtype=np.int64)
     for field in _LABELS:
-        values = np.unique(canonical(getattr(data, field)), return_inverse=True)[1]
+        names = getattr(data, field)
+        names = names if field == "subject" else canonical(names)
+        values = np.unique(names, return_inverse=True)[1]
         size = int(values.max(initial=0)) + 1
         codes = np.unique(codes * size + values, return_inverse=True)[1].astype(np.int64)
     first = np.unique(codes, return_index=True)[1]

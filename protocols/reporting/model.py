@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from protocols.figures.planning import ReportFigure
 from protocols.groups import RunEntry
+from protocols.labels import free_name
 from protocols.records import ResultRecord
 
 Source = Literal["published", "ours", "imported", "synthetic", "none"]
@@ -162,6 +164,15 @@ class Report:
     figures: tuple[ReportFigure, ...]
     runs: tuple[RunEntry, ...]
     skipped: tuple[str, ...] = ()
+
+
+def named_apart(tables: Sequence[ReportTable]) -> tuple[ReportTable, ...]:
+    """The tables, a repeated key with a number, as of data named ``My Set`` and ``my-set``."""
+    named: list[ReportTable] = []
+    for table in tables:
+        key = free_name(table.key, [other.key for other in named])
+        named.append(replace(table, key=key))
+    return tuple(named)
 
 
 def source_of(record: ResultRecord) -> Source:

@@ -98,15 +98,31 @@ def load_split_file(
     raise ValueError(f"{_NAMES[kind].capitalize()} file {source}: {problem}")
 
 
+def read_notes(source: Traversable) -> dict[str, str]:
+    """The comments ``# name: value`` at the head of a CSV file."""
+    notes: dict[str, str] = {}
+    for line in source.read_text(encoding="utf-8-sig").splitlines():
+        if not line.startswith("#"):
+            break
+        name, _, value = line.lstrip("# ").partition(":")
+        notes[name.strip()] = value.strip()
+    return notes
+
+
 def read_rows(source: Traversable) -> list[dict[str, str]]:
-    """The rows of a CSV file by its header; a missing cell is empty.
+    """The rows of a CSV file by its header, after comments; a missing cell is empty.
 
     Raises:
         ValueError: A row has more cells than the header.
     """
     lines = source.read_text(encoding="utf-8-sig").splitlines()
-    header, rows = read_table(lines, ragged=True)
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    first = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    header, rows = read_table(lines[first:], ragged=True)
+    return [
+        # Only people are compared with their spaces.
+        {name: cell if name == "subject" else cell.strip() for name, cell in cells}
+        for cells in (zip(header, row, strict=True) for row in rows)
+    ]
 
 
 def _locate(name_or_path: str | Path, kind: Kind, suffixes: Sequence[str]) -> Traversable:

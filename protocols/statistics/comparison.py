@@ -26,6 +26,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, get_args, runt
 
 import numpy as np
 
+from protocols.names import find_people
 from protocols.ranking.distances import FloatArray
 from protocols.records import ResultRecord
 from protocols.statistics.intervals import CONFIDENCE, bootstrap_interval, mcnemar, mean_rate, ratio
@@ -203,6 +204,7 @@ def _by_people(
     first: Sequence[PartCounts], second: Sequence[PartCounts], *, measure: str, how: _How
 ) -> Comparison:
     """Compare hits by trials, summed over seeds so that a person is one unit."""
+    second, note = _named_alike(first, second)
     for mine, theirs in zip(first, second, strict=True):
         _people_tables(mine, theirs, how.names)  # a sum over seeds could hide what differs
     parts, people, gain, trials = _people_tables(sum_counts(first), sum_counts(second), how.names)
@@ -212,12 +214,13 @@ def _by_people(
     p_value = _swap_test(gain, trials, how)
     each = mean_rate(gain, trials)
     order = [row for row in np.argsort(each, kind="stable").tolist() if np.isfinite(each[row])]
+    basis = [f"swapping the runs of people at random, p = {p_value:.2g}", *note]
     return _comparison(
         difference,
         ends,
         p_value < _SIGNIFICANT,
         measure,
-        f"swapping the runs of people at random, p = {p_value:.2g}",
+        "; ".join(basis),
         how.names,
         unit="people",
         units=len(people),
@@ -226,6 +229,26 @@ def _by_people(
         parts=dict(zip(parts, ratio(total, tried).tolist(), strict=True)),
         gains={people[row]: float(each[row]) for row in order},
     )
+
+
+def _named_alike(
+    first: Sequence[PartCounts], second: Sequence[PartCounts]
+) -> tuple[list[PartCounts], list[str]]:
+    """The second runs with the names of the first, which older records wrote without zeros.
+
+    Only if everybody is found that way; with a few words on it.
+    """
+    people, others = (
+        {who for run in runs for part in run.values() for who in part} for runs in (first, second)
+    )
+    found, note = find_people(others, people)
+    if not note or len(found) < len(others) or len(set(found.values())) < len(others):
+        return list(second), []
+    renamed: list[PartCounts] = [
+        {part: {found[who]: counts for who, counts in each.items()} for part, each in run.items()}
+        for run in second
+    ]
+    return renamed, ["people matched by number"]
 
 
 def _people_tables(

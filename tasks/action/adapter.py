@@ -146,6 +146,10 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         """Number of samples of each role, and what was dropped."""
         return {**self.division.counts, **self.left_out()}
 
+    def notes(self) -> tuple[str, ...]:
+        """How the people of the split were matched, if not by name."""
+        return self.division.notes
+
     def describe(self) -> str:
         """The training, validation and test recordings."""
         counts = self.counts()

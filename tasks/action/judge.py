@@ -39,7 +39,7 @@ def judge(
     def render(name: str, _baselines: Mapping[str, Judged]) -> str:
         return render_classification(table, name, intervals=intervals)
 
-    return Judged.of_table(table, "", intervals, render)
+    return Judged.of_table(table, "", intervals, render, tested=scores.fingerprint)
 
 
 def pooled(scores: Sequence[ClassScores]) -> ClassScores:

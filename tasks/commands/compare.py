@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from tasks.commands.options import JsonFile
+from tasks.commands.options import JsonFile, Labels
 
 _RUN_HELP = (
-    "A run folder, a record file, or a quoted pattern of either, such as 'ce-seed*.json': several "
-    "runs are paired by seed."
+    "A run folder, a record file, a file of embeddings from any system, or a quoted pattern of "
+    "these, such as 'ce-seed*.json': several runs are paired by seed."
 )
 
 
@@ -24,9 +24,18 @@ def compare_command(
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=0, help="People and classes to list on each side.")] = 5,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Task that evaluates files; by default the saving run's, or gait."),
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Protocol of files, as for the task's eval.")
+    ] = None,
+    rule: Annotated[str | None, typer.Option(help="Rule of files, as for the task's eval.")] = None,
+    labels: Labels = None,
     json: JsonFile = None,
 ) -> None:
-    """Compare two runs: settings, metrics, people, classes, and whether they differ significantly.
+    """Compare two runs, or two systems' embeddings: what differs, and whether significantly.
 
     Differences are the second run minus the first.
     """
@@ -34,9 +43,12 @@ def compare_command(
 
     from protocols.files import write_text
     from tasks.compare.comparison import compare
+    from tasks.compare.sides import FileQuery
     from tasks.compare.text import render_comparison
 
-    found = compare(first, second, metric or ())
+    options = {"protocol": protocol, "rule": rule}
+    given = {name: value for name, value in options.items() if value is not None}
+    found = compare(first, second, metric or (), FileQuery(task, given, labels))
     if json is not None:
         write_text(json, dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n")
     typer.echo(render_comparison(found, top))

@@ -41,6 +41,13 @@ ReaderOptions = Annotated[
         help="An option of the format, such as persons=1 or people=apart; repeatable.",
     ),
 ]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="Table (CSV or Parquet) of the labels of an .npy, a row a sample, or of scores, by "
+        "sample."
+    ),
+]
 Cache = Annotated[Path, typer.Option(help="Folder for converted and generated data.")]
 TrainedRun = Annotated[Path, typer.Option("--run", "-r", help="A trained run.")]
 Unfinished = Annotated[

@@ -16,6 +16,7 @@ from tasks.commands.options import (
     Cache,
     Data,
     JsonFile,
+    Labels,
     Overrides,
     Overwrite,
     StudyOptions,
@@ -123,15 +124,29 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
             Path | None,
             typer.Option(
                 option,
-                help=f"{spec.saved_option.capitalize()} from any system instead of a run: .npz or "
-                "CSV, see protocols.embeddings and protocols.action.scores.",
+                help=f"{spec.saved_option.capitalize()} from any system instead of a run: see "
+                + (
+                    "protocols.embeddings (.npz, CSV, Parquet, .npy) and protocols.pair_scores."
+                    if spec.saved_option == "embeddings"
+                    else "protocols.action.scores."
+                ),
             ),
+        ] = None,
+        labels: Labels = None,
+        name: Annotated[
+            str | None,
+            typer.Option(help=f"Name of the system behind {option}: its row in the report."),
+        ] = None,
+        dataset: Annotated[
+            str | None,
+            typer.Option(help=f"Name of the data behind {option}: their table in the report."),
         ] = None,
         unfinished: Unfinished = False,
         cache: Cache = STORES,
         json: JsonFile = None,
     ) -> None:
         from aclnet.runs.finished import require_finished
+        from tasks.run.judged import Names
         from tasks.run.saved import default_run, evaluate_file, evaluate_run
 
         if run is not None and file is not None:
@@ -141,9 +156,12 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
             raise ValueError(
                 f"{option} {file} is evaluated as it is: to test other data or clips give --run RUN"
             )
+        names = Names(name, dataset)
         if file is not None:
-            show(*evaluate_file(spec, file, query, command_line()), json)
+            show(*evaluate_file(spec, file, query, command_line(), names, labels), json)
             return
+        if any((*names, labels)):
+            raise ValueError(f"--name, --dataset and --labels are for {option} FILE: give a file")
         folder = run or default_run(spec)
         if run is None:
             say(f"evaluating {folder}")
@@ -228,6 +246,7 @@ def _biometrics(spec: TaskSpec) -> Callable[..., None]:
             Path | None,
             typer.Option(help="Embeddings from any system instead of a run, as for eval."),
         ] = None,
+        labels: Labels = None,
         cache: Cache = STORES,
         json: JsonFile = None,
     ) -> None:
@@ -237,7 +256,10 @@ def _biometrics(spec: TaskSpec) -> Callable[..., None]:
 
         if run is not None and embeddings is not None:
             raise ValueError("give either --run RUN or --embeddings FILE")
+        if labels is not None and embeddings is None:
+            raise ValueError("--labels is for --embeddings FILE: give a file")
         folder = None if embeddings is not None else run or default_run(spec)
-        show(*measure(spec, query, folder, embeddings, cache, command_line(), say), json)
+        rest = (cache, command_line(), say, labels)
+        show(*measure(spec, query, folder, embeddings, *rest), json)
 
     return biometrics

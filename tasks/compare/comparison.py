@@ -10,7 +10,7 @@ from typing import Any
 from protocols.statistics.comparison import Comparison
 from protocols.statistics.comparison import compare as compare_runs
 from tasks.compare.gains import Gain, class_gains, people_gains
-from tasks.compare.sides import Side, obstacles, read_sides
+from tasks.compare.sides import FileQuery, Side, obstacles, read_sides
 from tasks.run.resume import differences
 
 Ends = tuple[float, float]
@@ -117,19 +117,22 @@ class RunComparison:
         }
 
 
-def compare(first: str, second: str, metrics: Sequence[str] = ()) -> RunComparison:
+def compare(
+    first: str, second: str, metrics: Sequence[str] = (), files: FileQuery | None = None
+) -> RunComparison:
     """Compare two runs, or two groups of runs paired by seed.
 
     Args:
-        first: a run's folder, a record file, or a pattern of either.
+        first: a run's folder, a record file, a file of embeddings or scores, or a pattern of these.
         second: the same.
         metrics: names of metrics, each with its parts (`rank1` selects `rank1/nm` too), or `all`;
             empty: the most important ones.
+        files: how files of embeddings or scores are evaluated; None: by the defaults.
 
     Raises:
         ValueError: a record is missing, damaged or of another task, or a side lacks a metric.
     """
-    old, new, notes = read_sides(first, second)
+    old, new, notes = read_sides(first, second, files)
     why = obstacles(old.record, new.record)
     pairs, left_out = _metrics(old, new, metrics)
     verdict, sentence = _verdict(old, new, why)
@@ -152,7 +155,7 @@ def compare(first: str, second: str, metrics: Sequence[str] = ()) -> RunComparis
         classes=() if why else tuple(class_gains(old, new)),
         verdict=verdict,
         sentence=sentence,
-        notes=(*notes, *_other_settings(old), *_other_settings(new)),
+        notes=(*notes, *_other_settings(old), *_other_settings(new), *_file_notes(old, new)),
     )
 
 
@@ -253,6 +256,12 @@ def _other_settings(side: Side) -> Iterator[str]:
     others = sorted(names - {"train.seed", "evaluation.gallery_seed"})
     if others:
         yield f"The runs of {side.name} differ from each other in {', '.join(others)}."
+
+
+def _file_notes(*sides: Side) -> Iterator[str]:
+    """The notes of files that were evaluated here, as nobody has seen their records."""
+    notes = (note for side in sides if side.files for one in side.records for note in one.notes)
+    yield from dict.fromkeys(notes)
 
 
 def _rows(found: Sequence[tuple[str, Any, Any]]) -> list[dict[str, Any]]:

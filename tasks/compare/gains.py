@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from protocols.names import find_people
 from protocols.records import ResultRecord
 from protocols.statistics.person_counts import person_counts, read_kept, sum_counts
 from tasks.compare.sides import Side
@@ -36,7 +37,9 @@ class Gain:
 
 def people_gains(first: Side, second: Side) -> list[Gain]:
     """Gains of the people that both sides tested, greatest first; empty if unknown."""
-    return _gains(*(_people_rates(side) for side in (first, second)))
+    old, new = (_people_rates(side) for side in (first, second))
+    names = find_people(new, old).names
+    return _gains(old, {names.get(name, name): rate for name, rate in new.items()})
 
 
 def class_gains(first: Side, second: Side) -> list[Gain]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
+from protocols.embeddings import READ
 from protocols.records import ResultRecord
-from tasks.run.judged import RECORD, read_any
+from tasks.run.judged import RECORD, Names, read_any, saved_by
+from tasks.run.saved import evaluate_file, read_file
+from tasks.spec import TaskSpec, find_task
 
 
 @dataclass(frozen=True)
@@ -27,26 +31,92 @@ class Side:
     records: tuple[ResultRecord, ...]
 
     @property
+    def files(self) -> bool:
+        """Whether there are files of embeddings or scores among its paths."""
+        return any(map(is_file, self.paths))
+
+    @property
     def record(self) -> ResultRecord:
         """The first record, for what all of them share."""
         return self.records[0]
 
 
-def read_sides(first: str, second: str) -> tuple[Side, Side, tuple[str, ...]]:
+@dataclass(frozen=True)
+class FileQuery:
+    """How files of embeddings or scores are evaluated before they are compared.
+
+    Attributes:
+        task: name of the task; None: that of the run that saved the file, else gait.
+        options: options of the task's `eval`, by name.
+        labels: a table of labels, for files that have none.
+    """
+
+    task: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    labels: Path | None = None
+
+    def like(self, record: ResultRecord) -> FileQuery:
+        """The same, by default under the task, protocol and rule of a record."""
+        if self.task not in (None, record.task):
+            return self
+        known = {one.name for one in fields(find_task(record.task).query)}
+        own = {"protocol": record.protocol, "rule": record.rule}
+        usual = {name: value for name, value in own.items() if name in known and value}
+        return replace(self, task=record.task, options={**usual, **self.options})
+
+    def evaluate(self, path: Path) -> ResultRecord:
+        """Evaluate a file.
+
+        Raises:
+            ValueError: it cannot be read, does not fit the protocol, or the task has no such
+                option.
+        """
+        spec = self._spec(path)
+        unknown = self.options.keys() - {one.name for one in fields(spec.query)}
+        if unknown:
+            raise ValueError(f"--{min(unknown)}: `{spec.name} eval` has no such option")
+        query = spec.query(**self.options)
+        return evaluate_file(spec, path, query, "", Names(path.stem), self.labels)[0]
+
+    def samples(self, path: Path) -> set[str]:
+        """The keys of the samples in a file."""
+        return set(read_file(self._spec(path), path, self.labels).sample.tolist())
+
+    def _spec(self, path: Path) -> TaskSpec:
+        info = saved_by(path)
+        return find_task(self.task or ("gait" if info is None else info.task))
+
+
+def read_sides(
+    first: str, second: str, files: FileQuery | None = None
+) -> tuple[Side, Side, tuple[str, ...]]:
     """Read both sides and pair their records by seed if there are several.
 
     Args:
-        first: a run's folder, a record file, or a pattern of either, such as `ce-seed*.json`.
+        first: a run's folder, a record file, a file of embeddings or scores, or a pattern of one of
+            these, such as `ce-seed*.json`.
         second: the same.
+        files: how files of embeddings or scores are evaluated; None: by the defaults. Beside a
+            record they are evaluated as it was, unless another way is given.
 
     Returns:
-        Both sides, and a note on records without a partner.
+        Both sides, and notes on records without a partner and on samples of one file alone.
 
     Raises:
         ValueError: a record is missing or damaged, the tasks differ, the records of one side are
             not comparable, or the sides share no seed.
     """
-    sides = [_read_side(text) for text in (first, second)]
+    query = files or FileQuery()
+    texts = (first, second)
+    known = [_read_side(text) for text in texts if not any(map(is_file, _find(text)))]
+    if known:
+        query = query.like(known[0].record)
+    sides = [_read_side(text, query) for text in texts]
+    if files not in (None, FileQuery()) and not any(side.files for side in sides):
+        raise ValueError(
+            "--task, --protocol, --rule and --labels are for files of embeddings; records keep "
+            "their own"
+        )
     if sides[0].name == sides[1].name:
         named = zip((first, second), sides, strict=True)
         sides = [Side(text, side.paths, side.records) for text, side in named]
@@ -57,14 +127,29 @@ def read_sides(first: str, second: str) -> tuple[Side, Side, tuple[str, ...]]:
             "task"
         )
     if len(sides[0].records) == len(sides[1].records) == 1:
-        return sides[0], sides[1], ()
+        return sides[0], sides[1], tuple(_strangers(sides[0], sides[1], query))
     return _paired(sides[0], sides[1])
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is that of a file of embeddings or scores."""
+    return path.suffix in READ and not path.is_dir()
+
+
+def _strangers(first: Side, second: Side, query: FileQuery) -> Iterator[str]:
+    """The samples that only one of two files has."""
+    if first.record.same_data(second.record) or not (first.files and second.files):
+        return
+    old, new = (query.samples(side.paths[0]) for side in (first, second))
+    for side, only in ((first, old - new), (second, new - old)):
+        if only:
+            yield f"Only {side.name} has sample {min(only)!r} ({len(only)} such samples in all)."
 
 
 def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:
     """Why the metrics of two records are not comparable, a few words each; empty if they are."""
     found = []
-    if first.dataset.fingerprint != second.dataset.fingerprint:
+    if not first.same_data(second):
         old, new = (f"{one.dataset.name} {one.dataset.fingerprint[:8]}" for one in (first, second))
         found.append(f"other data set ({old}; {new})")
     for what in ("protocol", "described_rule"):
@@ -74,9 +159,11 @@ def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _read_side(text: str) -> Side:
+def _read_side(text: str, files: FileQuery | None = None) -> Side:
+    """Read the records of a side; files of embeddings are evaluated."""
+    files = files or FileQuery()
     paths = _find(text)
-    records = tuple(read_any(path) for path in paths)
+    records = tuple(files.evaluate(path) if is_file(path) else read_any(path) for path in paths)
     for path, record in zip(paths, records, strict=True):
         why = obstacles(records[0], record)
         if why or record.task != records[0].task:

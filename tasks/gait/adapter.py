@@ -18,7 +18,7 @@ from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from protocols.embeddings import Embeddings
-from protocols.gait.assignment import assign
+from protocols.gait.assignment import assign, check_labels
 from tasks.gait.judge import gait_table
 from tasks.gait.settings import GaitSettings
 from tasks.run.adapter import TaskAdapter
@@ -92,6 +92,10 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
         groups = self.groups.counts(train, validation, test, len(self.store))
         return {**groups, **self.left_out()}
 
+    def notes(self) -> tuple[str, ...]:
+        """How the table of people was matched, if not by name."""
+        return tuple(filter(None, [self.groups.note]))
+
     def describe(self) -> str:
         """The training, validation and test people."""
         train, test = len(self.training_samples()[0]), len(self.test_samples())
@@ -105,7 +109,8 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
             zeros = labelled(np.zeros((len(samples), 1), dtype=np.float32), samples)
             try:
                 if len(samples):
-                    assign(protocol, zeros, np.random.default_rng(0))
+                    roles = assign(protocol, zeros, np.random.default_rng(0))
+                    check_labels(protocol, zeros, roles)
             except ValueError as error:
                 raise ValueError(
                     f"data set {self.store.info.name}, {role} people: {error} Choose another "

@@ -56,16 +56,18 @@ def judge(embeddings: Embeddings, settings: GaitSettings | None, query: GaitQuer
     metric, rerank = (None, None) if query is None else (query.metric, query.reranking())
     table = gait_table(embeddings, own, metric, seed, rerank)
 
+    intervals = table.intervals(np.random.default_rng(0))
+
     def render(name: str, baselines: Mapping[str, Judged]) -> str:
         others = {other: judged.tables[0] for other, judged in baselines.items()}
-        return render_gait(table, name, baselines=others)
+        return render_gait(table, name, baselines=others, intervals=intervals)
 
     names = {"protocol", "gallery_takes", "rule", *(["probes"] if own.probes else [])}
 
     return Judged.of_table(
         table,
         table.rule.name,
-        table.intervals(np.random.default_rng(0)),
+        intervals,
         render,
         evaluation={
             "metric": table.metric,
@@ -74,6 +76,7 @@ def judge(embeddings: Embeddings, settings: GaitSettings | None, query: GaitQuer
         },
         chosen=own.model_dump(mode="json", include=names),
         tables=(table,),
+        tested=embeddings.fingerprint,
     )
 
 

@@ -17,6 +17,7 @@ _PROTOCOLS = """\b
 aclnet-task gait eval --embeddings FILE with one of these:
   --protocol casia_b                     NM, BG, CL by view
   --protocol casia_b --rule opengait     or gaitgraph, gaitgraph2
+  --protocol casia_b_no_view             the same without views
   --protocol casia_b_pooled              OpenGait's pooled gallery
   --protocol casia_b_cross_view_gallery  OpenGait's, with mAP
   --protocol oumvlp                      14 x 14 views, as OpenGait
@@ -95,6 +96,7 @@ class Gait(TaskSpec):
     judge = lazy("tasks.gait.judge:judge")
     query = GaitQuery
     eval_help = _PROTOCOLS
+    read = lazy("protocols.pair_scores:load_tested")
     measure = lazy("tasks.gait.biometrics:measure")
     measuring = BiometricsQuery
 

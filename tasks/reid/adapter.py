@@ -212,6 +212,10 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
         self.training_samples()  # counts what is left over
         return {**counts, "test_sequences": len(self.test_samples()), **self.left_out()}
 
+    def notes(self) -> tuple[str, ...]:
+        """How the table of people was matched, if not by name."""
+        return tuple(filter(None, [self.division.groups.note]))
+
     def describe(self) -> str:
         """The training, validation and test people."""
         train, test = int(self.division.train.sum()), len(self.test_samples())

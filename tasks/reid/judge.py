@@ -50,17 +50,22 @@ def judge(embeddings: Embeddings, settings: ReidSettings | None, query: ReidQuer
     (_, main), *others = tables.items()
     metrics, intervals = dict(main.metrics), main.intervals(np.random.default_rng(0))
     notes, cells = list(main.notes), {"main": main.record_cells()}
+    ends = [dict(intervals)]
     for name, table in others:
         metrics |= {f"{name}/{key}": value for key, value in table.metrics.items()}
         bounds = table.intervals(np.random.default_rng(0))
-        intervals |= {f"{name}/{key}": ends for key, ends in bounds.items()}
+        intervals |= {f"{name}/{key}": both for key, both in bounds.items()}
+        ends.append(bounds)
         notes += [f"{name}: {note}" for note in table.notes]
 
     def render(name: str, baselines: Mapping[str, Judged]) -> str:
         title = name if query is None else query.named(name)
         tables = {other: judged.tables[0] for other, judged in baselines.items()}
-        texts = [render_reid(table, title) for _, table in others]
-        return "\n\n".join([render_reid(main, title, baselines=tables), *texts])
+        first, *rest = ends
+        texts = [render_reid(main, title, baselines=tables, intervals=first)]
+        for (_, table), bounds in zip(others, rest, strict=True):
+            texts.append(render_reid(table, title, intervals=bounds))
+        return "\n\n".join(texts)
 
     return Judged(
         protocol=main.protocol,
@@ -74,6 +79,7 @@ def judge(embeddings: Embeddings, settings: ReidSettings | None, query: ReidQuer
         evaluation={"metric": main.metric, "level": main.level},
         chosen=chosen,
         tables=(main,),
+        tested=embeddings.fingerprint,
     )
 
 

@@ -143,7 +143,7 @@ def _strip(
     if probe is None:
         return RankedStrip(points[:, body], title)
     pair = data.select([probe, row])
-    people, view = canonical(pair.subject), canonical(pair.view)
+    people, view = pair.subject, canonical(pair.view)
     walk = number_walks(pair)
     flags = {
         "same walk": walk[0] == walk[1] and bool((pair.take != "").all()),
@@ -191,16 +191,9 @@ def _summaries(ranking: PairRanking, report: Report) -> Iterator[tuple[str, Figu
         report(f"{pair} lacks genuine or impostor comparisons: no distances are drawn")
     hits, tested = ranking.result.sums[:, 0], ranking.result.trials[:, 0]
     if tested.any():
-        yield "identity-errors", draw_identity_errors(_people(ranking), tested - hits, tested)
+        yield "identity-errors", draw_identity_errors(ranking.result.people, tested - hits, tested)
     else:
         report(f"rule {ranking.rule.name} counts no probe of {pair}: no errors are drawn")
-
-
-def _people(ranking: PairRanking) -> list[str]:
-    """The people's names as the data write them."""
-    subjects = ranking.data.subject
-    written = dict(zip(canonical(subjects).tolist(), subjects.tolist(), strict=True))
-    return [written[name] for name in ranking.result.people]
 
 
 def _save(figure: Figure, stem: Path, title: str) -> Iterator[str]:

@@ -155,6 +155,7 @@ class Reid(TaskSpec):
     adapter = lazy("tasks.reid.adapter:ReidAdapter")
     judge = lazy("tasks.reid.judge:judge")
     query = ReidQuery
+    read = lazy("protocols.pair_scores:load_tested")
     measure = lazy("tasks.reid.biometrics:measure")
     measuring = ReidBiometricsQuery
 

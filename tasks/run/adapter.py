@@ -204,6 +204,10 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         own = {f"dropped_{reason}": count for reason, count in self.dropped.items()}
         return {**own, **dropped_counts(self.store.info)}
 
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the record on how the data were divided; by default none."""
+        return ()
+
     def describe(self) -> str:
         """The training and test samples in one sentence."""
         counts = self.counts()

@@ -22,7 +22,7 @@ from protocols.statistics.intervals import wilson_interval
 from protocols.text import render_notes
 from tasks.run.judged import Judged, Origin, make_record
 from tasks.run.queries import BiometricsQuery
-from tasks.run.saved import file_settings, read_saved
+from tasks.run.saved import file_settings, read_file, read_saved
 from tasks.settings import TaskSettings
 from tasks.spec import Report, TaskSpec, silent
 
@@ -49,6 +49,7 @@ def measure(
     cache: Path,
     command: str,
     report: Report = silent,
+    labels: Path | None = None,
 ) -> tuple[ResultRecord, str]:
     """Measure the saved test embeddings of a run, or embeddings from any system.
 
@@ -60,6 +61,7 @@ def measure(
         cache: folder for converted and generated data, used to embed the validation people.
         command: command line, for the record.
         report: called with progress messages.
+        labels: a table of the samples' labels, for a file that has none.
 
     Returns:
         The record, of its own kind so that it is not in the tables of ranks, and the tables as
@@ -74,7 +76,11 @@ def measure(
         tested, origin = read_saved(spec, run), Origin.of_run(run)
         settings = load_settings(spec.settings, run / SETTINGS)
     elif file is not None:
-        tested, origin, settings = spec.read(file), Origin.of_file(file), file_settings(spec, file)
+        tested = read_file(spec, file, labels)
+        if not isinstance(tested, Embeddings):
+            raise ValueError(f"{file} holds scores of pairs, and biometrics needs embeddings")
+        origin = Origin.of_file(file, tested)
+        settings = file_settings(spec, file)
     else:
         raise ValueError("give a run or a file of embeddings")
     if query.development is not None:
@@ -95,7 +101,7 @@ def measure(
         **judged.evaluation,
         "development": development.source,
     }
-    judged = replace(judged, evaluation=evaluation)
+    judged = replace(judged, evaluation=evaluation, tested=tested.fingerprint)
     record = make_record(spec.name, judged, replace(origin, rule=""), command, kind=BIOMETRICS)
     return record, f"{text}\n{render_notes(record.notes[len(own_notes) :])}"
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, parse_run_info
@@ -49,6 +49,7 @@ class Judged:
         evaluation: how it was evaluated, for the record's settings.
         chosen: settings that were overridden, for the record's settings.
         tables: what `render` needs of a baseline.
+        tested: fingerprint of the tested samples' keys and labels; empty if unknown.
     """
 
     protocol: str
@@ -62,6 +63,7 @@ class Judged:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     chosen: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Any, ...] = ()
+    tested: str = ""
 
     @classmethod
     def of_table(
@@ -84,6 +86,22 @@ class Judged:
             render,
             **more,
         )
+
+
+class Names(NamedTuple):
+    """Names for the record of a file of another program.
+
+    Attributes:
+        system: the system, a row of the report; None: unnamed.
+        dataset: the data, a table of the report; None: named after what they hold, so that systems
+            tested on the same samples share a table.
+    """
+
+    system: str | None = None
+    dataset: str | None = None
+
+
+UNNAMED = Names()
 
 
 @dataclass(frozen=True)
@@ -136,23 +154,31 @@ class Origin:
         )
 
     @classmethod
-    def of_file(cls, path: Path) -> Origin:
+    def of_file(cls, path: Path, tested: Any, names: Names = UNNAMED) -> Origin:
         """The origin of a file of embeddings or scores; the data are known if a run saved it.
+
+        Args:
+            path: the file.
+            tested: its content.
+            names: names of the system and of the data, for a file of another program.
 
         Raises:
             ValueError: the training of the run that saved it is not finished.
         """
         info = saved_by(path)
-        if info is None:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            unknown = DatasetReference(name=path.stem, fingerprint=digest, synthetic=False)
-            return cls(unknown, notes=(FOREIGN,))
-        require_finished(path.parent)
-        return cls(
-            DatasetReference(
+        objective = names.system or (path.stem if names.dataset else "embeddings")
+        if info is not None:
+            require_finished(path.parent)
+            dataset = DatasetReference(
                 name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
             )
+            return cls(dataset, objective)
+        digest = getattr(tested, "fingerprint", "") or hashlib.sha256(path.read_bytes()).hexdigest()
+        unnamed = f"data {digest[:8]}" if names.system else path.stem
+        dataset = DatasetReference(
+            name=names.dataset or unnamed, fingerprint=digest, synthetic=False
         )
+        return cls(dataset, objective, notes=(FOREIGN,))
 
 
 def make_record(
@@ -187,6 +213,7 @@ def make_record(
         command=command,
         notes=(*judged.notes, *origin.notes),
         cells=judged.cells,
+        tested=judged.tested,
     )
 
 

@@ -96,7 +96,8 @@ def train_and_evaluate(
         if not ready:
             return None
         adapter = adapter or opened()
-        report(adapter.describe())
+        for sentence in (adapter.describe(), *adapter.notes()):
+            report(sentence)
         network, fitted = train(
             spec.name, adapter, run, resume=resume, fabric=fabric, report=report
         )
@@ -202,6 +203,7 @@ def origin_of(adapter: TaskAdapter[Any], seconds: float) -> Origin:
         settings=settings.model_dump(mode="json"),
         counts=adapter.counts(),
         seconds=seconds,
+        notes=adapter.notes(),
         rule=adapter.tested_how(),
         fold=getattr(settings, "fold", None),
     )

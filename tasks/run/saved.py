@@ -10,7 +10,7 @@ from aclnet.runs.finished import require_finished
 from aclnet.runs.info import SETTINGS, read_run_info
 from protocols.records import ResultRecord
 from tasks.plugins import command_of
-from tasks.run.judged import RECORD, Origin, make_record, saved_by
+from tasks.run.judged import RECORD, UNNAMED, Names, Origin, make_record, saved_by
 from tasks.settings import TaskSettings
 from tasks.spec import TaskSpec
 
@@ -99,17 +99,47 @@ def file_settings(spec: TaskSpec, path: Path) -> TaskSettings | None:
     return load_settings(spec.settings, path.parent / SETTINGS)
 
 
-def evaluate_file(spec: TaskSpec, path: Path, query: Any, command: str) -> tuple[ResultRecord, str]:
+def read_file(spec: TaskSpec, path: Path, labels: Path | None = None) -> Any:
+    """Read a file from any system.
+
+    Raises:
+        ValueError: it cannot be read, or has its own labels.
+    """
+    if labels is not None and spec.saved_option != "embeddings":
+        raise ValueError(f"--labels: files of {spec.saved_option} hold their own labels")
+    return spec.read(path) if labels is None else spec.read(path, labels)
+
+
+def evaluate_file(
+    spec: TaskSpec,
+    path: Path,
+    query: Any,
+    command: str,
+    names: Names = UNNAMED,
+    labels: Path | None = None,
+) -> tuple[ResultRecord, str]:
     """Evaluate a file from any system (see `TaskSpec.read`).
 
     A file saved by a run keeps the name of its data and is evaluated by its settings; for others a
     note says that the data are unknown.
 
+    Args:
+        spec: the task.
+        path: the file.
+        query: of class `spec.query`.
+        command: command line, for the record.
+        names: names of the system and the data.
+        labels: a table of the samples' labels, for a file that has none.
+
+    Returns:
+        The record, and the tables as text.
+
     Raises:
         ValueError: the file cannot be read, or does not fit the protocol.
     """
-    tested, origin = spec.read(path), Origin.of_file(path)
+    tested = read_file(spec, path, labels)
+    origin = Origin.of_file(path, tested, names)
     judged = spec.judge(tested, file_settings(spec, path), query)
-    text = judged.render(path.stem, {})
+    text = judged.render(names.system or path.stem, {})
     notes = "".join(f"\nNote: {note}" for note in origin.notes)
     return make_record(spec.name, judged, origin, command), f"{text}{notes}"

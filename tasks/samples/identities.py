@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from aclnet.config import Settings
-from protocols.names import natural_order
+from protocols.names import find_people, natural_order
 
 if TYPE_CHECKING:
     from aclnet.data.store import Store
@@ -28,7 +28,8 @@ class IdentitySettings(Settings):
         validation: number of training people held out for validation (the last ones); below 1 a
             share of the training people.
         table: a CSV (or the name of a protocol that has one) with the columns subject and split,
-            instead of `train` and `validation`.
+            instead of `train` and `validation`; people are found by name, else by number where only
+            one of the data has it.
     """
 
     train: float = Field(default=0.6, gt=0)
@@ -54,12 +55,21 @@ class IdentitySettings(Settings):
 
 @dataclass(frozen=True)
 class IdentityGroups:
-    """Names of the training, validation and test people, and how many a table has besides."""
+    """Names of the training, validation and test people.
+
+    Attributes:
+        train: the training people.
+        validation: the validation people.
+        test: the test people.
+        absent: number of people of a table whom the data lack.
+        note: how a table was matched with the data, if not by name.
+    """
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
     absent: int = 0
+    note: str = ""
 
     def __str__(self) -> str:
         train, validation, test = map(len, (self.train, self.validation, self.test))
@@ -162,6 +172,9 @@ def _from_table(people: Sequence[str], table: str) -> IdentityGroups:
             f"identities.table={table} names {twice[0]} in {named[twice[0]]} rows: give each "
             "person one row, so that no training person is also a test person"
         )
-    known, groups = set(people), (split.fit, split.validation, split.test)
-    train, validation, test = (tuple(name for name in group if name in known) for group in groups)
-    return IdentityGroups(train, validation, test, absent=len(named.keys() - known))
+    found, note = find_people(named, people)
+    train, validation, test = (
+        tuple(found[name] for name in group if name in found)
+        for group in (split.fit, split.validation, split.test)
+    )
+    return IdentityGroups(train, validation, test, len(named) - len(found), note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,7 @@ def test_damaged_files(tmp_path: Path) -> None:
         load_embeddings(flipped)
     with pytest.raises(FileNotFoundError, match=r"no embeddings file .*gone\.npz"):
         load_embeddings(tmp_path / "gone.npz")
-    with pytest.raises(ValueError, match=r"read from \.npz or \.csv"):
+    with pytest.raises(ValueError, match=r"read from \.npz, \.npy, \.csv"):
         load_embeddings(tmp_path / "x.pkl")
     with pytest.raises(ValueError, match=r"saved as \.npz"):
         example().save(tmp_path / "x.csv")
@@ -210,3 +211,86 @@ def test_no_embeddings_at_all_is_a_file_like_any_other(tmp_path: Path) -> None:
     empty = example().select(np.zeros(3, dtype=np.bool_))
     empty.save(tmp_path / "x.npz")
     assert len(load_embeddings(tmp_path / "x.npz")) == 0
+
+
+def test_spaces_of_names_are_kept_where_the_header_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("e0,subject\n1, ann\n2,ann\n3,ann \n")
+    assert load_embeddings(path).subject.tolist() == [" ann", "ann", "ann "]
+    path.write_text('e0, subject\n1, ann\n2, ann\n3," ann"\n')
+    assert load_embeddings(path).subject.tolist() == ["ann", "ann", " ann"]
+
+
+LABELS = "subject,condition,take,view\nAnn,nm,1,018\nØyvind,bg,2,036\n7,cl,3,180\n"
+
+
+def test_an_npy_is_read_with_a_table_of_labels(tmp_path: Path) -> None:
+    vectors, beside, other = (tmp_path / name for name in ("x.npy", "x.csv", "other.csv"))
+    np.save(vectors, example().embedding)
+    with pytest.raises(ValueError, match=r"x\.npy: it holds no labels .*x\.csv; .*--labels FILE"):
+        load_embeddings(vectors)
+    beside.write_text(LABELS)
+    data = load_embeddings(vectors)
+    np.testing.assert_array_equal(data.embedding, example().embedding)
+    assert data.subject.tolist() == ["Ann", "Øyvind", "7"]
+    other.write_text(LABELS.replace("Ann", "Bea"))
+    assert load_embeddings(vectors, other).subject.tolist() == ["Bea", "Øyvind", "7"]
+    other.write_text(LABELS.partition("7")[0])
+    with pytest.raises(ValueError, match=r"subject has shape \(2,\), but there are 3 embeddings"):
+        load_embeddings(vectors, other)
+    other.write_text("subject\nAnn,\n1,2\n")
+    with pytest.raises(ValueError, match=r"x\.npy: labels .*other\.csv: row 2 has 2 cells"):
+        load_embeddings(vectors, other)
+    whole = vectors.read_bytes()
+    huge = whole.replace(b"(3, 2), }" + 9 * b" ", b"(3000000000, 2), }")
+    assert huge != whole
+    np.save(vectors, np.array([{}], dtype=object), allow_pickle=True)
+    for content in (vectors.read_bytes(), b"", whole[:-1], huge, b"PK\x03\x04"):
+        vectors.write_bytes(content)
+        with pytest.raises(ValueError, match=r"x\.npy: this is no \.npy of plain numbers"):
+            load_embeddings(vectors, beside)
+
+
+@pytest.mark.parametrize("form", ["columns", "lists"])
+def test_parquet(form: str, tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow (extra parquet) is not installed")
+    from pyarrow import parquet
+
+    data, path = example(), tmp_path / "x.parquet"
+    columns: dict[str, Any] = {"subject": data.subject.tolist(), "take": [1, 2, 3]}
+    columns["camera"] = ["a", "b", None]
+    columns["view"] = [18.0, 36.0, 180.0]
+    if form == "lists":
+        columns["embedding"] = data.embedding.tolist()
+    else:
+        columns |= {"e1": data.embedding[:, 1].tolist(), "e0": data.embedding[:, 0].tolist()}
+    parquet.write_table(arrow.table(columns), path)
+    found = load_embeddings(path)
+    np.testing.assert_array_equal(found.embedding, data.embedding)
+    assert found.subject.tolist() == data.subject.tolist()
+    assert (found.take.tolist(), found.view.tolist()) == (["1", "2", "3"], ["18", "36", "180"])
+    assert found.camera.tolist() == ["a", "b", ""]
+    parquet.write_table(arrow.table({"subject": ["a"], "e0": [None]}), path)
+    with pytest.raises(ValueError, match=r"x\.parquet: The embedding of sample 'a' .* not finite"):
+        load_embeddings(path)
+
+
+def test_a_damaged_parquet_file_is_said_on_one_line(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow (extra parquet) is not installed")
+    from pyarrow import parquet
+
+    path = tmp_path / "x.parquet"
+    parquet.write_table(arrow.table({"subject": ["a"], "e0": [1.0]}), path)
+    whole = path.read_bytes()
+    footer = bytes(byte ^ 0x55 for byte in whole[-60:-30])
+    for content in (b"PAR1", whole[:-20], whole[:-60] + footer + whole[-30:]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"x\.parquet: not a readable Parquet file: [^\n]+\Z"):
+            load_embeddings(path)
+
+
+def test_parquet_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"x\.parquet: .*pip install 'aclnet\[parquet\]'"):
+        load_embeddings(tmp_path / "x.parquet")

@@ -18,7 +18,8 @@ import numpy as np, protocols.biometrics.evaluate, protocols.gait.text, protocol
 people = np.repeat(np.arange(4), 10).astype(str)
 condition = np.tile(["nm"] * 6 + ["bg"] * 2 + ["cl"] * 2, 4)
 take = np.tile([1, 2, 3, 4, 5, 6, 1, 2, 1, 2], 4)
-data = protocols.Embeddings(np.random.default_rng(0).normal(size=(40, 3)), people, condition, take)
+rows = np.random.default_rng(0).normal(size=(40, 3))
+data = protocols.Embeddings(rows, people, condition, take, view=["090"] * 40)
 for table in (protocols.evaluate_gait(data), protocols.evaluate_reid(data, "casia_b", ["C-N"])):
     table.intervals(np.random.default_rng(0), draws=20)
 print(*sys.modules)

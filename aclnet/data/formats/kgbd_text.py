@@ -60,8 +60,8 @@ def read(
                 info.count_dropped("empty sequences")
                 continue
             person = file.resolve().parent.name
-            digits = re.search(r"\d+\Z", person)
-            identity = digits[0] if digits else person
+            number = re.fullmatch(r"Person(\d+)", person)
+            identity = number[1] if number else person
             key = f"{person}_{file.stem}"
             yield Sample(key, frames, identity, take=file.stem, frame_numbers=numbers)
 

@@ -159,3 +159,13 @@ def test_any_shape_survives_a_file(
     scores = ClassScores(**parts(count, size, seed))
     scores.save(path)
     assert_same(load_class_scores(path), scores)
+
+
+def test_the_fingerprint_is_of_labels_and_keys() -> None:
+    def scores(label: list[int], probability: float = 0.5) -> ClassScores:
+        rows = [[probability, 1 - probability]] * 2
+        return ClassScores(["x", "y"], label, ["sit", "wave"], rows, subject=["a", "b"])
+
+    one = scores([0, -1])
+    assert one.fingerprint == scores([0, -1], 0.9).select([1, 0]).fingerprint
+    assert one.fingerprint != scores([1, -1]).fingerprint

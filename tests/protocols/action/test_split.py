@@ -50,7 +50,7 @@ def counts(split: ActionSplit, index: pd.DataFrame, fold: str | None = None) -> 
 
 def test_first_matching_row_wins_and_the_rest_is_counted() -> None:
     split = parse_split("own", "label,identity,role\nsit,1,leave\nsit|rise,*,train\nrun,,test\n")
-    index = frame(label=["sit", "sit", "RISE", "wave", "run"], identity=["01", "2", "2", "1", "1"])
+    index = frame(label=["sit", "sit", "RISE", "wave", "run"], identity=["1", "2", "2", "1", "1"])
     division = split.divide(index)
     assert division.role.tolist() == ["leave", "train", "train", "leave", "test"]
     assert division.counts == {
@@ -151,6 +151,30 @@ def test_sample_keys_match_as_written() -> None:
     assert split.divide(index).role.tolist() == ["test", "train", "test"]
 
 
+@pytest.mark.parametrize(
+    ("identity", "roles", "said"),
+    [
+        (["01", "2"], ["train", "test"], True),
+        (["01", "1", "2"], ["leave", "train", "test"], False),
+        (["01", "001", "1", "2"], ["leave", "leave", "train", "test"], False),
+    ],
+)
+def test_people_match_by_number_only_where_one_has_it(
+    identity: list[str], roles: list[str], said: bool
+) -> None:
+    division = parse_split("own", "identity,role\n1,train\n2,test\n").divide(
+        frame(identity=identity)
+    )
+    assert division.role.tolist() == roles
+    assert (division.notes != ()) == said
+
+
+def test_people_are_told_apart_by_case_and_space() -> None:
+    index = frame(identity=["Ann", "ann", " Ann", "b"])
+    division = parse_split("own", "identity,role\nAnn,train\nb,test\n").divide(index)
+    assert division.role.tolist() == ["train", "leave", "leave", "test"]
+
+
 def test_numbers_of_a_column_with_gaps_are_whole() -> None:
     index = frame(identity=[1.0, 2.0, None])
     assert parse_split("own", HALVES).divide(index).role.tolist() == ["train", "test", "leave"]
@@ -163,6 +187,10 @@ def test_subsets_are_told_apart() -> None:
     )
     division = load_split("nwucla_xview").divide(index)
     assert division.role.tolist() == ["train", "train", "test", "test", "test"]
+    assert division.notes == (
+        "Read as one label: 'Drop Trash' and 'drop trash'.",
+        "Read as one view: '003' and '3'.",
+    )
     assert division.subset.tolist() == ["", "", "copies", "copies", "others"]
 
 

@@ -33,13 +33,15 @@ def test_a_row_a_subset_and_what_guessing_would_reach() -> None:
     ours = classification()
     ends = ours.intervals(np.random.default_rng(0))
     text = render_classification(ours, "acl", ends)
-    title, accuracies, _, counts = text.split("\n\n")
+    title, accuracies, others, _, counts = text.split("\n\n")
     assert title == "nwucla_xview: accuracy in percent"
     head, _, *rows = accuracies.splitlines()
     assert head.split() == ["subset", "tested", "top1", "interval", "top5", "mean", "class"]
     low, high = (f"{100 * end:.2f}" for end in ends["top1"])
     top1, top5, mean = (f"{100 * ours.metrics[n]:.2f}" for n in ("top1", "top5", "mean_class"))
     assert rows[0].split() == ["acl", "all", "60", top1, low, "to", high, top5, mean]
+    further = [f"{100 * end:.2f}" for name in ("top5", "mean_class") for end in ends[name]]
+    assert others.splitlines()[-1].replace("to", "").split() == ["all", *further]
     assert rows[1].split()[:4] == [
         "acl",
         "copies",

@@ -91,9 +91,9 @@ def test_thresholds_come_from_development_people() -> None:
     named = [row for row in table.applied if row.source == "nm"]
     assert {row.value for row in named} == {other.metrics["threshold@fmr0.1/nm"]}
     assert not any("No development people" in note for note in table.notes)
-    with pytest.raises(ValueError, match=r"12 people, such as '12', are among both"):
+    with pytest.raises(ValueError, match=r"12 people, such as '012', are among both"):
         evaluate_biometrics(both, development=strangers)
-    with pytest.raises(ValueError, match="24 people, such as '0'"):
+    with pytest.raises(ValueError, match="24 people, such as '000'"):
         evaluate_biometrics(both, development=both)
 
 
@@ -154,7 +154,7 @@ def test_the_record_holds_everything_and_is_small() -> None:
     worst = max(row["eer"] for row in cells["by_view"] if row["condition"] == "cl")
     assert table.metrics["eer_worst_view/cl"] == worst
     people = cells["people"]
-    assert people["names"] == sorted(map(str, range(20)))
+    assert people["names"] == [f"{number:03}" for number in range(20)]
     assert sum(people["genuine"]) == table.counts["genuine"]
     share = sum(people["false_non_matches"]) / sum(people["genuine"])
     assert share == pytest.approx(table.metrics["fnmr@fmr0.01"])
@@ -225,7 +225,9 @@ def test_one_view_and_no_view() -> None:
     labels = {name: getattr(one, name) for name in ("subject", "condition", "take")}
     none = Embeddings(one.embedding, **labels)
     first = evaluate_biometrics(one, targets=(0.1,))
-    second = evaluate_biometrics(none, targets=(0.1,))
+    with pytest.raises(ValueError, match="casia_b compares views"):
+        evaluate_biometrics(none, targets=(0.1,))
+    second = evaluate_biometrics(none, "casia_b_no_view", targets=(0.1,))
     assert first.metrics == second.metrics
     assert first.views == second.views == first.by_view == ()
     assert not any("one view" in note for note in first.notes)
@@ -296,6 +298,6 @@ def test_what_cannot_be_measured_is_noted() -> None:
         evaluate_biometrics(alone)
     with pytest.raises(ValueError, match="Target false match rates lie above 0"):
         evaluate_biometrics(walkers(11), targets=(0.0,))
-    zeros = Embeddings(np.zeros((2, 3)), ["1", "1"], ["nm", "nm"], ["1", "5"])
-    with pytest.raises(ValueError, match="sample '1-nm-1' is all zeros"):
+    zeros = Embeddings(np.zeros((2, 3)), ["1", "1"], ["nm", "nm"], ["1", "5"], ["0", "90"])
+    with pytest.raises(ValueError, match="sample '1-nm-1-0' is all zeros"):
         evaluate_biometrics(zeros)

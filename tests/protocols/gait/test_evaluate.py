@@ -97,8 +97,8 @@ def test_order_of_ties_is_the_order_of_rows() -> None:
     roles = {"condition": np.array(["nm", "nm", "nm"]), "take": np.array([1, 1, 5])}
     first = Embeddings(embedding, np.array(["a", "b", "b"]), **roles)
     second = Embeddings(embedding, np.array(["b", "a", "b"]), **roles)
-    assert evaluate_gait(first).metrics["rank1/nm"] == 0.0
-    assert evaluate_gait(second).metrics["rank1/nm"] == 1.0
+    assert evaluate_gait(first, "casia_b_no_view").metrics["rank1/nm"] == 0.0
+    assert evaluate_gait(second, "casia_b_no_view").metrics["rank1/nm"] == 1.0
 
 
 def test_gaps_are_noted_and_left_out_of_exact_means() -> None:
@@ -148,12 +148,47 @@ def test_one_view_is_one_gallery_and_says_so() -> None:
     assert "one view, 0" in table.notes[0]
 
 
-@pytest.mark.parametrize("view", ["", "090"])
-def test_a_pooled_gallery_of_one_view_hides_nobody(view: str) -> None:
+def without_view(data: Embeddings) -> Embeddings:
+    return Embeddings(data.embedding, data.subject, data.condition, data.take)
+
+
+@pytest.mark.parametrize("protocol", ["casia_b", "casia_b_pooled", "casia_b_cross_view_gallery"])
+def test_a_view_protocol_refuses_data_without_views(protocol: str) -> None:
+    plain = without_view(casia_like(np.random.default_rng(2)))
+    with pytest.raises(ValueError, match=f"{protocol} compares views, and sample '0-nm-1' has no"):
+        evaluate_gait(plain, protocol)
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_a_protocol_of_another_name_ignores_views(views: int) -> None:
+    data = casia_like(np.random.default_rng(2), views=views)
+    table = evaluate_gait(data, "casia_b_no_view")
+    assert table.protocol == "casia_b_no_view"
+    assert table.views == ("all",)
+    assert table.notes == ()
+    assert table.metrics == evaluate_gait(without_view(data), "casia_b_no_view").metrics
+    if views == 1:
+        assert table.metrics == evaluate_gait(data).metrics
+
+
+def test_samples_without_condition_are_counted() -> None:
+    data = casia_like(np.random.default_rng(2))
+    condition = np.where(data.take == "6", "", data.condition)
+    lacking = Embeddings(data.embedding, data.subject, condition, data.take, data.view)
+    table = evaluate_gait(lacking)
+    assert table.notes == ("No condition or take, so neither gallery nor probe: 12 samples.",)
+    assert table.counts["ignored"] == 12
+
+
+def test_takes_that_are_counted_must_be_known() -> None:
+    data = Embeddings(np.eye(3), ["a"] * 3, take=["1", "2", ""])
+    with pytest.raises(ValueError, match=r"the first 2 takes .* sample 'a' has no take"):
+        evaluate_gait(data, "kgbd_walks")
+
+
+def test_a_pooled_gallery_of_one_view_hides_nobody() -> None:
     data = casia_like(np.random.default_rng(2), views=1)
-    same = np.full(len(data), view)
-    plain = Embeddings(data.embedding, data.subject, data.condition, data.take, same)
-    table = evaluate_gait(plain, "casia_b_pooled")
+    table = evaluate_gait(data, "casia_b_pooled")
     assert table.counts["unmated"] == 0
     assert table.metrics == evaluate_gait(data).metrics
 
@@ -163,7 +198,7 @@ def test_a_person_who_is_not_enrolled_counts_as_wrong_or_not_at_all() -> None:
     data = Embeddings(
         embedding, np.array(["a", "a", "b"]), np.array(["nm"] * 3), np.array([1, 5, 5])
     )
-    protocol = load_protocol("casia_b")
+    protocol = load_protocol("casia_b_no_view")
     wrong = evaluate_gait(data, protocol)
     assert wrong.counts["unmated"] == 1
     assert wrong.metrics["rank1/nm"] == wrong.metrics["mAP/nm"] == 0.5
@@ -176,7 +211,7 @@ def test_a_view_for_some_samples_only_is_an_error() -> None:
     view = data.view.copy()
     view[3] = ""
     broken = Embeddings(data.embedding, data.subject, data.condition, data.take, view)
-    with pytest.raises(ValueError, match="'0-nm-2' has no view while others have one"):
+    with pytest.raises(ValueError, match="sample '0-nm-2' has no view while others have one"):
         evaluate_gait(broken)
 
 

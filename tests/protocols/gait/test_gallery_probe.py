@@ -31,6 +31,7 @@ def test_the_built_in_protocols_load() -> None:
     assert split_names("gait") == [
         "casia_b",
         "casia_b_cross_view_gallery",
+        "casia_b_no_view",
         "casia_b_pooled",
         "ccpg",
         "ccpg_all_views",
@@ -54,6 +55,25 @@ def test_casia_b_is_the_published_table() -> None:
     probe = {(r.condition, r.take) for r in rules if r.role == "probe"}
     assert gallery == {("nm", str(t)) for t in range(1, 5)}
     assert probe == {("nm", "5"), ("nm", "6")} | {(c, t) for c in ("bg", "cl") for t in ("1", "2")}
+
+
+def test_spaces_count_in_names_of_people_alone(tmp_path: Path) -> None:
+    people, table = tmp_path / "people.csv", tmp_path / "street.csv"
+    people.write_text("split,subject\ntrain, ann\ntrain,ann\ntest , bob\n")
+    assert load_identity_split(people) == ((" ann", "ann"), (), (" bob",))
+    table.write_text("condition,take,role\n*, 1, gallery\n*, *, probe\n")
+    assert [rule.role for rule in load_protocol(table).rules] == ["gallery", "probe"]
+
+
+def test_a_csv_may_set_fields_in_its_comments(tmp_path: Path) -> None:
+    assert load_protocol("casia_b").views == "single"
+    assert load_protocol("casia_b_no_view").rules == load_protocol("casia_b").rules
+    path = tmp_path / "street.csv"
+    path.write_text("# views: pooled\n# unmated: skip\ncondition,take,role\n*,1,gallery\n")
+    assert (load_protocol(path).views, load_protocol(path).unmated) == ("pooled", "skip")
+    path.write_text("# views: many\ncondition,take,role\n*,1,gallery\n")
+    with pytest.raises(ValueError, match=r"street\.csv: views"):
+        load_protocol(path)
 
 
 def test_casia_b_people() -> None:

@@ -210,7 +210,7 @@ def test_walks_are_pooled_from_unit_embeddings() -> None:
     table = evaluate_reid(data, "kgbd", level="walk")
     assert (table.counts["probes"], table.counts["gallery"]) == (1, 1)
     assert table.metrics["mAP"] == 1.0
-    assert table.notes[0].startswith("Whole walks: 3 sequences pooled into 2 walks")
+    assert table.notes[1].startswith("Whole walks: 3 sequences pooled into 2 walks")
     walks = pool_walks(data)
     np.testing.assert_allclose(walks.embedding, [[0.5, 0.5], [0.5**0.5, 0.5**0.5]], rtol=1e-6)
     assert walks.sample.tolist() == ["w1", "w2"]

@@ -57,7 +57,7 @@ def test_people_add_up_to_the_table() -> None:
     assert not isinstance(counts, Outcomes)
     assert list(counts) == ["nm", "bg", "cl"]
     for name, people in counts.items():
-        assert sorted(people) == ["0", "1", "2", "3", "4"]
+        assert sorted(people) == ["000", "001", "002", "003", "004"]
         # 2 takes x 3 views x 2 other views; identical views are in no mean.
         assert {tried for _, tried in people.values()} == {12}
         rate = sum(hits for hits, _ in people.values()) / 60
@@ -135,3 +135,17 @@ def test_a_perfect_table_is_not_certain() -> None:
         assert ends[name] == pytest.approx((0.5655, 1.0), abs=1e-4)
     assert widen_at_end((0.2, 0.4), 0.3, 9) == (0.2, 0.4)
     assert widen_at_end((0.0, 0.0), 1e-17, 5) == pytest.approx((0.0, 0.4345), abs=1e-4)
+
+
+def test_an_older_record_wrote_people_without_zeros_and_is_matched_by_number() -> None:
+    cells = table(1).record_cells()
+    older = json.loads(json.dumps(cells))
+    older["people"]["names"] = [str(int(name)) for name in cells["people"]["names"]]
+    found = compare(record(table(2, noise=0.1).record_cells()), record(older), unit="people")
+    same = compare(record(table(2, noise=0.1).record_cells()), record(cells), unit="people")
+    assert (found.difference, found.gains) == (same.difference, same.gains)
+    assert "people matched by number" in found.sentence
+    assert "by number" not in same.sentence
+    older["people"]["names"][0] = "stranger"
+    with pytest.raises(ValueError, match="has the person"):
+        compare(record(cells), record(older), unit="people")

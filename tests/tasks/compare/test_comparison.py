@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from protocols.action.evaluate import evaluate_action
@@ -204,7 +205,7 @@ def test_other_people_or_older_records_have_figures_but_no_verdict(
     old = gait(tmp_path / "old.json", 1.0)
     fewer = gait(tmp_path / "fewer.json", 1.0, people=9)
     text = compared(call, old, fewer)
-    assert "No verdict: Only one of fewer and old has the person '10'" in text
+    assert "No verdict: Only one of fewer and old has the person '009'" in text
     assert "rank1/nm" in text
     before = json.loads(old.read_text())
     del before["cells"]["people"]
@@ -291,3 +292,76 @@ def test_a_metric_that_is_not_there_is_named_with_those_that_are(call: Any, tmp_
     every = compared(call, path, path, "--metric", "all")
     assert "chance/cl" in every
     assert "more figures" not in every
+
+
+def test_two_files_of_embeddings_are_compared_by_key(call: Any, tmp_path: Path) -> None:
+    worse, better = tmp_path / "worse.npz", tmp_path / "better.csv"
+    walks(1.2, 0).save(worse)
+    data = walks(0.6, 1)
+    order = np.random.default_rng(2).permutation(len(data))
+    table = pd.DataFrame({name: getattr(data, name) for name in ("subject", "take", "view")})
+    table["condition"] = np.char.upper(data.condition)
+    for column, values in enumerate(data.embedding.T):
+        table[f"e{column}"] = values
+    table.iloc[order].to_csv(better, index=False)
+    out = tmp_path / "out.json"
+    text = compared(call, worse, better, "--protocol", "casia_b", "--json", out)
+    told = json.loads(out.read_text())
+    assert told["comparable"]
+    assert told["verdict"]["verdict"] == "better"
+    assert told["verdict"]["low"] > 0
+    assert "By these data better is better than worse" in text
+    assert "% interval +" in text
+    # The same as of their records, which say what was tested.
+    records = [tmp_path / f"{path.stem}.json" for path in (worse, better)]
+    for path, record in zip((worse, better), records, strict=True):
+        call("gait", "eval", "--embeddings", path, "--name", path.stem, "--json", record)
+    call("compare", *records, "--json", out)
+    assert json.loads(out.read_text())["verdict"] == told["verdict"]
+    # A file against a record, and the pairs of re-identification.
+    assert "better is better than worse" in compared(call, records[0], better)
+    reid_text = compared(call, worse, better, "--task", "reid", "--rule", "cross-take")
+    assert "both    reid on data" in reid_text
+    assert "rule cross-take" in reid_text
+
+
+def test_files_of_other_samples_are_not_comparable(call: Any, tmp_path: Path) -> None:
+    data = walks(1.0, 0)
+    data.save(tmp_path / "all.npz")
+    data.select(np.arange(1, len(data))).save(tmp_path / "fewer.npz")
+    text = compared(call, tmp_path / "all.npz", tmp_path / "fewer.npz")
+    assert "NOT COMPARABLE: other data set" in text
+    assert "Note: Only all has sample '000-nm-1-0' (1 such samples in all)." in text
+
+
+def test_a_file_beside_a_record_is_evaluated_as_the_record(call: Any, tmp_path: Path) -> None:
+    file, old = tmp_path / "mine.npz", tmp_path / "old.json"
+    walks(0.6, 1).save(file)
+    walks(1.2, 0).save(tmp_path / "theirs.npz")
+    options = ("--rule", "cross-take", "--json", old)
+    call("reid", "eval", "--embeddings", tmp_path / "theirs.npz", *options)
+    for sides in ((old, file), (file, old)):
+        text = compared(call, *sides)
+        assert "protocol casia_b, rule cross-take" in text
+        assert "% interval" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--protocol", "casia"), ("casia", "casia_b")),
+        (("--rule", "clean"), ("exact", "clean")),
+        (("--task", "action", "--protocol", "x"), ("--protocol", "action eval")),
+        (("--task", "sprint"), ("sprint", "gait")),
+    ],
+)
+def test_mistakes_with_files(
+    options: tuple[str, ...], words: tuple[str, ...], mistake: Any, tmp_path: Path
+) -> None:
+    walks(1.0, 0).save(tmp_path / "a.npz")
+    mistake("compare", tmp_path / "a.npz", tmp_path / "a.npz", *options, words=words)
+
+
+def test_records_keep_their_own_protocol(mistake: Any, tmp_path: Path) -> None:
+    old = gait(tmp_path / "old.json", 1.0)
+    mistake("compare", old, old, "--protocol", "casia_b", words=("--protocol", "records"))

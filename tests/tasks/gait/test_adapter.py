@@ -144,3 +144,20 @@ def test_default_folder_is_named_after_the_recipe(
     done = call("gait", "train", "-c", recipe, "--cache", cache)
     assert (tmp_path / "runs" / "tiny" / "record.json").is_file()
     assert "aclnet-task gait eval --run runs/tiny" in done.out
+
+
+def test_people_found_by_number_are_said_on_the_screen_and_in_the_record(
+    recipe: Path, cache: Path, call: Any, tmp_path: Path, record: Any
+) -> None:
+    roles = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
+    rows = [f"{number},{role}" for number, role in enumerate(roles, start=1)]
+    people = tmp_path / "people.csv"
+    people.write_text("\n".join(["subject,split", *rows]))
+    options = ("-s", f"identities.table={people}", "-s", "train.epochs=1")
+    places = ("--cache", cache, "--run", tmp_path / "run")
+    done = call("gait", "train", "-c", recipe, *places, *options)
+    note = "Found by number, not by name: 8 of the listed people, such as '001' for '1'."
+    assert note in done.err
+    found = record(tmp_path / "run")
+    assert note in found["notes"]
+    assert found["cells"]["people"]["names"] == ["007", "008"]

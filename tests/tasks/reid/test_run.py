@@ -82,7 +82,7 @@ def test_counts_and_cells(reid_run: Path, record: Any) -> None:
         assert counts[f"gallery/{pair}"] == sizes[pair[2]]
         cell = cells["pairs"][pair]
         people = cell["people"]
-        assert people["names"] == ["6", "7", "8"]
+        assert people["names"] == ["006", "007", "008"]
         assert sum(people["trials"]) == sizes[pair[0]]
         rate = sum(people["rank1_hits"]) / sum(people["trials"])
         assert rate == pytest.approx(found["metrics"][f"rank1/{pair}"])

@@ -137,8 +137,22 @@ def test_too_few_people_are_counted_in_the_message(
 
 def test_names_that_the_table_does_not_know_are_shown() -> None:
     chosen = IdentitySettings(table="casia_b")
-    with pytest.raises(ValueError, match=r"in the data are 1, 2, 3: compare .*table=casia_b"):
-        divide_identities([str(number) for number in range(1, 125)], chosen, seed=0)
+    with pytest.raises(ValueError, match=r"in the data are p1, p2, p3: compare .*table=casia_b"):
+        divide_identities([f"p{number}" for number in range(1, 10)], chosen, seed=0)
+
+
+def test_listed_people_are_found_by_number_where_one_has_it_and_that_is_said() -> None:
+    chosen = IdentitySettings(table="casia_b")
+    plain = divide_identities([str(number) for number in range(1, 125)], chosen, seed=0)
+    assert plain.train == tuple(str(number) for number in range(1, 60))
+    assert plain.note == (
+        "Found by number, not by name: 99 of the listed people, such as '1' for '001'."
+    )
+    # 75 and 0075 share a number: neither is the list's 075.
+    shared = divide_identities(["1", "2", "75", "0075", "76"], chosen, seed=0)
+    assert (shared.train, shared.test) == (("1", "2"), ("76",))
+    exact = divide_identities(["1", "2", "75", "075", "76"], chosen, seed=0)
+    assert exact.test == ("075", "76")
 
 
 @pytest.mark.parametrize("splits", ["train test", "validation test", "train train"])

@@ -67,7 +67,8 @@ def read_labels(path: str | Path) -> LabelsTable:
 
     Raises:
         ValueError: there is no such file, it is no CSV, a column is unknown, sample or all fields
-            are missing, a sample is empty or comes twice, or a row is longer than the header.
+            are missing, a sample is empty or comes twice, two identities differ only in the spaces
+            around them, or a row is longer than the header.
     """
     file = Path(path)
     if not file.is_file():
@@ -82,6 +83,7 @@ def read_labels(path: str | Path) -> LabelsTable:
             f"{', '.join(columns)}{hint}"
         )
     rows: dict[str, dict[str, str]] = {}
+    written: dict[str, str] = {}
     for number, row in enumerate(table.to_dict("records"), 2):
         fields = {str(name): str(value).strip() for name, value in row.items()}
         sample = fields.pop("sample")
@@ -89,6 +91,12 @@ def read_labels(path: str | Path) -> LabelsTable:
             raise ValueError(
                 f"{file}: line {number}: sample {sample!r} is "
                 + ("there twice; keep one line" if sample else "empty; name a recording")
+            )
+        identity = str(row.get("identity", ""))
+        if written.setdefault(identity.strip(), identity) != identity:
+            raise ValueError(
+                f"{file}: line {number}: identity {identity!r} is there without these spaces too, "
+                "and spaces around names do not tell people apart here; give one another name"
             )
         rows[sample] = {name: value for name, value in fields.items() if value}
     return LabelsTable(file, rows)

@@ -111,3 +111,10 @@ def test_an_empty_first_file_does_not_hide_the_format(tmp_path: Path) -> None:
     (tmp_path / "Person001" / "1.txt").touch()
     (tmp_path / "Person001" / "2.txt").write_text("Head;-0.02;0.79;2.58\n")
     assert detect(tmp_path) == "kgbd_text"
+
+
+def test_people_of_other_folders_keep_their_whole_name(tmp_path: Path) -> None:
+    for person in ("Person008", "Woman008", "person8"):
+        write(tmp_path / person / "1.txt", frame(1))
+    _, samples = read(tmp_path)
+    assert {sample.identity for sample in samples} == {"008", "Woman008", "person8"}

@@ -1,0 +1,181 @@
+"""Scores of pairs of samples: all that a ranking needs where a system gives no embeddings.
+
+A file is a table (CSV, Parquet) or an ``.npz`` with ``probe`` and ``gallery``, names of samples,
+and ``score`` (higher is more alike) or ``distance`` (lower is). A second table holds the labels of
+the samples by their name: ``sample``, ``subject``, ``condition``, ``take``, ``view``, ``camera``.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.embeddings import TABLES, Embeddings, TextArray, load_embeddings, read_labels
+from protocols.files import column_names, read_arrays, read_columns
+from protocols.names import composed
+from protocols.ranking.distances import FloatArray, IntArray, Metric, row_blocks
+from protocols.ranking.exclusion import ExclusionRule
+
+GIVEN = "given"
+"""The metric of scores, in results."""
+
+_BLOCK_BYTES = 64 * 2**20
+_NAMES = {"probe", "gallery", "score", "distance"}
+
+
+@dataclass(frozen=True, eq=False)
+class PairScores:
+    """Scores of pairs of labelled samples.
+
+    Attributes:
+        samples: N samples with their labels, whose embeddings have no dimension.
+        pair: (K,) int64, ascending: row of the probe times N plus row of the gallery sample.
+        distance: (K,) float64, lower is more alike.
+    """
+
+    samples: Embeddings
+    pair: IntArray
+    distance: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def sample(self) -> TextArray:
+        """(N,) keys of the samples."""
+        return self.samples.sample
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the samples' keys and labels, as of embeddings of the same samples."""
+        return self.samples.fingerprint
+
+    def blocks(
+        self, probe: IntArray, gallery: IntArray, exclude: ExclusionRule | None = None
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """Distances of probes to a gallery, by blocks of probes.
+
+        Args:
+            probe: (P,) rows of ``samples``.
+            gallery: (G,) rows of ``samples``.
+            exclude: Pairs that need no score; they are infinitely far where they have none.
+
+        Yields:
+            A slice of probes with their (B, G) distances.
+
+        Raises:
+            ValueError: A pair has no score; it is named.
+        """
+        for block in row_blocks(len(probe), 32 * len(gallery), _BLOCK_BYTES):
+            wanted = probe[block, None] * len(self.samples) + gallery
+            place = np.searchsorted(self.pair, wanted).clip(max=len(self.pair) - 1)
+            absent = self.pair[place] != wanted
+            lacking = absent if exclude is None else absent & ~exclude(block)
+            if lacking.any():
+                row, column = np.argwhere(lacking)[0]
+                rows = (probe[block][row], gallery[column])
+                names = [repr(str(name)) for name in self.samples.sample[[*rows]]]
+                raise ValueError(
+                    f"The scores lack probe {names[0]} against gallery {names[1]}: score every "
+                    "probe of the protocol against its whole gallery."
+                )
+            yield block, np.where(absent, np.inf, self.distance[place])
+
+
+def split_scores(
+    data: Embeddings | PairScores, metric: Metric | None
+) -> tuple[PairScores | None, Embeddings]:
+    """Scores, if that is what was given, and the samples.
+
+    Raises:
+        ValueError: There are scores and a metric, which they do not need.
+    """
+    if not isinstance(data, PairScores):
+        return None, data
+    if metric is not None:
+        raise ValueError(f"Scores are ranked as they are, without a metric ({metric}).")
+    return data, data.samples
+
+
+def load_tested(path: Path | str, labels: Path | str | None = None) -> Embeddings | PairScores:
+    """Read embeddings, or scores of pairs, whichever a file holds.
+
+    Args:
+        path: The file (:func:`protocols.embeddings.load_embeddings`, or one of scores).
+        labels: The table of labels of an ``.npy`` or of scores.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged or needs other labels; the message names it.
+    """
+    source = Path(path)
+    if source.suffix not in (".npz", *TABLES) or not source.is_file():
+        return load_embeddings(source, labels)
+    if not {"probe", "gallery"} <= set(column_names(source)):
+        return load_embeddings(source, labels)
+    try:
+        columns = _read(source)
+        if labels is None:
+            raise ValueError(
+                "scores need a table with the sample, subject, condition, take and view of every "
+                "name: give it with --labels FILE."
+            )
+        fields = read_labels(Path(labels))
+        if not {"sample", "subject"} <= fields.keys():
+            raise ValueError(f"labels {labels}: the columns sample and subject are needed.")
+        samples = Embeddings(np.empty((len(fields["sample"]), 0), dtype=np.float32), **fields)
+        return _joined(samples, columns)
+    except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise ValueError(f"Scores {source}: {error}") from error
+
+
+def _read(source: Path) -> dict[str, Any]:
+    """The columns of scores; a file of embeddings has others."""
+    if source.suffix == ".npz":
+        return read_arrays(source, lambda keys: {key: key for key in keys if key in _NAMES})
+    return read_columns(source)
+
+
+def _joined(samples: Embeddings, columns: dict[str, Any]) -> PairScores:
+    """The scores with their labels."""
+    sides = [_rows(samples.sample, columns[side], side) for side in ("probe", "gallery")]
+    measures = [name for name in ("score", "distance") if name in columns]
+    if len(measures) != 1:
+        raise ValueError("there must be a column score (higher is more alike) or distance.")
+    try:
+        values = np.asarray(columns[measures[0]]).astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"a {measures[0]} is no number ({error}).") from error
+    if values.shape != sides[0].shape or values.shape != sides[1].shape:
+        raise ValueError("probe, gallery and score must have one entry a pair.")
+    if not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"there must be a finite {measures[0]} for every pair, and one at least.")
+    pair = sides[0] * len(samples) + sides[1]
+    order = np.argsort(pair, kind="stable")
+    twice = np.flatnonzero(np.diff(pair[order]) == 0)
+    if len(twice):
+        probe, gallery = (str(samples.sample[side[order[twice[0]]]]) for side in sides)
+        raise ValueError(f"probe {probe!r} and gallery {gallery!r} are there twice.")
+    distance = values if measures[0] == "distance" else -values
+    return PairScores(samples, pair[order], distance[order])
+
+
+def _rows(known: TextArray, names: Any, side: str) -> IntArray:
+    """(K,) rows of the samples of these names."""
+    order = np.argsort(known, kind="stable")
+    ordered, wanted = known[order], composed(names)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        raise ValueError(f"the labels name sample {str(twice[0])!r} twice.")
+    place = np.searchsorted(ordered, wanted).clip(max=max(len(known) - 1, 0))
+    strange = wanted[ordered[place] != wanted] if len(known) else wanted
+    if len(strange):
+        raise ValueError(f"{side} {str(strange.flat[0])!r} is not among the samples of the labels.")
+    rows: npt.NDArray[np.int64] = order[place].astype(np.int64)
+    return rows
