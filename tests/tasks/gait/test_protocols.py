@@ -19,6 +19,7 @@ CASIA_B = [*(f"nm-{take}" for take in range(1, 7)), "bg-1", "bg-2", "cl-1", "cl-
 CCPG = ["U0_D0_BG", "U0_D0", "U0_D3", "U1_D0", "U1_D1", "U2_D2", "U3_D3"]
 TYPES = {
     "casia_b": CASIA_B,
+    "casia_b_no_view": CASIA_B,
     "casia_b_pooled": CASIA_B,
     "casia_b_cross_view_gallery": CASIA_B,
     "oumvlp": ["00", "01"],
