@@ -12,7 +12,7 @@ from aclnet.data.prepare import layout_centre, prepare_recording
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import Store, write_store
 from aclnet.skeleton import Layout, layout_from_dict, load_layout
-from aclnet.skeleton.mapping import map_joints
+from aclnet.skeleton.mapping import map_joints, same_joints
 
 
 def convert(
@@ -75,6 +75,16 @@ def map_samples(
     # The copy shares `dropped` with the reader, which keeps counting there.
     mapped = info.model_copy(update={"layout": target.to_dict(), "settings": settings})
     return mapped, (replace(sample, frames=joints.apply(sample.frames)) for sample in samples)
+
+
+def in_joint_order(
+    info: StoreInfo, samples: Iterator[Sample], target: Layout
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """The same samples in the order of a layout that has the same joints; else as they are."""
+    own = layout_from_dict(info.layout)
+    if own.joints == target.joints or not same_joints(own, target):
+        return info, samples
+    return map_samples(info, samples, target)
 
 
 def prepare_samples(

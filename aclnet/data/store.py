@@ -17,16 +17,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
-from aclnet.data.sample import COLUMNS, SCHEMA_VERSION, SIZE_COLUMN, Frames, Sample, StoreInfo
+from aclnet.data.sample import (
+    COLUMNS,
+    FIELDS,
+    SCHEMA_VERSION,
+    SIZE_COLUMN,
+    Frames,
+    Sample,
+    StoreInfo,
+)
 from aclnet.data.writer import write_files
 from aclnet.skeleton import Layout, layout_from_dict
 
@@ -68,6 +76,17 @@ class Store:
             raise ValueError(f"{self._where}: no sample {i}, there are {len(self)}")
         start = int(self.starts[i])
         return np.array(self.frames[start : start + int(self.lengths[i])], dtype=np.float32)
+
+    def samples(self) -> Iterator[Sample]:
+        """The N samples one by one, as a reader yields them."""
+        names = ("sample", *FIELDS)
+        columns = {name: self.index[name].tolist() for name in names}
+        sizes = self.index[SIZE_COLUMN].tolist() if SIZE_COLUMN in self.index else [""] * len(self)
+        for row in range(len(self)):
+            fields: dict[str, Any] = {name: str(values[row]) for name, values in columns.items()}
+            width, _, height = sizes[row].partition("x")
+            size = (int(width), int(height)) if width else None
+            yield Sample(frames=self.clip(row), image_size=size, **fields)
 
     def select(self, rows: npt.ArrayLike) -> Store:
         """The samples of a boolean mask (N,) or of row numbers, sharing the frames.

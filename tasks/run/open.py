@@ -54,7 +54,8 @@ def open_run(
         settings = settings.model_copy(update={"data": moved})
     if changes is not None:
         settings = settings.model_copy(update=dict(changes(settings)))
-    adapter = spec.adapter(settings, open_data(settings.data, cache, report), report)
+    store = open_data(settings.data, cache, report, model.layout)
+    adapter = spec.adapter(settings, store, report)
     model.info.require(adapter.store, run)
     _require_classes(adapter, model.info, run)
     return adapter, on_best_device(model.network, settings.train)
@@ -84,7 +85,7 @@ def embed_data(
     require_task(spec, run)
     settings: TaskSettings = load_settings(spec.settings, run / SETTINGS)
     model = load(run)
-    store = open_data(settings_for(settings.data, data), cache, report)
+    store = open_data(settings_for(settings.data, data), cache, report, model.layout)
     samples = spec.adapter.whole(settings, spec.adapter.prepared(settings, store, report))
     model.info.require(samples, run)
     on_best_device(model.network, settings.train)
