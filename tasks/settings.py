@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from aclnet.clips.settings import ClipSettings
@@ -27,6 +28,15 @@ ARMS: dict[str, tuple[str, ...]] = {
 `ce+inter-fat` is the inter-class term with one temperature for all families, the middle one: the
 paper does not say which it uses without the family-aware temperature.
 """
+
+
+@contextmanager
+def naming(setting: str) -> Iterator[None]:
+    """Begin a refusal with the setting that it is about, such as `hold_out.people=9`."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{setting}: {error}") from None
 
 
 class TaskSettings(Settings):

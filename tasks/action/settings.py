@@ -12,8 +12,8 @@ from aclnet.config import Settings
 from aclnet.data.settings import DataSettings
 from aclnet.runs.settings import ScoringSettings
 from aclnet.training.settings import SamplerSettings
-from protocols.action.split import load_split
-from tasks.settings import TaskSettings
+from protocols.action.split import ActionSplit, load_split
+from tasks.settings import TaskSettings, naming
 
 
 class HoldOutSettings(Settings):
@@ -53,6 +53,15 @@ class ActionSettings(TaskSettings):
         """The split."""
         return self.split
 
+    def table(self) -> ActionSplit:
+        """Load the split.
+
+        Raises:
+            ValueError: there is none of this name, or its file is not valid.
+        """
+        with naming(f"split={self.split}"):
+            return load_split(self.split)
+
     @classmethod
     def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
         """As in all tasks, and what divides the samples."""
@@ -60,5 +69,5 @@ class ActionSettings(TaskSettings):
 
     def folds(self) -> tuple[str | None, ...]:
         """The folds of the split; (None,) if it has none."""
-        split = load_split(self.split)
+        split = self.table()
         return tuple(split.folds) if split.by_fold else (None,)

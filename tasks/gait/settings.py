@@ -5,7 +5,7 @@ from __future__ import annotations
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.gait.rules import RuleName
 from tasks.samples.identities import IdentitySettings
-from tasks.settings import TaskSettings
+from tasks.settings import TaskSettings, naming
 
 
 class GaitSettings(TaskSettings):
@@ -30,7 +30,8 @@ class GaitSettings(TaskSettings):
         Raises:
             ValueError: there is no such protocol, or its file is not valid.
         """
-        protocol = load_protocol(self.protocol)
+        with naming(f"protocol={self.protocol}"):
+            protocol = load_protocol(self.protocol)
         return protocol.with_gallery_takes(self.gallery_takes) if self.gallery_takes else protocol
 
     @property
