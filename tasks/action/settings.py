@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aclnet.clips.settings import ClipSettings
+from aclnet.clips.settings import AugmentSettings, ClipSettings, NormaliseSettings
 from aclnet.config import Settings
 from aclnet.data.settings import DataSettings
+from aclnet.losses.settings import ObjectiveSettings
 from aclnet.runs.settings import ScoringSettings
-from aclnet.training.settings import SamplerSettings
+from aclnet.training.settings import SamplerSettings, TrainSettings
 from protocols.action.split import ActionSplit, load_split
 from tasks.settings import TaskSettings, naming
 
@@ -20,11 +21,12 @@ class HoldOutSettings(Settings):
     """Training samples held out for validation.
 
     Attributes:
-        people: number of training people held out; 0: none, and the last epoch is tested.
+        people: number of training people held out; 0: none, and the last epoch is tested. Small
+            sets cannot spare them.
         share: share of each class held out instead, if the people are unknown.
     """
 
-    people: int = Field(default=2, ge=0)
+    people: int = Field(default=0, ge=0)
     share: float = Field(default=0.1, gt=0, lt=1)
 
 
@@ -40,8 +42,27 @@ class ActionSettings(TaskSettings):
     """
 
     data: DataSettings = DataSettings(source="file")
-    clip: ClipSettings = ClipSettings(frames=100, sampling="uniform", streams=("j",))
-    sampler: SamplerSettings = SamplerSettings(kind="shuffle")
+    clip: ClipSettings = ClipSettings(
+        frames=32,
+        sampling="stretch",
+        least_share=0.8,
+        streams=("j", "b", "jm", "bm"),
+        normalise=NormaliseSettings(centre="clip"),
+        augment=AugmentSettings(
+            mirror=0.0, rotate=0.3, scale=0.1, joint_noise=0.02, point_noise=0.01
+        ),
+    )
+    objective: ObjectiveSettings = ObjectiveSettings(
+        start_epoch=10, neighbours=5, overlap=2, queue_size=256, intra_start="at_once"
+    )
+    sampler: SamplerSettings = SamplerSettings(kind="shuffle", batch_size=32)
+    train: TrainSettings = TrainSettings(
+        epochs=100,
+        optimizer="adamw",
+        learning_rate=3e-3,
+        weight_decay=0.05,
+        schedule="onecycle",
+    )
     split: str = "store"
     fold: str | None = None
     hold_out: HoldOutSettings = HoldOutSettings()

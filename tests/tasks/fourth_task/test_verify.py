@@ -21,7 +21,7 @@ clip: {frames: 16, streams: [j, b], augment: {mirror: 0.0}}
 network: {encoder: {name: temporal_conv, width: 8, blocks: 1}}
 objective: {start_epoch: 1, queue_size: 8, projection_dim: 16}
 sampler: {identities_per_batch: 3, samples_per_identity: 2, steps_per_epoch: 2}
-train: {epochs: 2, accelerator: cpu}
+train: {epochs: 2, optimizer: sgd, learning_rate: 0.1, accelerator: cpu}
 """
 
 # As the console script does, which never looks for modules in the working folder.
