@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from aclnet.clips.settings import ClipSettings
+from aclnet.clips.settings import AugmentSettings, ClipSettings
 from aclnet.config import Settings
 from aclnet.data.settings import DataSettings
 from aclnet.losses.settings import ObjectiveSettings
-from aclnet.models.settings import NetworkSettings
+from aclnet.models.settings import NamedEncoder, NetworkSettings
 from aclnet.runs.settings import EmbedSettings
 from aclnet.training.settings import SamplerSettings, TrainSettings
 
@@ -47,14 +47,20 @@ class TaskSettings(Settings):
     """
 
     data: DataSettings = DataSettings()
-    clip: ClipSettings = ClipSettings()
-    network: NetworkSettings = NetworkSettings()
+    clip: ClipSettings = ClipSettings(augment=AugmentSettings(joint_noise=0.01, point_noise=0.01))
+    network: NetworkSettings = NetworkSettings(
+        encoder=NamedEncoder(name="temporal_conv", pooling="mean_std")
+    )
     objective: ObjectiveSettings = ObjectiveSettings(
         start_epoch=8, queue_size=0, intra_start="at_once"
     )
     sampler: SamplerSettings = SamplerSettings()
     train: TrainSettings = TrainSettings(
-        optimizer="adamw", learning_rate=3e-3, weight_decay=5e-3, schedule="onecycle"
+        epochs=60,
+        optimizer="adamw",
+        learning_rate=3e-3,
+        weight_decay=5e-3,
+        schedule="onecycle",
     )
     embed: EmbedSettings = EmbedSettings()
 

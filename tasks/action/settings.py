@@ -11,6 +11,7 @@ from aclnet.clips.settings import AugmentSettings, ClipSettings, NormaliseSettin
 from aclnet.config import Settings
 from aclnet.data.settings import DataSettings
 from aclnet.losses.settings import ObjectiveSettings
+from aclnet.models.settings import NetworkSettings
 from aclnet.runs.settings import ScoringSettings
 from aclnet.training.settings import SamplerSettings, TrainSettings
 from protocols.action.split import ActionSplit, load_split
@@ -52,6 +53,7 @@ class ActionSettings(TaskSettings):
             mirror=0.0, rotate=0.3, scale=0.1, joint_noise=0.02, point_noise=0.01
         ),
     )
+    network: NetworkSettings = NetworkSettings()
     objective: ObjectiveSettings = ObjectiveSettings(
         start_epoch=10, neighbours=5, overlap=2, queue_size=256, intra_start="at_once"
     )

@@ -179,7 +179,7 @@ def test_data_that_moved_have_the_same_settings(tmp_path: Path) -> None:
     moved = ["data.path=elsewhere", "data.source=file", "train.accelerator=cpu"]
     require_same(tmp_path, load_settings(TaskSettings, None, moved))
     other = load_settings(TaskSettings, None, ["train.epochs=9"])
-    with pytest.raises(ValueError, match=r"train\.epochs = 30, but the study has 9"):
+    with pytest.raises(ValueError, match=r"train\.epochs = 60, but the study has 9"):
         require_same(tmp_path, other)
 
 
