@@ -15,7 +15,8 @@ from aclnet.config.base import NamedSettings
 def merge(parent: Mapping[str, Any], child: Mapping[str, Any], annotation: Any) -> dict[str, Any]:
     """A new mapping: the child's values over the parent's, nested mappings merged.
 
-    Where the child names another member of a family, its mapping replaces the parent's.
+    Where the child names another member of a family, its mapping replaces the parent's. Null in
+    place of a mapping forgets the parent's, so that the default applies.
 
     Args:
         parent: earlier layer.
@@ -27,10 +28,13 @@ def merge(parent: Mapping[str, Any], child: Mapping[str, Any], annotation: Any) 
     """
     merged = dict(parent)
     for key, value in child.items():
+        kind = child_annotation(annotation, key, child)
+        if value is None and _is_mapping(kind):
+            merged.pop(key, None)
+            continue
         old = merged.get(key)
         merged[key] = value
         if isinstance(old, Mapping) and isinstance(value, Mapping):
-            kind = child_annotation(annotation, key, child)
             names = old.get("name"), value.get("name")
             replaced = _family(kind) and None not in names and names[0] != names[1]
             merged[key] = value if replaced else merge(old, value, kind)
@@ -95,6 +99,12 @@ def model_members(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) in (Union, UnionType):
         return [model for member in get_args(annotation) for model in model_members(member)]
     return []
+
+
+def _is_mapping(annotation: Any) -> bool:
+    """Whether a type is settings or a mapping, and has no null of its own (as `X | None` has)."""
+    plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return get_origin(plain) is dict or bool(isinstance(plain, type) and model_members(plain))
 
 
 def _family(annotation: Any) -> type[NamedSettings] | None:

@@ -28,8 +28,9 @@ def load_settings(
     """Read settings from a YAML file and overrides; later layers win over earlier ones.
 
     The order is: the model's defaults, the parents named by `base:` (outermost first), the file,
-    the overrides. Mappings are merged key by key, lists and single values are replaced. Where a
-    later layer names another member of a family of settings models (`name:`), its mapping replaces
+    the overrides. Mappings are merged key by key, lists and single values are replaced; null in
+    place of a mapping (`data.options=null`) clears what earlier layers gave. Where a later layer
+    names another member of a family of settings models (`name:`), its mapping replaces
     the earlier one, whose keys belong to another model.
 
     Args:

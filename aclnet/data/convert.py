@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from aclnet.data.formats import Progress, read
 from aclnet.data.prepare import layout_centre, prepare_sample
-from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.sample import FIELDS, Sample, StoreInfo
 from aclnet.data.store import Store, write_store
 from aclnet.skeleton import Layout, layout_from_dict, load_layout
-from aclnet.skeleton.mapping import map_joints
+from aclnet.skeleton.mapping import map_joints, same_joints
+from aclnet.skeleton.names import nearest_name
+
+KEPT_BY = tuple(field for field in FIELDS if field != "split")
+"""Fields by whose values samples can be kept."""
 
 
 def convert(
@@ -23,6 +28,7 @@ def convert(
     layout: Layout | str | Path | None = None,
     map_to: Layout | str | Path | None = None,
     prepare: Literal["none", "main_person"] = "none",
+    where: Mapping[str, Collection[str]] | None = None,
     min_frames: int = 0,
     dtype: Literal["float32", "float16"] = "float32",
     overwrite: bool = False,
@@ -40,6 +46,8 @@ def convert(
             layout's rules (coco20 from coco17).
         prepare: "main_person": the main person first, its empty frames dropped and counted, the
             recording centred on its spine (`aclnet.data.prepare`, the release's 3-D preparation).
+        where: wanted values by field, such as {"label": ["walk"]}; other samples are dropped and
+            counted (see `keep_samples`).
         min_frames: sequences that are shorter in the source are dropped and counted.
         dtype: of the stored frames.
         overwrite: replace an existing store.
@@ -52,12 +60,75 @@ def convert(
     info, samples = read(
         source, format, layout=layout, min_frames=min_frames, progress=progress, **options
     )
+    if where:
+        info, samples = keep_samples(info, samples, where)
     if map_to is not None:
         wanted = map_to if isinstance(map_to, Layout) else load_layout(map_to)
         info, samples = map_samples(info, samples, wanted)
     if prepare == "main_person":
         info, samples = prepare_samples(info, samples)
     return write_store(target, samples, info, dtype, overwrite)
+
+
+def keep_samples(
+    info: StoreInfo, samples: Iterator[Sample], where: Mapping[str, Collection[str]]
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """The samples with the wanted values; the others are counted as dropped.
+
+    Values are compared as they are (Unicode in NFC). A description with classes keeps those that
+    are wanted.
+
+    Args:
+        info: the description.
+        samples: the samples.
+        where: the wanted values of each field; a sample needs one of each.
+
+    Raises:
+        ValueError: there is no such field or, after the last sample, no sample with a value.
+    """
+    wanted = {field: {_composed(value) for value in values} for field, values in where.items()}
+    for field in wanted:
+        if field not in KEPT_BY:
+            raise ValueError(
+                f"samples cannot be kept by {field!r}{nearest_name(field, KEPT_BY)}, only by "
+                f"{', '.join(KEPT_BY)}"
+            )
+    kept = {field: sorted(values) for field, values in wanted.items()}
+    changes: dict[str, Any] = {"settings": {**info.settings, "kept": kept}}
+    if "label" in wanted:
+        classes = (name for name in info.classes if _composed(name) in wanted["label"])
+        changes["classes"] = tuple(classes)
+
+    def each() -> Iterator[Sample]:
+        found: dict[str, set[str]] = {field: set() for field in wanted}
+        for sample in samples:
+            own = {field: _composed(getattr(sample, field)) for field in wanted}
+            for field, value in own.items():
+                found[field].add(value)
+            other = [field for field, value in own.items() if value not in wanted[field]]
+            if other:
+                info.count_dropped(f"samples of another {other[0]}")
+            else:
+                yield sample
+        for field, values in wanted.items():
+            _require_found(field, values, found[field])
+
+    # The copy shares `dropped` with the reader, which keeps counting there.
+    return info.model_copy(update=changes), each()
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _require_found(field: str, wanted: Collection[str], found: Collection[str]) -> None:
+    missing = sorted(set(wanted) - set(found))
+    if missing:
+        there = sorted(name or "(none)" for name in found)
+        raise ValueError(
+            f"no sample has {field} {missing[0]!r}{nearest_name(missing[0], there)}; there are "
+            f"{', '.join(there[:12])}{', ...' if len(there) > 12 else ''}"
+        )
 
 
 def map_samples(
@@ -75,6 +146,16 @@ def map_samples(
     # The copy shares `dropped` with the reader, which keeps counting there.
     mapped = info.model_copy(update={"layout": target.to_dict(), "settings": settings})
     return mapped, (replace(sample, frames=joints.apply(sample.frames)) for sample in samples)
+
+
+def in_joint_order(
+    info: StoreInfo, samples: Iterator[Sample], target: Layout
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """The same samples in the order of a layout that has the same joints; else as they are."""
+    own = layout_from_dict(info.layout)
+    if own.joints == target.joints or not same_joints(own, target):
+        return info, samples
+    return map_samples(info, samples, target)
 
 
 def prepare_samples(

@@ -22,7 +22,8 @@ class DataSettings(Settings):
         format: the format of `path`, where it is not recognised.
         layout: joint layout of `path`, where the file does not name it.
         map_to: change to this layout by joint name.
-        options: the format's own options, such as `split: fold` for an .npz.
+        options: the format's own options, such as `split: fold` for an .npz; null clears those of
+            a recipe.
         prepare: "main_person": the main person first, its empty frames dropped, the recording
             centred on it (`aclnet.data.prepare`); done once, in the conversion.
         min_frames: shorter sequences are dropped and counted.

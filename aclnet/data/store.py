@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -156,6 +156,10 @@ class Store:
         parts = zip(owner.tolist(), begin.tolist(), (begin + count).tolist(), strict=True)
         index[FRAMES_COLUMN] = [numbers_to_text(numbers[row][a:b]) for row, a, b in parts]
         return Store(self.info, index, self.frames, self.path)
+
+    def samples(self) -> Iterator[Sample]:
+        """The N samples one by one, as a reader yields them."""
+        return map(self.sample, range(len(self)))
 
     def select(self, rows: npt.ArrayLike) -> Store:
         """The samples of a boolean mask (N,) or of row numbers, sharing the frames.

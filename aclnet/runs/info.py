@@ -15,7 +15,8 @@ from aclnet.config.errors import PLUGIN
 from aclnet.data.settings import DataSettings
 from aclnet.models.settings import NetworkSettings
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
-from aclnet.skeleton import layout_from_dict
+from aclnet.skeleton import Layout, layout_from_dict
+from aclnet.skeleton.library import is_shipped
 
 if TYPE_CHECKING:
     from aclnet.data.store import Store
@@ -76,21 +77,30 @@ class RunInfo(Settings):
         Raises:
             ValueError: other joints, channels or unit than the network was trained on.
         """
-        joints = layout_from_dict(self.layout).joints
-        if store.layout.joints != joints or store.info.channels != self.channels:
-            other = _first_difference(store.layout.joints, joints)
+        layout = layout_from_dict(self.layout)
+        if store.layout.joints != layout.joints or store.info.channels != self.channels:
+            other = _first_difference(store.layout.joints, layout.joints)
             raise ValueError(
                 f"the data have {store.layout.joint_count} joints ({store.layout.name}) and "
                 f"channels {', '.join(store.info.channels)}, but the network of {run} was trained "
-                f"on {len(joints)} joints ({self.layout['name']}) and channels "
-                f"{', '.join(self.channels)}{other}: convert the data with --map-to "
-                f"{self.layout['name']}"
+                f"on {layout.joint_count} joints ({layout.name}) and channels "
+                f"{', '.join(self.channels)}{other}: {_remedy(store.layout, layout, run)}"
             )
         if store.info.unit != self.unit:
             raise ValueError(
                 f"the data are in unit {store.info.unit}, but the network of {run} was trained on "
                 f"unit {self.unit}: convert the data with --unit {self.unit} if that is their unit"
             )
+
+
+def _remedy(data: Layout, network: Layout, run: Path) -> str:
+    if data.joints == network.joints:
+        return (
+            "give data with these channels; some formats can leave one out (-o confidence=false, "
+            "-o dims=2)"
+        )
+    name = network.name if is_shipped(network) else run
+    return f"convert the data with `aclnet-task data convert DATA STORE --map-to {name}`"
 
 
 def _first_difference(data: tuple[str, ...], network: tuple[str, ...]) -> str:

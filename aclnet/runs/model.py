@@ -246,7 +246,7 @@ class Model:
         data = self.settings.data
         for place in map(Path, cast(list[str | Path], sources)):
             usual = "none" if is_store(place) else data.prepare
-            yield place, *open_file(data, place, reading), prepare or usual
+            yield place, *open_file(data, place, reading, self.layout), prepare or usual
 
     def _predictions(
         self, sample: Sample, windows: Sequence[Window], info: StoreInfo, top: int

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aclnet.data.convert import map_samples
+from aclnet.data.convert import in_joint_order, map_samples
 from aclnet.data.formats import READERS, detect, read, reader_options
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import open_store
-from aclnet.skeleton import load_layout
+from aclnet.skeleton import Layout, load_layout
 
 _CHOOSING = ("split", "keep", "label_from", "labels")
 """Options of readers that choose or label the training recordings, not how they are read."""
@@ -52,22 +52,30 @@ def settings_for(own: DataSettings, path: Path, format: str | None = None) -> Da
 
 
 def open_file(
-    own: DataSettings, path: Path, given: Mapping[str, Any]
+    own: DataSettings, path: Path, given: Mapping[str, Any], joints: Layout
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Description and samples of a file, mapped to a run's joints.
 
-    All its recordings are read, also where the run takes only some of its own.
+    All its recordings are read, also where the run takes only some of its own. The same joints in
+    another order or spelling are brought into the run's; other joints stay as they are.
 
     Args:
         own: the settings of the run's data.
         path: a file or folder that some reader knows, or a store, which is not changed.
         given: options of `aclnet.data.formats.read` that replace the run's; None removes one.
+        joints: the run's.
 
     Raises:
         ValueError: the file or an option is not valid, or a store is to be read with options.
     """
-    if is_store(path):
-        return _open_store(path, given)
+    opened = _open_store(path, given) if is_store(path) else _read_file(own, path, given)
+    return in_joint_order(*opened, joints)
+
+
+def _read_file(
+    own: DataSettings, path: Path, given: Mapping[str, Any]
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """A file's samples, read and mapped as the settings say."""
     settings = settings_for(own, path, given.get("format"))
     kept = {name: value for name, value in settings.options.items() if name not in _CHOOSING}
     options = {**kept, "layout": settings.layout, **given, "format": settings.format}
@@ -88,7 +96,7 @@ def _open_store(path: Path, given: Mapping[str, Any]) -> tuple[StoreInfo, Iterat
     if unfit:
         raise ValueError(f"{path} is a store, which describes itself: leave out {', '.join(unfit)}")
     store = open_store(path)
-    samples = map(store.sample, range(len(store)))
+    samples = store.samples()
     fps = given.get("fps")
     if fps is None:
         return store.info, samples

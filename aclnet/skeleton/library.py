@@ -20,6 +20,7 @@ Joints may be spelled as data files do (`LeftHand`); a layout has their canonica
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ _LIMBS = {"leg": {*_LEG}, "arm": {*_ARM, "clavicle", "forearm", "arm"}}
 
 _KEYS = ("name", "joints", "bones", "centre", "mirror", "parts", "aliases", "derived")
 
+_DESCRIPTIONS = ("run.json", "store.json")
+"""Files of runs and stores whose key `layout` is a layout."""
+
 
 def layout_names() -> list[str]:
     """The names of the shipped layouts, sorted."""
@@ -42,7 +46,10 @@ def layout_names() -> list[str]:
 
 
 def load_layout(name_or_path: str | Path) -> Layout:
-    """A shipped layout by its name, or a user's own from a YAML file.
+    """A shipped layout by its name, a user's own from a YAML file, or that of a run or store.
+
+    Args:
+        name_or_path: a name, a YAML file, or the folder of a run or of a store.
 
     Raises:
         ValueError: no such layout or file, or the file is not a valid layout.
@@ -51,13 +58,28 @@ def load_layout(name_or_path: str | Path) -> Layout:
     if text in layout_names():
         file = resources.files("aclnet.skeleton") / "layouts" / f"{text}.yaml"
         return layout_from_dict(_parse(file.read_text("utf-8"), file.name), file.name)
-    path = Path(name_or_path)
-    if not path.is_file():
+    path = layout_file(name_or_path)
+    if path is None:
         raise ValueError(
             f"no joint layout {text!r}{nearest_name(text, layout_names())}; choose one of "
-            f"{', '.join(layout_names())}, or give the path of a YAML file"
+            f"{', '.join(layout_names())}, or give the path of a YAML file, of a run or of a store"
         )
-    return layout_from_dict(_parse(path.read_text("utf-8"), str(path)), str(path))
+    values = _parse(path.read_text("utf-8"), str(path))
+    if path.name in _DESCRIPTIONS and isinstance(values.get("layout"), dict):
+        values = values["layout"]
+    return layout_from_dict(values, str(path))
+
+
+def layout_file(name_or_path: str | Path) -> Path | None:
+    """The file that holds a user's layout, itself or in the folder of a run or store; or None."""
+    path = Path(name_or_path)
+    within = (path / name for name in _DESCRIPTIONS)
+    return path if path.is_file() else next((file for file in within if file.is_file()), None)
+
+
+def is_shipped(layout: Layout) -> bool:
+    """Whether a layout's name is that of a shipped one with the same joints."""
+    return layout.name in layout_names() and load_layout(layout.name).joints == layout.joints
 
 
 def layout_from_dict(data: Mapping[str, Any], where: str = "layout") -> Layout:
@@ -111,6 +133,20 @@ def find_layout(joint_names: Sequence[str]) -> Layout | None:
             layout.find(joint) == place for place, joint in enumerate(joint_names)
         ):
             return layout
+    return None
+
+
+def reordered_layout(joint_names: Sequence[str]) -> Layout | None:
+    """A shipped layout with its joints in this order, if it has just these joints, or None.
+
+    >>> layout = reordered_layout(load_layout("kgbd20").joints[::-1])
+    >>> layout.joints[0] if layout else "unknown"
+    'left_foot'
+    """
+    for layout in map(load_layout, layout_names()):
+        columns = [column for name in joint_names if (column := layout.find(name)) is not None]
+        if len(joint_names) == layout.joint_count == len(set(columns)):
+            return replace(layout, joints=tuple(layout.joints[column] for column in columns))
     return None
 
 

@@ -48,6 +48,21 @@ class JointMap:
         return made
 
 
+def same_joints(source: Layout, target: Layout) -> bool:
+    """Whether two layouts have the same joints by name, in whatever order and spelling.
+
+    >>> from aclnet.skeleton import layout_from_dict
+    >>> one = layout_from_dict({"name": "a", "joints": ["neck", "head"],
+    ...                         "bones": {"head": "neck"}, "centre": "neck"})
+    >>> other = layout_from_dict({"name": "b", "joints": ["Head", "Neck"],
+    ...                           "bones": {"head": "neck"}, "centre": "neck"})
+    >>> same_joints(one, other)
+    True
+    """
+    columns = {source.find(joint) for joint in target.joints} - {None}
+    return source.joint_count == target.joint_count == len(columns)
+
+
 def map_joints(source: Layout, target: Layout) -> JointMap:
     """Find the joints of `target` in `source`, by name or alias, or derive them.
 

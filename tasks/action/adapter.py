@@ -20,13 +20,13 @@ from aclnet.training.settings import TrainSettings
 from protocols.action.division import TEST, TRAIN, VALIDATION, hold_out
 from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
-from protocols.action.split import load_split
 from protocols.embeddings import Embeddings
 from protocols.names import natural_order
 from tasks.action.settings import ActionSettings
 from tasks.run.adapter import TaskAdapter
 from tasks.samples.batches import picture_widths
 from tasks.samples.labels import label_rows
+from tasks.settings import naming
 from tasks.spec import Report, silent
 
 VALIDATION_METRIC = "validation/top1"
@@ -49,19 +49,22 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         super().__init__(settings, store, report)
         index = self.store.index
         self._label = index["label"].to_numpy()
-        split = load_split(settings.split)
-        division = split.divide(index, settings.fold, overlap=settings.overlap)
+        fold = "" if settings.fold is None else f", fold={settings.fold}"
+        split = settings.table()
+        with naming(f"split={settings.split}{fold or ', fold not set' if split.by_fold else fold}"):
+            division = split.divide(index, settings.fold, overlap=settings.overlap)
         for note in division.notes:
             report(note)
         if not division.counts.get(VALIDATION, 0):
-            division = hold_out(
-                division,
-                index["identity"].to_numpy(),
-                settings.hold_out.people,
-                settings.train.seed,
-                label=np.unique(self._label, return_inverse=True)[1],
-                share=settings.hold_out.share,
-            )
+            with naming(f"hold_out.people={settings.hold_out.people}"):
+                division = hold_out(
+                    division,
+                    index["identity"].to_numpy(),
+                    settings.hold_out.people,
+                    settings.train.seed,
+                    label=np.unique(self._label, return_inverse=True)[1],
+                    share=settings.hold_out.share,
+                )
         self.division = division
         self._classes = self._find_classes()
         self._check_labels()
@@ -187,9 +190,12 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
             )
         strange = sorted(set(self._labels(TEST)) - set(self._labels(TRAIN)))
         if strange:
+            held = strange[0] in self._labels(VALIDATION)
+            fewer = ", or hold out fewer people (hold_out.people)" if held else ""
             raise ValueError(
                 f"{where}: class {strange[0]!r} is tested but has no training sample in split "
-                f"{self.settings.split}: use another split, or remove the class from it"
+                f"{self.settings.split}: use another split (-s split=...), or remove the class "
+                f"from it{fewer}"
             )
 
     def _labels(self, role: str) -> list[str]:

@@ -7,24 +7,27 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aclnet.clips.settings import ClipSettings
+from aclnet.clips.settings import AugmentSettings, ClipSettings, NormaliseSettings
 from aclnet.config import Settings
 from aclnet.data.settings import DataSettings
+from aclnet.losses.settings import ObjectiveSettings
+from aclnet.models.settings import NetworkSettings
 from aclnet.runs.settings import ScoringSettings
-from aclnet.training.settings import SamplerSettings
-from protocols.action.split import load_split
-from tasks.settings import TaskSettings
+from aclnet.training.settings import SamplerSettings, TrainSettings
+from protocols.action.split import ActionSplit, load_split
+from tasks.settings import TaskSettings, naming
 
 
 class HoldOutSettings(Settings):
     """Training samples held out for validation.
 
     Attributes:
-        people: number of training people held out; 0: none, and the last epoch is tested.
+        people: number of training people held out; 0: none, and the last epoch is tested. Small
+            sets cannot spare them.
         share: share of each class held out instead, if the people are unknown.
     """
 
-    people: int = Field(default=2, ge=0)
+    people: int = Field(default=0, ge=0)
     share: float = Field(default=0.1, gt=0, lt=1)
 
 
@@ -42,8 +45,28 @@ class ActionSettings(TaskSettings):
     """
 
     data: DataSettings = DataSettings(source="file")
-    clip: ClipSettings = ClipSettings(frames=100, sampling="uniform", streams=("j",))
-    sampler: SamplerSettings = SamplerSettings(kind="shuffle")
+    clip: ClipSettings = ClipSettings(
+        frames=32,
+        sampling="stretch",
+        least_share=0.8,
+        streams=("j", "b", "jm", "bm"),
+        normalise=NormaliseSettings(centre="clip"),
+        augment=AugmentSettings(
+            mirror=0.0, rotate=0.3, scale=0.1, joint_noise=0.02, point_noise=0.01
+        ),
+    )
+    network: NetworkSettings = NetworkSettings()
+    objective: ObjectiveSettings = ObjectiveSettings(
+        start_epoch=10, neighbours=5, overlap=2, queue_size=256, intra_start="at_once"
+    )
+    sampler: SamplerSettings = SamplerSettings(kind="shuffle", batch_size=32)
+    train: TrainSettings = TrainSettings(
+        epochs=100,
+        optimizer="adamw",
+        learning_rate=3e-3,
+        weight_decay=0.05,
+        schedule="onecycle",
+    )
     split: str = "store"
     overlap: Literal["test"] | None = None
     fold: str | None = None
@@ -56,6 +79,15 @@ class ActionSettings(TaskSettings):
         """The split."""
         return self.split
 
+    def table(self) -> ActionSplit:
+        """Load the split.
+
+        Raises:
+            ValueError: there is none of this name, or its file is not valid.
+        """
+        with naming(f"split={self.split}"):
+            return load_split(self.split)
+
     @classmethod
     def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
         """As in all tasks, and what divides the samples."""
@@ -63,5 +95,5 @@ class ActionSettings(TaskSettings):
 
     def folds(self) -> tuple[str | None, ...]:
         """The folds of the split; (None,) if it has none."""
-        split = load_split(self.split)
+        split = self.table()
         return tuple(split.folds) if split.by_fold else (None,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -36,6 +36,14 @@ def convert(
     ] = None,
     map_to: Annotated[
         str | None, typer.Option(help="The layout to store; joints are matched by name.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="Keep only these samples, such as label=walk (or identity, condition, view, take, "
+            "camera); repeat for more values or fields.",
+        ),
     ] = None,
     min_frames: Annotated[int, typer.Option(help="Drop shorter sequences.")] = 0,
     dtype: Annotated[
@@ -77,6 +85,7 @@ def convert(
             layout=layout,
             map_to=map_to,
             prepare="main_person" if main_person else "none",
+            where=_parse_kept(keep or []),
             min_frames=min_frames,
             dtype=dtype,
             overwrite=overwrite,
@@ -165,6 +174,16 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     if not (width.isdigit() and height.isdigit()):
         raise ValueError(f"--image-size must be WIDTHxHEIGHT such as 320x240, not {text!r}")
     return int(width), int(height)
+
+
+def _parse_kept(texts: Sequence[str]) -> dict[str, list[str]]:
+    kept: dict[str, list[str]] = {}
+    for text in texts:
+        field, sign, value = text.partition("=")
+        if not sign:
+            raise ValueError(f"--keep {text!r}: expected FIELD=VALUE, such as label=walk")
+        kept.setdefault(field, []).append(value)
+    return kept
 
 
 def _size(store: Store) -> str:

@@ -122,9 +122,20 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
 
 
 def recipe_settings(
-    spec: TaskSpec, config: str, data: Path | None, overrides: Sequence[str] | None
+    spec: TaskSpec,
+    config: str,
+    data: Path | None,
+    overrides: Sequence[str] | None,
+    known: str | None = None,
 ) -> TaskSettings:
     """Load a recipe's settings with the overrides and the data of the command line.
+
+    Args:
+        spec: the task.
+        config: name or file of the recipe.
+        data: the data; by default those that the recipe or an override names.
+        overrides: such as `train.seed=1`.
+        known: data to use where nothing names any.
 
     Raises:
         ValueError: there is no such recipe, an override does not fit it, or it lacks data.
@@ -134,6 +145,8 @@ def recipe_settings(
     from tasks.samples.open import require_data
 
     settings = load_settings(spec.settings, find_recipe(config), list(overrides or []))
+    if data is None and known is not None and settings.data.path is None:
+        data = Path(known)
     if data is not None:
         changed = settings.data.model_copy(update={"path": data})
         settings = settings.model_copy(update={"data": changed})

@@ -91,7 +91,7 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
             raise ValueError(f"give a recipe with --config: {folder} is not a run to --resume")
         result = train_and_evaluate(
             spec,
-            recipe_settings(spec, recipe, data, overrides),
+            recipe_settings(spec, recipe, data, overrides, _own_data(own) if resume else None),
             folder,
             cache,
             command=command_line(),
@@ -112,6 +112,14 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
     ({spec.saved}) and a result record to the run's folder.
     """
     return train
+
+
+def _own_data(settings: Path) -> str | None:
+    """The data of a run that is resumed, so that its recipe needs none."""
+    from aclnet.config import read_mapping
+
+    data = read_mapping(settings).get("data") if settings.is_file() else None
+    return data.get("path") if isinstance(data, dict) else None
 
 
 def _eval(spec: TaskSpec) -> Callable[..., None]:

@@ -99,7 +99,8 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
     def describe(self) -> str:
         """The training, validation and test people."""
         train, test = len(self.training_samples()[0]), len(self.test_samples())
-        return f"{self.store.info.name}: {self.groups}, {train} training and {test} test sequences"
+        people = f"{self.groups}{self.settings.identities.counting}"
+        return f"{self.store.info.name}: {people}, {train} training and {test} test sequences"
 
     def _check_protocol(self) -> None:
         """Check that the protocol fits the people, before hours of training."""
@@ -112,9 +113,10 @@ class GaitAdapter(TaskAdapter[GaitSettings]):
                     roles = assign(protocol, zeros, np.random.default_rng(0))
                     check_labels(protocol, zeros, roles)
             except ValueError as error:
+                remedy = ", or set identities.validation=0" if role == "validation" else ""
                 raise ValueError(
                     f"data set {self.store.info.name}, {role} people: {error} Choose another "
-                    "protocol with -s protocol=..."
+                    f"protocol with -s protocol=...{remedy}"
                 ) from None
 
     def _people(self, names: Sequence[str]) -> Store:

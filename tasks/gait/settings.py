@@ -7,7 +7,7 @@ from pathlib import Path
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol, read_probe_names
 from protocols.gait.rules import RuleName
 from tasks.samples.identities import IdentitySettings
-from tasks.settings import TaskSettings
+from tasks.settings import TaskSettings, naming
 
 
 class GaitSettings(TaskSettings):
@@ -36,7 +36,8 @@ class GaitSettings(TaskSettings):
             ValueError: there is no such protocol, a file is not valid, or the protocol takes no
                 gallery takes or no list of probes.
         """
-        protocol = load_protocol(self.protocol)
+        with naming(f"protocol={self.protocol}"):
+            protocol = load_protocol(self.protocol)
         if self.gallery_takes:
             protocol = protocol.with_gallery_takes(self.gallery_takes)
         if self.probes is not None:

@@ -219,9 +219,12 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
     def describe(self) -> str:
         """The training, validation and test people."""
         train, test = int(self.division.train.sum()), len(self.test_samples())
+        strangers = self.settings.people == "strangers"
+        counting = self.settings.identities.counting if strangers else ""
+        people = f"{self.division.groups}{counting}"
         return (
-            f"{self.store.info.name}: {self.division.groups}, {train} training recordings, "
-            f"{test} test sequences of {self.settings.clip.frames} frames"
+            f"{self.store.info.name}: {people}, {train} training recordings, {test} test "
+            f"sequences of {self.settings.clip.frames} frames"
         )
 
     def _count_cut(self, role: str, cut: Sequences) -> None:

@@ -13,7 +13,7 @@ from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRuleName
 from tasks.reid.sequences import SequenceSettings
 from tasks.samples.identities import IdentitySettings
-from tasks.settings import TaskSettings
+from tasks.settings import TaskSettings, naming
 
 TRANSG = "transg"
 """Name of TranSG's own objective in results."""
@@ -137,7 +137,9 @@ class ReidSettings(TaskSettings):
         Raises:
             ValueError: there is no such protocol or pair.
         """
-        protocol = load_pairs(self.protocol)
+        with naming(f"protocol={self.protocol}"):
+            protocol = load_pairs(self.protocol)
         if self.pairs is None:
             return protocol, protocol.pairs
-        return protocol, tuple(protocol.parse(text) for text in self.pairs)
+        with naming(f"pairs=[{','.join(self.pairs)}]"):
+            return protocol, tuple(protocol.parse(text) for text in self.pairs)

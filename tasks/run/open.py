@@ -60,7 +60,8 @@ def open_run(
         settings = settings.model_copy(update={"data": moved})
     if changes is not None:
         settings = settings.model_copy(update=dict(changes(settings)))
-    adapter = spec.adapter(settings, open_data(settings.data, cache, report), report)
+    store = open_data(settings.data, cache, report, model.layout)
+    adapter = spec.adapter(settings, store, report)
     model.info.require(adapter.store, run)
     _require_classes(adapter, model.info, run)
     return adapter, on_best_device(model.network, settings.train)
@@ -102,7 +103,7 @@ def embed_data(
     require_task(spec, run)
     settings: TaskSettings = load_settings(spec.settings, run / SETTINGS)
     model = load(run, unfinished=unfinished)
-    store = open_data(settings_for(settings.data, data), cache, report)
+    store = open_data(settings_for(settings.data, data), cache, report, model.layout)
     if left_out := left_out_of(dropped_counts(store.info)):
         report(left_out)
     samples = spec.adapter.whole(settings, spec.adapter.prepared(settings, store, report))

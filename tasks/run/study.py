@@ -305,7 +305,7 @@ def _check_name(run: Path, before: str | None, now: Path | None) -> None:
     if before is not None and now is not None and Path(before).name != now.name:
         raise ValueError(
             f"{run} was trained on data {before}, and the study's data {now} are missing and "
-            f"cannot be compared: give them with --data, {_WAY_OUT}"
+            f"cannot be compared: correct the path of --data, {_WAY_OUT}"
         )
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from aclnet.config import Settings
 from protocols.names import find_people, natural_order
+from tasks.settings import naming
 
 if TYPE_CHECKING:
     from aclnet.data.store import Store
@@ -22,7 +23,9 @@ class IdentitySettings(Settings):
     """How the people of a data set are divided.
 
     Attributes:
-        train: number of training people, validation people included; below 1 a share of all.
+        train: number of people who are not tested: the training people and those of `validation`,
+            who are held out of them; below 1 a share of all. With train 36 and validation 4, the
+            network is trained on 32.
         order: `sorted`: the first ones by name, as in CASIA-B's 74/50 split; `drawn`: drawn with
             the run's seed, so that each seed is another split of a small data set.
         validation: number of training people held out for validation (the last ones); below 1 a
@@ -36,6 +39,13 @@ class IdentitySettings(Settings):
     order: Literal["sorted", "drawn"] = "sorted"
     validation: float = Field(default=0.1, ge=0)
     table: str | None = None
+
+    @property
+    def counting(self) -> str:
+        """How `train` counts, for messages; empty where nobody is held out of it."""
+        if self.table is not None or not self.validation:
+            return ""
+        return f" (identities.train={self.train:g} counts the validation people)"
 
     def training_people(self, everybody: int) -> int:
         """Number of training people without validation people; at least two."""
@@ -144,7 +154,7 @@ def divide_identities(
         )
     if len(groups.train) < 2 or not groups.test:
         remedy = (
-            "change identities.train or identities.validation"
+            f"change identities.train or identities.validation{settings.counting}"
             if settings.table is None
             else f"their names in the data are {', '.join(people[:3])}: compare with "
             f"identities.table={settings.table}"
@@ -164,7 +174,8 @@ def _count(amount: float, total: int) -> int:
 def _from_table(people: Sequence[str], table: str) -> IdentityGroups:
     from protocols.splits import load_identity_split
 
-    split = load_identity_split(table)
+    with naming(f"identities.table={table}"):
+        split = load_identity_split(table)
     named = Counter((*split.fit, *split.validation, *split.test))
     twice = [name for name, count in named.items() if count > 1]
     if twice:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aclnet.data.sample import StoreInfo
 from aclnet.data.settings import DataSettings
-from aclnet.data.store import Store, open_store
+from aclnet.data.store import Store, open_store, write_store
 from aclnet.data.walkers.settings import WALKERS_VERSION
-from aclnet.skeleton import load_layout
+from aclnet.skeleton import Layout, load_layout
+from aclnet.skeleton.library import layout_file
 from tasks.spec import Report, silent
 
 
-def open_data(settings: DataSettings, cache: Path, report: Report = silent) -> Store:
+def open_data(
+    settings: DataSettings, cache: Path, report: Report = silent, joints: Layout | None = None
+) -> Store:
     """Open the data set.
 
     A store is opened in place. Any other file or folder is converted once into a store in `cache`
@@ -28,35 +32,54 @@ def open_data(settings: DataSettings, cache: Path, report: Report = silent) -> S
         settings: the data to open.
         cache: folder for the stores made here.
         report: called before long work.
+        joints: of a trained network; data with the same ones in another order are copied in it.
 
     Raises:
         ValueError: there is nothing at the path, it cannot be read, it is a store with other joints
             than `map_to`, or there is no path and the source is not the walkers.
     """
+    store = _opened(settings, cache, report)
+    return store if joints is None else _in_order(store, joints, cache, report)
+
+
+def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
     require_data(settings, "the recipe")
     if settings.path is None:
         return _walkers(settings, cache, report)
     path = settings.path
     if not path.exists():
-        raise ValueError(f"there is no file or folder {path}: give the data with --data")
+        raise ValueError(
+            f"there is no file or folder {path}: correct the path (--data, or data.path in the "
+            "settings)"
+        )
     if (path / "store.json").is_file():
-        return _checked(open_store(path), settings)
+        return _checked(open_store(path), settings, cache, report)
     target = cache / f"{path.resolve().stem}-{_digest(_identity(path, settings))}"
     options: dict[str, Any] = dict(settings.options)
 
     def make() -> None:
         from aclnet.data.convert import convert
 
-        # Resolved, so that data in the folder "." have a name too.
-        convert(
-            path.resolve(),
-            target,
-            format=settings.format,
-            layout=settings.layout,
-            map_to=settings.map_to,
-            prepare=settings.prepare,
-            **options,
-        )
+        try:
+            # Resolved, so that data in the folder "." have a name too.
+            convert(
+                path.resolve(),
+                target,
+                format=settings.format,
+                layout=settings.layout,
+                map_to=settings.map_to,
+                prepare=settings.prepare,
+                **options,
+            )
+        except ValueError as error:
+            # An option of the recipe that was made for other data.
+            words = {word for item in options.items() for word in map(str, item)}
+            if words.isdisjoint(re.findall(r"[^\s'\"]+", str(error))):
+                raise
+            raise ValueError(
+                f"{error}; the settings read it with data.options={options}: change one with -s "
+                "data.options.NAME=VALUE, or clear them with -s data.options=null"
+            ) from None
 
     return _made_once(target, make, f"converting {path} into {target}", report)
 
@@ -122,7 +145,7 @@ def _walkers(settings: DataSettings, cache: Path, report: Report) -> Store:
     return _made_once(target, make, what, report)
 
 
-def _made_once(target: Path, make: Callable[[], None], message: str, report: Report) -> Store:
+def _made_once(target: Path, make: Callable[[], object], message: str, report: Report) -> Store:
     """The store at `target`, made if it is missing; it appears by one rename, complete."""
     if not (target / "store.json").is_file():
         report(message)
@@ -135,10 +158,25 @@ def _made_once(target: Path, make: Callable[[], None], message: str, report: Rep
     return open_store(target)
 
 
-def _checked(store: Store, settings: DataSettings) -> Store:
-    """Check that a store has the joints of `map_to`; stores are not converted again."""
+def _in_order(store: Store, wanted: Layout, cache: Path, report: Report) -> Store:
+    """The store, or a copy in the cache if only the order or spelling of its joints differs."""
+    from aclnet.data.convert import in_joint_order
+
+    info, samples = in_joint_order(store.info, store.samples(), wanted)
+    if info is store.info:
+        return store
+    made_by: dict[str, object] = {"fingerprint": info.fingerprint, "layout": wanted.to_dict()}
+    name = info.name if store.path is None else store.path.resolve().name
+    target = cache / f"{name}-{_digest(made_by)}"
+    message = f"bringing the joints of {name} into the order of {wanted.name}, in {target}"
+    return _made_once(target, lambda: write_store(target, samples, info), message, report)
+
+
+def _checked(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
+    """A store with the joints of `map_to`; only their order may differ."""
     if settings.map_to is not None:
         wanted = load_layout(settings.map_to)
+        store = _in_order(store, wanted, cache, report)
         if store.layout.joints != wanted.joints:
             raise ValueError(
                 f"{settings.path} is a store of {store.layout.name} joints, but data.map_to is "
@@ -151,13 +189,14 @@ def _identity(path: Path, settings: DataSettings) -> dict[str, object]:
     """What a conversion depends on: the file as it is now, and the reading options."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     newest = max((file.stat().st_mtime_ns for file in files), default=0)
-    layouts = [Path(name) for name in (settings.layout, settings.map_to) if name is not None]
+    names = [name for name in (settings.layout, settings.map_to) if name is not None]
+    layouts = [file for name in names if (file := layout_file(name)) is not None]
     return {
         "path": str(path.resolve()),
         "files": len(files),
         "bytes": sum(file.stat().st_size for file in files),
         "changed": newest,
-        "layouts": [layout.read_text("utf-8") for layout in layouts if layout.is_file()],
+        "layouts": [layout.read_text("utf-8") for layout in layouts],
         **settings.model_dump(mode="json", include={"format", "layout", "map_to"}),
         # Defaults are left out, so that stores made by older versions are found again.
         **({"options": settings.options} if settings.options else {}),

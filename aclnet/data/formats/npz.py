@@ -22,6 +22,7 @@ from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.third_number import third_is_score
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
+from aclnet.skeleton.library import reordered_layout
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Unit = Literal["pixel", "metre", "normalised"]
@@ -134,6 +135,8 @@ def _own_layout(arrays: Arrays, path: Path) -> Layout:
         raise ValueError(f"{path}: has no joint_names; name the layout")
     names = [str(name) for name in arrays["joint_names"].tolist()]
     found = find_layout(names)
+    if found is None and "bones" not in arrays:
+        found = reordered_layout(names)
     if found is not None:
         return found
     if "bones" not in arrays:

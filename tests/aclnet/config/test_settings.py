@@ -52,6 +52,7 @@ class Recipe(Settings):
     streams: list[str] = Field(default=["joint", "bone"])
     stages: list[Train] = Field(default=[])
     scale: int | str = 1
+    sizes: dict[str, int] = Field(default={})
 
 
 class Drawing(Settings):
@@ -113,6 +114,18 @@ def test_partly_given_nested_settings_keep_their_fields_default(tmp_path: Path) 
     got = load_settings(Recipe, leaf)
     assert got.model == Narrow(width=32, depth=5)
     assert got.train == Train(epochs=20, learning_rate=0.5)
+
+
+def test_null_clears_the_mapping_of_earlier_layers(tmp_path: Path) -> None:
+    (tmp_path / "parent.yaml").write_text("model: {depth: 9}\nsizes: {a: 1}\n")
+    path = tmp_path / "toy.yaml"
+    path.write_text("base: parent.yaml\nmodel: null\n")
+    assert load_settings(Recipe, path).model == Narrow(width=32)
+    assert load_settings(Recipe, path).sizes == {"a": 1}
+    assert load_settings(Recipe, path, ["sizes=null", "sizes.b=2"]).sizes == {"b": 2}
+    assert load_settings(Recipe, None, ["sizes=null"]).sizes == {}
+    assert load_settings(Recipe, None, ["train.warmup_epochs=null"]).train.warmup_epochs is None
+    assert "`train.epochs` = None" in refusal(Recipe, None, "train.epochs=null")
 
 
 def test_a_registered_name_chooses_the_model(tmp_path: Path) -> None:

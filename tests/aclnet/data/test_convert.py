@@ -42,6 +42,20 @@ def test_dropped_counts_and_settings_are_kept(shared: Path, tmp_path: Path) -> N
     assert info.image_size == (320, 240)
 
 
+def test_kept_classes_keep_their_order(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "in.npz",
+        joints=np.ones((4, 1, 17, 2)),
+        offsets=np.arange(5),
+        joint_names=np.array(load_layout("coco17").joints),
+        label=np.array([2, 0, 1, 0]),
+        class_names=np.array(["walk", "sit", "caf\u00e9"]),
+    )
+    store = convert(tmp_path / "in.npz", tmp_path / "s", where={"label": ["cafe\u0301", "walk"]})
+    assert store.info.classes == ("walk", "caf\u00e9")
+    assert store.index["label"].tolist() == ["caf\u00e9", "walk", "walk"]
+
+
 def test_joints_are_mapped_by_name(shared: Path, tmp_path: Path) -> None:
     source = shared / "data" / "raw_samples" / "kgbd" / "Person120" / "1.txt"
     plain = convert(source, tmp_path / "plain")

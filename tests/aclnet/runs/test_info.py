@@ -14,8 +14,13 @@ import torch
 import yaml
 
 import aclnet
-from aclnet.runs.info import read_run_model
+from aclnet.data.store import open_store
+from aclnet.runs.info import read_run_info, read_run_model
+from aclnet.runs.windows import window_store
+from aclnet.skeleton import load_layout
 from aclnet.training.checkpoint import load_checkpoint, save_checkpoint
+
+MSR = load_layout("msr20").to_dict()
 
 
 def change(path: Path, **values: Any) -> None:
@@ -120,3 +125,16 @@ def test_weights_of_another_network_are_refused(copy: Path) -> None:
         change(copy / file, **{f"{part}__encoder__width": 9})
     with pytest.raises(ValueError, match=r"another model .*settings\.yaml or run\.json edited"):
         aclnet.load(copy)
+
+
+def test_the_remedy_for_other_joints_exists(first: Path, walkers: Path) -> None:
+    """A layout that came with a file has no name that --map-to knows: the run stands for it."""
+    info, store = read_run_info(first), open_store(walkers)
+    with pytest.raises(ValueError, match="STORE --map-to coco17`"):
+        info.require(window_store([], store.info.model_copy(update={"layout": MSR})), first)
+    own = info.model_copy(update={"layout": {**MSR, "name": "mine"}})
+    with pytest.raises(ValueError, match=f"STORE --map-to {first}`"):
+        own.require(store, first)
+    flat = store.info.model_copy(update={"channels": ("x", "y")})
+    with pytest.raises(ValueError, match="give data with these channels"):
+        info.require(window_store([], flat), first)

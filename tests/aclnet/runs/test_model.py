@@ -11,6 +11,7 @@ import pytest
 
 import aclnet
 from aclnet.clips.settings import ClipSettings
+from aclnet.data.convert import convert
 from aclnet.data.store import open_store
 from aclnet.runs.model import Model
 from aclnet.runs.scoring import score
@@ -63,6 +64,25 @@ def test_files_are_embedded_as_by_the_command(
     twice = walker_model.embed([file, str(walkers)])
     np.testing.assert_array_equal(twice.embedding[5:], found.embedding)
     np.testing.assert_allclose(twice.embedding[:5], arrays.embedding, atol=1e-6)
+
+
+@pytest.mark.parametrize("bones", [True, False])
+def test_the_runs_joints_in_another_order_map_by_themselves(
+    bones: bool, walker_model: Model, walkers: Path, tmp_path: Path
+) -> None:
+    clip, order = open_store(walkers).clip(0), np.random.default_rng(0).permutation(17)
+    names = np.array([name.title() for name in walker_model.layout.joints])[order]
+    tree = {"bones": np.argsort(order)[walker_model.layout.bone_index]} if bones else {}
+    file, turned = tmp_path / "walk.npz", clip[:, :, order]
+    points = {"joints": turned[..., :2], "confidence": turned[..., 2], "joint_names": names}
+    np.savez(file, offsets=np.array([0, len(clip)]), **points, **tree)
+    store = tmp_path / "store"
+    convert(file, store)
+    for source in (file, store):
+        found, wanted = walker_model.embed(source), walker_model.embed(clip)
+        np.testing.assert_array_equal(found.embedding, wanted.embedding)
+        (one,), (other,) = walker_model.classify(source), walker_model.classify(clip)
+        assert one.probabilities == other.probabilities
 
 
 def test_an_action_run_embeds_by_its_test_clips(

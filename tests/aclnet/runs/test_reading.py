@@ -37,7 +37,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def opened(path: Path, own: dict[str, Any], **given: Any) -> tuple[StoreInfo, list[Sample]]:
-    info, samples = open_file(DataSettings(source="file", **own), path, given)
+    info, samples = open_file(DataSettings(source="file", **own), path, given, COCO)
     return info, list(samples)
 
 
@@ -134,7 +134,7 @@ def test_embedding_takes_the_same_from_the_run_as_predicting(nameless: Path, tab
     # Which recordings are meant is the file's own affair only where the file is of another kind.
     assert settings_for(folds, nameless).options == {"split": "fold"}
     own_layout = folds.model_copy(update={"layout": "msr20", "map_to": None})
-    _, samples = open_file(own_layout, nameless, {})
+    _, samples = open_file(own_layout, nameless, {}, COCO)
     assert len(list(samples)) == 2
     gone = settings_for(own, Path("gone.csv"))
     assert (gone.path, gone.options) == (Path("gone.csv"), {})

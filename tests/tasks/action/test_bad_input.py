@@ -169,6 +169,34 @@ def test_a_file_without_training_samples(
     assert not (place / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("hold_out.people=2", ("hold_out.people=2: ", "of 2 training people")),
+        ("hold_out.people=1", (" is tested but", "hold out fewer people (hold_out.people)")),
+        ("split=sbux", ("split=sbux: ", "did you mean 'sbu'?")),
+        ("split=ntu60_xview", ("split=ntu60_xview: ", "finds no train sample")),
+        ("split=sbu", ("split=sbu, fold not set: ", "give one of")),
+        ("fold=x", ("split=own.csv, fold=x: ", "has no folds")),
+    ],
+)
+def test_a_division_that_fails_names_its_setting(
+    change: str, words: tuple[str, ...], mistake: Any, place: Path
+) -> None:
+    content = whole()
+    for number, one in enumerate(content["annotations"]):
+        one |= {
+            "label": number // 6,
+            "frame_dir": f"S001C001P{number // 3 + 1:03}R{number:03}A{number // 6 + 1:03}",
+        }
+    content["split"] = {}
+    (place / "own.csv").write_text("identity,role\n1|3,train\n2|4,test\n")
+    (place / "whole.pkl").write_bytes(pickle.dumps(content))
+    train = ("action", "train", "-c", "r.yaml", "--data", "whole.pkl", "-r", "run")
+    mistake(*train, "-s", "split=own.csv", "-s", change, words=words)
+    assert not (place / "run").exists()
+
+
 def test_18_joints_for_a_layout_of_17(mistake: Any, place: Path) -> None:
     file = place / "eighteen.pkl"
     file.write_bytes(with_18_joints(whole()))

@@ -88,6 +88,17 @@ def test_options_of_a_format(tmp_path: Path) -> None:
         assert message in str(refused.exception)
 
 
+def test_only_some_samples_are_kept(walks: Path, tmp_path: Path) -> None:
+    kept = ("--keep", "condition=bg", "--keep", "identity=1", "--keep", "identity=2")
+    result = run("convert", walks, tmp_path / "some", *kept)
+    assert result.exit_code == 0, result.output
+    assert "2 samples of another condition" in result.output
+    store = open_store(tmp_path / "some")
+    assert store.index["sample"].tolist() == ["walk [1]", "walk [3]"]
+    assert store.info.dropped == {"samples of another condition": 2}
+    assert store.info.settings["kept"] == {"condition": ["bg"], "identity": ["1", "2"]}
+
+
 def test_show_one_sample_and_draw(walks: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="drawing needs the report extra")
     run("convert", walks, tmp_path / "store")
@@ -135,6 +146,10 @@ def test_errors_give_exit_code_one(walks: Path, tmp_path: Path) -> None:
         (("convert", "WALKS", "STORE", "--image-size", "320"), "WIDTHxHEIGHT"),
         (("convert", "WALKS", "STORE", "--pattern", "*"), "npz has no option 'pattern'"),
         (("convert", "WALKS", "STORE", "--split", "fold"), "no split 'fold'"),
+        (("convert", "WALKS", "STORE", "--keep", "condition"), "expected FIELD=VALUE"),
+        (("convert", "WALKS", "STORE", "--keep", "labels=x"), "'labels' (did you mean label?)"),
+        (("convert", "WALKS", "STORE", "--keep", "label=x"), "has label 'x'; there are (none)"),
+        (("convert", "WALKS", "STORE", "--keep", "identity=01"), "identity '01' (did you mean 1?)"),
         (("convert", "GONE", "STORE"), "no such file or folder"),
         (("validate", "STORE"), "is not a store"),
         (("show", "STORE"), "is not a store"),

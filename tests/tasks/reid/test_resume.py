@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from aclnet.data.store import Store
 from aclnet.training.checkpoint import load_checkpoint
 from tasks.reid.adapter import ReidAdapter
 
@@ -57,6 +58,20 @@ def test_resumed_run_equals_the_uninterrupted(
     done = call("reid", "train", "--run", torn, "--resume", "--cache", cache)
     assert "resuming at epoch 2 of 2" in done.err
     assert_same_run(reid_run, torn)
+
+
+def test_more_epochs_need_the_recipe_alone(
+    reid_recipe: Path, reid_walkers: Store, call: Any, record: Any, tmp_path: Path
+) -> None:
+    """As the README prints it for TranSG: the run knows its data."""
+    recipe, run = tmp_path / "file.yaml", tmp_path / "run"
+    train = "train: {epochs: 1, schedule: constant}"
+    recipe.write_text(f"base: {reid_recipe}\ndata: {{source: file}}\n{train}\n")
+    command = ("reid", "train", "--config", recipe, "--run", run)
+    call(*command, "--data", reid_walkers.path)
+    done = call(*command, "--resume", "--set", "train.epochs=2")
+    assert "resuming at epoch 2 of 2" in done.err
+    assert record(run)["settings"]["train"]["epochs"] == 2
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aclnet.config import load_settings
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import write_store
 from aclnet.skeleton import load_layout
@@ -175,10 +176,10 @@ def made_store(path: Path, value: float) -> str:
 
 def test_data_that_moved_have_the_same_settings(tmp_path: Path) -> None:
     finish(tmp_path, TaskSettings())
-    moved = {"data": {"path": "elsewhere", "source": "file"}, "train": {"accelerator": "cpu"}}
-    require_same(tmp_path, TaskSettings.model_validate(moved))
-    other = TaskSettings.model_validate({"train": {"learning_rate": 0.3}})
-    with pytest.raises(ValueError, match=r"train\.learning_rate = 0\.1, but the study has 0\.3"):
+    moved = ["data.path=elsewhere", "data.source=file", "train.accelerator=cpu"]
+    require_same(tmp_path, load_settings(TaskSettings, None, moved))
+    other = load_settings(TaskSettings, None, ["train.epochs=9"])
+    with pytest.raises(ValueError, match=r"train\.epochs = 60, but the study has 9"):
         require_same(tmp_path, other)
 
 

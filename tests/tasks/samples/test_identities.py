@@ -135,6 +135,12 @@ def test_too_few_people_are_counted_in_the_message(
         divide_identities(list("abcdefghij"), chosen, seed=0)
 
 
+def test_it_is_said_that_the_validating_people_are_counted() -> None:
+    with pytest.raises(ValueError, match=r"identities.train=4 counts the validation people"):
+        divide_identities(list("abcdef"), IdentitySettings(train=4, validation=3), seed=0)
+    assert IdentitySettings(train=4, validation=0).counting == ""
+
+
 def test_names_that_the_table_does_not_know_are_shown() -> None:
     chosen = IdentitySettings(table="casia_b")
     with pytest.raises(ValueError, match=r"in the data are p1, p2, p3: compare .*table=casia_b"):

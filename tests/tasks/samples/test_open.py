@@ -3,16 +3,20 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from aclnet.data.convert import convert
 from aclnet.data.settings import DataSettings
-from aclnet.data.store import Store, file_fingerprint, open_store
+from aclnet.data.store import Store, file_fingerprint, open_store, write_store
 from aclnet.data.walkers import dataset as walkers_module
 from aclnet.data.walkers.settings import WalkerSettings
+from aclnet.skeleton import load_layout
+from protocols.embeddings import load_embeddings
 from tasks.samples.open import open_data
 
 
@@ -223,3 +227,54 @@ def test_a_recipe_for_real_data_generates_nothing(
         assert f"recipe {recipe} needs data: give it with --data FILE" in done.err
         assert not (tmp_path / command).exists()
     assert not (tmp_path / "cache").exists()
+
+
+def reordered(store: Store, path: Path) -> Path:
+    """The store's recordings with their joints in another order, under a layout of a file."""
+    layout = store.layout.to_dict()
+    layout |= {"name": "mine", "joints": layout["joints"][::-1]}
+    samples = (replace(one, frames=one.frames[:, :, ::-1]) for one in store.samples())
+    write_store(path, samples, store.info.model_copy(update={"layout": layout}))
+    return path
+
+
+def test_the_runs_joints_in_another_order_are_put_in_it(
+    few: Path, trained_on_few: Path, call: Any, tmp_path: Path
+) -> None:
+    other, stores = reordered(open_store(few), tmp_path / "other"), tmp_path / "stores"
+    found = {}
+    for data in (few, other):
+        out = tmp_path / f"{data.name}.npz"
+        command = ("gait", "embed", "--run", trained_on_few, "--data", data, "--cache", stores)
+        done = call(*command, "--out", out)
+        found[data] = load_embeddings(out)
+    assert "order of coco17" in done.err
+    np.testing.assert_array_equal(found[few].embedding, found[other].embedding)
+    settings = DataSettings(source="file", path=other, map_to="coco17")
+    np.testing.assert_array_equal(open_data(settings, stores).clip(0), open_store(few).clip(0))
+
+
+def test_other_data_take_their_joints_from_a_run(
+    few: Path, trained_on_few: Path, tmp_path: Path
+) -> None:
+    """A layout that came with a file has no name: the run or the store stands for it."""
+    other = reordered(open_store(few), tmp_path / "other")
+    assert load_layout(other).joints == open_store(few).layout.joints[::-1]
+    assert load_layout(trained_on_few).name == "coco17"
+    npz = as_npz(open_store(few), tmp_path)
+    store = convert(npz, tmp_path / "store", map_to=other)
+    np.testing.assert_array_equal(store.clip(0), open_store(few).clip(0)[:, :, ::-1])
+
+
+def test_the_options_of_a_recipe_for_other_data_can_be_cleared(
+    few: Path, call: Any, recipe: Path, mistake: Any, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(f"base: {recipe}\ndata: {{options: {{keep: used, confidence: true}}}}\n")
+    places = ("--cache", tmp_path / "stores", "--run", tmp_path / "run")
+    command = ("gait", "train", "-c", own, *places, "--data")
+    data = as_npz(open_store(few), tmp_path)
+    words = ("'used'", "data.options=", "-s data.options=null")
+    mistake(*command, data, words=words)
+    mistake(*command, as_csv(open_store(few), tmp_path), words=("no option 'keep'", *words))
+    call(*command, data, "-s", "data.options=null")
