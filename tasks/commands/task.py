@@ -22,6 +22,7 @@ from tasks.commands.options import (
     TrainedRun,
     command_line,
     parts,
+    pin_run,
     recipe_settings,
     say,
     show,
@@ -32,7 +33,12 @@ from tasks.spec import TaskSpec
 
 FinishedRun = Annotated[
     Path | None,
-    typer.Option("--run", "-r", help="A run; by default the default recipe's, or the latest."),
+    typer.Option(
+        "--run",
+        "-r",
+        help="A run; by default the default recipe's, or the latest.",
+        callback=pin_run,
+    ),
 ]
 
 
@@ -77,7 +83,6 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
         json: JsonFile = None,
     ) -> None:
         from aclnet.runs.info import SETTINGS
-        from tasks.run.pipeline import train_and_evaluate
 
         named = config or spec.recipe
         folder = run or (None if named is None else spec.run_folder(named))
@@ -87,9 +92,12 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
         recipe = str(own) if config is None and resume and own.is_file() else named
         if recipe is None:
             raise ValueError(f"give a recipe with --config: {folder} is not a run to --resume")
+        settings = recipe_settings(spec, recipe, data, overrides)
+        from tasks.run.pipeline import train_and_evaluate  # imports torch
+
         result = train_and_evaluate(
             spec,
-            recipe_settings(spec, recipe, data, overrides),
+            settings,
             folder,
             cache,
             command=command_line(),
@@ -143,6 +151,7 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
             return
         folder = run or default_run(spec)
         if run is None:
+            pin_run(folder)
             say(f"evaluating {folder}")
         if asks_network is not None and asks_network(folder):
             from tasks.run.pipeline import evaluate_again
@@ -200,12 +209,12 @@ def _study(spec: TaskSpec) -> Callable[..., None]:
 
         Finished runs are not trained again, interrupted ones are resumed.
         """
-        from tasks.run.study import study as train_all
-
         if query.arms is not None and query.objectives is not None:
             raise ValueError("--objectives is the old name of --arms: give only one of them")
         arms = parts(query.objectives if query.arms is None else query.arms)
         plan = query.plan(spec)
+        from tasks.run.study import study as train_all  # imports torch
+
         with plan.resumable():
             typer.echo(f"\n{train_all(plan, arms, parts(folds))}")
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.training.engine import CHECKPOINT
+from aclnet.training.instructions import pin_instructions
 from aclnet.training.interrupts import Interrupted
 from aclnet.training.launch import make_fabric
 from protocols.records import DatasetReference, ResultRecord
@@ -24,6 +25,7 @@ from tasks.run.judged import (
     Origin,
     make_record,
     recorded_seconds,
+    training_environment,
 )
 from tasks.run.open import open_run
 from tasks.samples.open import open_data
@@ -69,9 +71,10 @@ def train_and_evaluate(
         The result; None on other ranks, or if rank 0 failed.
 
     Raises:
-        ValueError: settings, data and folder do not fit; see `tasks.run.adapter.train` for other
-            exceptions.
+        ValueError: settings, data and folder do not fit, or the instruction set was not pinned
+            before torch was imported; see `tasks.run.adapter.train` for other exceptions.
     """
+    pin_instructions(settings.train.instruction_set)
     with _resumable(run):
         fabric = make_fabric(settings.train)
         first = fabric.is_global_zero
@@ -165,6 +168,7 @@ def evaluate_again(
     adapter, network = open_run(spec, run, cache, report, data=query.data, changes=query.changes)
     judged = spec.judge(adapter.represent(network, report), adapter.settings, None)
     origin = origin_of(adapter, recorded_seconds(run))
+    origin = replace(origin, trained=training_environment(run))
     record = make_record(spec.name, judged, origin, command)
     return RunResult(record, judged.render(record.objective, {}))
 
