@@ -126,6 +126,14 @@ def test_equals_the_plain_reading(training: bool) -> None:
     torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-10)
 
 
+def test_the_defaults_are_the_released_ones() -> None:
+    settings = TransgObjectiveSettings()
+    assert (settings.contrast_weight, settings.alpha) == (0.5, 0.5)
+    assert (settings.sequence_temperature, settings.skeleton_temperature) == (0.07, 14.0)
+    assert (settings.reconstruction_weight, settings.beta) == (0.5, 0.5)
+    assert (settings.dropped_joints, settings.dropped_frames) == (10, 2)
+
+
 def test_gradient_of_the_features_by_differences() -> None:
     objective = make_objective().eval()
     features, clips, labels = batch(rows=2)

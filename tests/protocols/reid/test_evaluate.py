@@ -209,6 +209,7 @@ def test_walks_are_pooled_from_unit_embeddings() -> None:
     np.testing.assert_allclose(walks.embedding, [[0.5, 0.5], [0.5**0.5, 0.5**0.5]], rtol=1e-6)
     assert walks.sample.tolist() == ["w1", "w2"]
     assert walks.take.tolist() == ["1", "2"]
+    assert len(pool_walks(data.select(np.arange(0)))) == 0
 
 
 def test_cross_take_at_walk_level_is_clean() -> None:

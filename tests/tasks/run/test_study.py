@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aclnet.config import load_settings
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import write_store
 from aclnet.skeleton import load_layout
@@ -96,6 +97,26 @@ def test_finished_runs_are_only_read(tmp_path: Path) -> None:
         ]
         assert trainer.overrides[:2] == [["train.seed=0", "a=1"], ["train.seed=0"]]
     assert told == ["x, seed 0", "y, seed 0", "x, seed 1", "y, seed 1"]
+
+
+@pytest.mark.parametrize(
+    ("arm", "inter", "intra", "one_temperature"),
+    [
+        ("ce", 0.0, 0.0, False),
+        ("ce+inter-fat", 0.3, 0.0, True),
+        ("ce+inter", 0.3, 0.0, False),
+        ("ce+intra", 0.0, 0.2, False),
+        ("acl", 0.3, 0.2, False),
+    ],
+)
+def test_an_arm_trains_the_terms_of_its_name(
+    arm: str, inter: float, intra: float, one_temperature: bool
+) -> None:
+    recipe = ["objective.inter_weight=0.3", "objective.intra_weight=0.2"]
+    objective = load_settings(TaskSettings, None, [*recipe, *ARMS[arm]]).objective
+    assert (objective.inter_weight, objective.intra_weight) == (inter, intra)
+    assert (len(set(objective.temperatures)) == 1) == one_temperature
+    assert objective.name == arm  # what the record says
 
 
 def test_an_arm_comes_with_all_its_folds(tmp_path: Path) -> None:
