@@ -276,6 +276,7 @@ def test_prototypes_and_their_epoch_are_saved() -> None:
     objective = make_objective()
     other = TransgObjective(objective.settings, K, D, (T, V, C)).double()
     assert int(other.prototype_epoch) == 0
+    assert not other.prototypes.any()  # so that the logits are 0 before the first ones
     other.load_state_dict(objective.state_dict())
     assert int(other.prototype_epoch) == 1
     assert torch.equal(other.prototypes, objective.prototypes)
