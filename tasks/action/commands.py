@@ -25,6 +25,7 @@ from tasks.commands.options import (
     TrainedRun,
     command_line,
     parts,
+    pin_runs,
     reader_options,
     recipe_settings,
     say,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from tasks.action.settings import ActionSettings
 
 FinishedRuns = Annotated[
-    list[Path], typer.Option("--run", "-r", help="A finished run; repeat for more seeds.")
+    list[Path],
+    typer.Option("--run", "-r", help="A finished run; repeat for more seeds.", callback=pin_runs),
 ]
 Compared = Annotated[
     list[Path],

@@ -135,6 +135,13 @@ def pin_run(run: Path | None) -> Path | None:
     return run
 
 
+def pin_runs(runs: list[Path]) -> list[Path]:
+    """As `pin_run`, for an option that may be repeated."""
+    for run in runs:
+        pin_run(run)
+    return runs
+
+
 TrainedRun = Annotated[Path, typer.Option("--run", "-r", help="A trained run.", callback=pin_run)]
 
 
