@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
@@ -257,6 +257,7 @@ def test_mutual_neighbours_keep_to_their_memory(monkeypatch: pytest.MonkeyPatch)
 
 
 @settings(max_examples=50, deadline=None)
+@example(costs=[5, 6], limit=10)
 @given(costs=st.lists(st.integers(1, 40), max_size=12), limit=st.integers(1, 60))
 def test_rows_of_different_cost_fill_their_blocks(costs: list[int], limit: int) -> None:
     blocks = list(reciprocal.weighted_blocks(np.array(costs, dtype=np.int64), limit))
