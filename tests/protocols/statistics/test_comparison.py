@@ -160,7 +160,7 @@ def test_runs_that_do_not_belong_together_are_refused() -> None:
         compare(a, a.select(np.arange(199)), names=("acl", "ce"))
     with pytest.raises(ValueError, match="Sample 's000' is of class 0 in the first and of class 1"):
         compare(a, replace(a, label=[1, *a.label[1:]]))
-    with pytest.raises(ValueError, match="same classes in the same order"):
+    with pytest.raises(ValueError, match="Class 2 is 'w' in the second and 'z' in the first: both"):
         compare(a, replace(a, classes=["x", "y", "w"]))
     with pytest.raises(ValueError, match="cannot be paired"):
         by_seeds([])
