@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from aclnet.config import Settings
+from aclnet.training.instructions import InstructionSet
 
 
 class TrainSettings(Settings):
@@ -44,6 +45,9 @@ class TrainSettings(Settings):
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     deterministic: bool = False
     """Refuse operations whose results may differ from run to run (matters on a GPU)."""
+    instruction_set: InstructionSet | None = None
+    """Instruction set that torch, oneDNN and MKL use, so that other CPUs repeat the run; unset: the
+    CPU's best. The number of threads must be the same too (OMP_NUM_THREADS)."""
 
     checkpoint_every_epochs: int = Field(default=1, ge=1)
     evaluate_every_epochs: int = Field(default=1, ge=1)

@@ -1,8 +1,9 @@
 """Results of every sample or person in a record of any task.
 
 A classification keeps the predicted class of every sample
-(:mod:`protocols.statistics.outcomes`); a table of ranks keeps each person's rank-1 hits and trials
-under each of its parts (a condition, a pair of sets).
+(:mod:`protocols.statistics.outcomes`); a table keeps each person's hits and trials under each of
+its parts (a condition, a pair of sets). Its cells name what they count: ``rank1_hits`` those in
+rank 1, any other ``NAME_hits`` those of that name, and ``hits`` something without a name.
 """
 
 from __future__ import annotations
@@ -45,6 +46,23 @@ def read_kept(record: ResultRecord, name: str = "the run") -> Outcomes | PartCou
     return _read_counts(main if isinstance(main, Mapping) else cells)
 
 
+def counted_measure(run: object) -> str | None:
+    """What a run counts, in words: ``top-1``, ``rank-1``, ``accuracy``; None if it has no name.
+
+    Args:
+        run: A record whose outcomes or counts can be read; outcomes or counts themselves.
+    """
+    if not isinstance(run, ResultRecord):
+        return None if isinstance(run, Mapping) else "top-1"
+    cells = run.cells or {}
+    if "outcomes" in cells:
+        return "top-1"
+    main = cells.get("main")
+    tables = _tables(main if isinstance(main, Mapping) else cells)
+    name = _hits_key(next(iter(tables.values()))["people"]).removesuffix("hits").removesuffix("_")
+    return {"": None, "rank1": "rank-1"}.get(name, name.replace("_", " "))
+
+
 def person_counts(kept: Outcomes | PartCounts) -> PartCounts:
     """Hits and trials by part and person.
 
@@ -84,8 +102,7 @@ def sum_counts(runs: Sequence[PartCounts]) -> PartCounts:
 
 def _read_counts(cells: Mapping[str, Any]) -> PartCounts:
     """The counts of a table by condition, or of each pair's table."""
-    pairs = cells.get("pairs")
-    tables = pairs if isinstance(pairs, Mapping) else {"": cells}
+    pairs, tables = cells.get("pairs"), _tables(cells)
     # A record of biometric measures (with a DET curve) keeps other counts of the same name.
     if not any("people" in table and "det" not in table for table in tables.values()):
         raise ValueError(
@@ -101,13 +118,28 @@ def _read_counts(cells: Mapping[str, Any]) -> PartCounts:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"The counts by person of the record are damaged (pairs: {', '.join(pairs or ())}): "
-            "names, rank1_hits and trials must be lists of one length for each condition or pair."
+            "names, trials and rank1_hits (or other hits) must be lists of one length for each "
+            "condition or pair."
         ) from error
+
+
+def _tables(cells: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table of each pair; of a task without pairs, the one table under an empty name."""
+    pairs = cells.get("pairs")
+    return pairs if isinstance(pairs, Mapping) else {"": cells}
+
+
+def _hits_key(people: Mapping[str, Any]) -> str:
+    """The name under which the hits are kept; KeyError unless there is just one."""
+    found = [key for key in people if key == "hits" or key.endswith("_hits")]
+    if len(found) != 1:
+        raise KeyError("hits")
+    return found[0]
 
 
 def _columns(pair: str, people: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any, Any]]:
     """Part, names, hits and trials: of one pair, or of each condition."""
-    names, hits, trials = (people[key] for key in ("names", "rank1_hits", "trials"))
+    names, hits, trials = (people[key] for key in ("names", _hits_key(people), "trials"))
     if pair:
         yield pair, names, hits, trials
         return

@@ -26,6 +26,7 @@ from tasks.commands.options import (
     Unfinished,
     command_line,
     parts,
+    pin_runs,
     reader_options,
     recipe_settings,
     say,
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from tasks.action.settings import ActionSettings
 
 FinishedRuns = Annotated[
-    list[Path], typer.Option("--run", "-r", help="A finished run; repeat for more seeds.")
+    list[Path],
+    typer.Option("--run", "-r", help="A finished run; repeat for more seeds.", callback=pin_runs),
 ]
 Compared = Annotated[
     list[Path],
@@ -190,9 +192,9 @@ def import_command(
     json: JsonFile = None,
 ) -> None:
     """Create a run from weights that the authors or PYSKL released, and test it."""
-    from tasks.action.weights import import_weights
-
     settings = recipe_settings(find_task("action"), config, data, overrides)
+    from tasks.action.weights import import_weights  # imports torch
+
     own = cast("ActionSettings", settings)
     result = import_weights(file, own, run, cache, command_line(), overwrite, say)
     show(result.record, f"\n{result.text}\n\neverything is in {run}", json)
@@ -249,9 +251,9 @@ def sweep_command(
     Finished runs are not trained again, interrupted ones are resumed. A split with folds needs one
     of them: --set "fold='1'".
     """
-    from tasks.action.sweep import split_values, sweep
-
     plan = query.plan(find_task("action"), "sweep")
+    from tasks.action.sweep import split_values, sweep  # imports torch
+
     with plan.resumable():
         typer.echo(f"\n{sweep(plan, setting, split_values(values))}")
 
@@ -273,9 +275,9 @@ def evolution_command(
     Finished runs are not trained again, interrupted ones are resumed; other classes can be mapped
     without training. A split with folds needs one of them: --set "fold='1'".
     """
-    from tasks.action.evolution import evolution
-
     plan = query.plan(find_task("action"), "evolution")
+    from tasks.action.evolution import evolution  # imports torch
+
     chosen = None if epochs is None else whole_numbers(epochs, "--epochs")
     with plan.resumable():
         typer.echo(f"\n{evolution(plan, parts(arms), chosen, parts(classes))}")

@@ -49,7 +49,6 @@ Labels = Annotated[
     ),
 ]
 Cache = Annotated[Path, typer.Option(help="Folder for converted and generated data.")]
-TrainedRun = Annotated[Path, typer.Option("--run", "-r", help="A trained run.")]
 Unfinished = Annotated[
     bool,
     typer.Option("--unfinished", help="Also take a run whose training is not finished, as it is."),
@@ -121,6 +120,46 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
     return options
 
 
+def pin_recipe(spec: TaskSpec, config: str, overrides: Sequence[str] | None) -> None:
+    """Pin the instruction set that a recipe names; to be called before torch is imported.
+
+    Raises:
+        ValueError: it cannot be pinned, or the settings are wrong.
+    """
+    from aclnet.config import load_settings
+    from aclnet.training.instructions import pin_instructions
+    from tasks.recipes import find_recipe
+
+    # Light: reading an encoder's settings would import torch.
+    light = load_settings(spec.settings, find_recipe(config), list(overrides or []), light=True)
+    pin_instructions(light.train.instruction_set)
+
+
+def pin_run(run: Path | None) -> Path | None:
+    """Pin the instruction set of a run's training, for the option that names the run."""
+    from aclnet.config import read_mapping
+    from aclnet.runs.info import SETTINGS
+    from aclnet.training.instructions import pin_instructions
+
+    if run is not None and (run / SETTINGS).is_file():
+        train = read_mapping(run / SETTINGS).get("train")
+        try:
+            pin_instructions(train.get("instruction_set") if isinstance(train, dict) else None)
+        except ValueError as error:  # its results are worth having without the last digits
+            say(f"{run} was trained with a pinned instruction set: {error}")
+    return run
+
+
+def pin_runs(runs: list[Path]) -> list[Path]:
+    """As `pin_run`, for an option that may be repeated."""
+    for run in runs:
+        pin_run(run)
+    return runs
+
+
+TrainedRun = Annotated[Path, typer.Option("--run", "-r", help="A trained run.", callback=pin_run)]
+
+
 def recipe_settings(
     spec: TaskSpec,
     config: str,
@@ -129,6 +168,8 @@ def recipe_settings(
     known: str | None = None,
 ) -> TaskSettings:
     """Load a recipe's settings with the overrides and the data of the command line.
+
+    The instruction set that they name is pinned.
 
     Args:
         spec: the task.
@@ -144,6 +185,7 @@ def recipe_settings(
     from tasks.recipes import find_recipe
     from tasks.samples.open import require_data
 
+    pin_recipe(spec, config, overrides)
     settings = load_settings(spec.settings, find_recipe(config), list(overrides or []))
     if data is None and known is not None and settings.data.path is None:
         data = Path(known)
@@ -179,11 +221,12 @@ class StudyOptions:
             ValueError: no recipe is given and the task has no default one, or a seed is not an
                 integer.
         """
-        from tasks.run.study import StudyPlan
-
         config = self.config or spec.recipe
         if config is None:
             raise ValueError("give a recipe with --config")
+        pin_recipe(spec, config, self.overrides)
+        from tasks.run.study import StudyPlan  # imports torch
+
         single = spec.run_folder(config)
         runs = self.runs or single.with_name(f"{kind}-{single.name}")
         return StudyPlan(

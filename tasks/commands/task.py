@@ -24,6 +24,7 @@ from tasks.commands.options import (
     Unfinished,
     command_line,
     parts,
+    pin_run,
     recipe_settings,
     say,
     show,
@@ -34,7 +35,12 @@ from tasks.spec import TaskSpec
 
 FinishedRun = Annotated[
     Path | None,
-    typer.Option("--run", "-r", help="A run; by default the default recipe's, or the latest."),
+    typer.Option(
+        "--run",
+        "-r",
+        help="A run; by default the default recipe's, or the latest.",
+        callback=pin_run,
+    ),
 ]
 
 
@@ -79,7 +85,6 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
         json: JsonFile = None,
     ) -> None:
         from aclnet.runs.info import SETTINGS
-        from tasks.run.pipeline import train_and_evaluate
 
         named = config or spec.recipe
         folder = run or (None if named is None else spec.run_folder(named))
@@ -89,9 +94,13 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
         recipe = str(own) if config is None and resume and own.is_file() else named
         if recipe is None:
             raise ValueError(f"give a recipe with --config: {folder} is not a run to --resume")
+        known = _own_data(own) if resume else None
+        settings = recipe_settings(spec, recipe, data, overrides, known)
+        from tasks.run.pipeline import train_and_evaluate  # imports torch
+
         result = train_and_evaluate(
             spec,
-            recipe_settings(spec, recipe, data, overrides, _own_data(own) if resume else None),
+            settings,
             folder,
             cache,
             command=command_line(),
@@ -172,6 +181,7 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
             raise ValueError(f"--name, --dataset and --labels are for {option} FILE: give a file")
         folder = run or default_run(spec)
         if run is None:
+            pin_run(folder)
             say(f"evaluating {folder}")
         # What a run saved is of a finished training.
         again = not require_finished(folder, unfinished)
@@ -234,12 +244,12 @@ def _study(spec: TaskSpec) -> Callable[..., None]:
 
         Finished runs are not trained again, interrupted ones are resumed.
         """
-        from tasks.run.study import study as train_all
-
         if query.arms is not None and query.objectives is not None:
             raise ValueError("--objectives is the old name of --arms: give only one of them")
         arms = parts(query.objectives if query.arms is None else query.arms)
         plan = query.plan(spec)
+        from tasks.run.study import study as train_all  # imports torch
+
         with plan.resumable():
             typer.echo(f"\n{train_all(plan, arms, parts(folds))}")
 

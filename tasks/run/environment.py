@@ -1,12 +1,16 @@
-"""The environment of a run: versions, processors, devices."""
+"""The environment of a run: commit, versions, processors, devices."""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+from aclnet.training.instructions import cpu_info
 
 PACKAGES = (
     "aclnet",
@@ -35,20 +39,43 @@ def package_versions() -> dict[str, str | None]:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Versions, processors and devices, for a result record.
+    """Commit, versions, processors and devices, for a result record.
 
     Returns:
-        Plain values: `python`, `platform`, `processors`, `packages`, and if PyTorch is loaded
-        `torch_threads` and `devices`.
+        Plain values: `commit` (in a checkout), `python`, `platform`, `processors`, `cpu`,
+        `packages`, and if PyTorch is loaded `torch_threads`, `cpu_capability` (the instruction set
+        that it uses) and `devices`.
     """
     torch, computing = sys.modules.get("torch"), {}
     if torch is not None:
         devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        computing = {"torch_threads": torch.get_num_threads(), "devices": devices or ["cpu"]}
-    return {
+        computing = {
+            "torch_threads": torch.get_num_threads(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "devices": devices or ["cpu"],
+        }
+    found = {
+        "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
+        "cpu": cpu_info("model name") or platform.processor() or None,
         **computing,
         "packages": {name: v for name, v in package_versions().items() if v is not None},
     }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _commit() -> str | None:
+    """The commit of this checkout, with `-dirty` if files differ from it; None elsewhere."""
+    root = Path(__file__).resolve().parents[2]
+    # Otherwise Git would name the commit of a repository around an installed package.
+    if not (root / ".git").exists():
+        return None
+    describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "-C", str(root), "--no-optional-locks", *describe]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

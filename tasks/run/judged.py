@@ -119,6 +119,7 @@ class Origin:
         notes: sentences for the record.
         rule: how the test was done, if the task describes it.
         fold: name of the fold.
+        trained: environment of the training, if another process trained.
     """
 
     dataset: DatasetReference
@@ -131,6 +132,7 @@ class Origin:
     notes: tuple[str, ...] = ()
     rule: str = ""
     fold: str | None = None
+    trained: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of_run(cls, run: Path) -> Origin:
@@ -151,6 +153,7 @@ class Origin:
             seconds=record.seconds,
             rule=record.rule,
             fold=record.fold,
+            trained=training_environment(run),
         )
 
     @classmethod
@@ -194,6 +197,7 @@ def make_record(
         kind: kind of the record.
     """
     evaluation = {"evaluation": dict(judged.evaluation)} if judged.evaluation else {}
+    trained = {"training": dict(origin.trained)} if origin.trained else {}
     return ResultRecord(
         task=task,
         kind=kind,
@@ -208,7 +212,7 @@ def make_record(
         intervals=dict(judged.intervals),
         counts={**origin.counts, **judged.counts},
         settings={**origin.settings, **judged.chosen, **evaluation},
-        environment=describe_environment(),
+        environment={**describe_environment(), **trained},
         seconds=origin.seconds,
         command=command,
         notes=(*judged.notes, *origin.notes),
@@ -297,3 +301,12 @@ def recorded_seconds(run: Path) -> float:
         ValueError: the record is damaged.
     """
     return read_record(run).seconds if (run / RECORD).is_file() else 0.0
+
+
+def training_environment(run: Path) -> Mapping[str, Any]:
+    """Environment in which a run was trained, from its record; empty if there is none.
+
+    Raises:
+        ValueError: the record is damaged.
+    """
+    return read_record(run).environment if (run / RECORD).is_file() else {}

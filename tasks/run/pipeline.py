@@ -12,6 +12,7 @@ from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.finished import require_finished
 from aclnet.training.engine import CHECKPOINT
+from aclnet.training.instructions import pin_instructions
 from aclnet.training.interrupts import Interrupted
 from aclnet.training.launch import make_fabric
 from protocols.records import DatasetReference, ResultRecord
@@ -25,6 +26,7 @@ from tasks.run.judged import (
     Origin,
     make_record,
     recorded_seconds,
+    training_environment,
 )
 from tasks.run.open import open_run, trained_so_far
 from tasks.samples.open import open_data
@@ -70,9 +72,10 @@ def train_and_evaluate(
         The result; None on other ranks, or if rank 0 failed.
 
     Raises:
-        ValueError: settings, data and folder do not fit; see `tasks.run.adapter.train` for other
-            exceptions.
+        ValueError: settings, data and folder do not fit, or the instruction set was not pinned
+            before torch was imported; see `tasks.run.adapter.train` for other exceptions.
     """
+    pin_instructions(settings.train.instruction_set)
     with _resumable(run):
         fabric = make_fabric(settings.train)
         first = fabric.is_global_zero
@@ -188,6 +191,7 @@ def evaluate_again(
         counts = {**origin.counts, "trained_epochs": state.epoch - 1}
         origin = replace(origin, counts=counts, notes=(*origin.notes, note))
         report(note)
+    origin = replace(origin, trained=training_environment(run))
     record = make_record(spec.name, judged, origin, command)
     return RunResult(record, judged.render(record.objective, {}))
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from aclnet.losses.intra import IntraClassLoss, marginal_contrast
+from aclnet.losses.intra import IntraClassLoss, marginal_contrast, positive_log_probability
 from aclnet.losses.settings import ObjectiveSettings
 from aclnet.losses.term import unit_rows
 from aclnet.state.queue import NO_LABEL, FeatureQueue
@@ -70,6 +70,16 @@ def test_released_equals_golden(shared: Path, name: str, dtype: torch.dtype, sha
     assert labels.tolist() == data["bank_label_final"].tolist()
     if len(data["bank_feat_final"]):
         _near(features, data["bank_feat_final"], share)
+
+
+def test_the_released_shift_has_no_gradient() -> None:
+    # So far from the anchor's own column the added constant outweighs all else.
+    similarity = torch.tensor([[20.0, 0.0, 0.0]], requires_grad=True)
+    negative = torch.tensor([[False, False, True]])
+    value = positive_log_probability(similarity, negative, 0.1, 0.1, "released")[0, 1]
+    (gradient,) = torch.autograd.grad(value, similarity)
+    assert gradient[0, 0] == 0
+    assert gradient[0, 1] == pytest.approx(1, abs=0.01)
 
 
 def _steps(seed: int) -> list[tuple[Tensor, Tensor]]:

@@ -28,6 +28,16 @@ def _batch(seed: int, rows: int = 12) -> tuple[Tensor, Tensor, Tensor]:
     return logits, feature, labels
 
 
+def test_the_defaults_are_the_papers() -> None:
+    settings = ObjectiveSettings()
+    assert (settings.ce_weight, settings.inter_weight, settings.intra_weight) == (1.0, 0.1, 0.1)
+    assert (settings.neighbours, settings.overlap, settings.momentum) == (10, 4, 0.9)
+    assert settings.temperatures == (0.1, 0.5, 1.0)
+    assert (settings.margin, settings.intra_temperature, settings.queue_size) == (0.1, 0.1, 512)
+    assert (settings.projection_dim, settings.start_epoch) == (256, 30)
+    assert settings.label_smoothing == 0.0
+
+
 @pytest.mark.parametrize(
     ("inter", "intra", "name"),
     [(0, 0, "ce"), (0.1, 0, "ce+inter"), (0, 0.1, "ce+intra"), (0.1, 0.1, "acl")],

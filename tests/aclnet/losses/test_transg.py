@@ -126,6 +126,14 @@ def test_equals_the_plain_reading(training: bool) -> None:
     torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-10)
 
 
+def test_the_defaults_are_the_released_ones() -> None:
+    settings = TransgObjectiveSettings()
+    assert (settings.contrast_weight, settings.alpha) == (0.5, 0.5)
+    assert (settings.sequence_temperature, settings.skeleton_temperature) == (0.07, 14.0)
+    assert (settings.reconstruction_weight, settings.beta) == (0.5, 0.5)
+    assert (settings.dropped_joints, settings.dropped_frames) == (10, 2)
+
+
 def test_gradient_of_the_features_by_differences() -> None:
     objective = make_objective().eval()
     features, clips, labels = batch(rows=2)
@@ -268,6 +276,7 @@ def test_prototypes_and_their_epoch_are_saved() -> None:
     objective = make_objective()
     other = TransgObjective(objective.settings, K, D, (T, V, C)).double()
     assert int(other.prototype_epoch) == 0
+    assert not other.prototypes.any()  # so that the logits are 0 before the first ones
     other.load_state_dict(objective.state_dict())
     assert int(other.prototype_epoch) == 1
     assert torch.equal(other.prototypes, objective.prototypes)

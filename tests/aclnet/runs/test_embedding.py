@@ -87,31 +87,47 @@ def plain_embedding(
             starts = list(range(0, max(frames - length, 0) + 1, chosen.stride))
             if chosen.windows == "centre":
                 starts = [(frames - length) // 2]
-            total = torch.zeros(net.classifier.in_features)
+            total: Tensor = torch.zeros(())
+            count = 0
             for start in starts:
                 window = clip[:, :, start : start + length]
                 images = [window, mirror(window, LAYOUT)] if chosen.mirror else [window]
                 for image in images:
                     output = net(made.prepare(image))
                     feature = output.embedding if chosen.feature == "embedding" else output.pooled
-                    total += unit(feature[0])
-            rows.append(unit(total))
+                    if chosen.feature == "posterior":
+                        feature = output.logits.softmax(1).sqrt()
+                    total = total + (unit(feature[0]) if chosen.normalise else feature[0])
+                    count += 1
+            rows.append(unit(total) if chosen.normalise else total / count)
     return torch.stack(rows)
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"mirror": False}, {"windows": "centre"}, {"feature": "pooled"}, {"stride": 40}]
+    "change",
+    [
+        {},
+        {"mirror": False},
+        {"windows": "centre"},
+        {"feature": "pooled"},
+        {"stride": 40},
+        {"normalise": False},
+        {"normalise": False, "mirror": False},
+        {"feature": "posterior"},
+    ],
 )
 def test_embeddings_are_those_of_the_plain_loop(change: dict[str, Any]) -> None:
     made, store = clip_input(), store_of(walks())
     net, chosen = network(made), SMALL.model_copy(update=change)
     vectors = embed(net, store, made, chosen)
-    assert vectors.shape == (5, 16)
+    assert vectors.shape == (5, 4 if chosen.feature == "posterior" else 16)
     assert vectors.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    if chosen.normalise:
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     wanted = plain_embedding(net, store, made, chosen).numpy()
     np.testing.assert_allclose(vectors, wanted, atol=1e-5)
-    assert not change or np.abs(embed(net, store, made, SMALL) - vectors).max() > 1e-3
+    other = embed(net, store, made, SMALL)
+    assert not change or other.shape != vectors.shape or np.abs(other - vectors).max() > 1e-3
 
 
 def test_embeddings_depend_neither_on_batch_size_nor_on_order() -> None:

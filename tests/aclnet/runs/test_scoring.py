@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import ClipSettings
 from aclnet.data.sample import StoreInfo
-from aclnet.runs.scoring import _test_clips, scoring_frames
+from aclnet.models import SkeletonNetwork, build_encoder
+from aclnet.models.temporal_conv import TemporalConvSettings
+from aclnet.runs.scoring import _test_clips, score, scoring_frames
 from aclnet.runs.settings import ScoringSettings
 from aclnet.runs.windows import window_store
 from aclnet.skeleton import load_layout
@@ -25,6 +28,44 @@ def test_test_clips_lie_in_the_recording_and_do_not_depend_on_others(sampling: A
     np.testing.assert_array_equal(
         scoring_frames(lengths[2:], clip, ScoringSettings(clips=4)), frames[2:]
     )
+
+
+@pytest.mark.parametrize("sampling", ["window", "uniform", "stretch"])
+def test_the_test_clips_of_a_long_recording_are_all_different(sampling: Any) -> None:
+    clip = ClipSettings(frames=8, sampling=sampling)
+    frames = scoring_frames(np.array([100]), clip, ScoringSettings(clips=10))[0]
+    assert len(np.unique(frames, axis=0)) == 10
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_scores_are_means_over_the_clips(batch_size: int) -> None:
+    settings = ClipSettings(
+        frames=4, sampling="stretch", normalise={"centre": "none", "scale": "none"}
+    )
+    layout = load_layout("kgbd20")
+    info = StoreInfo(name="toy", layout=layout.to_dict(), channels=("x", "y", "z"), unit="metre")
+    random = np.random.default_rng(0)
+    clips = [random.normal(size=(n, 1, 20, 3)).astype(np.float32) for n in (40, 9, 25)]
+    store, made = window_store(clips, info), ClipInput(settings, layout, info.channels)
+    generator = torch.Generator().manual_seed(0)
+    encoder = build_encoder(
+        TemporalConvSettings(width=8, blocks=1), layout, made.channels, generator
+    )
+    network = SkeletonNetwork(encoder, 5, "none", 0.0, generator)
+    test = ScoringSettings(clips=3, batch_size=batch_size)
+    found, frames = score(network, store, made, test), scoring_frames(store.lengths, settings, test)
+    network.eval()
+    for row, clip in enumerate(clips):
+        seen = torch.from_numpy(clip[frames[row]]).transpose(1, 2)  # (clips, M, T, V, C)
+        with torch.no_grad():
+            output = network(made.prepare(seen))
+        for one, each in (
+            (found.probabilities, output.logits.softmax(dim=1)),
+            (found.logits, output.logits),
+            (found.embedding, output.embedding),
+        ):
+            np.testing.assert_allclose(one[row], each.mean(dim=0), atol=1e-5)
+            assert each.std(dim=0).max() > 1e-4  # the clips differ
 
 
 def test_motion_of_joined_clips_leads_to_the_next_clip() -> None:

@@ -66,6 +66,8 @@ def test_blocks_of_rows_give_what_one_block_gives(
     whole, parts = (MotionFamilies(37, 10, 4, variant) for _ in range(2))
     whole.rebuild(counts, 1)
     monkeypatch.setattr(families, "BLOCK_ENTRIES", 37 * 5)
+    blocks = [range(37)[block] for block in families._row_blocks(37)]
+    assert [len(block) for block in blocks] == [5] * 7 + [2]
     parts.rebuild(counts, 1)
     torch.testing.assert_close(parts.state_dict(), whole.state_dict(), rtol=0, atol=0)
 

@@ -267,6 +267,13 @@ def test_a_bad_table_is_named(tmp_path: Path, text: str, message: str) -> None:
     assert str(path) in str(caught.value)
 
 
+def test_cells_may_be_quoted_after_a_space(tmp_path: Path) -> None:
+    assert parse_split("own", 'identity, role\n1, "train"\n*,test\n').rules[0].role == "train"
+    (tmp_path / "own.csv").write_text('identity,role\n"1"x,train\n*,test\n')
+    with pytest.raises(ValueError, match="own"):
+        load_split(str(tmp_path / "own.csv"))
+
+
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(f"# source: me\n# folds: a b\n\n{HALVES}", encoding="utf-8-sig")

@@ -220,6 +220,17 @@ def test_scores_on_a_grid_tell_the_same_story(metric: Any, monkeypatch: pytest.M
         assert coarse.metrics[name] == pytest.approx(value, abs=5e-3), name
 
 
+def test_the_ends_of_the_grid_are_counted() -> None:
+    # The highest and the lowest cosine, in the first of two cells.
+    vectors = np.array([[1.0, 0.0], [-1.0, 0.0]], dtype=np.float32)
+    made = compare_all(vectors, vectors, ["a", "b"], ["a", "b"], exact_bytes=0)
+    assert made.resolution > 0
+    (first, second) = made.tallies([0, 0], 2)
+    assert first.values.tolist() == [-1.0, 1.0]
+    assert (first.genuine.tolist(), first.impostor.tolist()) == ([0, 2], [2, 0])
+    assert len(second.values) == 0
+
+
 def test_one_view_and_no_view() -> None:
     one = walkers(8, views=("090",))
     labels = {name: getattr(one, name) for name in ("subject", "condition", "take")}

@@ -138,6 +138,11 @@ def test_the_target_is_never_exceeded_and_no_lower_threshold_keeps_it(
 def test_separated_and_exchanged_scores() -> None:
     assert error_curve(tally_scores([2.0, 3.0], [0.0, 1.0])).equal_error() == 0.0
     assert error_curve(tally_scores([0.0, 1.0], [2.0, 3.0])).equal_error() == 1.0
+    # Equal at one threshold, though the sum of both is lower at the one before.
+    crossing = error_curve(tally_scores([1.0] * 3 + [3.0] * 7, [0.0] * 6 + [1.0] + [3.0] * 3))
+    assert crossing.equal_error() == pytest.approx(0.3)
+    # The lower sum of the two thresholds next to a crossing: 0 and 1/2, not 2/3 and 1/2.
+    assert error_curve(tally_scores([1.0, 5.0], [0.0, 2.0, 2.0])).equal_error() == 0.25
     tied = tally_scores([1, 1], [1, 1])
     assert (area_under_curve(tied), error_curve(tied).equal_error()) == (0.5, 0.5)
     assert np.isnan(d_prime(tied))

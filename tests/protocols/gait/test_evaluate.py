@@ -202,6 +202,7 @@ def test_a_person_who_is_not_enrolled_counts_as_wrong_or_not_at_all() -> None:
     wrong = evaluate_gait(data, protocol)
     assert wrong.counts["unmated"] == 1
     assert wrong.metrics["rank1/nm"] == wrong.metrics["mAP/nm"] == 0.5
+    assert wrong.metrics["chance/nm"] == 0.5  # one gallery row: right for a, wrong for b
     skipped = evaluate_gait(data, protocol.model_copy(update={"unmated": "skip"}))
     assert (skipped.metrics["rank1/nm"], skipped.metrics["mAP/nm"]) == (1.0, 0.5)
 
@@ -326,6 +327,11 @@ def test_intervals_come_from_persons() -> None:
     # All four are found: four people without an error, Wilson.
     assert intervals["rank1/nm"] == pytest.approx((0.5101, 1.0), abs=1e-4)
     assert intervals == table.intervals(np.random.default_rng(0))
+    all_found = Embeddings(
+        np.eye(4, dtype=np.float32)[person], data.subject, data.condition, data.take, data.view
+    )
+    ends = evaluate_gait(all_found).intervals(np.random.default_rng(0))
+    assert ends["rank1"] == ends["rank1/nm"] == intervals["rank1/nm"]
 
 
 def test_cells_for_a_record_are_plain_counts() -> None:

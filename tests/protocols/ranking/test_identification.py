@@ -45,6 +45,17 @@ def slow_identification(
     return outcome
 
 
+@pytest.mark.parametrize("precision", [True, False])
+def test_a_mate_beyond_the_depth_is_no_hit(precision: bool) -> None:
+    gallery = np.stack([np.arange(1.0, 5.0), np.zeros(4)], axis=1)
+    found = identify(
+        [[0.0, 0.0]], gallery, ["a"], ["b", "b", "a", "a"], depth=2, precision=precision,
+        metric="euclidean",
+    )  # fmt: skip
+    assert not found.hits(1)[0]
+    assert not found.hits(2)[0]
+
+
 @settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 40), people=st.integers(1, 6), hide=...)
 def test_everything_equals_the_slow_oracle(seed: int, rows: int, people: int, hide: bool) -> None:

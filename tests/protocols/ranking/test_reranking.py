@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from protocols.ranking import reranking
+from protocols.ranking import reciprocal, reranking
 from protocols.ranking.distances import Metric
 from protocols.ranking.exclusion import same_labels
 from protocols.ranking.identification import Identification, identify, identify_by_distances
@@ -247,6 +247,33 @@ def test_blocks_keep_to_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(seen) > 3
     assert max(seen) <= 600_000
     assert sorted(seen)[1] > 300_000  # and use it, but for the last
+
+
+def test_mutual_neighbours_keep_to_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = np.random.default_rng(2).standard_normal((400, 8))
+    seen: list[int] = []
+    original = reciprocal._grow
+
+    def watched(mutual: Any, smaller: Any) -> Any:
+        seen.append(mutual.shape[0])
+        return original(mutual, smaller)
+
+    monkeypatch.setattr(reciprocal, "_grow", watched)
+    list(rerank(gallery[:50], gallery[50:], k1=20, block_bytes=600_000))
+    a_row = 64 * 21 * (11 + 1)  # 20 neighbours and itself, and half as many of each of them
+    assert seen[0] == 600_000 // a_row
+    assert sum(seen) == 400
+
+
+@settings(max_examples=50, deadline=None)
+@example(costs=[5, 6], limit=10)
+@given(costs=st.lists(st.integers(1, 40), max_size=12), limit=st.integers(1, 60))
+def test_rows_of_different_cost_fill_their_blocks(costs: list[int], limit: int) -> None:
+    blocks = list(reciprocal.weighted_blocks(np.array(costs, dtype=np.int64), limit))
+    assert [row for block in blocks for row in range(len(costs))[block]] == list(range(len(costs)))
+    for block in blocks:
+        assert sum(costs[block]) <= limit or block.stop - block.start == 1
+        assert block.stop == len(costs) or sum(costs[block.start : block.stop + 1]) > limit
 
 
 PEAK = """

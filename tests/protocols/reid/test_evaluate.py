@@ -198,6 +198,7 @@ def test_a_sequence_in_both_sets_does_not_see_itself() -> None:
     table = evaluate_reid(data, "kgbd")
     assert table.metrics["rank1"] == 0.0
     assert any("1 probes are in the gallery under the same name" in note for note in table.notes)
+    assert table.metrics["chance"] == 1 / 2  # of the two that it sees one is its mate
     other_take = replace(data, take=["1", "2", "1", "1"])
     assert evaluate_reid(other_take, "kgbd").metrics["rank1"] == 1.0
 
@@ -215,6 +216,7 @@ def test_walks_are_pooled_from_unit_embeddings() -> None:
     np.testing.assert_allclose(walks.embedding, [[0.5, 0.5], [0.5**0.5, 0.5**0.5]], rtol=1e-6)
     assert walks.sample.tolist() == ["w1", "w2"]
     assert walks.take.tolist() == ["1", "2"]
+    assert len(pool_walks(data.select(np.arange(0)))) == 0
 
 
 def test_cross_take_at_walk_level_is_clean() -> None:

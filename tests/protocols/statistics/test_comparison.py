@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -58,13 +59,14 @@ def counts(rate: float, seed: int, people: int = 20, trials: int = 30) -> PartCo
 @settings(max_examples=30, deadline=None)
 @given(seed=SEEDS)
 def test_the_test_is_the_exact_binomial_one(seed: int) -> None:
-    a, b = run(0.8, seed), run(0.7, seed + 1)
+    a, b = run(0.8, seed, people=0), run(0.7, seed + 1, people=0)
     result = compare(a, b, draws=20)
     first, second = int(np.sum(right(a) & ~right(b))), int(np.sum(right(b) & ~right(a)))
     assert (result.only_first, result.only_second) == (first, second)
     assert result.p_value == pytest.approx(binomtest(first, first + second).pvalue)
     assert result.difference == pytest.approx(right(a).mean() - right(b).mean())
-    assert (result.samples, result.units, result.resampled) == (200, 20, "persons")
+    assert (result.samples, result.units, result.resampled) == (200, 200, "samples")
+    assert f"over 200 samples; McNemar p = {result.p_value:.2g})" in result.sentence
 
 
 @settings(max_examples=20, deadline=None)
@@ -102,8 +104,7 @@ def test_verdicts_and_sentences() -> None:
     better = compare(good, bad, names=("acl", "ce"))
     assert better.verdict == "better"
     assert better.sentence.startswith("By these data acl is better than ce, by 3")
-    assert "over 20 persons; McNemar p = " in better.sentence
-    assert "on 200 samples" in better.sentence
+    assert "over 20 persons; swapping the runs of persons at random, p = " in better.sentence
     assert compare(bad, good).verdict == "worse"
     same = compare(good, good)
     assert (same.difference, same.low, same.high, same.p_value) == (0.0, 0.0, 0.0, 1.0)
@@ -120,11 +121,11 @@ def test_both_the_interval_and_the_test_must_agree() -> None:
     assert result.low > 0
     assert result.p_value == 0.125
     assert result.verdict == "not told apart"
-    # One person of many gains everything: p is tiny, the interval over persons holds 0.
+    # One person of many gains everything: one swap of two is as extreme.
     b = run(1.0, 0, count=200, people=20)
     missed = np.where(b.subject == "3", (b.label + 1) % 3, b.label)
     result = compare(b, replace(b, probabilities=np.eye(3)[missed]))
-    assert result.p_value < 0.05
+    assert (result.only_first, result.only_second, result.p_value) == (10, 0, 1.0)
     assert result.low == 0
     assert result.verdict == "not told apart"
 
@@ -159,7 +160,7 @@ def test_runs_that_do_not_belong_together_are_refused() -> None:
         compare(a, a.select(np.arange(199)), names=("acl", "ce"))
     with pytest.raises(ValueError, match="Sample 's000' is of class 0 in the first and of class 1"):
         compare(a, replace(a, label=[1, *a.label[1:]]))
-    with pytest.raises(ValueError, match="same classes in the same order"):
+    with pytest.raises(ValueError, match="Class 2 is 'w' in the second and 'z' in the first: both"):
         compare(a, replace(a, classes=["x", "y", "w"]))
     with pytest.raises(ValueError, match="cannot be paired"):
         by_seeds([])
@@ -220,13 +221,13 @@ def test_people_are_better_worse_and_not_told_apart() -> None:
     assert better.verdict == "better"
     assert better.low > 0
     assert better.sentence.startswith("By these data acl is better than ce, by ")
-    assert "points of rank-1 (95 % interval" in better.sentence
+    assert "points of hit rate (95 % interval" in better.sentence
     assert "over 20 people" in better.sentence
     worse = compare(bad, good, names=("ce", "acl"))
     assert worse.verdict == "worse"
     same = compare(counts(0.7, 2), counts(0.7, 3), names=("a", "b"))
     assert same.verdict == "not told apart"
-    assert same.sentence.startswith("These data do not tell a and b apart: rank-1 differs by ")
+    assert same.sentence.startswith("These data do not tell a and b apart: hit rate differs by ")
 
 
 def test_figures_are_means_over_parts_and_people() -> None:
@@ -252,28 +253,61 @@ def test_exchange_of_people_changes_only_the_sign(seed: int) -> None:
     assert compare(backwards, b, draws=200) == one
 
 
-def test_few_people_are_never_enough() -> None:
-    # Five people, all better: the most extreme of 32 swaps has p = 2 / 32.
-    good, bad = counts(1.0, 0, people=5), counts(0.2, 1, people=5)
-    result = compare(good, bad)
-    assert result.low > 0
-    assert result.p_value == pytest.approx(2 / 32, abs=0.02)
+@pytest.mark.parametrize(("people", "least"), [(2, 0.5), (3, 0.25), (5, 0.0625)])
+def test_few_people_are_never_enough_and_the_sentence_says_so(people: int, least: float) -> None:
+    # All are better with the first run: two of all swaps are as extreme.
+    pair = [counts(1.0, 0, people), counts(0.2, 1, people)]
+    good, bad = run(1.0, 0, people=people), run(0.2, 1, people=people)
+    results = [compare(*pair), compare(good, bad), by_seeds([(good, bad)] * 3)]
+    for result in results:
+        assert result.low > 0
+        assert (result.p_value, result.least_p_value) == (least, least)
+        assert result.verdict == "not told apart"
+        assert result.sentence.endswith(
+            f"{people} {result.resampled} are too few to tell any two runs apart: the least p that "
+            f"they allow is {least:.2g}."
+        )
+    assert "too few" not in compare(counts(1.0, 0, 6), counts(1.0, 0, 6)).sentence
+    assert compare(counts(1.0, 0, 6), counts(0.2, 1, 6)).verdict == "better"
+
+
+def test_seeds_need_the_test_of_people_too() -> None:
+    # Three of six people gain, in every seed: the interval excludes 0 almost as a rule.
+    b = run(1.0, 0, count=60, people=6)
+    missed = np.where(b.subject.astype(int) < 4, (b.label + 1) % 3, b.label)
+    result = by_seeds([(b, replace(b, probabilities=np.eye(3)[missed]))] * 3)
+    assert (result.unit, result.low > 0, min(result.differences) > 0) == ("seeds", True, True)
+    assert result.p_value == 2 / 2**4
     assert result.verdict == "not told apart"
+    assert (
+        "the pairs differ by +66.7, +66.7, +66.7; swapping the runs of persons" in result.sentence
+    )
 
 
-def test_two_equal_runs_are_seldom_told_apart() -> None:
-    generator = np.random.default_rng(0)
-    called = 0
-    for _ in range(200):
-        ease = generator.beta(4, 2, 15)
-        runs: list[PartCounts] = []
-        for _ in range(2):
-            # A person may suit one run and not the other, as chance has it.
-            own = np.clip(ease + generator.normal(0, 0.1, 15), 0, 1)
-            hits = generator.binomial(20, own)
-            runs.append({"C-N": {f"p{i}": (int(hit), 20) for i, hit in enumerate(hits)}})
-        called += compare(*runs, generator=generator, draws=200).verdict != "not told apart"
-    assert called / 200 <= 0.08
+def test_one_pair_of_seeds_is_compared_as_samples() -> None:
+    a, b = run(0.9, 0), run(0.8, 1)
+    assert by_seeds([(a, b)]) == compare(a, b, "samples")
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS, people=st.integers(2, 9))
+def test_all_swaps_of_few_people_are_counted(seed: int, people: int) -> None:
+    generator = np.random.default_rng(seed)
+    runs: list[PartCounts] = [{"x": {}, "y": {}}, {"x": {}, "y": {}}]
+    for person in range(people):
+        for part in "xy":
+            tried = int(generator.integers(0 if part == "y" else 1, 5))
+            for one in runs:
+                one[part][str(person)] = int(generator.integers(0, tried + 1)), tried  # type: ignore[index]
+    gain = np.array([[runs[0][p][w][0] - runs[1][p][w][0] for p in "xy"] for w in runs[0]["x"]])
+    tried = np.array([[runs[0][p][w][1] for p in "xy"] for w in runs[0]["x"]]).sum(axis=0)
+
+    def mean(signs: Sequence[int]) -> float:
+        return abs(float(np.mean(((signs @ gain) / np.where(tried, tried, 1))[tried > 0])))
+
+    every = [mean(signs) for signs in product((1, -1), repeat=people)]
+    expected = np.mean(np.array(every) >= mean([1] * people) - 1e-12)
+    assert compare(*runs, draws=5).p_value == pytest.approx(expected)
 
 
 def test_runs_over_other_probes_are_refused() -> None:

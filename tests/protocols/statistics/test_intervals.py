@@ -101,7 +101,9 @@ def test_mcnemar_is_the_binomial_test_of_the_discordant_probes(
 def test_bad_input_is_refused() -> None:
     generator = np.random.default_rng(0)
     with pytest.raises(ValueError, match="between 0 and the number of trials"):
-        wilson_interval(3, 2)
+        wilson_interval([1, 3], [2, 2])
+    with pytest.raises(ValueError, match="between 0 and the number of trials"):
+        wilson_interval([1, -1], [2, 2])
     with pytest.raises(ValueError, match="must have one shape"):
         bootstrap_interval([1, 2], [3], generator)
     with pytest.raises(ValueError, match="at least one person"):

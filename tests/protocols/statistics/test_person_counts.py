@@ -107,6 +107,22 @@ def test_counts_of_pairs_are_read_under_the_main_rule() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "measure"),
+    [("rank1_hits", "rank-1"), ("accuracy_hits", "accuracy"), ("hits", "hit rate")],
+)
+def test_the_cells_name_what_they_count(key: str, measure: str) -> None:
+    first, second = (
+        record({"people": {"names": list("abc"), "trials": {"all": [2] * 3}, key: {"all": hits}}})
+        for hits in ([2, 2, 1], [1, 1, 1])
+    )
+    assert f"apart: {measure} differs by +33.3 points" in compare(first, second).sentence
+    other = record({"pairs": {"C-N": {"people": PEOPLE}}})
+    if key == "accuracy_hits":
+        with pytest.raises(ValueError, match=r"count different things \(accuracy, rank-1\)"):
+            compare(first, other)
+
+
+@pytest.mark.parametrize(
     ("cells", "words"),
     [
         (None, "no counts by person"),
@@ -115,6 +131,7 @@ def test_counts_of_pairs_are_read_under_the_main_rule() -> None:
         ({"people": {"names": [], "genuine": []}, "det": {}}, "biometric"),
         ({"pairs": {"C-N": {"people": {"names": []}, "det": {}}}}, "biometric"),
         ({"people": {"names": ["a"], "trials": {"nm": [1]}}}, "damaged"),
+        ({"people": {**PEOPLE, "hits": [3, 0]}}, "damaged"),
         ({"people": {**PEOPLE, "trials": {"nm": [1]}, "rank1_hits": {"nm": [1]}}}, "damaged"),
         ({"people": {**PEOPLE, "names": 3, "trials": {"nm": None}}}, "damaged"),
         ({"main": {"pairs": {"C-N": {"people": 3}}}}, "damaged .*C-N"),

@@ -13,6 +13,8 @@ import pytest
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import write_store
+from aclnet.runs.networks import build_network, weight_generator
+from aclnet.runs.scoring import score
 from aclnet.skeleton import load_layout
 from protocols.action.scores import load_class_scores
 from tasks.action.adapter import ActionAdapter
@@ -245,6 +247,28 @@ def test_classes_that_a_split_leaves_out_are_no_classes(tmp_path: Path, data: Pa
     settings = ActionSettings(data=DataSettings(source="file", path=data), split=str(split))
     adapter = ActionAdapter(settings, open_data(settings.data, tmp_path))
     assert adapter.classes == ("wave", "kick")
+
+
+def test_the_best_epoch_is_chosen_on_people_who_are_not_tested(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ActionSettings(data=DataSettings(path=data), split="store", hold_out={"people": 1})
+    adapter = ActionAdapter(settings, open_data(settings.data, tmp_path))
+    network = build_network(
+        settings.network, len(adapter.classes), adapter.clip_input, weight_generator(0)
+    )
+    seen: set[str] = set()
+
+    def watched(network: Any, samples: Any, *more: Any) -> Any:
+        seen.update(samples.index["identity"])
+        return score(network, samples, *more)
+
+    monkeypatch.setattr("tasks.action.adapter.score", watched)
+    metrics = adapter.validate(network)
+    assert 0 <= metrics["validation/top1"] <= 1
+    (held_out,) = seen
+    assert held_out in {"1", "3", "5"} - set(adapter.training_samples()[0].index["identity"])
+    assert set(adapter.test_samples().index["identity"]) == {"2", "4", "6"}
 
 
 def test_hidden_joints_have_no_influence(run: Path, tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ def test_study_compare_and_report(run: Run, folder: Path) -> None:
     records = [str(folder / "results" / f"{arm}-seed0.json") for arm in ("ce", "acl")]
     found = run("compare", *records)
     assert "auc" in found
+    assert "accuracy differs by" in found or "points of accuracy" in found
+    assert "rank-1" not in found
     assert "3 are unchanged" in found or "gain with acl-seed0" in found
     run("report", "--results", "results", "--out", "out", "--formats", "csv,html", "--no-figures")
     table = (folder / "out" / "tables" / "verify-walkers.csv").read_text()

@@ -56,7 +56,7 @@ def judge(walks: Embeddings, settings, query) -> Judged:
     tried = [right[walks.subject[first] == name] for name in people]
     hits, trials = [int(each.sum()) for each in tried], [len(each) for each in tried]
     metrics = {"auc": float(roc_auc_score(same, score)), "accuracy": float(right.mean())}
-    cells = {"people": {"names": people, "rank1_hits": {"all": hits}, "trials": {"all": trials}}}
+    cells = {"people": {"names": people, "accuracy_hits": {"all": hits}, "trials": {"all": trials}}}
 
     def render(name, baselines):
         return f"{name}: AUC {100 * metrics['auc']:.2f}, accuracy {100 * metrics['accuracy']:.2f}"

@@ -99,6 +99,26 @@ def test_finished_runs_are_only_read(tmp_path: Path) -> None:
     assert told == ["x, seed 0", "y, seed 0", "x, seed 1", "y, seed 1"]
 
 
+@pytest.mark.parametrize(
+    ("arm", "inter", "intra", "one_temperature"),
+    [
+        ("ce", 0.0, 0.0, False),
+        ("ce+inter-fat", 0.3, 0.0, True),
+        ("ce+inter", 0.3, 0.0, False),
+        ("ce+intra", 0.0, 0.2, False),
+        ("acl", 0.3, 0.2, False),
+    ],
+)
+def test_an_arm_trains_the_terms_of_its_name(
+    arm: str, inter: float, intra: float, one_temperature: bool
+) -> None:
+    recipe = ["objective.inter_weight=0.3", "objective.intra_weight=0.2"]
+    objective = load_settings(TaskSettings, None, [*recipe, *ARMS[arm]]).objective
+    assert (objective.inter_weight, objective.intra_weight) == (inter, intra)
+    assert (len(set(objective.temperatures)) == 1) == one_temperature
+    assert objective.name == arm  # what the record says
+
+
 def test_an_arm_comes_with_all_its_folds(tmp_path: Path) -> None:
     trainer, told = Trainer(), list[str]()
     (one,) = trainer.run(tmp_path, {"x": ()}, folds=["1", "2"], report=told.append)
