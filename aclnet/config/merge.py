@@ -28,13 +28,13 @@ def merge(parent: Mapping[str, Any], child: Mapping[str, Any], annotation: Any) 
     """
     merged = dict(parent)
     for key, value in child.items():
-        kind = child_annotation(annotation, key, child)
-        if value is None and _is_mapping(kind):
-            merged.pop(key, None)
-            continue
         old = merged.get(key)
         merged[key] = value
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
+        # Asking for the type may import a network.
+        if value is None and _is_mapping(child_annotation(annotation, key, child)):
+            del merged[key]
+        elif isinstance(old, Mapping) and isinstance(value, Mapping):
+            kind = child_annotation(annotation, key, child)
             names = old.get("name"), value.get("name")
             replaced = _family(kind) and None not in names and names[0] != names[1]
             merged[key] = value if replaced else merge(old, value, kind)
