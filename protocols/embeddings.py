@@ -120,6 +120,32 @@ class Embeddings:
             f"samples of {len(among)})"
         )
 
+    def require_people(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> None:
+        """Refuse samples of nobody, who would all be one person.
+
+        Raises:
+            ValueError: One of ``rows`` (a mask or row numbers) has no subject; it is named.
+        """
+        among = np.zeros(len(self), dtype=np.bool_)
+        among[rows] = True
+        if np.any(np.char.strip(self.subject[among]) == ""):
+            raise ValueError(
+                f"{self.lacking('subject', among)}: give every sample its person, or leave it out."
+            )
+
+    def repeats(self) -> tuple[str, ...]:
+        """A sentence on samples that are there again, with the same key and embedding."""
+        _, first, key, count = np.unique(
+            self.sample, return_index=True, return_inverse=True, return_counts=True
+        )
+        again = np.flatnonzero((count[key] > 1) & (first[key] != np.arange(len(self))))
+        flat = self.embedding.reshape(len(self), -1)
+        copies = again[np.all(flat[again] == flat[first[key[again]]], axis=1)]
+        if not len(copies):
+            return ()
+        name = str(self.sample[copies[0]])
+        return (f"There again, and counted again: {len(copies)} samples, such as {name!r}.",)
+
     def read_alike(self, *fields: str) -> tuple[str, ...]:
         """A sentence for each of the label fields in which several spellings are read as one."""
         return tuple(note for name in fields for note in read_alike(name, getattr(self, name)))

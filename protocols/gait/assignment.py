@@ -256,12 +256,14 @@ def _check_found(
 
 
 def check_labels(protocol: GalleryProbe, data: Embeddings, roles: Assignment) -> None:
-    """Refuse samples without the view or take by which the protocol compares them.
+    """Refuse samples without the person, view or take by which the protocol compares them.
 
     Raises:
-        ValueError: There is one in the gallery or among the probes; it is named.
+        ValueError: There is one in the gallery or among the probes, which is named; or the protocol
+            leaves out a probe's own view, and there is only one.
     """
     used = np.isin(np.arange(len(data)), np.concatenate([roles.gallery, roles.probe]))
+    data.require_people(used)
     counted = [rule.take for rule in protocol.rules if SELECTOR.fullmatch(rule.take)]
     if counted and np.any(used & (data.take == "")):
         raise ValueError(
@@ -269,6 +271,12 @@ def check_labels(protocol: GalleryProbe, data: Embeddings, roles: Assignment) ->
             f"{data.lacking('take', used)}: give every sample its take."
         )
     nameless = used & (canonical(data.view) == "")
+    views = np.unique(read_views(protocol, data)[used])
+    if protocol.views == "pooled" and len(views) == 1 and views[0]:
+        raise ValueError(
+            f"Protocol {protocol.name} leaves out a probe's own view, and all samples have view "
+            f"{views[0]}: take a protocol that ignores views."
+        )
     if protocol.views == "ignored" or not nameless.any():
         return
     if np.any(used & ~nameless):
@@ -282,7 +290,7 @@ def check_labels(protocol: GalleryProbe, data: Embeddings, roles: Assignment) ->
 
 def _count_missing(protocol: GalleryProbe, data: Embeddings, labels: _Labels) -> int:
     """Recordings of the table that the data lack, over all their people and views."""
-    people, view = labels.person, canonical(data.view)
+    people, view = labels.person, read_views(protocol, data)
     expected = len(np.unique(people)) * len(np.unique(view))
     missing = 0
     for rule in protocol.rules:

@@ -75,6 +75,7 @@ def evaluate_gait(
     check_labels(spec, data, roles)
     person, view = data.subject, read_views(spec, data)
     grid, notes = _lay_out(spec, roles, view)
+    notes += data.repeats()
     if scores is None and data.embedding.ndim == 3:
         parts = data.embedding.shape[2]
         notes += (f"Embeddings of {parts} parts: the distance is the mean over the parts.",)
@@ -85,7 +86,7 @@ def evaluate_gait(
         roles=roles,
         view=view,
         person=np.unique(person, return_inverse=True)[1],
-        hide=spec.views == "pooled" and len(np.unique(view)) > 1,
+        hide=spec.views == "pooled",
         metric=chosen,
         device=device,
         precision=not {"mAP", "mINP"}.isdisjoint(measures),

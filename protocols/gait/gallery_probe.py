@@ -26,6 +26,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from protocols.gait.rules import RuleName
+from protocols.names import composed
 from protocols.ranking.identification import Unmated
 from protocols.splits import load_split_file, read_notes, read_rows, split_folder
 
@@ -270,7 +271,7 @@ def read_probe_names(path: Path | str) -> tuple[str, ...]:
         raise ValueError(
             f"The list of probes {path} holds neither a list PROBE_SET nor a list of names."
         )
-    names = tuple(name.strip() for name in found if name.strip())
+    names = tuple(composed([name.strip() for name in found if name.strip()]).tolist())
     if not names:
         raise ValueError(f"The list of probes {path} is empty.")
     return names

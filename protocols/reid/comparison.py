@@ -55,10 +55,12 @@ def compare_sets(
         The rows in file order, and which the probes may not see.
 
     Raises:
-        ValueError: A set has no sequences, or the rule needs a take or a camera that is not there.
+        ValueError: A set has no sequences, one has no person, or the rule needs a take or a camera
+            that is not there.
     """
     probe_set, gallery_set = (_rows(data, protocol, letter) for letter in pair)
     probe, gallery = _kept(probe_set, rule.batch), _kept(gallery_set, rule.batch)
+    data.require_people(np.concatenate([probe, gallery]))
     dropped = len(probe_set) - len(probe)
     if not pair.same_set:
         dropped += len(gallery_set) - len(gallery)

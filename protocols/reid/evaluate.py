@@ -104,6 +104,7 @@ def evaluate_reid(
     wanted, notes = _wanted(spec, pairs, embeddings.condition)
     notes += _ignored(spec, embeddings.condition)
     notes = embeddings.read_alike("condition", "take", "view", "camera") + notes
+    notes += embeddings.repeats()
     data = embeddings
     if level == "walk":
         data = pool_walks(embeddings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,11 +187,21 @@ def test_takes_that_are_counted_must_be_known() -> None:
         evaluate_gait(data, "kgbd_walks")
 
 
-def test_a_pooled_gallery_of_one_view_hides_nobody() -> None:
+def test_a_pooled_gallery_of_one_view_would_leave_nobody() -> None:
     data = casia_like(np.random.default_rng(2), views=1)
-    table = evaluate_gait(data, "casia_b_pooled")
-    assert table.counts["unmated"] == 0
-    assert table.metrics == evaluate_gait(data).metrics
+    with pytest.raises(ValueError, match="leaves out a probe's own view, and all samples have v"):
+        evaluate_gait(data, "casia_b_pooled")
+
+
+def test_samples_of_nobody_are_refused_and_those_there_twice_are_said() -> None:
+    data = casia_like(np.random.default_rng(2))
+    twice = data.select(np.append(np.arange(len(data)), len(data) - 1))
+    (note,) = evaluate_gait(twice).notes
+    assert note.startswith("There again, and counted again: 1 samples, such as ")
+    subject = data.subject.copy()
+    subject[3] = " "
+    with pytest.raises(ValueError, match=r"has no subject while others have one \(1 such"):
+        evaluate_gait(replace(data, subject=subject))
 
 
 def test_a_person_who_is_not_enrolled_counts_as_wrong_or_not_at_all() -> None:
