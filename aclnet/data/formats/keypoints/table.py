@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,8 +86,8 @@ def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
             f"are {', '.join(columns[:6])}{', …' if len(columns) > 6 else ''}"
         )
     person_column = find_column(columns, PERSON_COLUMNS)
-    frames = [_whole(text) for text in table[frame_column]]
-    people = [_whole(text) for text in table[person_column]] if person_column else [""] * len(table)
+    frames = _whole(table[frame_column])
+    people = _whole(table[person_column]) if person_column else [""] * len(table)
     _check_rows(frames, people, file)
     found = PeopleInFrames()
     for frame, person in zip(frames, people, strict=True):
@@ -143,7 +143,8 @@ def _check_rows(frames: Sequence[str], people: Sequence[str], file: Path) -> Non
         seen.add((frame, person))
 
 
-def _whole(text: str) -> str:
-    """A whole number without the .0 that pandas may have written."""
-    stripped = text.strip()
-    return stripped[:-2] if stripped.endswith(".0") else stripped
+def _whole(column: Iterable[str]) -> list[str]:
+    """Cells stripped; whole numbers without the .0 that pandas may have written."""
+    texts = [text.strip() for text in column]
+    numbers = all(re.fullmatch(r"\d*(\.0)?", text) for text in texts)
+    return [text.removesuffix(".0") if numbers else text for text in texts]
