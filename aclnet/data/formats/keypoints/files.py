@@ -24,8 +24,10 @@ _LONGEST_HEADER = 100_000
 _DEEPEST = 4
 # Numbers in names that leave more than this many gaps a frame are times or ids, not frames.
 _LONGEST_STEP = 100
-# From this step on it may be rounded, as milliseconds are; frames apart by 2 or 3 are just gaps.
-_ROUNDED_STEP = 8
+# So many frames on a grid of rounded numbers are no chance, as in fewer gaps of 2 or 3 may be.
+_FEWEST_ROUNDED = 5
+TIME_STEP = 8
+"""From this step on rounded numbers are times, such as milliseconds; below, frames of a video."""
 # The frames without anybody at the start of a JSON file without white space: in a list as [], null
 # or {"frame_id":3,"instances":[]}, in an object each behind the name of its image.
 _NOTHING = r"(?:null|\[\]|\[\[\]\]|\{\})"
@@ -72,10 +74,10 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
     """The frame of each image name or frame number.
 
     The number at the end of a name is its frame, so a missing number is a gap. Numbers with a
-    constant step (every fifth frame, rounded milliseconds) are frames one after another: the step
-    is the frame rate. Names that do not all end in a number behind the same text, or whose numbers
-    lie too far apart to count frames (times, say), are put in natural order, one frame after
-    another.
+    constant step, exact or rounded (every fifth frame, milliseconds), are frames one after
+    another: the step is the frame rate. Names that do not all end in a number behind the same text,
+    or whose numbers lie too far apart to count frames (times, say), are put in natural order, one
+    frame after another.
 
     Args:
         names: as in the file; a name may occur more than once.
@@ -113,7 +115,7 @@ def _constant_step(numbers: IndexArray) -> float:
     gaps = np.diff(numbers)
     if len(gaps) < 2 or gaps.min() < 2:
         return 1.0
-    slack = 1 if gaps.min() >= _ROUNDED_STEP else 0
+    slack = 1 if gaps.min() >= TIME_STEP or len(numbers) >= _FEWEST_ROUNDED else 0
     counts = np.rint(gaps / gaps[gaps <= gaps.min() + slack].mean())
     offsets, places = numbers[1:] - numbers[0], np.cumsum(counts)
     step = float(offsets[-1] / places[-1])
