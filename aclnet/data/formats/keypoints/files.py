@@ -41,6 +41,9 @@ _WITHOUT_CONTENT = re.compile(r"(?:[\[\]{},]|null)*")
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})(?:_keypoints)?(?:\.[A-Za-z]\w*)?\Z")
 
 
+_FIELD = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})\D*\Z")
+
+
 class Recording(NamedTuple):
     """One video's keypoints on disk.
 
@@ -73,11 +76,11 @@ def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
 def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
     """The frame of each image name or frame number.
 
-    The number at the end of a name is its frame, so a missing number is a gap. Numbers with a
-    constant step, exact or rounded (every fifth frame, milliseconds), are frames one after
-    another: the step is the frame rate. Names that do not all end in a number behind the same text,
-    or whose numbers lie too far apart to count frames (times, say), are put in natural order, one
-    frame after another.
+    The number at the end of a name (the last that is not the same in all) is its frame, so a
+    missing number is a gap. Numbers with a constant step, exact or rounded (every fifth frame,
+    milliseconds), are frames one after another: the step is the frame rate. Names that do not all
+    end in a number behind the same text, or whose numbers lie too far apart to count frames (times,
+    say), are put in natural order, one frame after another.
 
     Args:
         names: as in the file; a name may occur more than once.
@@ -93,7 +96,7 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
     if not names:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     distinct = sorted(set(names), key=lambda name: (natural_order(name), name))
-    parsed = [_NUMBERED.match(name) for name in distinct]
+    parsed = _numbered(distinct)
     numbers = np.array([int(match["number"]) for match in parsed if match], np.int64)
     places = times = np.arange(len(distinct), dtype=np.int64)
     if (
@@ -108,6 +111,16 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
             times[places] = numbers
     frame_of = dict(zip(distinct, places.tolist(), strict=True))
     return np.array([frame_of[name] for name in names], dtype=np.int64), times
+
+
+def _numbered(names: Sequence[str]) -> list[re.Match[str] | None]:
+    """The last number of each name, or one before it if all names end alike (…_cam2.jpg)."""
+    found = [_NUMBERED.match(name) for name in names]
+    while len(found) > 1 and len({one and one.string[one.start("number") :] for one in found}) == 1:
+        found = [_FIELD.match(one["prefix"]) if one else None for one in found]
+        if None in found:
+            break
+    return found
 
 
 def _constant_step(numbers: IndexArray) -> float:
@@ -247,16 +260,38 @@ def check_frames_once(frames: Iterable[str], file: Path) -> None:
 
 
 def check_one_folder(images: Iterable[str], file: Path) -> None:
-    """Refuse images of several folders, which are several recordings.
+    """Refuse images of several folders or videos, which are several recordings.
 
     Raises:
         ValueError: there are.
     """
-    folders = sorted({image.replace("\\", "/").rpartition("/")[0] for image in images})
+    names = list(images)
+    folders = sorted({image.replace("\\", "/").rpartition("/")[0] for image in names})
     if len(folders) > 1:
         raise ValueError(
             f"{file}: has images of {len(folders)} folders, {folders[0] or '(none)'} and "
             f"{folders[1]} among them; write a file for each"
+        )
+    check_one_video(names, file)
+
+
+def check_one_video(images: Iterable[str], file: Path) -> None:
+    """Refuse images of which several have one number, as those of two videos in a file.
+
+    Raises:
+        ValueError: there are.
+    """
+    first: dict[int, str] = {}
+    again: list[tuple[str, str]] = []
+    names = list(dict.fromkeys(images))
+    for image, match in zip(names, _numbered(names), strict=True):
+        if match and (other := first.setdefault(int(match["number"]), image)) != image:
+            again.append((other, image))
+    # Of names that count nothing two may end alike.
+    if len(again) > 1 and len(again) * 3 >= len(first):
+        raise ValueError(
+            f"{file}: has images {again[0][0]} and {again[0][1]}, which seem to be of two videos; "
+            "write a file for each, or number the images through"
         )
 
 

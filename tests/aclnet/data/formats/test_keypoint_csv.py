@@ -153,6 +153,7 @@ def test_one_name_from_two_layouts_joints(tmp_path: Path) -> None:
     [
         ("frame,person\n1,1\n", "no column <joint>_x and <joint>_y; the columns must be frame"),
         ("image,nose_x,nose_y\n1,1,1\n", "no column frame"),
+        ("Video,frame,nose_x,nose_y\na,1,1,1\nb,1,1,1\n", "column Video has 2 values; write a"),
         ("frame,nose_x,nose_x\n1,1,1\n", "column nose_x is there twice"),
         (table([]), "there is no row"),
         ("", "not a readable CSV"),

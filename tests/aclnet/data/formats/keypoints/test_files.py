@@ -35,6 +35,9 @@ from aclnet.data.formats.keypoints.files import (
         (["0", "2", "5", "8", "10"], range(5), [0, 2, 5, 8, 10]),
         (["0", "8", "15", "22", "30"], range(5), [0, 8, 15, 22, 30]),
         (["0", "5", "10", "16", "20"], range(5), [0, 5, 10, 16, 20]),
+        # The number that runs, of several.
+        (["f_007_cam2.jpg", "f_005_cam2.jpg"], [2, 0], range(5, 8)),
+        (["a.2.jpg", "b.2.jpg"], [0, 1], range(2)),
         # Gaps alone are none.
         (["0", "2", "5", "6", "9"], [0, 2, 5, 6, 9], range(10)),
         (["0", "2", "6", "12"], [0, 2, 6, 12], range(13)),
