@@ -134,7 +134,7 @@ class KeypointReader:
         Raises:
             ValueError: an option is wrong, there is no file, no recording has a person, the joints
                 belong to no layout or to another, the labels do not fit; while samples are drawn
-                also: a file is of another format.
+                also: a file is of another format, or the labels name a person who is not there.
         """
         chosen = self._options(**options)
         recordings: Sequence[Recording] = self._find(path)
@@ -165,10 +165,14 @@ class KeypointReader:
         info = info.model_copy(update={"dropped": dropped})
 
         def samples() -> Iterator[Sample]:
+            keys: list[str] = []
             for recording, found in itertools.chain(known, fitting):
                 _check_coordinates(recording, found, info)
                 for sample in _samples(recording, found, chosen, dropped):
+                    keys.append(sample.sample)
                     yield table.fill(sample) if table else sample
+            if table:
+                table.check_people(keys)
 
         return info, samples()
 
