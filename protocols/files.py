@@ -115,8 +115,8 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
         ragged: Whether cells may be missing at the end of a row; they are empty then.
 
     Raises:
-        ValueError: There is no header, a quote is not closed, or a row has more cells than the
-            header, or fewer.
+        ValueError: There is no header, a column is there twice, a quote is not closed, or a row has
+            more cells than the header, or fewer.
 
     >>> read_table(["subject,view,", "ann,018,"])
     (['subject', 'view'], [['ann', '018']])
@@ -138,8 +138,7 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
                 table.append(row)
     except csv.Error as error:
         raise ValueError(f"not a readable CSV: {error}.") from None
-    if not header:
-        raise ValueError("there is no header: the first line names the columns.")
+    _check_header(header)
     for number, row in enumerate(table, 1):
         if len(row) > len(header) or (len(row) < len(header) and not ragged):
             raise ValueError(
@@ -148,6 +147,13 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
             )
         row += [""] * (len(header) - len(row))
     return header, table
+
+
+def _check_header(header: list[str]) -> None:
+    if not header:
+        raise ValueError("there is no header: the first line names the columns.")
+    if twice := next((name for name in header if name and header.count(name) > 1), ""):
+        raise ValueError(f"column {twice} is there twice: keep one of them.")
 
 
 def read_columns(source: Path) -> dict[str, list[Any]]:

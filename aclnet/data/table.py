@@ -54,14 +54,18 @@ def read_csv(file: Path, *, ragged: bool = False, skipinitialspace: bool = False
         skipinitialspace: whether spaces after a comma are left out.
 
     Raises:
-        ValueError: it is no CSV, or a row has more cells than the header, or fewer.
+        ValueError: it is no CSV, a column is there twice, or a row has more cells than the header,
+            or fewer.
     """
     header, *rows = csv_rows(file, skipinitialspace=skipinitialspace)
+    names = [name.strip() for name in header]
+    if twice := next((name for name in names if name and names.count(name) > 1), ""):
+        raise ValueError(f"{file}: column {twice} is there twice; keep one of them")
     for number, row in enumerate(rows, 1):
         if len(row) < len(header) and not ragged:
             raise _other_length(file, number, row, len(header))
         row += [""] * (len(header) - len(row))
-    return pd.DataFrame(rows, columns=[name.strip() for name in header], dtype=str)
+    return pd.DataFrame(rows, columns=names, dtype=str)
 
 
 def _other_length(file: Path, number: int, row: Sequence[str], width: int) -> ValueError:

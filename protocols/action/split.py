@@ -314,8 +314,6 @@ def _check_header(header: Sequence[str]) -> None:
     for column in header:
         if column not in known:
             raise ValueError(f"column {column!r} is none of {', '.join(known)}.")
-        if header.count(column) > 1:
-            raise ValueError(f"column {column!r} comes twice.")
     if "role" not in header:
         raise ValueError(f"the column 'role' is missing; the header is {', '.join(header)!r}.")
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from aclnet.data.formats.keypoints.files import (
     Recording,
+    check_one_video,
     find_recordings,
     first_head,
     recording_key,
@@ -113,6 +114,8 @@ def _parts(file: Path) -> dict[str, _Part]:
         frames.add_frame(image)
         if person.place:
             frames.add(image, person.row, person.place, person.track)
+    for part in parts.values():
+        check_one_video(part.frames.names, file)
     return parts or {"": _Part(PeopleInFrames(), cmu)}
 
 

@@ -3,7 +3,8 @@
 Source: the file layout of github.com/tteepe/GaitGraph (Teepe et al., ICIP 2021). A row is
 `folder/SSS-ww-NN-VVV/FRAME.jpg` and 51 numbers: x, y (pixels) and confidence of each joint;
 SSS subject, ww condition, NN take, VVV view in degrees. Frames come in the order of their numbers,
-gaps are not filled, and a repeated frame number replaces the earlier row.
+gaps are not filled, and a repeated frame number replaces the earlier row. Names are exact: 1 and
+001 are two people.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _CHANNELS = ("x", "y", "confidence")
 _JOINTS = 17
 _BATCH = 2000
 
-Key = tuple[int, str, int, int]
+Key = tuple[str, ...]
+"""Subject, condition, take and view, as in the file."""
 
 
 def recognises(path: Path) -> bool:
@@ -49,7 +51,7 @@ def read(
 
     Raises:
         ValueError: the header is not the format's, or the layout has not 17 joints; while samples
-            are drawn: a row has more cells than the header.
+            are drawn: a row has more cells than the header, or a sequence is in two folders.
     """
     chosen = layout or load_layout("coco17")
     _check_header(path, chosen)
@@ -59,10 +61,17 @@ def read(
 
 def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterator[Sample]:
     """Sequences in the order of their first row."""
-    places = (_parse_name(name) for name, *_ in _rows(path))
-    left = Counter(place[0] if place else None for place in places)
+    left: Counter[Key | None] = Counter()
+    folders: dict[Key, str] = {}
+    for name, *_ in _rows(path):
+        place = _parse_name(name)
+        left[place[0] if place else None] += 1
+        if place and folders.setdefault(place[0], place[2]) != place[2]:
+            raise ValueError(
+                f"{path}: sequence {'-'.join(place[0])} is in folder {folders[place[0]]} and in "
+                f"{place[2]}; give each a name of its own, or convert the folders apart"
+            )
     total = left.total()
-    names: dict[Key, tuple[str, ...]] = {}
     open_sequences: dict[Key, dict[int, list[float]]] = {}
     for done, (name, *fields) in enumerate(_rows(path), 1):
         if progress and (done % _BATCH == 0 or done == total):
@@ -71,9 +80,8 @@ def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterat
         if place is None:
             info.count_dropped("rows with an unreadable image name")
             continue
-        key, frame, texts = place
+        key, frame, _ = place
         frames = open_sequences.setdefault(key, {})
-        names.setdefault(key, texts)
         values = _parse_values(fields, info)
         if values is not None:
             if frame in frames:
@@ -84,16 +92,16 @@ def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterat
         while open_sequences and left[first := next(iter(open_sequences))] == 0:
             rows = open_sequences.pop(first)
             if rows:
-                yield _sample(names.pop(first), rows)
+                yield _sample(first, rows)
             else:
                 info.count_dropped("sequences without a readable row")
 
 
-def _sample(texts: tuple[str, ...], rows: dict[int, list[float]]) -> Sample:
-    subject, condition, take, view = texts
+def _sample(key: Key, rows: dict[int, list[float]]) -> Sample:
+    subject, condition, take, view = key
     frames: npt.NDArray[np.float32] = np.array([rows[i] for i in sorted(rows)], dtype=np.float32)
     return Sample(
-        sample="-".join(texts),
+        sample="-".join(key),
         frames=frames.reshape(len(rows), 1, _JOINTS, len(_CHANNELS)),
         identity=subject,
         condition=condition,
@@ -109,15 +117,14 @@ def _rows(path: Path) -> Iterator[list[str]]:
     return itertools.islice(rows, 1, None)
 
 
-def _parse_name(name: str) -> tuple[Key, int, tuple[str, ...]] | None:
+def _parse_name(name: str) -> tuple[Key, int, str] | None:
+    """The sequence of a row, its frame and its folder; None where the name has another form."""
     folders = name.strip().strip('"').split("/")
-    texts = tuple(folders[1].split("-")) if len(folders) == 3 else ()
-    if len(texts) != 4:
+    key = tuple(folders[1].split("-")) if len(folders) == 3 else ()
+    if len(key) != 4 or not all(text.isdecimal() for text in (key[0], *key[2:])):
         return None
-    subject, condition, take, view = texts
     try:
-        frame = int(folders[2].partition(".")[0])
-        return (int(subject), condition, int(take), int(view)), frame, texts
+        return key, int(folders[2].partition(".")[0]), folders[0]
     except ValueError:
         return None
 

@@ -45,11 +45,13 @@ def read(
         progress: called with the number of the file that is read and their total.
 
     Raises:
-        ValueError: there is no text file; while samples are drawn: a file names other joints.
+        ValueError: there is no text file, or two folders would be one person (015 and Person015);
+            while samples are drawn: a file names other joints.
     """
     files = _files(path)
     if not files:
         raise ValueError(f"{path}: no PersonNNN/*.txt there")
+    _check_people(files)
     chosen = layout or load_layout("kgbd20")
     info = StoreInfo.of_file(path, chosen, channels=("x", "y", "z"), unit="metre", fps=_FPS)
 
@@ -60,12 +62,26 @@ def read(
                 info.count_dropped("empty sequences")
                 continue
             person = file.resolve().parent.name
-            number = re.fullmatch(r"Person(\d+)", person)
-            identity = number[1] if number else person
             key = f"{person}_{file.stem}"
-            yield Sample(key, frames, identity, take=file.stem, frame_numbers=numbers)
+            yield Sample(key, frames, _identity(person), take=file.stem, frame_numbers=numbers)
 
     return info, walks()
+
+
+def _identity(folder: str) -> str:
+    number = re.fullmatch(r"Person(\d+)", folder)
+    return number[1] if number else folder
+
+
+def _check_people(files: list[Path]) -> None:
+    folders: dict[str, str] = {}
+    for file in files:
+        folder = file.resolve().parent.name
+        if (other := folders.setdefault(_identity(folder), folder)) != folder:
+            raise ValueError(
+                f"{file.parent}: person {_identity(folder)} is folder {other} too; name the "
+                "folders of different people differently"
+            )
 
 
 def _files(path: Path) -> list[Path]:

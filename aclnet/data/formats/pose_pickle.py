@@ -121,6 +121,8 @@ def _poses(
             dropped["pickles that are no pose sequence"] += 1
         elif pose.size == 0:
             dropped["empty sequences"] += 1
+        elif not pose[..., :2].any():
+            dropped["recordings without a person"] += 1
         else:
             yield file, pose
 

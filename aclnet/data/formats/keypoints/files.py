@@ -24,8 +24,10 @@ _LONGEST_HEADER = 100_000
 _DEEPEST = 4
 # Numbers in names that leave more than this many gaps a frame are times or ids, not frames.
 _LONGEST_STEP = 100
-# From this step on it may be rounded, as milliseconds are; frames apart by 2 or 3 are just gaps.
-_ROUNDED_STEP = 8
+# So many frames on a grid of rounded numbers are no chance, as in fewer gaps of 2 or 3 may be.
+_FEWEST_ROUNDED = 5
+TIME_STEP = 8
+"""From this step on rounded numbers are times, such as milliseconds; below, frames of a video."""
 # The frames without anybody at the start of a JSON file without white space: in a list as [], null
 # or {"frame_id":3,"instances":[]}, in an object each behind the name of its image.
 _NOTHING = r"(?:null|\[\]|\[\[\]\]|\{\})"
@@ -37,6 +39,9 @@ _EMPTY_FRAMES = re.compile(
 )
 _WITHOUT_CONTENT = re.compile(r"(?:[\[\]{},]|null)*")
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})(?:_keypoints)?(?:\.[A-Za-z]\w*)?\Z")
+
+
+_FIELD = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})\D*\Z")
 
 
 class Recording(NamedTuple):
@@ -71,11 +76,11 @@ def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
 def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
     """The frame of each image name or frame number.
 
-    The number at the end of a name is its frame, so a missing number is a gap. Numbers with a
-    constant step (every fifth frame, rounded milliseconds) are frames one after another: the step
-    is the frame rate. Names that do not all end in a number behind the same text, or whose numbers
-    lie too far apart to count frames (times, say), are put in natural order, one frame after
-    another.
+    The number at the end of a name (the last that is not the same in all) is its frame, so a
+    missing number is a gap. Numbers with a constant step, exact or rounded (every fifth frame,
+    milliseconds), are frames one after another: the step is the frame rate. Names that do not all
+    end in a number behind the same text, or whose numbers lie too far apart to count frames (times,
+    say), are put in natural order, one frame after another.
 
     Args:
         names: as in the file; a name may occur more than once.
@@ -91,7 +96,7 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
     if not names:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     distinct = sorted(set(names), key=lambda name: (natural_order(name), name))
-    parsed = [_NUMBERED.match(name) for name in distinct]
+    parsed = _numbered(distinct)
     numbers = np.array([int(match["number"]) for match in parsed if match], np.int64)
     places = times = np.arange(len(distinct), dtype=np.int64)
     if (
@@ -108,12 +113,22 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
     return np.array([frame_of[name] for name in names], dtype=np.int64), times
 
 
+def _numbered(names: Sequence[str]) -> list[re.Match[str] | None]:
+    """The last number of each name, or one before it if all names end alike (…_cam2.jpg)."""
+    found = [_NUMBERED.match(name) for name in names]
+    while len(found) > 1 and len({one and one.string[one.start("number") :] for one in found}) == 1:
+        found = [_FIELD.match(one["prefix"]) if one else None for one in found]
+        if None in found:
+            break
+    return found
+
+
 def _constant_step(numbers: IndexArray) -> float:
     """The step of rising numbers (N,) that lie on a grid, most of them side by side; else 1."""
     gaps = np.diff(numbers)
     if len(gaps) < 2 or gaps.min() < 2:
         return 1.0
-    slack = 1 if gaps.min() >= _ROUNDED_STEP else 0
+    slack = 1 if gaps.min() >= TIME_STEP or len(numbers) >= _FEWEST_ROUNDED else 0
     counts = np.rint(gaps / gaps[gaps <= gaps.min() + slack].mean())
     offsets, places = numbers[1:] - numbers[0], np.cumsum(counts)
     step = float(offsets[-1] / places[-1])
@@ -245,16 +260,38 @@ def check_frames_once(frames: Iterable[str], file: Path) -> None:
 
 
 def check_one_folder(images: Iterable[str], file: Path) -> None:
-    """Refuse images of several folders, which are several recordings.
+    """Refuse images of several folders or videos, which are several recordings.
 
     Raises:
         ValueError: there are.
     """
-    folders = sorted({image.replace("\\", "/").rpartition("/")[0] for image in images})
+    names = list(images)
+    folders = sorted({image.replace("\\", "/").rpartition("/")[0] for image in names})
     if len(folders) > 1:
         raise ValueError(
             f"{file}: has images of {len(folders)} folders, {folders[0] or '(none)'} and "
             f"{folders[1]} among them; write a file for each"
+        )
+    check_one_video(names, file)
+
+
+def check_one_video(images: Iterable[str], file: Path) -> None:
+    """Refuse images of which several have one number, as those of two videos in a file.
+
+    Raises:
+        ValueError: there are.
+    """
+    first: dict[int, str] = {}
+    again: list[tuple[str, str]] = []
+    names = list(dict.fromkeys(images))
+    for image, match in zip(names, _numbered(names), strict=True):
+        if match and (other := first.setdefault(int(match["number"]), image)) != image:
+            again.append((other, image))
+    # Of names that count nothing two may end alike.
+    if len(again) > 1 and len(again) * 3 >= len(first):
+        raise ValueError(
+            f"{file}: has images {again[0][0]} and {again[0][1]}, which seem to be of two videos; "
+            "write a file for each, or number the images through"
         )
 
 

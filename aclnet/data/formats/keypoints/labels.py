@@ -13,7 +13,7 @@ are compared composed (`aclnet.data.names.composed`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +45,22 @@ class LabelsTable(NamedTuple):
         for key in (recording, sample.sample):
             fields |= self.rows.get(key, {})
         return replace(sample, **fields)
+
+    def check_people(self, samples: Collection[str]) -> None:
+        """Refuse a row of a person who is none of the samples.
+
+        Raises:
+            ValueError: there is such a row.
+        """
+        known = {composed(key) for key in samples}
+        for sample in self.rows:
+            recording, mark, _ = sample.rpartition(PERSON)
+            people = sorted(key for key in known if key.rpartition(PERSON)[0] == recording)
+            if mark and people and sample not in known:
+                raise ValueError(
+                    f"{self.path}: sample {sample!r} is nobody{nearest_name(sample, people)}; "
+                    f"there are {', '.join(people[:3])}{', …' if len(people) > 3 else ''}"
+                )
 
     def check(self, recordings: Iterable[str]) -> None:
         """Refuse a row without a recording, most likely a misspelt key.

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from aclnet.data.formats import Progress, with_progress
-from aclnet.data.formats.keypoints.files import IndexArray, Recording
+from aclnet.data.formats.keypoints.files import TIME_STEP, IndexArray, Recording
 from aclnet.data.formats.keypoints.frames import KeypointFrames, Unit
 from aclnet.data.formats.keypoints.joints import LayoutsByCount, choose_joints, unit_of
 from aclnet.data.formats.keypoints.labels import PERSON, read_labels
@@ -134,7 +134,7 @@ class KeypointReader:
         Raises:
             ValueError: an option is wrong, there is no file, no recording has a person, the joints
                 belong to no layout or to another, the labels do not fit; while samples are drawn
-                also: a file is of another format.
+                also: a file is of another format, or the labels name a person who is not there.
         """
         chosen = self._options(**options)
         recordings: Sequence[Recording] = self._find(path)
@@ -165,10 +165,14 @@ class KeypointReader:
         info = info.model_copy(update={"dropped": dropped})
 
         def samples() -> Iterator[Sample]:
+            keys: list[str] = []
             for recording, found in itertools.chain(known, fitting):
                 _check_coordinates(recording, found, info)
                 for sample in _samples(recording, found, chosen, dropped):
+                    keys.append(sample.sample)
                     yield table.fill(sample) if table else sample
+            if table:
+                table.check_people(keys)
 
         return info, samples()
 
@@ -261,6 +265,7 @@ def _samples(
     recording: Recording, found: KeypointFrames, options: KeypointOptions, dropped: Counter[str]
 ) -> Iterator[Sample]:
     tracks = find_tracks(found, options.max_gap)
+    numbers, rate = _times(found)
     label = recording.folder if options.label_from == "folder" else found.label
     if options.people == "together":
         if len(tracks) > options.persons:
@@ -269,7 +274,7 @@ def _samples(
         frames = track_frames(
             found, tracks[: options.persons], 0, len(found.numbers), options.persons
         )
-        yield Sample(recording.key, frames, label=label, frame_numbers=_frame_numbers(found))
+        yield Sample(recording.key, frames, label=label, frame_numbers=numbers, fps=rate)
         return
     for track in tracks:
         # An id counts within its file only: identity 1 of one video is another person than identity
@@ -277,11 +282,22 @@ def _samples(
         key = f"{recording.key}{PERSON}{track.name}"
         start, end = int(found.frame[track.rows[0]]), int(found.frame[track.rows[-1]]) + 1
         frames = track_frames(found, [track], start, end, 1)
-        numbers = _frame_numbers(found)[start:end]
-        yield Sample(key, frames, identity=key, label=label, frame_numbers=numbers)
+        own = numbers[start:end]
+        yield Sample(key, frames, identity=key, label=label, frame_numbers=own, fps=rate)
 
 
-def _frame_numbers(found: KeypointFrames) -> IndexArray:
-    """(T,) the frames' numbers, counted from 0 where those in the file are rounded times."""
-    rounded = len(np.unique(np.diff(found.numbers))) > 1
-    return np.arange(len(found.numbers), dtype=np.int64) if rounded else found.numbers
+def _times(found: KeypointFrames) -> tuple[IndexArray, float | None]:
+    """(T,) the frames' numbers, and the frames a second where those in the file are times.
+
+    Times are rounded; an exact step is every so many frames. Milliseconds would be less than a
+    frame in four seconds where the file has a smaller unit.
+    """
+    steps = np.diff(found.numbers)
+    if len(np.unique(steps)) < 2 or steps.min() < TIME_STEP:
+        return found.numbers, None
+    start, span, count = int(found.numbers[0]), int(steps.sum()), len(steps)
+    second = next((unit for unit in (10**3, 10**6) if span < 4 * unit * count), 10**9)
+    rate = round(second * count / span, 2)
+    if abs(span - second * count / round(rate or 1)) <= 1:  # a whole rate, but for the rounding
+        rate = float(round(rate))
+    return round(start * rate / second) + np.arange(count + 1, dtype=np.int64), rate or None

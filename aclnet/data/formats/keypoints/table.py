@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from aclnet.data.table import read_csv
 from aclnet.skeleton.names import canonical_name
 
 FRAME_COLUMNS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx")
+VIDEO_COLUMNS = ("video", "video_id", "recording", "file", "clip", "sequence", "sample", "camera")
 PERSON_COLUMNS = ("person", "person_id", "track", "track_id")
 _CONFIDENCE = "confidence"
 _AXES = {
@@ -32,10 +32,10 @@ def read_table(file: Path) -> pd.DataFrame:
             shorter than its header.
     """
     table = read_csv(file, skipinitialspace=True)
-    twice = [name for name, count in Counter(table.columns).items() if name and count > 1]
-    if twice or table.empty:
-        problem = f"column {twice[0]} is there twice" if twice else "there is no row"
-        raise ValueError(f"{file}: {problem}; it must have a header and one row a frame and person")
+    if table.empty:
+        raise ValueError(
+            f"{file}: there is no row; it must have a header and one row a frame and person"
+        )
     return table
 
 
@@ -73,8 +73,8 @@ def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
     1, or 0 if all its coordinates are 0.
 
     Raises:
-        ValueError: the frame or the joints are missing, joints have different axes, a person is
-            twice in a frame, or a cell is no finite number.
+        ValueError: the frame or the joints are missing, there are several videos, joints have
+            different axes, a person is twice in a frame, or a cell is no finite number.
     """
     columns = list(table.columns)
     frame_column = find_column(columns, FRAME_COLUMNS)
@@ -85,9 +85,14 @@ def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
             f"must be frame, person and <joint>_x, <joint>_y[, <joint>_z][, <joint>_conf], they "
             f"are {', '.join(columns[:6])}{', …' if len(columns) > 6 else ''}"
         )
+    video = find_column(columns, VIDEO_COLUMNS)
+    if video is not None and table[video].nunique() > 1:
+        raise ValueError(
+            f"{file}: column {video} has {table[video].nunique()} values; write a file for each"
+        )
     person_column = find_column(columns, PERSON_COLUMNS)
-    frames = [_whole(text) for text in table[frame_column]]
-    people = [_whole(text) for text in table[person_column]] if person_column else [""] * len(table)
+    frames = _whole(table[frame_column])
+    people = _whole(table[person_column]) if person_column else [""] * len(table)
     _check_rows(frames, people, file)
     found = PeopleInFrames()
     for frame, person in zip(frames, people, strict=True):
@@ -143,7 +148,8 @@ def _check_rows(frames: Sequence[str], people: Sequence[str], file: Path) -> Non
         seen.add((frame, person))
 
 
-def _whole(text: str) -> str:
-    """A whole number without the .0 that pandas may have written."""
-    stripped = text.strip()
-    return stripped[:-2] if stripped.endswith(".0") else stripped
+def _whole(column: Iterable[str]) -> list[str]:
+    """Cells stripped; whole numbers without the .0 that pandas may have written."""
+    texts = [text.strip() for text in column]
+    numbers = all(re.fullmatch(r"\d*(\.0)?", text) for text in texts)
+    return [text.removesuffix(".0") if numbers else text for text in texts]

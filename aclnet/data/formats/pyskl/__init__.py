@@ -116,7 +116,7 @@ def _samples(
 ) -> Iterator[Sample]:
     tokens = _tokens(splits)
     for annotation, keypoint, numbers, left_out in poses:
-        if len(keypoint) == 0:
+        if not keypoint[..., :2].any():
             info.count_dropped("annotations without a person")
             continue
         for reason, count in left_out.items():

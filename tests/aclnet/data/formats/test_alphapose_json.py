@@ -53,6 +53,16 @@ def test_images_in_numeric_order_with_gaps(tmp_path: Path) -> None:
     assert not sample.frames[1:7].any()
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("a_{}.jpg", "b_{}.jpg"), ("{}.jpg", "{}.png"), ("{}.jpg", "{:04}.jpg")]
+)
+def test_two_videos_in_a_file_are_refused(first: str, second: str, tmp_path: Path) -> None:
+    names = [name.format(number) for name in (first, second) for number in range(3)]
+    path = write(tmp_path / "v.json", [entry(name, 9) for name in names])
+    with pytest.raises(ValueError, match=r"v\.json: has images .* seem to be of two videos"):
+        load(path)
+
+
 @pytest.mark.parametrize("shape", ["number", "list", "merged"])
 def test_ids_in_every_shape(shape: str, tmp_path: Path) -> None:
     def idx(name: int) -> object:

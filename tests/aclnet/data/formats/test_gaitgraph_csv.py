@@ -168,6 +168,20 @@ def test_a_name_again_after_other_sequences(tmp_path: Path) -> None:
     assert [(s.sample, len(s.frames)) for s in samples] == [(names[0], 2), (names[1], 1)]
 
 
+def test_people_whose_numbers_are_written_differently_are_two(tmp_path: Path) -> None:
+    names = ["001-nm-01-090", "1-nm-01-090"]
+    info, samples = read(write(tmp_path / "p.csv", *(row(name, 1) for name in names)))
+    assert [(s.sample, s.identity) for s in samples] == [(names[0], "001"), (names[1], "1")]
+    assert info.dropped == {}
+
+
+def test_a_sequence_in_two_folders_is_refused(tmp_path: Path) -> None:
+    one = row("001-nm-01-090", 1)
+    _, samples = read(write(tmp_path / "p.csv", one, "g" + one[1:]))
+    with pytest.raises(ValueError, match=r"p\.csv: sequence 001-nm-01-090 is in folder f and in g"):
+        list(samples)
+
+
 def test_the_header_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_text("image_name,nose_x,nose_y\n")

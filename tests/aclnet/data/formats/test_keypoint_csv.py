@@ -56,6 +56,17 @@ def test_rows_frames_and_gaps(tmp_path: Path) -> None:
     assert [s.sample for s in samples] == ["v/person-a", "v/person-b"]
 
 
+@pytest.mark.parametrize(
+    ("people", "names"), [(("v1.0", "v1"), ["v1.0", "v1"]), (("1.0", "2.0"), ["1", "2"])]
+)
+def test_only_numbers_lose_their_point(
+    people: tuple[str, ...], names: list[str], tmp_path: Path
+) -> None:
+    rows = [("1", person, 10.0 + 300 * i) for i, person in enumerate(people)]
+    _, samples = load(write(tmp_path / "v.csv", table(rows)), people="apart")
+    assert [s.identity.partition("-")[2] for s in samples] == names
+
+
 def test_joints_by_name_in_any_order_and_spelling(tmp_path: Path) -> None:
     joints = tuple(f"{name.partition('_')[2]}_Left" if "left_" in name else name for name in COCO)
     path = write(tmp_path / "v.csv", table([("1", "1", 10.0)], joints[::-1]))
@@ -142,6 +153,7 @@ def test_one_name_from_two_layouts_joints(tmp_path: Path) -> None:
     [
         ("frame,person\n1,1\n", "no column <joint>_x and <joint>_y; the columns must be frame"),
         ("image,nose_x,nose_y\n1,1,1\n", "no column frame"),
+        ("Video,frame,nose_x,nose_y\na,1,1,1\nb,1,1,1\n", "column Video has 2 values; write a"),
         ("frame,nose_x,nose_x\n1,1,1\n", "column nose_x is there twice"),
         (table([]), "there is no row"),
         ("", "not a readable CSV"),

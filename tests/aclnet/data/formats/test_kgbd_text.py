@@ -57,6 +57,13 @@ def test_walks_in_order_of_their_numbers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(kept[1].frames[0, 0, :, 1], np.arange(20))
 
 
+def test_two_folders_of_one_person_are_refused(tmp_path: Path) -> None:
+    for folder in ("1", "Person1"):
+        write(tmp_path / folder / "1.txt", frame(1))
+    with pytest.raises(ValueError, match="Person1: person 1 is folder 1 too"):
+        read(tmp_path)
+
+
 def test_broken_frames_are_counted(tmp_path: Path) -> None:
     lacking = frame(3)
     del lacking[7]

@@ -121,7 +121,8 @@ def test_mixed_trees_are_refused(tmp_path: Path) -> None:
 
 def test_the_unit_is_that_of_the_first_file_with_somebody(case: Callable[[str], Path]) -> None:
     info, samples = read(case("og_zero_first"))
-    assert (info.unit, [len(sample.frames) for sample in samples]) == ("pixel", [20] * 4)
+    assert (info.unit, [len(sample.frames) for sample in samples]) == ("pixel", [20] * 3)
+    assert info.dropped == {"recordings without a person": 1}
 
 
 def test_pixels_and_shares_in_one_tree_are_refused(tmp_path: Path) -> None:

@@ -175,8 +175,10 @@ def test_persons_are_cut_in_the_order_of_the_file(write: Write) -> None:
         assert (info.classes, sample.label) == ((), "")
 
 
-def test_what_is_left_out_is_counted(write: Write) -> None:
-    empty = gym(1, keypoint=np.zeros((0, 11, 17, 2)), keypoint_score=np.zeros((0, 11, 17)))
+@pytest.mark.parametrize("persons", [0, 1])
+def test_what_is_left_out_is_counted(persons: int, write: Write) -> None:
+    shape = (persons, 11, 17)
+    empty = gym(1, keypoint=np.zeros((*shape, 2)), keypoint_score=np.zeros(shape))
     split = {"train": ["gym_0", "gym_1", "gone", "gone"], "other val": ["lost", "gym_0", "gym_0"]}
     info, samples = drawn(write([gym(0), empty, gym(2)], split))
     assert [(s.sample, s.split) for s in samples] == [("gym_0", "train other_val"), ("gym_2", "")]
@@ -488,7 +490,7 @@ def test_a_third_number_alone_is_the_score(write: Write) -> None:
     made[0]["frame_dir"] = "nobody"
     info, samples = drawn(write(made))
     assert (info.channels, info.unit) == (("x", "y", "confidence"), "pixel")
-    np.testing.assert_array_equal(samples[1].frames[:, 0], full[0])
+    np.testing.assert_array_equal(samples[0].frames[:, 0], full[0])
     made.append(gym(0, keypoint=np.full((1, 10, 17, 3), -1.0), keypoint_score=None))
     _, mixed = read(write(made))
     with pytest.raises(ValueError, match="'gym_0': keypoint seems to have a coordinate as the th"):

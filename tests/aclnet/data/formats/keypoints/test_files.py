@@ -31,15 +31,23 @@ from aclnet.data.formats.keypoints.files import (
         (["15", "5", "10", "25"], [2, 0, 1, 4], range(5, 26, 5)),
         (["0", "33", "67", "133", "167"], [0, 1, 2, 4, 5], [0, 33, 67, 100, 133, 167]),
         (["0", "33333", "66667"], [0, 1, 2], [0, 33333, 66667]),
+        (["0", "4", "8", "11", "15", "19"], range(6), [0, 4, 8, 11, 15, 19]),
+        (["0", "2", "5", "8", "10"], range(5), [0, 2, 5, 8, 10]),
+        (["0", "8", "15", "22", "30"], range(5), [0, 8, 15, 22, 30]),
+        (["0", "5", "10", "16", "20"], range(5), [0, 5, 10, 16, 20]),
+        # The number that runs, of several.
+        (["f_007_cam2.jpg", "f_005_cam2.jpg"], [2, 0], range(5, 8)),
+        (["a.2.jpg", "b.2.jpg"], [0, 1], range(2)),
         # Gaps alone are none.
+        (["0", "2", "5", "6", "9"], [0, 2, 5, 6, 9], range(10)),
         (["0", "2", "6", "12"], [0, 2, 6, 12], range(13)),
         (["0", "2", "5", "7"], [0, 2, 5, 7], range(8)),
         (["0", "33", "70", "100"], [0, 33, 70, 100], range(101)),
     ],
 )
-def test_frame_numbers(names: list[str], frames: list[int], numbers: Sequence[int]) -> None:
+def test_frame_numbers(names: list[str], frames: Sequence[int], numbers: Sequence[int]) -> None:
     found, counted = frame_numbers(names)
-    assert found.tolist() == frames
+    assert found.tolist() == list(frames)
     assert counted.tolist() == list(numbers)
 
 

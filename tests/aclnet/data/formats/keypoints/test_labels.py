@@ -44,6 +44,13 @@ def test_a_row_without_a_recording_is_refused(tmp_path: Path) -> None:
     table.check(["walk", "walc"])
 
 
+def test_a_row_of_nobody_is_refused(case: Callable[[str], Path], tmp_path: Path) -> None:
+    labels = write(tmp_path, "sample,identity\nb-2,p\nb-2/person-9,q\n")
+    _, samples = read(case("lab"), labels=labels, people="apart")
+    with pytest.raises(ValueError, match=r"labels\.csv: sample 'b-2/person-9' is nobody"):
+        list(samples)
+
+
 @pytest.mark.parametrize(
     ("name", "identities"),
     [("lb_trail.csv", ["d", "c", "Zoe", "b"]), ("lb_trail3.csv", ["001", "NA", "a 1", "b-2"])],

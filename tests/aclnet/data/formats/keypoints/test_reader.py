@@ -32,6 +32,14 @@ def test_samples_keep_the_files_frame_numbers(numbers: list[int]) -> None:
 
 
 def test_rounded_times_are_no_frame_numbers() -> None:
-    milliseconds = [0, 33, 67, 100]
-    assert [sample.numbers.tolist() for sample in read(milliseconds)] == [[0, 1, 2, 3]]
-    assert [s.numbers.tolist() for s in read(milliseconds, "apart")] == [[0, 1, 2, 3], [2, 3]]
+    milliseconds = [10000, 10033, 10067, 10100]
+    for unit in (1, 1000):
+        (sample,) = read([number * unit + (number == 10033) for number in milliseconds])
+        assert (sample.numbers.tolist(), sample.fps) == ([300, 301, 302, 303], 30)
+    apart = [sample.numbers.tolist() for sample in read(milliseconds, "apart")]
+    assert apart == [[300, 301, 302, 303], [302, 303]]
+
+
+def test_rounded_steps_below_any_time_are_frame_numbers() -> None:
+    (sample,) = read([0, 4, 8, 11])
+    assert (sample.numbers.tolist(), sample.fps) == ([0, 4, 8, 11], None)
