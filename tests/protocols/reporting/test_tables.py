@@ -53,7 +53,7 @@ def meeting(task: str, protocol: str, recipe: int = 0) -> dict[str, Any]:
     if asked is None:
         return {"counts": {}, "settings": {"train": {}}, "cells": None}
     counts = {**asked.sequences, **asked.counts}
-    views = counts.pop("views", 0)
+    views, gallery = counts.pop("views", 0), counts.pop("gallery_views", 0)
     if "all" in counts:
         counts |= {"training": counts.pop("all"), "test": 0}
     for name, part in (("training", "train"), ("training_subjects", "train_subjects")):
@@ -66,7 +66,8 @@ def meeting(task: str, protocol: str, recipe: int = 0) -> dict[str, Any]:
         for part in above:
             place = place.setdefault(part, {})
         place[last] = value
-    cells = {"probe_views": [f"{view}" for view in range(views)]} if views else None
+    settings["evaluation"] = {"metric": next(iter(asked.metric.values()), None)}
+    cells = {"probe_views": ["0"] * views, "gallery_views": ["0"] * gallery} if views else None
     return {"counts": counts, "settings": settings, "cells": cells}
 
 
@@ -192,12 +193,33 @@ def test_each_condition_is_asked() -> None:
     assert unmet(run("r.json", **fewer).record) == (
         "gallery_takes is first 1, not unset as in the recipe gait/casia_b",
     )
-    five = {**met, "cells": {"probe_views": ["0", "18", "36", "54", "72"]}}
+    five = {**met, "cells": {**met["cells"], "probe_views": ["0", "18", "36", "54", "72"]}}
     assert unmet(run("r.json", **five).record) == ("5 views, not 11",)
+    pooled = {**met, "cells": {**met["cells"], "gallery_views": ["all"]}}
+    assert unmet(run("r.json", **pooled).record) == ("1 views of the gallery, not 11",)
     unknown = {**met, "cells": None}
     assert unmet(run("r.json", **unknown).record) == (
         "its record does not state the number of views",
+        "its record does not state the number of views of the gallery",
     )
+
+
+def test_what_was_left_out_of_the_protocol_counts_as_not_met() -> None:
+    assert changed(dropped_short=800, missing=200, unmated=5) == ()
+    assert changed(dropped_short=3000, left_out=4000, ignored=2000, missing=1500, unmated=400) == (
+        "3,000 sequences that are too short",
+        "4,000 sequences left out by the split",
+        "2,000 test sequences in neither gallery nor probes",
+        "1,500 recordings of the protocol that the data lack",
+        "400 probes without a mate",
+    )
+    assert changed(probes=30, gallery=20) == (
+        "30 probes, not 3,300",
+        "20 gallery sequences, not 2,200",
+    )
+    assert changed(evaluation__metric="euclidean") == ("its metric is euclidean, not cosine",)
+    (people,) = changed(identities__table=None)
+    assert people == "identities.table is unset, not casia_b as in the recipe gait/casia_b"
 
 
 def test_other_data_under_the_protocol_stand_beside_the_table() -> None:
@@ -266,7 +288,8 @@ def test_an_unfinished_run_is_no_seed_of_finished_ones() -> None:
 
 
 def test_rows_of_several_rules_say_which() -> None:
-    runs = [run("a.json"), run("b.json", rule="gaitgraph")]
+    settings = meeting("gait", "casia_b")["settings"] | {"evaluation": {"metric": "euclidean"}}
+    runs = [run("a.json"), run("b.json", rule="gaitgraph", settings=settings)]
     labels = [row.label for row in own(table_of("table-6", paper_tables(runs)))]
     assert labels == ["ACL, j, rule exact", "ACL, j, rule gaitgraph"]
 
@@ -332,7 +355,7 @@ def test_the_gain_of_the_objective_is_one_row_a_test() -> None:
     gait, person = gain_tables(runs)
     (row,) = gait.rows
     assert row.label == "casia_b, casia_b"
-    assert [cell.text for cell in row.cells] == ["40.0", "50.0", "+10.0", "5,500", "1"]
+    assert [cell.text for cell in row.cells] == ["40.0", "50.0", "+10.0", "3,300", "1"]
     assert "no counts of people" in row.cells[2].note
     (row,) = person.rows
     assert [cell.text for cell in row.cells[:3]] == ["20.0", "80.0", "+60.0"]
