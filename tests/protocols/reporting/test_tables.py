@@ -275,6 +275,20 @@ def test_other_settings_are_not_averaged_with_each_other() -> None:
     assert labels == ["ACL, j, rate=0.1", "ACL, j, rate=0.2"]
 
 
+def test_seeds_are_tested_on_as_many_people_and_samples() -> None:
+    fewer = meeting("gait", "casia_b")["counts"] | {"probes": 3295}
+    runs = [*seeds(), run("fewer.json", seed=7, counts=fewer)]
+    assert [group.variant for group in group_runs(runs)] == ["3,300 probes", "3,295 probes"]
+    drawn = meeting("gait", "casia_b")["settings"] | {"identities": {"order": "drawn"}}
+    (group,) = group_runs(
+        [
+            run(r.file, seed=r.record.seed, settings=drawn, counts=counts)
+            for r, counts in zip(runs, [fewer, {**fewer, "probes": 3300}] * 2, strict=True)
+        ]
+    )
+    assert len(group.runs) == 4
+
+
 def test_an_unfinished_run_is_no_seed_of_finished_ones() -> None:
     counts = meeting("gait", "casia_b")["counts"] | {"trained_epochs": 3}
     runs = [run("0.json", counts=counts), *seeds()[1:], run("z.json")]
