@@ -16,6 +16,9 @@ Name = Annotated[str, Field(min_length=1)]
 RUN, BIOMETRICS, COST = "run", "biometrics", "cost"
 """Kinds of records; those of a task's studies are named in its own folder."""
 
+FOREIGN = "Foreign embeddings: it is not known whether the data are synthetic."
+"""Note on records of embeddings of another program."""
+
 FOLDS_TOGETHER = "*"
 """The fold of a record that judges all folds together."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from aclnet.config import load_settings
 from protocols.groups import RunEntry, flat_settings, group_runs
-from protocols.records import ResultRecord
+from protocols.records import FOREIGN, ResultRecord
 from protocols.reporting.model import Column, Report, ReportTable, Row
 from protocols.reporting.tables.catalogue import PAPER_TABLES
 from protocols.reporting.tables.conditions import load_conditions, unmet
@@ -376,6 +376,19 @@ def test_the_gain_of_the_objective_is_one_row_a_test() -> None:
     assert "better" in row.cells[2].note
     twice = [*runs, run("b.json", settings={"clip": {"frames": 60}})]
     assert [table.key for table in gain_tables(twice)] == ["reid-acl-gain"]
+
+
+def test_foreign_embeddings_are_no_arm_of_ours() -> None:
+    runs = [run(f"{name}.json", objective=name, notes=(FOREIGN,)) for name in ("acl", "ce")]
+    assert gain_tables(runs) == ()
+    rows = table_of("gait-casia-b", own_tables([*runs, run("own.json")])).rows
+    assert [row.marked for row in rows if row.source == "foreign"] == [
+        "Cross-entropy, j [foreign]",
+        "ACL, j [foreign]",
+    ]
+    assert not any("points" in cell.note for row in rows for cell in row.cells)
+    six = paper_tables(runs)
+    assert not any(row.runs for table in six for row in table.rows)
 
 
 def test_kgbd_of_six_frames_enters_the_depth_sets() -> None:
