@@ -87,7 +87,7 @@ def unmet(record: ResultRecord) -> tuple[str, ...]:
     for count, whole in asked.lost.items():
         if counts.get(count, 0) > asked.within * counts.get(whole, 0):
             found.append(f"{counts[count]:,} {_WORDS[count]}")
-    wanted_metric = asked.metric.get(record.described_rule)
+    wanted_metric = asked.metric.get(record.rule)
     metric = _said(flat_settings(record.settings).get("evaluation.metric"))
     if wanted_metric not in (None, metric):
         found.append(f"its metric is {metric}, not {wanted_metric}")

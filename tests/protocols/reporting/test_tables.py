@@ -378,6 +378,16 @@ def test_the_gain_of_the_objective_is_one_row_a_test() -> None:
     assert [table.key for table in gain_tables(twice)] == ["reid-acl-gain"]
 
 
+def test_a_view_compared_with_itself_is_no_row_beside_other_views() -> None:
+    note = "All samples have one view, 90: it is compared with itself, which others leave out."
+    rows = table_of("gait-casia-b", own_tables([run("a.json"), run("b.json", notes=(note,))])).rows
+    assert [row.group for row in rows] == [
+        "casia_b: exact",
+        "casia_b: exact; one view, compared with itself",
+    ]
+    assert rows[0].compared != rows[1].compared
+
+
 def test_foreign_embeddings_are_no_arm_of_ours() -> None:
     runs = [run(f"{name}.json", objective=name, notes=(FOREIGN,)) for name in ("acl", "ce")]
     assert gain_tables(runs) == ()
