@@ -161,7 +161,11 @@ def test_a_runs_embeddings_keep_the_name_of_its_data(
 def test_foreign_embeddings_have_no_name_of_an_arm(
     copy: Path, mistake: Any, tmp_path: Path
 ) -> None:
-    file = (copy / "embeddings.npz").rename(tmp_path / "other.npz")
+    saved = copy / "embeddings.npz"
+    for option in ("--name", "--dataset"):
+        told = mistake("gait", "eval", "--embeddings", saved, option, "mine")
+        assert f"for files of another program: a run saved {saved}" in told
+    file = saved.rename(tmp_path / "other.npz")
     for name in ("ce", "ACL", "cross-entropy"):
         told = mistake("gait", "eval", "--embeddings", file, "--name", name)
         assert f"--name {name}: it is an objective of this program" in told
