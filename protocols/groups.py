@@ -16,6 +16,15 @@ _PLACES = frozenset({"seed", "path", "run", "baseline"})
 _NAMED = 3
 """Settings that a variant names at most."""
 
+_PEOPLE = {
+    "test_subjects": "test people",
+    "subjects": "test people",
+    "probe_subjects": "people among the probes",
+    "gallery_subjects": "people in the gallery",
+}
+_SAMPLES = {"test": "test samples", "probes": "probes", "gallery": "gallery samples"}
+"""Counts of the test, which seeds share, in words."""
+
 _OF_TRAINING = frozenset({"network", "objective", "sampler", "train"})
 """Settings in records of bone lengths that bone lengths do not depend on."""
 
@@ -78,12 +87,15 @@ class RunGroup:
 def group_runs(runs: Sequence[RunEntry]) -> tuple[RunGroup, ...]:
     """Group runs that differ only in the seed, in the order of their first files.
 
-    Runs of a group share task, data (with their fingerprint), protocol, rule, objective, stream and
-    all settings but seeds and paths.
+    Runs of a group share task, data (with their fingerprint), protocol, rule, objective, stream,
+    all settings but seeds and paths, and the numbers of people and samples tested; where the people
+    are drawn, not those of samples.
     """
     alike: dict[str, list[RunEntry]] = {}
     for run in runs:
-        identity = [*_identity(run.record), run.record.dataset.fingerprint, _settings(run.record)]
+        record = run.record
+        identity = [*_identity(record), record.dataset.fingerprint, _settings(record)]
+        identity.append(_tested(record))
         alike.setdefault(json.dumps(identity, sort_keys=True), []).append(run)
     groups = [_of_seeds(members) for members in alike.values()]
     by_label: dict[tuple[object, ...], list[RunGroup]] = {}
@@ -160,6 +172,14 @@ def _settings(record: ResultRecord) -> dict[str, str]:
     return flat
 
 
+def _tested(record: ResultRecord) -> dict[str, int]:
+    """Numbers of people and samples tested, in words; some people have more samples than others."""
+    people = record.settings.get("identities")
+    drawn = isinstance(people, Mapping) and people.get("order") == "drawn"
+    words = _PEOPLE if drawn else _PEOPLE | _SAMPLES
+    return {words[name]: count for name, count in record.counts.items() if name in words}
+
+
 def _variant(group: RunGroup, others: Sequence[RunGroup]) -> str:
     """The settings in which groups of one label differ, as this group has them."""
     if len(others) < 2:
@@ -176,4 +196,11 @@ def _variant(group: RunGroup, others: Sequence[RunGroup]) -> str:
         shown.append(f"{len(differing) - _NAMED} more settings")
     if len({other.record.dataset.fingerprint for other in others}) > 1:
         shown.append(f"data {group.record.dataset.fingerprint[:8]}")
+    if not shown:
+        tests = [_tested(other.record) for other in others]
+        shown += [
+            f"{count:,} {name}"
+            for name, count in _tested(group.record).items()
+            if any(test.get(name) != count for test in tests)
+        ][:_NAMED]
     return ", ".join(shown)

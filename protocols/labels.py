@@ -50,6 +50,12 @@ def objective_label(objective: str) -> str:
     return _OBJECTIVES.get(objective, objective)
 
 
+def is_own_objective(name: str) -> bool:
+    """Whether a name, or a display name, is that of an objective of this program."""
+    own = {*_OBJECTIVES, *_OBJECTIVES.values()}
+    return name.strip().casefold() in {known.casefold() for known in own}
+
+
 def objective_place(objective: str) -> tuple[int, str]:
     """Sorting key of an objective: the known ones in their order, then the others by name."""
     known = list(_OBJECTIVES)

@@ -16,6 +16,12 @@ Name = Annotated[str, Field(min_length=1)]
 RUN, BIOMETRICS, COST = "run", "biometrics", "cost"
 """Kinds of records; those of a task's studies are named in its own folder."""
 
+FOREIGN = "Foreign embeddings: it is not known whether the data are synthetic."
+"""Note on records of embeddings of another program."""
+
+ONE_VIEW = "All samples have one view"
+"""Beginning of the note on a test that compares a view with itself, as no other one is there."""
+
 FOLDS_TOGETHER = "*"
 """The fold of a record that judges all folds together."""
 
@@ -132,7 +138,7 @@ class ResultRecord(BaseModel):
 
     @property
     def described_rule(self) -> str:
-        """Rule, fold, kind, and how far an unfinished training got, in words, for people."""
+        """Rule, fold, kind, whether a view meets itself, and an unfinished training, in words."""
         fold = "" if self.fold is None else f", fold {self.fold}"
         if self.fold == FOLDS_TOGETHER:
             fold = f", {self.counts.get('folds', 'all')} folds together"
@@ -141,7 +147,9 @@ class ResultRecord(BaseModel):
             study = _IN_WORDS[study].format(variant=self.variant)
         trained = self.counts.get("trained_epochs")
         unfinished = "" if trained is None else f"training not finished (epoch {trained})"
-        return "; ".join(filter(None, [f"{self.rule}{fold}", study, unfinished]))
+        alone = any(note.startswith(ONE_VIEW) for note in self.notes)
+        view = "one view, compared with itself" if alone else ""
+        return "; ".join(filter(None, [f"{self.rule}{fold}", study, view, unfinished]))
 
     def to_json(self) -> str:
         """The record as JSON text: an entry a line, so that records can be compared by eye.

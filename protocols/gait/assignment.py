@@ -282,9 +282,10 @@ def check_labels(protocol: GalleryProbe, data: Embeddings, roles: Assignment) ->
     if np.any(used & ~nameless):
         raise ValueError(f"{data.lacking('view', used)}: give all samples a view, or none.")
     if protocol.views in ("single", "pooled"):
+        such = ", such as casia_b_no_view" if protocol.name.startswith("casia_b") else ""
         raise ValueError(
             f"Protocol {protocol.name} compares views, and {data.lacking('view', used)}: add the "
-            "field view, or take a protocol that ignores views, such as casia_b_no_view."
+            f"field view, or take a protocol that ignores views{such}."
         )
 
 

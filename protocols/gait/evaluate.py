@@ -25,6 +25,7 @@ from protocols.ranking.distances import FloatArray, IntArray, Metric
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, same_labels
 from protocols.ranking.identification import Identification, identify, identify_by_distances
 from protocols.ranking.retrieval import Device
+from protocols.records import ONE_VIEW
 
 
 def evaluate_gait(
@@ -221,7 +222,7 @@ def _lay_out(
     grid = Grid(roles.conditions, names if by_view else POOLED, POOLED, single=False)
     if spec.views in ("single", "auto") and names != ("",):
         return grid, (
-            f"All samples have one view, {names[0]}: it is compared with itself, which the tables "
+            f"{ONE_VIEW}, {names[0]}: it is compared with itself, which the tables "
             "of several views leave out.",
         )
     return grid, ()

@@ -9,23 +9,25 @@ from typing import Literal
 from protocols.figures.planning import ReportFigure
 from protocols.groups import RunEntry
 from protocols.labels import free_name
-from protocols.records import ResultRecord
+from protocols.records import FOREIGN, ResultRecord
 
-Source = Literal["published", "ours", "imported", "synthetic", "none"]
+Source = Literal["published", "ours", "imported", "foreign", "synthetic", "none"]
 """Origin of a value.
 
 ``published``: printed in a paper; ``ours``: a run of this program on recorded people;
-``imported``: weights that another program trained, scored here; ``synthetic``: a run on generated
-data; ``none``: there is no value.
+``imported``: weights that another program trained, scored here; ``foreign``: embeddings or scores
+of another program, scored here; ``synthetic``: a run on generated data; ``none``: there is no
+value.
 """
 
 _IN_WORDS: dict[Source, str] = {
     "ours": "this program",
     "imported": "imported weights",
+    "foreign": "another program",
     "synthetic": "generated data",
 }
 
-_MARKED = ("synthetic", "imported")
+_MARKED = ("synthetic", "imported", "foreign")
 
 NOT_RUN = "not run"
 """The text of a cell for which no run exists."""
@@ -179,4 +181,6 @@ def source_of(record: ResultRecord) -> Source:
     """The origin of a record's values; generated data count before anything else."""
     if record.dataset.synthetic:
         return "synthetic"
+    if FOREIGN in record.notes:
+        return "foreign"
     return "imported" if record.objective == "imported" else "ours"

@@ -158,6 +158,11 @@ def read_gain(
         cells = record.cells or {}
         if not {"classes", "tested", "correct"} <= set(cells):
             raise ValueError(f"{path} has no class counts: give a finished run of `action train`")
+        if "trained_epochs" in record.counts:
+            raise ValueError(
+                f"{path}: its training is not finished (epoch {record.counts['trained_epochs']}): "
+                "give a finished run of `action train`"
+            )
         known = first.cells or {}
         same = all(cells[key] == known[key] for key in ("classes", "tested"))
         if not same or record.dataset.fingerprint != first.dataset.fingerprint:

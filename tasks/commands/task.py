@@ -163,7 +163,7 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
         json: JsonFile = None,
     ) -> None:
         from aclnet.runs.finished import require_finished
-        from tasks.run.judged import Names
+        from tasks.run.judged import Names, saved_by
         from tasks.run.saved import default_run, evaluate_file, evaluate_run
 
         if run is not None and file is not None:
@@ -175,6 +175,10 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
             )
         names = Names(name, dataset)
         if file is not None:
+            if any(names) and saved_by(file) is not None:
+                raise ValueError(
+                    f"--name and --dataset are for files of another program: a run saved {file}"
+                )
             show(*evaluate_file(spec, file, query, command_line(), names, labels), json)
             return
         if any((*names, labels)):

@@ -76,11 +76,15 @@ class FileQuery:
         if unknown:
             raise ValueError(f"--{min(unknown)}: `{spec.name} eval` has no such option")
         query = spec.query(**self.options)
-        return evaluate_file(spec, path, query, "", Names(path.stem), self.labels)[0]
+        return evaluate_file(spec, path, query, "", Names(path.stem), self._labels(path))[0]
 
     def samples(self, path: Path) -> set[str]:
         """The keys of the samples in a file."""
-        return set(read_file(self._spec(path), path, self.labels).sample.tolist())
+        return set(read_file(self._spec(path), path, self._labels(path)).sample.tolist())
+
+    def _labels(self, path: Path) -> Path | None:
+        """The table of labels for a file that may have none; an ``.npz`` always has its own."""
+        return None if path.suffix == ".npz" else self.labels
 
     def _spec(self, path: Path) -> TaskSpec:
         info = saved_by(path)
@@ -111,6 +115,9 @@ def read_sides(
     known = [_read_side(text) for text in texts if not any(map(is_file, _find(text)))]
     if known:
         query = query.like(known[0].record)
+    found = [path for text in texts for path in _find(text) if is_file(path)]
+    if query.labels is not None and found and all(path.suffix == ".npz" for path in found):
+        raise ValueError(f"--labels: {found[0]} has labels of its own; leave it out")
     sides = [_read_side(text, query) for text in texts]
     if files not in (None, FileQuery()) and not any(side.files for side in sides):
         raise ValueError(

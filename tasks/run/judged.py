@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, parse_run_info
-from protocols.records import RUN, DatasetReference, ResultRecord
+from protocols.labels import is_own_objective
+from protocols.records import FOREIGN, RUN, DatasetReference, ResultRecord
 from tasks.plugins import command_of
 from tasks.run.environment import describe_environment
 
@@ -27,9 +28,6 @@ RECORD = "record.json"
 
 BASELINE, BASELINE_RECORD = "bone-length", "record-bone-length.json"
 """The baseline that a learned embedding must beat, and its record in the run's folder."""
-
-FOREIGN = "Foreign embeddings: it is not known whether the data are synthetic."
-"""Note on every table of embeddings of unknown data."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,8 @@ class Origin:
             names: names of the system and of the data, for a file of another program.
 
         Raises:
-            ValueError: the training of the run that saved it is not finished.
+            ValueError: the training of the run that saved it is not finished, or the system has the
+                name of an objective of this program.
         """
         info = saved_by(path)
         objective = names.system or (path.stem if names.dataset else "embeddings")
@@ -176,6 +175,11 @@ class Origin:
                 name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
             )
             return cls(dataset, objective)
+        if names.system is not None and is_own_objective(names.system):
+            raise ValueError(
+                f"--name {names.system}: it is an objective of this program; give the system of "
+                f"{path} another name"
+            )
         digest = getattr(tested, "fingerprint", "") or hashlib.sha256(path.read_bytes()).hexdigest()
         unnamed = f"data {digest[:8]}" if names.system else path.stem
         dataset = DatasetReference(

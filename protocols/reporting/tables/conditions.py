@@ -24,6 +24,13 @@ _WORDS = {
     "training": "training sequences",
     "test": "test sequences",
     "all": "sequences",
+    "gallery": "gallery sequences",
+    "gallery_views": "views of the gallery",
+    "dropped_short": "sequences that are too short",
+    "left_out": "sequences left out by the split",
+    "ignored": "test sequences in neither gallery nor probes",
+    "missing": "recordings of the protocol that the data lack",
+    "unmated": "probes without a mate",
 }
 
 
@@ -35,6 +42,9 @@ class Conditions(BaseModel):
         counts: Exact counts.
         sequences: Counts that may differ by the share ``within``.
         within: That share.
+        lost: Counts of what was left out, by name, with the counts of which they may be the share
+            ``within`` at most; a record without them left nothing out.
+        metric: The distance by rule; empty where there is none.
         recipes: Settings by the recipe that has them and by dotted name.
     """
 
@@ -44,6 +54,8 @@ class Conditions(BaseModel):
     counts: Mapping[str, int]
     sequences: Mapping[str, int] = Field(default_factory=dict)
     within: float = Field(default=0.05, ge=0, lt=1)
+    lost: Mapping[str, str] = Field(default_factory=dict)
+    metric: Mapping[str, str] = Field(default_factory=dict)
     recipes: Mapping[str, Mapping[str, str | int | None]]
 
 
@@ -72,13 +84,20 @@ def unmet(record: ResultRecord) -> tuple[str, ...]:
             found.append(f"its record does not state the number of {word}")
         elif abs(own - wanted) > slack:
             found.append(f"{own:,} {word}, not {wanted:,}")
+    for count, whole in asked.lost.items():
+        if counts.get(count, 0) > asked.within * counts.get(whole, 0):
+            found.append(f"{counts[count]:,} {_WORDS[count]}")
+    wanted_metric = asked.metric.get(record.rule)
+    metric = _said(flat_settings(record.settings).get("evaluation.metric"))
+    if wanted_metric not in (None, metric):
+        found.append(f"its metric is {metric}, not {wanted_metric}")
     if "trained_epochs" in record.counts:
         found.append(f"its training is not finished (epoch {record.counts['trained_epochs']})")
     return (*found, *_unlike(record, asked.recipes))
 
 
 def _counts(record: ResultRecord) -> dict[str, int]:
-    """A record's counts, with those held out of the training, and the probes' views."""
+    """A record's counts, with those held out of the training, and the views of both sides."""
     own = dict(record.counts)
     for name, part, held in (
         ("training", "train", "validation"),
@@ -88,8 +107,11 @@ def _counts(record: ResultRecord) -> dict[str, int]:
             own[name] = own[part] + own.get(held, 0)
     if "training" in own and "test" in own:
         own["all"] = own["training"] + own["test"]
-    views = (record.cells or {}).get("probe_views")
-    return {**own, "views": len(views)} if isinstance(views, list) else own
+    for name, cell in (("views", "probe_views"), ("gallery_views", "gallery_views")):
+        views = (record.cells or {}).get(cell)
+        if isinstance(views, list):
+            own[name] = len(views)
+    return own
 
 
 def _unlike(

@@ -32,7 +32,8 @@ def _table(task: str, title: str, metric: str, runs: Sequence[RunEntry]) -> Repo
     tests: dict[tuple[object, ...], list[RunEntry]] = {}
     for run in runs:
         record = run.record
-        if record.task == task and record.kind == RUN and metric in record.metrics:
+        ours = record.task == task and record.kind == RUN and source_of(record) != "foreign"
+        if ours and metric in record.metrics:
             tests.setdefault(_test(record), []).append(run)
     rows: list[Row] = []
     used: list[RunGroup] = []

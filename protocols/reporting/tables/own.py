@@ -165,7 +165,7 @@ def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> l
     )
     rows = _guess_rows(block, ordered[0], measures)
     for group in ordered:
-        same = [other for other in ordered if other.record.stream == group.record.stream]
+        same = [other for other in ordered if _alike(other.record) == _alike(group.record)]
         label = _label(group)
         if source_of(group.record) == "imported":
             label = f"{IMPORTED}: {label}"
@@ -212,6 +212,11 @@ def _guess_rows(block: str, group: RunGroup, measures: Measures) -> list[Row]:
         if name == headline:
             cells[place], _ = _cells(group, f"{guess}{slash}{part}", column)
     return [group_row(group, cells, block, _GUESSES[guess], _compared(group.record))]
+
+
+def _alike(record: ResultRecord) -> tuple[str, str]:
+    """What cross-entropy must share with a row that is compared with it."""
+    return record.stream, source_of(record)
 
 
 def _label(group: RunGroup) -> str:

@@ -136,7 +136,7 @@ def _follows(layout: PaperTable, run: RunEntry) -> bool:
         record.task == layout.task
         and record.protocol in protocols
         and record.objective in layout.objectives
-        and not record.dataset.synthetic
+        and source_of(record) not in ("synthetic", "foreign")
         and layout.accepts(record)
         and _has_metrics(layout, record)
     )

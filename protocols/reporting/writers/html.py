@@ -69,7 +69,9 @@ def render_html(report: Report) -> str:
         script=read_resource("page.js"),
         tasks=[(task, shown_task(task).title) for task in sorted(tasks, key=task_place)],
         datasets=[(name, name) for name in sorted(datasets, key=str.lower)],
-        sources=[(source, source) for source in ("published", "ours", "imported", "synthetic")],
+        sources=[
+            (source, source) for source in ("published", "ours", "imported", "foreign", "synthetic")
+        ],
         sections=[_section(task, report, anchors) for task in sorted(shown, key=task_place)],
         **_overview(report, anchors),
         best_marks=best_marks,

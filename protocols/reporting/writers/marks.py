@@ -9,7 +9,7 @@ from protocols.reporting.model import Cell, ReportTable, Row, Source
 
 Mark = Literal["best", "our-best"]
 
-_COMPETING: tuple[Source, ...] = ("published", "ours", "imported")
+_COMPETING: tuple[Source, ...] = ("published", "ours", "imported", "foreign")
 """Sources that are compared: generated data are easier or harder than people."""
 
 

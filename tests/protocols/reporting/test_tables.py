@@ -11,7 +11,7 @@ import pytest
 
 from aclnet.config import load_settings
 from protocols.groups import RunEntry, flat_settings, group_runs
-from protocols.records import ResultRecord
+from protocols.records import FOREIGN, ResultRecord
 from protocols.reporting.model import Column, Report, ReportTable, Row
 from protocols.reporting.tables.catalogue import PAPER_TABLES
 from protocols.reporting.tables.conditions import load_conditions, unmet
@@ -53,7 +53,7 @@ def meeting(task: str, protocol: str, recipe: int = 0) -> dict[str, Any]:
     if asked is None:
         return {"counts": {}, "settings": {"train": {}}, "cells": None}
     counts = {**asked.sequences, **asked.counts}
-    views = counts.pop("views", 0)
+    views, gallery = counts.pop("views", 0), counts.pop("gallery_views", 0)
     if "all" in counts:
         counts |= {"training": counts.pop("all"), "test": 0}
     for name, part in (("training", "train"), ("training_subjects", "train_subjects")):
@@ -66,7 +66,8 @@ def meeting(task: str, protocol: str, recipe: int = 0) -> dict[str, Any]:
         for part in above:
             place = place.setdefault(part, {})
         place[last] = value
-    cells = {"probe_views": [f"{view}" for view in range(views)]} if views else None
+    settings["evaluation"] = {"metric": next(iter(asked.metric.values()), None)}
+    cells = {"probe_views": ["0"] * views, "gallery_views": ["0"] * gallery} if views else None
     return {"counts": counts, "settings": settings, "cells": cells}
 
 
@@ -192,12 +193,33 @@ def test_each_condition_is_asked() -> None:
     assert unmet(run("r.json", **fewer).record) == (
         "gallery_takes is first 1, not unset as in the recipe gait/casia_b",
     )
-    five = {**met, "cells": {"probe_views": ["0", "18", "36", "54", "72"]}}
+    five = {**met, "cells": {**met["cells"], "probe_views": ["0", "18", "36", "54", "72"]}}
     assert unmet(run("r.json", **five).record) == ("5 views, not 11",)
+    pooled = {**met, "cells": {**met["cells"], "gallery_views": ["all"]}}
+    assert unmet(run("r.json", **pooled).record) == ("1 views of the gallery, not 11",)
     unknown = {**met, "cells": None}
     assert unmet(run("r.json", **unknown).record) == (
         "its record does not state the number of views",
+        "its record does not state the number of views of the gallery",
     )
+
+
+def test_what_was_left_out_of_the_protocol_counts_as_not_met() -> None:
+    assert changed(dropped_short=800, missing=200, unmated=5) == ()
+    assert changed(dropped_short=3000, left_out=4000, ignored=2000, missing=1500, unmated=400) == (
+        "3,000 sequences that are too short",
+        "4,000 sequences left out by the split",
+        "2,000 test sequences in neither gallery nor probes",
+        "1,500 recordings of the protocol that the data lack",
+        "400 probes without a mate",
+    )
+    assert changed(probes=30, gallery=20) == (
+        "30 probes, not 3,300",
+        "20 gallery sequences, not 2,200",
+    )
+    assert changed(evaluation__metric="euclidean") == ("its metric is euclidean, not cosine",)
+    (people,) = changed(identities__table=None)
+    assert people == "identities.table is unset, not casia_b as in the recipe gait/casia_b"
 
 
 def test_other_data_under_the_protocol_stand_beside_the_table() -> None:
@@ -253,6 +275,20 @@ def test_other_settings_are_not_averaged_with_each_other() -> None:
     assert labels == ["ACL, j, rate=0.1", "ACL, j, rate=0.2"]
 
 
+def test_seeds_are_tested_on_as_many_people_and_samples() -> None:
+    fewer = meeting("gait", "casia_b")["counts"] | {"probes": 3295}
+    runs = [*seeds(), run("fewer.json", seed=7, counts=fewer)]
+    assert [group.variant for group in group_runs(runs)] == ["3,300 probes", "3,295 probes"]
+    drawn = meeting("gait", "casia_b")["settings"] | {"identities": {"order": "drawn"}}
+    (group,) = group_runs(
+        [
+            run(r.file, seed=r.record.seed, settings=drawn, counts=counts)
+            for r, counts in zip(runs, [fewer, {**fewer, "probes": 3300}] * 2, strict=True)
+        ]
+    )
+    assert len(group.runs) == 4
+
+
 def test_an_unfinished_run_is_no_seed_of_finished_ones() -> None:
     counts = meeting("gait", "casia_b")["counts"] | {"trained_epochs": 3}
     runs = [run("0.json", counts=counts), *seeds()[1:], run("z.json")]
@@ -266,7 +302,8 @@ def test_an_unfinished_run_is_no_seed_of_finished_ones() -> None:
 
 
 def test_rows_of_several_rules_say_which() -> None:
-    runs = [run("a.json"), run("b.json", rule="gaitgraph")]
+    settings = meeting("gait", "casia_b")["settings"] | {"evaluation": {"metric": "euclidean"}}
+    runs = [run("a.json"), run("b.json", rule="gaitgraph", settings=settings)]
     labels = [row.label for row in own(table_of("table-6", paper_tables(runs)))]
     assert labels == ["ACL, j, rule exact", "ACL, j, rule gaitgraph"]
 
@@ -332,13 +369,36 @@ def test_the_gain_of_the_objective_is_one_row_a_test() -> None:
     gait, person = gain_tables(runs)
     (row,) = gait.rows
     assert row.label == "casia_b, casia_b"
-    assert [cell.text for cell in row.cells] == ["40.0", "50.0", "+10.0", "5,500", "1"]
+    assert [cell.text for cell in row.cells] == ["40.0", "50.0", "+10.0", "3,300", "1"]
     assert "no counts of people" in row.cells[2].note
     (row,) = person.rows
     assert [cell.text for cell in row.cells[:3]] == ["20.0", "80.0", "+60.0"]
     assert "better" in row.cells[2].note
     twice = [*runs, run("b.json", settings={"clip": {"frames": 60}})]
     assert [table.key for table in gain_tables(twice)] == ["reid-acl-gain"]
+
+
+def test_a_view_compared_with_itself_is_no_row_beside_other_views() -> None:
+    note = "All samples have one view, 90: it is compared with itself, which others leave out."
+    rows = table_of("gait-casia-b", own_tables([run("a.json"), run("b.json", notes=(note,))])).rows
+    assert [row.group for row in rows] == [
+        "casia_b: exact",
+        "casia_b: exact; one view, compared with itself",
+    ]
+    assert rows[0].compared != rows[1].compared
+
+
+def test_foreign_embeddings_are_no_arm_of_ours() -> None:
+    runs = [run(f"{name}.json", objective=name, notes=(FOREIGN,)) for name in ("acl", "ce")]
+    assert gain_tables(runs) == ()
+    rows = table_of("gait-casia-b", own_tables([*runs, run("own.json")])).rows
+    assert [row.marked for row in rows if row.source == "foreign"] == [
+        "Cross-entropy, j [foreign]",
+        "ACL, j [foreign]",
+    ]
+    assert not any("points" in cell.note for row in rows for cell in row.cells)
+    six = paper_tables(runs)
+    assert not any(row.runs for table in six for row in table.rows)
 
 
 def test_kgbd_of_six_frames_enters_the_depth_sets() -> None:

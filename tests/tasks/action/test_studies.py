@@ -177,6 +177,14 @@ def test_runs_on_other_samples_are_not_compared(tmp_path: Path) -> None:
         read_gain([one], [two])
 
 
+def test_an_unfinished_run_is_not_compared(tmp_path: Path) -> None:
+    path = _run(tmp_path / "r", [1, 1, 1, 1]) / "record.json"
+    record = ResultRecord.read(path)
+    record.model_copy(update={"counts": {**record.counts, "trained_epochs": 3}}).write(path)
+    with pytest.raises(ValueError, match=r"training is not finished \(epoch 3\)"):
+        read_gain([path], [path])
+
+
 def _run(folder: Path, correct: list[int], tested: list[int] | None = None) -> Path:
     """A folder with the record of a run that got so many of ten right in each class."""
     ResultRecord(

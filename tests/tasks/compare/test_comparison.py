@@ -104,6 +104,18 @@ def compared(call: Any, *arguments: object) -> str:
     return str(done.out)
 
 
+def test_labels_are_for_the_side_without_its_own(call: Any, mistake: Any, tmp_path: Path) -> None:
+    own = walks(0.2, 0)
+    own.save(tmp_path / "A.npz")
+    np.save(tmp_path / "B.npy", walks(0.2, 1).embedding)
+    fields = {name: getattr(own, name) for name in ("subject", "condition", "take", "view")}
+    pd.DataFrame(fields).to_csv(tmp_path / "lab.csv", index=False)
+    files = (tmp_path / "A.npz", tmp_path / "B.npy")
+    assert "rank1" in compared(call, *files, "--labels", tmp_path / "lab.csv")
+    told = mistake("compare", files[0], files[0], "--labels", tmp_path / "lab.csv")
+    assert "A.npz has labels of its own; leave it out" in told
+
+
 def test_action_runs_by_class_person_and_verdict(call: Any, tmp_path: Path) -> None:
     settings = {"objective": {"weight": 0.2}, "train": {"seed": 0, "epochs": 3}, "fat": True}
     old = action(tmp_path / "old.json", tuple(range(8)))

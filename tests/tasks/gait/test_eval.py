@@ -156,3 +156,16 @@ def test_a_runs_embeddings_keep_the_name_of_its_data(
     other = evaluated(file.rename(copy / "other.npz"))
     assert (other.dataset.name, other.dataset.synthetic) == ("other", False)
     assert "Foreign embeddings: it is not known whether the data are synthetic." in other.notes
+
+
+def test_foreign_embeddings_have_no_name_of_an_arm(
+    copy: Path, mistake: Any, tmp_path: Path
+) -> None:
+    saved = copy / "embeddings.npz"
+    for option in ("--name", "--dataset"):
+        told = mistake("gait", "eval", "--embeddings", saved, option, "mine")
+        assert f"for files of another program: a run saved {saved}" in told
+    file = saved.rename(tmp_path / "other.npz")
+    for name in ("ce", "ACL", "cross-entropy"):
+        told = mistake("gait", "eval", "--embeddings", file, "--name", name)
+        assert f"--name {name}: it is an objective of this program" in told
