@@ -135,12 +135,10 @@ class Embeddings:
 
     def repeats(self) -> tuple[str, ...]:
         """A sentence on samples that are there again, with the same key and embedding."""
-        _, first, key, count = np.unique(
-            self.sample, return_index=True, return_inverse=True, return_counts=True
-        )
-        again = np.flatnonzero((count[key] > 1) & (first[key] != np.arange(len(self))))
-        flat = self.embedding.reshape(len(self), -1)
-        copies = again[np.all(flat[again] == flat[first[key[again]]], axis=1)]
+        _, first, key = np.unique(self.sample, return_index=True, return_inverse=True)
+        again = np.flatnonzero(first[key] != np.arange(len(self)))
+        alike = self.embedding[again] == self.embedding[first[key[again]]]
+        copies = again[alike.all(axis=tuple(range(1, alike.ndim)))]
         if not len(copies):
             return ()
         name = str(self.sample[copies[0]])
