@@ -159,7 +159,8 @@ def _settings(record: ResultRecord) -> dict[str, str]:
     def walk(value: Any, name: str) -> None:
         if isinstance(value, Mapping):
             for key, item in value.items():
-                if key not in _PLACES:
+                # A gallery is drawn with the run's own seed unless another is asked for.
+                if key not in _PLACES and not (key == "gallery_seed" and item == record.seed):
                     walk(item, f"{name}.{key}" if name else str(key))
         elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
             for place, item in enumerate(value):

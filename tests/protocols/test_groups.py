@@ -40,6 +40,12 @@ def test_a_copy_of_a_run_is_no_further_seed() -> None:
     assert group.repeated == ("copy.json",)
 
 
+def test_a_gallery_drawn_with_the_seed_of_the_run_is_no_setting() -> None:
+    settings = [{"evaluation": {"gallery_seed": drawn}} for drawn in (0, 1, 7)]
+    runs = [run(f"{n}.json", seed=min(n, 1), settings=own) for n, own in enumerate(settings)]
+    assert [group.files for group in group_runs(runs)] == [("0.json", "1.json"), ("2.json",)]
+
+
 def test_bone_lengths_do_not_depend_on_the_training() -> None:
     settings = [{"objective": {"inter_weight": w}, "clip": {"frames": 60}} for w in (0.0, 0.1)]
     runs = [
