@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats import Progress, with_progress
+from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.formats.third_number import third_is_score
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
@@ -28,8 +29,8 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 Unit = Literal["pixel", "metre", "normalised"]
 
 _CENTRES = ("hip_centre", "spine_base", "pelvis", "torso", "spine", "neck", "nose")
-# Above this a 2-D coordinate is a pixel, not a share of an image or of a body.
-_LARGEST_SHARE = 10.0
+# Above this a 2-D coordinate is a pixel, not a share of a body; shares of a picture are smaller.
+_PIXELS_ABOVE = 10.0
 _FEW_NEGATIVE = 0.02
 _ALL_SPLITS = "*"  # in place of a split key: all of them
 _FIELDS = {"identity": "subject", "condition": "condition", "view": "view", "take": "repetition"}
@@ -70,8 +71,8 @@ def read(
             are dropped and counted.
 
     Raises:
-        ValueError: a key is missing, has the wrong shape or does not belong to the layout, or the
-            third number of joints is a score.
+        ValueError: a key is missing, has the wrong shape or does not belong to the layout, the
+            third number of joints is a score, or samples in pixels and in shares are mixed.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -97,7 +98,7 @@ def read(
         path,
         chosen,
         channels=(*channels, "confidence") if "confidence" in arrays else channels,
-        unit=_unit_of(joints),
+        unit=_unit_of(arrays, columns["sample"], path),
         fps=whole,
         classes=_class_order(arrays),
         settings={"split": key},
@@ -151,16 +152,24 @@ def _own_layout(arrays: Arrays, path: Path) -> Layout:
     return layout_from_dict(data, f"{path}: joint_names and bones")
 
 
-def _unit_of(joints: npt.NDArray[Any]) -> Unit:
+def _unit_of(arrays: Arrays, names: Sequence[str], path: Path) -> Unit:
     """2-D is pixel or normalised by its size; 3-D is metre, or normalised.
 
     Normalised 3-D has x and y counted from an image's corner, so they are hardly ever negative; a
     sensor counts them from its axis.
     """
-    finite = joints[..., :2][np.isfinite(joints[..., :2])]
+    joints = arrays["joints"]
     if joints.shape[3] == 3:
+        finite = joints[..., :2][np.isfinite(joints[..., :2])]
         return "metre" if (finite < 0).mean() > _FEW_NEGATIVE else "normalised"
-    return "pixel" if np.abs(finite).max(initial=0.0) > _LARGEST_SHARE else "normalised"
+    spans = itertools.pairwise(arrays["offsets"].tolist())
+    samples = ((name, joints[a:b]) for name, (a, b) in zip(names, spans, strict=True))
+    unit, checked = one_unit(
+        samples, lambda one: (f"{path}: sample {one[0]!r}", one[1]), _PIXELS_ABOVE
+    )
+    for _ in checked:
+        pass
+    return unit or "normalised"
 
 
 def _check(arrays: Arrays, path: Path) -> None:

@@ -126,6 +126,20 @@ def test_units_are_recognised(joints: npt.NDArray[np.float64], unit: str, tmp_pa
     assert read(write(tmp_path / "x.npz", joints=joints))[0].unit == unit
 
 
+def test_samples_in_pixels_and_in_shares_are_refused(tmp_path: Path) -> None:
+    joints = np.zeros((6, 1, 3, 2))
+    joints[2:] = 0.4
+    offsets = [0, 1, 2, 4, 6]  # the first two are empty and say nothing
+    path = write(tmp_path / "x.npz", joints=joints, offsets=offsets, subject=None)
+    assert read(path)[0].unit == "normalised"
+    joints[4:] = 5  # bodies may be normalised by their size
+    assert read(write(path, joints=joints, offsets=offsets, subject=None))[0].unit == "normalised"
+    joints[4:] = 120
+    write(path, joints=joints, offsets=offsets, subject=None)
+    with pytest.raises(ValueError, match=r"'x-00003': coordinates are pixel, those of .*x-00002"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
