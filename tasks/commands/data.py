@@ -208,7 +208,7 @@ def _row_of(store: Store, sample: str) -> int:
 def _description(store: Store) -> Table:
     import numpy as np
 
-    from aclnet.data.left_out import left_out_in_words
+    from aclnet.data.left_out import left_out_in_words, notes_in_words
 
     info, lengths = store.info, store.lengths
     size = "x".join(map(str, info.image_size)) if info.image_size else "unknown"
@@ -221,11 +221,13 @@ def _description(store: Store) -> Table:
         "frames per second": _rates(store),
         "frames per sample": f"{lengths.min()} to {lengths.max()}, median {np.median(lengths):g}",
         "left out": left_out_in_words(info.dropped) or "nothing",
+        "notes": "\n".join(notes_in_words(info.notes)),
         "fingerprint": info.fingerprint[:16],
     }
     table = Table(show_header=False)
     for name, value in rows.items():
-        table.add_row(name, Text(value))
+        if value:
+            table.add_row(name, Text(value))
     return table
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store, write_store
@@ -31,7 +32,7 @@ def open_data(
     Args:
         settings: the data to open.
         cache: folder for the stores made here.
-        report: called before long work.
+        report: called before long work, and with the reader's notes.
         joints: of a trained network; data with the same ones in another order are copied in it.
 
     Raises:
@@ -39,6 +40,8 @@ def open_data(
             than `map_to`, or there is no path and the source is not the walkers.
     """
     store = _opened(settings, cache, report)
+    for note in notes_in_words(store.info.notes):
+        report(f"{store.info.name}: {note}")
     return store if joints is None else _in_order(store, joints, cache, report)
 
 

@@ -36,7 +36,12 @@ def test_what_is_left_out_is_counted_and_said(
     )
     assert said in trained.err.splitlines()  # before the training
     assert trained.out.splitlines()[-1] == said
-    assert call("action", "eval", "--run", run).out.splitlines()[-1] == said
+    for again in ((), ("--clips", "1")):  # from what the run saved, and by its network
+        file = tmp_path / "eval.json"
+        tested = call("action", "eval", "--run", run, "--json", file, *again)
+        assert tested.out.splitlines()[-1] == said
+        notes = json.loads(file.read_text())["notes"]
+        assert any("leaves out 2 of 24 samples" in note for note in notes), notes
     fused = tmp_path / "fused.json"
     call("action", "fuse", run, run, "--json", fused)
     assert json.loads(fused.read_text())["counts"]["dropped_empty_sequences"] == 3

@@ -31,6 +31,7 @@ class KeypointFrames:
         joints: the V joints' names, where the file has them.
         unit: of the coordinates, where the format fixes it.
         label: of the recording, where the file has it.
+        notes: sentences on how the file was read.
     """
 
     frame: IndexArray
@@ -40,6 +41,7 @@ class KeypointFrames:
     joints: tuple[str, ...] = ()
     unit: Unit | None = None
     label: str = ""
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)
