@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,15 @@ def test_options_of_a_format(tmp_path: Path) -> None:
         refused = run(*common[:2], tmp_path / "c", *common[2:], "-o", option)
         assert isinstance(refused.exception, ValueError)
         assert message in str(refused.exception)
+
+
+def test_how_a_file_was_read_is_said(case: Callable[[str], Path], tmp_path: Path) -> None:
+    done = run("convert", case("pr_step5.json"), tmp_path / "store")
+    said = "1 recording: frame numbers rise by 5: read as one frame of the video in 5"
+    assert said in done.output
+    assert said in run("show", tmp_path / "store").output
+    run("convert", case("pr_late.json"), tmp_path / "plain")  # as older programs know it
+    assert '"notes"' not in (tmp_path / "plain" / "store.json").read_text()
 
 
 def test_only_some_samples_are_kept(walks: Path, tmp_path: Path) -> None:

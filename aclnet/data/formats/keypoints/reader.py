@@ -148,7 +148,8 @@ class KeypointReader:
         if table:
             # The table may lie among the files, as a CSV too.
             recordings = [one for one in recordings if not one.place.samefile(table.path)]
-            table.check(recording.key for recording in recordings)
+            keys = (recording.key for recording in recordings)
+            table.check(keys, apart=chosen.people == "apart")
         dropped: Counter[str] = Counter()
         loaded = _with_people(recordings, lambda one: self._load(one, chosen), dropped, progress)
         first = next(loaded, None)
@@ -171,14 +172,14 @@ class KeypointReader:
         info = info.model_copy(update={"dropped": dropped})
 
         def samples() -> Iterator[Sample]:
-            keys: list[str] = []
+            made: list[str] = []
             for recording, found in itertools.chain(known, fitting):
                 _check_coordinates(recording, found, info)
                 for sample in _samples(recording, found, chosen, info):
-                    keys.append(sample.sample)
+                    made.append(sample.sample)
                     yield table.fill(sample) if table else sample
             if table:
-                table.check_people(keys)
+                table.check_people(made)
 
         return info, samples()
 

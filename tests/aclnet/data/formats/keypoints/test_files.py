@@ -43,6 +43,8 @@ from aclnet.data.formats.keypoints.files import (
         (["0", "2", "6", "12"], [0, 2, 6, 12], range(13)),
         (["0", "2", "5", "7"], [0, 2, 5, 7], range(8)),
         (["0", "33", "70", "100"], [0, 33, 70, 100], range(101)),
+        # Frames that a slower clock skips look like frames that were lost: in time either way.
+        ([*"0124567"], [0, 1, 2, 4, 5, 6, 7], range(8)),
     ],
 )
 def test_frame_numbers(names: list[str], frames: Sequence[int], numbers: Sequence[int]) -> None:
