@@ -48,8 +48,11 @@ from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 from aclnet.data.formats.keypoints.table import (
     FRAME_COLUMNS,
     PERSON_COLUMNS,
+    check_one_recording,
     find_column,
+    further_columns,
     header,
+    not_read,
     read_table,
     table_people,
 )
@@ -114,7 +117,7 @@ def _load(recording: Recording, options: MediapipeOptions) -> KeypointFrames:
     if file.suffix.lower() == ".json":
         found = _from_json(file, options.space)
     else:
-        found = table_people(_named_columns(read_table(file), file), file)
+        found = _from_table(read_table(file), file)
     alone = without_twins(found)
     if not any(found.track) and len(np.unique(alone.frame)) == len(alone):
         found = replace(found, track=("1",) * len(found))
@@ -237,15 +240,21 @@ def _row_form(columns: Sequence[str]) -> str:
     return "frame" if len(numbers) == _COUNT else ""
 
 
-def _named_columns(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """The table with one row a frame and person and columns `<joint>_<axis>`."""
+def _from_table(table: pd.DataFrame, file: Path) -> KeypointFrames:
+    """The people of a table, which gets one row a frame and person and columns `<joint>_<axis>`."""
     form = _row_form(list(table.columns))
-    if form == "landmark":
-        return _spread(table, file)
-    return _name_numbers(table) if form == "frame" else table
+    if form == "frame":
+        return table_people(_name_numbers(table, file), file)
+    if not form:
+        return table_people(table, file)
+    check_one_recording(table, file)
+    names = {*_AXES, *FRAME_COLUMNS, *_LANDMARK_COLUMNS, *PERSON_COLUMNS}
+    read = {column for column in table.columns if column.lower() in names}
+    notes = not_read(further_columns(table, read))
+    return replace(table_people(_spread(table, file), file), notes=notes)
 
 
-def _name_numbers(table: pd.DataFrame) -> pd.DataFrame:
+def _name_numbers(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     """x0, y0, … by the landmarks' names; without a frame column the rows are frames."""
     joints = load_layout("mediapipe33").joints
     matches = {column: _NUMBERED.match(column) for column in table.columns}
@@ -257,6 +266,13 @@ def _name_numbers(table: pd.DataFrame) -> pd.DataFrame:
     }
     named = table.rename(columns=names)
     if find_column(list(table.columns), FRAME_COLUMNS) is None:
+        for column in further_columns(table, {*names, *PERSON_COLUMNS}):
+            values = pd.to_numeric(table[column], errors="coerce")
+            if values.isna().any() and table[column].nunique() > 1:
+                raise ValueError(
+                    f"{file}: column {column} has {table[column].nunique()} values, and no column "
+                    "frame says which rows are one video: write a file for each, or leave it out"
+                )
         named.insert(0, "frame", [str(row) for row in range(len(named))])
     return named
 
