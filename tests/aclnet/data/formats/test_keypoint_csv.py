@@ -98,9 +98,7 @@ def test_space_and_no_confidence(tmp_path: Path) -> None:
 
 def with_column(text: str, name: str, values: list[str]) -> str:
     lines = text.splitlines()
-    return "\n".join(
-        f"{line},{value}" for line, value in zip(lines, [name, *values], strict=True)
-    )
+    return "\n".join(f"{line},{value}" for line, value in zip(lines, [name, *values], strict=True))
 
 
 def test_columns_that_are_not_read_are_noted(tmp_path: Path) -> None:
