@@ -220,6 +220,10 @@ def _description(store: Store) -> Table:
         "image size": size,
         "frames per second": _rates(store),
         "frames per sample": f"{lengths.min()} to {lengths.max()}, median {np.median(lengths):g}",
+        "kept": "; ".join(
+            f"{field} {', '.join(values)}"
+            for field, values in info.settings.get("kept", {}).items()
+        ),
         "left out": left_out_in_words(info.dropped) or "nothing",
         "notes": "\n".join(notes_in_words(info.notes)),
         "fingerprint": info.fingerprint[:16],

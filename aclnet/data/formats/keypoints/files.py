@@ -230,8 +230,8 @@ def _recording_names(files: Sequence[Path]) -> list[str]:
     """
     alike: dict[tuple[str, ...], list[int]] = {}
     parts = [re.split(r"(\d{1,18})", re.sub(r"_keypoints\Z", "", file.stem)) for file in files]
-    for row, words in enumerate(parts):
-        alike.setdefault(tuple(words[::2]), []).append(row)
+    for row, part in enumerate(parts):
+        alike.setdefault(tuple(part[::2]), []).append(row)
     names = [file.stem for file in files]
     short: dict[str, set[str]] = defaultdict(set)
     for words, rows in alike.items():
