@@ -17,6 +17,8 @@ from aclnet.skeleton import Layout, layout_from_dict, load_layout
 from aclnet.skeleton.mapping import map_joints, same_joints
 from aclnet.skeleton.names import nearest_name
 
+Where = Mapping[KeptBy, Collection[str]] | Mapping[str, Collection[str]]
+
 KEPT_BY = get_args(KeptBy)
 """Fields by whose values samples can be kept."""
 
@@ -29,7 +31,7 @@ def convert(
     layout: Layout | str | Path | None = None,
     map_to: Layout | str | Path | None = None,
     prepare: Literal["none", "main_person"] = "none",
-    where: Mapping[str, Collection[str]] | None = None,
+    where: Where | None = None,
     min_frames: int = 0,
     dtype: Literal["float32", "float16"] = "float32",
     overwrite: bool = False,
@@ -72,7 +74,7 @@ def convert(
 
 
 def keep_samples(
-    info: StoreInfo, samples: Iterator[Sample], where: Mapping[str, Collection[str]]
+    info: StoreInfo, samples: Iterator[Sample], where: Where
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """The samples with the wanted values; the others are counted as dropped.
 
@@ -87,7 +89,7 @@ def keep_samples(
     Raises:
         ValueError: there is no such field or, after the last sample, no sample with a value.
     """
-    wanted = {field: {composed(value) for value in values} for field, values in where.items()}
+    wanted = {str(field): {composed(value) for value in values} for field, values in where.items()}
     for field in wanted:
         if field not in KEPT_BY:
             raise ValueError(

@@ -73,7 +73,7 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
                 layout=settings.layout,
                 map_to=settings.map_to,
                 prepare=settings.prepare,
-                where={**settings.keep},
+                where=settings.keep,
                 **options,
             )
         except ValueError as error:
@@ -192,7 +192,7 @@ def _kept(store: Store, settings: DataSettings, cache: Path, report: Report) -> 
     def make() -> None:
         # What the store lacks already is counted in it too.
         whole = info.model_copy(update={"dropped": dict(info.dropped)})
-        kept, samples = keep_samples(whole, store.samples(), {**settings.keep})
+        kept, samples = keep_samples(whole, store.samples(), settings.keep)
         write_store(target, samples, kept)
 
     words = ", ".join(f"{field} {' or '.join(one)}" for field, one in settings.keep.items())
