@@ -1,4 +1,4 @@
-"""`aclnet-task data`: convert recordings into a store, check and show stores."""
+"""`aclnet-task data`: convert recordings into a store, check, show and export stores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aclnet.data.store import Store
 
 data_app = typer.Typer(
-    no_args_is_help=True, help="Convert recordings into a store, check it, show its contents."
+    no_args_is_help=True, help="Convert recordings into a store, check, show and export it."
 )
 
 
@@ -157,6 +157,24 @@ def show(
         numbers = store.frame_numbers(row)
         draw_clip(store.clip(row), info, out, title=title, count=frames, numbers=numbers)
         console.print(Text(f"drawn: {out}"), soft_wrap=True)
+
+
+@data_app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="Folder of the store.", metavar="STORE")],
+    file: Annotated[Path, typer.Argument(help="The .npz file to write.", metavar="FILE")],
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Write a store into one .npz file, which `data convert` and NumPy read."""
+    from aclnet.data.export import npz_arrays
+    from aclnet.data.store import open_store
+    from protocols.files import write_arrays
+
+    if file.exists() and not overwrite:
+        raise ValueError(f"{file} exists already; remove it or set --overwrite")
+    store = open_store(path)
+    write_arrays(file, "Samples", npz_arrays(store))
+    Console().print(Text(f"{file}: {_size(store)}"), soft_wrap=True)
 
 
 @contextmanager

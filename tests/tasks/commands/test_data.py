@@ -134,6 +134,20 @@ def test_show_speaks_in_the_recordings_frames(walks: Path, tmp_path: Path) -> No
     assert re.search(r"frames per second │ 25 to 50", run("show", tmp_path / "store").output)
 
 
+def test_export_and_back(walks: Path, tmp_path: Path) -> None:
+    run("convert", walks, tmp_path / "store", "--fps", 30)
+    out = tmp_path / "out.npz"
+    done = run("export", tmp_path / "store", out)
+    assert "out.npz: 4 samples, 48 frames" in done.output
+    assert "exists already" in str(run("export", tmp_path / "store", out).exception)
+    assert run("export", tmp_path / "store", out, "--overwrite").exit_code == 0
+    run("convert", out, tmp_path / "again")
+    stores = [open_store(tmp_path / name) for name in ("store", "again")]
+    assert stores[0].info.fingerprint == stores[1].info.fingerprint
+    refused = run("export", tmp_path / "store", tmp_path / "out.csv")
+    assert "are saved as .npz" in str(refused.exception)
+
+
 def test_errors_give_exit_code_one(walks: Path, tmp_path: Path) -> None:
     with np.load(walks) as data:
         content = dict(data)
