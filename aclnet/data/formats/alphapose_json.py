@@ -154,7 +154,9 @@ def _track(idx: object) -> str:
     """The id in any of its shapes; the first one of merged people."""
     while isinstance(idx, list) and idx:
         idx = idx[0]
-    return f"{idx:g}" if type(idx) in (int, float) else ""
+    if isinstance(idx, float) and idx.is_integer():
+        idx = int(idx)
+    return str(idx) if type(idx) in (int, float) else ""
 
 
 def _foreign(file: Path) -> ValueError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,10 +141,13 @@ def _parse_values(fields: list[str], info: StoreInfo) -> list[float] | None:
         info.count_dropped(f"rows without {_JOINTS * len(_CHANNELS)} values")
         return None
     try:
-        return [float(field) for field in fields]
+        values = [float(field) for field in fields]
     except ValueError:
+        values = [math.nan]
+    if not all(map(math.isfinite, values)):
         info.count_dropped("rows with a value that is not a number")
         return None
+    return values
 
 
 def _check_header(path: Path, layout: Layout) -> None:

@@ -31,6 +31,7 @@ import pandas as pd
 
 from aclnet.data.formats.keypoints.files import (
     Recording,
+    check_frames_once,
     check_one_folder,
     find_recordings,
     first_head,
@@ -159,9 +160,9 @@ def _from_json(file: Path, space: Space) -> KeypointFrames:
     chosen = next(filled, space)
     found = PeopleInFrames()
     listed = True
-    for name, item in named:
-        keys = FRAME_COLUMNS if isinstance(item, dict) else ()
-        frame = str(next((item[key] for key in keys if key in item), name))
+    frames = [_frame_of(name, item) for name, item in named]
+    check_frames_once(frames, file)
+    for frame, (_, item) in zip(frames, named, strict=True):
         found.add_frame(frame)
         for person, landmarks in enumerate(_people(item, chosen, file, frame)):
             place = f"frame {frame}, person {person}"
@@ -173,6 +174,12 @@ def _from_json(file: Path, space: Space) -> KeypointFrames:
     if listed and points.shape[2] == 3 and ((third < 0) | (third > 1)).any():
         points = np.concatenate([points, np.ones_like(points[..., :1])], axis=2)
     return found.build(points, load_layout("mediapipe33").joints)
+
+
+def _frame_of(name: object, item: Any) -> str:
+    """A frame's number as it says, or its name or place in the file."""
+    keys = FRAME_COLUMNS if isinstance(item, dict) else ()
+    return str(next((item[key] for key in keys if key in item), name))
 
 
 def _people(item: Any, space: Space, file: Path, frame: str) -> list[list[Any]]:

@@ -90,7 +90,7 @@ def read(
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+            arrays = {key: _text_of_bytes(archive[key]) for key in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a readable .npz without pickles: {error}") from None
     _check(arrays, path)
@@ -124,6 +124,11 @@ def read(
             yield Sample(frames=_frames(arrays, start, end), fps=rates[i], **fields)
 
     return info, samples()
+
+
+def _text_of_bytes(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Bytes, as MATLAB and HDF5 have names, as text in UTF-8; other arrays as they are."""
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
 def _frames(arrays: Arrays, start: int, end: int) -> npt.NDArray[Any]:
@@ -343,6 +348,11 @@ def _labels(arrays: Arrays, path: Path) -> list[str]:
     if "class_names" not in arrays:
         return [str(label) for label in labels]
     names = arrays["class_names"].tolist()
+    if arrays["label"].dtype.kind not in "iu":
+        raise ValueError(
+            f"{path}: label must be whole numbers, the places in class_names, it is "
+            f"{arrays['label'].dtype}; leave class_names out where labels are names"
+        )
     for label in labels:
         if not 0 <= label < len(names):
             raise ValueError(f"{path}: label {label} has no name, class_names has {len(names)}")

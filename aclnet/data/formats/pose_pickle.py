@@ -63,6 +63,10 @@ def read(
     files = [file for file in files if file.suffix.lower() in (".pkl", ".pickle")]
     files_in = Counter(file.parent for file in files)
     dropped: Counter[str] = Counter()
+    if path.is_dir() and (
+        elsewhere := len({*path.rglob(pattern)} - {*path.glob(f"*/*/*/{pattern}")})
+    ):
+        dropped[f"files {pattern} elsewhere than in id/type/view"] = elsewhere
     poses = _poses(files, layout, dropped, progress)
     first = next(poses, None)
     if first is None:

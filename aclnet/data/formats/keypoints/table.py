@@ -94,6 +94,13 @@ def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
     person_column = find_column(columns, PERSON_COLUMNS)
     frames = _whole(table[frame_column])
     people = _whole(table[person_column]) if person_column else [""] * len(table)
+    written: dict[str, str] = {}
+    for text in table[person_column] if person_column else ():
+        if written.setdefault(text.strip(), text) != text:
+            raise ValueError(
+                f"{file}: person {text!r} is there with other spaces too, which do not tell people "
+                "apart here; give one another name"
+            )
     _check_rows(frames, people, file)
     read = {frame_column, person_column, *(c for axes in joints.values() for c in axes.values())}
     further = further_columns(table, read)

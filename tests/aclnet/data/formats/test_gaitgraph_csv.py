@@ -203,3 +203,10 @@ def test_sequences_in_pixels_and_in_shares_are_refused(tmp_path: Path) -> None:
     _, samples = read(write(tmp_path / "p.csv", *rows, row("001-nm-03-000", 1, 120.0)))
     with pytest.raises(ValueError, match=r"001-nm-03-000: coordinates are pixel, those of .*nm-02"):
         list(samples)
+
+
+def test_a_value_that_is_no_number_leaves_its_row_out(tmp_path: Path) -> None:
+    rows = (row("001-nm-01-000", t, value) for t, value in enumerate((1, float("nan"), 3)))
+    info, (sample,) = read(write(tmp_path / "p.csv", *rows))
+    assert sample.numbers.tolist() == [0, 2]
+    assert info.dropped == {"rows with a value that is not a number": 1}

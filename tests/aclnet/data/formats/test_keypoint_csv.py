@@ -221,3 +221,9 @@ def test_every_fifth_frame_is_a_video_of_its_own(tmp_path: Path) -> None:
     rows = [(str(5 * t), "1", 10.0 + t) for t in (3, 0, 1, 2, 5)]
     _, (sample,) = load(write(tmp_path / "v.csv", table(rows)))
     assert sample.frames[:, 0, 0, 0].tolist() == [10, 11, 12, 13, 0, 15]
+
+
+def test_people_whose_names_differ_in_spaces_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.csv", table([("1", "ann", 10.0), ("2", "ann ", 11.0)]))
+    with pytest.raises(ValueError, match="person 'ann ' is there with other spaces too"):
+        load(path)

@@ -277,3 +277,9 @@ def test_columns_of_a_table_of_landmarks_that_are_not_read_are_noted(tmp_path: P
     text = "\n".join(f"{line},{'clip' if not row else row < 40}" for row, line in enumerate(lines))
     with pytest.raises(ValueError, match="column clip has 2 values; write a file for each"):
         load(write(tmp_path / "v.csv", text))
+
+
+def test_a_frame_twice_is_refused(tmp_path: Path) -> None:
+    frames = [{"frame": frame, "landmarks": landmarks(0.1 * frame)} for frame in (1, 2, 1)]
+    with pytest.raises(ValueError, match="has frame 1 2 times; write a file for each video"):
+        load(write(tmp_path / "v.json", frames))

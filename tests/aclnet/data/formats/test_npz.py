@@ -257,3 +257,18 @@ def test_a_score_among_the_coordinates_is_refused(tmp_path: Path) -> None:
     np.savez(path, joints=joints, offsets=[0, 4], joint_names=names)
     with pytest.raises(ValueError, match="third number of joints looks like a score"):
         read(path)
+
+
+def test_bytes_are_names(tmp_path: Path) -> None:
+    names = {"subject": np.array([b"ann", b"bob", b"c"]), "label": [0, 1, 1]}
+    path = write(tmp_path / "x.npz", **names, class_names=np.array(["w\u00e4lk".encode(), b"sit"]))
+    info, samples = read(path)
+    assert [(s.identity, s.label) for s in samples] == [("ann", "w\u00e4lk"), ("c", "sit")]
+    assert info.classes == ("w\u00e4lk", "sit")
+
+
+@pytest.mark.parametrize("labels", [[0.0, 1.0, 1.0], [True, False, True], ["0", "1", "1"]])
+def test_labels_with_class_names_are_their_places(labels: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.npz", label=labels, class_names=["a", "b"])
+    with pytest.raises(ValueError, match="label must be whole numbers, the places in class_names"):
+        read(path)
