@@ -31,6 +31,7 @@ import pandas as pd
 
 from aclnet.data.formats.keypoints.files import (
     Recording,
+    check_all_numbered,
     check_frames_once,
     check_one_folder,
     find_recordings,
@@ -160,7 +161,10 @@ def _from_json(file: Path, space: Space) -> KeypointFrames:
     chosen = next(filled, space)
     found = PeopleInFrames()
     listed = True
-    frames = [_frame_of(name, item) for name, item in named]
+    if any(_own_number(item) for _, item in named):  # null in their place is no frame
+        named = [(_own_number(item), item) for _, item in named if item]
+        check_all_numbered((bool(number) for number, _ in named), file)
+    frames = [str(name) for name, _ in named]
     check_frames_once(frames, file)
     for frame, (_, item) in zip(frames, named, strict=True):
         found.add_frame(frame)
@@ -176,10 +180,10 @@ def _from_json(file: Path, space: Space) -> KeypointFrames:
     return found.build(points, load_layout("mediapipe33").joints)
 
 
-def _frame_of(name: object, item: Any) -> str:
-    """A frame's number as it says, or its name or place in the file."""
+def _own_number(item: Any) -> str | None:
+    """A frame's number, where it has one beside its landmarks."""
     keys = FRAME_COLUMNS if isinstance(item, dict) else ()
-    return str(next((item[key] for key in keys if key in item), name))
+    return next((str(item[key]) for key in keys if key in item), None)
 
 
 def _people(item: Any, space: Space, file: Path, frame: str) -> list[list[Any]]:

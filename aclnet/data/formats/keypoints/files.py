@@ -305,6 +305,16 @@ def check_frames_once(frames: Iterable[str], file: Path) -> None:
         raise ValueError(f"{file}: has frame {frame} {count} times; write a file for each video")
 
 
+def check_all_numbered(numbered: Iterable[bool], file: Path) -> None:
+    """Refuse frames of which only some have a number of their own.
+
+    Raises:
+        ValueError: there are.
+    """
+    if len(set(numbered)) > 1:
+        raise ValueError(f"{file}: some frames have a number, others not; number all or none")
+
+
 def check_one_folder(images: Iterable[str], file: Path) -> None:
     """Refuse images of several folders or videos, which are several recordings.
 

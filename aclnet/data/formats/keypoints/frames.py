@@ -169,6 +169,15 @@ def load_json(file: Path) -> Any:
 
 
 def person_id(value: object) -> str:
-    """A person's id, a whole number from 0 on or a list with one; empty for anything else."""
-    value = value[0] if isinstance(value, list) and value else value
+    """A person's id, a whole number from 0 on (7.0 and "7" too) or a list with one; else empty.
+
+    >>> [person_id(value) for value in (7, 7.0, "7", [7], -1, 0.5, None)]
+    ['7', '7', '7', '7', '', '', '']
+    """
+    while isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and value.isdecimal():
+        return value
     return str(value) if type(value) is int and value >= 0 else ""

@@ -283,3 +283,9 @@ def test_a_frame_twice_is_refused(tmp_path: Path) -> None:
     frames = [{"frame": frame, "landmarks": landmarks(0.1 * frame)} for frame in (1, 2, 1)]
     with pytest.raises(ValueError, match="has frame 1 2 times; write a file for each video"):
         load(write(tmp_path / "v.json", frames))
+
+
+def test_frames_of_which_some_have_a_number_are_refused(tmp_path: Path) -> None:
+    frames = [{"frame": 3, "landmarks": landmarks(0.1)}, {"landmarks": landmarks(0.2)}]
+    with pytest.raises(ValueError, match="some frames have a number, others not"):
+        load(write(tmp_path / "v.json", frames))

@@ -210,3 +210,10 @@ def test_text_files_in_pixels_are_pixels(tmp_path: Path) -> None:
     write(tmp_path / "w" / "w_1.txt", line(0.4))
     with pytest.raises(ValueError, match="coordinates are 2-D and normalised, the first"):
         load(tmp_path, format="ultralytics_text")
+
+
+@pytest.mark.parametrize("form", [float, str])
+def test_ids_in_other_forms_are_ids(form: Any, tmp_path: Path) -> None:
+    frames = [[detection(place, track_id=form(place)) for place in (10, 900)] for _ in range(2)]
+    _, samples = load(write(tmp_path / "v.json", frames), people="apart")
+    assert [s.sample for s in samples] == ["v/person-10", "v/person-900"]
