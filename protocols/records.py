@@ -91,6 +91,8 @@ class ResultRecord(BaseModel):
         seconds: Wall time of the run.
         command: The command line.
         notes: Sentences to be read with the metrics.
+        data_notes: Those of them on the data and their division, which hold for every evaluation of
+            the run.
         cells: A protocol's whole table, if it has one.
         tested: Hash of the keys and labels of the tested samples, which shows whether two systems
             were tested on the same ones; empty where it is not known.
@@ -119,6 +121,7 @@ class ResultRecord(BaseModel):
     seconds: FiniteFloat
     command: str
     notes: tuple[str, ...] = ()
+    data_notes: tuple[str, ...] = ()
     cells: dict[str, Any] | None = None
     tested: str = ""
 
@@ -158,8 +161,8 @@ class ResultRecord(BaseModel):
             ValueError: Settings, environment or cells hold values that JSON does not have.
         """
         fields = self.model_dump(by_alias=True)
-        for name in ("cells", "tested"):
-            if fields[name] in (None, ""):
+        for name in ("data_notes", "cells", "tested"):
+            if fields[name] in (None, "", ()):
                 del fields[name]
         lines = [f"  {json.dumps(key)}: {_entries(value)}" for key, value in fields.items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"

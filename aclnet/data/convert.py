@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from aclnet.data.formats import Progress, read
+from aclnet.data.names import composed
 from aclnet.data.prepare import layout_centre, prepare_sample
-from aclnet.data.sample import FIELDS, Sample, StoreInfo
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.settings import KeptBy
 from aclnet.data.store import Store, write_store
 from aclnet.skeleton import Layout, layout_from_dict, load_layout
 from aclnet.skeleton.mapping import map_joints, same_joints
 from aclnet.skeleton.names import nearest_name
 
-KEPT_BY = tuple(field for field in FIELDS if field != "split")
+Where = Mapping[KeptBy, Collection[str]] | Mapping[str, Collection[str]]
+
+KEPT_BY = get_args(KeptBy)
 """Fields by whose values samples can be kept."""
 
 
@@ -28,7 +31,7 @@ def convert(
     layout: Layout | str | Path | None = None,
     map_to: Layout | str | Path | None = None,
     prepare: Literal["none", "main_person"] = "none",
-    where: Mapping[str, Collection[str]] | None = None,
+    where: Where | None = None,
     min_frames: int = 0,
     dtype: Literal["float32", "float16"] = "float32",
     overwrite: bool = False,
@@ -71,7 +74,7 @@ def convert(
 
 
 def keep_samples(
-    info: StoreInfo, samples: Iterator[Sample], where: Mapping[str, Collection[str]]
+    info: StoreInfo, samples: Iterator[Sample], where: Where
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """The samples with the wanted values; the others are counted as dropped.
 
@@ -86,7 +89,7 @@ def keep_samples(
     Raises:
         ValueError: there is no such field or, after the last sample, no sample with a value.
     """
-    wanted = {field: {_composed(value) for value in values} for field, values in where.items()}
+    wanted = {str(field): {composed(value) for value in values} for field, values in where.items()}
     for field in wanted:
         if field not in KEPT_BY:
             raise ValueError(
@@ -96,13 +99,13 @@ def keep_samples(
     kept = {field: sorted(values) for field, values in wanted.items()}
     changes: dict[str, Any] = {"settings": {**info.settings, "kept": kept}}
     if "label" in wanted:
-        classes = (name for name in info.classes if _composed(name) in wanted["label"])
+        classes = (name for name in info.classes if composed(name) in wanted["label"])
         changes["classes"] = tuple(classes)
 
     def each() -> Iterator[Sample]:
         found: dict[str, set[str]] = {field: set() for field in wanted}
         for sample in samples:
-            own = {field: _composed(getattr(sample, field)) for field in wanted}
+            own = {field: composed(getattr(sample, field)) for field in wanted}
             for field, value in own.items():
                 found[field].add(value)
             other = [field for field, value in own.items() if value not in wanted[field]]
@@ -117,17 +120,14 @@ def keep_samples(
     return info.model_copy(update=changes), each()
 
 
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
 def _require_found(field: str, wanted: Collection[str], found: Collection[str]) -> None:
     missing = sorted(set(wanted) - set(found))
     if missing:
         there = sorted(name or "(none)" for name in found)
         raise ValueError(
             f"no sample has {field} {missing[0]!r}{nearest_name(missing[0], there)}; there are "
-            f"{', '.join(there[:12])}{', ...' if len(there) > 12 else ''}"
+            f"{', '.join(there[:12])}{', ...' if len(there) > 12 else ''} "
+            "(--keep, or data.keep in the settings)"
         )
 
 

@@ -1,4 +1,4 @@
-"""What was left out, in words: the counts of readers, tasks and predictions read alike."""
+"""What was left out and what was noted, in words: readers, tasks and predictions say it alike."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ def left_out_in_words(counts: Mapping[str, int]) -> str:
         f"{count} {_PLURAL.sub(_singular, reason, count=1) if count == 1 else reason}"
         for reason, count in counts.items()
         if count
+    )
+
+
+def notes_in_words(notes: Mapping[str, int]) -> tuple[str, ...]:
+    """A reader's notes, each with the number of its recordings.
+
+    >>> notes_in_words({"columns not read: box": 2})
+    ('2 recordings: columns not read: box',)
+    """
+    return tuple(
+        f"{count} recording{'' if count == 1 else 's'}: {sentence}"
+        for sentence, count in notes.items()
     )
 
 

@@ -28,7 +28,8 @@ class StoreInfo(BaseModel):
     """The description of a store: its layout, channels, unit and source.
 
     A reader returns a StoreInfo before its first sample and counts what it leaves out in `dropped`
-    while its samples are drawn; the counts are complete after the last one.
+    while its samples are drawn; the counts are complete after the last one. So it does in `notes`
+    with the recordings that it read in one of several ways, by a sentence that says how.
 
     `classes` are the class names in the order of the class numbers, if the source has such an
     order; every label is then one of them.
@@ -47,6 +48,7 @@ class StoreInfo(BaseModel):
     synthetic: bool = False
     source: str = ""
     dropped: dict[str, int] = Field(default_factory=dict)
+    notes: dict[str, int] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
     fingerprint: str = ""
 
@@ -71,6 +73,10 @@ class StoreInfo(BaseModel):
         if not count:
             return
         self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def note(self, sentence: str) -> None:
+        """Add to the number of recordings that a sentence says of how they were read."""
+        self.notes[sentence] = self.notes.get(sentence, 0) + 1
 
     @property
     def dims(self) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aclnet.config import Settings
 from aclnet.data.walkers.settings import WalkerSettings
+
+KeptBy = Literal["identity", "label", "condition", "view", "take", "camera"]
 
 
 class DataSettings(Settings):
@@ -24,6 +26,9 @@ class DataSettings(Settings):
         map_to: change to this layout by joint name.
         options: the format's own options, such as `split: fold` for an .npz; null clears those of
             a recipe.
+        keep: the wanted values of a sample's fields, such as `label: [walk, run]` or `view: "090"`,
+            as `aclnet-task data convert --keep`; other samples are dropped and counted. Numbers
+            are text in quotes.
         prepare: "main_person": the main person first, its empty frames dropped, the recording
             centred on it (`aclnet.data.prepare`); done once, in the conversion.
         min_frames: shorter sequences are dropped and counted.
@@ -36,6 +41,19 @@ class DataSettings(Settings):
     layout: str | None = None
     map_to: str | None = None
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    keep: dict[KeptBy, tuple[str, ...]] = Field(default_factory=dict)
     prepare: Literal["none", "main_person"] = "none"
     min_frames: int = Field(default=1, ge=1)
     walkers: WalkerSettings = WalkerSettings()
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        """A single value is a list of one; YAML's numbers have lost their zeros."""
+        if not isinstance(value, dict):
+            return value
+        lists = {k: v if isinstance(v, (list, tuple)) else (v,) for k, v in value.items()}
+        for values in lists.values():
+            if not values or not all(isinstance(one, str) for one in values):
+                raise ValueError("each field needs one value or several, numbers in quotes: '090'")
+        return lists

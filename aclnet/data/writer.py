@@ -34,7 +34,9 @@ def write_files(
         digest.update(index.encode())
         (folder / "index.csv").write_bytes(index.encode())
         info = info.model_copy(update={"fingerprint": digest.hexdigest()})
-        text = json.dumps(info.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        # Without notes as before there were any, so that older programs read it too.
+        about = info.model_dump(mode="json", exclude=set() if info.notes else {"notes"})
+        text = json.dumps(about, indent=1, ensure_ascii=False)
         (folder / "store.json").write_text(text + "\n", "utf-8")
         _check_free(path, overwrite)
         if path.exists():

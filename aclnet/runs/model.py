@@ -22,6 +22,7 @@ import torch
 
 from aclnet.clips.input import ClipInput
 from aclnet.data.convert import prepare_samples
+from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
@@ -55,6 +56,7 @@ class Prediction:
         classes: the k most likely classes, the likeliest first.
         probabilities: of these classes, 0..1.
         left_out: by reason, what was left out of the whole file: people, frames, recordings.
+        notes: sentences on how the file was read.
     """
 
     sample: str
@@ -66,6 +68,7 @@ class Prediction:
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Embedded(NamedTuple):
@@ -214,7 +217,8 @@ class Model:
                     f"{place}: there is nothing to predict: nobody is seen in any frame"
                 )
             left_out = dict(Counter(info.dropped) + skipped)
-            found += [replace(one, left_out=left_out) for one in here]
+            notes = notes_in_words(info.notes)
+            found += [replace(one, left_out=left_out, notes=notes) for one in here]
         return found
 
     def _opened(

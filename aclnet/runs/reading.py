@@ -47,7 +47,8 @@ def settings_for(own: DataSettings, path: Path, format: str | None = None) -> Da
             known = {*reader_options(name), "unit"} - (set() if alike else {*_CHOOSING, "unit"})
             options = {option: own.options[option] for option in own.options if option in known}
     layout = own.layout if alike else None
-    found = {"path": path, "format": chosen, "layout": layout, "options": options}
+    keep = own.keep if alike else {}
+    found = {"path": path, "format": chosen, "layout": layout, "options": options, "keep": keep}
     return own.model_copy(update=found)
 
 

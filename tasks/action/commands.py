@@ -132,8 +132,12 @@ def predict_command(
     from tasks.run.saved import require_task
 
     require_task(find_task("action"), run)
+    trained: int | None = None
+    of_run: tuple[str, ...] = ()
     if not require_finished(run, unfinished):
-        say(trained_so_far(run)[1])
+        state, note = trained_so_far(run)
+        trained, of_run = state.epoch - 1, (note,)
+        say(note)
     model = load(run, device, unfinished=unfinished)
     arguments: dict[str, Any] = {"window": window, "stride": stride, "persons": persons}
     reading = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
@@ -141,9 +145,12 @@ def predict_command(
     arguments["options"] = reader_options(options, model.classify)
     found = {file: model.classify(file, top=top, **arguments) for file in files}
     if json is not None:
-        _write_predictions(json, found)
+        mark = {} if trained is None else {"trained_epochs": trained}
+        _write_predictions(json, found, of_run, mark)
     Console().print(_prediction_table(found))
     for file, predictions in found.items():
+        for note in predictions[0].notes:
+            typer.echo(f"{file}: {note}")
         if left_out := left_out_in_words(predictions[0].left_out):
             typer.echo(f"{file}: left out: {left_out}")
 
@@ -170,14 +177,26 @@ def _time(frame: int, seconds: float | None) -> str:
     return str(frame) if seconds is None else f"{frame} ({seconds:.2f} s)"
 
 
-def _write_predictions(path: Path, found: Mapping[Path, Sequence[Prediction]]) -> None:
-    """Write a list of predictions, each with its file; the JSON file is complete or absent."""
+def _write_predictions(
+    path: Path,
+    found: Mapping[Path, Sequence[Prediction]],
+    notes: tuple[str, ...],
+    mark: Mapping[str, int],
+) -> None:
+    """Write a list of predictions, each with its file; the JSON file is complete or absent.
+
+    `notes` and `mark` say of each that the run's training is not finished, as a record does.
+    """
     from dataclasses import asdict
     from json import dumps
 
     from protocols.files import write_text
 
-    rows = [{"file": str(file), **asdict(one)} for file, each in found.items() for one in each]
+    rows = [
+        {"file": str(file), **asdict(one), "notes": (*one.notes, *notes), **mark}
+        for file, each in found.items()
+        for one in each
+    ]
     write_text(path, dumps(rows, indent=1) + "\n")
 
 

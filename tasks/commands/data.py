@@ -1,4 +1,4 @@
-"""`aclnet-task data`: convert recordings into a store, check and show stores."""
+"""`aclnet-task data`: convert recordings into a store, check, show and export stores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aclnet.data.store import Store
 
 data_app = typer.Typer(
-    no_args_is_help=True, help="Convert recordings into a store, check it, show its contents."
+    no_args_is_help=True, help="Convert recordings into a store, check, show and export it."
 )
 
 
@@ -159,6 +159,24 @@ def show(
         console.print(Text(f"drawn: {out}"), soft_wrap=True)
 
 
+@data_app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="Folder of the store.", metavar="STORE")],
+    file: Annotated[Path, typer.Argument(help="The .npz file to write.", metavar="FILE")],
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Write a store into one .npz file, which `data convert` and NumPy read."""
+    from aclnet.data.export import npz_arrays
+    from aclnet.data.store import open_store
+    from protocols.files import write_arrays
+
+    if file.exists() and not overwrite:
+        raise ValueError(f"{file} exists already; remove it or set --overwrite")
+    store = open_store(path)
+    write_arrays(file, "Samples", npz_arrays(store))
+    Console().print(Text(f"{file}: {_size(store)}"), soft_wrap=True)
+
+
 @contextmanager
 def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar that disappears at the end."""
@@ -208,7 +226,7 @@ def _row_of(store: Store, sample: str) -> int:
 def _description(store: Store) -> Table:
     import numpy as np
 
-    from aclnet.data.left_out import left_out_in_words
+    from aclnet.data.left_out import left_out_in_words, notes_in_words
 
     info, lengths = store.info, store.lengths
     size = "x".join(map(str, info.image_size)) if info.image_size else "unknown"
@@ -220,12 +238,18 @@ def _description(store: Store) -> Table:
         "image size": size,
         "frames per second": _rates(store),
         "frames per sample": f"{lengths.min()} to {lengths.max()}, median {np.median(lengths):g}",
+        "kept": "; ".join(
+            f"{field} {', '.join(values)}"
+            for field, values in info.settings.get("kept", {}).items()
+        ),
         "left out": left_out_in_words(info.dropped) or "nothing",
+        "notes": "\n".join(notes_in_words(info.notes)),
         "fingerprint": info.fingerprint[:16],
     }
     table = Table(show_header=False)
     for name, value in rows.items():
-        table.add_row(name, Text(value))
+        if value:
+            table.add_row(name, Text(value))
     return table
 
 

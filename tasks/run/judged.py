@@ -114,7 +114,7 @@ class Origin:
         settings: settings of the run.
         counts: training samples and dropped samples of the run.
         seconds: duration of the training.
-        notes: sentences for the record.
+        notes: sentences on the data and their division, for the record.
         rule: how the test was done, if the task describes it.
         fold: name of the fold.
         trained: environment of the training, if another process trained.
@@ -149,6 +149,7 @@ class Origin:
             # Counts of parts, such as "probes/nm", come from the new table.
             counts={name: n for name, n in record.counts.items() if "/" not in name},
             seconds=record.seconds,
+            notes=record.data_notes,
             rule=record.rule,
             fold=record.fold,
             trained=training_environment(run),
@@ -220,6 +221,7 @@ def make_record(
         seconds=origin.seconds,
         command=command,
         notes=(*judged.notes, *origin.notes),
+        data_notes=tuple(note for note in origin.notes if note != FOREIGN),
         cells=judged.cells,
         tested=judged.tested,
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aclnet.data.left_out import notes_in_words
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.finished import require_finished
@@ -207,7 +208,7 @@ def origin_of(adapter: TaskAdapter[Any], seconds: float) -> Origin:
         settings=settings.model_dump(mode="json"),
         counts=adapter.counts(),
         seconds=seconds,
-        notes=adapter.notes(),
+        notes=(*adapter.notes(), *notes_in_words(info.notes)),
         rule=adapter.tested_how(),
         fold=getattr(settings, "fold", None),
     )

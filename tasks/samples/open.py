@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store, write_store
@@ -31,7 +32,7 @@ def open_data(
     Args:
         settings: the data to open.
         cache: folder for the stores made here.
-        report: called before long work.
+        report: called before long work, and with the reader's notes.
         joints: of a trained network; data with the same ones in another order are copied in it.
 
     Raises:
@@ -39,13 +40,15 @@ def open_data(
             than `map_to`, or there is no path and the source is not the walkers.
     """
     store = _opened(settings, cache, report)
+    for note in notes_in_words(store.info.notes):
+        report(f"{store.info.name}: {note}")
     return store if joints is None else _in_order(store, joints, cache, report)
 
 
 def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
     require_data(settings, "the recipe")
     if settings.path is None:
-        return _walkers(settings, cache, report)
+        return _kept(_walkers(settings, cache, report), settings, cache, report)
     path = settings.path
     if not path.exists():
         raise ValueError(
@@ -53,7 +56,8 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
             "settings)"
         )
     if (path / "store.json").is_file():
-        return _checked(open_store(path), settings, cache, report)
+        store = _checked(open_store(path), settings, cache, report)
+        return _kept(store, settings, cache, report)
     target = cache / f"{path.resolve().stem}-{_digest(_identity(path, settings))}"
     options: dict[str, Any] = dict(settings.options)
 
@@ -69,6 +73,7 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
                 layout=settings.layout,
                 map_to=settings.map_to,
                 prepare=settings.prepare,
+                where=settings.keep,
                 **options,
             )
         except ValueError as error:
@@ -172,6 +177,28 @@ def _in_order(store: Store, wanted: Layout, cache: Path, report: Report) -> Stor
     return _made_once(target, lambda: write_store(target, samples, info), message, report)
 
 
+def _kept(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
+    """The store, or a copy in the cache of the samples that `data.keep` names."""
+    if not settings.keep:
+        return store
+    from aclnet.data.convert import keep_samples
+
+    info, name = store.info, store.info.name
+    if store.path is not None:
+        name = store.path.resolve().name
+    made_by: dict[str, object] = {"fingerprint": info.fingerprint, "keep": settings.keep}
+    target = cache / f"{name}-{_digest(made_by)}"
+
+    def make() -> None:
+        # What the store lacks already is counted in it too.
+        whole = info.model_copy(update={"dropped": dict(info.dropped)})
+        kept, samples = keep_samples(whole, store.samples(), settings.keep)
+        write_store(target, samples, kept)
+
+    words = ", ".join(f"{field} {' or '.join(one)}" for field, one in settings.keep.items())
+    return _made_once(target, make, f"keeping the samples of {words}, in {target}", report)
+
+
 def _checked(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
     """A store with the joints of `map_to`; only their order may differ."""
     if settings.map_to is not None:
@@ -201,6 +228,7 @@ def _identity(path: Path, settings: DataSettings) -> dict[str, object]:
         # Defaults are left out, so that stores made by older versions are found again.
         **({"options": settings.options} if settings.options else {}),
         **({} if settings.prepare == "none" else {"prepare": settings.prepare}),
+        **({"keep": settings.model_dump()["keep"]} if settings.keep else {}),
     }
 
 

@@ -150,8 +150,8 @@ def _describe(info: StoreInfo, **changes: Any) -> StoreInfo:
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
-    # The copy shares `dropped` with the reader, which keeps counting there.
-    return checked.model_copy(update={"dropped": info.dropped})
+    # The copy shares the counts with the reader, which keeps counting there.
+    return checked.model_copy(update={"dropped": info.dropped, "notes": info.notes})
 
 
 def _check_options(name: str, options: Mapping[str, Any]) -> None:

@@ -28,7 +28,12 @@ from aclnet.data.formats.keypoints.files import (
     first_head,
     recording_key,
 )
-from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, load_json
+from aclnet.data.formats.keypoints.frames import (
+    KeypointFrames,
+    PeopleInFrames,
+    load_json,
+    person_id,
+)
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 from aclnet.skeleton import load_layout
 
@@ -129,7 +134,7 @@ def _people(content: Any, file: Path) -> Iterator[_Person]:
             if type(image) not in (str, int) or "keypoints" not in person:
                 raise _foreign(file)
             place = f"entry {number} ({image})"
-            yield _Person(str(image), place, person["keypoints"], _track(person.get("idx")))
+            yield _Person(str(image), place, person["keypoints"], person_id(person.get("idx")))
     else:
         raise _foreign(file)
 
@@ -147,14 +152,7 @@ def _people_of_image(image: str, value: Any, file: Path) -> Iterator[_Person]:
         name = PurePosixPath(image)
         if str(person.get("image_id", image)) not in (image, name.name, name.stem):
             raise _foreign(file)
-        yield _Person(image, f"{image}, person {number}", row, _track(person.get("idx")))
-
-
-def _track(idx: object) -> str:
-    """The id in any of its shapes; the first one of merged people."""
-    while isinstance(idx, list) and idx:
-        idx = idx[0]
-    return f"{idx:g}" if type(idx) in (int, float) else ""
+        yield _Person(image, f"{image}, person {number}", row, person_id(person.get("idx")))
 
 
 def _foreign(file: Path) -> ValueError:

@@ -1,16 +1,17 @@
 """GaitGraph's pose CSV: one row a frame, 17 COCO joints with confidence.
 
 Source: the file layout of github.com/tteepe/GaitGraph (Teepe et al., ICIP 2021). A row is
-`folder/SSS-ww-NN-VVV/FRAME.jpg` and 51 numbers: x, y (pixels) and confidence of each joint;
-SSS subject, ww condition, NN take, VVV view in degrees. Frames come in the order of their numbers,
-gaps are not filled, and a repeated frame number replaces the earlier row. Names are exact: 1 and
-001 are two people.
+`folder/SSS-ww-NN-VVV/FRAME.jpg` and 51 numbers: x, y (pixels; small ones are shares of the picture)
+and confidence of each joint; SSS subject, ww condition, NN take, VVV view in degrees. Frames come
+in the order of their numbers, gaps are not filled, and a repeated frame number replaces the earlier
+row. Names are exact: 1 and 001 are two people.
 """
 
 from __future__ import annotations
 
 import csv
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats import Progress
+from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.table import csv_rows
 from aclnet.skeleton import Layout, canonical_name, load_layout
@@ -50,13 +52,18 @@ def read(
         progress: called with the number of rows read and their total.
 
     Raises:
-        ValueError: the header is not the format's, or the layout has not 17 joints; while samples
-            are drawn: a row has more cells than the header, or a sequence is in two folders.
+        ValueError: the header is not the format's, or the layout has not 17 joints, a row has
+            more cells than the header, or a sequence is in two folders (some rows are read while
+            samples are drawn); sequences in pixels and in shares of the picture are mixed.
     """
     chosen = layout or load_layout("coco17")
     _check_header(path, chosen)
     info = StoreInfo.of_file(path, chosen, channels=_CHANNELS, unit="pixel")
-    return info, _sequences(path, info, progress)
+    unit, sequences = one_unit(
+        _sequences(path, info, progress), lambda one: (f"{path}: {one.sample}", one.frames)
+    )
+    # The copy shares `dropped` with the sequences, which keep counting there.
+    return info.model_copy(update={"unit": unit or "pixel"}), sequences
 
 
 def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterator[Sample]:
@@ -134,10 +141,13 @@ def _parse_values(fields: list[str], info: StoreInfo) -> list[float] | None:
         info.count_dropped(f"rows without {_JOINTS * len(_CHANNELS)} values")
         return None
     try:
-        return [float(field) for field in fields]
+        values = [float(field) for field in fields]
     except ValueError:
+        values = [math.nan]
+    if not all(map(math.isfinite, values)):
         info.count_dropped("rows with a value that is not a number")
         return None
+    return values
 
 
 def _check_header(path: Path, layout: Layout) -> None:

@@ -31,6 +31,8 @@ import pandas as pd
 
 from aclnet.data.formats.keypoints.files import (
     Recording,
+    check_all_numbered,
+    check_frames_once,
     check_one_folder,
     find_recordings,
     first_head,
@@ -48,8 +50,11 @@ from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
 from aclnet.data.formats.keypoints.table import (
     FRAME_COLUMNS,
     PERSON_COLUMNS,
+    check_one_recording,
     find_column,
+    further_columns,
     header,
+    not_read,
     read_table,
     table_people,
 )
@@ -114,7 +119,7 @@ def _load(recording: Recording, options: MediapipeOptions) -> KeypointFrames:
     if file.suffix.lower() == ".json":
         found = _from_json(file, options.space)
     else:
-        found = table_people(_named_columns(read_table(file), file), file)
+        found = _from_table(read_table(file), file)
     alone = without_twins(found)
     if not any(found.track) and len(np.unique(alone.frame)) == len(alone):
         found = replace(found, track=("1",) * len(found))
@@ -156,9 +161,12 @@ def _from_json(file: Path, space: Space) -> KeypointFrames:
     chosen = next(filled, space)
     found = PeopleInFrames()
     listed = True
-    for name, item in named:
-        keys = FRAME_COLUMNS if isinstance(item, dict) else ()
-        frame = str(next((item[key] for key in keys if key in item), name))
+    if any(_own_number(item) for _, item in named):  # null in their place is no frame
+        named = [(_own_number(item), item) for _, item in named if item]
+        check_all_numbered((bool(number) for number, _ in named), file)
+    frames = [str(name) for name, _ in named]
+    check_frames_once(frames, file)
+    for frame, (_, item) in zip(frames, named, strict=True):
         found.add_frame(frame)
         for person, landmarks in enumerate(_people(item, chosen, file, frame)):
             place = f"frame {frame}, person {person}"
@@ -170,6 +178,12 @@ def _from_json(file: Path, space: Space) -> KeypointFrames:
     if listed and points.shape[2] == 3 and ((third < 0) | (third > 1)).any():
         points = np.concatenate([points, np.ones_like(points[..., :1])], axis=2)
     return found.build(points, load_layout("mediapipe33").joints)
+
+
+def _own_number(item: Any) -> str | None:
+    """A frame's number, where it has one beside its landmarks."""
+    keys = FRAME_COLUMNS if isinstance(item, dict) else ()
+    return next((str(item[key]) for key in keys if key in item), None)
 
 
 def _people(item: Any, space: Space, file: Path, frame: str) -> list[list[Any]]:
@@ -237,15 +251,21 @@ def _row_form(columns: Sequence[str]) -> str:
     return "frame" if len(numbers) == _COUNT else ""
 
 
-def _named_columns(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """The table with one row a frame and person and columns `<joint>_<axis>`."""
+def _from_table(table: pd.DataFrame, file: Path) -> KeypointFrames:
+    """The people of a table, which gets one row a frame and person and columns `<joint>_<axis>`."""
     form = _row_form(list(table.columns))
-    if form == "landmark":
-        return _spread(table, file)
-    return _name_numbers(table) if form == "frame" else table
+    if form == "frame":
+        return table_people(_name_numbers(table, file), file)
+    if not form:
+        return table_people(table, file)
+    check_one_recording(table, file)
+    names = {*_AXES, *FRAME_COLUMNS, *_LANDMARK_COLUMNS, *PERSON_COLUMNS}
+    read = {column for column in table.columns if column.lower() in names}
+    notes = not_read(further_columns(table, read))
+    return replace(table_people(_spread(table, file), file), notes=notes)
 
 
-def _name_numbers(table: pd.DataFrame) -> pd.DataFrame:
+def _name_numbers(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     """x0, y0, … by the landmarks' names; without a frame column the rows are frames."""
     joints = load_layout("mediapipe33").joints
     matches = {column: _NUMBERED.match(column) for column in table.columns}
@@ -257,6 +277,13 @@ def _name_numbers(table: pd.DataFrame) -> pd.DataFrame:
     }
     named = table.rename(columns=names)
     if find_column(list(table.columns), FRAME_COLUMNS) is None:
+        for column in further_columns(table, {*names, *PERSON_COLUMNS}):
+            values = pd.to_numeric(table[column], errors="coerce")
+            if values.isna().any() and table[column].nunique() > 1:
+                raise ValueError(
+                    f"{file}: column {column} has {table[column].nunique()} values, and no column "
+                    "frame says which rows are one video: write a file for each, or leave it out"
+                )
         named.insert(0, "frame", [str(row) for row in range(len(named))])
     return named
 

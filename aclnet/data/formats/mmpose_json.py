@@ -20,6 +20,7 @@ from typing import Any
 from aclnet.data.formats.keypoints.files import (
     Kind,
     Recording,
+    check_all_numbered,
     check_frames_once,
     check_kind,
     check_one_folder,
@@ -99,6 +100,7 @@ def _frames(content: Any, file: Path) -> tuple[Kind, list[tuple[str, list[Any]]]
     elif _all_have(items, "keypoints"):
         named, kind = [("", items)], "frame"
     elif _all_have(items, "instances"):
+        check_all_numbered(("frame_id" in item for item in items), file)
         named = [(str(item.get("frame_id", i)), item["instances"]) for i, item in enumerate(items)]
         check_frames_once((frame for frame, _ in named), file)
         kind = "video"

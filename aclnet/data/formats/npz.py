@@ -3,22 +3,26 @@
 Keys: `joints` (F, M, V, D) with D 2 or 3, `offsets` (N+1,): sample i is
 `joints[offsets[i]:offsets[i+1]]`; and optionally `joint_names` (V,), `bones` (V-1, 2),
 `confidence` (F, M, V), `frame_numbers` (F,), each frame's number in its recording, `fps`, one value
-or one a sample, and one value a sample in `subject`, `label` (with `class_names`), `condition`,
-`view`, `repetition`, `split*`, `sequence_name`.
+or one a sample (NaN: not known), `image_size` (N, 2), width and height (0: not known), and one
+value a sample in `subject`, `label` (with `class_names`), `condition`, `view`, `repetition`,
+`camera`, `split*`, `sequence_name`. `about` is the description of the store that was exported
+(`aclnet.data.export`), as JSON: it says layout, unit and what else the arrays do not.
 """
 
 from __future__ import annotations
 
 import itertools
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from aclnet.data.formats import Progress, with_progress
+from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.formats.third_number import third_is_score
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
@@ -28,11 +32,21 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 Unit = Literal["pixel", "metre", "normalised"]
 
 _CENTRES = ("hip_centre", "spine_base", "pelvis", "torso", "spine", "neck", "nose")
-# Above this a 2-D coordinate is a pixel, not a share of an image or of a body.
-_LARGEST_SHARE = 10.0
+# Above this a 2-D coordinate is a pixel, not a share of a body; shares of a picture are smaller.
+_PIXELS_ABOVE = 10.0
 _FEW_NEGATIVE = 0.02
+_SAID = {"fps", "image_size", "synthetic", "dropped", "notes"}
+"""What only the description of an exported store says, besides its layout and unit."""
 _ALL_SPLITS = "*"  # in place of a split key: all of them
-_FIELDS = {"identity": "subject", "condition": "condition", "view": "view", "take": "repetition"}
+ABOUT = "about"
+FIELD_KEYS = {
+    "identity": "subject",
+    "condition": "condition",
+    "view": "view",
+    "take": "repetition",
+    "camera": "camera",
+}
+"""The key of each field of a sample that has one value, text or a number, a sample."""
 _SPLITS = {"1": "train", "2": "test"}
 
 
@@ -61,47 +75,35 @@ def read(
             layout has them.
         progress: called with the number of the sample and their total.
         split: the key to take as the split (such as split_xsub or fold); by default the file's
-            only split key. In a split key 1 becomes train and 2 test. "*" takes all keys that
-            start with split, as words with a space between: split_xview gives xview_train or
-            xview_test, split1 gives 1_train or 1_test, a key that is just split its value alone.
+            only split key. In a split key the numbers 1 and 2 become train and test. "*" takes all
+            keys that start with split, as words with a space between: split_xview gives
+            xview_train or xview_test, split1 gives 1_train or 1_test, a key that is just split its
+            value alone.
         confidence: whether to read `confidence`; without it a joint of confidence 0 keeps its
             position, as some sensors write 0 for joints that they only infer.
         keep: the key of a boolean (or 1 or 0) a sample, such as used_in_cvpr12; samples with False
             are dropped and counted.
 
     Raises:
-        ValueError: a key is missing, has the wrong shape or does not belong to the layout, or the
-            third number of joints is a score.
+        ValueError: a key is missing, has the wrong shape or does not belong to the layout, the
+            third number of joints is a score, or samples in pixels and in shares are mixed.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+            arrays = {key: _text_of_bytes(archive[key]) for key in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a readable .npz without pickles: {error}") from None
     _check(arrays, path)
     if not confidence:
         arrays.pop("confidence", None)
-    joints = arrays["joints"]
-    chosen = layout or _own_layout(arrays, path)
-    if chosen.joint_count != joints.shape[2]:
-        raise ValueError(
-            f"{path}: joints has {joints.shape[2]} joints, layout {chosen.name} has "
-            f"{chosen.joint_count}"
-        )
-    channels = ("x", "y", "z")[: joints.shape[3]]
     key = _split_key(arrays, split, path)
     kept = _kept_samples(arrays, keep, path)
     columns = _sample_columns(arrays, key, path)
     whole, rates = _rates(arrays)
-    info = StoreInfo.of_file(
-        path,
-        chosen,
-        channels=(*channels, "confidence") if "confidence" in arrays else channels,
-        unit=_unit_of(joints),
-        fps=whole,
-        classes=_class_order(arrays),
-        settings={"split": key},
-    )
+    about = _about(arrays, layout, columns["sample"], path)
+    about["settings"]["split"] = key
+    about["fps"] = whole or about.get("fps")
+    info = StoreInfo.of_file(path, about.pop("layout"), classes=_class_order(arrays), **about)
     if not kept.all():
         info.count_dropped(f"not {keep}", int((~kept).sum()))
     offsets = arrays["offsets"].tolist()
@@ -117,9 +119,16 @@ def read(
             fields: dict[str, Any] = {name: values[i] for name, values in columns.items()}
             if "frame_numbers" in arrays:
                 fields["frame_numbers"] = arrays["frame_numbers"][start:end]
+            if "image_size" in arrays and arrays["image_size"][i].all():
+                fields["image_size"] = tuple(arrays["image_size"][i].tolist())
             yield Sample(frames=_frames(arrays, start, end), fps=rates[i], **fields)
 
     return info, samples()
+
+
+def _text_of_bytes(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Bytes, as MATLAB and HDF5 have names, as text in UTF-8; other arrays as they are."""
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
 def _frames(arrays: Arrays, start: int, end: int) -> npt.NDArray[Any]:
@@ -128,6 +137,45 @@ def _frames(arrays: Arrays, start: int, end: int) -> npt.NDArray[Any]:
     if "confidence" not in arrays:
         return frames
     return np.concatenate([frames, arrays["confidence"][start:end, ..., None]], axis=-1)
+
+
+def _about(
+    arrays: Arrays, layout: Layout | None, names: Sequence[str], path: Path
+) -> dict[str, Any]:
+    """What a description says that neither is an option nor stands in keys of its own.
+
+    In a file that was exported the store's description says it.
+    """
+    said: dict[str, Any] = {"settings": {}}
+    joints = arrays["joints"]
+    if ABOUT in arrays:
+        own = _exported(arrays[ABOUT], path)
+        said = own.model_dump(include={*_SAID, "settings", "unit"})
+        chosen = layout or layout_from_dict(own.layout, f"{path}: {ABOUT}")
+    else:
+        chosen = layout or _own_layout(arrays, path)
+    if chosen.joint_count != joints.shape[2]:
+        raise ValueError(
+            f"{path}: joints has {joints.shape[2]} joints, layout {chosen.name} has "
+            f"{chosen.joint_count}"
+        )
+    if "unit" not in said:
+        said["unit"] = _unit_of(arrays, names, path)
+    channels = ("x", "y", "z")[: joints.shape[3]]
+    scored = "confidence" in arrays
+    return {**said, "layout": chosen, "channels": (*channels, *["confidence"] * scored)}
+
+
+def _exported(about: npt.NDArray[Any], path: Path) -> StoreInfo:
+    """The description of the store that the file was exported from."""
+    problem = "is no text"
+    if about.shape == () and about.dtype.kind == "U":
+        try:
+            return StoreInfo.model_validate_json(str(about))
+        except ValidationError as error:
+            first = error.errors()[0]
+            problem = f"{'.'.join(map(str, first['loc']))[:40]!r}: {first['msg'][:80]}"
+    raise ValueError(f"{path}: {ABOUT}: {problem}; export the store again, or leave the key out")
 
 
 def _own_layout(arrays: Arrays, path: Path) -> Layout:
@@ -151,16 +199,24 @@ def _own_layout(arrays: Arrays, path: Path) -> Layout:
     return layout_from_dict(data, f"{path}: joint_names and bones")
 
 
-def _unit_of(joints: npt.NDArray[Any]) -> Unit:
+def _unit_of(arrays: Arrays, names: Sequence[str], path: Path) -> Unit:
     """2-D is pixel or normalised by its size; 3-D is metre, or normalised.
 
     Normalised 3-D has x and y counted from an image's corner, so they are hardly ever negative; a
     sensor counts them from its axis.
     """
-    finite = joints[..., :2][np.isfinite(joints[..., :2])]
+    joints = arrays["joints"]
     if joints.shape[3] == 3:
+        finite = joints[..., :2][np.isfinite(joints[..., :2])]
         return "metre" if (finite < 0).mean() > _FEW_NEGATIVE else "normalised"
-    return "pixel" if np.abs(finite).max(initial=0.0) > _LARGEST_SHARE else "normalised"
+    spans = itertools.pairwise(arrays["offsets"].tolist())
+    samples = ((name, joints[a:b]) for name, (a, b) in zip(names, spans, strict=True))
+    unit, checked = one_unit(
+        samples, lambda one: (f"{path}: sample {one[0]!r}", one[1]), _PIXELS_ABOVE
+    )
+    for _ in checked:
+        pass
+    return unit or "normalised"
 
 
 def _check(arrays: Arrays, path: Path) -> None:
@@ -180,12 +236,19 @@ def _check(arrays: Arrays, path: Path) -> None:
             "more than there are samples"
         )
     _check_times(arrays, path)
+    sizes = arrays.get("image_size", np.zeros((len(offsets) - 1, 2), np.int64))
+    if sizes.shape != (len(offsets) - 1, 2) or sizes.dtype.kind not in "iu":
+        raise ValueError(
+            f"{path}: image_size must be width and height in whole pixels of each of the "
+            f"{len(offsets) - 1} samples, it is {sizes.dtype} {sizes.shape}"
+        )
     if "confidence" in arrays and arrays["confidence"].shape != joints.shape[:3]:
         raise ValueError(
             f"{path}: confidence has shape {arrays['confidence'].shape}, joints needs "
             f"{joints.shape[:3]}"
         )
-    if joints.shape[3] == 3 and third_is_score(joints, arrays.get("confidence")):
+    scored = joints.shape[3] == 3 and ABOUT not in arrays
+    if scored and third_is_score(joints, arrays.get("confidence")):
         raise ValueError(
             f"{path}: the third number of joints looks like a score; write x and y as joints (F, "
             "M, V, 2) and the score as confidence (F, M, V)"
@@ -199,7 +262,8 @@ def _rates(arrays: Arrays) -> tuple[float | None, list[float | None]]:
         return None, [None] * count
     if arrays["fps"].ndim == 0:
         return float(arrays["fps"]), [None] * count
-    return None, arrays["fps"].astype(np.float64).tolist()
+    rates = arrays["fps"].astype(np.float64)
+    return None, [None if np.isnan(rate) else rate for rate in rates.tolist()]
 
 
 def _check_times(arrays: Arrays, path: Path) -> None:
@@ -210,7 +274,8 @@ def _check_times(arrays: Arrays, path: Path) -> None:
             f"number for each of the {frames} frames of joints"
         )
     rates, count = arrays.get("fps", np.ones(())), len(arrays["offsets"]) - 1
-    if rates.shape not in ((), (count,)) or rates.dtype.kind not in "fiu" or not (rates > 0).all():
+    positive = rates.dtype.kind in "fiu" and ((rates > 0) | (np.isnan(rates) & (rates.ndim > 0)))
+    if rates.shape not in ((), (count,)) or not np.all(positive):
         raise ValueError(
             f"{path}: fps must be one number above 0, or one for each of the {count} samples, it "
             f"is {rates.dtype} {rates.shape}"
@@ -222,7 +287,7 @@ def _sample_columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[st
     count = len(arrays["offsets"]) - 1
     columns = {
         field: [str(value) for value in arrays[key].tolist()]
-        for field, key in _FIELDS.items()
+        for field, key in FIELD_KEYS.items()
         if key in arrays
     }
     if "label" in arrays:
@@ -283,6 +348,11 @@ def _labels(arrays: Arrays, path: Path) -> list[str]:
     if "class_names" not in arrays:
         return [str(label) for label in labels]
     names = arrays["class_names"].tolist()
+    if arrays["label"].dtype.kind not in "iu":
+        raise ValueError(
+            f"{path}: label must be whole numbers, the places in class_names, it is "
+            f"{arrays['label'].dtype}; leave class_names out where labels are names"
+        )
     for label in labels:
         if not 0 <= label < len(names):
             raise ValueError(f"{path}: label {label} has no name, class_names has {len(names)}")
@@ -291,7 +361,8 @@ def _labels(arrays: Arrays, path: Path) -> list[str]:
 
 def _split_values(arrays: Arrays, key: str) -> list[str]:
     values = [str(value) for value in arrays[key].tolist()]
-    named = key.startswith("split") and set(values) <= set(_SPLITS)
+    named = arrays[key].dtype.kind in "biu" and set(values) <= set(_SPLITS)
+    named &= key.startswith("split")
     return [_SPLITS[value] for value in values] if named else values
 
 

@@ -107,4 +107,9 @@ def _frames(file: Path, layout: Layout) -> npt.NDArray[np.float32]:
                 f"{file}: {_KEY}, frame {number}: expected {layout.joint_count} joints (layout "
                 f"{layout.name}) of 3 numbers, got {shape or 'something else'}"
             )
+        if not np.isfinite(joints).all():
+            raise ValueError(
+                f"{file}: {_KEY}, frame {number}: a number is NaN or infinite; write 0 for a joint "
+                "that was not found"
+            )
     return np.array(content[_KEY], np.float32).reshape(-1, layout.joint_count, 3)

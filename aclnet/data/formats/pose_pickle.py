@@ -14,13 +14,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats import Progress, pyskl, with_progress
 from aclnet.data.formats.pickles.unpickle import as_array, unpickled
+from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.skeleton import Layout, load_layout
 
@@ -28,11 +29,8 @@ UNPICKLES = True
 _CHANNELS = ("x", "y", "confidence")
 _BY_COUNT = {17: "coco17", 18: "coco18"}
 _CONDITION_TAKE = re.compile(r"([A-Za-z]+)-(\d+)\Z")
-# Above this a coordinate is a pixel, not a share of the image.
-_LARGEST_SHARE = 2.0
 
 Poses = npt.NDArray[np.float32]
-Unit = Literal["pixel", "normalised"]
 
 
 def recognises(path: Path) -> bool:
@@ -65,6 +63,10 @@ def read(
     files = [file for file in files if file.suffix.lower() in (".pkl", ".pickle")]
     files_in = Counter(file.parent for file in files)
     dropped: Counter[str] = Counter()
+    if path.is_dir() and (
+        elsewhere := len({*path.rglob(pattern)} - {*path.glob(f"*/*/*/{pattern}")})
+    ):
+        dropped[f"files {pattern} elsewhere than in id/type/view"] = elsewhere
     poses = _poses(files, layout, dropped, progress)
     first = next(poses, None)
     if first is None:
@@ -80,11 +82,7 @@ def read(
             "other number name the layout"
         )
     chosen = layout or load_layout(_BY_COUNT[joints])
-    # Files before the first one with somebody wait; they say nothing about the unit.
-    waiting = [first]
-    while (unit := _unit(waiting[-1][1])) is None and (pose := next(poses, None)):
-        waiting.append(pose)
-    teller = waiting[-1][0]
+    unit, checked = one_unit(itertools.chain([first], poses), lambda one: (str(one[0]), one[1]))
     info = StoreInfo.of_file(
         path,
         chosen,
@@ -93,16 +91,11 @@ def read(
     ).model_copy(update={"dropped": dropped})  # `_poses` keeps counting there
 
     def samples() -> Iterator[Sample]:
-        for file, pose in itertools.chain(waiting, poses):
+        for file, pose in checked:
             if pose.shape[1:] != (joints, channels):
                 raise ValueError(
                     f"{file}: {pose.shape[1]} joints and {pose.shape[2]} channels, the first file "
                     f"has {joints} and {channels}; convert them apart"
-                )
-            if _unit(pose) not in (unit, None):
-                raise ValueError(
-                    f"{file}: coordinates are {_unit(pose)}, those of {teller} {unit}; convert "
-                    "them apart"
                 )
             root = path if path.is_dir() else None
             yield _sample(file, pose, root, several=files_in[file.parent] > 1)
@@ -125,13 +118,6 @@ def _poses(
             dropped["recordings without a person"] += 1
         else:
             yield file, pose
-
-
-def _unit(pose: Poses) -> Unit | None:
-    """Pixel if a coordinate is above any share of an image, None where all are 0."""
-    coordinates = pose[..., :2]
-    largest = np.abs(coordinates[np.isfinite(coordinates)]).max(initial=0.0)
-    return None if largest == 0 else "normalised" if largest <= _LARGEST_SHARE else "pixel"
 
 
 def _as_pose(value: Any, layout: Layout | None, file: Path) -> Poses | None:

@@ -324,8 +324,12 @@ def _claims(file: Path) -> list[tuple[str, int]]:
                 f"{file}: must hold one dict from label to window numbers, it holds "
                 f"{type(lone).__name__}; {_AGAIN}"
             )
+        keys: dict[str, Any] = {}
         for key, windows in lone.items():
             label = _text(key, file)
+            if label in keys:
+                raise ValueError(f"{file}: {label!r} is there as a text and as a number; {_AGAIN}")
+            keys[label] = key
             try:
                 numbers = as_array(windows)
                 sound = numbers.ndim == 1 and (numbers.dtype.kind in "iu" or not numbers.size)

@@ -10,7 +10,6 @@ frame without people has no file; missing numbers in the files' names are kept a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def _load(recording: Recording, options: KeypointOptions) -> KeypointFrames:
                 frames.add(file.name, row, f"{file.name}, line {number}")
                 ends.append(end)
     frames.tracks = _tracks(ends)
-    return replace(frames.triples(recording.place), unit="normalised")
+    return frames.triples(recording.place)
 
 
 def _person(line: str, joints: int | None, where: str) -> tuple[list[float], list[float]]:

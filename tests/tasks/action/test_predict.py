@@ -89,9 +89,14 @@ def test_times_are_those_of_the_video(predict: Any, options: tuple[str, ...]) ->
 
 
 def test_times_of_every_fifth_frame(predict: Any) -> None:
-    rows, _ = predict("pr_step5.json", "--fps", 30)
+    rows, screen = predict("pr_step5.json", "--fps", 30)
     assert times(rows[0])[::2] == [0, 0.0]
     assert times(rows[-1])[1::2] == [116, pytest.approx(116 / 30)]
+    (note,) = rows[0]["notes"]
+    assert note.startswith("1 recording: frame numbers rise by 5: read as one frame of the video")
+    assert f"pr_step5.json: {note}" in screen
+    rows, _ = predict("pr_step5.json", "-o", "numbers=milliseconds")
+    assert (times(rows[-1])[1::2], rows[0]["notes"]) == ([24, pytest.approx(0.12)], [])
 
 
 @pytest.mark.parametrize("options", [(), ("--persons", "apart")])

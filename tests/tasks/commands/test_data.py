@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,15 @@ def test_options_of_a_format(tmp_path: Path) -> None:
         assert message in str(refused.exception)
 
 
+def test_how_a_file_was_read_is_said(case: Callable[[str], Path], tmp_path: Path) -> None:
+    done = run("convert", case("pr_step5.json"), tmp_path / "store")
+    said = "1 recording: frame numbers rise by 5: read as one frame of the video in 5"
+    assert said in done.output
+    assert said in run("show", tmp_path / "store").output
+    run("convert", case("pr_late.json"), tmp_path / "plain")  # as older programs know it
+    assert '"notes"' not in (tmp_path / "plain" / "store.json").read_text()
+
+
 def test_only_some_samples_are_kept(walks: Path, tmp_path: Path) -> None:
     kept = ("--keep", "condition=bg", "--keep", "identity=1", "--keep", "identity=2")
     result = run("convert", walks, tmp_path / "some", *kept)
@@ -122,6 +132,20 @@ def test_show_speaks_in_the_recordings_frames(walks: Path, tmp_path: Path) -> No
     assert re.search(r"frames +│ 300-307 310-340/10 ", shown)
     assert "12.00 to 13.64, 25 frames a second" in shown
     assert re.search(r"frames per second │ 25 to 50", run("show", tmp_path / "store").output)
+
+
+def test_export_and_back(walks: Path, tmp_path: Path) -> None:
+    run("convert", walks, tmp_path / "store", "--fps", 30)
+    out = tmp_path / "out.npz"
+    done = run("export", tmp_path / "store", out)
+    assert "out.npz: 4 samples, 48 frames" in done.output
+    assert "exists already" in str(run("export", tmp_path / "store", out).exception)
+    assert run("export", tmp_path / "store", out, "--overwrite").exit_code == 0
+    run("convert", out, tmp_path / "again")
+    stores = [open_store(tmp_path / name) for name in ("store", "again")]
+    assert stores[0].info.fingerprint == stores[1].info.fingerprint
+    refused = run("export", tmp_path / "store", tmp_path / "out.csv")
+    assert "are saved as .npz" in str(refused.exception)
 
 
 def test_errors_give_exit_code_one(walks: Path, tmp_path: Path) -> None:

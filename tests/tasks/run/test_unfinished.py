@@ -97,10 +97,17 @@ def test_prediction_says_it_too(
     gesture: Callable[..., np.ndarray],
 ) -> None:  # fmt: skip
     run = cut(Path(shutil.copytree(gesture_run, tmp_path / "torn")))
-    file = clips_file("one.npz", gesture("raise", 9))
-    done = call("action", "predict", file, "--run", run, "--unfinished")
+    file, out = clips_file("one.npz", gesture("raise", 9)), tmp_path / "p.json"
+    done = call("action", "predict", file, "--run", run, "--unfinished", "--json", out)
     assert "is not finished" in done.err
     assert "raise" in done.out
+    (found,) = json.loads(out.read_text())
+    assert f"The training of {run} is not finished" in found["notes"][0]
+    assert found["trained_epochs"] == 12  # of its checkpoint, whatever the log has lost
+    call("action", "predict", file, "--run", gesture_run, "--json", out)
+    (found,) = json.loads(out.read_text())
+    assert found["notes"] == []
+    assert "trained_epochs" not in found
 
 
 def test_a_training_that_went_on_after_its_evaluation_is_not_finished(

@@ -17,7 +17,8 @@ def lossy(arms: Path, tmp_path: Path) -> Path:
     samples = [store.sample(row) for row in range(len(store))]
     samples[0].split = samples[1].split = ""
     dropped = {"people without a joint": 1, "empty sequences": 3}
-    write_store(tmp_path / "lossy", samples, store.info.model_copy(update={"dropped": dropped}))
+    update = {"dropped": dropped, "notes": {"columns not read: box": 1}}
+    write_store(tmp_path / "lossy", samples, store.info.model_copy(update=update))
     return tmp_path / "lossy"
 
 
@@ -36,7 +37,14 @@ def test_what_is_left_out_is_counted_and_said(
     )
     assert said in trained.err.splitlines()  # before the training
     assert trained.out.splitlines()[-1] == said
-    assert call("action", "eval", "--run", run).out.splitlines()[-1] == said
+    assert "arms: 1 recording: columns not read: box" in trained.err.splitlines()
+    assert "1 recording: columns not read: box" in record(run)["notes"]
+    for again in ((), ("--clips", "1")):  # from what the run saved, and by its network
+        file = tmp_path / "eval.json"
+        tested = call("action", "eval", "--run", run, "--json", file, *again)
+        assert tested.out.splitlines()[-1] == said
+        notes = json.loads(file.read_text())["notes"]
+        assert any("leaves out 2 of 24 samples" in note for note in notes), notes
     fused = tmp_path / "fused.json"
     call("action", "fuse", run, run, "--json", fused)
     assert json.loads(fused.read_text())["counts"]["dropped_empty_sequences"] == 3

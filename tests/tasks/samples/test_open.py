@@ -278,3 +278,34 @@ def test_the_options_of_a_recipe_for_other_data_can_be_cleared(
     mistake(*command, data, words=words)
     mistake(*command, as_csv(open_store(few), tmp_path), words=("no option 'keep'", *words))
     call(*command, data, "-s", "data.options=null")
+
+
+@pytest.mark.parametrize("form", [as_npz, lambda store, folder: store.path])
+def test_some_samples_may_be_kept(
+    form: Callable[[Store, Path], Path], walkers: Path, tmp_path: Path
+) -> None:
+    store = open_store(walkers)
+    keep: Any = {"condition": ["nm"], "view": "54" if form is as_npz else "054"}
+    settings = DataSettings(source="file", path=form(store, tmp_path), keep=keep)
+    kept = open_data(settings, tmp_path / "cache")
+    rows = store.select((store.index["condition"] == "nm") & (store.index["view"] == "054"))
+    assert len(kept) == len(rows) == 48
+    np.testing.assert_array_equal(kept.clip(7), rows.clip(7))
+    assert kept.info.dropped == {
+        "samples of another condition": 96,
+        "samples of another view": 96,
+    }
+    assert kept.info.settings["kept"]["condition"] == ["nm"]
+    assert kept.info.fingerprint != store.info.fingerprint
+    assert open_data(settings, tmp_path / "cache").path == kept.path
+    wrong = settings.model_copy(update={"keep": {"condition": ("nn",)}})
+    with pytest.raises(ValueError, match=r"condition 'nn'; there are bg, cl, nm .*data\.keep in"):
+        open_data(wrong, tmp_path / "cache")
+
+
+def test_values_to_keep_are_text() -> None:
+    for wrong in ({"view": 90}, {"label": []}, {"label": [1]}):
+        with pytest.raises(ValueError, match="numbers in quotes"):
+            DataSettings(keep=wrong)
+    with pytest.raises(ValueError, match="keep"):
+        DataSettings(keep={"labels": "x"})  # type: ignore[dict-item]

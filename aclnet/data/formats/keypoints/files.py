@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -41,7 +41,8 @@ _WITHOUT_CONTENT = re.compile(r"(?:[\[\]{},]|null)*")
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})(?:_keypoints)?(?:\.[A-Za-z]\w*)?\Z")
 
 
-_FIELD = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})\D*\Z")
+_CAMERA = re.compile(r"(\A|[^A-Za-z])(cam|camera|view|kinect)[_-]?\Z", re.IGNORECASE)
+_MOST_CAMERAS, _FEWEST_FRAMES = 4, 10
 
 
 class Recording(NamedTuple):
@@ -114,13 +115,11 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
 
 
 def _numbered(names: Sequence[str]) -> list[re.Match[str] | None]:
-    """The last number of each name, or one before it if all names end alike (…_cam2.jpg)."""
-    found = [_NUMBERED.match(name) for name in names]
-    while len(found) > 1 and len({one and one.string[one.start("number") :] for one in found}) == 1:
-        found = [_FIELD.match(one["prefix"]) if one else None for one in found]
-        if None in found:
-            break
-    return found
+    """The number at the end of each name, without what all names end in (…_cam2.jpg)."""
+    letters = zip(*map(reversed, names), strict=False) if len(names) > 1 else ()
+    same = itertools.takewhile(lambda letter: len(set(letter)) == 1, letters)
+    end = "".join(letter[0] for letter in same)[::-1].lstrip("0123456789")  # no part of a number
+    return [_NUMBERED.match(name.removesuffix(end)) for name in names]
 
 
 def _constant_step(numbers: IndexArray) -> float:
@@ -191,19 +190,21 @@ def find_recordings(path: Path, suffixes: tuple[str, ...] = (".json",)) -> list[
 def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
     """Recordings of one file a frame: one recording a folder, or one for each name in a folder.
 
-    `clip_000000000001_keypoints.json` belongs to `clip`; a file whose name ends in no number is a
-    recording of one frame.
+    `clip_000000000001_keypoints.json` belongs to `clip`, `f_000300_cam2_keypoints.json` to
+    `f_cam2`: the frame is the last number that runs, but for a camera's (see `_recording_names`);
+    a file whose name has no number is a recording of one frame.
 
     Raises:
-        ValueError: there is no file.
+        ValueError: there is no file, or it is open which of two numbers counts the frames.
     """
     if path.is_file():
         return [Recording(path.stem, (path,), path.resolve().parent.name)]
     groups: dict[tuple[Path, str], list[Path]] = {}
-    for file in _walk(path, suffix, deepest=None):
-        match = _NUMBERED.match(file.name)
-        name = match["prefix"] if match else file.stem
-        groups.setdefault((file.parent, name.rstrip("_-. ")), []).append(file)
+    by_folder = itertools.groupby(_walk(path, suffix, deepest=None), lambda file: file.parent)
+    for folder, inside in by_folder:
+        files = list(inside)
+        for file, name in zip(files, _recording_names(files), strict=True):
+            groups.setdefault((folder, name), []).append(file)
     if not groups:
         raise ValueError(f"{path}: no {suffix} file there; give the folder of the frames' files")
     names_in = Counter(folder for folder, _ in groups)
@@ -211,10 +212,55 @@ def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
     for (folder, name), files in groups.items():
         shared = names_in[folder] > 1 and bool(name)
         key = recording_key(path, folder / name if shared else folder)
-        inside = folder if shared else folder.resolve().parent
+        place = folder if shared else folder.resolve().parent
         ordered = tuple(sorted(files, key=lambda file: natural_order(file.name)))
-        recordings.append(Recording(key, ordered, inside.resolve().name))
+        recordings.append(Recording(key, ordered, place.resolve().name))
     return sorted(recordings, key=lambda recording: natural_order(recording.key))
+
+
+def _recording_names(files: Sequence[Path]) -> list[str]:
+    """The recording that each file of a folder is a frame of: its name without the frame's number.
+
+    Of the numbers in names that are alike but for their numbers, the frame is the last one that is
+    not the same in all of them, unless a word before it says that it is a camera's; if all are the
+    same, the last one.
+
+    Raises:
+        ValueError: that number has so few values that it may be a camera's.
+    """
+    alike: dict[tuple[str, ...], list[int]] = {}
+    parts = [re.split(r"(\d{1,18})", re.sub(r"_keypoints\Z", "", file.stem)) for file in files]
+    for row, part in enumerate(parts):
+        alike.setdefault(tuple(part[::2]), []).append(row)
+    names = [file.stem for file in files]
+    short: dict[str, set[str]] = defaultdict(set)
+    for words, rows in alike.items():
+        numbers = np.array([[int(number) for number in parts[row][1::2]] for row in rows])
+        free = [place for place in range(len(words) - 1) if not _CAMERA.search(words[place])]
+        if not free:
+            continue
+        runs = [place for place in free if (numbers[:, place] != numbers[0, place]).any()]
+        frame = (runs or free)[-1]
+        if len(runs) > 1:
+            _check_no_camera(numbers[:, runs[-2]], numbers[:, frame], files[rows[0]])
+        for row in rows:
+            before, after = parts[row][: 2 * frame + 1], "".join(parts[row][2 * frame + 2 :])
+            names[row] = "".join(before) + after
+            short[names[row]].add("".join(before).rstrip("_-. ") + after)
+    # Without the text between name and number where that tells no two names apart (f_1 and f1).
+    times = Counter(name for each in short.values() for name in each)
+    return [name if times[one := min(short[name] or {name})] > 1 else one for name in names]
+
+
+def _check_no_camera(before: IndexArray, last: IndexArray, file: Path) -> None:
+    """Refuse numbers (N,) of which the last one may be a camera's and the one before a frame's."""
+    few, many = np.unique(last), np.unique(before)
+    if len(few) <= _MOST_CAMERAS and len(many) >= _FEWEST_FRAMES:
+        raise ValueError(
+            f"{file}: is {last[0]} its frame, or is it {before[0]}? The last number of such names "
+            f"has {len(few)} values, the one before {len(many)}; put each video's files in a "
+            "folder of its own, or write cam before a camera's number"
+        )
 
 
 def find_videos(path: Path, kind_of: Callable[[Path], Kind]) -> list[Recording]:
@@ -257,6 +303,16 @@ def check_frames_once(frames: Iterable[str], file: Path) -> None:
     frame, count = next(iter(Counter(frames).most_common(1)), ("", 0))
     if count > 1:
         raise ValueError(f"{file}: has frame {frame} {count} times; write a file for each video")
+
+
+def check_all_numbered(numbered: Iterable[bool], file: Path) -> None:
+    """Refuse frames of which only some have a number of their own.
+
+    Raises:
+        ValueError: there are.
+    """
+    if len(set(numbered)) > 1:
+        raise ValueError(f"{file}: some frames have a number, others not; number all or none")
 
 
 def check_one_folder(images: Iterable[str], file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ class KeypointFrames:
         joints: the V joints' names, where the file has them.
         unit: of the coordinates, where the format fixes it.
         label: of the recording, where the file has it.
+        notes: sentences on how the file was read.
     """
 
     frame: IndexArray
@@ -40,6 +42,7 @@ class KeypointFrames:
     joints: tuple[str, ...] = ()
     unit: Unit | None = None
     label: str = ""
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -147,10 +150,18 @@ def load_json(file: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        ValueError: it is no JSON or cannot be read.
+        ValueError: it is no JSON, cannot be read, or an object has a key twice.
     """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):  # frames by name; the last one would hide the others
+            key = Counter(name for name, _ in pairs).most_common(1)[0][0]
+            raise ValueError(f"{file}: has key {key[:40]!r} twice in one object; write it once")
+        return found
+
     try:
-        return json.loads(file.read_text("utf-8-sig"))
+        return json.loads(file.read_text("utf-8-sig"), object_pairs_hook=once)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(
             f"{file}: not JSON, or cut off ({error}); write or copy the file again"
@@ -158,6 +169,15 @@ def load_json(file: Path) -> Any:
 
 
 def person_id(value: object) -> str:
-    """A person's id, a whole number from 0 on or a list with one; empty for anything else."""
-    value = value[0] if isinstance(value, list) and value else value
+    """A person's id, a whole number from 0 on (7.0 and "7" too) or a list with one; else empty.
+
+    >>> [person_id(value) for value in (7, 7.0, "7", [7], -1, 0.5, None)]
+    ['7', '7', '7', '7', '', '', '']
+    """
+    while isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and value.isdecimal():
+        return value
     return str(value) if type(value) is int and value >= 0 else ""

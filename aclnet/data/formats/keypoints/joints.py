@@ -14,6 +14,7 @@ import numpy as np
 from aclnet.data.formats.keypoints.files import IndexArray
 from aclnet.data.formats.keypoints.frames import KeypointFrames, Points, Unit
 from aclnet.data.formats.keypoints.tracks import seen_joints
+from aclnet.data.formats.picture_unit import picture_unit
 from aclnet.skeleton import Layout, find_layout, layout_names, load_layout
 
 LayoutsByCount = Mapping[tuple[int, int], tuple[str, ...]]
@@ -22,9 +23,6 @@ LayoutsByCount = Mapping[tuple[int, int], tuple[str, ...]]
 # Whole-body sets begin with a body's joints: Halpe-136 with Halpe-26, COCO-WholeBody-133 with
 # COCO-17. What follows (face, hands) has no layout here and is left out.
 _BODY_OF = {136: 26, 133: 17}
-# Above this a 2-D coordinate is a pixel; OpenPose's own scales end at 1, a joint outside the
-# image may lie a little beyond.
-_LARGEST_SHARE = 2.0
 _LARGEST_METRE = 20.0
 _FEW_NEGATIVE = 0.02
 
@@ -68,10 +66,9 @@ def unit_of(points: Points) -> Unit | None:
     place = points[..., :-1][seen_joints(points)]
     if not place.size:
         return None
-    largest = float(np.abs(place[:, :2]).max())
-    if place.shape[1] == 3 and largest <= _LARGEST_METRE:
+    if place.shape[1] == 3 and float(np.abs(place[:, :2]).max()) <= _LARGEST_METRE:
         return "metre" if float((place[:, :2] < 0).mean()) > _FEW_NEGATIVE else "normalised"
-    return "pixel" if largest > _LARGEST_SHARE else "normalised"
+    return picture_unit(place)
 
 
 def _by_number(joints: int, names: Sequence[str], place: Path) -> Layout:

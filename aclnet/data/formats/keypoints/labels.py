@@ -62,15 +62,25 @@ class LabelsTable(NamedTuple):
                     f"there are {', '.join(people[:3])}{', …' if len(people) > 3 else ''}"
                 )
 
-    def check(self, recordings: Iterable[str]) -> None:
-        """Refuse a row without a recording, most likely a misspelt key.
+    def check(self, recordings: Iterable[str], apart: bool) -> None:
+        """Refuse a row without a recording, most likely a misspelt key, or one that nothing takes.
+
+        Args:
+            recordings: the recordings' keys.
+            apart: whether each person is a sample.
 
         Raises:
-            ValueError: there is such a row.
+            ValueError: there is such a row, or one of a person who is no sample.
         """
         known = [composed(key) for key in recordings]
         for sample in self.rows:
-            if sample not in known and sample.rpartition(PERSON)[0] not in known:
+            recording = sample.rpartition(PERSON)[0]
+            if not apart and sample not in known and recording in known:
+                raise ValueError(
+                    f"{self.path}: sample {sample!r} is one person, and a recording's people are "
+                    f"one sample here: name {recording!r}, or set the option people=apart"
+                )
+            if sample not in known and recording not in known:
                 raise ValueError(
                     f"{self.path}: sample {sample!r} is no recording"
                     f"{nearest_name(sample, known)}; there are {', '.join(known[:3])}"

@@ -33,6 +33,7 @@ from aclnet.skeleton import Layout
 
 People = Literal["together", "apart"]
 LabelFrom = Literal["none", "folder"]
+NumbersOf = Literal["auto", "frames", "milliseconds"]
 
 _TRACKING = (
     "the file's ids; without one, the nearest in centre and size, found again after at most "
@@ -53,6 +54,9 @@ class KeypointOptions:
         persons: M, the number of people in a sample: those with most frames, in that order; with
             fewer people the rest is zeros. With "apart" it is 1.
         max_gap: for how many frames a person without an id may be missing and be found again.
+        numbers: what the numbers of frames count, where they rise in steps: "frames" (of the video,
+            of which only some are there) or "milliseconds". With "auto" an exact step is of frames
+            and a rounded one (33, 34, 33) of times, which the store's notes say.
         label_from: "folder" takes the name of a recording's folder as its label, "none" that of
             the file, if it has one.
         labels: a CSV of the recordings' metadata (`aclnet.data.formats.keypoints.labels`); it
@@ -66,13 +70,14 @@ class KeypointOptions:
     people: People = "together"
     persons: int = 2
     max_gap: int = 30
+    numbers: NumbersOf = "auto"
     label_from: LabelFrom = "none"
     labels: str | Path | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in (("people", get_args(People)), ("label_from", get_args(LabelFrom))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} is {' or '.join(allowed)}, not {getattr(self, name)!r}")
+        for name, kind in (("people", People), ("numbers", NumbersOf), ("label_from", LabelFrom)):
+            if (value := getattr(self, name)) not in (allowed := get_args(kind)):
+                raise ValueError(f"{name} is {' or '.join(allowed)}, not {value!r}")
         for name, least in (("persons", 1), ("max_gap", 0)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
@@ -90,6 +95,7 @@ class KeypointOptions:
             "persons": self.size,
             "tracks": _TRACKING,
             "max_gap": self.max_gap,
+            **({} if self.numbers == "auto" else {"numbers": self.numbers}),
             "label_from": self.label_from,
             "labels": Path(self.labels).name if self.labels else "",
         }
@@ -142,7 +148,8 @@ class KeypointReader:
         if table:
             # The table may lie among the files, as a CSV too.
             recordings = [one for one in recordings if not one.place.samefile(table.path)]
-            table.check(recording.key for recording in recordings)
+            keys = (recording.key for recording in recordings)
+            table.check(keys, apart=chosen.people == "apart")
         dropped: Counter[str] = Counter()
         loaded = _with_people(recordings, lambda one: self._load(one, chosen), dropped, progress)
         first = next(loaded, None)
@@ -165,14 +172,14 @@ class KeypointReader:
         info = info.model_copy(update={"dropped": dropped})
 
         def samples() -> Iterator[Sample]:
-            keys: list[str] = []
+            made: list[str] = []
             for recording, found in itertools.chain(known, fitting):
                 _check_coordinates(recording, found, info)
-                for sample in _samples(recording, found, chosen, dropped):
-                    keys.append(sample.sample)
+                for sample in _samples(recording, found, chosen, info):
+                    made.append(sample.sample)
                     yield table.fill(sample) if table else sample
             if table:
-                table.check_people(keys)
+                table.check_people(made)
 
         return info, samples()
 
@@ -262,15 +269,17 @@ def _check_coordinates(recording: Recording, found: KeypointFrames, info: StoreI
 
 
 def _samples(
-    recording: Recording, found: KeypointFrames, options: KeypointOptions, dropped: Counter[str]
+    recording: Recording, found: KeypointFrames, options: KeypointOptions, info: StoreInfo
 ) -> Iterator[Sample]:
     tracks = find_tracks(found, options.max_gap)
-    numbers, rate = _times(found)
+    numbers, rate, note = _times(found, options.numbers)
+    for sentence in (*found.notes, *note):
+        info.note(sentence)
     label = recording.folder if options.label_from == "folder" else found.label
     if options.people == "together":
         if len(tracks) > options.persons:
             reason = f"people beyond the {options.persons} seen in most frames"
-            dropped[reason] += len(tracks) - options.persons
+            info.count_dropped(reason, len(tracks) - options.persons)
         frames = track_frames(
             found, tracks[: options.persons], 0, len(found.numbers), options.persons
         )
@@ -286,18 +295,36 @@ def _samples(
         yield Sample(key, frames, identity=key, label=label, frame_numbers=own, fps=rate)
 
 
-def _times(found: KeypointFrames) -> tuple[IndexArray, float | None]:
-    """(T,) the frames' numbers, and the frames a second where those in the file are times.
+def _times(
+    found: KeypointFrames, counted: NumbersOf
+) -> tuple[IndexArray, float | None, tuple[str, ...]]:
+    """(T,) the frames' numbers, the frames a second where those in the file are times, and notes.
 
     Times are rounded; an exact step is every so many frames. Milliseconds would be less than a
     frame in four seconds where the file has a smaller unit.
     """
     steps = np.diff(found.numbers)
-    if len(np.unique(steps)) < 2 or steps.min() < TIME_STEP:
-        return found.numbers, None
-    start, span, count = int(found.numbers[0]), int(steps.sum()), len(steps)
-    second = next((unit for unit in (10**3, 10**6) if span < 4 * unit * count), 10**9)
-    rate = round(second * count / span, 2)
+    count, span = len(steps), int(steps.sum())
+    auto = counted == "auto"
+    if not count or (auto and span == count):
+        return found.numbers, None, ()
+    rise = span / count
+    rounded = len(np.unique(steps)) > 1 and steps.min() >= TIME_STEP
+    if counted == "frames" or (auto and not rounded):
+        note = (
+            f"frame numbers rise by {rise:.4g}: read as one frame of the video in {rise:.4g}; if "
+            f"they are milliseconds ({1000 / rise:.4g} frames a second), set the option "
+            "numbers=milliseconds"
+        )
+        return found.numbers, None, (note,) if auto else ()
+    second = next((u for u in (10**3, 10**6) if not auto or span < 4 * u * count), 10**9)
+    rate = round(second / rise, 2)
     if abs(span - second * count / round(rate or 1)) <= 1:  # a whole rate, but for the rounding
         rate = float(round(rate))
-    return round(start * rate / second) + np.arange(count + 1, dtype=np.int64), rate or None
+    note = (
+        f"frame numbers rise by {rise:.4g}: read as times, {rate:g} frames a second; if they count "
+        "frames, set the option numbers=frames"
+    )
+    start = round(int(found.numbers[0]) * rate / second)
+    numbers = start + np.arange(count + 1, dtype=np.int64)
+    return numbers, rate or None, (note,) if auto else ()

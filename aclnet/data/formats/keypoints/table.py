@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ FRAME_COLUMNS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx"
 VIDEO_COLUMNS = ("video", "video_id", "recording", "file", "clip", "sequence", "sample", "camera")
 PERSON_COLUMNS = ("person", "person_id", "track", "track_id")
 _CONFIDENCE = "confidence"
+_LISTED = 6
 _AXES = {
     **{axis: axis for axis in ("x", "y", "z")},
     **dict.fromkeys(("confidence", "conf", "c", "score", "visibility", "v"), _CONFIDENCE),
@@ -72,9 +74,12 @@ def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
     A joint whose cells are empty was not found. Without confidence columns a joint has confidence
     1, or 0 if all its coordinates are 0.
 
+    Columns that are not read are noted.
+
     Raises:
         ValueError: the frame or the joints are missing, there are several videos, joints have
-            different axes, a person is twice in a frame, or a cell is no finite number.
+            different axes, a person is twice in a frame, only a column that is not read tells the
+            rows of a frame apart, or a cell is no finite number.
     """
     columns = list(table.columns)
     frame_column = find_column(columns, FRAME_COLUMNS)
@@ -85,20 +90,56 @@ def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
             f"must be frame, person and <joint>_x, <joint>_y[, <joint>_z][, <joint>_conf], they "
             f"are {', '.join(columns[:6])}{', …' if len(columns) > 6 else ''}"
         )
-    video = find_column(columns, VIDEO_COLUMNS)
-    if video is not None and table[video].nunique() > 1:
-        raise ValueError(
-            f"{file}: column {video} has {table[video].nunique()} values; write a file for each"
-        )
+    check_one_recording(table, file)
     person_column = find_column(columns, PERSON_COLUMNS)
     frames = _whole(table[frame_column])
     people = _whole(table[person_column]) if person_column else [""] * len(table)
+    written: dict[str, str] = {}
+    for text in table[person_column] if person_column else ():
+        if written.setdefault(text.strip(), text) != text:
+            raise ValueError(
+                f"{file}: person {text!r} is there with other spaces too, which do not tell people "
+                "apart here; give one another name"
+            )
     _check_rows(frames, people, file)
+    read = {frame_column, person_column, *(c for axes in joints.values() for c in axes.values())}
+    further = further_columns(table, read)
+    _check_told_apart(table[further], frames, people, file)
     found = PeopleInFrames()
     for frame, person in zip(frames, people, strict=True):
         place = f"frame {frame}" + (f", person {person}" if person else "")
         found.add(frame, None, place, person)
-    return found.build(_points(table, joints, found.places, file), tuple(joints))
+    built = found.build(_points(table, joints, found.places, file), tuple(joints))
+    return replace(built, notes=not_read(further))
+
+
+def check_one_recording(table: pd.DataFrame, file: Path) -> None:
+    """Refuse a table of several videos.
+
+    Raises:
+        ValueError: it is one.
+    """
+    video = find_column(list(table.columns), VIDEO_COLUMNS)
+    if video is not None and table[video].nunique() > 1:
+        raise ValueError(
+            f"{file}: column {video} has {table[video].nunique()} values; write a file for each"
+        )
+
+
+def further_columns(table: pd.DataFrame, read: Collection[str | None]) -> list[str]:
+    """The columns that are not read, without the one that names the video."""
+    video = find_column(list(table.columns), VIDEO_COLUMNS)
+    return [column for column in table.columns if column not in (*read, video)]
+
+
+def not_read(columns: Sequence[str]) -> tuple[str, ...]:
+    """A note on columns that are not read, none without one.
+
+    >>> not_read(["box", "score"]), not_read([])
+    (('columns not read: box, score',), ())
+    """
+    more = ", …" if len(columns) > _LISTED else ""
+    return (f"columns not read: {', '.join(columns[:_LISTED])}{more}",) if columns else ()
 
 
 def _points(
@@ -146,6 +187,28 @@ def _check_rows(frames: Sequence[str], people: Sequence[str], file: Path) -> Non
                 "person of a frame one row"
             )
         seen.add((frame, person))
+
+
+def _check_told_apart(
+    further: pd.DataFrame, frames: Sequence[str], people: Sequence[str], file: Path
+) -> None:
+    """Refuse rows of one frame that only a column which is not read tells apart.
+
+    A column of measurements, in which numbers are not whole, tells nobody apart.
+    """
+    nameless = [row for row, person in enumerate(people) if not person]
+    rows = further.iloc[nameless]
+    for column in further.columns:
+        numbers = pd.to_numeric(rows[column], errors="coerce").dropna()
+        if (numbers % 1 != 0).any():
+            continue
+        several = rows[column].groupby([frames[row] for row in nameless], sort=False).nunique() > 1
+        if several.any():
+            raise ValueError(
+                f"{file}: column {column} has several values in frame {several.idxmax()}, and no "
+                "column person says whose they are: call it person if it names people, write a "
+                "file for each value if it names videos, or leave it out"
+            )
 
 
 def _whole(column: Iterable[str]) -> list[str]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.class_names import class_lists, class_names
 from aclnet.data.formats import Progress, with_progress
+from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.formats.pyskl.annotations import Annotation, load_annotations, looks_annotated
 from aclnet.data.formats.pyskl.kpfiles import BoxRules, with_keypoints
 from aclnet.data.names import parse_ntu
@@ -31,6 +32,8 @@ _NTU_LISTS = ("ntu60", "ntu120")
 _LAYOUTS = {(25, 3): "ntu25", (17, 2): "coco17"}
 
 Poses = npt.NDArray[Any]
+Posed = tuple[Annotation, Poses, Numbers | None, Mapping[str, int]]
+"""An annotation, its keypoints, the frames' numbers and what was left out, by reason."""
 
 
 def recognises(path: Path) -> bool:
@@ -71,8 +74,8 @@ def read(
 
     Raises:
         ValueError: the file, an option or an annotation is malformed; NaN, a third number that is a
-            score in some annotations only, and faults in kpfiles are found while the samples are
-            drawn.
+            score in some annotations only, pixels beside shares of the picture, and faults in
+            kpfiles are found while the samples are drawn.
     """
     if persons < 1 or max_persons < 1:
         raise ValueError(
@@ -88,11 +91,20 @@ def read(
     chosen = _layout(first, dims, layout)
     channels = ("x", "y", "z")[:dims]
     sizes = {annotation.image_size for annotation in annotations}
+    poses: Iterable[Posed] = (
+        with_keypoints(annotations, folder, chosen.joint_count, rules)
+        if folder
+        else ((one, _with_scores(one, dims, chosen), None, {}) for one in annotations)
+    )
+    drawn = with_progress(poses, len(annotations), progress)
+    unit: Literal["pixel", "metre", "normalised"] | None = "metre"
+    if dims == 2:
+        unit, drawn = one_unit(drawn, lambda one: (f"{path}: sample {one[0].key!r}", one[1]))
     info = StoreInfo.of_file(
         path,
         chosen,
         channels=(*channels, "confidence") if first.scored or scored else channels,
-        unit="metre" if len(channels) == 3 else "pixel",
+        unit=unit or "pixel",
         image_size=sizes.pop() if len(sizes) == 1 else None,
         classes=_class_order(annotations, classes),
         settings={"persons": persons, **(rules._asdict() if folder else {})},
@@ -100,16 +112,11 @@ def read(
     listed = {sample for samples in splits.values() for sample in samples}
     if unknown := len(listed.difference(annotation.key for annotation in annotations)):
         info.count_dropped("names in a split without an annotation", unknown)
-    poses: Iterable[tuple[Annotation, Poses, Numbers | None, Mapping[str, int]]] = (
-        with_keypoints(annotations, folder, chosen.joint_count, rules)
-        if folder
-        else ((one, _with_scores(one, dims, chosen), None, {}) for one in annotations)
-    )
-    return info, _samples(with_progress(poses, len(annotations), progress), info, splits, persons)
+    return info, _samples(drawn, info, splits, persons)
 
 
 def _samples(
-    poses: Iterable[tuple[Annotation, Poses, Numbers | None, Mapping[str, int]]],
+    poses: Iterable[Posed],
     info: StoreInfo,
     splits: Mapping[str, Iterable[str]],
     persons: int,

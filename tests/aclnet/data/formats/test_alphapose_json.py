@@ -220,3 +220,15 @@ def test_names_in_one_file_say_nothing_of_another(tmp_path: Path) -> None:
     ):
         load(tmp_path)
     assert len(load(tmp_path, layout="coco18")[1]) == 2
+
+
+def test_long_ids_are_exact(tmp_path: Path) -> None:
+    people = [entry(f"{t}.jpg", 9 + 500 * p, idx=1234567.0 + p) for t in (1, 2) for p in (0, 1)]
+    _, samples = load(write(tmp_path / "v.json", people), people="apart")
+    assert [s.sample for s in samples] == ["v/person-1234567", "v/person-1234568"]
+
+
+def test_a_negative_id_is_none(tmp_path: Path) -> None:
+    people = [entry(f"{t}.jpg", 9 + 5000 * (t > 1), idx=-1) for t in range(4)]
+    _, samples = load(write(tmp_path / "v.json", people), people="apart")
+    assert [len(s.frames) for s in samples] == [2, 2]

@@ -101,9 +101,9 @@ def test_rows_in_text_order_and_a_byte_order_mark(name: str, case: Callable[[str
 
 def test_a_row_with_more_cells_than_the_header_is_refused(tmp_path: Path) -> None:
     rows = (row("001-nm-01-000", 1), row("001-nm-01-000", 2) + ",1")
-    _, samples = read(write(tmp_path / "p.csv", *rows))
+    write(tmp_path / "p.csv", *rows)
     with pytest.raises(ValueError, match=r"p\.csv: row 2 has 53 cells, the header 52"):
-        next(samples)
+        read(tmp_path / "p.csv")
 
 
 def test_an_empty_last_column_is_none(tmp_path: Path) -> None:
@@ -177,9 +177,9 @@ def test_people_whose_numbers_are_written_differently_are_two(tmp_path: Path) ->
 
 def test_a_sequence_in_two_folders_is_refused(tmp_path: Path) -> None:
     one = row("001-nm-01-090", 1)
-    _, samples = read(write(tmp_path / "p.csv", one, "g" + one[1:]))
+    write(tmp_path / "p.csv", one, "g" + one[1:])
     with pytest.raises(ValueError, match=r"p\.csv: sequence 001-nm-01-090 is in folder f and in g"):
-        list(samples)
+        read(tmp_path / "p.csv")
 
 
 def test_the_header_is_checked(tmp_path: Path) -> None:
@@ -195,3 +195,18 @@ def test_the_header_is_checked(tmp_path: Path) -> None:
         read(path)
     with pytest.raises(ValueError, match="17 joints, layout kgbd20 has 20"):
         read(path, layout="kgbd20")
+
+
+def test_sequences_in_pixels_and_in_shares_are_refused(tmp_path: Path) -> None:
+    rows = [row("001-nm-01-000", 1, 0.0), row("001-nm-02-000", 1, 0.4)]
+    assert read(write(tmp_path / "p.csv", *rows))[0].unit == "normalised"
+    _, samples = read(write(tmp_path / "p.csv", *rows, row("001-nm-03-000", 1, 120.0)))
+    with pytest.raises(ValueError, match=r"001-nm-03-000: coordinates are pixel, those of .*nm-02"):
+        list(samples)
+
+
+def test_a_value_that_is_no_number_leaves_its_row_out(tmp_path: Path) -> None:
+    rows = (row("001-nm-01-000", t, value) for t, value in enumerate((1, float("nan"), 3)))
+    info, (sample,) = read(write(tmp_path / "p.csv", *rows))
+    assert sample.numbers.tolist() == [0, 2]
+    assert info.dropped == {"rows with a value that is not a number": 1}

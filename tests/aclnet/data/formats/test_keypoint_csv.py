@@ -96,6 +96,33 @@ def test_space_and_no_confidence(tmp_path: Path) -> None:
     assert sample.frames[..., 3].max() == 1
 
 
+def with_column(text: str, name: str, values: list[str]) -> str:
+    lines = text.splitlines()
+    return "\n".join(f"{line},{value}" for line, value in zip(lines, [name, *values], strict=True))
+
+
+def test_columns_that_are_not_read_are_noted(tmp_path: Path) -> None:
+    text = table([("1", "a", 10.0), ("1", "b", 300.0), ("2", "a", 11.0)])
+    path = write(tmp_path / "v.csv", with_column(text, "camera", ["1", "1", "1"]))
+    info, _ = load(path)
+    assert info.notes == {}
+    write(path, with_column(with_column(text, "box", ["3", "4", "5"]), "mood", ["x", "y", "x"]))
+    info, _ = load(path)
+    assert info.notes == {"columns not read: box, mood": 1}
+
+
+def test_a_column_that_is_not_read_must_not_tell_people_apart(tmp_path: Path) -> None:
+    text = table([("1", "", 10.0), ("1", "", 300.0), ("2", "", 301.0), ("2", "", 11.0)])
+    path = write(tmp_path / "v.csv", with_column(text, "player", ["a", "b", "b", "a"]))
+    with pytest.raises(ValueError, match=r"v\.csv: column player has several values in frame 1,"):
+        load(path)
+    # Measurements do not, nor does what is the same in a frame.
+    for values in (["0.5", "1", "0.25", "1"], ["3", "3", "4", "4"]):
+        write(path, with_column(text, "score", values))
+        info, _ = load(path)
+        assert info.notes == {"columns not read: score": 1}
+
+
 def test_people_without_names_are_followed(tmp_path: Path) -> None:
     rows = [("1", "", 10.0), ("1", "", 300.0), ("2", "", 301.0), ("2", "", 11.0)]
     _, (sample,) = load(write(tmp_path / "v.csv", table(rows)))
@@ -194,3 +221,9 @@ def test_every_fifth_frame_is_a_video_of_its_own(tmp_path: Path) -> None:
     rows = [(str(5 * t), "1", 10.0 + t) for t in (3, 0, 1, 2, 5)]
     _, (sample,) = load(write(tmp_path / "v.csv", table(rows)))
     assert sample.frames[:, 0, 0, 0].tolist() == [10, 11, 12, 13, 0, 15]
+
+
+def test_people_whose_names_differ_in_spaces_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.csv", table([("1", "ann", 10.0), ("2", "ann ", 11.0)]))
+    with pytest.raises(ValueError, match="person 'ann ' is there with other spaces too"):
+        load(path)

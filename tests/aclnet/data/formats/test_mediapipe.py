@@ -258,3 +258,34 @@ def test_a_person_listed_twice_is_one(tmp_path: Path) -> None:
     info, (sample,) = load(write(tmp_path / "v.json", frames))
     assert not sample.frames[:, 1].any()
     assert info.dropped == {"people listed twice in a frame": 1}
+
+
+def test_rows_of_several_classes_are_no_video(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.csv", wide_csv([0, 1, 2], 1, frame_column=False))
+    info, _ = load(path)
+    assert info.notes == {"columns not read: class": 1}
+    path.write_text(path.read_text().replace("squat", "lunge", 1))
+    with pytest.raises(ValueError, match="column class has 2 values, and no column frame says"):
+        load(path)
+
+
+def test_columns_of_a_table_of_landmarks_that_are_not_read_are_noted(tmp_path: Path) -> None:
+    lines = long_csv([0, 1], named=False).splitlines()
+    text = "\n".join(f"{line},{'mood' if not row else 'x'}" for row, line in enumerate(lines))
+    info, _ = load(write(tmp_path / "v.csv", text))
+    assert info.notes == {"columns not read: mood": 1}
+    text = "\n".join(f"{line},{'clip' if not row else row < 40}" for row, line in enumerate(lines))
+    with pytest.raises(ValueError, match="column clip has 2 values; write a file for each"):
+        load(write(tmp_path / "v.csv", text))
+
+
+def test_a_frame_twice_is_refused(tmp_path: Path) -> None:
+    frames = [{"frame": frame, "landmarks": landmarks(0.1 * frame)} for frame in (1, 2, 1)]
+    with pytest.raises(ValueError, match="has frame 1 2 times; write a file for each video"):
+        load(write(tmp_path / "v.json", frames))
+
+
+def test_frames_of_which_some_have_a_number_are_refused(tmp_path: Path) -> None:
+    frames = [{"frame": 3, "landmarks": landmarks(0.1)}, {"landmarks": landmarks(0.2)}]
+    with pytest.raises(ValueError, match="some frames have a number, others not"):
+        load(write(tmp_path / "v.json", frames))

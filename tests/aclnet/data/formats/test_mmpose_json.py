@@ -217,3 +217,9 @@ def test_images_of_two_folders_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "v.json", {"a/1.jpg": [instance(1)], "b/1.jpg": [instance(2)]})
     with pytest.raises(ValueError, match="has images of 2 folders, a and b among them"):
         load(path)
+
+
+def test_frames_of_which_some_have_a_number_are_refused(tmp_path: Path) -> None:
+    frames = [frame(3, instance(9)), {"instances": [instance(9)]}]
+    with pytest.raises(ValueError, match="some frames have a number, others not"):
+        load(write(tmp_path / "v.json", frames))

@@ -126,6 +126,20 @@ def test_units_are_recognised(joints: npt.NDArray[np.float64], unit: str, tmp_pa
     assert read(write(tmp_path / "x.npz", joints=joints))[0].unit == unit
 
 
+def test_samples_in_pixels_and_in_shares_are_refused(tmp_path: Path) -> None:
+    joints = np.zeros((6, 1, 3, 2))
+    joints[2:] = 0.4
+    offsets = [0, 1, 2, 4, 6]  # the first two are empty and say nothing
+    path = write(tmp_path / "x.npz", joints=joints, offsets=offsets, subject=None)
+    assert read(path)[0].unit == "normalised"
+    joints[4:] = 5  # bodies may be normalised by their size
+    assert read(write(path, joints=joints, offsets=offsets, subject=None))[0].unit == "normalised"
+    joints[4:] = 120
+    write(path, joints=joints, offsets=offsets, subject=None)
+    with pytest.raises(ValueError, match=r"'x-00003': coordinates are pixel, those of .*x-00002"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -242,4 +256,19 @@ def test_a_score_among_the_coordinates_is_refused(tmp_path: Path) -> None:
     joints = np.random.default_rng(0).uniform(size=(4, 1, 17, 3)) * (640, 480, 1)
     np.savez(path, joints=joints, offsets=[0, 4], joint_names=names)
     with pytest.raises(ValueError, match="third number of joints looks like a score"):
+        read(path)
+
+
+def test_bytes_are_names(tmp_path: Path) -> None:
+    names = {"subject": np.array([b"ann", b"bob", b"c"]), "label": [0, 1, 1]}
+    path = write(tmp_path / "x.npz", **names, class_names=np.array(["w\u00e4lk".encode(), b"sit"]))
+    info, samples = read(path)
+    assert [(s.identity, s.label) for s in samples] == [("ann", "w\u00e4lk"), ("c", "sit")]
+    assert info.classes == ("w\u00e4lk", "sit")
+
+
+@pytest.mark.parametrize("labels", [[0.0, 1.0, 1.0], [True, False, True], ["0", "1", "1"]])
+def test_labels_with_class_names_are_their_places(labels: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.npz", label=labels, class_names=["a", "b"])
+    with pytest.raises(ValueError, match="label must be whole numbers, the places in class_names"):
         read(path)

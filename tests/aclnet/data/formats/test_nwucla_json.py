@@ -93,3 +93,15 @@ def test_an_empty_first_file_does_not_hide_the_format(tmp_path: Path) -> None:
         (tmp_path / f"a01_s01_e0{number}_v01.json").touch()
     (tmp_path / "a01_s01_e09_v01.json").write_text('{"skeletons": []}')
     assert detect(tmp_path) == "nwucla_json"
+
+
+def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "a01_s01_e00_v01", {"skeletons": [FRAME, [[float("nan"), 0, 1]] * 20]})
+    with pytest.raises(ValueError, match="skeletons, frame 1: a number is NaN or infinite"):
+        list(read(path)[1])
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "a01_s01_e00_v01", '{"skeletons": [], "skeletons": []}')
+    with pytest.raises(ValueError, match="has key 'skeletons' twice in one object"):
+        list(read(path)[1])

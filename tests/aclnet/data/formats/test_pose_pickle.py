@@ -162,3 +162,11 @@ def test_all_counts_reach_the_description(tmp_path: Path) -> None:
     info, samples = read(tmp_path)
     assert len(list(samples)) == 1
     assert info.dropped == {"empty sequences": 2}
+
+
+def test_files_elsewhere_are_counted(tmp_path: Path) -> None:
+    for place in ("a/nm-01/c/d.pkl", "a/nm-02/d.pkl", "a/nm-03/c/e/d.pkl"):
+        put(tmp_path, place, POSES)
+    info, samples = read(tmp_path)
+    assert len(list(samples)) == 1
+    assert info.dropped == {"files *.pkl elsewhere than in id/type/view": 2}

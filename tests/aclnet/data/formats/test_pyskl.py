@@ -495,3 +495,21 @@ def test_a_third_number_alone_is_the_score(write: Write) -> None:
     _, mixed = read(write(made))
     with pytest.raises(ValueError, match="'gym_0': keypoint seems to have a coordinate as the th"):
         list(mixed)
+
+
+def test_pixels_and_shares_in_one_file_are_refused(write: Write) -> None:
+    made = [gym(number) for number in range(4)]
+    made[0]["keypoint"] = made[0]["keypoint"] * 0  # says nothing
+    for one in made[1:]:
+        one["keypoint"] = one["keypoint"] / 700
+    info, samples = drawn(write(made))
+    assert (info.unit, len(samples), info.dropped) == (
+        "normalised",
+        3,
+        {"annotations without a person": 1},
+    )
+    made[3] = gym(3)
+    with pytest.raises(
+        ValueError, match=r"'gym_3': coordinates are pixel, those of .*'gym_1' norm"
+    ):
+        drawn(write(made))

@@ -285,3 +285,9 @@ def test_coordinates_stay_on_the_disk(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < on_disk / 3
+
+
+def test_a_text_and_a_number_are_not_one_person(ks20: Path) -> None:
+    save_objects(ks20 / "train_npy_data" / "ids_KS20_6.npy", {0: [0, 1], "0": [2], 2: [3, 4]})
+    with pytest.raises(ValueError, match="'0' is there as a text and as a number"):
+        read(ks20)

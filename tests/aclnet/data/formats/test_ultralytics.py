@@ -201,3 +201,19 @@ def test_all_lines_say_what_the_last_number_is(
         write(tmp_path / f"clip_{number}.txt", line(0.2, tail=tail))
     _, samples = load(tmp_path, people="apart")
     assert [s.sample.rpartition("-")[2] for s in samples] == tracks
+
+
+def test_text_files_in_pixels_are_pixels(tmp_path: Path) -> None:
+    for number, place in ((1, 300.0), (2, 302.0)):
+        write(tmp_path / "v" / f"v_{number}.txt", line(place))
+    assert load(tmp_path / "v", format="ultralytics_text")[0].unit == "pixel"
+    write(tmp_path / "w" / "w_1.txt", line(0.4))
+    with pytest.raises(ValueError, match="coordinates are 2-D and normalised, the first"):
+        load(tmp_path, format="ultralytics_text")
+
+
+@pytest.mark.parametrize("form", [float, str])
+def test_ids_in_other_forms_are_ids(form: Any, tmp_path: Path) -> None:
+    frames = [[detection(place, track_id=form(place)) for place in (10, 900)] for _ in range(2)]
+    _, samples = load(write(tmp_path / "v.json", frames), people="apart")
+    assert [s.sample for s in samples] == ["v/person-10", "v/person-900"]

@@ -43,6 +43,8 @@ from aclnet.data.formats.keypoints.files import (
         (["0", "2", "6", "12"], [0, 2, 6, 12], range(13)),
         (["0", "2", "5", "7"], [0, 2, 5, 7], range(8)),
         (["0", "33", "70", "100"], [0, 33, 70, 100], range(101)),
+        # Frames that a slower clock skips look like frames that were lost: in time either way.
+        ([*"0124567"], [0, 1, 2, 4, 5, 6, 7], range(8)),
     ],
 )
 def test_frame_numbers(names: list[str], frames: Sequence[int], numbers: Sequence[int]) -> None:
@@ -77,6 +79,46 @@ def test_a_folder_may_hold_several_videos_of_frames(tmp_path: Path) -> None:
     assert (alone.key, alone.folder) == ("x_2", "run")
     with pytest.raises(ValueError, match=r"no \.txt file there"):
         find_frame_folders(tmp_path, ".txt")
+
+
+@pytest.mark.parametrize(
+    ("files", "recordings"),
+    [
+        ("f_{t:06d}_cam{c}_keypoints", ["v/f_cam0", "v/f_cam1"]),
+        ("{t:06d}_view-{c}", ["v/_view-0", "v/_view-1"]),
+        ("cam{c}_{t:03d}", ["v/cam0", "v/cam1"]),
+        ("p{c}_{t:03d}_x", ["v/p0_x", "v/p1_x"]),
+    ],
+)
+def test_files_of_two_cameras_are_two_recordings(
+    files: str, recordings: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "v").mkdir()
+    for t in (298, 299, 301):
+        for c in (0, 1):
+            (tmp_path / "v" / f"{files.format(t=t, c=c)}.json").touch()
+    found = find_frame_folders(tmp_path)
+    assert [one.key for one in found] == recordings
+    for one in found:
+        frames, numbers = frame_numbers([file.name for file in one.files])
+        assert (frames.tolist(), numbers.tolist()) == ([0, 1, 3], [298, 299, 300, 301])
+
+
+def test_one_cameras_number_is_no_frame(tmp_path: Path) -> None:
+    for t in range(12):
+        (tmp_path / f"{t:03d}_2_keypoints.json").touch()
+    (one,) = find_frame_folders(tmp_path)
+    assert (one.key, len(one.files)) == (tmp_path.name, 12)
+    (tmp_path / "000_1_keypoints.json").touch()
+    with pytest.raises(ValueError, match=r"000_1_key.*is 1 its frame, or is it 0\?.* write cam"):
+        find_frame_folders(tmp_path)
+
+
+def test_names_are_two_by_the_text_before_their_number(tmp_path: Path) -> None:
+    for name in ("f1", "f2", "f_1", "f_2", "g_1", "g_2"):
+        (tmp_path / f"{name}.json").touch()
+    found = find_frame_folders(tmp_path)
+    assert [(one.key, len(one.files)) for one in found] == [("f", 2), ("f_", 2), ("g", 2)]
 
 
 def test_a_look_passes_over_empty_frames(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def test_a_row_fills_its_recording_and_its_people(tmp_path: Path) -> None:
 def test_a_row_without_a_recording_is_refused(tmp_path: Path) -> None:
     table = read_labels(write(tmp_path, "sample,label\nwalk/person-1,a\nwalc,b\n"))
     with pytest.raises(ValueError, match=r"'walc' is no recording \(did you mean walk\?\)"):
-        table.check(["walk", "run"])
-    table.check(["walk", "walc"])
+        table.check(["walk", "run"], apart=True)
+    table.check(["walk", "walc"], apart=True)
 
 
 def test_a_row_of_nobody_is_refused(case: Callable[[str], Path], tmp_path: Path) -> None:
@@ -49,6 +49,14 @@ def test_a_row_of_nobody_is_refused(case: Callable[[str], Path], tmp_path: Path)
     _, samples = read(case("lab"), labels=labels, people="apart")
     with pytest.raises(ValueError, match=r"labels\.csv: sample 'b-2/person-9' is nobody"):
         list(samples)
+
+
+def test_a_row_of_one_person_of_people_together_is_refused(
+    case: Callable[[str], Path], tmp_path: Path
+) -> None:
+    labels = write(tmp_path, "sample,identity\nb-2/person-1,q\n")
+    with pytest.raises(ValueError, match=r"'b-2/person-1' is one person, .* set .*people=apart"):
+        read(case("lab"), labels=labels)
 
 
 @pytest.mark.parametrize(
