@@ -71,8 +71,8 @@ class TaskSpec:
         join: function that joins the outputs of all folds; only needed with `has_folds`.
         eval_help: what the help of `eval` says below its first sentence.
         measuring: as `query`, for `biometrics`; None if the task has no such command.
-        measure: function of (embeddings, settings, query, embeddings of the development people or
-            None, probes by condition that gave no embedding or None) for `biometrics`.
+        measure: function of (what `read` returns, settings, query, embeddings of the development
+            people or None, probes by condition that gave no embedding or None) for `biometrics`.
         recipe: the default recipe; None if a recipe must be given.
         run_prefix: prefix of the default run folder, before the recipe's name.
         saved: file in a run's folder with the network's output on the test samples.
@@ -91,7 +91,7 @@ class TaskSpec:
     join: Callable[[Sequence[Any]], Any]
     eval_help: str = ""
     measuring: type[BiometricsQuery] | None = None
-    measure: Callable[[Embeddings, Any, Any, Embeddings | None, Any], Judged]
+    measure: Callable[[Any, Any, Any, Embeddings | None, Any], Judged]
     recipe: str | None = None
     run_prefix: str = ""
     saved: str = "embeddings.npz"
