@@ -1,8 +1,8 @@
 """How often the verdict is wrong, and how often it finds a difference, by number of people.
 
-The rates in the docstring of `protocols.statistics.comparison` are those of 2,000 simulations:
+The rates in the docstring of `protocols.statistics.comparison` are those of 1,000 simulations:
 
-    python tests/protocols/statistics/test_verdict_rates.py 2000
+    python tests/protocols/statistics/test_verdict_rates.py 1000
 """
 
 from __future__ import annotations
@@ -23,6 +23,24 @@ LUCK = 0.017
 """Standard deviation of what a training gives to all people alike."""
 Case = tuple[Unit, int, int, float]  # unit, people, seeds, luck
 POWER: dict[Case, float] = {  # at a true difference of 5 points
+    ("samples", 3, 1, 0.0): 0.0,
+    ("samples", 5, 1, 0.0): 0.0,
+    ("samples", 10, 1, 0.0): 0.18,
+    ("samples", 20, 1, 0.0): 0.39,
+    ("people", 5, 1, 0.0): 0.0,
+    ("people", 10, 1, 0.0): 0.18,
+    ("people", 20, 1, 0.0): 0.41,
+    ("people", 20, 3, 0.0): 0.51,
+    ("people", 20, 3, LUCK): 0.38,
+    ("seeds", 3, 3, LUCK): 0.0,
+    ("seeds", 5, 5, LUCK): 0.0,
+    ("seeds", 10, 3, 0.0): 0.25,
+    ("seeds", 10, 3, LUCK): 0.21,
+    ("seeds", 10, 5, LUCK): 0.35,
+    ("seeds", 20, 3, 0.0): 0.50,
+    ("seeds", 20, 3, LUCK): 0.40,
+    ("seeds", 20, 5, 0.0): 0.67,
+    ("seeds", 20, 5, LUCK): 0.53,
 }
 
 
