@@ -324,8 +324,8 @@ def _as_text(values: npt.NDArray[Any], name: str) -> TextArray:
         return np.empty(values.shape, dtype=np.str_)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")
-    whole = values.dtype.kind == "f" and bool(np.all(values == np.rint(values)))
-    if whole:
+    # Beyond these, infinity included, a float is no name of anything.
+    if values.dtype.kind == "f" and np.all((values == np.rint(values)) & (abs(values) < 2**53)):
         values = values.astype(np.int64)
     if values.dtype.kind not in "Uiu":
         raise ValueError(f"{name} must be text or whole numbers, not an array of {values.dtype}.")

@@ -104,8 +104,13 @@ def split_scores(
 
     Raises:
         ValueError: There are scores and a metric, which they do not need.
+        TypeError: It is neither.
     """
     if not isinstance(data, PairScores):
+        if not isinstance(data, Embeddings):
+            raise TypeError(
+                f"Embeddings or PairScores are evaluated (see load_tested), not {type(data)}."
+            )
         return None, data
     if metric is not None:
         raise ValueError(f"Scores are ranked as they are, without a metric ({metric}).")
