@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.biometrics.evaluate import evaluate_biometrics
+from protocols.biometrics.evaluate import evaluate_biometrics, evaluate_trials
+from protocols.biometrics.trials import pair_trials
 from protocols.embeddings import Embeddings
 from protocols.pair_scores import PairScores
+from protocols.reid.pairs import load_pairs
+from protocols.reid.rules import reid_rule
 
 
 def walks(people: int = 6) -> Embeddings:
@@ -59,6 +62,20 @@ def test_pairs_alone_are_enough_for_verification() -> None:
     assert not any(name.startswith("dir@") for name in found.metrics)
     lacking = len(data) * (len(data) - 1) - other.sum()
     assert any(note.startswith(f"{lacking} of {120 * 119} pairs") for note in found.notes)
+
+
+def test_pairs_of_sets_are_those_of_their_embeddings() -> None:
+    data, protocol = walks(), load_pairs("casia_b")
+    pair, rule = protocol.pair("C", "N"), reid_rule("clean")
+    found, expected = (
+        evaluate_trials(
+            pair_trials(one, protocol, pair, rule, metric="euclidean"),
+            targets=(0.1,),
+            generator=np.random.default_rng(0),
+        )
+        for one in (scored(data), data)
+    )
+    assert found.metrics == pytest.approx(expected.metrics, rel=1e-6)
 
 
 def test_development_people_have_another_scale() -> None:
