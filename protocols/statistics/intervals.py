@@ -171,9 +171,9 @@ def widen_if_alike(ends: tuple[float, float], rate: float, people: int) -> tuple
     """The same interval, or the Wilson interval of ``people`` where all of them are alike.
 
     Where nobody errs (or everybody does, or all have the same rate) all resamples agree, as though
-    the rate were certain. Then each person counts as one trial, which is wide enough whatever the
-    others of the population do (Brown, Cai and DasGupta, Statistical Science 16, 2001, for Wilson
-    at small n).
+    the rate were certain. Then each person counts as one trial, which varies as much as anything
+    between 0 and 1 with that mean can (Wilson at small n: Brown, Cai and DasGupta, Statistical
+    Science 16, 2001).
 
     Args:
         ends: Low and high end of the resampled rate; NaN stays NaN.

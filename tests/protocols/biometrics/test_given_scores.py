@@ -76,6 +76,9 @@ def test_pairs_of_sets_are_those_of_their_embeddings() -> None:
         for one in (scored(data), data)
     )
     assert found.metrics == pytest.approx(expected.metrics, rel=1e-6)
+    assert found.views == ("0", "18")
+    one_view = data.select(data.view == "0")
+    assert pair_trials(one_view, protocol, pair, rule).views == ()
 
 
 def test_development_people_have_another_scale() -> None:
