@@ -307,6 +307,11 @@ def test_what_trainings_share_by_luck_is_no_difference_of_methods() -> None:
     assert "about these two trainings, not about their methods" in lucky([0.3]).sentence
 
 
+def test_one_person_shows_nothing_of_methods() -> None:
+    first, second = {"all": {"ann": (9, 9)}}, {"all": {"ann": (1, 9)}}
+    assert compare([first] * 3, [second] * 3).p_value_of_trainings == 1.0
+
+
 def test_folds_of_other_people_are_compared_by_the_folds() -> None:
     pairs = []
     for fold, gain in enumerate((3, 5, 1, 6)):
