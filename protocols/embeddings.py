@@ -271,11 +271,11 @@ def read_labels(path: Path) -> dict[str, TextArray]:
 def _texts(columns: Mapping[str, list[Any]]) -> dict[str, TextArray]:
     """The label fields among the columns of a table."""
     keys = {name: key for name, key in _find(list(columns)).items() if name != "embedding"}
-    return {name: np.array([*map(_label, columns[key])], np.str_) for name, key in keys.items()}
+    return {name: np.array([*map(label_text, columns[key])], np.str_) for name, key in keys.items()}
 
 
-def _label(value: object) -> str:
-    """A cell as text: nothing where it is absent, no decimals where it is whole."""
+def label_text(value: object) -> str:
+    """A cell of a table as text: nothing where it is absent, no decimals where it is whole."""
     if value is None or value != value:
         return ""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
@@ -324,8 +324,8 @@ def _as_text(values: npt.NDArray[Any], name: str) -> TextArray:
         return np.empty(values.shape, dtype=np.str_)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")
-    whole = values.dtype.kind == "f" and bool(np.all(values == np.rint(values)))
-    if whole:
+    # Beyond these, infinity included, a float is no name of anything.
+    if values.dtype.kind == "f" and np.all((values == np.rint(values)) & (abs(values) < 2**53)):
         values = values.astype(np.int64)
     if values.dtype.kind not in "Uiu":
         raise ValueError(f"{name} must be text or whole numbers, not an array of {values.dtype}.")

@@ -3,6 +3,8 @@
 A file is a table (CSV, Parquet) or an ``.npz`` with ``probe`` and ``gallery``, names of samples,
 and ``score`` (higher is more alike) or ``distance`` (lower is). A second table holds the labels of
 the samples by their name: ``sample``, ``subject``, ``condition``, ``take``, ``view``, ``camera``.
+For verification it is enough if the file itself says who they are, in ``probe_subject`` and
+``gallery_subject``.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ GIVEN = "given"
 """The metric of scores, in results."""
 
 _BLOCK_BYTES = 64 * 2**20
-_NAMES = {"probe", "gallery", "score", "distance"}
+_SUBJECTS = ("probe_subject", "gallery_subject")
+_NAMES = {"probe", "gallery", "score", "distance", *_SUBJECTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,12 @@ class PairScores:
                 )
             yield block, np.where(absent, np.inf, self.distance[place])
 
+    def matrix(self, probe: IntArray, gallery: IntArray) -> FloatArray:
+        """(P, G) distances of rows of ``samples``; NaN for pairs without a score."""
+        wanted = probe[:, None] * len(self.samples) + gallery
+        place = np.searchsorted(self.pair, wanted).clip(max=len(self.pair) - 1)
+        return np.where(self.pair[place] == wanted, self.distance[place], np.nan)
+
 
 def split_scores(
     data: Embeddings | PairScores, metric: Metric | None
@@ -95,8 +104,13 @@ def split_scores(
 
     Raises:
         ValueError: There are scores and a metric, which they do not need.
+        TypeError: It is neither.
     """
     if not isinstance(data, PairScores):
+        if not isinstance(data, Embeddings):
+            raise TypeError(
+                f"Embeddings or PairScores are evaluated (see load_tested), not {type(data)}."
+            )
         return None, data
     if metric is not None:
         raise ValueError(f"Scores are ranked as they are, without a metric ({metric}).")
@@ -121,12 +135,7 @@ def load_tested(path: Path | str, labels: Path | str | None = None) -> Embedding
         return load_embeddings(source, labels)
     try:
         columns = _read(source)
-        if labels is None:
-            raise ValueError(
-                "scores need a table with the sample, subject, condition, take and view of every "
-                "name: give it with --labels FILE."
-            )
-        fields = read_labels(Path(labels))
+        fields = _own_labels(columns) if labels is None else read_labels(Path(labels))
         if not {"sample", "subject"} <= fields.keys():
             raise ValueError(f"labels {labels}: the columns sample and subject are needed.")
         samples = Embeddings(np.empty((len(fields["sample"]), 0), dtype=np.float32), **fields)
@@ -140,6 +149,27 @@ def _read(source: Path) -> dict[str, Any]:
     if source.suffix == ".npz":
         return read_arrays(source, lambda keys: {key: key for key in keys if key in _NAMES})
     return read_columns(source)
+
+
+def _own_labels(columns: dict[str, Any]) -> dict[str, TextArray]:
+    """The person of every sample, as the columns of a file of scores say."""
+    if not columns.keys() >= set(_SUBJECTS):
+        raise ValueError(
+            "scores need a table with the sample, subject, condition, take and view of every name: "
+            "give it with --labels FILE, or the persons in columns probe_subject and "
+            "gallery_subject."
+        )
+    names, subjects = (
+        np.concatenate([composed(columns[name]) for name in side])
+        for side in (("probe", "gallery"), _SUBJECTS)
+    )
+    if names.shape != subjects.shape:
+        raise ValueError("every probe and gallery sample needs its subject.")
+    sample, first, number = np.unique(names, return_index=True, return_inverse=True)
+    other = np.flatnonzero(subjects != subjects[first[number]])
+    if len(other):
+        raise ValueError(f"sample {str(names[other[0]])!r} has two subjects.")
+    return {"sample": sample, "subject": subjects[first]}
 
 
 def _joined(samples: Embeddings, columns: dict[str, Any]) -> PairScores:

@@ -65,14 +65,14 @@ class TaskSpec:
             returns; `settings` are the run's, or None if unknown, for the defaults; `query` is of
             class `query`, or None to evaluate everything that the settings name.
         query: frozen dataclass of the options of `eval`, annotated for typer.
-        read: function that loads a file written by `Represented.save` or by any other system; of
-            embeddings also with a table of labels as second argument.
+        read: function that loads a file written by `Represented.save` or by any other system; it
+            also takes a table of labels as second argument, if files may need one.
         has_folds: whether a split may have folds, which are then judged together.
         join: function that joins the outputs of all folds; only needed with `has_folds`.
         eval_help: what the help of `eval` says below its first sentence.
         measuring: as `query`, for `biometrics`; None if the task has no such command.
-        measure: function of (embeddings, settings, query, embeddings of the development people or
-            None, probes by condition that gave no embedding or None) for `biometrics`.
+        measure: function of (what `read` returns, settings, query, embeddings of the development
+            people or None, probes by condition that gave no embedding or None) for `biometrics`.
         recipe: the default recipe; None if a recipe must be given.
         run_prefix: prefix of the default run folder, before the recipe's name.
         saved: file in a run's folder with the network's output on the test samples.
@@ -91,7 +91,7 @@ class TaskSpec:
     join: Callable[[Sequence[Any]], Any]
     eval_help: str = ""
     measuring: type[BiometricsQuery] | None = None
-    measure: Callable[[Embeddings, Any, Any, Embeddings | None, Any], Judged]
+    measure: Callable[[Any, Any, Any, Embeddings | None, Any], Judged]
     recipe: str | None = None
     run_prefix: str = ""
     saved: str = "embeddings.npz"
@@ -106,6 +106,11 @@ class TaskSpec:
         """The metrics of a record that a study's table shows."""
         headline, metrics = self.measures[0], record.metrics
         return [m for m in metrics if m in self.measures or m.startswith(f"{headline}/")]
+
+    def recognises(self, path: Path, labels: Path | None) -> bool:
+        """Whether a file from any system is surely of this task, as others read other files."""
+        del path, labels
+        return False
 
     def add_commands(self, app: typer.Typer) -> None:
         """Add the commands that only this task has."""

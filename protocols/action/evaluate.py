@@ -35,11 +35,14 @@ def evaluate_action(scores: ClassScores, *, protocol: str = "classification") ->
 
     Raises:
         ValueError: There is no sample of known label.
+        TypeError: The scores are of another class.
 
     >>> half = [[0.5, 0.5], [0.5, 0.5]]
     >>> evaluate_action(ClassScores(["a", "b"], [0, 1], ["sit", "wave"], half)).metrics["top1"]
     0.5
     """
+    if not isinstance(scores, ClassScores):
+        raise TypeError(f"ClassScores are evaluated (see load_class_scores), not {type(scores)}.")
     outcomes = scores.outcomes()
     if not len(outcomes):
         raise ValueError(

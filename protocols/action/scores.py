@@ -1,11 +1,13 @@
 """Class scores with their labels: all that judges a classification, without the model.
 
-A file is an ``.npz`` of plain arrays, never a pickle; any toolbox can write one.
+A file is an ``.npz`` of plain arrays (never a pickle), a CSV or Parquet table, or an ``.npy`` with
+a table of labels; any toolbox can write one.
 """
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.embeddings import TextArray
-from protocols.files import read_arrays, write_arrays
+from protocols.embeddings import SYNONYMS, TABLES, TextArray, label_text
+from protocols.files import column_names, read_array, read_arrays, read_columns, write_arrays
 from protocols.names import composed, fingerprint_rows
 from protocols.ranking.distances import IntArray
 from protocols.statistics.outcomes import Outcomes
@@ -25,6 +27,7 @@ UNKNOWN = -1
 """Label of a sample whose class is not known."""
 
 _TEXTS = ("sample", "classes", "subject", "subset")
+_LABELS = ("sample", "label", "subject", "subset")
 _OPTIONAL = ("logits", "subject", "subset")
 # Half-precision softmax rows of several hundred classes miss 1 by a few thousandths.
 _SUM_TOLERANCE = 1e-2
@@ -130,28 +133,99 @@ class ClassScores:
         write_arrays(path, "Class scores", kept)
 
 
-def load_class_scores(path: Path | str) -> ClassScores:
-    """Read class scores from an ``.npz``.
+def load_class_scores(path: Path | str, labels: Path | str | None = None) -> ClassScores:
+    """Read class scores from an ``.npz``, a CSV or Parquet table, or an ``.npy`` beside its labels.
+
+    An ``.npz`` has the keys named as the attributes of :class:`ClassScores`; ``logits``,
+    ``subject`` and ``subset`` may be left out. A table has a row a sample with ``sample``,
+    ``label`` and, if known, ``subject`` and ``subset``; every other column is a class, with its
+    probabilities. An ``.npy`` holds the (N, K) probabilities alone, and its classes are 0 to K-1.
+    A label in a table is the name of a class or its number, from 0; empty or -1 where unknown.
 
     Args:
-        path: The file, with the keys named as the attributes of :class:`ClassScores`; ``logits``,
-            ``subject`` and ``subset`` may be left out.
+        path: The file; the ending decides how it is read.
+        labels: The labels of an ``.npy``, a table with a row a sample in the same order; None takes
+            the CSV of the same name beside it.
 
     Returns:
         The scores, in file order.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, lacks a key, holds pickled objects, or as
-            :class:`ClassScores`. The message names the file.
+        ValueError: The file is damaged, of another kind, lacks a key, holds pickled objects, needs
+            labels or has its own, or as :class:`ClassScores`. The message names the file.
     """
     source = Path(path)
     if not source.is_file():
         raise FileNotFoundError(f"There is no file of class scores {source}.")
     try:
+        if labels is not None and source.suffix != ".npy":
+            raise ValueError("it has labels of its own: --labels is for an .npy.")
+        if source.suffix in TABLES:
+            return _of_table(read_columns(source))
+        if source.suffix == ".npy":
+            table = Path(labels or source.with_suffix(".csv"))
+            return _of_array(read_array(source), table)
         return ClassScores(**read_arrays(source, _present))
     except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise ValueError(f"Class scores {source}: {error}") from error
+
+
+def holds_class_scores(path: Path, labels: Path | None = None) -> bool:
+    """Whether the names in a file (or in the labels of an ``.npy``) are those of class scores."""
+    if path.suffix == ".npy":
+        path = labels or path.with_suffix(".csv")
+    if path.suffix not in (".npz", *TABLES) or not path.is_file():
+        return False
+    names = set(column_names(path))
+    if path.suffix == ".npz":
+        return {"probabilities", "classes"} <= names
+    vectors = {"e0", *SYNONYMS["embedding"], "probe", "gallery"}
+    return {"sample", "label"} <= names and not names & vectors
+
+
+def _of_table(columns: Mapping[str, list[Any]]) -> ClassScores:
+    """The scores of a table whose columns, but for the labels, are classes."""
+    classes = [name for name in columns if name not in _LABELS]
+    try:
+        rows = [*zip(*(columns[name] for name in classes), strict=True)]
+        values = np.array(rows, dtype=np.float32).reshape(-1, len(classes))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"a probability is no number ({error}).") from error
+    return _with_labels(values, classes, columns)
+
+
+def _of_array(values: npt.NDArray[Any], labels: Path) -> ClassScores:
+    """The scores of an array, whose classes are numbers, with a table of labels."""
+    if values.ndim != 2:
+        raise ValueError(f"probabilities have the shape (N, K), not {values.shape}.")
+    if labels.suffix not in TABLES or not labels.is_file():
+        raise ValueError(
+            f"it holds no labels and needs a table of them ({' or '.join(TABLES)}), a row a sample "
+            f"with sample and label: there is no {labels}; give one with --labels FILE."
+        )
+    return _with_labels(values, [str(k) for k in range(values.shape[1])], read_columns(labels))
+
+
+def _with_labels(
+    values: npt.NDArray[Any], classes: list[str], columns: Mapping[str, list[Any]]
+) -> ClassScores:
+    """Scores with the labels of a table."""
+    for name in ("sample", "label"):
+        if name not in columns:
+            raise ValueError(f"the column {name!r} is missing.")
+    texts = {name: [*map(label_text, columns[name])] for name in _LABELS if name in columns}
+    number = {name: place for place, name in enumerate(classes)}
+    known = {"": UNKNOWN, str(UNKNOWN): UNKNOWN, **{str(k): k for k in range(len(classes))}}
+    known |= number  # a class may have a number for its name
+    strange = next((name for name in texts["label"] if name not in known), None)
+    if strange is not None:
+        raise ValueError(
+            f"label {strange!r} is no class: give a name or number of {', '.join(classes[:8])}"
+            f"{' ...' if len(classes) > 8 else ''}."
+        )
+    label = np.array([known[name] for name in texts.pop("label")], dtype=np.int64)
+    return ClassScores(**texts, label=label, classes=classes, probabilities=values)  # type: ignore[arg-type]
 
 
 def _present(keys: list[str]) -> dict[str, str]:

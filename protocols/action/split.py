@@ -320,7 +320,7 @@ def _check_header(header: Sequence[str]) -> None:
 
 def _rule(header: Sequence[str], row: Sequence[str], place: int) -> SplitRule:
     """One row of the file."""
-    values = {column: cell.strip() for column, cell in zip(header, row, strict=True)}
+    values = {column: row[number].strip() for number, column in enumerate(header)}
     role, subset = values.pop("role"), values.pop("subset", "")
     if role not in _ROLES:
         raise ValueError(f"row {place}: role {role!r} is none of {', '.join(_ROLES)}.")

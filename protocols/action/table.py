@@ -85,8 +85,9 @@ class ClassTable:
         """Intervals for top1, top5, mean_class and each top1/<subset>.
 
         With two persons or more: percentile bootstrap over persons; a sample of unknown person is
-        a person of its own, and a class or subset that a resample lacks does not count in it. A
-        rate of 0 or 1 has the interval of :func:`protocols.statistics.intervals.widen_at_end`.
+        a person of its own, and a class or subset that a resample lacks does not count in it. Where
+        all are alike they have the interval of
+        :func:`protocols.statistics.intervals.widen_if_alike`.
         Otherwise Wilson intervals, which take samples as independent; mean_class then has none.
 
         Args:

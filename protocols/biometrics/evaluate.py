@@ -26,9 +26,10 @@ from protocols.biometrics.people_errors import count_people, people_units, thres
 from protocols.biometrics.table import BiometricsTable
 from protocols.biometrics.tally import POOLED, ScoreTally, metric_mark
 from protocols.biometrics.thresholds import AppliedThreshold, transfer
-from protocols.biometrics.trials import Trials, check_apart, protocol_trials
+from protocols.biometrics.trials import Trials, check_apart, given_trials, protocol_trials
 from protocols.embeddings import Embeddings
 from protocols.gait.gallery_probe import GalleryProbe
+from protocols.pair_scores import PairScores
 from protocols.ranking.distances import FloatArray, Metric
 
 TARGETS = (0.1, 0.01, 0.001)
@@ -36,8 +37,8 @@ TARGETS = (0.1, 0.01, 0.001)
 
 
 def evaluate_biometrics(
-    data: Embeddings,
-    protocol: GalleryProbe | str = "casia_b",
+    data: Embeddings | PairScores,
+    protocol: GalleryProbe | str | None = None,
     *,
     development: Embeddings | None = None,
     metric: Metric = "cosine",
@@ -49,10 +50,11 @@ def evaluate_biometrics(
     """Biometric measures of embeddings under a gallery-probe protocol.
 
     Args:
-        data: One embedding a sample.
-        protocol: The table of rules, or the name of a built-in one.
+        data: One embedding a sample, or scores of pairs.
+        protocol: The table of rules, or the name of a built-in one; None takes ``casia_b``, and of
+            scores every pair as it is.
         development: Embeddings of other people, to choose thresholds on; None for none.
-        metric: ``cosine`` or ``euclidean``.
+        metric: ``cosine`` or ``euclidean``; not used for scores.
         targets: False match rates (and FPIRs) wanted, each above 0.
         rotations: How often to draw who stays unenrolled; 0 for no open-set rates.
         not_acquired: Probes by condition that gave no embedding (too short, no person found);
@@ -70,9 +72,13 @@ def evaluate_biometrics(
     if development is not None:
         check_apart(data, development)
     generator = np.random.default_rng(0) if generator is None else generator
-    trials = protocol_trials(data, protocol, metric, generator)
+    if protocol is None and isinstance(data, PairScores):
+        trials = given_trials(data)
+    else:
+        protocol = "casia_b" if protocol is None else protocol
+        trials = protocol_trials(data, protocol, metric, generator)
     chosen_on = None
-    if development is not None:
+    if development is not None and protocol is not None:
         chosen_on = protocol_trials(development, protocol, metric, generator)
     return evaluate_trials(
         trials,
@@ -135,6 +141,7 @@ def evaluate_trials(
     counts |= count_not_acquired(trials.conditions, not_acquired)
     metrics |= acquisition_rates(metrics, counts, targets)
     comparisons = trials.comparisons
+    rotations = rotations if trials.complete else 0
     open_set = draw_open_set(
         comparisons, trials.condition, trials.conditions, targets, generator, rotations
     )
@@ -145,7 +152,7 @@ def evaluate_trials(
     grid = _thresholds(tallies, applied, metrics, min(targets))
     return BiometricsTable(
         protocol=trials.protocol,
-        metric=comparisons.gallery.metric,
+        metric=trials.metric,
         conditions=trials.conditions,
         views=trials.views,
         targets=tuple(targets),

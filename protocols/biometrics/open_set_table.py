@@ -62,7 +62,7 @@ class OpenSetCell:
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class OpenSetTable:
     """Open-set rates by condition and target.
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.biometrics.tally import ScoreTally, tally_scores
+from protocols.pair_scores import PairScores
 from protocols.ranking.distances import (
     BLOCK_BYTES,
     IntArray,
@@ -117,6 +118,37 @@ class Comparisons:
             ScoreTally(values[seen[c]], counts[0, c, seen[c]], counts[1, c, seen[c]])
             for c in range(cells)
         ]
+
+
+def compare_given(
+    scores: PairScores, probe: IntArray, gallery: IntArray, exclude: ExclusionRule | None
+) -> Comparisons:
+    """Take the comparisons that a file of scores holds.
+
+    Args:
+        scores: The scores; the pairs that it lacks are not made.
+        probe: (P,) rows of its samples.
+        gallery: (G,) rows.
+        exclude: Which comparisons are not made; None makes all.
+
+    Returns:
+        The comparisons.
+
+    Raises:
+        ValueError: The matrix of scores would take more than :data:`EXACT_BYTES`.
+    """
+    if 4 * len(probe) * len(gallery) > EXACT_BYTES:
+        raise ValueError(
+            f"{len(probe)} probes against {len(gallery)} gallery samples are too many for given "
+            f"scores: at most {EXACT_BYTES // 4} pairs; give embeddings, or fewer samples."
+        )
+    data = scores.samples
+    left, right = as_pair(data.embedding[probe], data.embedding[gallery], "euclidean")
+    own, enrolled = identity_codes(data.subject[probe], data.subject[gallery])
+    kept = -scores.matrix(probe, gallery).astype(np.float32)
+    if exclude is not None:
+        kept[exclude(slice(0, len(probe)))] = np.nan
+    return Comparisons(left, right, own, enrolled, exclude, 0.0, kept)
 
 
 def compare_all(

@@ -14,7 +14,7 @@ from protocols.biometrics.tally import POOLED, ScoreTally, metric_mark
 from protocols.biometrics.thresholds import AppliedThreshold
 from protocols.biometrics.verification import error_curve
 from protocols.ranking.distances import FloatArray
-from protocols.statistics.intervals import percentiles, widen_at_end, wilson_interval
+from protocols.statistics.intervals import percentiles, widen_if_alike, wilson_interval
 
 _HISTOGRAM_BINS = 60
 
@@ -85,7 +85,7 @@ class BiometricsTable:
             people = int(np.count_nonzero(errors.genuine[0]))
             for key, drawn in values.items():
                 if key in self.metrics:
-                    found[key] = widen_at_end(percentiles(drawn), self.metrics[key], people)
+                    found[key] = widen_if_alike(percentiles(drawn), self.metrics[key], people)
         if self.open_set is not None:
             found |= self.open_set.intervals(generator, draws)
         found |= self._acquisition(found)

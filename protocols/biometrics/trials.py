@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from protocols.biometrics.scores import Comparisons, compare_all
+from protocols.biometrics.scores import Comparisons, compare_all, compare_given
 from protocols.embeddings import Embeddings, TextArray
 from protocols.gait.assignment import assign, check_labels, read_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.names import canonical, natural_order
+from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import IntArray, Metric
 from protocols.ranking.exclusion import ExclusionRule, same_labels
 from protocols.reid.comparison import compare_sets
@@ -35,6 +36,7 @@ class Trials:
 
     Attributes:
         protocol: Name of the protocol.
+        metric: ``cosine``, ``euclidean``, or ``given`` where a file holds the scores.
         comparisons: P probes against G gallery samples.
         conditions: Names of conditions.
         condition: (P,) index into ``conditions``.
@@ -44,10 +46,12 @@ class Trials:
         people: (P,) names of the probes' persons.
         missing: Recordings in the protocol's table that the data lack.
         excluded: A sentence on the comparisons that are left out; empty where none are.
-        notes: Sentences on labels that were read alike.
+        notes: Sentences on labels that were read alike, or on pairs without a score.
+        complete: Whether every comparison that could be made has a score.
     """
 
     protocol: str
+    metric: str
     comparisons: Comparisons
     conditions: tuple[str, ...]
     condition: IntArray
@@ -58,6 +62,7 @@ class Trials:
     missing: int
     excluded: str
     notes: tuple[str, ...] = ()
+    complete: bool = True
 
     def counts(self) -> dict[str, int]:
         """Flat counts of samples and people for a result record."""
@@ -84,8 +89,46 @@ class Trials:
         return notes
 
 
+def given_trials(scores: PairScores) -> Trials:
+    """Make the comparisons that a file of scores holds, without a protocol.
+
+    Args:
+        scores: The scores; a probe's condition, if known, is its condition. No sample is compared
+            with itself.
+
+    Returns:
+        The trials, under the name ``pairs``.
+
+    Raises:
+        ValueError: A sample has no person, or there are too many samples.
+    """
+    count = len(scores.samples)
+    probe, gallery = (np.unique(side) for side in np.divmod(scores.pair, count))
+    data = scores.samples
+    data.require_people(np.union1d(probe, gallery))
+    condition = canonical(data.condition[probe])
+    names = natural_order(condition)
+    known = "" not in names
+    itself = same_labels((probe, gallery))
+    return make_trials(
+        scores,
+        probe,
+        gallery,
+        itself,
+        (),
+        metric="euclidean",
+        protocol="pairs",
+        conditions=tuple(names) if known else ("all",),
+        condition=np.array([names.index(name) if known else 0 for name in condition.tolist()]),
+        reference=None,
+        missing=0,
+        excluded="",
+        notes=data.read_alike("condition"),
+    )
+
+
 def protocol_trials(
-    data: Embeddings,
+    data: Embeddings | PairScores,
     protocol: GalleryProbe | str,
     metric: Metric,
     generator: np.random.Generator,
@@ -98,9 +141,9 @@ def protocol_trials(
     ``pooled`` only those of the same person in the same view are left out.
 
     Args:
-        data: One embedding a sample.
+        data: One embedding a sample, or scores of pairs.
         protocol: The table of rules, or the name of a built-in one.
-        metric: ``cosine`` or ``euclidean``.
+        metric: ``cosine`` or ``euclidean``; not used for scores.
         generator: Draws the gallery takes where the protocol says ``random N``.
 
     Returns:
@@ -112,6 +155,7 @@ def protocol_trials(
             embedding has no direction under ``cosine``.
     """
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    scores, data = split_scores(data, None)
     roles = assign(spec, data, generator)
     if not roles.apart:
         raise ValueError(
@@ -122,6 +166,7 @@ def protocol_trials(
     check_labels(spec, data, roles)
     person, view = data.subject, read_views(spec, data)
     data = replace(data, view=view)
+    scores = None if scores is None else replace(scores, samples=data)
     names = natural_order(view[np.concatenate([roles.gallery, roles.probe])])
     several = len(names) > 1 and spec.views != "ignored"
     exclude: ExclusionRule | None = None
@@ -136,7 +181,7 @@ def protocol_trials(
     enrolled = set(canonical(data.condition[roles.gallery]).tolist())
     same = [name for name in roles.conditions if canonical([name])[0] in enrolled]
     return make_trials(
-        data,
+        scores or data,
         roles.probe,
         roles.gallery,
         exclude,
@@ -153,7 +198,7 @@ def protocol_trials(
 
 
 def make_trials(
-    data: Embeddings,
+    data: Embeddings | PairScores,
     probe: IntArray,
     gallery: IntArray,
     exclude: ExclusionRule | None,
@@ -162,41 +207,82 @@ def make_trials(
     metric: Metric,
     **labels: Any,
 ) -> Trials:
-    """Compare rows of embeddings.
+    """Compare rows of embeddings, or take their scores.
 
     Args:
-        data: One embedding a sample.
+        data: One embedding a sample, or scores of pairs.
         probe: (P,) rows.
         gallery: (G,) rows.
         exclude: Which comparisons are not made; None makes all.
         views: Names of the probes' views; none where they count as one.
-        metric: ``cosine`` or ``euclidean``.
+        metric: ``cosine`` or ``euclidean``; not used for scores.
         labels: The other attributes of the trials.
 
     Raises:
-        ValueError: ``cosine`` meets an embedding of zeros.
+        ValueError: ``cosine`` meets an embedding of zeros, or there are too many scores.
     """
+    scores, data = split_scores(data, None)
+    if scores is not None:
+        return _of_scores(scores, probe, gallery, exclude, views, labels)
     if metric == "cosine":
         data.require_directions()
-    person, view = data.subject, canonical(data.view)
+    person = data.subject
+    made = compare_all(
+        data.embedding[probe],
+        data.embedding[gallery],
+        person[probe],
+        person[gallery],
+        metric=metric,
+        exclude=exclude,
+    )
+    return _labelled(data, probe, views, metric, made, labels)
+
+
+def _of_scores(
+    scores: PairScores,
+    probe: IntArray,
+    gallery: IntArray,
+    exclude: ExclusionRule | None,
+    views: Sequence[str],
+    labels: Mapping[str, Any],
+) -> Trials:
+    """The comparisons of a file of scores, with a note on those that it lacks."""
+    made = compare_given(scores, probe, gallery, exclude)
+    trials = _labelled(scores.samples, probe, views, GIVEN, made, labels)
+    absent = np.isnan(scores.matrix(probe, gallery))
+    wanted = np.ones_like(absent) if exclude is None else ~exclude(slice(0, len(probe)))
+    lacking = int(np.count_nonzero(absent & wanted))
+    if not lacking:
+        return trials
+    note = (
+        f"{lacking} of {wanted.sum()} pairs of a probe and a gallery sample have no score and are "
+        "not counted; open-set rates need them all."
+    )
+    return replace(trials, notes=(*trials.notes, note), complete=False)
+
+
+def _labelled(
+    data: Embeddings,
+    probe: IntArray,
+    views: Sequence[str],
+    metric: str,
+    made: Comparisons,
+    labels: Mapping[str, Any],
+) -> Trials:
+    """Comparisons with the view and person of each probe, and the other labels."""
+    view = canonical(data.view)[probe].tolist()
     places = {name: place for place, name in enumerate(views)}
     return Trials(
-        comparisons=compare_all(
-            data.embedding[probe],
-            data.embedding[gallery],
-            person[probe],
-            person[gallery],
-            metric=metric,
-            exclude=exclude,
-        ),
+        metric=metric,
+        comparisons=made,
         views=tuple(views),
-        view=np.array([places.get(name, 0) for name in view[probe].tolist()], dtype=np.int64),
-        people=person[probe],
+        view=np.array([places.get(name, 0) for name in view], dtype=np.int64),
+        people=data.subject[probe],
         **labels,
     )
 
 
-def check_apart(data: Embeddings, development: Embeddings) -> None:
+def check_apart(data: Embeddings | PairScores, development: Embeddings) -> None:
     """Refuse people who would help to choose the threshold that they are then judged by.
 
     Args:
@@ -204,8 +290,13 @@ def check_apart(data: Embeddings, development: Embeddings) -> None:
         development: Embeddings to choose thresholds on.
 
     Raises:
-        ValueError: A person is in both.
+        ValueError: A person is in both, or the tested are scores, which have another scale.
     """
+    if isinstance(data, PairScores):
+        raise ValueError(
+            "Thresholds of development embeddings do not fit scores of another system: leave the "
+            "development people out."
+        )
     both = np.intersect1d(data.subject, development.subject)
     if len(both):
         raise ValueError(
@@ -215,7 +306,7 @@ def check_apart(data: Embeddings, development: Embeddings) -> None:
 
 
 def pair_trials(
-    data: Embeddings,
+    data: Embeddings | PairScores,
     protocol: PairProtocol,
     pair: Pair,
     rule: ReidRule,
@@ -225,12 +316,13 @@ def pair_trials(
     """Make the comparisons of a pair.
 
     Args:
-        data: One embedding a sequence; ``condition`` holds what the protocol's ``field`` names.
+        data: One embedding a sequence, or scores of pairs; ``condition`` holds what the protocol's
+            ``field`` names.
         protocol: The sets.
         pair: Which set is compared with which.
         rule: What a probe may not see. Sequences of one walk are nearly alike, so that in a
             same-set pair ``clean`` flatters; ``cross-take`` does not.
-        metric: ``cosine`` or ``euclidean``.
+        metric: ``cosine`` or ``euclidean``; not used for scores.
 
     Returns:
         The trials, of the one condition ``pair.name``.
@@ -248,11 +340,12 @@ def pair_trials(
             f"Rule {rule.name} judges rankings and drops some of the nearest or the last "
             f"sequences, which single comparisons do not have: choose one of {usable}."
         )
+    scores, data = split_scores(data, None)
     made = compare_sets(data, protocol, pair, rule)
     names = natural_order(canonical(data.view[made.probe]))
     hidden = _HIDDEN[rule.hidden] if made.exclude is not None else ""
     return make_trials(
-        data,
+        scores or data,
         made.probe,
         made.gallery,
         made.exclude,

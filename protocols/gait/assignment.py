@@ -60,16 +60,19 @@ class _Labels:
     take: TextArray
     kind: TextArray
     person: TextArray
+    seen: BoolArray
+    """(N,) whether the view is not one that the protocol leaves out."""
 
     @classmethod
-    def of(cls, data: Embeddings) -> _Labels:
+    def of(cls, data: Embeddings, protocol: GalleryProbe) -> _Labels:
         """Bring the labels to one form."""
         both = (data.condition != "") & (data.take != "")
         hyphen = np.where(both, "-", "")
         kind = np.char.add(np.char.add(data.condition, hyphen), data.take)
         names = (data.condition, data.take, kind)
         condition, take, form = (canonical(labels) for labels in names)
-        return cls(condition, take, form, data.subject)
+        seen = ~np.isin(canonical(data.view), canonical(protocol.left_out_views))
+        return cls(condition, take, form, data.subject, seen)
 
 
 def assign(
@@ -90,7 +93,7 @@ def assign(
     """
     if protocol.probe_list:
         return _by_list(protocol, data)
-    labels = _Labels.of(data)
+    labels = _Labels.of(data, protocol)
     common = np.zeros(len(data), dtype=np.bool_)
     own: dict[str, BoolArray] = {}
     enrollable = _enrollable(protocol, labels)
@@ -184,17 +187,17 @@ def _by_list(protocol: GalleryProbe, data: Embeddings) -> Assignment:
 
 
 def _of_kind(rule: RoleRule, labels: _Labels) -> BoolArray:
-    """(N,) samples of the rule's condition or type."""
+    """(N,) samples of the rule's condition or type, before a view that counts."""
     if rule.type:
         wanted = str(canonical([rule.type])[0])
         pattern = re.compile(".*".join(re.escape(part) for part in wanted.split(ANY)))
         kinds, place = np.unique(labels.kind, return_inverse=True)
         fits = [pattern.fullmatch(str(kind)) is not None for kind in kinds]
-        return np.asarray(np.array(fits, dtype=np.bool_)[place])
+        return np.asarray(np.array(fits, dtype=np.bool_)[place] & labels.seen)
     if rule.condition == ANY:
-        return np.ones(len(labels.condition), dtype=np.bool_)
+        return labels.seen.copy()
     names = [name for name in (rule.condition, rule.alias) if name]
-    return np.isin(labels.condition, canonical(names))
+    return np.isin(labels.condition, canonical(names)) & labels.seen
 
 
 def _enrollable(protocol: GalleryProbe, labels: _Labels) -> BoolArray:
@@ -292,7 +295,7 @@ def check_labels(protocol: GalleryProbe, data: Embeddings, roles: Assignment) ->
 def _count_missing(protocol: GalleryProbe, data: Embeddings, labels: _Labels) -> int:
     """Recordings of the table that the data lack, over all their people and views."""
     people, view = labels.person, read_views(protocol, data)
-    expected = len(np.unique(people)) * len(np.unique(view))
+    expected = len(np.unique(people)) * len(np.unique(view[labels.seen]))
     missing = 0
     for rule in protocol.rules:
         named = rule.names_take and rule.condition != ANY

@@ -35,7 +35,7 @@ class Grid:
     views: tuple[str, ...]
     gallery_views: tuple[str, ...]
     single: bool
-    excludes: bool = True
+    excludes: bool
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -214,12 +214,13 @@ def _lay_out(
 ) -> tuple[Grid, tuple[str, ...]]:
     """The cells of the table, and notes on them."""
     names = tuple(natural_order(view[np.concatenate([roles.gallery, roles.probe])]))
+    excludes = spec.identical_views == "excluded"
     if spec.views in ("single", "auto") and len(names) > 1:
-        excludes = spec.identical_views == "excluded"
         grid = Grid(roles.conditions, names, names, single=True, excludes=excludes)
         return grid, _note_gaps(grid, roles, view)
     by_view = spec.views == "pooled" and spec.average == "view"
-    grid = Grid(roles.conditions, names if by_view else POOLED, POOLED, single=False)
+    views = names if by_view else POOLED
+    grid = Grid(roles.conditions, views, POOLED, single=False, excludes=excludes)
     if spec.views in ("single", "auto") and names != ("",):
         return grid, (
             f"{ONE_VIEW}, {names[0]}: it is compared with itself, which the tables "

@@ -97,6 +97,7 @@ class GalleryProbe(BaseModel):
             ``single`` where the data have two views or more, else as ``ignored``.
         identical_views: Under ``single``, whether the means count cells of identical views.
         view_ends_at: What follows this text in the name of a view does not count; empty for none.
+        left_out_views: Views whose samples are neither gallery nor probe.
         average: Under ``pooled``, ``view`` averages over probe views, ``probe`` over probes.
         unmated: How rank-k counts a probe without a mate: ``wrong`` or ``skip``.
         unmated_precision: The same for mAP and mINP.
@@ -118,6 +119,7 @@ class GalleryProbe(BaseModel):
     views: Literal["auto", "single", "pooled", "ignored"] = "auto"
     identical_views: Literal["excluded", "included"] = "excluded"
     view_ends_at: str = ""
+    left_out_views: tuple[str, ...] = ()
     average: Literal["view", "probe"] = "probe"
     unmated: Unmated = "wrong"
     unmated_precision: Unmated = "wrong"

@@ -112,8 +112,8 @@ class GaitTable:
         """Bootstrap intervals over persons for ``rank1`` and each ``rank1/<condition>``.
 
         Probe persons are drawn with replacement, the gallery stays as it is; cells are exact
-        whatever the rule rounds. A rate of 0 or 1 has the interval of
-        :func:`protocols.statistics.intervals.widen_at_end`.
+        whatever the rule rounds. Where all persons are alike they have the interval of
+        :func:`protocols.statistics.intervals.widen_if_alike`.
 
         Args:
             generator: Draws the persons.

@@ -58,12 +58,12 @@ class Neighbours(NamedTuple):
     distances: FloatArray
 
 
-def choose_backend(device: Device = "auto", k: int = 1) -> Backend:
+def choose_backend(device: Device = "auto", k: int | None = None) -> Backend:
     """Choose the library and device of a search.
 
     Args:
         device: ``auto`` takes a GPU if FAISS can use one; ``cpu`` and ``gpu`` fix the choice.
-        k: Neighbours a probe; FAISS on a GPU returns at most 2048.
+        k: Neighbours a probe, of which FAISS on a GPU returns at most 2048; None: not known yet.
 
     Returns:
         ``faiss-gpu``, ``faiss-cpu``, or ``numpy`` where FAISS is not installed.
@@ -83,12 +83,13 @@ def choose_backend(device: Device = "auto", k: int = 1) -> Backend:
             "FAISS sees no GPU here for device gpu: install aclnet[gpu] on a machine with one, or "
             "take device cpu."
         )
-    if device == "gpu" and k > GPU_LIMIT:
+    too_many = k is not None and k > GPU_LIMIT
+    if device == "gpu" and too_many:
         raise ValueError(
             f"FAISS returns at most {GPU_LIMIT} neighbours on a GPU, not {k}: take device cpu or "
             "auto."
         )
-    if usable and device != "cpu" and k <= GPU_LIMIT:
+    if usable and device != "cpu" and not too_many:
         return "faiss-gpu"
     return "numpy" if faiss is None else "faiss-cpu"
 

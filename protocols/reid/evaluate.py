@@ -43,8 +43,6 @@ Measuring = Callable[
 (:func:`protocols.ranking.reranking.rerank`). The gallery is None where probe and gallery share the
 same sequences: a copy of each would take the place of a neighbour."""
 
-_BLOCK_BYTES = 256 * 2**20
-
 
 def evaluate_reid(
     embeddings: Embeddings | PairScores,
@@ -211,7 +209,6 @@ def identify_pair(
             depth=deepest,
             ties=rule.ties,
             skip=comparison.skip,
-            block_bytes=_BLOCK_BYTES,
         )
     return identify(
         data.embedding[probe],
@@ -223,7 +220,6 @@ def identify_pair(
         precision=precision,
         metric=metric,
         device=device,
-        block_bytes=_BLOCK_BYTES,
         ties=rule.ties,
         skip=comparison.skip,
     )

@@ -101,8 +101,9 @@ class ReidTable:
         """Bootstrap intervals over people for every measure of every pair and their means.
 
         Probe people are drawn with replacement, each with all their sequences in all pairs (the
-        sequences of one person are not independent); the gallery stays as it is. A rate of 0 or 1
-        has the interval of :func:`protocols.statistics.intervals.widen_at_end`.
+        sequences of one person are not independent); the gallery stays as it is. Where all people
+        are alike they have the interval of
+        :func:`protocols.statistics.intervals.widen_if_alike`.
 
         Args:
             generator: Draws the people.

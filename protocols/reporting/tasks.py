@@ -52,7 +52,6 @@ TASKS = {
         (("kgbd", False), ("walkers", True)),
         by_frames=True,
     ),
-    "pretrain": ShownTask("Pretraining", "pretraining"),
     "cost": ShownTask("Cost", "cost"),
 }
 """The known tasks in the order in which they are shown."""

@@ -15,24 +15,27 @@ person of a sample is unknown.
 ``seeds``
     For several pairs of runs, such as seeds or folds. All samples of a person in all pairs are kept
     together, because the seeds of one person are no further persons, and no pair may point the
-    other way. Interval and test cover the choice of people, not of seeds: what a training's luck
-    gives to all people alike passes for a difference, unless the pairs disagree (simulated with 20
-    people, 3 seeds and a luck of 1.7 points, 9 % of verdicts on equal methods). Counts by person
-    are summed over the seeds and compared as under ``people``.
+    other way. What a training's luck gives to all people alike is no difference of methods: a test
+    over people and seeds (:mod:`protocols.statistics.trainings`) must agree too. Counts by person
+    are summed over the seeds and compared as under ``people``, with that test. One run a side says
+    something about these two trainings, not about their methods.
 
-Simulated (20 samples a person, 3 seeds, four in five right; see ``test_verdict_rates.py`` in the
-tests), a verdict falls on two equal runs, and finds a difference of 5 points, in per cent:
+Simulated (20 samples a person, four in five right; see ``test_verdict_rates.py`` in the tests), a
+verdict falls on two equal methods, and finds a difference of 5 points, in per cent; luck moves a
+training by a standard deviation of 1.7 points:
 
-======  ==============  ===============  ==============
-people  ``samples``     ``people``       ``seeds``
-======  ==============  ===============  ==============
-3       0 and 0         0 and 0          0 and 0
-5       0 and 0         0 and 0          0 and 0
-10      3.2 and 19      2.6 and 19       4.0 and 34
-20      4.1 and 38      2.9 and 39       4.4 and 61
-======  ==============  ===============  ==============
+======  =============  =============  =============  =============  =============  =============
+people  1 run a side   the same,      3 seeds        3 seeds,       5 seeds        5 seeds,
+        (``samples``)  with luck                     with luck                     with luck
+======  =============  =============  =============  =============  =============  =============
+3       0 and 0        0 and 0        0 and 0        0 and 0        0 and 0        0 and 0
+5       0 and 0        0 and 0        0 and 0        0 and 0        0 and 0        0 and 0
+10      3.2 and 18     6.1 and 22     2.2 and 25     2.1 and 21     2.8 and 36     3.7 and 35
+20      2.1 and 39     11.9 and 44    2.1 and 50     3.9 and 40     2.9 and 67     4.8 and 53
+======  =============  =============  =============  =============  =============  =============
 
-With 5 people or fewer no difference can be told apart: p is never below 0.06.
+Under ``people`` they are alike. With 5 people or fewer no difference can be told apart: p is never
+below 0.06. The promised 5 % hold for one run a side only of these two trainings.
 """
 
 from __future__ import annotations
@@ -46,7 +49,14 @@ import numpy as np
 from protocols.names import find_people
 from protocols.ranking.distances import FloatArray
 from protocols.records import ResultRecord
-from protocols.statistics.intervals import CONFIDENCE, bootstrap_interval, mcnemar, mean_rate, ratio
+from protocols.statistics.intervals import (
+    CONFIDENCE,
+    bootstrap_interval,
+    mcnemar,
+    mean_rate,
+    ratio,
+    swap_test,
+)
 from protocols.statistics.outcomes import Outcomes, match_outcomes, resampling_units
 from protocols.statistics.person_counts import (
     PartCounts,
@@ -55,6 +65,7 @@ from protocols.statistics.person_counts import (
     read_kept,
     sum_counts,
 )
+from protocols.statistics.trainings import PairGain, trainings_test
 
 Unit = Literal["samples", "people", "seeds"]
 Verdict = Literal["better", "worse", "not told apart"]
@@ -70,9 +81,6 @@ class Scores(Protocol):
 
 Run: TypeAlias = ResultRecord | Outcomes | Scores | PartCounts
 
-_SWAPS_A_CHUNK = 512
-_ALL_SWAPS = 12
-"""Most units of which all swaps are tried, instead of random ones."""
 _SIGNIFICANT = 1.0 - CONFIDENCE
 
 
@@ -92,6 +100,7 @@ class Comparison:
         verdict: Whether the first is better, or worse.
         sentence: The same as a sentence.
         p_value: Of the two-sided test.
+        p_value_of_trainings: Of the two-sided test over people and seeds; None for one pair.
         least_p_value: The smallest p-value that so many units allow, where one run wins for all of
             them: two of all swaps. With 5 or fewer it is above 0.05, and the sentence says so.
         differences: Of each pair of runs; empty for ``people``.
@@ -113,6 +122,7 @@ class Comparison:
     sentence: str
     p_value: float
     least_p_value: float
+    p_value_of_trainings: float | None = None
     differences: tuple[float, ...] = ()
     samples: int | None = None
     only_first: int | None = None
@@ -140,8 +150,9 @@ def compare(
 ) -> Comparison:
     """Compare two runs, or two groups of runs pair by pair.
 
-    The first is called better (or worse) where the 95 % interval excludes 0, p is below 0.05 and
-    no pair of several points the other way; otherwise these data do not tell the two apart.
+    The first is called better (or worse) where the 95 % interval excludes 0, p is below 0.05 and,
+    of several pairs, none points the other way and p over people and seeds is below 0.05 too;
+    otherwise these data do not tell the two apart.
 
     Args:
         a: A result record of any task, class scores, outcomes, or hits and trials by part and
@@ -234,11 +245,18 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], how: _How) -> Compar
     difference = float(np.mean(differences))
     several = len(pairs) > 1
     found: dict[str, Any] = {"unit": "seeds" if several else "samples", "differences": differences}
+    unit = np.arange(size)
+    trainings, luck = _of_trainings(
+        [
+            PairGain(unit[tried > 0], won[tried > 0, None], tried[tried > 0, None])
+            for won, tried in zip(gain.T, trials.T, strict=True)
+        ]
+    )
     if not several:
         test = mcnemar(matched[0].first, matched[0].second)
         found |= {"samples": len(matched[0].sample), **test._asdict()}
     if several or resampled == "persons":
-        found["p_value"] = _swap_test(gain, trials, how)
+        found["p_value"] = swap_test(gain, trials, how.generator, how.draws)
         basis = f"swapping the runs of {resampled} at random, p = {found['p_value']:.2g}"
     else:
         basis = f"McNemar p = {found['p_value']:.2g}"
@@ -246,8 +264,9 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], how: _How) -> Compar
         shown = ", ".join(f"{100 * value:+.1f}" for value in differences)
         basis = f"the pairs differ by {shown}; {basis}"
     agree = all(value * difference >= 0 for value in differences)
-    sure = agree and found["p_value"] < _SIGNIFICANT
-    found |= {"units": size, "resampled": resampled}
+    sure = agree and max(found["p_value"], trainings or 0.0) < _SIGNIFICANT
+    basis = f"{basis}; {luck}"
+    found |= {"units": size, "resampled": resampled, "p_value_of_trainings": trainings}
     return _comparison(difference, ends, sure, "top-1", basis, how.names, **found)
 
 
@@ -256,20 +275,24 @@ def _by_people(
 ) -> Comparison:
     """Compare hits by trials, summed over seeds so that a person is one unit."""
     second, note = _named_alike(first, second)
-    for mine, theirs in zip(first, second, strict=True):
-        _people_tables(mine, theirs, how.names)  # a sum over seeds could hide what differs
+    # A sum over seeds could hide what differs.
+    tables = [_people_tables(*pair, how.names) for pair in zip(first, second, strict=True)]
     parts, people, gain, trials = _people_tables(sum_counts(first), sum_counts(second), how.names)
     ends = _interval(gain, trials, how)
     total, tried = gain.sum(axis=0), trials.sum(axis=0)
     difference = float(mean_rate(total[None], tried[None])[0])
-    p_value = _swap_test(gain, trials, how)
+    p_value = swap_test(gain, trials, how.generator, how.draws)
     each = mean_rate(gain, trials)
     order = [row for row in np.argsort(each, kind="stable").tolist() if np.isfinite(each[row])]
-    basis = [f"swapping the runs of people at random, p = {p_value:.2g}", *note]
+    number = {person: row for row, person in enumerate(people)}
+    trainings, luck = _of_trainings(
+        [PairGain(np.array([number[who] for who in names]), *rest) for _, names, *rest in tables]
+    )
+    basis = [f"swapping the runs of people at random, p = {p_value:.2g}", luck, *note]
     return _comparison(
         difference,
         ends,
-        p_value < _SIGNIFICANT,
+        max(p_value, trainings or 0.0) < _SIGNIFICANT,
         measure,
         "; ".join(basis),
         how.names,
@@ -277,6 +300,7 @@ def _by_people(
         units=len(people),
         resampled="people",
         p_value=p_value,
+        p_value_of_trainings=trainings,
         parts=dict(zip(parts, ratio(total, tried).tolist(), strict=True)),
         gains={people[row]: float(each[row]) for row in order},
     )
@@ -357,28 +381,12 @@ def _interval(gain: FloatArray, trials: FloatArray, how: _How) -> tuple[float, f
     return float(low), float(high)
 
 
-def _swap_test(gain: FloatArray, trials: FloatArray, how: _How) -> float:
-    """p-value: the share of swaps that differ as much.
-
-    All swaps where few units differ at all; else random ones, and the runs themselves.
-    """
-    total = trials.sum(axis=0)[None]
-    seen = abs(float(mean_rate(gain.sum(axis=0)[None], total)[0]))
-    moved = gain[np.any(gain != 0, axis=1)]
-    if len(moved) <= _ALL_SWAPS:
-        # Bit by bit; the other half of the swaps are these with all signs changed.
-        number = np.arange(2 ** max(len(moved) - 1, 0))[:, None]
-        sign = 1.0 - 2.0 * (number >> np.arange(len(moved)) & 1)
-        swapped = np.abs(mean_rate(sign @ moved, np.broadcast_to(total, (len(sign), total.size))))
-        return float(np.mean(swapped >= seen - 1e-12))
-    extreme = 0
-    for start in range(0, how.draws, _SWAPS_A_CHUNK):
-        size = min(_SWAPS_A_CHUNK, how.draws - start)
-        sign = how.generator.integers(0, 2, size=(size, len(gain))) * 2.0 - 1.0
-        swapped = np.abs(mean_rate(sign @ gain, np.broadcast_to(total, (size, total.shape[1]))))
-        # Sums of the same numbers in another order differ in their last bits.
-        extreme += int(np.count_nonzero(swapped >= seen - 1e-12))
-    return (extreme + 1) / (how.draws + 1)
+def _of_trainings(pairs: Sequence[PairGain]) -> tuple[float | None, str]:
+    """p-value over people and trainings, None for one pair; and a few words on it."""
+    if len(pairs) == 1:
+        return None, "one run a side: about these two trainings, not about their methods"
+    p_value = trainings_test(pairs)
+    return p_value, f"over people and {len(pairs)} pairs of trainings, p = {p_value:.2g}"
 
 
 def _comparison(
@@ -393,6 +401,8 @@ def _comparison(
     """The verdict, given whether test and pairs allow one, and its sentence in points."""
     least = 0.5 ** (found["units"] - 1)
     interval = f"{100 * CONFIDENCE:g} % interval {100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
+    if ends[0] == ends[1]:
+        interval = "no interval, as all differ alike,"
     reasons = f"({interval} over {found['units']} {found['resampled']}; {basis})"
     if sure and (ends[0] > 0.0 or ends[1] < 0.0):
         verdict: Verdict = "better" if difference > 0 else "worse"

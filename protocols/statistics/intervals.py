@@ -1,4 +1,4 @@
-"""Confidence intervals and tests: Wilson, bootstrap over people, exact McNemar.
+"""Confidence intervals and tests: Wilson, bootstrap over people, swaps of people, exact McNemar.
 
 Trials of one person are not independent, so the interval of a reported rate comes from resampling
 people; the Wilson interval is for a plain count of independent trials. Two models on the same
@@ -20,6 +20,9 @@ CONFIDENCE = 0.95
 
 _TAIL = (1.0 - CONFIDENCE) / 2.0
 _DRAWS_A_CHUNK = 256
+_SWAPS_A_CHUNK = 512
+_ALL_SWAPS = 12
+"""Most units of which all swaps are tried, instead of random ones."""
 
 
 def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> FloatArray:
@@ -139,7 +142,7 @@ def named_intervals(
     statistic: Callable[[FloatArray, FloatArray], FloatArray],
     draws: int,
 ) -> dict[str, tuple[float, float]]:
-    """Bootstrap intervals over people of K named rates, with those of :func:`widen_at_end`.
+    """Bootstrap intervals over people of K named rates, with those of :func:`widen_if_alike`.
 
     Args:
         names: K names, in the order of the statistic's values.
@@ -158,16 +161,19 @@ def named_intervals(
     observed = statistic(sums[0], sums[1])[0]
     known = np.isfinite(low) & np.isfinite(high) & np.isfinite(observed)
     return {
-        name: widen_at_end((float(low[i]), float(high[i])), float(observed[i]), int(people[i]))
+        name: widen_if_alike((float(low[i]), float(high[i])), float(observed[i]), int(people[i]))
         for i, name in enumerate(names)
         if known[i]
     }
 
 
-def widen_at_end(ends: tuple[float, float], rate: float, people: int) -> tuple[float, float]:
-    """The same interval, or the Wilson interval of ``people`` for a rate of 0 or 1.
+def widen_if_alike(ends: tuple[float, float], rate: float, people: int) -> tuple[float, float]:
+    """The same interval, or the Wilson interval of ``people`` where all of them are alike.
 
-    Where nobody errs (or everybody does) all resamples agree, as though the rate were certain.
+    Where nobody errs (or everybody does, or all have the same rate) all resamples agree, as though
+    the rate were certain. Then each person counts as one trial, which varies as much as anything
+    between 0 and 1 with that mean can (Wilson at small n: Brown, Cai and DasGupta, Statistical
+    Science 16, 2001).
 
     Args:
         ends: Low and high end of the resampled rate; NaN stays NaN.
@@ -177,12 +183,47 @@ def widen_at_end(ends: tuple[float, float], rate: float, people: int) -> tuple[f
     Returns:
         Low and high end.
     """
-    nearest = round(rate)
     # A mean of means of ones may be one less its last bits.
-    if not np.isfinite(ends).all() or abs(rate - nearest) > 1e-12:
+    certain = abs(rate - round(rate)) <= 1e-12 if np.isfinite(ends).all() else False
+    if not certain and not ends[1] - ends[0] <= 1e-12:
         return ends
-    low, high = wilson_interval(nearest * people, people)
+    low, high = wilson_interval((round(rate) if certain else rate) * people, people)
     return float(low), float(high)
+
+
+def swap_test(
+    gain: FloatArray, trials: FloatArray, generator: np.random.Generator, draws: int
+) -> float:
+    """p-value of a paired randomisation test: the share of swaps that differ as much.
+
+    All swaps where few people differ at all; else random ones, and the runs themselves.
+
+    Args:
+        gain: (S, Q) hits of the first run minus those of the second, of each person in Q parts.
+        trials: (S, Q) their trials.
+        generator: Draws the swaps.
+        draws: Number of random swaps.
+
+    Returns:
+        The two-sided p-value of the mean over the parts.
+    """
+    total = trials.sum(axis=0)[None]
+    seen = abs(float(mean_rate(gain.sum(axis=0)[None], total)[0]))
+    moved = gain[np.any(gain != 0, axis=1)]
+    if len(moved) <= _ALL_SWAPS:
+        # Bit by bit; the other half of the swaps are these with all signs changed.
+        number = np.arange(2 ** max(len(moved) - 1, 0))[:, None]
+        sign = 1.0 - 2.0 * (number >> np.arange(len(moved)) & 1)
+        swapped = np.abs(mean_rate(sign @ moved, np.broadcast_to(total, (len(sign), total.size))))
+        return float(np.mean(swapped >= seen - 1e-12))
+    extreme = 0
+    for start in range(0, draws, _SWAPS_A_CHUNK):
+        size = min(_SWAPS_A_CHUNK, draws - start)
+        sign = generator.integers(0, 2, size=(size, len(gain))) * 2.0 - 1.0
+        swapped = np.abs(mean_rate(sign @ gain, np.broadcast_to(total, (size, total.shape[1]))))
+        # Sums of the same numbers in another order differ in their last bits.
+        extreme += int(np.count_nonzero(swapped >= seen - 1e-12))
+    return (extreme + 1) / (draws + 1)
 
 
 class McNemar(NamedTuple):

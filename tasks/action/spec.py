@@ -52,6 +52,12 @@ class Action(TaskSpec):
     saved_option = "scores"
     measures = ("top1", "mean_class")
 
+    def recognises(self, path: Path, labels: Path | None) -> bool:
+        """Whether it holds class scores."""
+        from protocols.action.scores import holds_class_scores
+
+        return holds_class_scores(path, labels)
+
     def add_commands(self, app: typer.Typer) -> None:
         """Add fusion, prediction, released weights, and the paper's studies."""
         from tasks.action.commands import add_commands

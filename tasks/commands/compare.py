@@ -26,7 +26,9 @@ def compare_command(
     top: Annotated[int, typer.Option(min=0, help="People and classes to list on each side.")] = 5,
     task: Annotated[
         str | None,
-        typer.Option(help="Task that evaluates files; by default the saving run's, or gait."),
+        typer.Option(
+            help="Task that evaluates files; by default by their run or content, or gait."
+        ),
     ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="Protocol of files, as for the task's eval.")

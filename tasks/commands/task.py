@@ -145,7 +145,7 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
                 + (
                     "protocols.embeddings (.npz, CSV, Parquet, .npy) and protocols.pair_scores."
                     if spec.saved_option == "embeddings"
-                    else "protocols.action.scores."
+                    else "protocols.action.scores (.npz, CSV, Parquet, .npy)."
                 ),
             ),
         ] = None,

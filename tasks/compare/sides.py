@@ -13,7 +13,7 @@ from protocols.embeddings import READ
 from protocols.records import ResultRecord
 from tasks.run.judged import RECORD, Names, read_any, saved_by
 from tasks.run.saved import evaluate_file, read_file
-from tasks.spec import TaskSpec, find_task
+from tasks.spec import TaskSpec, all_tasks, find_task
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class FileQuery:
     """How files of embeddings or scores are evaluated before they are compared.
 
     Attributes:
-        task: name of the task; None: that of the run that saved the file, else gait.
+        task: name of the task; None: that of the run that saved the file, else the one whose
+            content it has, else gait.
         options: options of the task's `eval`, by name.
         labels: a table of labels, for files that have none.
     """
@@ -88,7 +89,13 @@ class FileQuery:
 
     def _spec(self, path: Path) -> TaskSpec:
         info = saved_by(path)
-        return find_task(self.task or ("gait" if info is None else info.task))
+        if self.task is None and info is None:
+            tasks = all_tasks().values()
+            return next(
+                (task for task in tasks if task.recognises(path, self._labels(path))),
+                find_task("gait"),
+            )
+        return find_task(self.task or ("" if info is None else info.task))
 
 
 def read_sides(

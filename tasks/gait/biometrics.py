@@ -9,13 +9,14 @@ import numpy as np
 from protocols.biometrics.evaluate import evaluate_biometrics
 from protocols.biometrics.text import render_biometrics
 from protocols.embeddings import Embeddings
+from protocols.pair_scores import PairScores
 from tasks.gait.settings import GaitSettings
 from tasks.run.judged import Judged
 from tasks.run.queries import BiometricsQuery
 
 
 def measure(
-    embeddings: Embeddings,
+    embeddings: Embeddings | PairScores,
     settings: GaitSettings | None,
     query: BiometricsQuery,
     development: Embeddings | None,
@@ -24,7 +25,8 @@ def measure(
     """Biometric measures of a gait protocol's comparisons, with intervals over people.
 
     Args:
-        embeddings: embeddings of the test people.
+        embeddings: embeddings of the test people, or scores of pairs: without a protocol of the
+            query they are taken as they are.
         settings: settings of the run; None: the defaults.
         query: what to measure.
         development: embeddings of the people on whom thresholds are chosen.
@@ -37,9 +39,10 @@ def measure(
     if query.protocol is not None:
         changed = {"protocol": query.protocol, "gallery_takes": None, "probes": None}
         own = own.model_copy(update=changed)
+    as_given = isinstance(embeddings, PairScores) and query.protocol is None
     table = evaluate_biometrics(
         embeddings,
-        own.gallery_probe(),
+        None if as_given else own.gallery_probe(),
         development=development,
         metric=query.metric,
         targets=query.targets,

@@ -24,7 +24,10 @@ aclnet-task gait eval --embeddings FILE with one of these:
   --protocol oumvlp_gaitgraph2           and margins, as GaitGraph2
   --protocol grew                        rank-1 to rank-20
   --protocol gait3d --probes Gait3D.json unmated probes skipped
+  --protocol freegait --probes FreeGait.json  the same
   --protocol sustech1k                   each covariate by view
+  --protocol casia_e                     NM, BG, CL by view, without 270
+  --protocol ttg200                      rank-1 to rank-20
   --protocol ccpg                        CL, UP, DN, BG, pooled
   --protocol ccpg_views                  the same by view
   --protocol ccpg_all_views              with identical views
@@ -51,7 +54,9 @@ class GaitQuery:
     ] = None
     probes: Annotated[
         Path | None,
-        typer.Option(help="List of the probes, for gait3d: Gait3D.json, or a name a line."),
+        typer.Option(
+            help="List of the probes, for gait3d and freegait: their JSON, or a name a line."
+        ),
     ] = None
     rerank: Annotated[
         str | None,
@@ -103,3 +108,9 @@ class Gait(TaskSpec):
     def floor_query(self) -> GaitQuery:
         """The bone lengths, which are compared by Euclidean distance."""
         return GaitQuery(metric="euclidean")
+
+    def add_commands(self, app: typer.Typer) -> None:
+        """Add `submit`."""
+        from tasks.gait.submit import submit_command
+
+        app.command("submit")(submit_command)

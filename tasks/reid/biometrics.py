@@ -13,6 +13,7 @@ from protocols.biometrics.tally import POOLED, POOLED_WORDS
 from protocols.biometrics.text import render_biometrics
 from protocols.biometrics.trials import Trials, check_apart, pair_trials
 from protocols.embeddings import Embeddings
+from protocols.pair_scores import PairScores
 from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRule, reid_rule
 from protocols.text import render_notes
@@ -22,7 +23,7 @@ from tasks.run.judged import Intervals, Judged
 
 
 def measure(
-    embeddings: Embeddings,
+    embeddings: Embeddings | PairScores,
     settings: ReidSettings | None,
     query: ReidBiometricsQuery,
     development: Embeddings | None,
@@ -31,7 +32,7 @@ def measure(
     """Verification and thresholds of every pair of sets, with intervals over people.
 
     Args:
-        embeddings: embeddings of the test sequences.
+        embeddings: embeddings of the test sequences, or scores of pairs.
         settings: settings of the run; None: the defaults.
         query: what to measure.
         development: embeddings of the people on whom thresholds are chosen.

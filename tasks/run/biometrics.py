@@ -17,6 +17,7 @@ import numpy as np
 from aclnet.config import load_settings
 from aclnet.runs.info import SETTINGS
 from protocols.embeddings import Embeddings, load_embeddings
+from protocols.pair_scores import GIVEN, PairScores
 from protocols.records import BIOMETRICS, ResultRecord
 from protocols.statistics.intervals import wilson_interval
 from protocols.text import render_notes
@@ -57,7 +58,7 @@ def measure(
         spec: the task.
         query: what to measure.
         run: a finished run; or None, with `file`.
-        file: a file of embeddings (see `protocols.embeddings`).
+        file: a file of embeddings or of scores of pairs (see `protocols.pair_scores`).
         cache: folder for converted and generated data, used to embed the validation people.
         command: command line, for the record.
         report: called with progress messages.
@@ -77,8 +78,6 @@ def measure(
         settings = load_settings(spec.settings, run / SETTINGS)
     elif file is not None:
         tested = read_file(spec, file, labels)
-        if not isinstance(tested, Embeddings):
-            raise ValueError(f"{file} holds scores of pairs, and biometrics needs embeddings")
         origin = Origin.of_file(file, tested)
         settings = file_settings(spec, file)
     else:
@@ -99,6 +98,7 @@ def measure(
         **query.choices(),
         "protocol": judged.protocol,
         **judged.evaluation,
+        **({"metric": GIVEN} if isinstance(tested, PairScores) else {}),
         "development": development.source,
     }
     judged = replace(judged, evaluation=evaluation, tested=tested.fingerprint)

@@ -146,8 +146,7 @@ class Origin:
             stream=record.stream,
             seed=record.seed,
             settings=record.settings,
-            # Counts of parts, such as "probes/nm", come from the new table.
-            counts={name: n for name, n in record.counts.items() if "/" not in name},
+            counts=_run_counts(record),
             seconds=record.seconds,
             notes=record.data_notes,
             rule=record.rule,
@@ -159,14 +158,16 @@ class Origin:
     def of_file(cls, path: Path, tested: Any, names: Names = UNNAMED) -> Origin:
         """The origin of a file of embeddings or scores; the data are known if a run saved it.
 
+        The run's record beside the file says what its training left out.
+
         Args:
             path: the file.
             tested: its content.
             names: names of the system and of the data, for a file of another program.
 
         Raises:
-            ValueError: the training of the run that saved it is not finished, or the system has the
-                name of an objective of this program.
+            ValueError: the training of the run that saved it is not finished, its record is
+                damaged, or the system has the name of an objective of this program.
         """
         info = saved_by(path)
         objective = names.system or (path.stem if names.dataset else "embeddings")
@@ -175,7 +176,9 @@ class Origin:
             dataset = DatasetReference(
                 name=info.dataset, fingerprint=info.fingerprint, synthetic=info.synthetic
             )
-            return cls(dataset, objective)
+            known = (path.parent / RECORD).is_file()
+            counts = _run_counts(read_record(path.parent)) if known else {}
+            return cls(dataset, objective, counts=counts)
         if names.system is not None and is_own_objective(names.system):
             raise ValueError(
                 f"--name {names.system}: it is an objective of this program; give the system of "
@@ -187,6 +190,11 @@ class Origin:
             name=names.dataset or unnamed, fingerprint=digest, synthetic=False
         )
         return cls(dataset, objective, notes=(FOREIGN,))
+
+
+def _run_counts(record: ResultRecord) -> dict[str, int]:
+    """The counts of a run; those of parts, such as "probes/nm", come from the new table."""
+    return {name: count for name, count in record.counts.items() if "/" not in name}
 
 
 def make_record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def read_file(spec: TaskSpec, path: Path, labels: Path | None = None) -> Any:
     Raises:
         ValueError: it cannot be read, or has its own labels.
     """
-    if labels is not None and spec.saved_option != "embeddings":
+    if labels is not None and len(signature(spec.read).parameters) < 2:
         raise ValueError(f"--labels: files of {spec.saved_option} hold their own labels")
     return spec.read(path) if labels is None else spec.read(path, labels)
 

@@ -153,6 +153,8 @@ BASE: dict[str, npt.NDArray[Any]] = {
         ({"embedding": np.zeros((2, 2, 2, 2))}, r"shape \(N, D\)"),
         ({"embedding": np.array([[0, 1], [np.nan, 1]])}, "sample 'b' .row 1. is not finite"),
         ({"take": np.array([0.5, 1.0])}, "take must be text or whole numbers"),
+        ({"subject": np.array([np.inf, 1.0])}, "subject must be text or whole numbers"),
+        ({"subject": np.array([1e300, 1.0])}, "subject must be text or whole numbers"),
         ({"take": np.array([True, False])}, "take must be text or whole numbers"),
     ],
 )

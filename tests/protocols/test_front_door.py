@@ -32,6 +32,12 @@ def test_evaluating_embeddings_loads_no_model_and_no_statistics_library() -> Non
     assert not HEAVY & {*done.stdout.split()}
 
 
+@pytest.mark.parametrize("name", ["evaluate_gait", "evaluate_reid", "evaluate_action"])
+def test_something_else_than_its_data_is_refused_by_its_class(name: str) -> None:
+    with pytest.raises(TypeError, match=r"(PairScores|ClassScores) are evaluated .*, not <class "):
+        getattr(protocols, name)([[1.0, 0.0]], protocol="casia_b")
+
+
 def test_every_name_is_there() -> None:
     assert all(callable(getattr(protocols, name)) for name in protocols.__all__)
     assert {*protocols.__all__} <= {*dir(protocols)}

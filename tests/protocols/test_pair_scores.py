@@ -109,6 +109,21 @@ def test_bad_scores_are_refused(
     assert str(path) in str(caught.value)
 
 
+def test_the_file_may_say_itself_who_the_samples_are(data: Embeddings, tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    probe, gallery = (side.ravel() for side in np.indices((len(data), len(data))))
+    own = {"probe_subject": data.subject[probe], "gallery_subject": data.subject[gallery]}
+    table(data, **own).to_csv(path, index=False)
+    found = load_tested(path)
+    assert isinstance(found, PairScores)
+    who = dict(zip(data.sample.tolist(), data.subject.tolist(), strict=True))
+    assert dict(zip(found.sample.tolist(), found.samples.subject.tolist(), strict=True)) == who
+    own["gallery_subject"] = np.where(gallery == 3, "007", own["gallery_subject"])
+    table(data, **own).to_csv(path, index=False)
+    with pytest.raises(ValueError, match="sample '000-nm-2-0' has two subjects"):
+        load_tested(path)
+
+
 def test_labels_of_scores(data: Embeddings, tmp_path: Path) -> None:
     path, labels = tmp_path / "s.csv", tmp_path / "labels.csv"
     table(data).to_csv(path, index=False)

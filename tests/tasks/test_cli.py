@@ -35,6 +35,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("gait", "embed"),
     ("gait", "study"),
     ("gait", "biometrics"),
+    ("gait", "submit"),
     ("reid",),
     ("reid", "train"),
     ("reid", "eval"),

@@ -193,7 +193,6 @@ def test_mistakes_with_labels(case: Case, mistake: Callable[..., str], tmp_path:
     (tmp_path / "l.csv").write_text("sample,subject\na,1\nb,2\n")
     measure = ("gait", "biometrics", "--embeddings", tmp_path / "s.csv")
     mistake(*measure, words=("s.csv", "--labels FILE"))
-    mistake(*measure, "--labels", tmp_path / "l.csv", words=("s.csv", "biometrics needs embedd"))
     np.savez(tmp_path / "scores.npz", a=np.eye(2))
     scores = ("action", "eval", "--scores", tmp_path / "scores.npz", "--labels", plain)
     mistake(*scores, words=("--labels", "scores"))

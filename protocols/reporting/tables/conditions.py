@@ -83,7 +83,7 @@ def unmet(record: ResultRecord) -> tuple[str, ...]:
         if own is None:
             found.append(f"its record does not state the number of {word}")
         elif abs(own - wanted) > slack:
-            found.append(f"{own:,} {word}, not {wanted:,}")
+            found.append(f"{own:,} {_one(word) if own == 1 else word}, not {wanted:,}")
     for count, whole in asked.lost.items():
         if counts.get(count, 0) > asked.within * counts.get(whole, 0):
             found.append(f"{counts[count]:,} {_WORDS[count]}")
@@ -94,6 +94,16 @@ def unmet(record: ResultRecord) -> tuple[str, ...]:
     if "trained_epochs" in record.counts:
         found.append(f"its training is not finished (epoch {record.counts['trained_epochs']})")
     return (*found, *_unlike(record, asked.recipes))
+
+
+def _one(words: str) -> str:
+    """The first plural among some words as a singular.
+
+    >>> _one("people in the gallery"), _one("views of the gallery")
+    ('person in the gallery', 'view of the gallery')
+    """
+    odd = {"people": "person", "classes": "class"}
+    return re.sub(r"people|\w+s\b", lambda found: odd.get(found[0], found[0][:-1]), words, count=1)
 
 
 def _counts(record: ResultRecord) -> dict[str, int]:

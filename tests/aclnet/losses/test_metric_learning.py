@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from aclnet.config import load_settings
@@ -33,6 +34,12 @@ few_losses = pytest.mark.parametrize(
     "name", ["SupConLoss", "ArcFaceLoss", "DynamicSoftMarginLoss", "ProxyAnchorLoss"]
 )
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pytorch_metric_learning")
+
+
+def test_a_term_may_weigh_less_than_one_and_not_nothing() -> None:
+    assert MetricLossSettings(name="SupConLoss", weight=0.1).weight == 0.1
+    with pytest.raises(ValidationError, match="greater than 0"):
+        MetricLossSettings(name="SupConLoss", weight=0)
 
 
 def make_loss(name: str, seed: int = 0, **changes: Any) -> MetricLoss:

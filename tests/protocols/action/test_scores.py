@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.action.scores import ClassScores, load_class_scores
+from protocols.action.scores import ClassScores, holds_class_scores, load_class_scores
 
 
 def parts(count: int = 4, size: int = 3, seed: int = 0) -> dict[str, Any]:
@@ -27,6 +28,70 @@ def parts(count: int = 4, size: int = 3, seed: int = 0) -> dict[str, Any]:
         "subject": [f"Ø{i % 2}" for i in range(count)],
         "subset": ["copies", "others", "", "others"][:count],
     }
+
+
+def table_of(scores: ClassScores, **columns: Any) -> pd.DataFrame:
+    """A row a sample, with the names of classes as labels."""
+    names = np.array([*scores.classes.tolist(), ""])
+    made = {"sample": scores.sample, "label": names[scores.label], "subject": scores.subject}
+    classes = dict(zip(scores.classes.tolist(), scores.probabilities.T, strict=True))
+    return pd.DataFrame({**made, "subset": scores.subset, **classes, **columns})
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_tables_are_read_as_archives(ending: str, tmp_path: Path) -> None:
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow")
+    scores = ClassScores(**{**parts(12), "subset": [""] * 12, "logits": None})
+    path = tmp_path / f"scores{ending}"
+    frame = table_of(scores)
+    frame.to_csv(path, index=False) if ending == ".csv" else frame.to_parquet(path)
+    assert_same(load_class_scores(path), scores)
+    assert holds_class_scores(path)
+    numbers = table_of(scores, label=scores.label)
+    numbers.to_csv(path, index=False) if ending == ".csv" else numbers.to_parquet(path)
+    np.testing.assert_array_equal(load_class_scores(path).label, scores.label)
+
+
+def test_an_array_has_its_labels_beside_it(tmp_path: Path) -> None:
+    scores = ClassScores(**{**parts(12), "subset": [""] * 12, "logits": None})
+    path, labels = tmp_path / "x.npy", tmp_path / "labels.csv"
+    np.save(path, scores.probabilities)
+    with pytest.raises(ValueError, match=r"x\.npy: it holds no labels .*--labels FILE"):
+        load_class_scores(path)
+    rows = pd.DataFrame({name: getattr(scores, name) for name in ("sample", "label", "subject")})
+    rows.to_csv(labels, index=False)
+    assert_same(load_class_scores(path, labels), replace(scores, classes=["0", "1", "2"]))
+    assert holds_class_scores(path, labels)
+    with pytest.raises(ValueError, match=r"labels\.csv: it has labels of its own"):
+        load_class_scores(labels, labels)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"label": "swim"}, "label 'swim' is no class: give a name or number of wave 0, wave 1, w"),
+        ({"label": "3"}, "label '3' is no class"),
+        ({"wave 1": "much"}, "a probability is no number"),
+        ({"wave 1": 0.99}, "sum to .* instead of 1"),
+    ],
+)
+def test_bad_tables_are_refused(columns: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    table_of(ClassScores(**parts()), **columns).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_class_scores(path)
+    assert str(path) in str(caught.value)
+
+
+def test_other_files_are_not_taken_for_class_scores(tmp_path: Path) -> None:
+    for name, head in (("e.csv", "sample,label,e0,e1"), ("p.csv", "sample,label,probe,gallery")):
+        (tmp_path / name).write_text(f"{head}\na,b,1,2\n")
+        assert not holds_class_scores(tmp_path / name)
+    np.savez(tmp_path / "e.npz", embedding=np.eye(2), subject=["a", "b"])
+    np.save(tmp_path / "x.npy", np.eye(2))
+    assert not holds_class_scores(tmp_path / "e.npz")
+    assert not holds_class_scores(tmp_path / "x.npy")
 
 
 def assert_same(a: ClassScores, b: ClassScores) -> None:

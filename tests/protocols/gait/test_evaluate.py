@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from protocols.embeddings import Embeddings
 from protocols.gait.evaluate import evaluate_gait
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
+from protocols.statistics.intervals import wilson_interval
 
 
 def casia_like(
@@ -321,6 +322,18 @@ def test_a_mate_in_the_probes_own_view_does_not_count() -> None:
     counts = evaluate_gait(data).counts
     # Both probes are of view 0, where a is enrolled and b is not; only view 18 counts.
     assert (counts["probes"], counts["unmated"], counts["unmated_comparisons"]) == (2, 1, 1)
+
+
+def test_only_people_with_a_probe_count_where_all_are_alike() -> None:
+    takes = [("nm", t) for t in range(1, 7)] + [("bg", 1)]
+    rows = [(s, *take, v) for s in range(5) for take in takes for v in (0, 90)]
+    rows = [row for row in rows if row[1] == "nm" or row[0] < 2]
+    subject, condition, take, view = (np.array(column) for column in zip(*rows, strict=True))
+    table = evaluate_gait(Embeddings(np.eye(5)[subject], subject, condition, take, view))
+    ends = table.intervals(np.random.default_rng(0), draws=20)
+    for name, people in (("rank1", 5), ("rank1/nm", 5), ("rank1/bg", 2)):
+        low, _ = wilson_interval(people, people)
+        assert ends[name] == pytest.approx((float(low), 1.0))
 
 
 def test_intervals_come_from_persons() -> None:

@@ -33,9 +33,11 @@ def test_the_built_in_protocols_load() -> None:
         "casia_b_cross_view_gallery",
         "casia_b_no_view",
         "casia_b_pooled",
+        "casia_e",
         "ccpg",
         "ccpg_all_views",
         "ccpg_views",
+        "freegait",
         "gait3d",
         "grew",
         "hid",
@@ -43,6 +45,7 @@ def test_the_built_in_protocols_load() -> None:
         "oumvlp",
         "oumvlp_gaitgraph2",
         "sustech1k",
+        "ttg200",
         "ucalgary_gait",
     ]
     for name in split_names("gait"):

@@ -132,7 +132,38 @@ def test_grew() -> None:
     assert "mAP" not in metrics
 
 
-def test_gait3d_skips_probes_without_a_mate() -> None:
+def test_ttg200() -> None:
+    data = made(list("1234567"), ["a", "b"], people=25, kept=0.6)
+    gallery = rows_of(data, lambda kind, _: kind == "1")
+    probes = rows_of(data, lambda kind, _: kind in "23456")
+    found = [matches(data, row, gallery) for row in probes]
+    metrics = evaluate_gait(data, "ttg200").metrics
+    for k in (1, 5, 10, 20):
+        assert metrics[f"rank{k}"] == pytest.approx(np.mean([any(r[:k]) for r in found]))
+
+
+def test_casia_e_has_no_view_270() -> None:
+    scenes = ("scene1", "scene2", "scene3", "scene3_s")
+    kinds = [f"{h}-{s}-{c}-{n}" for h in "HL" for s in scenes for c in ("nm", "cl") for n in "123"]
+    data = made(kinds, ["000", "090", "180", "270"], people=4)
+    plain = data.select(data.view != "270")
+
+    def gallery(kind: str, _: str) -> bool:
+        return kind[1:] in ("-scene1-nm-1", "-scene1-nm-2")
+
+    table = evaluate_gait(data, "casia_e")
+    assert table.views == ("0", "90", "180")
+    for name in ("nm", "cl"):
+
+        def probe(kind: str, _: str, name: str = name) -> bool:
+            return "scene1" not in kind and kind.endswith((f"-{name}-1", f"-{name}-2"))
+
+        expected = without_identical_views(view_matrix(plain, probe, gallery))
+        assert 100 * table.metrics[f"rank1/{name.upper()}"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("protocol", ["gait3d", "freegait"])
+def test_gait3d_and_freegait_skip_probes_without_a_mate(protocol: str) -> None:
     data = made(["camid0_videoid1", "camid0_videoid2", "camid7_videoid0"], ["seq0", "seq1"])
     probes = [*data.sample[::5].tolist(), "0099-camid0_videoid1-seq0"]
     chosen = np.isin(data.sample, probes)
@@ -140,7 +171,7 @@ def test_gait3d_skips_probes_without_a_mate() -> None:
     chosen = np.isin(data.sample, probes)
     gallery = np.flatnonzero(~chosen).tolist()
     found = [matches(data, row, gallery) for row in np.flatnonzero(chosen)]
-    table = evaluate_gait(data, load_protocol("gait3d").with_probes(probes))
+    table = evaluate_gait(data, load_protocol(protocol).with_probes(probes))
     assert {name: table.metrics[name] for name in table.measures} == pytest.approx(measures(found))
     unmated = sum(not any(ranked) for ranked in found)
     assert (table.counts["unmated"], table.counts["missing"]) == (unmated, 1)

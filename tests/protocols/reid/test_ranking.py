@@ -61,6 +61,23 @@ def test_figures_are_those_of_the_table(rule: str, pair: str) -> None:
         assert (people[first] == people[row]) == (ranking.found.first_mate[place] == 1)
 
 
+@pytest.mark.parametrize("rule", ["clean", "cross-take", "transg"])
+def test_nearest_are_the_first_of_a_plain_sort(rule: str) -> None:
+    ranking = ranked("N", "N", rule)
+    for place in (0, 7, 20):
+        comparison, row = ranking.comparison, ranking.comparison.probe[place]
+        seen = np.ones(len(comparison.gallery), dtype=bool)
+        if comparison.exclude is not None:
+            seen = ~comparison.exclude(slice(0, len(comparison.probe)))[place]
+        gallery = comparison.gallery[seen]
+        points = ranking.data.embedding.astype(np.float64)
+        distance = cdist(points[[row]], points[gallery], ranking.metric)[0]
+        order = np.argsort(distance)[comparison.skip : comparison.skip + 4]
+        found = ranking.nearest(place, 4)
+        assert found.rows.tolist() == gallery[order].tolist()
+        assert found.distances == pytest.approx(distance[order], abs=1e-6)
+
+
 def test_nearest_are_sorted_and_what_is_hidden_is_not_there() -> None:
     ranking = ranked("N", "N", "cross-take")
     rows, distances = ranking.nearest(0, 50)

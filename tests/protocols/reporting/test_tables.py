@@ -196,7 +196,7 @@ def test_each_condition_is_asked() -> None:
     five = {**met, "cells": {**met["cells"], "probe_views": ["0", "18", "36", "54", "72"]}}
     assert unmet(run("r.json", **five).record) == ("5 views, not 11",)
     pooled = {**met, "cells": {**met["cells"], "gallery_views": ["all"]}}
-    assert unmet(run("r.json", **pooled).record) == ("1 views of the gallery, not 11",)
+    assert unmet(run("r.json", **pooled).record) == ("1 view of the gallery, not 11",)
     unknown = {**met, "cells": None}
     assert unmet(run("r.json", **unknown).record) == (
         "its record does not state the number of views",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 
 from protocols import compare
 from protocols.action.evaluate import evaluate_action
@@ -66,7 +66,7 @@ def test_the_test_is_the_exact_binomial_one(seed: int) -> None:
     assert result.p_value == pytest.approx(binomtest(first, first + second).pvalue)
     assert result.difference == pytest.approx(right(a).mean() - right(b).mean())
     assert (result.samples, result.units, result.resampled) == (200, 200, "samples")
-    assert f"over 200 samples; McNemar p = {result.p_value:.2g})" in result.sentence
+    assert f"over 200 samples; McNemar p = {result.p_value:.2g};" in result.sentence
 
 
 @settings(max_examples=20, deadline=None)
@@ -109,6 +109,7 @@ def test_verdicts_and_sentences() -> None:
     same = compare(good, good)
     assert (same.difference, same.low, same.high, same.p_value) == (0.0, 0.0, 0.0, 1.0)
     assert same.sentence.startswith("These data do not tell the first and the second apart")
+    assert "(no interval, as all differ alike, over 20 persons; " in same.sentence
 
 
 def test_both_the_interval_and_the_test_must_agree() -> None:
@@ -282,6 +283,44 @@ def test_seeds_need_the_test_of_people_too() -> None:
     assert (
         "the pairs differ by +66.7, +66.7, +66.7; swapping the runs of persons" in result.sentence
     )
+
+
+def lucky(gains: Sequence[float]) -> Comparison:
+    """Compare counts of 20 people, who all gain alike in a seed, by these shares."""
+    sides = (
+        [counts(0.5 + sign * gain / 2, seed, trials=300) for seed, gain in enumerate(gains)]
+        for sign in (1, -1)
+    )
+    return compare(*sides, names=("a", "b"), draws=300)
+
+
+def test_what_trainings_share_by_luck_is_no_difference_of_methods() -> None:
+    steady, luck = lucky([0.05, 0.06, 0.05]), lucky([0.14, 0.01, 0.01])
+    assert (steady.unit, steady.verdict, luck.verdict) == ("people", "better", "not told apart")
+    for result in (steady, luck):
+        # People alone tell both apart.
+        assert result.low > 0
+        assert result.p_value < 0.01
+    assert luck.p_value_of_trainings == pytest.approx(0.44, abs=0.01)
+    assert "over people and 3 pairs of trainings, p = 0.44" in luck.sentence
+    assert lucky([0.3]).p_value_of_trainings is None
+    assert "about these two trainings, not about their methods" in lucky([0.3]).sentence
+
+
+def test_one_person_shows_nothing_of_methods() -> None:
+    first, second = {"all": {"ann": (9, 9)}}, {"all": {"ann": (1, 9)}}
+    assert compare([first] * 3, [second] * 3).p_value_of_trainings == 1.0
+
+
+def test_folds_of_other_people_are_compared_by_the_folds() -> None:
+    pairs = []
+    for fold, gain in enumerate((3, 5, 1, 6)):
+        names = [f"{fold}{i}" for i in range(5)]
+        first = dict.fromkeys(names, (10 + gain, 20))
+        pairs.append(({"all": first}, {"all": dict.fromkeys(names, (10, 20))}))
+    result = compare([a for a, _ in pairs], [b for _, b in pairs])
+    expected = ttest_1samp([0.15, 0.25, 0.05, 0.3], 0.0).pvalue
+    assert result.p_value_of_trainings == pytest.approx(expected, rel=0.02)
 
 
 def test_one_pair_of_seeds_is_compared_as_samples() -> None:

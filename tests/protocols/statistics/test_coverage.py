@@ -14,7 +14,7 @@ from protocols.gait.gallery_probe import GalleryProbe
 from protocols.statistics.intervals import (
     bootstrap_interval,
     percentiles,
-    widen_at_end,
+    widen_if_alike,
     wilson_interval,
 )
 
@@ -92,12 +92,30 @@ def test_drawing_both_people_of_a_comparison_covers_and_drawing_one_does_not() -
 
 def test_none_of_n_gives_about_the_rule_of_three() -> None:
     for people in (30, 100, 1000):
-        low, high = widen_at_end((0.0, 0.0), 0.0, people)
+        low, high = widen_if_alike((0.0, 0.0), 0.0, people)
         assert low == 0.0
         assert 3.0 / people <= high <= 4.0 / people
         exact = stats.binomtest(0, people).proportion_ci(method="exact").high
         assert high == pytest.approx(exact, rel=0.1)
-    assert np.isnan(widen_at_end(percentiles(np.full(3, np.nan)), 0.0, 9)).all()
+    assert np.isnan(widen_if_alike(percentiles(np.full(3, np.nan)), 0.0, 9)).all()
+
+
+def test_people_who_are_alike_by_chance_do_not_make_a_rate_certain() -> None:
+    generator = np.random.default_rng(0)
+    inside, bare, alike = 0, 0, 0
+    sets = generator.binomial(4, generator.beta(8, 2, (300, 3)))
+    for hits in sets:
+        low, high = map(float, bootstrap_interval(hits, [4] * 3, generator, draws=200))
+        alike += low == high
+        bare += low <= 0.8 <= high
+        low, high = widen_if_alike((low, high), hits.sum() / 12, 3)
+        assert low < high
+        inside += low <= 0.8 <= high
+    # In many of the sets all three people have the same rate, such as 1 or 3/4.
+    assert alike > 30
+    assert inside >= bare + alike * 0.9
+    low, high = widen_if_alike((0.5, 0.5), 0.5, 10)
+    assert (low, high) == pytest.approx(stats.binomtest(5, 10).proportion_ci(method="wilson"))
 
 
 @pytest.mark.slow

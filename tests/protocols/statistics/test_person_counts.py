@@ -13,7 +13,7 @@ from protocols.embeddings import Embeddings
 from protocols.gait.evaluate import evaluate_gait
 from protocols.gait.table import GaitTable
 from protocols.records import DatasetReference, ResultRecord
-from protocols.statistics.intervals import widen_at_end
+from protocols.statistics.intervals import widen_if_alike
 from protocols.statistics.outcomes import Outcomes
 from protocols.statistics.person_counts import person_counts, read_kept
 
@@ -150,8 +150,8 @@ def test_a_perfect_table_is_not_certain() -> None:
     # Five people without an error: Wilson, 5 / (5 + 1.96^2).
     for name in ("rank1", "rank1/nm", "rank1/bg", "rank1/cl"):
         assert ends[name] == pytest.approx((0.5655, 1.0), abs=1e-4)
-    assert widen_at_end((0.2, 0.4), 0.3, 9) == (0.2, 0.4)
-    assert widen_at_end((0.0, 0.0), 1e-17, 5) == pytest.approx((0.0, 0.4345), abs=1e-4)
+    assert widen_if_alike((0.2, 0.4), 0.3, 9) == (0.2, 0.4)
+    assert widen_if_alike((0.0, 0.0), 1e-17, 5) == pytest.approx((0.0, 0.4345), abs=1e-4)
 
 
 def test_an_older_record_wrote_people_without_zeros_and_is_matched_by_number() -> None:

@@ -52,6 +52,26 @@ def measured(call: Any, *arguments: object) -> tuple[str, str]:
     return done.out, done.err
 
 
+def test_scores_of_pairs_are_enough(call: Any, tmp_path: Path) -> None:
+    rows = [
+        f"{p}{a},{g}{b},{p},{g},{1.0 if p == g else 0.1 * (ord(p) - ord(g))}"
+        for p in "abcd"
+        for g in "abcd"
+        for a, b in (("1", "2"), ("2", "1"))
+    ]
+    path, out = tmp_path / "pairs.csv", tmp_path / "out.json"
+    head = "probe,gallery,probe_subject,gallery_subject,score"
+    path.write_text("\n".join([head, *rows]))
+    text, _ = measured(
+        call, "gait", "biometrics", "--embeddings", path, "--fmr", "0.1", "--json", out
+    )
+    record = ResultRecord.from_json(out.read_text())
+    assert (record.protocol, record.metrics["eer"]) == ("pairs", 0.0)
+    assert (record.counts["genuine"], record.counts["impostor"]) == (8, 24)
+    assert record.settings["evaluation"]["metric"] == "given"
+    assert "pairs, given scores" in text
+
+
 def test_gait_of_a_file_with_development_people(
     call: Any, test_file: Path, other_file: Path, tmp_path: Path
 ) -> None:

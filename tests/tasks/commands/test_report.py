@@ -13,6 +13,16 @@ from protocols.reporting.writers.files import FORMATS
 from tasks.commands.report import report_command
 
 
+def test_the_report_shows_the_shipped_tasks_and_no_other() -> None:
+    from protocols.reporting.tasks import TASKS
+    from tasks import shipped  # noqa: F401
+    from tasks.spec import all_tasks
+
+    # Tests of plug-ins may have registered more.
+    own = {name for name, spec in all_tasks().items() if type(spec).__module__.startswith("tasks.")}
+    assert TASKS.keys() == own | {"cost"}
+
+
 def test_both_commands_write_and_say_the_same(
     call: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -116,6 +116,19 @@ def test_labels_are_for_the_side_without_its_own(call: Any, mistake: Any, tmp_pa
     assert "A.npz has labels of its own; leave it out" in told
 
 
+def test_class_scores_are_known_by_their_content(call: Any, tmp_path: Path) -> None:
+    rows = ["sample,label,subject,sit,wave", *(f"{i},wave,{i % 8},0.4,0.6" for i in range(16))]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    (tmp_path / "b.csv").write_text("\n".join(rows).replace("0.4,0.6", "0.6,0.4"))
+    np.save(tmp_path / "c.npy", np.tile([0.4, 0.6], (16, 1)))
+    labels = [row.replace("wave", "1") for row in rows]
+    (tmp_path / "c.csv").write_text("\n".join(row.rsplit(",", 2)[0] for row in labels))
+    text = compared(call, tmp_path / "a.csv", tmp_path / "b.csv")
+    assert "both    action on" in text
+    assert "By these data b is worse than a, by 100.0 points of top-1" in text
+    assert "top1" in compared(call, tmp_path / "c.npy", tmp_path / "c.npy")
+
+
 def test_action_runs_by_class_person_and_verdict(call: Any, tmp_path: Path) -> None:
     settings = {"objective": {"weight": 0.2}, "train": {"seed": 0, "epochs": 3}, "fat": True}
     old = action(tmp_path / "old.json", tuple(range(8)))

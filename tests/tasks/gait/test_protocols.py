@@ -26,6 +26,9 @@ TYPES = {
     "oumvlp_gaitgraph2": ["00", "01"],
     "grew": ["01", "02", "03"],
     "gait3d": ["camid0_videoid1", "camid2_videoid0"],
+    "freegait": ["camid0_videoid1", "camid2_videoid0"],
+    "casia_e": ["H-scene1-nm-1", "L-scene2-nm-1", "H-scene3-bg-2", "H-scene3_s-cl-1"],
+    "ttg200": ["1", "2", "6"],
     "sustech1k": ["00-nm", "01-nm", "02-bg", "03-cl", "04-cr", "01-ub", "02-uf", "03-oc", "04-nt"],
     "ccpg": CCPG,
     "ccpg_views": CCPG,
@@ -49,7 +52,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a list of probes."""
     monkeypatch.chdir(tmp_path)
     probes = {"PROBE_SET": [f"{s:03}-camid0_videoid1-000" for s in range(6)]}
-    Path("Gait3D.json").write_text(json.dumps(probes))
+    for name in ("Gait3D.json", "FreeGait.json"):
+        Path(name).write_text(json.dumps(probes))
     return tmp_path
 
 
@@ -57,7 +61,8 @@ def embeddings(protocol: str, path: Path, parts: int = 2) -> Path:
     """Six people, each recorded once in every type and two views."""
     generator = np.random.default_rng(0)
     split = [
-        (t, "") if protocol == "sustech1k" else (*t.split("-"), "")[:2] for t in TYPES[protocol]
+        (t, "") if protocol in ("sustech1k", "casia_e") else (*t.split("-"), "")[:2]
+        for t in TYPES[protocol]
     ]
     rows = [(s, *kind, v) for s in range(6) for kind in split for v in (0, 90)]
     subject, condition, take, view = (np.array(column) for column in zip(*rows, strict=True))

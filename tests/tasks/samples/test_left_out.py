@@ -45,6 +45,10 @@ def test_what_is_left_out_is_counted_and_said(
         assert tested.out.splitlines()[-1] == said
         notes = json.loads(file.read_text())["notes"]
         assert any("leaves out 2 of 24 samples" in note for note in notes), notes
+    again = tmp_path / "again.json"
+    done = call("action", "eval", "--scores", run / "scores.npz", "--json", again)
+    assert json.loads(again.read_text())["counts"] == counts
+    assert done.out.splitlines()[-1] == said
     fused = tmp_path / "fused.json"
     call("action", "fuse", run, run, "--json", fused)
     assert json.loads(fused.read_text())["counts"]["dropped_empty_sequences"] == 3
