@@ -13,6 +13,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from aclnet.training.interrupts import Interrupted
+from protocols.text import printable
 from tasks.commands.compare import compare_command
 from tasks.commands.cost import cost_command
 from tasks.commands.data import data_app
@@ -116,7 +117,7 @@ def _sentence(error: ValueError | OSError) -> str:
 
 def _fail(sentence: str, code: int) -> None:
     Console(stderr=True, soft_wrap=True, highlight=False).print(
-        Text.assemble(("error: ", "bold red"), sentence)
+        Text.assemble(("error: ", "bold red"), printable(sentence))
     )
     sys.exit(code)
 

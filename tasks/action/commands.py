@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from tasks.commands.options import (
     STORES,
@@ -24,7 +23,9 @@ from tasks.commands.options import (
     StudyOptions,
     TrainedRun,
     Unfinished,
+    cells,
     command_line,
+    echo,
     parts,
     pin_runs,
     reader_options,
@@ -145,7 +146,7 @@ def predict_command(
     Console().print(_prediction_table(found))
     for file, predictions in found.items():
         if left_out := left_out_in_words(predictions[0].left_out):
-            typer.echo(f"{file}: left out: {left_out}")
+            echo(f"{file}: left out: {left_out}")
 
 
 def _prediction_table(found: Mapping[Path, Sequence[Prediction]]) -> Table:
@@ -154,7 +155,7 @@ def _prediction_table(found: Mapping[Path, Sequence[Prediction]]) -> Table:
     for file, predictions in found.items():
         for one in predictions:
             shares = zip(one.classes, one.probabilities, strict=True)
-            cells = (
+            row = (
                 file.name,
                 one.sample,
                 "all" if one.person is None else str(one.person),
@@ -162,7 +163,7 @@ def _prediction_table(found: Mapping[Path, Sequence[Prediction]]) -> Table:
                 _time(one.end, one.end_seconds),
                 "\n".join(f"{name} {share:.1%}" for name, share in shares),
             )
-            table.add_row(*map(Text, cells))
+            table.add_row(*cells(*row))
     return table
 
 
@@ -208,7 +209,7 @@ def occlusion_command(
     """Test trained runs with arms, hands, legs or trunk hidden (Table IX)."""
     from tasks.action.occlusion import occlusion
 
-    typer.echo(occlusion(run, results, cache, command_line(), say))
+    echo(occlusion(run, results, cache, command_line(), say))
 
 
 def difficulty_command(baseline: Baselines, run: Compared, json: JsonFile = None) -> None:
@@ -255,7 +256,7 @@ def sweep_command(
     from tasks.action.sweep import split_values, sweep  # imports torch
 
     with plan.resumable():
-        typer.echo(f"\n{sweep(plan, setting, split_values(values))}")
+        echo(f"\n{sweep(plan, setting, split_values(values))}")
 
 
 def evolution_command(
@@ -280,4 +281,4 @@ def evolution_command(
 
     chosen = None if epochs is None else whole_numbers(epochs, "--epochs")
     with plan.resumable():
-        typer.echo(f"\n{evolution(plan, parts(arms), chosen, parts(classes))}")
+        echo(f"\n{evolution(plan, parts(arms), chosen, parts(classes))}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.commands.options import JsonFile, Labels
+from tasks.commands.options import JsonFile, Labels, echo
 
 _RUN_HELP = (
     "A run folder, a record file, a file of embeddings from any system, or a quoted pattern of "
@@ -51,4 +51,4 @@ def compare_command(
     found = compare(first, second, metric or (), FileQuery(task, given, labels))
     if json is not None:
         write_text(json, dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n")
-    typer.echo(render_comparison(found, top))
+    echo(render_comparison(found, top))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tasks.commands.options import RECIPE_HELP, Overrides, command_line, say
+from tasks.commands.options import RECIPE_HELP, Overrides, command_line, echo, say
 
 if TYPE_CHECKING:
     from protocols.records import ResultRecord
@@ -71,9 +71,9 @@ def cost_command(
         if json_dir is not None:
             record.write(json_dir / record_name(plan, bool(frames)))
         records.append(record)
-    typer.echo(_table(records))
+    echo(_table(records))
     for note in dict.fromkeys(note for record in records for note in record.notes):
-        typer.echo(note)
+        echo(note)
 
 
 def _table(records: list[ResultRecord]) -> str:

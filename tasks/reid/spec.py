@@ -11,7 +11,7 @@ import typer
 
 from protocols.ranking.distances import Metric
 from protocols.reid.rules import ReidRuleName
-from tasks.commands.options import Cache, say
+from tasks.commands.options import Cache, echo, say
 from tasks.run.queries import BiometricsQuery, several_numbers
 from tasks.spec import TaskSpec, lazy
 
@@ -141,7 +141,7 @@ def show_command(
     for line in show(
         folder, out, query, count=count, depth=depth, wrong=wrong, cache=cache, report=say
     ):
-        typer.echo(line)
+        echo(line)
 
 
 class Reid(TaskSpec):
