@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from aclnet.memory import is_shortage
 from aclnet.training.interrupts import Interrupted
 from protocols.text import printable
 from tasks.commands.compare import compare_command
@@ -24,6 +25,11 @@ from tasks.plugins import load_plugins
 from tasks.spec import all_tasks
 
 PLUGIN = "--plugin"
+
+_TOO_LARGE = (
+    "there is not enough memory: lower the batch's size (sampler, embed.batch_size), clip.frames "
+    "or the network's width, or give smaller files"
+)
 
 
 class _TasksFirst(TyperGroup):
@@ -87,7 +93,8 @@ def main() -> None:
     """Run the command line; an error in the input prints one sentence and exits with code 2.
 
     An interrupted training (Ctrl-C) prints how to resume it and exits with 130, as does any other
-    interrupted command, without a message. Any other exception is a bug and shows its traceback.
+    interrupted command, without a message. Where memory runs out, a sentence says so (exit code 2).
+    Any other exception is a bug and shows its traceback.
     """
     try:
         load_plugins(_plugins(sys.argv[1:]))
@@ -96,6 +103,10 @@ def main() -> None:
         _fail(_sentence(error), 2)
     except Interrupted as error:
         _fail(str(error), 130)
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+        _fail(f"{_TOO_LARGE} ({_first_line(error)})", 2)
 
 
 def _plugins(arguments: Sequence[str]) -> list[Path]:
@@ -113,6 +124,10 @@ def _sentence(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'file'}: {error.strerror}"
     return " ".join(str(error).split())  # pandas ends its messages with a newline
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _fail(sentence: str, code: int) -> None:

@@ -37,5 +37,5 @@ class DataSettings(Settings):
     map_to: str | None = None
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     prepare: Literal["none", "main_person"] = "none"
-    min_frames: int = Field(default=1, ge=1)
+    min_frames: int = Field(default=1, ge=1, le=1_000_000)
     walkers: WalkerSettings = WalkerSettings()

@@ -41,10 +41,14 @@ class TransgSettings(EncoderSettings):
     """Settings of `TransgEncoder`; the defaults are the released code's, but for `norm`."""
 
     name: Literal["transg"] = "transg"
-    width: int = Field(128, ge=1, description="channels of a joint's feature, D")
-    heads: int = Field(8, ge=1, description="attention heads, each of width / heads channels")
-    layers: int = Field(2, ge=1, description="attention layers in a row")
-    positions: int = Field(10, ge=1, description="Laplacian eigenvectors that encode the joint")
+    width: int = Field(128, ge=1, le=16_384, description="channels of a joint's feature, D")
+    heads: int = Field(
+        8, ge=1, le=1_024, description="attention heads, each of width / heads channels"
+    )
+    layers: int = Field(2, ge=1, le=1_000, description="attention layers in a row")
+    positions: int = Field(
+        10, ge=1, le=10_000, description="Laplacian eigenvectors that encode the joint"
+    )
     flip_signs: bool = Field(
         True,
         description="draw a sign for each eigenvector in each training step (released: not on "

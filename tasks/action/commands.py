@@ -94,12 +94,16 @@ def fuse_command(
 def predict_command(
     files: Annotated[list[Path], typer.Argument(help="Skeleton files, folders of them or stores.")],
     run: TrainedRun,
-    top: Annotated[int, typer.Option(min=1, help="Classes to list.")] = 5,
+    top: Annotated[int, typer.Option(min=1, max=1_000_000, help="Classes to list.")] = 5,
     window: Annotated[
-        int | None, typer.Option(min=1, help="Frames per window; by default four clips' worth.")
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Frames per window; by default four clips' worth."),
     ] = None,
     stride: Annotated[
-        int | None, typer.Option(min=1, help="Frames between windows; by default half a window.")
+        int | None,
+        typer.Option(
+            min=1, max=1_000_000, help="Frames between windows; by default half a window."
+        ),
     ] = None,
     persons: Annotated[
         Literal["together", "apart"],

@@ -23,7 +23,9 @@ def compare_command(
             help="Metrics to compare: rank1 also selects rank1/nm and the like; repeatable; or all."
         ),
     ] = None,
-    top: Annotated[int, typer.Option(min=0, help="People and classes to list on each side.")] = 5,
+    top: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="People and classes to list on each side.")
+    ] = 5,
     task: Annotated[
         str | None,
         typer.Option(help="Task that evaluates files; by default the saving run's, or gait."),

@@ -36,16 +36,21 @@ def cost_command(
     ] = None,
     frames: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Frames per clip instead of the recipe's; repeatable."),
+        typer.Option(
+            min=1, max=10_000, help="Frames per clip instead of the recipe's; repeatable."
+        ),
     ] = None,
     overrides: Overrides = None,
     task: Annotated[
         str | None, typer.Option(help="Task of recipes whose folder does not name one.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=2, help="Clips per batch.")] = 4,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=2, max=100_000, help="Clips per batch.")] = 4,
+    threads: Annotated[int, typer.Option(min=1, max=1_024, help="CPU threads.")] = 1,
     seconds: Annotated[
-        float, typer.Option(min=0, help="Minimum time for each median, of at least three runs.")
+        float,
+        typer.Option(
+            min=0, max=3_600, help="Minimum time for each median, of at least three runs."
+        ),
     ] = 1.0,
     accelerator: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Device to measure on.")

@@ -133,7 +133,7 @@ def show(
         Path | None,
         typer.Option(help="Draw the sample (or the first) here: .png, .svg, .pdf or .gif."),
     ] = None,
-    frames: Annotated[int, typer.Option(help="Frames in a still picture.")] = 8,
+    frames: Annotated[int, typer.Option(min=1, max=300, help="Frames in a still picture.")] = 8,
     limit: Annotated[int, typer.Option(help="Values to list per field.")] = 12,
 ) -> None:
     """Show the contents of a store: counts, lengths, one sample, a picture or an animation."""

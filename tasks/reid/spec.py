@@ -125,8 +125,8 @@ def show_command(
     ] = None,
     probe: Probe = None,
     gallery: Gallery = None,
-    count: Annotated[int, typer.Option(min=1, help="Rank lists to draw.")] = 6,
-    depth: Annotated[int, typer.Option(min=1, help="Gallery sequences per list.")] = 5,
+    count: Annotated[int, typer.Option(min=1, max=200, help="Rank lists to draw.")] = 6,
+    depth: Annotated[int, typer.Option(min=1, max=50, help="Gallery sequences per list.")] = 5,
     wrong: Annotated[
         bool, typer.Option(help="Draw wrongly matched probes, worst first; or any, evenly spread.")
     ] = True,

@@ -234,6 +234,10 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     numbers = adapter.clip_input.bodies.expand(labels)
     chosen, seed = settings.sampler, settings.train.seed
     sampler: Sampler
+    people = min(chosen.identities_per_batch, class_count(adapter))
+    whole = min(chosen.batch_size, len(numbers))
+    size = whole if chosen.kind == "shuffle" else people * chosen.samples_per_identity
+    adapter.clip_input.require_memory(store, size, settings.clip.frames)
     if chosen.kind == "shuffle":
         # Batch norm cannot train on one clip: a last batch of one is dropped.
         drop_last = len(numbers) % chosen.batch_size == 1 and len(numbers) > chosen.batch_size
@@ -241,7 +245,7 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     else:
         sampler = IdentitySampler(
             numbers,
-            min(chosen.identities_per_batch, class_count(adapter)),
+            people,
             chosen.samples_per_identity,
             seed,
             chosen.steps_per_epoch,
