@@ -227,6 +227,22 @@ def class_count(adapter: TaskAdapter[Any]) -> int:
     return len(adapter.classes) * adapter.clip_input.bodies.count
 
 
+def require_room(adapter: TaskAdapter[Any]) -> None:
+    """Refuse training batches that do not fit into memory.
+
+    Raises:
+        ValueError: the memory does not suffice.
+    """
+    settings, chosen = adapter.settings, adapter.settings.sampler
+    if chosen.kind == "shuffle":
+        samples = len(adapter.training_samples()[0]) * adapter.clip_input.bodies.count
+        clips = min(chosen.batch_size, samples)
+    else:
+        people = min(chosen.identities_per_batch, class_count(adapter))
+        clips = people * chosen.samples_per_identity
+    adapter.clip_input.require_memory(adapter.store, clips, settings.clip.frames)
+
+
 def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     """Training batches of an adapter: random clips, grouped by class or shuffled."""
     settings = adapter.settings
@@ -234,10 +250,6 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     numbers = adapter.clip_input.bodies.expand(labels)
     chosen, seed = settings.sampler, settings.train.seed
     sampler: Sampler
-    people = min(chosen.identities_per_batch, class_count(adapter))
-    whole = min(chosen.batch_size, len(numbers))
-    size = whole if chosen.kind == "shuffle" else people * chosen.samples_per_identity
-    adapter.clip_input.require_memory(store, size, settings.clip.frames)
     if chosen.kind == "shuffle":
         # Batch norm cannot train on one clip: a last batch of one is dropped.
         drop_last = len(numbers) % chosen.batch_size == 1 and len(numbers) > chosen.batch_size
@@ -245,7 +257,7 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     else:
         sampler = IdentitySampler(
             numbers,
-            people,
+            min(chosen.identities_per_batch, class_count(adapter)),
             chosen.samples_per_identity,
             seed,
             chosen.steps_per_epoch,

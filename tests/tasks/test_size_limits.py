@@ -132,6 +132,7 @@ def test_a_batch_that_does_not_fit(mistake: Any, recipe: Path, cache: Path, tmp_
         "-s", "clip.frames=10000", "-s", "sampler.samples_per_identity=1000",
         words=["batches of 3,000 clips of 10,000 frames need", "lower the batch's size"],
     )  # fmt: skip
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
