@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aclnet.models.batch_norm import UntrackedBatchNorm
 from aclnet.models.encoder import Encoder, EncoderOutput, reset_layers
 from aclnet.models.settings import EncoderSettings
 
@@ -200,23 +201,10 @@ class _JointAttention(nn.Module):
         return mixed.transpose(1, 2).reshape(B, V, D)
 
 
-class _UntrackedBatchNorm(nn.Module):
-    """Batch normalisation (rows, D) in training only; in evaluation mean 0 and variance 1."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            return functional.batch_norm(x, None, None, self.weight, self.bias, training=True)
-        return x * self.weight + self.bias
-
-
 def _normalisation(kind: Norm, width: int) -> nn.Module:
     if kind == "batch":
         return nn.BatchNorm1d(width)
-    return nn.LayerNorm(width) if kind == "layer" else _UntrackedBatchNorm(width)
+    return nn.LayerNorm(width) if kind == "layer" else UntrackedBatchNorm(width)
 
 
 def joint_adjacency(layout: Layout) -> Matrix:

@@ -41,6 +41,12 @@ class TrainSettings(Settings):
     state (centres, queues) see micro-batches: only without these is the update the same."""
     gradient_clip: float | None = Field(default=None, gt=0)
     """Largest L2 norm of all gradients together."""
+    sync_batch_norm: bool = False
+    """With several ranks: batch norms see the joined batch of all ranks, not each its own share.
+    Two ranks then train as one rank with the joined batch, up to rounding, if augmentation and
+    dropout are off and `accumulate_steps` is 1 (the ranks' micro-batches are cut from their
+    shares); without it that holds only for networks without batch norm. On one rank it changes
+    nothing."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     deterministic: bool = False
