@@ -27,8 +27,8 @@ from tasks.spec import all_tasks
 PLUGIN = "--plugin"
 
 _TOO_LARGE = (
-    "there is not enough memory: lower the batch's size (sampler, embed.batch_size), clip.frames "
-    "or the network's width, or give smaller files"
+    "there is not enough memory: lower the sizes in settings and options, such as "
+    "sampler.batch_size, embed.batch_size, clip.frames or -o persons, or give smaller files"
 )
 
 
