@@ -36,8 +36,8 @@ from aclnet.skeleton import layout_from_dict
 
 INFO, INDEX, FRAMES = "store.json", "index.csv", "frames.npy"
 
-_LARGEST = {INFO: 64 << 20, INDEX: 1 << 30}
-"""Bytes of the files that are read as a whole: a million samples need 100 MB."""
+_LARGEST = {INFO: 16 << 20, INDEX: 256 << 20}
+"""Bytes of the files that are read as a whole: a million samples need 100 MB of index."""
 _WHOLE = r"0|[1-9]\d{0,14}"
 _SIZE = r"([1-9]\d{0,8}x[1-9]\d{0,8})?"
 _FPS = r"(\d{1,9}(\.\d{1,20})?)?"

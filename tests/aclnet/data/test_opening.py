@@ -219,8 +219,8 @@ def test_a_file_that_is_none(store: Path, name: str) -> None:
 
 
 def test_huge_files_are_not_read(store: Path) -> None:
-    os.truncate(store / "index.csv", 2 << 30)
-    assert "index.csv: 2,147,483,648 bytes, more than the" in refusal(store)
+    os.truncate(store / "index.csv", 1 << 30)
+    assert "index.csv: 1,073,741,824 bytes, more than the" in refusal(store)
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:

@@ -278,3 +278,13 @@ def test_the_options_of_a_recipe_for_other_data_can_be_cleared(
     mistake(*command, data, words=words)
     mistake(*command, as_csv(open_store(few), tmp_path), words=("no option 'keep'", *words))
     call(*command, data, "-s", "data.options=null")
+
+
+def test_a_damaged_store_in_the_cache(tmp_path: Path) -> None:
+    few = WalkerSettings(identities=1, views=(0,), nm_takes=1, bg_takes=0, cl_takes=0)
+    settings = DataSettings(walkers=few)
+    path = open_data(settings, tmp_path).path
+    assert path is not None
+    (path / "index.csv").write_text("sample\n")
+    with pytest.raises(ValueError, match=r"index\.csv: it has columns .*; or delete .*walk"):
+        open_data(settings, tmp_path)
