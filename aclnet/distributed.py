@@ -9,6 +9,7 @@ instead of summing, which `undo_gradient_average` compensates. Ranks may have un
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -87,6 +88,42 @@ def join_rows(tensor: Tensor, counts: Sequence[int] | None = None) -> Tensor:
     everyone = all_gather_rows(tensor, counts)
     start = sum(counts[: rank()])
     return torch.cat([everyone[:start], tensor, everyone[start + tensor.shape[0] :]])
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """The sum of a tensor over all ranks, with gradient.
+
+    Args:
+        tensor: of one shape and dtype on all ranks, which must all call this.
+
+    Returns:
+        The same shape, equal on every rank. The gradient of each rank's tensor is the sum of all
+        ranks' gradients of the result, as each rank's loss depends on it.
+    """
+    if world_size() == 1:
+        return tensor
+    total: Tensor = _SumOverRanks.apply(tensor)  # type: ignore[no-untyped-call]
+    return total
+
+
+class _SumOverRanks(torch.autograd.Function):
+    """The sum over all ranks, of values forward and of gradients backward."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        del ctx
+        return _summed(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        del ctx
+        return _summed(gradients[0])
+
+
+def _summed(tensor: Tensor) -> Tensor:
+    total = tensor.detach().clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total
 
 
 def undo_gradient_average(loss: Tensor) -> Tensor:

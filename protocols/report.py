@@ -19,6 +19,7 @@ from protocols.reporting.tables.paper import paper_tables
 from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
 from protocols.reporting.writers.between import write_between
 from protocols.reporting.writers.files import FORMATS, write_report
+from protocols.text import printable
 
 Say = Callable[[str], object]
 
@@ -54,12 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures=options.figures,
             runs=options.runs,
             into=options.into,
-            passed_over=lambda line: sys.stderr.write(f"{line}\n"),
+            passed_over=lambda line: sys.stderr.write(f"{printable(line)}\n"),
         )
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(str(error))}\n")
         return 2
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
     return 0
 
 

@@ -1,15 +1,42 @@
-"""Tables and numbers as text."""
+"""Tables, numbers and names from files as text."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import numpy as np
-
 _LONGEST_RULE = 60
 """Longest line below a header, for columns of whole sentences."""
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters, line ends, marks of the writing direction, halves of a surrogate pair."""
+
+
+def printable(text: str) -> str:
+    r"""A text from a file as it may be printed: one line that can command no terminal.
+
+    Control characters and marks of the writing direction, which make a name look like another, are
+    shown as Python escapes them. Everything that is printed, and every cell of a report, passes
+    here.
+
+    >>> print(printable("Ann\x1b[2J\u202egpj.exe\n"))
+    Ann\x1b[2J\u202egpj.exe\n
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
+def printable_lines(text: str) -> str:
+    r"""As `printable`, but the lines stay lines.
+
+    >>> print(printable_lines("one\ntwo\x07"))
+    one
+    two\x07
+    """
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def align_columns(rows: Sequence[Sequence[str]], names: int = 1) -> str:
@@ -28,7 +55,7 @@ def align_columns(rows: Sequence[Sequence[str]], names: int = 1) -> str:
     nm   12.00
     bg    9.00
     """
-    full = [[*row, *[""] * (len(rows[0]) - len(row))] for row in rows]
+    full = [[*map(printable, row), *[""] * (len(rows[0]) - len(row))] for row in rows]
     shown = [c for c in range(len(rows[0])) if c < names or any(row[c] for row in full[1:])]
     widths = {c: max(3, *(len(row[c]) for row in full)) for c in shown}
     lines = [
@@ -82,6 +109,8 @@ def format_mean(rates: Sequence[float]) -> str:
     >>> format_mean([0.5]), format_mean([0.5, 0.75])
     ('50.00', '62.50 ± 17.68')
     """
+    import numpy as np  # commands that print no means do without it
+
     values = 100.0 * np.asarray(rates, dtype=np.float64)
     spread = float(values.std(ddof=1)) if len(values) > 1 else None
     return format_rate(float(values.mean()), spread=spread, scale=1.0, missing="nan")
@@ -121,4 +150,4 @@ def render_notes(notes: Sequence[str], counts: Mapping[str, int] | None = None) 
     """The counts on one line, then a line a note."""
     listed = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in (counts or {}).items())
     lines = [f"Counts: {listed}."] if listed else []
-    return "\n".join([*lines, *(f"Note: {note}" for note in notes)])
+    return "\n".join(map(printable, [*lines, *(f"Note: {note}" for note in notes)]))

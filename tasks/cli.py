@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from aclnet.memory import is_shortage
 from aclnet.training.interrupts import Interrupted
+from protocols.text import printable
 from tasks.commands.compare import compare_command
 from tasks.commands.cost import cost_command
 from tasks.commands.data import data_app
@@ -23,6 +25,11 @@ from tasks.plugins import load_plugins
 from tasks.spec import all_tasks
 
 PLUGIN = "--plugin"
+
+_TOO_LARGE = (
+    "there is not enough memory: lower the sizes in settings and options, such as "
+    "sampler.batch_size, embed.batch_size, clip.frames or -o persons, or give smaller files"
+)
 
 
 class _TasksFirst(TyperGroup):
@@ -86,7 +93,8 @@ def main() -> None:
     """Run the command line; an error in the input prints one sentence and exits with code 2.
 
     An interrupted training (Ctrl-C) prints how to resume it and exits with 130, as does any other
-    interrupted command, without a message. Any other exception is a bug and shows its traceback.
+    interrupted command, without a message. Where memory runs out, a sentence says so (exit code 2).
+    Any other exception is a bug and shows its traceback.
     """
     try:
         load_plugins(_plugins(sys.argv[1:]))
@@ -95,6 +103,10 @@ def main() -> None:
         _fail(_sentence(error), 2)
     except Interrupted as error:
         _fail(str(error), 130)
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+        _fail(f"{_TOO_LARGE} ({_first_line(error)})", 2)
 
 
 def _plugins(arguments: Sequence[str]) -> list[Path]:
@@ -114,9 +126,13 @@ def _sentence(error: ValueError | OSError) -> str:
     return " ".join(str(error).split())  # pandas ends its messages with a newline
 
 
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 def _fail(sentence: str, code: int) -> None:
     Console(stderr=True, soft_wrap=True, highlight=False).print(
-        Text.assemble(("error: ", "bold red"), sentence)
+        Text.assemble(("error: ", "bold red"), printable(sentence))
     )
     sys.exit(code)
 

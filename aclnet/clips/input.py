@@ -13,6 +13,7 @@ from aclnet.clips.streams import make_streams, stream_channels
 from aclnet.clips.transforms import mirror, normalise
 from aclnet.clips.windows import random_windows
 from aclnet.data.store import Store
+from aclnet.memory import require_memory
 from aclnet.skeleton import Layout
 
 
@@ -63,7 +64,26 @@ class ClipInput:
         if self.settings.motion == "recording":
             following = np.minimum(frames + 1, store.lengths[rows][:, None] - 1)
             frames = np.concatenate([frames, following], axis=1)
+        self.require_memory(store, *frames.shape)
         return torch.from_numpy(store.gather(rows, frames))
+
+    def require_memory(self, store: Store, clips: int, frames: int) -> None:
+        """Refuse batches that do not fit into memory, stored and as the network's input.
+
+        Args:
+            store: the recordings.
+            clips: N, clips of a batch.
+            frames: T, of each.
+
+        Raises:
+            ValueError: the memory does not suffice.
+        """
+        persons, joints, stored = store.frames.shape[1:]
+        require_memory(
+            4 * clips * frames * persons * joints * (stored + self.channels),
+            f"batches of {clips:,} clips of {frames:,} frames",
+            "the batch's size, clip.frames or the test's clips",
+        )
 
     def prepare(self, clips: Tensor, hidden: Rows | None = None) -> Tensor:
         """Stored clips to network input (N, M, T, V, channels), no randomness.

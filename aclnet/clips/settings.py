@@ -30,7 +30,7 @@ class NormaliseSettings(Settings):
     centre: Literal["frame", "clip", "none"] = "frame"
     scale: Literal["torso", "none"] = "torso"
     heading: Literal["frame", "clip", "none"] = "none"
-    heading_smooth_frames: int = Field(default=15, ge=1)
+    heading_smooth_frames: int = Field(default=15, ge=1, le=10_000)
 
 
 class AugmentSettings(Settings):
@@ -78,7 +78,7 @@ class BodySettings(Settings):
         mirrored: also the mirror image of each.
     """
 
-    sizes: tuple[PositiveFloat, ...] = Field(default=(1.0,), min_length=1)
+    sizes: tuple[PositiveFloat, ...] = Field(default=(1.0,), min_length=1, max_length=100)
     mirrored: bool = False
 
     @field_validator("sizes")
@@ -114,9 +114,9 @@ class ClipSettings(Settings):
             `normalise.scale: none`, mirrored bodies `augment.mirror: 0`.
     """
 
-    frames: int = Field(default=60, ge=1)
+    frames: int = Field(default=60, ge=1, le=10_000)
     sampling: Literal["window", "uniform", "stretch"] = "window"
-    step: int = Field(default=1, ge=1)
+    step: int = Field(default=1, ge=1, le=10_000)
     least_share: float = Field(default=1.0, gt=0, le=1)
     streams: tuple[Literal["j", "b", "k", "jm", "bm", "km", "l"], ...] = Field(
         default=("j", "b", "jm"), min_length=1

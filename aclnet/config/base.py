@@ -14,6 +14,10 @@ LIGHT = {"light": True}
 """Validation context in which members of families stay unread (see `NamedSettings.unread`)."""
 
 
+LARGEST_SEED = 2**63 - 1
+"""What torch's generators take."""
+
+
 class Settings(BaseModel):
     """Base of every settings model: frozen, without unknown names, NaN or infinity."""
 

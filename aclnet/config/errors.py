@@ -18,6 +18,9 @@ Origins = dict[tuple[str, ...], str]
 PLUGIN = "--plugin FILE"
 """How a command gets names that a user's file registers."""
 
+_FEWEST, _MOST = 1_000, 100_000_000
+"""Upper bounds in this range are of sizes, smaller ones of shares, larger ones of seeds."""
+
 _CHOICE_ERRORS = {"literal_error", "enum", "union_tag_invalid"}
 
 
@@ -77,6 +80,8 @@ def _describe(problem: ErrorDetails, path: Sequence[Any], model: type[BaseModel]
         return f"`{name}` = {value!r} is not allowed{hint}; it must be {allowed}{own}"
     message = problem["msg"].removeprefix("Value error, ")
     requirement = re.sub(r"^Input should be", "it must be", message)
+    if kind == "less_than_equal" and _FEWEST <= context["le"] <= _MOST:
+        requirement += ", as more would not fit into memory or time"
     return f"`{name}` = {value!r} is not allowed: {requirement}" if name else requirement
 
 

@@ -7,16 +7,14 @@ The text lists runs, first and last frame included: "300-323", "0-115/5" for eve
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.int64]
 
-RUN = r"\d{1,18}(-\d{1,18}(/[1-9]\d{0,17})?)?"
-"""One run of a text, as a regular expression."""
-
-_RUN = re.compile(r"(\d+)(?:-(\d+)(?:/(\d+))?)?")
+_RUN = re.compile(r"(\d{1,18})(?:-(\d{1,18})(?:/([1-9]\d{0,17}))?)?", re.ASCII)
 
 
 def numbers_to_text(numbers: Numbers) -> str:
@@ -59,11 +57,31 @@ def text_to_numbers(text: str, length: int) -> Numbers:
     """
     if not text:
         return np.arange(length, dtype=np.int64)
-    runs = _RUN.findall(text)
-    spans = [range(int(a), int(b or a) + 1, int(step or 1)) for a, b, step in runs]
+    spans = _spans(text)
     # Counted before they are made, as the text comes from a file.
-    if sum(map(len, spans)) == length:
-        numbers = np.concatenate([np.array(span, dtype=np.int64) for span in spans])
-        if (np.diff(numbers) > 0).all():
-            return numbers
-    raise ValueError(f"frames {text[:40]!r} are not {length} frame numbers in rising order")
+    if not _count_rising(spans, length):
+        raise ValueError(f"frames {text[:40]!r} are not {length} frame numbers in rising order")
+    return np.concatenate([np.array(span, dtype=np.int64) for span in spans])
+
+
+def lists_frames(text: str, length: int) -> bool:
+    """Whether a text, not empty, lists T = `length` frame numbers in rising order.
+
+    >>> lists_frames("3-5 8", 4), lists_frames("3-5 8", 5), lists_frames("8 3-5", 4)
+    (True, False, False)
+    """
+    return _count_rising(_spans(text), length)
+
+
+def _spans(text: str) -> list[range]:
+    """The runs of a text; none if one of them cannot be read."""
+    runs = [_RUN.fullmatch(run) for run in text.split(" ")]
+    if None in runs:
+        return []
+    found = (run.groups() for run in runs if run)
+    return [range(int(a), int(b or a) + 1, int(step or 1)) for a, b, step in found]
+
+
+def _count_rising(spans: list[range], length: int) -> bool:
+    rising = all(one[-1] < other[0] for one, other in pairwise(spans) if one and other)
+    return bool(spans) and all(spans) and rising and sum(map(len, spans)) == length

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationInfo,
+    field_validator,
+)
 
 from aclnet.data.names import composed
 from aclnet.data.numbering import Numbers
@@ -20,7 +28,12 @@ COLUMNS = ("sample", "start", "length", *FIELDS)
 SIZE_COLUMN, FRAMES_COLUMN, FPS_COLUMN = "image_size", "frames", "fps"
 OWN_COLUMNS = (SIZE_COLUMN, FRAMES_COLUMN, FPS_COLUMN)
 """The optional last columns of an index, each there if a sample has such a value of its own."""
+SLOWEST_FPS, FASTEST_FPS = 1e-3, 1e6
 
+LARGEST_EDGE = 999_999_999
+"""Largest width and height of a video in pixels."""
+
+Edge = Annotated[int, Field(ge=1, le=LARGEST_EDGE)]
 Frames = npt.NDArray[np.floating[Any]]
 
 
@@ -40,26 +53,27 @@ class StoreInfo(BaseModel):
     schema_version: int = SCHEMA_VERSION
     name: str
     layout: dict[str, Any]
-    channels: tuple[str, ...]
+    channels: tuple[str, ...] = Field(min_length=1)
     unit: Literal["pixel", "metre", "normalised"]
-    image_size: tuple[int, int] | None = None
+    image_size: tuple[Edge, Edge] | None = None
     classes: tuple[str, ...] = ()
-    fps: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    fps: float | None = Field(default=None, ge=SLOWEST_FPS, le=FASTEST_FPS)
     synthetic: bool = False
     source: str = ""
-    dropped: dict[str, int] = Field(default_factory=dict)
-    notes: dict[str, int] = Field(default_factory=dict)
+    dropped: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    notes: dict[str, NonNegativeInt] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
     fingerprint: str = ""
 
-    @field_validator("classes")
+    @field_validator("classes", "channels")
     @classmethod
-    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _each_once(cls, value: tuple[str, ...], about: ValidationInfo) -> tuple[str, ...]:
         value = tuple(map(composed, value))
-        twice = sorted({name for name in value if value.count(name) > 1})
+        twice = sorted(name for name, count in Counter(value).items() if count > 1)
         if twice or "" in value:
             raise ValueError(
-                f"classes must be names, each once, not empty or repeated: {', '.join(twice)}"
+                f"{about.field_name} must be names, each once, not empty or repeated: "
+                f"{', '.join(twice)}"
             )
         return value
 

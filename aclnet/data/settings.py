@@ -43,7 +43,7 @@ class DataSettings(Settings):
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     keep: dict[KeptBy, tuple[str, ...]] = Field(default_factory=dict)
     prepare: Literal["none", "main_person"] = "none"
-    min_frames: int = Field(default=1, ge=1)
+    min_frames: int = Field(default=1, ge=1, le=1_000_000)
     walkers: WalkerSettings = WalkerSettings()
 
     @field_validator("keep", mode="before")

@@ -18,7 +18,6 @@ that recording's frames a second, empty where they are those of the description.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -27,34 +26,23 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import ValidationError
 
-from aclnet.data.numbering import RUN, numbers_to_text, text_to_numbers
+from aclnet.data.numbering import numbers_to_text, text_to_numbers
+from aclnet.data.opening import read_files
 from aclnet.data.sample import (
-    COLUMNS,
     FIELDS,
     FPS_COLUMN,
     FRAMES_COLUMN,
-    OWN_COLUMNS,
-    SCHEMA_VERSION,
     SIZE_COLUMN,
     Frames,
     Sample,
     StoreInfo,
 )
-from aclnet.data.table import read_csv
 from aclnet.data.writer import write_files
 from aclnet.skeleton import Layout, layout_from_dict
 
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.int64]
-
-_FORMS = {
-    SIZE_COLUMN: (r"([1-9]\d*x[1-9]\d*)?", "an image_size that is not like 340x256"),
-    FRAMES_COLUMN: (rf"({RUN}( {RUN})*)?", "frames that are not like 300-323"),
-    FPS_COLUMN: (r"(\d+(\.\d+)?)?", "fps that are not like 29.97"),
-}
-"""The text in each optional column as a regular expression, and what does not fit it."""
 
 
 class Store:
@@ -255,33 +243,17 @@ def write_store(
 
 
 def open_store(path: str | Path) -> Store:
-    """Open a store; frames stay on disk. Sizes are checked, the fingerprint is not (`validate`).
+    """Open a store; frames stay on disk.
+
+    Everything but the frames' values is checked (`aclnet.data.opening`); those, and that the files
+    are what was written, are for `aclnet.data.validate.validate`.
 
     Raises:
-        ValueError: the folder is no store, has another schema version, or its files contradict each
-            other.
+        ValueError: the folder is no store, has another schema version, or its files are damaged or
+            contradict each other.
     """
     folder = Path(path)
-    if not (folder / "store.json").is_file():
-        raise ValueError(
-            f"{folder} is not a store (no store.json); make one with `aclnet-task data convert`"
-        )
-    info = _read_info(folder / "store.json")
-    try:
-        frames = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False)
-        index = _read_index(folder / "index.csv")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} is damaged: {error}; convert the data again") from None
-    total = int(index["length"].sum())
-    store_layout = layout_from_dict(info.layout, f"{folder / 'store.json'}: layout")
-    expected = (total, store_layout.joint_count, len(info.channels))
-    if frames.ndim != 4 or (frames.shape[0], *frames.shape[2:]) != expected:
-        raise ValueError(
-            f"{folder} is damaged: frames.npy has shape {frames.shape}, index.csv and store.json "
-            f"say ({total}, M, {expected[1]}, {expected[2]}); convert the data again"
-        )
-    # A plain view of the map: fancy indexing then makes ordinary arrays, not memmap objects.
-    return Store(info, index, np.asarray(frames), folder)
+    return Store(*read_files(folder), folder)
 
 
 def file_fingerprint(path: str | Path) -> str:
@@ -293,36 +265,6 @@ def file_fingerprint(path: str | Path) -> str:
         digest = hashlib.file_digest(file, "sha256")
     digest.update((folder / "index.csv").read_bytes())
     return digest.hexdigest()
-
-
-def _read_info(path: Path) -> StoreInfo:
-    try:
-        data = json.loads(path.read_text("utf-8"))
-        version = data.get("schema_version") if isinstance(data, dict) else None
-        if version != SCHEMA_VERSION:
-            raise ValueError(
-                f"{path}: schema version {version}, this program reads version {SCHEMA_VERSION}; "
-                "convert the data again"
-            )
-        return StoreInfo.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path}: field {place}: {first['msg']}") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON: {error}") from None
-
-
-def _read_index(path: Path) -> pd.DataFrame:
-    index = read_csv(path)
-    own = [name for name in OWN_COLUMNS if name in index]
-    if tuple(index.columns) != (*COLUMNS, *own):
-        raise ValueError(f"{path.name} has columns {', '.join(index.columns)}")
-    for name in own:
-        form, otherwise = _FORMS[name]
-        if not index[name].str.fullmatch(form).all():
-            raise ValueError(f"{path.name} has {otherwise}")
-    return index.astype({"start": np.int64, "length": np.int64})
 
 
 def _check_range(values: IndexArray, limit: IndexArray | int, what: str) -> None:

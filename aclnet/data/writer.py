@@ -15,7 +15,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from aclnet.data.numbering import numbers_to_text
-from aclnet.data.sample import COLUMNS, FIELDS, OWN_COLUMNS, Frames, Sample, StoreInfo
+from aclnet.data.sample import (
+    COLUMNS,
+    FASTEST_FPS,
+    FIELDS,
+    LARGEST_EDGE,
+    OWN_COLUMNS,
+    SLOWEST_FPS,
+    Frames,
+    Sample,
+    StoreInfo,
+)
 from aclnet.skeleton import layout_from_dict
 
 
@@ -127,7 +137,7 @@ def _size_text(sample: Sample) -> str:
     size = sample.image_size
     if size is None:
         return ""
-    if len(size) != 2 or not all(int(edge) == edge and edge > 0 for edge in size):
+    if len(size) != 2 or not all(int(edge) == edge and 0 < edge <= LARGEST_EDGE for edge in size):
         raise ValueError(
             f"sample {sample.sample!r}: image_size must be width and height in whole pixels above "
             f"0, not {size}"
@@ -153,7 +163,7 @@ def _fps_text(sample: Sample) -> str:
     """Frames a second, or nothing where the store's are its own."""
     if sample.fps is None:
         return ""
-    if not 1e-3 <= sample.fps <= 1e6:
+    if not SLOWEST_FPS <= sample.fps <= FASTEST_FPS:
         raise ValueError(f"sample {sample.sample!r}: fps must be 0.001 to 1e6, not {sample.fps}")
     return np.format_float_positional(sample.fps, trim="-")
 

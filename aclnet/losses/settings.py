@@ -90,9 +90,12 @@ class ObjectiveSettings(Settings):
     inter_weight: float = Field(0.1, ge=0, description="weight of the inter-class term")
     intra_weight: float = Field(0.1, ge=0, description="weight of the intra-class term")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the cross-entropy")
-    projection_dim: int = Field(256, ge=1, description="length of a projected feature")
+    projection_dim: int = Field(256, ge=1, le=16_384, description="length of a projected feature")
     start_epoch: int = Field(
-        30, ge=0, description="mistakes count from this epoch; the inter loss begins one later"
+        30,
+        ge=0,
+        le=1_000_000,
+        description="mistakes count from this epoch; the inter loss begins one later",
     )
     momentum: float = Field(
         0.9, ge=0, lt=1, description="share of the past in a class centre (gamma, Eq. 7)"
@@ -100,7 +103,9 @@ class ObjectiveSettings(Settings):
     neighbours: int = Field(
         10, ge=1, le=255, description="classes a class is paired with (K, Eq. 3)"
     )
-    overlap: int = Field(4, ge=0, description="shared neighbours that make a family (n_a, Eq. 6)")
+    overlap: int = Field(
+        4, ge=0, le=255, description="shared neighbours that make a family (n_a, Eq. 6)"
+    )
     temperatures: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
         (0.1, 0.5, 1.0), description="for families of up to K members, up to 2 K, and more (Eq. 9)"
     )
@@ -108,7 +113,9 @@ class ObjectiveSettings(Settings):
         0.1, ge=0, description="between positives and negatives (epsilon, Eq. 15)"
     )
     intra_temperature: float = Field(0.1, gt=0, description="of the intra-class term (tau, Eq. 15)")
-    queue_size: int = Field(512, ge=0, description="candidates remembered; 0: the batch only")
+    queue_size: int = Field(
+        512, ge=0, le=1_000_000, description="candidates remembered; 0: the batch only"
+    )
     intra_start: Literal["variant", "at_once", "full_queue"] = Field(
         "variant",
         description="when the intra-class term begins (variant: released waits for "
@@ -170,12 +177,20 @@ class TransgObjectiveSettings(Settings):
         0.5, ge=0, le=1, description="share of the structure in it, not of the trajectory"
     )
     dropped_joints: int = Field(
-        10, ge=0, description="joints left out for the structure; at least one always remains"
+        10,
+        ge=0,
+        le=10_000,
+        description="joints left out for the structure; at least one always remains",
     )
     dropped_frames: int = Field(
-        2, ge=0, description="frames left out for the trajectory; at least one always remains"
+        2,
+        ge=0,
+        le=10_000,
+        description="frames left out for the trajectory; at least one always remains",
     )
-    trajectory_width: int = Field(64, ge=1, description="hidden channels of the trajectory's head")
+    trajectory_width: int = Field(
+        64, ge=1, le=16_384, description="hidden channels of the trajectory's head"
+    )
     divide_twice: bool = Field(
         True,
         description="divide the mean errors of the reconstruction once more by the batch size, as "

@@ -37,8 +37,8 @@ class AffinityGcnSettings(StagedSettings):
     """Settings of `AffinityGcn`; the defaults are the released backbone."""
 
     name: Literal["affinity_gcn"] = "affinity_gcn"
-    width: int = Field(96, ge=6, description="channels of the first block")
-    subsets: int = Field(8, ge=1, description="K, graphs learned in each block")
+    width: int = Field(96, ge=6, le=16_384, description="channels of the first block")
+    subsets: int = Field(8, ge=1, le=1_000, description="K, graphs learned in each block")
     absent_persons: AbsentPersons = Field(
         "count", description="whether an absent person, all zero, counts like a real one (released)"
     )

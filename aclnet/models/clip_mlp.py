@@ -25,10 +25,13 @@ class ClipMlpSettings(EncoderSettings):
 
     name: Literal["clip_mlp"] = "clip_mlp"
     frames: int = Field(
-        6, ge=1, description="frames of the input; clips of other lengths are interpolated"
+        6,
+        ge=1,
+        le=10_000,
+        description="frames of the input; clips of other lengths are interpolated",
     )
-    width: int = Field(512, ge=1, description="features of every layer")
-    blocks: int = Field(2, ge=0, description="residual blocks after the first layer")
+    width: int = Field(512, ge=1, le=16_384, description="features of every layer")
+    blocks: int = Field(2, ge=0, le=1_000, description="residual blocks after the first layer")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of features dropped in a block")
 
     def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> ClipMlp:

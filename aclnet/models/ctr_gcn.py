@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from aclnet.models.encoder import EncoderOutput
 from aclnet.models.graph import directed_adjacency
-from aclnet.models.settings import OddKernel
+from aclnet.models.settings import Dilation, OddKernel
 from aclnet.models.stages import (
     BlockSize,
     StagedEncoder,
@@ -39,9 +39,11 @@ class CtrGcnSettings(StagedSettings):
     """Settings of `CtrGcn`; the defaults are the authors' ten blocks."""
 
     name: Literal["ctr_gcn"] = "ctr_gcn"
-    reduction: int = Field(8, ge=1, description="input channels for each channel of the relations")
+    reduction: int = Field(
+        8, ge=1, le=16_384, description="input channels for each channel of the relations"
+    )
     kernel: OddKernel = Field(5, description="frames that a dilated convolution sees; odd")
-    dilations: tuple[PositiveInt, ...] = Field(
+    dilations: tuple[Dilation, ...] = Field(
         (1, 2), min_length=1, description="of the temporal unit's convolutions, one a branch"
     )
 

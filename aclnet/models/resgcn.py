@@ -69,13 +69,16 @@ class ResGcnSettings(EncoderSettings):
     depth: Literal["n21", "n39", "n51"] = Field("n39", description="number of layers")
     reduction: Literal[1, 2, 4, 8] = Field(8, description="how far a bottleneck narrows (r8: 8)")
     branches: int = Field(
-        1, ge=1, description="input branches that share the channels evenly, one after the other"
+        1,
+        ge=1,
+        le=1_000,
+        description="input branches that share the channels evenly, one after the other",
     )
     graph: Literal["gaitgraph", "bones"] = Field(
         "gaitgraph", description="GaitGraph's 18 edges of the COCO joints, or the layout's bones"
     )
     embedding_dim: int | None = Field(
-        128, ge=1, description="width of the last linear layer; null: leave it out (256)"
+        128, ge=1, le=16_384, description="width of the last linear layer; null: leave it out (256)"
     )
     unit_length: bool = Field(True, description="scale each representation to length one")
 

@@ -96,5 +96,8 @@ def _odd(kernel: int) -> int:
     return kernel
 
 
-OddKernel = Annotated[int, Field(ge=1), AfterValidator(_odd)]
+OddKernel = Annotated[int, Field(ge=1, le=9_999), AfterValidator(_odd)]
 """Frames that a convolution sees, centred on its output frame."""
+
+Dilation = Annotated[int, Field(ge=1, le=10_000)]
+"""Distance in frames of the frames that a convolution sees."""

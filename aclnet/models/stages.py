@@ -32,8 +32,10 @@ class BlockSize(NamedTuple):
 class StagedSettings(EncoderSettings):
     """Base of the settings of networks of equal blocks; the defaults are those of ST-GCN."""
 
-    width: int = Field(64, ge=4, multiple_of=4, description="channels of the first block")
-    blocks: int = Field(10, ge=1, description="number of blocks")
+    width: int = Field(
+        64, ge=4, le=16_384, multiple_of=4, description="channels of the first block"
+    )
+    blocks: int = Field(10, ge=1, le=1_000, description="number of blocks")
     widen_at: tuple[int, ...] = Field(
         (5, 8), description="blocks (from 1) that double the channels"
     )

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aclnet.models.encoder import Encoder, EncoderOutput, reset_layers
-from aclnet.models.settings import EncoderSettings, OddKernel
+from aclnet.models.settings import Dilation, EncoderSettings, OddKernel
 
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout
@@ -24,13 +24,18 @@ class TemporalConvSettings(EncoderSettings):
     """Settings of `TemporalConv`."""
 
     name: Literal["temporal_conv"] = "temporal_conv"
-    width: int = Field(128, ge=1, description="feature channels of every block")
-    blocks: int = Field(4, ge=1, description="residual blocks after the first convolution")
+    width: int = Field(128, ge=1, le=16_384, description="feature channels of every block")
+    blocks: int = Field(
+        4, ge=1, le=1_000, description="residual blocks after the first convolution"
+    )
     kernel: OddKernel = Field(5, description="frames that a convolution sees; odd")
-    dilation: int = Field(2, ge=1, description="dilation of each block's second convolution")
+    dilation: Dilation = Field(2, description="dilation of each block's second convolution")
     stem_kernel: OddKernel = Field(1, description="frames that the first convolution sees; odd")
     stride_every: int = Field(
-        2, ge=0, description="the first block and every n-th after it halve the frames; 0: none"
+        2,
+        ge=0,
+        le=1_000,
+        description="the first block and every n-th after it halve the frames; 0: none",
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="share of channels dropped inside a block")
     pooling: Literal["mean", "mean_max", "mean_std"] = Field(
@@ -39,6 +44,7 @@ class TemporalConvSettings(EncoderSettings):
     persons: int = Field(
         1,
         ge=1,
+        le=1_000,
         description="persons whose joints form one vector, for interactions; 1: each is seen alone",
     )
 

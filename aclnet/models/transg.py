@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aclnet.models.batch_norm import UntrackedBatchNorm
 from aclnet.models.encoder import Encoder, EncoderOutput, reset_layers
 from aclnet.models.settings import EncoderSettings
 
@@ -41,10 +42,14 @@ class TransgSettings(EncoderSettings):
     """Settings of `TransgEncoder`; the defaults are the released code's, but for `norm`."""
 
     name: Literal["transg"] = "transg"
-    width: int = Field(128, ge=1, description="channels of a joint's feature, D")
-    heads: int = Field(8, ge=1, description="attention heads, each of width / heads channels")
-    layers: int = Field(2, ge=1, description="attention layers in a row")
-    positions: int = Field(10, ge=1, description="Laplacian eigenvectors that encode the joint")
+    width: int = Field(128, ge=1, le=16_384, description="channels of a joint's feature, D")
+    heads: int = Field(
+        8, ge=1, le=1_024, description="attention heads, each of width / heads channels"
+    )
+    layers: int = Field(2, ge=1, le=1_000, description="attention layers in a row")
+    positions: int = Field(
+        10, ge=1, le=10_000, description="Laplacian eigenvectors that encode the joint"
+    )
     flip_signs: bool = Field(
         True,
         description="draw a sign for each eigenvector in each training step (released: not on "
@@ -196,23 +201,10 @@ class _JointAttention(nn.Module):
         return mixed.transpose(1, 2).reshape(B, V, D)
 
 
-class _UntrackedBatchNorm(nn.Module):
-    """Batch normalisation (rows, D) in training only; in evaluation mean 0 and variance 1."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            return functional.batch_norm(x, None, None, self.weight, self.bias, training=True)
-        return x * self.weight + self.bias
-
-
 def _normalisation(kind: Norm, width: int) -> nn.Module:
     if kind == "batch":
         return nn.BatchNorm1d(width)
-    return nn.LayerNorm(width) if kind == "layer" else _UntrackedBatchNorm(width)
+    return nn.LayerNorm(width) if kind == "layer" else UntrackedBatchNorm(width)
 
 
 def joint_adjacency(layout: Layout) -> Matrix:

@@ -10,6 +10,7 @@ from torch import nn
 from aclnet.clips.input import ClipInput
 from aclnet.losses.objective import Objective
 from aclnet.losses.settings import ObjectiveSettings
+from aclnet.memory import require_memory
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.settings import EncoderSettings, NetworkSettings
 from aclnet.seeding import derive_seed
@@ -30,11 +31,22 @@ def build_network(
         generator: source of the initial weights (see `weight_generator`).
 
     Raises:
-        ValueError: the settings do not fit the data.
+        ValueError: the settings do not fit the data, or the network does not fit into memory.
     """
-    encoder = build_encoder(settings.encoder, clip_input.layout, clip_input.channels, generator)
-    count = classes * clip_input.bodies.count
-    return SkeletonNetwork(encoder, count, settings.neck, settings.dropout, generator)
+
+    def build(source: torch.Generator) -> SkeletonNetwork:
+        encoder = build_encoder(settings.encoder, clip_input.layout, clip_input.channels, source)
+        count = classes * clip_input.bodies.count
+        return SkeletonNetwork(encoder, count, settings.neck, settings.dropout, source)
+
+    try:
+        with torch.device("meta"):  # shapes only
+            sizes = [4 * weight.numel() for weight in build(weight_generator(0)).parameters()]
+    except (RuntimeError, TypeError):  # an encoder of others may need numbers to build itself
+        sizes = []
+    name = settings.encoder.name
+    require_memory(sum(sizes), f"the weights of {name}", "network.encoder's width or blocks")
+    return build(generator)
 
 
 def build_objective(

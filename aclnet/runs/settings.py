@@ -33,11 +33,11 @@ class EmbedSettings(Settings):
     """
 
     windows: Literal["all", "centre"] = "all"
-    stride: int = Field(default=30, ge=1)
+    stride: int = Field(default=30, ge=1, le=1_000_000)
     mirror: bool = True
     feature: Literal["embedding", "pooled", "posterior"] = "embedding"
     normalise: bool = True
-    batch_size: int = Field(default=256, ge=1)
+    batch_size: int = Field(default=256, ge=1, le=100_000)
 
 
 class ScoringSettings(Settings):
@@ -50,6 +50,6 @@ class ScoringSettings(Settings):
         batch_size: clips scored at once.
     """
 
-    clips: int = Field(default=10, ge=1)
+    clips: int = Field(default=10, ge=1, le=1_000)
     rule: Literal["decode", "frames"] = "decode"
-    batch_size: int = Field(default=128, ge=1)
+    batch_size: int = Field(default=128, ge=1, le=100_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from aclnet.memory import require_memory
 from aclnet.state.variant import Variant
 
 
@@ -57,6 +58,11 @@ class ConfusionCounts(nn.Module):
     def __init__(self, class_count: int, variant: Variant) -> None:
         super().__init__()
         self.variant: Variant = variant
+        require_memory(
+            8 * class_count**2,
+            "the counted mistakes",
+            "the classes, or set objective.inter_weight=0",
+        )
         self.register_buffer("counts", torch.zeros(class_count, class_count, dtype=torch.int64))
 
     @torch.no_grad()

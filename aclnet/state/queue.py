@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from aclnet.memory import require_memory
+
 NO_LABEL = -1
 """The label of an empty slot."""
 
@@ -45,6 +47,7 @@ class FeatureQueue(nn.Module):
     def __init__(self, size: int, dim: int) -> None:
         super().__init__()
         self.size = size
+        require_memory(4 * size * dim, "the remembered features", "objective.queue_size")
         self.register_buffer("features", torch.zeros(size, dim))
         self.register_buffer("labels", torch.full((size,), NO_LABEL, dtype=torch.int64))
         self.register_buffer("cursor", torch.zeros((), dtype=torch.int64))

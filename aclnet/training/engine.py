@@ -7,7 +7,8 @@ checkpoint equals, bit for bit on a CPU, the uninterrupted run.
 
 Ranks differ in their share of the batch and in their random numbers: rank r seeds augmentation and
 dropout with r, so that no two clips of a global batch are changed alike. Two ranks equal one with
-the joined batch if neither is random and no layer normalises over the batch.
+the joined batch if neither is random and no layer normalises over a rank's share alone: batch norms
+do, unless `sync_batch_norm` is set.
 """
 
 from __future__ import annotations

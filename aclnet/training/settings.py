@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from aclnet.config import Settings
+from aclnet.config import LARGEST_SEED, Settings
 from aclnet.training.instructions import InstructionSet
 
 
@@ -17,8 +17,8 @@ class TrainSettings(Settings):
     micro-batches.
     """
 
-    epochs: int = Field(default=30, ge=1)
-    seed: int = Field(default=0, ge=0)
+    epochs: int = Field(default=30, ge=1, le=1_000_000)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     learning_rate: float = Field(default=0.1, gt=0)
@@ -36,11 +36,17 @@ class TrainSettings(Settings):
     cycle_momentum: bool = False
     """With onecycle: momentum (Adam's first) from 0.95 to 0.85 and back, against the rate."""
 
-    accumulate_steps: int = Field(default=1, ge=1)
+    accumulate_steps: int = Field(default=1, ge=1, le=10_000)
     """Micro-batches into which a rank's share of a batch is cut. Batch norms and the objective's
     state (centres, queues) see micro-batches: only without these is the update the same."""
     gradient_clip: float | None = Field(default=None, gt=0)
     """Largest L2 norm of all gradients together."""
+    sync_batch_norm: bool = False
+    """With several ranks: batch norms see the joined batch of all ranks, not each its own share.
+    Two ranks then train as one rank with the joined batch, up to rounding, if augmentation and
+    dropout are off and `accumulate_steps` is 1 (the ranks' micro-batches are cut from their
+    shares); without it that holds only for networks without batch norm. On one rank it changes
+    nothing."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     deterministic: bool = False
@@ -49,9 +55,9 @@ class TrainSettings(Settings):
     """Instruction set that torch, oneDNN and MKL use, so that other CPUs repeat the run; unset: the
     CPU's best. The number of threads must be the same too (OMP_NUM_THREADS)."""
 
-    checkpoint_every_epochs: int = Field(default=1, ge=1)
-    evaluate_every_epochs: int = Field(default=1, ge=1)
-    log_every_steps: int = Field(default=10, ge=1)
+    checkpoint_every_epochs: int = Field(default=1, ge=1, le=1_000_000)
+    evaluate_every_epochs: int = Field(default=1, ge=1, le=1_000_000)
+    log_every_steps: int = Field(default=10, ge=1, le=1_000_000)
     keep_best: str | None = None
     """Name of an evaluation metric (higher is better) whose best epoch is kept as best.pt."""
 
@@ -95,7 +101,7 @@ class SamplerSettings(Settings):
     """
 
     kind: Literal["identities", "shuffle"] = "identities"
-    batch_size: int = Field(default=64, ge=2)
-    identities_per_batch: int = Field(default=16, ge=2)
-    samples_per_identity: int = Field(default=4, ge=2)
-    steps_per_epoch: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=64, ge=2, le=100_000)
+    identities_per_batch: int = Field(default=16, ge=2, le=100_000)
+    samples_per_identity: int = Field(default=4, ge=2, le=10_000)
+    steps_per_epoch: int | None = Field(default=None, ge=1, le=1_000_000)

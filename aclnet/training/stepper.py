@@ -6,6 +6,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from aclnet.models.batch_norm import synchronise_batch_norm
 from aclnet.seeding import derive_seed
 from aclnet.training.batches import Batch, to_device
 from aclnet.training.launch import seed_torch
@@ -29,6 +30,8 @@ class Stepper:
 
     def __init__(self, task: Trainable, settings: TrainSettings, fabric: Fabric) -> None:
         self._task, self._settings, self._fabric = task, settings, fabric
+        if settings.sync_batch_norm:
+            synchronise_batch_norm(task)
         self.optimizer = build_optimizer(task, settings)
         self._model, self._update = fabric.setup(task, self.optimizer)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from tasks.commands.options import (
     STORES,
@@ -24,7 +23,9 @@ from tasks.commands.options import (
     StudyOptions,
     TrainedRun,
     Unfinished,
+    cells,
     command_line,
+    echo,
     parts,
     pin_runs,
     reader_options,
@@ -93,12 +94,16 @@ def fuse_command(
 def predict_command(
     files: Annotated[list[Path], typer.Argument(help="Skeleton files, folders of them or stores.")],
     run: TrainedRun,
-    top: Annotated[int, typer.Option(min=1, help="Classes to list.")] = 5,
+    top: Annotated[int, typer.Option(min=1, max=1_000_000, help="Classes to list.")] = 5,
     window: Annotated[
-        int | None, typer.Option(min=1, help="Frames per window; by default four clips' worth.")
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Frames per window; by default four clips' worth."),
     ] = None,
     stride: Annotated[
-        int | None, typer.Option(min=1, help="Frames between windows; by default half a window.")
+        int | None,
+        typer.Option(
+            min=1, max=1_000_000, help="Frames between windows; by default half a window."
+        ),
     ] = None,
     persons: Annotated[
         Literal["together", "apart"],
@@ -152,7 +157,7 @@ def predict_command(
         for note in predictions[0].notes:
             typer.echo(f"{file}: {note}")
         if left_out := left_out_in_words(predictions[0].left_out):
-            typer.echo(f"{file}: left out: {left_out}")
+            echo(f"{file}: left out: {left_out}")
 
 
 def _prediction_table(found: Mapping[Path, Sequence[Prediction]]) -> Table:
@@ -161,7 +166,7 @@ def _prediction_table(found: Mapping[Path, Sequence[Prediction]]) -> Table:
     for file, predictions in found.items():
         for one in predictions:
             shares = zip(one.classes, one.probabilities, strict=True)
-            cells = (
+            row = (
                 file.name,
                 one.sample,
                 "all" if one.person is None else str(one.person),
@@ -169,7 +174,7 @@ def _prediction_table(found: Mapping[Path, Sequence[Prediction]]) -> Table:
                 _time(one.end, one.end_seconds),
                 "\n".join(f"{name} {share:.1%}" for name, share in shares),
             )
-            table.add_row(*map(Text, cells))
+            table.add_row(*cells(*row))
     return table
 
 
@@ -227,7 +232,7 @@ def occlusion_command(
     """Test trained runs with arms, hands, legs or trunk hidden (Table IX)."""
     from tasks.action.occlusion import occlusion
 
-    typer.echo(occlusion(run, results, cache, command_line(), say))
+    echo(occlusion(run, results, cache, command_line(), say))
 
 
 def difficulty_command(baseline: Baselines, run: Compared, json: JsonFile = None) -> None:
@@ -274,7 +279,7 @@ def sweep_command(
     from tasks.action.sweep import split_values, sweep  # imports torch
 
     with plan.resumable():
-        typer.echo(f"\n{sweep(plan, setting, split_values(values))}")
+        echo(f"\n{sweep(plan, setting, split_values(values))}")
 
 
 def evolution_command(
@@ -299,4 +304,4 @@ def evolution_command(
 
     chosen = None if epochs is None else whole_numbers(epochs, "--epochs")
     with plan.resumable():
-        typer.echo(f"\n{evolution(plan, parts(arms), chosen, parts(classes))}")
+        echo(f"\n{evolution(plan, parts(arms), chosen, parts(classes))}")

@@ -27,7 +27,7 @@ class HoldOutSettings(Settings):
         share: share of each class held out instead, if the people are unknown.
     """
 
-    people: int = Field(default=0, ge=0)
+    people: int = Field(default=0, ge=0, le=1_000_000)
     share: float = Field(default=0.1, gt=0, lt=1)
 
 

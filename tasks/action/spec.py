@@ -22,7 +22,9 @@ class ActionQuery:
     data: Annotated[
         Path | None, typer.Option(help="Other data; by default the run's own test samples.")
     ] = None
-    clips: Annotated[int | None, typer.Option(min=1, help="Test clips per sample.")] = None
+    clips: Annotated[int | None, typer.Option(min=1, max=1_000, help="Test clips per sample.")] = (
+        None
+    )
 
     def asks_network(self, run: Path | None) -> bool:
         """Whether the network of a run, or of any (None), must test again."""

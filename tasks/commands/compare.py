@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.commands.options import JsonFile, Labels
+from tasks.commands.options import JsonFile, Labels, echo
 
 _RUN_HELP = (
     "A run folder, a record file, a file of embeddings from any system, or a quoted pattern of "
@@ -23,7 +23,9 @@ def compare_command(
             help="Metrics to compare: rank1 also selects rank1/nm and the like; repeatable; or all."
         ),
     ] = None,
-    top: Annotated[int, typer.Option(min=0, help="People and classes to list on each side.")] = 5,
+    top: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="People and classes to list on each side.")
+    ] = 5,
     task: Annotated[
         str | None,
         typer.Option(
@@ -53,4 +55,4 @@ def compare_command(
     found = compare(first, second, metric or (), FileQuery(task, given, labels))
     if json is not None:
         write_text(json, dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n")
-    typer.echo(render_comparison(found, top))
+    echo(render_comparison(found, top))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tasks.commands.options import RECIPE_HELP, Overrides, command_line, say
+from tasks.commands.options import RECIPE_HELP, Overrides, command_line, echo, say
 
 if TYPE_CHECKING:
     from protocols.records import ResultRecord
@@ -36,16 +36,21 @@ def cost_command(
     ] = None,
     frames: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Frames per clip instead of the recipe's; repeatable."),
+        typer.Option(
+            min=1, max=10_000, help="Frames per clip instead of the recipe's; repeatable."
+        ),
     ] = None,
     overrides: Overrides = None,
     task: Annotated[
         str | None, typer.Option(help="Task of recipes whose folder does not name one.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=2, help="Clips per batch.")] = 4,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=2, max=100_000, help="Clips per batch.")] = 4,
+    threads: Annotated[int, typer.Option(min=1, max=1_024, help="CPU threads.")] = 1,
     seconds: Annotated[
-        float, typer.Option(min=0, help="Minimum time for each median, of at least three runs.")
+        float,
+        typer.Option(
+            min=0, max=3_600, help="Minimum time for each median, of at least three runs."
+        ),
     ] = 1.0,
     accelerator: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Device to measure on.")
@@ -71,9 +76,9 @@ def cost_command(
         if json_dir is not None:
             record.write(json_dir / record_name(plan, bool(frames)))
         records.append(record)
-    typer.echo(_table(records))
+    echo(_table(records))
     for note in dict.fromkeys(note for record in records for note in record.notes):
-        typer.echo(note)
+        echo(note)
 
 
 def _table(records: list[ResultRecord]) -> str:

@@ -11,9 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from rich.text import Text
 
-from tasks.commands.options import ReaderOptions, reader_options
+from tasks.commands.options import ReaderOptions, cells, echo, reader_options
 
 if TYPE_CHECKING:
     from aclnet.data.store import Store
@@ -92,7 +91,7 @@ def convert(
             progress=progress,
             **{name: value for name, value in own.items() if value is not None},
         )
-    console.print(Text(f"{target}: {_size(store)}"), soft_wrap=True)
+    echo(f"{target}: {_size(store)}")
     console.print(_description(store))
 
 
@@ -115,13 +114,13 @@ def validate(
     if findings:
         table = Table("severity", "sample", "field", "problem")
         for finding in findings[:limit]:
-            cells = (finding.severity, finding.sample or "(store)", finding.field, finding.problem)
-            table.add_row(*map(Text, cells))
+            row = (finding.severity, finding.sample or "(store)", finding.field, finding.problem)
+            table.add_row(*cells(*row))
         console.print(table)
     if len(findings) > limit:
-        console.print(f"and {len(findings) - limit} more (--limit)")
+        echo(f"and {len(findings) - limit} more (--limit)")
     counts = f"{errors} errors, {len(findings) - errors} warnings"
-    console.print(Text(f"{path}: {_size(store)}: {counts}"), soft_wrap=True)
+    echo(f"{path}: {_size(store)}: {counts}")
     if errors:
         raise typer.Exit(1)
 
@@ -134,7 +133,7 @@ def show(
         Path | None,
         typer.Option(help="Draw the sample (or the first) here: .png, .svg, .pdf or .gif."),
     ] = None,
-    frames: Annotated[int, typer.Option(help="Frames in a still picture.")] = 8,
+    frames: Annotated[int, typer.Option(min=1, max=300, help="Frames in a still picture.")] = 8,
     limit: Annotated[int, typer.Option(help="Values to list per field.")] = 12,
 ) -> None:
     """Show the contents of a store: counts, lengths, one sample, a picture or an animation."""
@@ -143,7 +142,7 @@ def show(
     store = open_store(path)
     console = Console()
     if sample is None and out is None:
-        console.print(Text(f"{path}: {_size(store)}"), soft_wrap=True)
+        echo(f"{path}: {_size(store)}")
         console.print(_description(store))
         console.print(_counts(store, limit))
         return
@@ -156,7 +155,7 @@ def show(
         info = store.info.model_copy(update={"fps": store.fps(row)})
         numbers = store.frame_numbers(row)
         draw_clip(store.clip(row), info, out, title=title, count=frames, numbers=numbers)
-        console.print(Text(f"drawn: {out}"), soft_wrap=True)
+        echo(f"drawn: {out}")
 
 
 @data_app.command()
@@ -174,7 +173,7 @@ def export(
         raise ValueError(f"{file} exists already; remove it or set --overwrite")
     store = open_store(path)
     write_arrays(file, "Samples", npz_arrays(store))
-    Console().print(Text(f"{file}: {_size(store)}"), soft_wrap=True)
+    echo(f"{file}: {_size(store)}")
 
 
 @contextmanager
@@ -249,7 +248,7 @@ def _description(store: Store) -> Table:
     table = Table(show_header=False)
     for name, value in rows.items():
         if value:
-            table.add_row(name, Text(value))
+            table.add_row(name, *cells(value))
     return table
 
 
@@ -266,7 +265,7 @@ def _counts(store: Store, limit: int) -> Table:
         listed = sorted(counts.items(), key=lambda item: (-item[1], natural_key(str(item[0]))))
         texts = [f"{value or '(none)'}: {count}" for value, count in listed[:limit]]
         more = ", …" if len(counts) > limit else ""
-        table.add_row(field, str(len(counts)), Text(", ".join(texts) + more))
+        table.add_row(field, *cells(str(len(counts)), ", ".join(texts) + more))
     return table
 
 
@@ -295,5 +294,5 @@ def _sample_table(store: Store, row: int) -> Table:
     table = Table(show_header=False)
     for name, value in rows.items():
         if value:
-            table.add_row(name, Text(value))
+            table.add_row(name, *cells(value))
     return table

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from protocols.files import write_text
-from tasks.commands.options import JsonFile
+from tasks.commands.options import JsonFile, cells
 
 
 class Check(NamedTuple):
@@ -39,7 +39,7 @@ def doctor_command(
     table = Table("", "what", "found", box=None)
     for check in checks:
         mark = Text("ok", "green") if check.good else Text("!!", "bold red")
-        table.add_row(mark, check.name, Text(check.found))
+        table.add_row(mark, *cells(check.name, check.found))
     Console().print(table)
     if json is not None:
         write_text(json, dumps([check._asdict() for check in checks], indent=2) + "\n")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from rich.console import Console
+from rich.text import Text
+
+from protocols.text import printable_lines
 
 if TYPE_CHECKING:
     from protocols.records import ResultRecord
@@ -272,7 +275,18 @@ def with_query(command: Callable[..., None], query: type[Any]) -> Callable[..., 
 
 def say(message: str) -> None:
     """Print a progress message to stderr, apart from the command's results."""
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(message)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console.print(printable_lines(message))
+
+
+def echo(text: str) -> None:
+    """Print a result to stdout; names in it from files may hold anything."""
+    typer.echo(printable_lines(text))
+
+
+def cells(*texts: str) -> Iterator[Text]:
+    """The cells of a table's row; names in them from files may hold anything."""
+    return (Text(printable_lines(text)) for text in texts)
 
 
 def show(record: ResultRecord, text: str, json: Path | None) -> None:
@@ -282,7 +296,7 @@ def show(record: ResultRecord, text: str, json: Path | None) -> None:
     if json is not None:
         record.write(json)
     left_out = left_out_of(record.counts)
-    typer.echo(f"{text}\n{left_out}" if left_out else text)
+    echo(f"{text}\n{left_out}" if left_out else text)
 
 
 def command_line() -> str:

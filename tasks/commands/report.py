@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tasks.commands.options import say
+from tasks.commands.options import echo, say
 
 
 def report_command(
@@ -35,4 +35,4 @@ def report_command(
 
     options: dict[str, Any] = {"figures": figures, "runs": runs, "into": into}
     for line in make_report(results, out, formats, **options, passed_over=say):
-        typer.echo(line)
+        echo(line)

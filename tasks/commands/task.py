@@ -23,6 +23,7 @@ from tasks.commands.options import (
     TrainedRun,
     Unfinished,
     command_line,
+    echo,
     parts,
     pin_run,
     recipe_settings,
@@ -219,7 +220,7 @@ def _embed(spec: TaskSpec) -> Callable[..., None]:
             raise ValueError(f"--out {out}: embeddings are written as .npz; use that suffix")
         found = embed_data(spec, run, data, cache, say, unfinished=unfinished)
         found.save(out)
-        typer.echo(f"{len(found)} embeddings of {found.embedding.shape[1]} numbers in {out}")
+        echo(f"{len(found)} embeddings of {found.embedding.shape[1]} numbers in {out}")
 
     return embed
 
@@ -255,7 +256,7 @@ def _study(spec: TaskSpec) -> Callable[..., None]:
         from tasks.run.study import study as train_all  # imports torch
 
         with plan.resumable():
-            typer.echo(f"\n{train_all(plan, arms, parts(folds))}")
+            echo(f"\n{train_all(plan, arms, parts(folds))}")
 
     return study
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aclnet.config import LARGEST_SEED
 from protocols.gait.rules import RuleName
 from protocols.ranking.distances import Metric
 from tasks.run.queries import BiometricsQuery, several_numbers
@@ -66,7 +67,10 @@ class GaitQuery:
         ),
     ] = None
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the takes 'random N'; by default the run's.")
+        int | None,
+        typer.Option(
+            min=0, max=LARGEST_SEED, help="Seed of the takes 'random N'; by default the run's."
+        ),
     ] = None
 
     def __post_init__(self) -> None:

@@ -34,8 +34,8 @@ class SequenceSettings(Settings):
             files (`aclnet.clips.released`); needs `training: released`.
     """
 
-    border_frames: int = Field(default=0, ge=0)
-    stride: int | None = Field(default=None, ge=1)
+    border_frames: int = Field(default=0, ge=0, le=1_000_000)
+    stride: int | None = Field(default=None, ge=1, le=1_000_000)
     training: Literal["anywhere", "fixed", "released"] = "anywhere"
     cutting: Literal["ks20", "kgbd", "ias", "biwi"] | None = None
 

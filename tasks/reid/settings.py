@@ -51,7 +51,7 @@ class ReidSettings(TaskSettings):
     beside: tuple[ReidRuleName, ...] = ("transg", "cross-take")
     select: Literal["last", "best"] = "last"
     transg: TransgObjectiveSettings | None = None
-    prototype_every: int = Field(default=1, ge=1)
+    prototype_every: int = Field(default=1, ge=1, le=1_000_000)
     embed: EmbedSettings = Field(default=EmbedSettings(windows="centre"))
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ import typer
 
 from protocols.ranking.distances import Metric
 from protocols.reid.rules import ReidRuleName
-from tasks.commands.options import Cache, say
+from tasks.commands.options import Cache, echo, say
 from tasks.run.queries import BiometricsQuery, several_numbers
 from tasks.spec import TaskSpec, lazy
 
@@ -125,8 +125,8 @@ def show_command(
     ] = None,
     probe: Probe = None,
     gallery: Gallery = None,
-    count: Annotated[int, typer.Option(min=1, help="Rank lists to draw.")] = 6,
-    depth: Annotated[int, typer.Option(min=1, help="Gallery sequences per list.")] = 5,
+    count: Annotated[int, typer.Option(min=1, max=200, help="Rank lists to draw.")] = 6,
+    depth: Annotated[int, typer.Option(min=1, max=50, help="Gallery sequences per list.")] = 5,
     wrong: Annotated[
         bool, typer.Option(help="Draw wrongly matched probes, worst first; or any, evenly spread.")
     ] = True,
@@ -141,7 +141,7 @@ def show_command(
     for line in show(
         folder, out, query, count=count, depth=depth, wrong=wrong, cache=cache, report=say
     ):
-        typer.echo(line)
+        echo(line)
 
 
 class Reid(TaskSpec):

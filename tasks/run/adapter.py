@@ -227,6 +227,22 @@ def class_count(adapter: TaskAdapter[Any]) -> int:
     return len(adapter.classes) * adapter.clip_input.bodies.count
 
 
+def require_room(adapter: TaskAdapter[Any]) -> None:
+    """Refuse training batches that do not fit into memory.
+
+    Raises:
+        ValueError: the memory does not suffice.
+    """
+    settings, chosen = adapter.settings, adapter.settings.sampler
+    if chosen.kind == "shuffle":
+        samples = len(adapter.training_samples()[0]) * adapter.clip_input.bodies.count
+        clips = min(chosen.batch_size, samples)
+    else:
+        people = min(chosen.identities_per_batch, class_count(adapter))
+        clips = people * chosen.samples_per_identity
+    adapter.clip_input.require_memory(adapter.store, clips, settings.clip.frames)
+
+
 def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
     """Training batches of an adapter: random clips, grouped by class or shuffled."""
     settings = adapter.settings

@@ -17,7 +17,7 @@ from aclnet.training.instructions import pin_instructions
 from aclnet.training.interrupts import Interrupted
 from aclnet.training.launch import make_fabric
 from protocols.records import DatasetReference, ResultRecord
-from tasks.run.adapter import TaskAdapter, train
+from tasks.run.adapter import TaskAdapter, require_room, train
 from tasks.run.folder import check_run_folder, start_run_folder
 from tasks.run.judged import (
     BASELINE,
@@ -92,6 +92,7 @@ def train_and_evaluate(
             if first:
                 check_run_folder(run, resume, overwrite)
                 adapter = opened()
+                require_room(adapter)
                 # An older run is deleted only now that settings and data are known to be valid.
                 start_run_folder(run, resume, overwrite)
         finally:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aclnet.config import LARGEST_SEED
 from protocols.ranking.distances import Metric
 
 
@@ -52,10 +53,16 @@ class BiometricsQuery:
     fmr: Annotated[str, typer.Option(help="False match rates, comma-separated.")] = "0.1,0.01,0.001"
     metric: Annotated[Metric, typer.Option(help="How embeddings are compared.")] = "cosine"
     rotations: Annotated[
-        int, typer.Option(min=0, help="Random draws of the unenrolled people; 0: no open set.")
+        int,
+        typer.Option(
+            min=0, max=10_000, help="Random draws of the unenrolled people; 0: no open set."
+        ),
     ] = 10
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of these draws, and of gallery takes 'random N'.")
+        int,
+        typer.Option(
+            min=0, max=LARGEST_SEED, help="Seed of these draws, and of gallery takes 'random N'."
+        ),
     ] = 0
 
     def __post_init__(self) -> None:

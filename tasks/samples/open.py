@@ -160,7 +160,10 @@ def _made_once(target: Path, make: Callable[[], object], message: str, report: R
             # Another process may have been faster, so that the target existed already.
             if not (target / "store.json").is_file():
                 raise
-    return open_store(target)
+    try:
+        return open_store(target)
+    except ValueError as error:
+        raise ValueError(f"{error}; or delete {target}, which is made again then") from None
 
 
 def _in_order(store: Store, wanted: Layout, cache: Path, report: Report) -> Store:

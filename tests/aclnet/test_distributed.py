@@ -13,6 +13,7 @@ def test_without_a_group_there_is_one_rank() -> None:
     rows = torch.arange(6.0).reshape(3, 2).requires_grad_()
     assert (distributed.rank(), distributed.world_size()) == (0, 1)
     assert distributed.row_counts(rows) == (3,)
+    assert distributed.sum_over_ranks(rows) is rows
     assert torch.equal(distributed.all_gather_rows(rows), rows)
     assert not distributed.all_gather_rows(rows).requires_grad
     torch.autograd.backward(distributed.undo_gradient_average(distributed.join_rows(rows).sum()))

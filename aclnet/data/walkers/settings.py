@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 WALKERS_VERSION = 1  # goes up when the same settings make other data
 CONDITIONS = ("nm", "bg", "cl")
 FASTEST = 1.9  # no walker is faster, metres a second
+MOST_FRAMES = 100_000_000
+
+Length = Annotated[int, Field(le=10_000)]
+Edge = Annotated[int, Field(le=100_000)]
 
 
 class WalkerSettings(BaseModel):
@@ -36,14 +40,14 @@ class WalkerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     identities: int = Field(default=60, ge=1, le=99_999)
-    seed: int = Field(default=0, ge=0)
-    frames: tuple[int, int] = (64, 92)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    frames: tuple[Length, Length] = (64, 92)
     fps: float = Field(default=25.0, gt=0.0, allow_inf_nan=False)
     views: tuple[int, ...] = tuple(range(0, 181, 18))
     nm_takes: int = Field(default=6, ge=0, le=99)
     bg_takes: int = Field(default=2, ge=0, le=99)
     cl_takes: int = Field(default=2, ge=0, le=99)
-    image_size: tuple[int, int] = (320, 240)
+    image_size: tuple[Edge, Edge] = (320, 240)
     field_of_view: float = Field(default=46.0, gt=5.0, lt=120.0)
     camera_distance: float = Field(default=7.0, ge=5.0, le=1000.0)
     camera_height: float = Field(default=1.4, ge=0.0, le=50.0)
@@ -73,6 +77,12 @@ class WalkerSettings(BaseModel):
             raise ValueError(f"image_size must be at least 16 x 16 pixels, not {self.image_size}")
         if not self.takes:
             raise ValueError("nm_takes, bg_takes and cl_takes are all 0: nobody walks")
+        frames = self.identities * len(self.takes) * len(self.views) * longest
+        if frames > MOST_FRAMES:
+            raise ValueError(
+                f"up to {frames:,} frames are more than {MOST_FRAMES:,}, some 20 GB: take fewer "
+                "identities, takes, views or frames"
+            )
         return self
 
     @property

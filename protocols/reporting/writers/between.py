@@ -57,7 +57,7 @@ def _lines(table: ReportTable, names: Sequence[str]) -> list[str]:
         )
     places = [own.index(name) for name in names]
     rows = [row for row in table.rows if any(row.cells[p].value is not None for p in places)]
-    heads = [table.columns[place].heading for place in places]
+    heads = [escape(table.columns[place].heading) for place in places]
     lines = [_line("", heads), f"|{'---|' * (len(places) + 1)}"]
     several, before = len({row.group for row in rows}) > 1, ""
     for row in rows:

@@ -19,10 +19,7 @@ from protocols.reporting.writers import runs
 from protocols.reporting.writers.anchors import Anchors, find_anchors
 from protocols.reporting.writers.marks import best_marks, compared_rows, glance
 from protocols.reporting.writers.templates import load_template, read_resource
-
-# HTML allows no control characters, UTF-8 no half of a surrogate pair, and a change of the writing
-# direction could make a name look like another.
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+from protocols.text import printable_lines
 
 _SIZE = re.compile(r"\s(width|height)\s*=\s*[\"']([0-9]+(?:\.[0-9]+)?)(pt|px|in)?[\"']")
 _PIXELS = {"pt": 96 / 72, "px": 1.0, "in": 96.0, "": 1.0}
@@ -91,8 +88,8 @@ def render_html(report: Report) -> str:
 
 
 def _fit(value: Any) -> Any:
-    """Text with forbidden letters replaced; markup consists of such text already."""
-    return _UNFIT.sub("\ufffd", value) if type(value) is str else value
+    """Text with what HTML forbids escaped; markup consists of such text already."""
+    return printable_lines(value) if type(value) is str else value
 
 
 def _digest(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from protocols.reporting.model import Report, ReportTable
 from protocols.reporting.writers.templates import load_template, path_from
+from protocols.text import printable
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -105,8 +106,8 @@ def escape(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text without its breaks, for comments."""
-    return " ".join(text.split())
+    """Text without its breaks and control characters, for comments."""
+    return printable(" ".join(text.split()))
 
 
 def _letter(letter: str) -> str:

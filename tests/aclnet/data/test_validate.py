@@ -142,10 +142,8 @@ def test_an_edited_index_is_found(tmp_path: Path) -> None:
     path = tmp_path / "s"
     faults(tmp_path)
     text = (path / "index.csv").read_text()
-    (path / "index.csv").write_text(text.replace("good1,20,20", "good1,70,20"))
-    fields = {(f.sample, f.field) for f in validate(open_store(path))}
-    assert ("", "fingerprint") in fields
-    assert ("good1", "length") in fields
+    (path / "index.csv").write_text(text.replace("good1,20,20,1", "good1,20,20,0"))
+    assert ("", "fingerprint") in {(f.sample, f.field) for f in validate(open_store(path))}
 
 
 def test_frames_that_are_not_the_layouts(tmp_path: Path) -> None:

@@ -309,3 +309,13 @@ def test_values_to_keep_are_text() -> None:
             DataSettings(keep=wrong)
     with pytest.raises(ValueError, match="keep"):
         DataSettings(keep={"labels": "x"})  # type: ignore[dict-item]
+
+
+def test_a_damaged_store_in_the_cache(tmp_path: Path) -> None:
+    few = WalkerSettings(identities=1, views=(0,), nm_takes=1, bg_takes=0, cl_takes=0)
+    settings = DataSettings(walkers=few)
+    path = open_data(settings, tmp_path).path
+    assert path is not None
+    (path / "index.csv").write_text("sample\n")
+    with pytest.raises(ValueError, match=r"index\.csv: it has columns .*; or delete .*walk"):
+        open_data(settings, tmp_path)

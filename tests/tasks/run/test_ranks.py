@@ -1,0 +1,77 @@
+"""Two ranks train as one rank with the joined batch, where batch norms see all ranks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aclnet.training.checkpoint import load_checkpoint
+
+PROGRAM = Path(__file__).with_name("train_ranks.py")
+RANKS = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+SAME = (
+    "train={sync_batch_norm: true, optimizer: sgd, learning_rate: 0.05, epochs: 3}",
+    "network.dropout=0",
+    "objective={start_epoch: 1, queue_size: 8}",
+    "clip.augment={mirror: 0, joint_noise: 0, point_noise: 0, scale: 0, rotate: 0}",
+)
+"""Nothing random differs between ranks, and no step size hides how large a gradient is."""
+
+BACKBONES = {
+    "action": "network.encoder={name: affinity_gcn, width: 6, blocks: 2, widen_at: [], "
+    "stride_at: [], subsets: 2}",
+    "gait": "network.encoder={name: temporal_conv, width: 8, blocks: 1, dropout: 0}",
+    "reid": "network.encoder={name: st_gcn, width: 8, blocks: 2, widen_at: [], stride_at: [], "
+    "dropout: 0}",
+}
+
+
+@pytest.fixture(scope="module")
+def noise(arms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `arms`, but no joint stands still: dividing by a variance of 0 would enlarge rounding."""
+    path = tmp_path_factory.mktemp("noise") / "store"
+    shutil.copytree(arms, path)
+    frames = np.load(path / "frames.npy")
+    frames += np.random.default_rng(0).normal(size=frames.shape).astype(np.float32)
+    np.save(path / "frames.npy", frames)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(
+    recipe: Path, action_recipe: Path, reid_recipe: Path, noise: Path, cache: Path
+) -> Sequence[str]:
+    """The arguments of the program: three runs."""
+    recipes = {"action": action_recipe, "gait": recipe, "reid": reid_recipe}
+    arguments: list[str] = []
+    for task, path in recipes.items():
+        data = ["--data", str(noise)] if task == "action" else []
+        sets = [part for setting in (*SAME, BACKBONES[task]) for part in ("-s", setting)]
+        arguments += [task, "-c", str(path), "--cache", str(cache), *data, *sets, "--"]
+    return arguments[:-1]
+
+
+@pytest.mark.slow
+@pytest.mark.ddp
+@pytest.mark.timeout(600)
+def test_two_ranks_with_batch_norm_equal_one(runs: Sequence[str], tmp_path: Path) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    for name, ranks in (("one", []), ("two", RANKS)):
+        command = [sys.executable, *ranks, str(PROGRAM), str(tmp_path / name), *runs]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    for task in BACKBONES:
+        one, two = (
+            load_checkpoint(tmp_path / name / task / "checkpoint.pt")["task"]
+            for name in ("one", "two")
+        )
+        assert any(key.endswith("running_var") for key in one)
+        torch.testing.assert_close(two, one, rtol=1e-3, atol=1e-4)
