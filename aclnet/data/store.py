@@ -33,6 +33,7 @@ from aclnet.data.sample import (
     FIELDS,
     FPS_COLUMN,
     FRAMES_COLUMN,
+    OWN_COLUMNS,
     SIZE_COLUMN,
     Frames,
     Sample,
