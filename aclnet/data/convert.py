@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from aclnet.data.formats import Progress, read
+from aclnet.data.names import composed
 from aclnet.data.prepare import layout_centre, prepare_sample
 from aclnet.data.sample import FIELDS, Sample, StoreInfo
 from aclnet.data.store import Store, write_store
@@ -86,7 +86,7 @@ def keep_samples(
     Raises:
         ValueError: there is no such field or, after the last sample, no sample with a value.
     """
-    wanted = {field: {_composed(value) for value in values} for field, values in where.items()}
+    wanted = {field: {composed(value) for value in values} for field, values in where.items()}
     for field in wanted:
         if field not in KEPT_BY:
             raise ValueError(
@@ -96,13 +96,13 @@ def keep_samples(
     kept = {field: sorted(values) for field, values in wanted.items()}
     changes: dict[str, Any] = {"settings": {**info.settings, "kept": kept}}
     if "label" in wanted:
-        classes = (name for name in info.classes if _composed(name) in wanted["label"])
+        classes = (name for name in info.classes if composed(name) in wanted["label"])
         changes["classes"] = tuple(classes)
 
     def each() -> Iterator[Sample]:
         found: dict[str, set[str]] = {field: set() for field in wanted}
         for sample in samples:
-            own = {field: _composed(getattr(sample, field)) for field in wanted}
+            own = {field: composed(getattr(sample, field)) for field in wanted}
             for field, value in own.items():
                 found[field].add(value)
             other = [field for field, value in own.items() if value not in wanted[field]]
@@ -115,10 +115,6 @@ def keep_samples(
 
     # The copy shares `dropped` with the reader, which keeps counting there.
     return info.model_copy(update=changes), each()
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
 
 
 def _require_found(field: str, wanted: Collection[str], found: Collection[str]) -> None:

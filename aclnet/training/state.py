@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor, nn
 
 from aclnet.config import dump_settings
 from aclnet.config.errors import nearest
+from aclnet.foreign.yaml import parse_yaml
 from aclnet.training.checkpoint import load_checkpoint, save_checkpoint
 from aclnet.training.settings import RESUMABLE, TrainSettings
 
@@ -121,7 +121,7 @@ def load_run(
         raise ValueError(
             f"{path}: not a training checkpoint: it has no {', '.join(sorted(missing))}"
         )
-    _check_settings(path, yaml.safe_load(content["settings"]), settings)
+    _check_settings(path, parse_yaml(content["settings"], f"{path}: settings"), settings)
     if content["steps_per_epoch"] != steps_per_epoch:
         raise ValueError(
             f"{path}: the run had {content['steps_per_epoch']} steps in an epoch and now has "

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import TextArray
-from protocols.files import read_arrays, write_arrays
+from protocols.files import write_arrays
+from protocols.foreign import read_arrays
 from protocols.names import composed, fingerprint_rows
 from protocols.ranking.distances import IntArray
 from protocols.statistics.outcomes import Outcomes

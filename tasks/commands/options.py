@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from rich.console import Console
 
+from aclnet.foreign.yaml import parse_yaml
+
 if TYPE_CHECKING:
     from protocols.records import ResultRecord
     from tasks.run.study import StudyPlan
@@ -100,8 +102,6 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
         ValueError: an option is not of that form, or is a named parameter of `reads` and an
             option of no format.
     """
-    import yaml
-
     from aclnet.data.formats import READERS
     from aclnet.data.formats import reader_options as known
 
@@ -114,8 +114,8 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
         if name in taken and not any(name in known(reader) for reader in READERS):
             raise ValueError(f"--option {text!r}: {name} is not an option of a format; see --help")
         try:
-            options[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            options[name] = parse_yaml(value, text)
+        except ValueError:
             options[name] = value
     return options
 

@@ -10,7 +10,6 @@ or one a sample, and one value a sample in `subject`, `label` (with `class_names
 from __future__ import annotations
 
 import itertools
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.third_number import third_is_score
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.arrays import member_names, read_arrays
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
 from aclnet.skeleton.library import reordered_layout
 
@@ -33,15 +33,17 @@ _LARGEST_SHARE = 10.0
 _FEW_NEGATIVE = 0.02
 _ALL_SPLITS = "*"  # in place of a split key: all of them
 _FIELDS = {"identity": "subject", "condition": "condition", "view": "view", "take": "repetition"}
+_KEYS = (
+    *("joints", "offsets", "joint_names", "bones", "confidence", "frame_numbers", "fps", "label"),
+    *("class_names", "sequence_name", *_FIELDS.values()),
+)
 _SPLITS = {"1": "train", "2": "test"}
 
 
 def recognises(path: Path) -> bool:
     """Whether it is an `.npz` with joints and offsets."""
-    if not path.is_file() or path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return {"joints.npy", "offsets.npy"} <= set(archive.namelist())
+    named = path.is_file() and path.suffix.lower() == ".npz"
+    return named and {"joints", "offsets"} <= set(member_names(path))
 
 
 def read(
@@ -73,11 +75,7 @@ def read(
         ValueError: a key is missing, has the wrong shape or does not belong to the layout, or the
             third number of joints is a score.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a readable .npz without pickles: {error}") from None
+    arrays = read_arrays(path, lambda keys: _read_keys(keys, split, keep, path))
     _check(arrays, path)
     if not confidence:
         arrays.pop("confidence", None)
@@ -122,6 +120,16 @@ def read(
     return info, samples()
 
 
+def _read_keys(keys: list[str], split: str | None, keep: str, path: Path) -> list[str]:
+    """The keys to read among those of the file."""
+    for key in ("joints", "offsets"):
+        if key not in keys:
+            raise ValueError(f"{path}: has no key {key!r}; it has {', '.join(keys)}")
+    if keep and keep not in keys:
+        raise ValueError(f"{path}: no key {keep!r} to keep samples by; it has {', '.join(keys)}")
+    return [key for key in keys if key in (*_KEYS, split, keep) or key.startswith("split")]
+
+
 def _frames(arrays: Arrays, start: int, end: int) -> npt.NDArray[Any]:
     """(T, M, V, C), with the confidence if there is one."""
     frames = arrays["joints"][start:end]
@@ -164,9 +172,6 @@ def _unit_of(joints: npt.NDArray[Any]) -> Unit:
 
 
 def _check(arrays: Arrays, path: Path) -> None:
-    for key in ("joints", "offsets"):
-        if key not in arrays:
-            raise ValueError(f"{path}: has no key {key!r}; it has {', '.join(arrays)}")
     joints, offsets = arrays["joints"], arrays["offsets"]
     if joints.ndim != 4 or joints.shape[3] not in (2, 3) or joints.dtype.kind not in "fiu":
         raise ValueError(
@@ -180,6 +185,7 @@ def _check(arrays: Arrays, path: Path) -> None:
             "more than there are samples"
         )
     _check_times(arrays, path)
+    _check_lists(arrays, path)
     if "confidence" in arrays and arrays["confidence"].shape != joints.shape[:3]:
         raise ValueError(
             f"{path}: confidence has shape {arrays['confidence'].shape}, joints needs "
@@ -215,6 +221,18 @@ def _check_times(arrays: Arrays, path: Path) -> None:
             f"{path}: fps must be one number above 0, or one for each of the {count} samples, it "
             f"is {rates.dtype} {rates.shape}"
         )
+
+
+def _check_lists(arrays: Arrays, path: Path) -> None:
+    for key in ("joint_names", "class_names", "label", "sequence_name", *_FIELDS.values()):
+        if key in arrays and arrays[key].ndim != 1:
+            raise ValueError(f"{path}: {key} must be one list, it has shape {arrays[key].shape}")
+    if {"label", "class_names"} <= set(arrays) and arrays["label"].dtype.kind not in "iu":
+        raise ValueError(f"{path}: label must be whole numbers, places in class_names")
+    bones, joints = arrays.get("bones", np.zeros((0, 2), int)), arrays["joints"].shape[2]
+    pairs = bones.shape[1:] == (2,) and bones.dtype.kind in "iu"
+    if not pairs or ((bones < 0) | (bones >= joints)).any():
+        raise ValueError(f"{path}: bones must be pairs of whole numbers from 0 to {joints - 1}")
 
 
 def _sample_columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[str]]:
@@ -258,8 +276,6 @@ def _kept_samples(arrays: Arrays, key: str, path: Path) -> npt.NDArray[np.bool_]
     count = len(arrays["offsets"]) - 1
     if not key:
         return np.ones(count, dtype=np.bool_)
-    if key not in arrays:
-        raise ValueError(f"{path}: no key {key!r} to keep samples by; it has {', '.join(arrays)}")
     values = arrays[key]
     sound = values.shape == (count,) and values.dtype.kind in "bui"
     if not sound or not np.isin(values, (0, 1)).all():

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from aclnet.data.class_names import class_names
 from aclnet.data.formats import Progress, with_progress
-from aclnet.data.formats.keypoints.frames import load_json
 from aclnet.data.names import parse_nwucla
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.text import load_json
 from aclnet.skeleton import Layout, load_layout
 
 ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)

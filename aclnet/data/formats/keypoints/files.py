@@ -38,6 +38,7 @@ _EMPTY_FRAMES = re.compile(
     rf'(\A(?:[\[{{]|{_KEY})*?)(?:(?<=\[)(?:{_EMPTY})+|(?<=\{{)(?:"[^"]*\d[^"]*":{_EMPTY})+)'
 )
 _WITHOUT_CONTENT = re.compile(r"(?:[\[\]{},]|null)*")
+_LONGEST_NAME, _MOST_NUMBERS = 4096, 20  # of an image, and in its name
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})(?:_keypoints)?(?:\.[A-Za-z]\w*)?\Z")
 
 
@@ -70,7 +71,10 @@ class Recording(NamedTuple):
 def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key that takes digits as numbers: 2.jpg before 12.jpg."""
     parts = re.split(r"(\d+)", text)
-    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts)
+    return tuple(
+        (1, int(part), "") if part.isdecimal() and len(part) < 1000 else (0, 0, part)
+        for part in parts
+    )
 
 
 def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
@@ -115,8 +119,10 @@ def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
 
 def _numbered(names: Sequence[str]) -> list[re.Match[str] | None]:
     """The last number of each name, or one before it if all names end alike (…_cam2.jpg)."""
-    found = [_NUMBERED.match(name) for name in names]
-    while len(found) > 1 and len({one and one.string[one.start("number") :] for one in found}) == 1:
+    found = [_NUMBERED.match(name) if len(name) <= _LONGEST_NAME else None for name in names]
+    for _ in range(_MOST_NUMBERS):
+        if len(found) < 2 or len({o and o.string[o.start("number") :] for o in found}) > 1:
+            break
         found = [_FIELD.match(one["prefix"]) if one else None for one in found]
         if None in found:
             break
