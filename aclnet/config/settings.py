@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,7 +87,8 @@ def _file_layers(path: Path) -> list[Layer]:
     chain: list[Path] = []
     here: Path | None = path
     while here is not None:
-        if here.resolve() in [seen.resolve() for seen in chain]:
+        # A link that leads to itself is refused when it is read.
+        if os.path.realpath(here) in map(os.path.realpath, chain):
             names = " -> ".join(str(item) for item in [*chain, here])
             raise ValueError(f"{chain[-1]}: `base` leads back to a file read before: {names}")
         values = read_mapping(here, named_by=chain[-1] if chain else None)

@@ -31,7 +31,7 @@ _HEAD = 400
 def recognises(path: Path) -> bool:
     """Whether it is such a file, or a folder with one in it."""
     files = [path] if path.is_file() else path.glob("a??_s??_e??_v??.json")
-    first = next((file for file in files if file.stat().st_size), None)
+    first = next((file for file in files if file.is_file() and file.stat().st_size), None)
     if first is None or first.suffix.lower() != ".json":
         return False
     with first.open(encoding="utf-8", errors="replace") as file:

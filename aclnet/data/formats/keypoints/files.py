@@ -316,5 +316,6 @@ def _walk(path: Path, suffix: str, deepest: int | None = _DEEPEST) -> Iterator[P
         depth = len(Path(folder).relative_to(path).parts)
         folders[:] = [] if deepest is not None and depth >= deepest else sorted(folders)
         for name in sorted(names):
-            if name.lower().endswith(suffix) and not name.startswith("."):
-                yield Path(folder) / name
+            file = Path(folder) / name
+            if name.lower().endswith(suffix) and not name.startswith(".") and file.is_file():
+                yield file

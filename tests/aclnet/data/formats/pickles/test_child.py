@@ -4,6 +4,7 @@ import importlib
 import os
 import pickle
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -130,6 +131,37 @@ def test_it_ends_when_its_samples_are_let_go(
     assert started[0].poll() is None
     del samples
     assert started[0].returncode not in (None, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at the process in /proc")
+def test_it_ends_with_its_owner(module: str, tmp_path: Path) -> None:
+    act = f"open({str(tmp_path / 'id')!r}, 'w').write(str(os.getpid())), time.sleep(60)"
+    owner = (
+        "import pathlib, sys; from aclnet.data.formats.pickles.child import read_in_child; "
+        f"sys.path.insert(0, {str(tmp_path)!r}); import {module}; "
+        f"list(read_in_child({module!r}, pathlib.Path('.'), progress=None, act={act!r})[1])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", owner])
+    child = tmp_path / "id"
+    while not child.is_file() or not child.read_text():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    state = Path("/proc", child.read_text(), "stat")
+    for _ in range(50):
+        # What is left of an ended process may wait for its last owner.
+        if not state.exists() or ") Z " in state.read_text():
+            return
+        time.sleep(0.01)
+    pytest.fail("the process goes on without its owner")
+
+
+def test_no_pickle_comes_from_a_pipe(tmp_path: Path) -> None:
+    place = tmp_path / "001/nm-01/000"
+    place.mkdir(parents=True)
+    os.mkfifo(place / "a.pkl")
+    with pytest.raises(ValueError, match=r"a.pkl: is no regular file"):
+        read(tmp_path)
 
 
 def test_a_file_of_a_tree_is_named(tmp_path: Path) -> None:
