@@ -16,6 +16,7 @@ from aclnet.foreign.text import check_regular
 
 _FORMAT_KEY = "aclnet_checkpoint"
 _FORMAT_VERSION = 1
+_KINDS = {"task": Mapping, "optimizer": Mapping, "state": Mapping, "settings": str, "recipe": str}
 _MOST_VALUES = 10_000_000
 _OLD_PICKLES = 5
 
@@ -96,9 +97,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         if damaged is not None:
             raise ValueError(f"{path}: the checkpoint is damaged (at {damaged}); {advice}")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except ValueError:
-        raise
     except Exception as error:  # torch and zipfile raise a dozen types for a bad file
+        if str(error).startswith(f"{path}: "):
+            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{path}: not a checkpoint of aclnet, or a damaged one ({reason}); {advice}"
@@ -106,11 +107,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or _FORMAT_KEY not in state:
         raise ValueError(f"{path}: a PyTorch file, but not a checkpoint of aclnet's training")
     version = state.pop(_FORMAT_KEY)
-    if version != _FORMAT_VERSION:
+    if version != _FORMAT_VERSION or not isinstance(version, int):
+        shown = version if isinstance(version, int) else "of another kind"
         raise ValueError(
-            f"{path}: checkpoint format {version}, but this version reads {_FORMAT_VERSION}; "
+            f"{path}: checkpoint format {shown}, but this version reads {_FORMAT_VERSION}; "
             "install the version of aclnet that wrote it"
         )
+    for name, kind in _KINDS.items():
+        if name in state and not isinstance(state[name], kind):
+            raise ValueError(f"{path}: {name} is a {type(state[name]).__name__}; {advice}")
+    if not all(isinstance(one, torch.Tensor) for one in state.get("task", {}).values()):
+        raise ValueError(f"{path}: task holds something else than tensors; {advice}")
     return state
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from aclnet.config import dump_settings
@@ -40,6 +41,20 @@ class RunState:
     metrics: dict[str, float] = field(default_factory=dict)
     best: float | None = None
     means: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @classmethod
+    def saved(cls, fields: Mapping[str, Any], path: Path) -> RunState:
+        """The state in a checkpoint.
+
+        Raises:
+            ValueError: a field is of another type; `path` is named.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(dict(fields))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{path}: state {place}: {first['msg']}") from None
 
     def take_best(self, scores: Mapping[str, float], name: str) -> bool:
         """Record the value of the metric that decides which epoch is the best.
@@ -128,7 +143,7 @@ def load_run(
             f"{steps_per_epoch}: resume with the same data and batch size, or start a new run"
         )
     load_weights(task, content["task"], path)
-    return RunState(**content["state"]), content["optimizer"]
+    return RunState.saved(content["state"], path), content["optimizer"]
 
 
 def load_weights(task: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:

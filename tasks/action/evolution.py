@@ -21,6 +21,7 @@ from aclnet.runs.scoring import score
 from aclnet.training.checkpoint import atomic_write, load_checkpoint
 from aclnet.training.engine import CHECKPOINT
 from aclnet.training.settings import TrainSettings
+from aclnet.training.state import RunState
 from protocols.action.division import TEST
 from protocols.embeddings import TextArray
 from protocols.ranking.distances import FloatArray
@@ -273,7 +274,8 @@ def require_kept(run: Path, epochs: Sequence[int]) -> None:
     """
     if not (run / CHECKPOINT).is_file():
         return
-    reached = int(load_checkpoint(run / CHECKPOINT).get("state", {}).get("epoch", 1))
+    path = run / CHECKPOINT
+    reached = RunState.saved(load_checkpoint(path).get("state", {}), path).epoch
     missing = [e for e in epochs if e < reached and not kept_file(run, e).is_file()]
     if missing:
         raise ValueError(

@@ -10,6 +10,7 @@ from aclnet.foreign.yaml import parse_yaml
 from aclnet.runs.info import RUN_INFO, RunInfo, read_run_info
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import CHECKPOINT
+from aclnet.training.state import RunState
 from tasks.settings import TaskSettings
 
 _KEPT = {
@@ -56,7 +57,7 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
         )
     if (run / RUN_INFO).is_file():
         _check_data(run, read_run_info(run), info)
-    return int(checkpoint.get("state", {}).get("epoch", 1))
+    return RunState.saved(checkpoint.get("state", {}), path).epoch
 
 
 def _shaping(before: Mapping[str, Any], settings: TaskSettings) -> dict[str, Any]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from aclnet.training.checkpoint import (
     remove_partial,
     save_checkpoint,
 )
+from aclnet.training.state import RunState
 
 
 def names(folder: Path) -> list[str]:
@@ -145,3 +147,21 @@ def test_files_of_older_versions_are_checked_too(tmp_path: Path) -> None:
     path = tmp_path / "old.pt"
     torch.save({"a": torch.ones(3), "b": [(1, 2)] * 9}, path, _use_new_zipfile_serialization=False)
     check_pickled(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"task": 3}, "task is a int"),
+        ({"task": {"a": 3}}, "task holds something else than tensors"),
+        ({"state": []}, "state is a list"),
+        ({"settings": {}}, "settings is a dict"),
+        ({"aclnet_checkpoint": [1]}, "checkpoint format of another kind"),
+        ({"state": {"epoch": [1]}}, "state epoch: Input should be a valid integer"),
+    ],
+)
+def test_entries_of_another_kind(content: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    save_checkpoint(path, content)
+    with pytest.raises(ValueError, match=rf"a.pt: {message}"):
+        RunState.saved(load_checkpoint(path)["state"], path)
