@@ -306,7 +306,7 @@ def _labels(arrays: Arrays, path: Path) -> list[str]:
 
 
 def _split_values(arrays: Arrays, key: str) -> list[str]:
-    values = [str(value) for value in arrays[key].tolist()]
+    values = [str(value) for value in np.atleast_1d(arrays[key]).tolist()]
     named = key.startswith("split") and set(values) <= set(_SPLITS)
     return [_SPLITS[value] for value in values] if named else values
 
