@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.files import read_array, read_arrays, read_columns, write_arrays
-from protocols.names import canonical, composed, fingerprint_rows, read_alike
+from protocols.files import read_columns, write_arrays
+from protocols.foreign import read_array, read_arrays
+from protocols.names import canonical, composed, fingerprint_rows, read_alike, text_array
 
 TextArray = npt.NDArray[np.str_]
 
@@ -271,7 +272,7 @@ def read_labels(path: Path) -> dict[str, TextArray]:
 def _texts(columns: Mapping[str, list[Any]]) -> dict[str, TextArray]:
     """The label fields among the columns of a table."""
     keys = {name: key for name, key in _find(list(columns)).items() if name != "embedding"}
-    return {name: np.array([*map(label_text, columns[key])], np.str_) for name, key in keys.items()}
+    return {name: text_array([*map(label_text, columns[key])]) for name, key in keys.items()}
 
 
 def label_text(value: object) -> str:

@@ -1,19 +1,30 @@
-"""Files that appear whole or not at all, archives of plain arrays, and tables."""
+"""Files that appear whole or not at all, and tables."""
 
 from __future__ import annotations
 
 import csv
 import os
 import secrets
-import unicodedata
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from protocols.foreign import (
+    MOST_UNPACKED,
+    MOST_UNPACKED_A_BYTE,
+    array_names,
+    check_regular,
+    reason,
+)
+from protocols.names import compose
+
+_FEW_CELLS = 1_000_000
+"""So many cells may be missing at the ends of rows, or be of one value, without a question."""
 
 
 @contextmanager
@@ -61,48 +72,6 @@ def write_arrays(path: Path | str, what: str, arrays: Mapping[str, npt.NDArray[A
         np.savez(draft, allow_pickle=False, **arrays)
 
 
-def read_array(source: Path) -> npt.NDArray[Any]:
-    """Read an ``.npy``, never a pickle.
-
-    Raises:
-        ValueError: It is none, holds objects, or is shorter than it says.
-    """
-    try:
-        # Mapped, it cannot ask for more memory than there is file.
-        return np.asarray(np.load(source, mmap_mode="r", allow_pickle=False))
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        raise ValueError(
-            "this is no .npy of plain numbers; does it hold objects, or was it cut off?"
-        ) from None
-
-
-def read_arrays(
-    source: Path, keys: Callable[[list[str]], Mapping[str, str]]
-) -> dict[str, npt.NDArray[Any]]:
-    """Read arrays of an ``.npz``, never a pickle.
-
-    Args:
-        source: The file.
-        keys: Takes the keys of the file to those to read, by the name to return.
-
-    Raises:
-        ValueError: The file is no archive, or an array holds objects.
-    """
-    if not zipfile.is_zipfile(source):
-        raise ValueError("this is not an npz archive; was it cut off while being copied?")
-    found: dict[str, npt.NDArray[Any]] = {}
-    with np.load(source, allow_pickle=False) as archive:
-        for name, key in keys(list(archive.files)).items():
-            try:
-                found[name] = archive[key]
-            except ValueError as error:
-                raise ValueError(
-                    f"the array {key!r} cannot be read without unpickling objects, which could "
-                    "run code: save it as plain numbers or text."
-                ) from error
-    return found
-
-
 def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str], list[list[str]]]:
     """Read a CSV: the names of its columns, and its rows, each with one cell a column.
 
@@ -121,7 +90,7 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
     >>> read_table(["subject,view,", "ann,018,"])
     (['subject', 'view'], [['ann', '018']])
     """
-    composed = (unicodedata.normalize("NFC", line) for line in lines)
+    composed = map(compose, lines)
     rows = csv.reader(composed, strict=True)
     header: list[str] = []
     table: list[list[str]] = []
@@ -139,6 +108,12 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
     except csv.Error as error:
         raise ValueError(f"not a readable CSV: {error}.") from None
     _check_header(header)
+    cells = sum(map(len, table))
+    if len(table) * len(header) > _FEW_CELLS + 2 * cells:
+        raise ValueError(
+            f"{len(table)} rows of {len(header)} columns hold {cells} cells in all: give every row "
+            "one cell a column."
+        )
     for number, row in enumerate(table, 1):
         if len(row) > len(header) or (len(row) < len(header) and not ragged):
             raise ValueError(
@@ -152,7 +127,7 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
 def _check_header(header: list[str]) -> None:
     if not header:
         raise ValueError("there is no header: the first line names the columns.")
-    if twice := next((name for name in header if name and header.count(name) > 1), ""):
+    if twice := next((name for name, count in Counter(header).items() if name and count > 1), ""):
         raise ValueError(f"column {twice} is there twice: keep one of them.")
 
 
@@ -170,30 +145,46 @@ def read_columns(source: Path) -> dict[str, list[Any]]:
             raise ValueError(
                 "Parquet is read by pyarrow, which is not installed: pip install 'aclnet[parquet]'."
             ) from None
+        size = check_regular(source)
         try:
-            table = parquet.read_table(source)
+            with parquet.ParquetFile(source) as file:
+                _check_parquet(file.metadata, size)
+                table = file.read()
             return {str(name): table.column(name).to_pylist() for name in table.column_names}
-        except (OSError, ValueError, NotImplementedError) as error:
-            raise ValueError(
-                f"not a readable Parquet file: {' '.join(str(error).split())}"
-            ) from None
+        except Exception as error:  # Arrow has errors of its own beside Python's
+            raise ValueError(f"not a readable Parquet file: {reason(error)}") from None
+    check_regular(source)
     with source.open(encoding="utf-8-sig", newline="") as lines:
         header, rows = read_table(lines)
-    first = {name: header.index(name) for name in header}
-    return {name: [row[place] for row in rows] for name, place in first.items()}
+    places: dict[str, int] = {}
+    for place, name in enumerate(header):
+        places.setdefault(name, place)
+    return {name: [row[place] for row in rows] for name, place in places.items()}
+
+
+def _check_parquet(about: Any, size: int) -> None:
+    """Check what a Parquet file says of itself: a run of one value takes no bytes."""
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    unpacked = sum(chunk.total_uncompressed_size for chunk in chunks)
+    values = sum(chunk.num_values for chunk in chunks)
+    rows = sum(group.num_rows for group in groups) * about.num_columns
+    if unpacked > MOST_UNPACKED + MOST_UNPACKED_A_BYTE * size:
+        raise ValueError(f"its {size} bytes unpack to {unpacked}; save it without compression")
+    if max(values, rows) > _FEW_CELLS + size:
+        raise ValueError(f"its {size} bytes hold {max(values, rows)} values; save it as .npz")
 
 
 def column_names(source: Path) -> list[str]:
     """Names of the columns of a table, or of the arrays of an ``.npz``; none if it is damaged."""
     try:
         if source.suffix == ".npz":
-            with np.load(source, allow_pickle=False) as archive:
-                return list(archive.files)
+            return array_names(source)
         if source.suffix == ".parquet":
             from pyarrow import parquet
 
             return list(parquet.read_schema(source).names)
         with source.open(encoding="utf-8-sig", newline="") as lines:
             return read_table(line for line, _ in zip(lines, range(1), strict=False))[0]
-    except (ValueError, OSError, EOFError, ImportError, zipfile.BadZipFile):
+    except Exception:  # pyarrow has errors of its own
         return []

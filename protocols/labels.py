@@ -30,6 +30,8 @@ _OBJECTIVES = {
 }
 """In the order in which rows are shown: floors first, the whole objective last."""
 
+_LONGEST_NAME = 80
+
 BASELINE = "ce"
 """The objective that the others are compared with."""
 
@@ -63,8 +65,9 @@ def objective_place(objective: str) -> tuple[int, str]:
 
 
 def slug(text: str) -> str:
-    """A name for files and anchors: lower case, digits and hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
+    """A name for files and anchors: lower case, digits and hyphens, of 80 characters at most."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return name[:_LONGEST_NAME].rstrip("-") or "unnamed"
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from protocols.embeddings import TextArray
 
 _SHOWN = 3
+_FEW_LETTERS = 4_000_000
+_MOST_DIGITS = 1000  # Python refuses to read a number of more than 4,300
+_MOST_MARKS = 30  # Unicode's stream-safe text has no more (UAX 15)
 
 
 def composed(values: npt.ArrayLike) -> TextArray:
@@ -28,8 +32,37 @@ def composed(values: npt.ArrayLike) -> TextArray:
     """
     text = np.asarray(values, dtype=np.str_)
     names, codes = np.unique(text, return_inverse=True)
-    made = np.array([unicodedata.normalize("NFC", name) for name in names], dtype=np.str_)
+    made = np.array([compose(name) for name in names.tolist()], dtype=np.str_)
     return made[codes].reshape(text.shape)
+
+
+def compose(text: str) -> str:
+    """Bring one text to Unicode's composed form.
+
+    Raises:
+        ValueError: It has more than 30 marks in a row, such as accents, of which no script has so
+            many; they take time with the square of their number.
+    """
+    if text.isascii():
+        return text
+    # A longer run has a mark at one of these places.
+    if any(map(unicodedata.combining, text[::_MOST_MARKS])):
+        runs = itertools.groupby(text, lambda character: unicodedata.combining(character) > 0)
+        if any(marks and len(list(run)) > _MOST_MARKS for marks, run in runs):
+            raise ValueError(f"a name has more than {_MOST_MARKS} marks in a row.")
+    return unicodedata.normalize("NFC", text)
+
+
+def text_array(cells: Sequence[str]) -> TextArray:
+    """Cells of a table as an array, which has room for the longest one in every row.
+
+    Raises:
+        ValueError: That would be far more room than the cells take.
+    """
+    room = len(cells) * max(map(len, cells), default=0)
+    if room > _FEW_LETTERS + 8 * sum(map(len, cells)):
+        raise ValueError("a name is far longer than the others: give every sample a short name.")
+    return np.array(cells, np.str_)
 
 
 def canonical(values: npt.ArrayLike) -> TextArray:
@@ -47,7 +80,11 @@ def canonical(values: npt.ArrayLike) -> TextArray:
 
 def _plain(name: str) -> str:
     name = name.strip()
-    return str(int(name)) if name.isdecimal() else name.casefold()
+    return str(int(name)) if _is_number(name) else name.casefold()
+
+
+def _is_number(name: str) -> bool:
+    return name.isdecimal() and len(name) <= _MOST_DIGITS
 
 
 def read_alike(field: str, values: npt.ArrayLike) -> tuple[str, ...]:
@@ -98,15 +135,15 @@ def find_people(listed: Iterable[str], people: Iterable[str]) -> PeopleFound:
     {'001': '1'}
     """
     wanted, there = dict.fromkeys(listed), set(people)
-    numbers = Counter(int(name) for name in wanted if name.isdecimal())
+    numbers = Counter(int(name) for name in wanted if _is_number(name))
     having: dict[int, list[str]] = {}
     for name in there:
-        if name.isdecimal():
+        if _is_number(name):
             having.setdefault(int(name), []).append(name)
     found: dict[str, str] = {}
     loose: list[str] = []
     for name in wanted:
-        same = having.get(int(name), []) if name.isdecimal() else []
+        same = having.get(int(name), []) if _is_number(name) else []
         if name in there:
             found[name] = name
         elif len(same) == 1 and numbers[int(name)] == 1:
@@ -123,7 +160,7 @@ def find_people(listed: Iterable[str], people: Iterable[str]) -> PeopleFound:
 
 def natural_key(name: str) -> tuple[int, int, str]:
     """Sorting key of names: numbers by their value, then text by the alphabet."""
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
+    return (0, int(name), name) if _is_number(name) else (1, 0, name)
 
 
 def natural_order(values: Iterable[object]) -> list[str]:

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import TABLES, Embeddings, TextArray, load_embeddings, read_labels
-from protocols.files import column_names, read_arrays, read_columns
+from protocols.files import column_names, read_columns
+from protocols.foreign import read_arrays
 from protocols.names import composed
 from protocols.ranking.distances import FloatArray, IntArray, Metric, row_blocks
 from protocols.ranking.exclusion import ExclusionRule

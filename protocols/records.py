@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from protocols.files import write_text
+from protocols.foreign import parse_json, read_text
+
+_LONGEST = 64 << 20  # characters of a file
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -175,8 +178,8 @@ class ResultRecord(BaseModel):
             ValueError: The text is no JSON or no record; the first problem is named with its field.
         """
         try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            fields = parse_json(text)
+        except ValueError as error:
             raise ValueError(f"not a result record: {error}.") from error
         if isinstance(fields, dict) and fields.get("schema", 1) == 1:
             fields = _second_schema(fields)
@@ -198,7 +201,7 @@ class ResultRecord(BaseModel):
             ValueError: It is no record, or is damaged.
         """
         try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+            return cls.from_json(read_text(Path(path), _LONGEST))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
@@ -257,7 +260,7 @@ def read_record_files(folder: Path | str) -> tuple[dict[str, ResultRecord], list
             continue
         file = path.relative_to(root).as_posix()
         try:
-            records[file] = ResultRecord.from_json(path.read_text(encoding="utf-8"))
+            records[file] = ResultRecord.from_json(read_text(path, _LONGEST))
         except (ValueError, OSError) as error:
             # A message of many lines would look like many files.
             problems.append(f"{file}: {' '.join(str(error).split())}")

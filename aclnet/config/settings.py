@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from aclnet.config.base import LIGHT
 from aclnet.config.errors import Origins, explain
 from aclnet.config.merge import fill_defaults, merge
+from aclnet.foreign.text import read_bytes
+from aclnet.foreign.yaml import MOST_CHARACTERS, parse_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 Layer = tuple[str, dict[str, Any]]
@@ -79,53 +81,14 @@ def dump_settings(settings: BaseModel) -> str:
     return text
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice and reads `1e-4` as a number."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        # Checked before merge keys (`<<`) are expanded, which may repeat names on purpose.
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        seen: set[tuple[str, str]] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if (key.tag, key.value) in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key `{key.value}` occurs twice in one mapping",
-                    problem_mark=key.start_mark,
-                )
-            seen.add((key.tag, key.value))
-        return node
-
-
-# PyYAML reads YAML 1.1, where 1e-4 is a text because it has no decimal point.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
-def _parse(text: str | bytes, origin: str) -> Any:
-    """The plain data in a YAML text; ValueError with origin, line and column if it is invalid."""
-    try:
-        loader = _Loader(text)
-        try:
-            return loader.get_single_data()
-        finally:
-            loader.dispose()
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
-        raise ValueError(f"{origin}{place}: cannot be read as YAML: {problem}") from None
-
-
 def _file_layers(path: Path) -> list[Layer]:
     """A file and its parents, outermost parent first."""
     layers: list[Layer] = []
     chain: list[Path] = []
     here: Path | None = path
     while here is not None:
-        if here.resolve() in [seen.resolve() for seen in chain]:
+        # A link that leads to itself is refused when it is read.
+        if os.path.realpath(here) in map(os.path.realpath, chain):
             names = " -> ".join(str(item) for item in [*chain, here])
             raise ValueError(f"{chain[-1]}: `base` leads back to a file read before: {names}")
         values = read_mapping(here, named_by=chain[-1] if chain else None)
@@ -148,12 +111,11 @@ def read_mapping(path: Path, named_by: Path | None = None) -> dict[str, Any]:
     Raises:
         ValueError: it cannot be read, or is not a mapping of names to values.
     """
-    source = f"{named_by}: `base` names {path}, which" if named_by else str(path)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{source} cannot be read: {error.strerror or error}") from None
-    values = _parse(content, str(path))
+        content = read_bytes(path, MOST_CHARACTERS)
+    except ValueError as error:
+        raise ValueError(f"{named_by}: `base` names {error}" if named_by else str(error)) from None
+    values = parse_yaml(content, str(path))
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -168,7 +130,7 @@ def _override_layer(text: str) -> Layer:
     parts = name.strip().split(".")
     if not equals or not all(parts):
         raise ValueError(f"{origin}: expected a dotted name, `=` and a value, such as train.seed=1")
-    layer: Any = _parse(value, origin)
+    layer: Any = parse_yaml(value, origin)
     for part in reversed(parts):
         layer = {part: layer}
     return origin, layer

@@ -7,11 +7,13 @@ CVPR 2014 (`aNN_sNN_eNN_vNN`).
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+_MOST_MARKS = 30  # Unicode's stream-safe text has no more (UAX 15)
 # Groups are named after the fields of a `Sample`; NTU's setup is a condition.
 _NTU = re.compile(
     r"S(?P<condition>\d{3})C(?P<camera>\d{3})P(?P<identity>\d{3})R(?P<take>\d{3})A(?P<action>\d{3})",
@@ -39,9 +41,20 @@ def composed(text: str) -> str:
 
     Some systems store a file's name decomposed: ë as e and two dots.
 
+    Raises:
+        ValueError: more than 30 marks in a row, such as accents, of which no script has so many;
+            they take time with the square of their number.
+
     >>> composed("Zoe\u0308") == "Zo\u00eb"
     True
     """
+    if text.isascii():
+        return text
+    # A longer run has a mark at one of these places.
+    if any(map(unicodedata.combining, text[::_MOST_MARKS])):
+        runs = itertools.groupby(text, lambda character: unicodedata.combining(character) > 0)
+        if any(marks and len(list(run)) > _MOST_MARKS for marks, run in runs):
+            raise ValueError(f"a name has more than {_MOST_MARKS} marks in a row")
     return unicodedata.normalize("NFC", text)
 
 

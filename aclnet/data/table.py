@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from aclnet.data.names import composed
+from aclnet.foreign.text import check_regular
+
+_FEW_CELLS = 1_000_000
+"""So many cells may be missing at the ends of rows without a question."""
 
 
 def csv_rows(file: Path, *, errors: str = "strict", **form: Any) -> Iterator[list[str]]:
@@ -28,9 +33,10 @@ def csv_rows(file: Path, *, errors: str = "strict", **form: Any) -> Iterator[lis
             header.
     """
     width = number = 0
+    check_regular(file)
     try:
         with file.open(encoding="utf-8-sig", errors=errors, newline="") as stream:
-            for row in csv.reader(map(composed, stream), strict=True, **form):
+            for row in csv.reader(_composed(stream), strict=True, **form):
                 while len(row) > width and not row[-1].strip():
                     row.pop()
                 if len(row) > 1 or "".join(row).strip():
@@ -39,10 +45,17 @@ def csv_rows(file: Path, *, errors: str = "strict", **form: Any) -> Iterator[lis
                         raise _other_length(file, number, row, width)
                     yield row
                     number += 1
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise ValueError(f"{file}: not a readable CSV: {error}") from None
     if not width:
         raise ValueError(f"{file}: not a readable CSV: there is no header")
+
+
+def _composed(lines: Iterable[str]) -> Iterator[str]:
+    try:
+        yield from map(composed, lines)
+    except ValueError as error:  # no UTF-8, or too many marks on a letter
+        raise csv.Error(str(error)) from None
 
 
 def read_csv(file: Path, *, ragged: bool = False, skipinitialspace: bool = False) -> pd.DataFrame:
@@ -59,8 +72,14 @@ def read_csv(file: Path, *, ragged: bool = False, skipinitialspace: bool = False
     """
     header, *rows = csv_rows(file, skipinitialspace=skipinitialspace)
     names = [name.strip() for name in header]
-    if twice := next((name for name in names if name and names.count(name) > 1), ""):
+    if twice := next((name for name, count in Counter(names).items() if name and count > 1), ""):
         raise ValueError(f"{file}: column {twice} is there twice; keep one of them")
+    cells = sum(map(len, rows))
+    if len(rows) * len(names) > _FEW_CELLS + 2 * cells:
+        raise ValueError(
+            f"{file}: {len(rows)} rows of {len(names)} columns hold {cells} cells in all; give "
+            "every row one cell a column"
+        )
     for number, row in enumerate(rows, 1):
         if len(row) < len(header) and not ragged:
             raise _other_length(file, number, row, len(header))

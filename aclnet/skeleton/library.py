@@ -25,6 +25,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from aclnet.foreign.text import load_json, read_text
 from aclnet.skeleton.layout import Layout
 from aclnet.skeleton.names import canonical_name, nearest_name
 
@@ -34,6 +35,9 @@ _LIMBS = {"leg": {*_LEG}, "arm": {*_ARM, "clavicle", "forearm", "arm"}}
 """Words in the names of the limbs' joints; a foot's index is no finger."""
 
 _KEYS = ("name", "joints", "bones", "centre", "mirror", "parts", "aliases", "derived")
+
+_LONGEST = 100_000
+"""Characters of a layout's YAML."""
 
 _DESCRIPTIONS = ("run.json", "store.json")
 """Files of runs and stores whose key `layout` is a layout."""
@@ -57,17 +61,19 @@ def load_layout(name_or_path: str | Path) -> Layout:
     text = str(name_or_path)
     if text in layout_names():
         file = resources.files("aclnet.skeleton") / "layouts" / f"{text}.yaml"
-        return layout_from_dict(_parse(file.read_text("utf-8"), file.name), file.name)
+        return layout_from_dict(_mapping(file.read_text("utf-8"), file.name), file.name)
     path = layout_file(name_or_path)
     if path is None:
         raise ValueError(
             f"no joint layout {text!r}{nearest_name(text, layout_names())}; choose one of "
             f"{', '.join(layout_names())}, or give the path of a YAML file, of a run or of a store"
         )
-    values = _parse(path.read_text("utf-8"), str(path))
-    if path.name in _DESCRIPTIONS and isinstance(values.get("layout"), dict):
-        values = values["layout"]
-    return layout_from_dict(values, str(path))
+    if path.name in _DESCRIPTIONS:
+        content = load_json(path)
+        values = content.get("layout") if isinstance(content, dict) else None
+        if isinstance(values, dict):
+            return layout_from_dict(values, f"{path}: layout")
+    return layout_from_dict(_mapping(read_text(path, most=_LONGEST), str(path)), str(path))
 
 
 def layout_file(name_or_path: str | Path) -> Path | None:
@@ -187,13 +193,10 @@ def _sided_parts(joints: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {part: tuple(names) for part, names in parts.items()} if set(parts) - {"trunk"} else {}
 
 
-def _parse(text: str, where: str) -> Mapping[str, Any]:
-    import yaml
+def _mapping(text: str, where: str) -> Mapping[str, Any]:
+    from aclnet.foreign.yaml import parse_yaml
 
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    data = parse_yaml(text, where)
     if not isinstance(data, dict):
         raise ValueError(f"{where}: a layout is a mapping with the keys {', '.join(_KEYS)}")
     return data

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from aclnet.config import dump_settings
 from aclnet.config.errors import nearest
+from aclnet.foreign.yaml import parse_yaml
 from aclnet.training.checkpoint import load_checkpoint, save_checkpoint
 from aclnet.training.settings import RESUMABLE, TrainSettings
 
@@ -40,6 +41,20 @@ class RunState:
     metrics: dict[str, float] = field(default_factory=dict)
     best: float | None = None
     means: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @classmethod
+    def saved(cls, fields: Mapping[str, Any], path: Path) -> RunState:
+        """The state in a checkpoint.
+
+        Raises:
+            ValueError: a field is of another type; `path` is named.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(dict(fields))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{path}: state {place}: {first['msg']}") from None
 
     def take_best(self, scores: Mapping[str, float], name: str) -> bool:
         """Record the value of the metric that decides which epoch is the best.
@@ -121,14 +136,14 @@ def load_run(
         raise ValueError(
             f"{path}: not a training checkpoint: it has no {', '.join(sorted(missing))}"
         )
-    _check_settings(path, yaml.safe_load(content["settings"]), settings)
+    _check_settings(path, parse_yaml(content["settings"], f"{path}: settings"), settings)
     if content["steps_per_epoch"] != steps_per_epoch:
         raise ValueError(
             f"{path}: the run had {content['steps_per_epoch']} steps in an epoch and now has "
             f"{steps_per_epoch}: resume with the same data and batch size, or start a new run"
         )
     load_weights(task, content["task"], path)
-    return RunState(**content["state"]), content["optimizer"]
+    return RunState.saved(content["state"], path), content["optimizer"]
 
 
 def load_weights(task: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:

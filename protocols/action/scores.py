@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import SYNONYMS, TABLES, TextArray, label_text
-from protocols.files import column_names, read_array, read_arrays, read_columns, write_arrays
+from protocols.files import column_names, read_columns, write_arrays
+from protocols.foreign import read_array, read_arrays
 from protocols.names import composed, fingerprint_rows
 from protocols.ranking.distances import IntArray
 from protocols.statistics.outcomes import Outcomes

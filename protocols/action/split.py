@@ -38,6 +38,7 @@ import numpy.typing as npt
 from protocols.action.division import LEAVE, TEST, TRAIN, VALIDATION, Division
 from protocols.embeddings import TextArray
 from protocols.files import read_table
+from protocols.foreign import read_text
 from protocols.names import PeopleFound, canonical, composed, find_people, natural_order, read_alike
 from protocols.ranking.exclusion import BoolArray
 from protocols.splits import load_split_file
@@ -276,7 +277,7 @@ def load_split(name_or_path: str | Path) -> ActionSplit:
     """
 
     def read(source: Traversable) -> ActionSplit:
-        return parse_split(Path(source.name).stem, source.read_text(encoding="utf-8-sig"))
+        return parse_split(Path(source.name).stem, read_text(source))
 
     return load_split_file(name_or_path, "action", read)
 

@@ -15,16 +15,15 @@ the groups may share samples; a group without gallery rows of its own has the co
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from protocols.foreign import parse_json, read_text, read_yaml
 from protocols.gait.rules import RuleName
 from protocols.names import composed
 from protocols.ranking.identification import Unmated
@@ -231,7 +230,7 @@ def load_protocol(name_or_path: str | Path) -> GalleryProbe:
 
 def _read_yaml(source: Traversable, folder: Path | None) -> dict[str, Any]:
     """The fields of a YAML protocol; its ``table`` is in its folder or one of the package's."""
-    fields = yaml.safe_load(source.read_text(encoding="utf-8"))
+    fields = read_yaml(source)
     if not isinstance(fields, dict):
         raise ValueError("a protocol is a mapping with rules or table, views, average, unmated.")
     if folder is not None and "table" in fields:
@@ -263,9 +262,9 @@ def read_probe_names(path: Path | str) -> tuple[str, ...]:
     if not Path(path).is_file():
         raise ValueError(f"There is no list of probes {path}.")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        found = json.loads(text) if Path(path).suffix.lower() == ".json" else text.split("\n")
-    except (OSError, ValueError, RecursionError) as error:
+        text = read_text(Path(path))
+        found = parse_json(text) if Path(path).suffix.lower() == ".json" else text.split("\n")
+    except (OSError, ValueError) as error:
         raise ValueError(f"The list of probes {path} cannot be read: {error}") from None
     if isinstance(found, dict):
         found = found.get("PROBE_SET")

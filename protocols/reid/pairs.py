@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from protocols.embeddings import TextArray
+from protocols.foreign import read_yaml
 from protocols.names import canonical
 from protocols.ranking.exclusion import BoolArray
 from protocols.splits import load_split_file
@@ -154,7 +154,7 @@ def load_pairs(name_or_path: str | Path) -> PairProtocol:
     """
 
     def read(source: Traversable) -> PairProtocol:
-        fields: Any = yaml.safe_load(source.read_text(encoding="utf-8"))
+        fields: Any = read_yaml(source)
         if not isinstance(fields, dict):
             raise ValueError("a pair protocol is a mapping with field, sets and pairs.")
         return PairProtocol.model_validate({"name": Path(source.name).stem, **fields})

@@ -17,10 +17,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from protocols.files import read_table
+from protocols.foreign import read_text
 
 Kind = Literal["gait", "people", "reid", "action"]
 _NAMES: dict[Kind, str] = {
@@ -93,7 +93,7 @@ def load_split_file(
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         problem = f"{place}: {first['msg']}." if place else f"{first['msg']}."
-    except (ValueError, TypeError, OSError, yaml.YAMLError) as error:
+    except (ValueError, TypeError, OSError, RecursionError) as error:
         problem = str(error)
     raise ValueError(f"{_NAMES[kind].capitalize()} file {source}: {problem}")
 
@@ -101,7 +101,7 @@ def load_split_file(
 def read_notes(source: Traversable) -> dict[str, str]:
     """The comments ``# name: value`` at the head of a CSV file."""
     notes: dict[str, str] = {}
-    for line in source.read_text(encoding="utf-8-sig").splitlines():
+    for line in read_text(source).splitlines():
         if not line.startswith("#"):
             break
         name, _, value = line.lstrip("# ").partition(":")
@@ -115,7 +115,7 @@ def read_rows(source: Traversable) -> list[dict[str, str]]:
     Raises:
         ValueError: A row has more cells than the header.
     """
-    lines = source.read_text(encoding="utf-8-sig").splitlines()
+    lines = read_text(source).splitlines()
     first = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
     header, rows = read_table(lines[first:], ragged=True)
     return [

@@ -6,7 +6,6 @@ epochs. This draws no random numbers and has no effect on the training.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.store import Store
+from aclnet.foreign.arrays import read_arrays
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.scoring import score
 from aclnet.training.checkpoint import atomic_write, load_checkpoint
 from aclnet.training.engine import CHECKPOINT
 from aclnet.training.settings import TrainSettings
+from aclnet.training.state import RunState
 from protocols.action.division import TEST
 from protocols.embeddings import TextArray
 from protocols.ranking.distances import FloatArray
@@ -257,9 +258,9 @@ def read_kept(run: Path, epoch: int) -> tuple[TextArray, npt.NDArray[np.float32]
     """
     path = kept_file(run, epoch)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return file["label"], file["embedding"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        found = read_arrays(path, lambda keys: keys)
+        return found["label"], found["embedding"]
+    except (KeyError, ValueError) as error:
         raise ValueError(
             f"{path} is damaged ({error}): delete {run} and train it again, or omit epoch {epoch}"
         ) from None
@@ -273,7 +274,8 @@ def require_kept(run: Path, epochs: Sequence[int]) -> None:
     """
     if not (run / CHECKPOINT).is_file():
         return
-    reached = int(load_checkpoint(run / CHECKPOINT).get("state", {}).get("epoch", 1))
+    path = run / CHECKPOINT
+    reached = RunState.saved(load_checkpoint(path).get("state", {}), path).epoch
     missing = [e for e in epochs if e < reached and not kept_file(run, e).is_file()]
     if missing:
         raise ValueError(

@@ -13,7 +13,7 @@ from aclnet.config import dump_settings
 from aclnet.models import SkeletonNetwork
 from aclnet.models.official import import_official
 from aclnet.runs.networks import build_network, weight_generator
-from aclnet.training.checkpoint import save_checkpoint
+from aclnet.training.checkpoint import check_pickled, save_checkpoint
 from aclnet.training.engine import CHECKPOINT
 from tasks.action.adapter import ActionAdapter
 from tasks.action.settings import ActionSettings, HoldOutSettings
@@ -114,6 +114,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise ValueError(f"{file}: there is no such file; give the checkpoint's .pth")
     try:
+        check_pickled(file)
         content: Any = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a bad file
         raise ValueError(

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from aclnet.foreign.yaml import parse_yaml
 from protocols.text import printable_lines
 
 if TYPE_CHECKING:
@@ -103,8 +104,6 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
         ValueError: an option is not of that form, or is a named parameter of `reads` and an
             option of no format.
     """
-    import yaml
-
     from aclnet.data.formats import READERS
     from aclnet.data.formats import reader_options as known
 
@@ -117,8 +116,8 @@ def reader_options(texts: list[str] | None, reads: Callable[..., Any]) -> dict[s
         if name in taken and not any(name in known(reader) for reader in READERS):
             raise ValueError(f"--option {text!r}: {name} is not an option of a format; see --help")
         try:
-            options[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            options[name] = parse_yaml(value, text)
+        except ValueError:
             options[name] = value
     return options
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, parse_run_info
+from protocols.foreign import read_text
 from protocols.labels import is_own_objective
 from protocols.records import FOREIGN, RUN, DatasetReference, ResultRecord
 from tasks.plugins import command_of
@@ -278,7 +279,7 @@ def read_record(run: Path, name: str = RECORD) -> ResultRecord:
     require_finished(run)
     path = run / name
     try:
-        return ResultRecord.from_json(path.read_text("utf-8"))
+        return ResultRecord.from_json(read_text(path))
     except (ValueError, OSError) as error:
         reason = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
         info = run / RUN_INFO
@@ -303,7 +304,7 @@ def read_any(path: Path) -> ResultRecord:
     if not path.exists():
         raise ValueError(f"{path}: there is no such run folder or record file")
     try:
-        return ResultRecord.from_json(path.read_text("utf-8"))
+        return ResultRecord.from_json(read_text(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -120,7 +120,8 @@ def trained_so_far(run: Path) -> tuple[RunState, str]:
     Raises:
         ValueError: the run has no checkpoint, or a damaged one.
     """
-    state = RunState(**load_checkpoint(run / read_run_model(run).weights).get("state", {}))
+    weights = run / read_run_model(run).weights
+    state = RunState.saved(load_checkpoint(weights).get("state", {}), weights)
     whole = state.epoch - 1
     return state, f"The training of {run} is not finished: the weights are those of epoch {whole}."
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from aclnet.foreign.yaml import parse_yaml
 from aclnet.runs.info import RUN_INFO, RunInfo, read_run_info
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import CHECKPOINT
+from aclnet.training.state import RunState
 from tasks.settings import TaskSettings
 
 _KEPT = {
@@ -45,7 +45,7 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
     if not path.is_file():
         return None
     checkpoint = load_checkpoint(path)
-    before = yaml.safe_load(checkpoint.get("recipe", "")) or {}
+    before = parse_yaml(checkpoint.get("recipe", ""), f"{path}: recipe") or {}
     now = settings.model_dump(mode="json")
     found = list(differences(_shaping(before, settings), now))
     if found:
@@ -57,7 +57,7 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
         )
     if (run / RUN_INFO).is_file():
         _check_data(run, read_run_info(run), info)
-    return int(checkpoint.get("state", {}).get("epoch", 1))
+    return RunState.saved(checkpoint.get("state", {}), path).epoch
 
 
 def _shaping(before: Mapping[str, Any], settings: TaskSettings) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from aclnet.data.formats.pickles.child import read_in_child
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.text import check_regular, naming
 from aclnet.skeleton import Layout, load_layout
 from aclnet.skeleton.names import nearest_name
 
@@ -65,11 +66,11 @@ def detect(path: str | Path) -> str:
         ValueError: the path does not exist, or no reader recognises it.
     """
     place = Path(path)
-    if not place.exists():
-        raise ValueError(f"{place}: no such file or folder")
+    _check_place(place)
     for name in READERS:
-        if _import(name).recognises(place):
-            return name
+        with naming(place, name):
+            if _import(name).recognises(place):
+                return name
     raise ValueError(
         f"{place}: not recognised as {', '.join(READERS)}; if it is one of them, name the format"
     )
@@ -108,11 +109,11 @@ def read(
         ValueError: the format or an option is unknown, or the file is malformed (some faults are
             found only while the samples are drawn).
     """
-    name = format or detect(path)
+    place = Path(path)
+    name = format or detect(place)
     if name not in READERS:
         raise ValueError(f"no format {name!r}; there are {', '.join(READERS)}")
-    if not Path(path).exists():
-        raise ValueError(f"{path}: no such file or folder")
+    _check_place(place)
     _check_options(name, options)
     module = _import(name)
     reader = module.read
@@ -120,7 +121,9 @@ def read(
         reader = functools.partial(read_in_child, READERS[name])
     if not (layout is None or isinstance(layout, Layout)):
         layout = load_layout(layout)
-    info, samples = reader(Path(path), layout=layout, progress=progress, **options)
+    with naming(place, name):
+        info, samples = reader(place, layout=layout, progress=progress, **options)
+    samples = _named(samples, place, name)
     if fps is not None:  # that of every recording, also where the file has another
         samples = (replace(sample, fps=None) for sample in samples)
     settings = {"format": name, "min_frames": min_frames, **options, **info.settings}
@@ -140,6 +143,27 @@ def reader_options(name: str) -> tuple[str, ...]:
 
 def _import(name: str) -> Any:
     return importlib.import_module(READERS[name])
+
+
+def _check_place(place: Path) -> None:
+    try:
+        found = place.exists()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise ValueError(f"{str(place)[:200]!r}: {error}") from None
+    if not found:
+        raise ValueError(f"{place}: no such file or folder")
+    if not place.is_dir():
+        check_regular(place)
+
+
+def _named(samples: Iterator[Sample], place: Path, name: str) -> Iterator[Sample]:
+    """The samples; whatever else than a `ValueError` a damaged file raises becomes one."""
+    while True:
+        with naming(place, name):
+            sample = next(samples, None)
+        if sample is None:
+            return
+        yield sample
 
 
 def _describe(info: StoreInfo, **changes: Any) -> StoreInfo:

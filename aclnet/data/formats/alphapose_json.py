@@ -28,13 +28,9 @@ from aclnet.data.formats.keypoints.files import (
     first_head,
     recording_key,
 )
-from aclnet.data.formats.keypoints.frames import (
-    KeypointFrames,
-    PeopleInFrames,
-    load_json,
-    person_id,
-)
+from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, person_id
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
+from aclnet.foreign.text import load_json
 from aclnet.skeleton import load_layout
 
 _LAYOUTS = {

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from aclnet.skeleton import Layout, canonical_name, load_layout
 _CHANNELS = ("x", "y", "confidence")
 _JOINTS = 17
 _BATCH = 2000
+_FRAME = re.compile(r"\d{1,18}")
 
 Key = tuple[str, ...]
 """Subject, condition, take and view, as in the file."""
@@ -130,10 +132,8 @@ def _parse_name(name: str) -> tuple[Key, int, str] | None:
     key = tuple(folders[1].split("-")) if len(folders) == 3 else ()
     if len(key) != 4 or not all(text.isdecimal() for text in (key[0], *key[2:])):
         return None
-    try:
-        return key, int(folders[2].partition(".")[0]), folders[0]
-    except ValueError:
-        return None
+    frame = folders[2].partition(".")[0]
+    return (key, int(frame), folders[0]) if _FRAME.fullmatch(frame) else None
 
 
 def _parse_values(fields: list[str], info: StoreInfo) -> list[float] | None:

@@ -21,8 +21,9 @@ from aclnet.data.formats.keypoints.files import (
     find_recordings,
     first_head,
 )
-from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, load_json
+from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
+from aclnet.foreign.text import load_json
 
 _LAYOUTS = {(18, 2): ("coco18",)}
 _HEAD = re.compile(

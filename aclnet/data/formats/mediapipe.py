@@ -42,7 +42,6 @@ from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
     Unit,
-    load_json,
     number_rows,
 )
 from aclnet.data.formats.keypoints.joints import unit_of
@@ -59,6 +58,7 @@ from aclnet.data.formats.keypoints.table import (
     table_people,
 )
 from aclnet.data.formats.keypoints.tracks import seen_joints, without_twins
+from aclnet.foreign.text import load_json
 from aclnet.skeleton import Layout, load_layout
 
 Space = Literal["image", "world"]
@@ -318,7 +318,7 @@ def _spread(table: pd.DataFrame, file: Path) -> pd.DataFrame:
 def _joint(text: str, first: int, layout: Layout, file: Path) -> str:
     """A landmark's joint from its number or its name, such as PoseLandmark.NOSE."""
     name = text.strip().rpartition(".")[2]
-    place = int(name) - first if name.isdecimal() else layout.find(name)
+    place = int(name) - first if name.isdecimal() and len(name) < 9 else layout.find(name)
     if place is None or not 0 <= place < _COUNT:
         raise ValueError(f"{file}: no landmark {text!r} in MediaPipe Pose; give 0 to 32 or a name")
     return layout.joints[place]

@@ -30,11 +30,11 @@ from aclnet.data.formats.keypoints.files import (
 from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
-    load_json,
     number_rows,
     person_id,
 )
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
+from aclnet.foreign.text import load_json
 
 _LAYOUTS = {(17, 2): ("coco17",), (26, 2): ("halpe26",), (17, 3): ("h36m17", "coco17")}
 _HEAD = re.compile(

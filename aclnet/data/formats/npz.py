@@ -12,7 +12,6 @@ value a sample in `subject`, `label` (with `class_names`), `condition`, `view`, 
 from __future__ import annotations
 
 import itertools
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +24,7 @@ from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.formats.third_number import third_is_score
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.arrays import member_names, read_arrays
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
 from aclnet.skeleton.library import reordered_layout
 
@@ -47,15 +47,17 @@ FIELD_KEYS = {
     "camera": "camera",
 }
 """The key of each field of a sample that has one value, text or a number, a sample."""
+_KEYS = (
+    *("joints", "offsets", "joint_names", "bones", "confidence", "frame_numbers", "fps", "label"),
+    *("class_names", "sequence_name", "image_size", ABOUT, *FIELD_KEYS.values()),
+)
 _SPLITS = {"1": "train", "2": "test"}
 
 
 def recognises(path: Path) -> bool:
     """Whether it is an `.npz` with joints and offsets."""
-    if not path.is_file() or path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return {"joints.npy", "offsets.npy"} <= set(archive.namelist())
+    named = path.is_file() and path.suffix.lower() == ".npz"
+    return named and {"joints", "offsets"} <= set(member_names(path))
 
 
 def read(
@@ -88,11 +90,8 @@ def read(
         ValueError: a key is missing, has the wrong shape or does not belong to the layout, the
             third number of joints is a score, or samples in pixels and in shares are mixed.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: _text_of_bytes(archive[key]) for key in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a readable .npz without pickles: {error}") from None
+    found = read_arrays(path, lambda keys: _read_keys(keys, split, keep, path))
+    arrays = {key: _text_of_bytes(array) for key, array in found.items()}
     _check(arrays, path)
     if not confidence:
         arrays.pop("confidence", None)
@@ -129,6 +128,16 @@ def read(
 def _text_of_bytes(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Bytes, as MATLAB and HDF5 have names, as text in UTF-8; other arrays as they are."""
     return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+
+
+def _read_keys(keys: list[str], split: str | None, keep: str, path: Path) -> list[str]:
+    """The keys to read among those of the file."""
+    for key in ("joints", "offsets"):
+        if key not in keys:
+            raise ValueError(f"{path}: has no key {key!r}; it has {', '.join(keys)}")
+    if keep and keep not in keys:
+        raise ValueError(f"{path}: no key {keep!r} to keep samples by; it has {', '.join(keys)}")
+    return [key for key in keys if key in (*_KEYS, split, keep) or key.startswith("split")]
 
 
 def _frames(arrays: Arrays, start: int, end: int) -> npt.NDArray[Any]:
@@ -220,9 +229,6 @@ def _unit_of(arrays: Arrays, names: Sequence[str], path: Path) -> Unit:
 
 
 def _check(arrays: Arrays, path: Path) -> None:
-    for key in ("joints", "offsets"):
-        if key not in arrays:
-            raise ValueError(f"{path}: has no key {key!r}; it has {', '.join(arrays)}")
     joints, offsets = arrays["joints"], arrays["offsets"]
     if joints.ndim != 4 or joints.shape[3] not in (2, 3) or joints.dtype.kind not in "fiu":
         raise ValueError(
@@ -242,6 +248,7 @@ def _check(arrays: Arrays, path: Path) -> None:
             f"{path}: image_size must be width and height in whole pixels of each of the "
             f"{len(offsets) - 1} samples, it is {sizes.dtype} {sizes.shape}"
         )
+    _check_lists(arrays, path)
     if "confidence" in arrays and arrays["confidence"].shape != joints.shape[:3]:
         raise ValueError(
             f"{path}: confidence has shape {arrays['confidence'].shape}, joints needs "
@@ -280,6 +287,18 @@ def _check_times(arrays: Arrays, path: Path) -> None:
             f"{path}: fps must be one number above 0, or one for each of the {count} samples, it "
             f"is {rates.dtype} {rates.shape}"
         )
+
+
+def _check_lists(arrays: Arrays, path: Path) -> None:
+    for key in ("joint_names", "class_names", "label", "sequence_name", *FIELD_KEYS.values()):
+        if key in arrays and arrays[key].ndim != 1:
+            raise ValueError(f"{path}: {key} must be one list, it has shape {arrays[key].shape}")
+    if {"label", "class_names"} <= set(arrays) and arrays["label"].dtype.kind not in "iu":
+        raise ValueError(f"{path}: label must be whole numbers, places in class_names")
+    bones, joints = arrays.get("bones", np.zeros((0, 2), int)), arrays["joints"].shape[2]
+    pairs = bones.shape[1:] == (2,) and bones.dtype.kind in "iu"
+    if not pairs or ((bones < 0) | (bones >= joints)).any():
+        raise ValueError(f"{path}: bones must be pairs of whole numbers from 0 to {joints - 1}")
 
 
 def _sample_columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[str]]:
@@ -323,8 +342,6 @@ def _kept_samples(arrays: Arrays, key: str, path: Path) -> npt.NDArray[np.bool_]
     count = len(arrays["offsets"]) - 1
     if not key:
         return np.ones(count, dtype=np.bool_)
-    if key not in arrays:
-        raise ValueError(f"{path}: no key {key!r} to keep samples by; it has {', '.join(arrays)}")
     values = arrays[key]
     sound = values.shape == (count,) and values.dtype.kind in "bui"
     if not sound or not np.isin(values, (0, 1)).all():
@@ -360,7 +377,7 @@ def _labels(arrays: Arrays, path: Path) -> list[str]:
 
 
 def _split_values(arrays: Arrays, key: str) -> list[str]:
-    values = [str(value) for value in arrays[key].tolist()]
+    values = [str(value) for value in np.atleast_1d(arrays[key]).tolist()]
     named = arrays[key].dtype.kind in "biu" and set(values) <= set(_SPLITS)
     named &= key.startswith("split")
     return [_SPLITS[value] for value in values] if named else values

@@ -32,6 +32,7 @@ from aclnet.data.missing import ntu_missing, read_names
 from aclnet.data.names import RecordingName, parse_ntu
 from aclnet.data.numbering import Numbers
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.text import read_text
 from aclnet.skeleton import Layout, load_layout
 
 Benchmark = Literal["ntu60", "ntu120"]
@@ -52,6 +53,8 @@ _SPINE_MID = 1
 _FPS = 30.0
 _BODY_NUMBERS = 10
 _JOINT_NUMBERS = 12
+_MOST_DIGITS = 10
+_MOST_BODIES = 50  # a Kinect follows six
 
 
 def recognises(path: Path) -> bool:
@@ -181,6 +184,8 @@ def _read_bodies(file: Path, layout: Layout, dropped: Count) -> _Bodies:
     count = lines.number("the number of frames")
     for frame in range(count):
         bodies = lines.number(f"the number of bodies in frame {frame + 1} of {count}")
+        if bodies > _MOST_BODIES:
+            raise lines.wrong(f"at most {_MOST_BODIES} bodies in a frame")
         seen: dict[str, list[FloatArray]] = {}
         for _ in range(bodies):
             body = lines.row(_BODY_NUMBERS, "a body")[0]
@@ -226,13 +231,13 @@ class _Lines:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._lines = file.read_text("utf-8-sig", errors="replace").rstrip().splitlines()
+        self._lines = read_text(file, errors="replace").rstrip().splitlines()
         self._next = 0
 
     def number(self, what: str) -> int:
         """The next line as a count."""
         text = self._take(what).strip()
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS):
             raise self.wrong(what)
         return int(text)
 

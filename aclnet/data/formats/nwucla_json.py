@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from aclnet.data.class_names import class_names
 from aclnet.data.formats import Progress, with_progress
-from aclnet.data.formats.keypoints.frames import load_json
 from aclnet.data.names import parse_nwucla
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.text import load_json
 from aclnet.skeleton import Layout, load_layout
 
 ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
@@ -31,7 +31,7 @@ _HEAD = 400
 def recognises(path: Path) -> bool:
     """Whether it is such a file, or a folder with one in it."""
     files = [path] if path.is_file() else path.glob("a??_s??_e??_v??.json")
-    first = next((file for file in files if file.stat().st_size), None)
+    first = next((file for file in files if file.is_file() and file.stat().st_size), None)
     if first is None or first.suffix.lower() != ".json":
         return False
     with first.open(encoding="utf-8", errors="replace") as file:

@@ -17,10 +17,10 @@ from aclnet.data.formats.keypoints.files import Recording, find_frame_folders, f
 from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
-    load_json,
     person_id,
 )
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
+from aclnet.foreign.text import load_json
 
 _LAYOUTS = {(18, 2): ("coco18",), (25, 2): ("body25",)}
 _HEAD = re.compile(r'\{("version":[^,{]+,)?"people":\[')

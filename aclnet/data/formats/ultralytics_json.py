@@ -26,10 +26,10 @@ from aclnet.data.formats.keypoints.files import (
 from aclnet.data.formats.keypoints.frames import (
     KeypointFrames,
     PeopleInFrames,
-    load_json,
     person_id,
 )
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
+from aclnet.foreign.text import load_json
 
 _LAYOUTS = {(17, 2): ("coco17",)}
 _HEAD = re.compile(r'(\{"[^"]*":)?\[+\{.*"keypoints":\{"x":\[')

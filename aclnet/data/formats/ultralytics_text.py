@@ -16,6 +16,7 @@ from pathlib import Path
 from aclnet.data.formats.keypoints.files import Recording, find_frame_folders, first_lines
 from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames
 from aclnet.data.formats.keypoints.reader import KeypointOptions, KeypointReader
+from aclnet.foreign.text import read_text
 
 _LAYOUTS = {(17, 2): ("coco17",)}
 _BEFORE = 5  # class and box
@@ -33,7 +34,7 @@ def _load(recording: Recording, options: KeypointOptions) -> KeypointFrames:
     ends: list[list[float]] = []
     for file in recording.files:
         frames.add_frame(file.name)
-        lines = file.read_text("utf-8-sig", errors="replace").splitlines()
+        lines = read_text(file, errors="replace").splitlines()
         for number, line in enumerate(lines, 1):
             if line.strip():
                 row, end = _person(line, joints, f"{file}: line {number}")

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
+from aclnet.foreign.text import read_text
+
 _NAME = re.compile(r"[\w+-]+", re.ASCII)
 
 
@@ -32,8 +34,8 @@ def read_names(path: str | Path) -> frozenset[str]:
         ValueError: the file cannot be read or has no name in it.
     """
     try:
-        names = _names(Path(path).read_text("utf-8-sig").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
+        names = _names(read_text(Path(path)).splitlines())
+    except ValueError as error:
         raise ValueError(f"{path}: not a readable list of names: {error}") from None
     if not names:
         raise ValueError(f"{path}: there is no line with a recording's name")

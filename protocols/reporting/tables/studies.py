@@ -109,7 +109,7 @@ def _studies(
             values = [cells.metric_cell(group, name, signed=signed) for name in names]
             heading = f"{record.protocol}: {record.described_rule}, streams {record.stream}"
             rows.append(cells.group_row(group, [*values, cells.seeds_cell(group)], heading))
-        key, records = f"{kind}-{slug(label)}", [run.record for run in members]
+        key, records = f"{slug(kind)}-{slug(label)}", [run.record for run in members]
         notes = (*cells.spread_notes(group_runs(members)), *cells.shared_notes(records))
         task = members[0].record.task
         tables.append(

@@ -265,7 +265,7 @@ def test_unsound_layouts_are_refused(change: dict[str, Any], message: str, tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1, 2", "not YAML"),
+        ("[1, 2", "cannot be read as YAML"),
         ("- a", "a layout is a mapping"),
         ("name: x", "needs the key 'joints'"),
     ],

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from aclnet.training.checkpoint import (
     atomic_write,
+    check_pickled,
     load_checkpoint,
     remove_partial,
     save_checkpoint,
 )
+from aclnet.training.state import RunState
 
 
 def names(folder: Path) -> list[str]:
@@ -119,3 +123,45 @@ def test_foreign_files(tmp_path: Path) -> None:
     torch.save({"aclnet_checkpoint": 99}, path)
     with pytest.raises(ValueError, match="checkpoint format 99"):
         load_checkpoint(path)
+
+
+def test_what_would_take_for_ever_is_not_loaded(tmp_path: Path) -> None:
+    # {a tuple of one tuple twice, which holds another twice, and so on: None}
+    endless = b"\x80\x02}K\x01" + b"2\x86" * 60 + b"Ns."
+    old, new = tmp_path / "old.pt", tmp_path / "new.pt"
+    old.write_bytes(endless)
+    with zipfile.ZipFile(new, "w") as file:
+        file.writestr("x/data.pkl", endless)
+    for path in (old, new):
+        with pytest.raises(ValueError, match=rf"{path.name}: its pickle names its parts too often"):
+            check_pickled(path)
+    with pytest.raises(ValueError, match=r"new.pt: its pickle names its parts too often"):
+        load_checkpoint(new)
+    with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("x/data.pkl", bytes(10_000_000))
+    with pytest.raises(ValueError, match=r"new.pt: is compressed"):
+        load_checkpoint(new)
+
+
+def test_files_of_older_versions_are_checked_too(tmp_path: Path) -> None:
+    path = tmp_path / "old.pt"
+    torch.save({"a": torch.ones(3), "b": [(1, 2)] * 9}, path, _use_new_zipfile_serialization=False)
+    check_pickled(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"task": 3}, "task is a int"),
+        ({"task": {"a": 3}}, "task holds something else than tensors"),
+        ({"state": []}, "state is a list"),
+        ({"settings": {}}, "settings is a dict"),
+        ({"aclnet_checkpoint": [1]}, "checkpoint format of another kind"),
+        ({"state": {"epoch": [1]}}, "state epoch: Input should be a valid integer"),
+    ],
+)
+def test_entries_of_another_kind(content: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    save_checkpoint(path, content)
+    with pytest.raises(ValueError, match=rf"a.pt: {message}"):
+        RunState.saved(load_checkpoint(path)["state"], path)

@@ -38,6 +38,7 @@ _EMPTY_FRAMES = re.compile(
     rf'(\A(?:[\[{{]|{_KEY})*?)(?:(?<=\[)(?:{_EMPTY})+|(?<=\{{)(?:"[^"]*\d[^"]*":{_EMPTY})+)'
 )
 _WITHOUT_CONTENT = re.compile(r"(?:[\[\]{},]|null)*")
+_LONGEST_NAME = 4096  # of an image
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,18})(?:_keypoints)?(?:\.[A-Za-z]\w*)?\Z")
 
 
@@ -71,7 +72,10 @@ class Recording(NamedTuple):
 def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key that takes digits as numbers: 2.jpg before 12.jpg."""
     parts = re.split(r"(\d+)", text)
-    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts)
+    return tuple(
+        (1, int(part), "") if part.isdecimal() and len(part) < 1000 else (0, 0, part)
+        for part in parts
+    )
 
 
 def frame_numbers(names: Sequence[str]) -> tuple[IndexArray, IndexArray]:
@@ -119,7 +123,10 @@ def _numbered(names: Sequence[str]) -> list[re.Match[str] | None]:
     letters = zip(*map(reversed, names), strict=False) if len(names) > 1 else ()
     same = itertools.takewhile(lambda letter: len(set(letter)) == 1, letters)
     end = "".join(letter[0] for letter in same)[::-1].lstrip("0123456789")  # no part of a number
-    return [_NUMBERED.match(name.removesuffix(end)) for name in names]
+    return [
+        _NUMBERED.match(name.removesuffix(end)) if len(name) <= _LONGEST_NAME else None
+        for name in names
+    ]
 
 
 def _constant_step(numbers: IndexArray) -> float:
@@ -366,5 +373,6 @@ def _walk(path: Path, suffix: str, deepest: int | None = _DEEPEST) -> Iterator[P
         depth = len(Path(folder).relative_to(path).parts)
         folders[:] = [] if deepest is not None and depth >= deepest else sorted(folders)
         for name in sorted(names):
-            if name.lower().endswith(suffix) and not name.startswith("."):
-                yield Path(folder) / name
+            file = Path(folder) / name
+            if name.lower().endswith(suffix) and not name.startswith(".") and file.is_file():
+                yield file

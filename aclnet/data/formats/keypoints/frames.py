@@ -1,14 +1,12 @@
-"""The content of a keypoint file, people found in frames but not followed yet, and its JSON."""
+"""The content of a keypoint file: people found in frames but not followed yet."""
 
 from __future__ import annotations
 
 import itertools
-import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -144,28 +142,6 @@ def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Po
             "0 for a joint that was not found"
         )
     return array
-
-
-def load_json(file: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        ValueError: it is no JSON, cannot be read, or an object has a key twice.
-    """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):  # frames by name; the last one would hide the others
-            key = Counter(name for name, _ in pairs).most_common(1)[0][0]
-            raise ValueError(f"{file}: has key {key[:40]!r} twice in one object; write it once")
-        return found
-
-    try:
-        return json.loads(file.read_text("utf-8-sig"), object_pairs_hook=once)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(
-            f"{file}: not JSON, or cut off ({error}); write or copy the file again"
-        ) from None
 
 
 def person_id(value: object) -> str:

@@ -52,11 +52,14 @@ class LabelsTable(NamedTuple):
         Raises:
             ValueError: there is such a row.
         """
-        known = {composed(key) for key in samples}
+        known: dict[str, set[str]] = {}
+        for key in map(composed, samples):
+            known.setdefault(key.rpartition(PERSON)[0], set()).add(key)
         for sample in self.rows:
             recording, mark, _ = sample.rpartition(PERSON)
-            people = sorted(key for key in known if key.rpartition(PERSON)[0] == recording)
-            if mark and people and sample not in known:
+            there = known.get(recording, set())
+            if mark and there and sample not in there:
+                people = sorted(there)
                 raise ValueError(
                     f"{self.path}: sample {sample!r} is nobody{nearest_name(sample, people)}; "
                     f"there are {', '.join(people[:3])}{', …' if len(people) > 3 else ''}"
@@ -72,7 +75,7 @@ class LabelsTable(NamedTuple):
         Raises:
             ValueError: there is such a row, or one of a person who is no sample.
         """
-        known = [composed(key) for key in recordings]
+        known = dict.fromkeys(map(composed, recordings))
         for sample in self.rows:
             recording = sample.rpartition(PERSON)[0]
             if not apart and sample not in known and recording in known:
@@ -83,7 +86,7 @@ class LabelsTable(NamedTuple):
             if sample not in known and recording not in known:
                 raise ValueError(
                     f"{self.path}: sample {sample!r} is no recording"
-                    f"{nearest_name(sample, known)}; there are {', '.join(known[:3])}"
+                    f"{nearest_name(sample, [*known])}; there are {', '.join([*known][:3])}"
                     f"{', …' if len(known) > 3 else ''}"
                 )
 

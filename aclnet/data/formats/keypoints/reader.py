@@ -23,6 +23,7 @@ from aclnet.data.formats.keypoints.frames import KeypointFrames, Unit
 from aclnet.data.formats.keypoints.joints import LayoutsByCount, choose_joints, unit_of
 from aclnet.data.formats.keypoints.labels import PERSON, read_labels
 from aclnet.data.formats.keypoints.tracks import (
+    Track,
     find_tracks,
     seen_joints,
     track_frames,
@@ -39,6 +40,11 @@ _TRACKING = (
     "the file's ids; without one, the nearest in centre and size, found again after at most "
     "max_gap frames"
 )
+
+
+# Bytes of the samples of a recording, beside those of the people in it.
+_MOST_GAPS = 64 << 20
+_MOST_GAPS_A_BYTE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,6 +282,7 @@ def _samples(
     for sentence in (*found.notes, *note):
         info.note(sentence)
     label = recording.folder if options.label_from == "folder" else found.label
+    _check_length(recording, found, tracks, options)
     if options.people == "together":
         if len(tracks) > options.persons:
             reason = f"people beyond the {options.persons} seen in most frames"
@@ -293,6 +300,22 @@ def _samples(
         frames = track_frames(found, [track], start, end, 1)
         own = numbers[start:end]
         yield Sample(key, frames, identity=key, label=label, frame_numbers=own, fps=rate)
+
+
+def _check_length(
+    recording: Recording, found: KeypointFrames, tracks: Sequence[Track], options: KeypointOptions
+) -> None:
+    """Refuse samples that would be nearly all gaps, and far larger than the file."""
+    frames = len(found.numbers) * options.persons
+    if options.people == "apart":
+        ends = [found.frame[track.rows[[0, -1]]] for track in tracks]
+        frames = sum(int(end - start) + 1 for start, end in ends)
+    needed = frames * found.points[:1].nbytes
+    if needed > _MOST_GAPS + _MOST_GAPS_A_BYTE * found.points.nbytes:
+        raise ValueError(
+            f"{recording.place}: people in {len(found)} places, and gaps, would take "
+            f"{needed >> 20} MiB; split the recording where nobody is seen for long"
+        )
 
 
 def _times(

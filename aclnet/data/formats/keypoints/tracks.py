@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -105,7 +105,7 @@ def seen_joints(points: Points) -> BoolArray:
 
 @dataclass
 class _Follower:
-    """The tracks so far, and where each was last seen."""
+    """The tracks so far, and where each was last seen if that is not too long ago."""
 
     centre: Floats
     size: Floats
@@ -113,6 +113,7 @@ class _Follower:
     taken: set[str]
     rows: dict[str, list[int]] = field(default_factory=dict)
     last_frame: dict[str, int] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def add(self, name: str, row: int, frame: int) -> None:
         self.rows.setdefault(name, []).append(row)
@@ -120,30 +121,34 @@ class _Follower:
 
     def match(self, rows: list[int], frame: int) -> None:
         """Assign each of a frame's people without an id to the nearest track, or a new one."""
-        free = [
-            name
-            for name, last in self.last_frame.items()
-            if last < frame and frame - last - 1 <= self.max_gap
-        ]
-        pairs = [
-            (self._cost(self.rows[name][-1], row), place, row)
-            for place, name in enumerate(free)
-            for row in rows
-        ]
+        lost = [name for name, last in self.last_frame.items() if frame - last - 1 > self.max_gap]
+        for name in lost:
+            del self.last_frame[name]
+        free = [name for name, last in self.last_frame.items() if last < frame]
+        cost = self._costs([self.rows[name][-1] for name in free], rows)
         names: dict[int, str] = {}
-        for cost, place, row in sorted(pairs):
-            if cost <= _WORST_MATCH and row not in names and free[place] not in names.values():
-                names[row] = free[place]
+        found: set[int] = set()
+        near = np.argwhere(cost <= _WORST_MATCH)
+        order = np.lexsort((near[:, 1], near[:, 0], cost[tuple(near.T)]))
+        for place, column in near[order].tolist():
+            if rows[column] not in names and place not in found:
+                names[rows[column]] = free[place]
+                found.add(place)
+                if len(found) == min(cost.shape):
+                    break
         for row in rows:
             self.add(names.get(row) or self._new_name(), row, frame)
 
-    def _cost(self, before: int, now: int) -> float:
-        moved = float(np.linalg.norm(self.centre[now] - self.centre[before]))
-        sizes = self.size[before], self.size[now]
-        return float(2 * moved / sum(sizes) + abs(np.log(sizes[1] / sizes[0])))
+    def _costs(self, before: Sequence[int], now: Sequence[int]) -> Floats:
+        """(B, N) of the last detections of tracks, and detections in this frame."""
+        old, new = np.array(before, np.int64)[:, None], np.array(now, np.int64)
+        moved = np.linalg.norm(self.centre[new] - self.centre[old], axis=-1)
+        ratio = self.size[new] / self.size[old]
+        cost: Floats = 2 * moved / (self.size[new] + self.size[old]) + np.abs(np.log(ratio))
+        return cost
 
     def _new_name(self) -> str:
-        name = next(str(i) for i in itertools.count(1) if str(i) not in self.taken)
+        name = next(text for text in map(str, self.numbers) if text not in self.taken)
         self.taken.add(name)
         return name
 

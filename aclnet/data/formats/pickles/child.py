@@ -3,7 +3,7 @@
 The process gets the name of a reader's module and what to read, and sends a line of JSON for the
 description, one and the frames' bytes for every sample, and one for each call of `progress`. It
 inherits no file but its two pipes and writes none: the store, its place and Ctrl-C are left to the
-parent. Nothing that it sends is unpickled.
+parent, with which it ends. Nothing that it sends is unpickled.
 
 A PYSKL file of 290 MB with 57,500 annotations becomes a store in 7.0 s, with at most 131 MiB here
 and 394 MiB in the process.
@@ -129,7 +129,7 @@ def _ended(code: int, file: str | Path) -> ValueError:
     ended_by = {-each.value: each.name for each in signal.Signals}.get(code, "")
     if ended_by == "SIGPROF":
         return ValueError(
-            f"{file}: takes more than 1 s of the processor and 1 s for every "
+            f"{file}: takes more than {limits.FIRST_SECONDS} s of the processor and 1 s for every "
             f"{limits.BYTES_A_SECOND / 1e6:.0f} MB to unpickle; do not trust this file"
         )
     if ended_by == "SIGALRM":
@@ -176,6 +176,7 @@ def serve() -> None:
 
     request = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's
     module, place, path, wanted, arguments = request
+    limits.end_with(sys.stdin.fileno())
     limits.enforce(lambda file: send({"file": str(file)}))
     try:
         info, samples = _format(module, place).read(path, progress=report, **arguments)

@@ -14,15 +14,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 if sys.platform != "win32":
+    import fcntl
     import resource
+    import select
 
 MEMORY = 400 << 20
 """Bytes of address space, besides `MEMORY_A_BYTE` for every byte of the file."""
 MEMORY_A_BYTE = 6
+FIRST_SECONDS = 0.5
 BYTES_A_SECOND = 20e6
-"""Bytes that a second of processor time unpickles, after the first second."""
+"""Bytes that a second of processor time unpickles, after `FIRST_SECONDS`."""
 SILENCE = 60.0
 """Seconds without a sign of progress while nothing is unpickled."""
+
+_LONGEST, _SLOWEST = 120.0, 1e6
 
 _announce: Callable[[Path], None] | None = None
 
@@ -40,6 +45,21 @@ def enforce(announce: Callable[[Path], None]) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
         for each in ending:  # the parent may have ignored them, and that is inherited
             signal.signal(each, signal.SIG_DFL)
+
+
+def end_with(pipe: int) -> None:
+    """End this process as soon as the other end of a pipe is closed, as when its owner is killed.
+
+    Args:
+        pipe: file number of the reading end, of which nothing more is read.
+    """
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGIO])
+        signal.signal(signal.SIGIO, signal.SIG_DFL)  # which ends it
+        fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+        if select.select([pipe], [], [], 0)[0]:  # it was closed before
+            sys.exit(1)
 
 
 def set_alarm(seconds: float) -> None:
@@ -64,8 +84,9 @@ def unpickling(path: Path) -> Iterator[None]:
         return
     size = os.path.getsize(path) if os.path.exists(path) else 0
     _limit_memory(size)
-    set_alarm(0)
-    signal.setitimer(signal.ITIMER_PROF, 1 + size / BYTES_A_SECOND)
+    # A disk may be slow, but not without end.
+    set_alarm(_LONGEST + size / _SLOWEST)
+    signal.setitimer(signal.ITIMER_PROF, FIRST_SECONDS + size / BYTES_A_SECOND)
     try:
         yield
     finally:

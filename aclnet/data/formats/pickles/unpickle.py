@@ -10,6 +10,7 @@ that unpickles sets `UNPICKLES`, and `aclnet.data.formats.read` runs it in a pro
 
 from __future__ import annotations
 
+import itertools
 import math
 import pickle
 import re
@@ -23,12 +24,20 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats.pickles import limits
+from aclnet.foreign.arrays import mapped_npy, read_header
+from aclnet.foreign.text import check_regular
 
 # Booleans, integers, floats, byte and text strings of a stated size, and objects.
 _DTYPE = re.compile(r"(b1|[iu][1248]|f[248]|[SU][1-9]\d{0,5}|O[48]?)\Z")
 _MOST_AXES = 8
 _LONGEST_AXIS = 1 << 48
 _LONGEST_WORDS = 200
+# Bytes of the content with everything copied that is named more than once.
+_EXPANDED = 32 << 20
+_EXPANDED_A_BYTE = 16
+_NUMBER_BYTES = 8
+_DEEPEST = 100
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
 class _RefusedError(Exception):
@@ -46,8 +55,10 @@ def unpickled(path: Path) -> Iterator[Any]:
             whole pickle. One sentence with the file and the refused name.
     """
     with limits.unpickling(path):
+        check_regular(path)
         with _faults(path), path.open("rb") as file:
             value = _Unpickler(file).load()
+        _check_expanded(value, path)
         yield value
 
 
@@ -61,15 +72,70 @@ def loaded_npy(path: Path) -> Iterator[npt.NDArray[Any]]:
         ValueError: the file is no whole `.npy`, or its objects are refused as in `unpickled`.
     """
     with limits.unpickling(path):
+        check_regular(path)
         with _faults(path), path.open("rb") as file:
-            dtype = _npy_dtype(file)
-            is_pickled = dtype is not None and dtype.hasobject
+            is_pickled = _holds_objects(file)
             array = _Unpickler(file).load() if is_pickled else None
+        _check_expanded(array, path)
         if not is_pickled:
-            array = _mapped_npy(path)
+            array = mapped_npy(path)
         elif not isinstance(array, np.ndarray):
             raise ValueError(f"{path}: not a whole .npy file (no array follows its header)")
         yield np.asarray(array)
+
+
+def _check_expanded(value: Any, path: Path) -> None:
+    """Refuse content that would be far larger than its file if every object were copied.
+
+    A small pickle may hold one list, or one array, very often; each container is opened once.
+
+    Raises:
+        ValueError: it takes more than `_EXPANDED` bytes and `_EXPANDED_A_BYTE` for each of the
+            file's, holds itself, or is nested more than `_DEEPEST` levels.
+    """
+    most = _EXPANDED + _EXPANDED_A_BYTE * path.stat().st_size
+    known: dict[int, int] = {}
+    stack: list[tuple[Any, Iterator[Any]]] = [(None, iter((value,)))]
+    totals = [0]
+    while stack:
+        owner, items = stack[-1]
+        for item in items:
+            if not isinstance(item, _CONTAINERS) and not _holds(item):
+                totals[-1] += _size_of(item)
+            elif id(item) in known:
+                totals[-1] += known[id(item)]
+            else:
+                known[id(item)] = most  # while it is open: it may hold itself
+                stack.append((item, _items(item)))
+                totals.append(0)
+                break
+        else:
+            stack.pop()
+            known[id(owner)] = total = totals.pop() + _NUMBER_BYTES
+            if totals:
+                totals[-1] += total
+        if len(stack) > _DEEPEST or sum(totals) > most:
+            raise ValueError(
+                f"{path}: names its parts so often, or inside themselves, that they would take "
+                f"more than {most >> 20} MiB; do not trust this file"
+            )
+
+
+def _holds(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype.hasobject
+
+
+def _items(container: Any) -> Iterator[Any]:
+    """What it holds; of a dict, keys and values."""
+    if isinstance(container, dict):
+        return itertools.chain(container.keys(), container.values())
+    return iter(container.reshape(-1) if isinstance(container, np.ndarray) else container)
+
+
+def _size_of(leaf: Any) -> int:
+    if isinstance(leaf, np.ndarray):
+        return int(leaf.nbytes)
+    return len(leaf) if isinstance(leaf, (str, bytes, bytearray)) else _NUMBER_BYTES
 
 
 def as_array(value: Any) -> npt.NDArray[Any]:
@@ -129,28 +195,12 @@ def _faults(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _npy_dtype(file: BinaryIO) -> np.dtype[Any] | None:
-    """The header's dtype, None without a header; the file is then read up to its content."""
-    formats = np.lib.format
+def _holds_objects(file: BinaryIO) -> bool:
+    """Whether a `.npy` has objects; the file is read up to its content."""
     try:
-        first = formats.read_magic(file) == (1, 0)
-        read_header = formats.read_array_header_1_0 if first else formats.read_array_header_2_0
-        dtype: np.dtype[Any] = read_header(file)[2]
-    except (ValueError, OverflowError):
-        return None
-    return dtype
-
-
-def _mapped_npy(path: Path) -> npt.NDArray[Any]:
-    try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
-        # NumPy raises almost any exception for bytes that are no array.
-        raise ValueError(
-            f"{path}: not a whole .npy file ({printable(' '.join(str(error).split()))}); it was "
-            "cut short or is another kind of file"
-        ) from None
-    return array
+        return bool(read_header(file)[1].hasobject)
+    except ValueError:
+        return False
 
 
 class _Unpickler(pickle.Unpickler):

@@ -23,6 +23,7 @@ from aclnet.data.formats.pyskl.kpfiles import BoxRules, with_keypoints
 from aclnet.data.names import parse_ntu
 from aclnet.data.numbering import Numbers
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.text import read_text
 from aclnet.skeleton import Layout, load_layout
 
 UNPICKLES = True
@@ -275,8 +276,8 @@ def _names_of(classes: str) -> tuple[str, ...]:
     if classes in class_lists():
         return class_names(classes)
     try:
-        lines = Path(classes).read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(Path(classes)).splitlines()
+    except ValueError as error:
         raise ValueError(
             f"{classes}: cannot be read as class names ({error}); give a text file with one name a "
             f"line, or one of {', '.join(class_lists())}"

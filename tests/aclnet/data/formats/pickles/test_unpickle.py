@@ -96,11 +96,19 @@ def test_arrays_of_objects_count_as_lists(file: Path) -> None:
 
 def test_what_is_shared_and_what_holds_itself(file: Path) -> None:
     nested: list[Any] = [POSES, POSES]
-    nested.append(nested)
     file.write_bytes(pickle.dumps(nested))
     loaded = load(file)
     assert loaded[0] is loaded[1]
-    assert loaded[2] is loaded
+    nested.append(nested)
+    deep: list[Any] = []
+    for _ in range(200):
+        deep = [deep]
+    often = np.empty(300, object)
+    often[:] = [(POSES,) * 100_000] * 300
+    for content in (nested, deep, often):
+        file.write_bytes(pickle.dumps(content))
+        with pytest.raises(ValueError, match=r"names its parts so often, or inside themselves"):
+            load(file)
 
 
 def test_pickles_of_python_2(file: Path) -> None:
