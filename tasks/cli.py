@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from aclnet.training.interrupts import Interrupted
+from aclnet.training.interrupts import Interrupted, StopRequest
 from tasks.commands.compare import compare_command
 from tasks.commands.cost import cost_command
 from tasks.commands.data import data_app
@@ -23,6 +26,8 @@ from tasks.plugins import load_plugins
 from tasks.spec import all_tasks
 
 PLUGIN = "--plugin"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MAKE_ROOM = "make room and give the command again (a training goes on with --resume)"
 
 
 class _TasksFirst(TyperGroup):
@@ -32,6 +37,17 @@ class _TasksFirst(TyperGroup):
         """Command names in display order."""
         tasks = all_tasks()
         return sorted(super().list_commands(ctx), key=lambda name: name not in tasks)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run a command; one that is stopped says so."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as signal:
+            raise Interrupted(
+                f"stopped ({str(signal) or 'SIGINT'}): nothing half-written is left; give the same "
+                "command again",
+                signal,
+            ) from None
 
 
 def make_app() -> typer.Typer:
@@ -83,18 +99,48 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; an error in the input prints one sentence and exits with code 2.
+    """Run the command line.
 
-    An interrupted training (Ctrl-C) prints how to resume it and exits with 130, as does any other
-    interrupted command, without a message. Any other exception is a bug and shows its traceback.
+    An error in the input, or a file that cannot be read or written, prints one sentence and exits
+    with code 2. A command stopped by SIGINT (Ctrl-C), SIGTERM or SIGHUP prints one line, for a
+    training how to resume it, and exits with 130, 143 or 129. If nobody reads the output any more,
+    it ends quietly with code 1. Any other exception is a bug and shows its traceback.
     """
-    try:
-        load_plugins(_plugins(sys.argv[1:]))
-        make_app()()
-    except (ValueError, OSError) as error:
-        _fail(_sentence(error), 2)
-    except Interrupted as error:
-        _fail(str(error), 130)
+    with StopRequest(at_once=True) as stop:
+        try:
+            try:
+                load_plugins(_plugins(sys.argv[1:]))
+                make_app()()
+            finally:
+                _flush_output()
+        except BrokenPipeError:
+            _forget_output()
+            sys.exit(1)
+        except (ValueError, OSError) as error:
+            _fail(_sentence(error), 2)
+        except Interrupted as error:
+            _fail(str(error), 128 + error.number)
+        except Exception:
+            if stop.number is None:
+                raise
+            sys.exit(128 + stop.number)  # a rank whose neighbour has gone before it
+
+
+def _flush_output() -> None:
+    """Write what waits to be printed, while a failure can still be said."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            error.filename = error.filename or "standard output"
+            _forget_output()
+            raise
+
+
+def _forget_output() -> None:
+    """Print nothing more, also not when Python closes the file."""
+    with suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _plugins(arguments: Sequence[str]) -> list[Path]:
@@ -110,14 +156,16 @@ def _plugins(arguments: Sequence[str]) -> list[Path]:
 
 def _sentence(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'file'}: {error.strerror}"
+        name = f"{error.filename or 'file'}: {error.strerror}"
+        return f"{name}; {_MAKE_ROOM}" if error.errno in _FULL else name
     return " ".join(str(error).split())  # pandas ends its messages with a newline
 
 
 def _fail(sentence: str, code: int) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        Text.assemble(("error: ", "bold red"), sentence)
-    )
+    with suppress(OSError):  # after a hang-up there is no terminal
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            Text.assemble(("error: ", "bold red"), sentence)
+        )
     sys.exit(code)
 
 

@@ -97,10 +97,11 @@ class StudyPlan:
         """
         try:
             yield
-        except (Interrupted, KeyboardInterrupt):
+        except (Interrupted, KeyboardInterrupt) as signal:
             raise Interrupted(
                 "stopped; the training so far is saved: resume the study with the same command: "
-                f"{self.command}"
+                f"{self.command}",
+                signal,
             ) from None
 
 
