@@ -26,7 +26,8 @@ from aclnet.data.sample import COLUMNS, FIELDS, OWN_COLUMNS, Frames, Sample, Sto
 from aclnet.files import make_folder, naming, owned, private
 from aclnet.skeleton import layout_from_dict
 
-_FILES = ("frames.npy", "index.csv", "store.json")
+_FILES = ("store.json", "frames.npy", "index.csv")
+"""The description first: what is removed in part is no store."""
 
 
 def write_files(
@@ -79,7 +80,7 @@ def bring_back(path: Path) -> None:
 def _tidy(place: Path) -> None:
     """Bring back the store where it is missing, and remove what killed processes left of it."""
     for old in _left(place, "old"):
-        if place.exists():
+        if place.exists() or not (old / "store.json").is_file():
             _remove_store(old)
         else:
             os.replace(old, place)
