@@ -131,8 +131,7 @@ def _flush_output() -> None:
     if sys.stdout is not None and not sys.stdout.closed:
         try:
             sys.stdout.flush()
-        except OSError as error:
-            error.filename = error.filename or "standard output"
+        except OSError:
             _forget_output()
             raise
 
@@ -156,8 +155,10 @@ def _plugins(arguments: Sequence[str]) -> list[Path]:
 
 def _sentence(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
-        name = f"{error.filename or 'file'}: {error.strerror}"
-        return f"{name}; {_MAKE_ROOM}" if error.errno in _FULL else name
+        if error.errno not in _FULL:
+            return f"{error.filename or 'file'}: {error.strerror}"
+        # Whatever is written to files is named (aclnet.files, protocols.files).
+        return f"{error.filename or 'standard output'}: {error.strerror}; {_MAKE_ROOM}"
     return " ".join(str(error).split())  # pandas ends its messages with a newline
 
 
