@@ -42,7 +42,7 @@ from aclnet.training.task import Trainable, TrainingTask
 from protocols.embeddings import Embeddings
 from tasks.run.folder import write_run_folder
 from tasks.run.resume import reached_epoch
-from tasks.run.trained_data import require_unchanged
+from tasks.run.trained_data import require_unchanged_meanwhile
 from tasks.samples.batches import ClipSource
 from tasks.samples.labels import labelled
 from tasks.samples.left_out import left_out_of
@@ -367,7 +367,7 @@ def train(
         recipe=dump_settings(settings),
     )
     if fabric.is_global_zero:
-        require_unchanged(adapter.store, run)
+        require_unchanged_meanwhile(adapter.store)
         # Only now is it known that a resumed run was given its own settings.
         write_run_folder(run, settings, info)
     best = adapter.train_settings().keep_best

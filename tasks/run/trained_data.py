@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aclnet.data.changes import content_fingerprint
-from aclnet.data.store import Store
+from aclnet.data.store import Store, open_store
 from aclnet.runs.info import RUN_INFO, RunInfo, read_run_info
 
 
@@ -30,6 +30,21 @@ def require_unchanged(store: Store, run: Path | None = None) -> None:
         f"{store.path} was changed after its conversion (its content no longer has the fingerprint "
         f"in store.json): {remedy}"
     )
+
+
+def require_unchanged_meanwhile(store: Store) -> None:
+    """Refuse a training during which its store was changed.
+
+    A store that was deleted or converted anew meanwhile does not matter: an open one keeps its
+    frames.
+
+    Raises:
+        ValueError: its files were changed.
+    """
+    if store.path is None or not (store.path / "store.json").is_file():
+        return
+    if open_store(store.path).info.fingerprint == store.info.fingerprint:
+        require_unchanged(store)
 
 
 def changed_since(store: Store, info: RunInfo, run: Path) -> str:

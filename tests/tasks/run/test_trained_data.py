@@ -88,6 +88,7 @@ def test_data_that_change_while_they_are_trained_on(
 
     shutil.copytree(trained / "store", tmp_path / "store")
     fit = adapter.fit
+    command = ("action", "train", "-c", action_recipe, "--data", tmp_path / "store", "--run")
 
     def meanwhile(*arguments: Any, **options: Any) -> Any:
         frames = np.load(tmp_path / "store" / "frames.npy", mmap_mode="r+")
@@ -96,8 +97,24 @@ def test_data_that_change_while_they_are_trained_on(
         return fit(*arguments, **options)
 
     monkeypatch.setattr(adapter, "fit", meanwhile)
-    mistake(
-        "action", "train", "-c", action_recipe, "--data", tmp_path / "store", "--run",
-        tmp_path / "run", words=(f"{tmp_path / 'store'} was changed",),
-    )  # fmt: skip
+    mistake(*command, tmp_path / "run", words=(f"{tmp_path / 'store'} was changed",))
     assert not (tmp_path / "run" / "record.json").exists()
+
+
+def test_a_store_that_is_gone_while_it_is_trained_on_does_not_matter(
+    trained: Path, action_recipe: Path, tmp_path: Path, call: Any, monkeypatch: Any
+) -> None:
+    from tasks.run import adapter
+
+    shutil.copytree(trained / "store", tmp_path / "store")
+    fit = adapter.fit
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        shutil.rmtree(tmp_path / "store")
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(adapter, "fit", meanwhile)
+    call(
+        "action", "train", "-c", action_recipe, "--data", tmp_path / "store", "--run",
+        tmp_path / "run",
+    )  # fmt: skip
