@@ -44,7 +44,7 @@ class _TasksFirst(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as signal:
             raise Interrupted(
-                f"stopped ({str(signal) or 'SIGINT'}): nothing half-written is left; give the same "
+                f"stopped ({str(signal) or 'SIGINT'}): no file is half-written; give the same "
                 "command again",
                 signal,
             ) from None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.finished import require_finished
-from aclnet.runs.info import read_run_info
+from aclnet.runs.info import RUN_INFO, read_run_info
 from aclnet.training.engine import CHECKPOINT
 from aclnet.training.instructions import pin_instructions
 from aclnet.training.interrupts import Interrupted
@@ -225,12 +225,14 @@ def _resumable(run: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as signal:
-        if not (run / CHECKPOINT).is_file():
+        trained = (run / CHECKPOINT).is_file()
+        if not trained and not (run / RUN_INFO).is_file():
             raise Interrupted(
                 f"stopped before anything was saved in {run}: give the same command again", signal
             ) from None
+        saved = "the training so far is saved" if trained else "no checkpoint is saved yet"
         raise Interrupted(
-            f"stopped; the training so far is saved in {run}: resume with the same command and "
-            "--resume, without --overwrite",
+            f"stopped; {saved} in {run}: resume with the same command and --resume, without "
+            "--overwrite",
             signal,
         ) from None

@@ -42,7 +42,7 @@ def test_while_converting(
     store = tmp_path / "stores" / "s"
     done = call("data", "convert", data, store, code=128 + number)
     assert done.err.splitlines() == [
-        f"error: stopped ({signal.Signals(number).name}): nothing half-written is left; give the "
+        f"error: stopped ({signal.Signals(number).name}): no file is half-written; give the "
         "same command again"
     ]
     assert not store.parent.exists()
@@ -70,6 +70,7 @@ def test_while_training(
     ("place", "words"),
     [
         ("tasks.run.pipeline.start_run_folder", "stopped before anything was saved"),
+        ("tasks.run.adapter.fit", "no checkpoint is saved yet in "),
         ("tasks.gait.adapter.GaitAdapter.floor", "the training so far is saved"),
         ("tasks.gait.adapter.GaitAdapter.validate", "stopped at epoch 1, after step 3 of 3"),
     ],
