@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -26,6 +27,9 @@ from tasks.plugins import load_plugins
 from tasks.spec import all_tasks
 
 PLUGIN = "--plugin"
+_STOPPED = "stopped: no file is half-written; give the same command again"
+_STOPPED_BY_TYPER = 130
+"""Typer's exit code for a KeyboardInterrupt."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MAKE_ROOM = "make room and give the command again (a training goes on with --resume)"
 
@@ -37,17 +41,6 @@ class _TasksFirst(TyperGroup):
         """Command names in display order."""
         tasks = all_tasks()
         return sorted(super().list_commands(ctx), key=lambda name: name not in tasks)
-
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run a command; one that is stopped says so."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as signal:
-            raise Interrupted(
-                f"stopped ({str(signal) or 'SIGINT'}): no file is half-written; give the same "
-                "command again",
-                signal,
-            ) from None
 
 
 def make_app() -> typer.Typer:
@@ -108,22 +101,34 @@ def main() -> None:
     """
     with StopRequest(at_once=True) as stop:
         try:
-            try:
-                load_plugins(_plugins(sys.argv[1:]))
-                make_app()()
-            finally:
-                _flush_output()
-        except BrokenPipeError:
-            _forget_output()
-            sys.exit(1)
-        except (ValueError, OSError) as error:
-            _fail(_sentence(error), 2)
-        except Interrupted as error:
-            _fail(str(error), 128 + error.number)
-        except Exception:
-            if stop.number is None:
-                raise
-            sys.exit(128 + stop.number)  # a rank whose neighbour has gone before it
+            _answer(stop)
+        except KeyboardInterrupt:
+            _fail(_STOPPED, 128 + (stop.number or signal.SIGINT))
+
+
+def _answer(stop: StopRequest) -> None:
+    """Run the command line and turn errors into sentences."""
+    try:
+        try:
+            load_plugins(_plugins(sys.argv[1:]))
+            make_app()()
+        finally:
+            _flush_output()
+    except BrokenPipeError:
+        _forget_output()
+        sys.exit(1)
+    except (ValueError, OSError) as error:
+        _fail(_sentence(error), 2)
+    except Interrupted as error:
+        _fail(str(error), 128 + error.number)
+    except SystemExit as end:
+        if end.code == _STOPPED_BY_TYPER:
+            raise KeyboardInterrupt from None
+        raise
+    except Exception:
+        if stop.number is None:
+            raise
+        sys.exit(128 + stop.number)  # a rank whose neighbour has gone before it
 
 
 def _flush_output() -> None:

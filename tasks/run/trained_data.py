@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aclnet.data.changes import content_fingerprint
 from aclnet.data.store import Store, open_store
-from aclnet.runs.info import RUN_INFO, RunInfo, read_run_info
+from aclnet.runs.info import RUN_INFO, RunInfo, parse_run_info
 
 
 def require_unchanged(store: Store, run: Path | None = None) -> None:
@@ -20,7 +20,7 @@ def require_unchanged(store: Store, run: Path | None = None) -> None:
         ValueError: they were changed, or the run's `run.json` is damaged.
     """
     resumed = run is not None and (run / RUN_INFO).is_file()
-    known = read_run_info(run) if run is not None and resumed else None
+    known = parse_run_info(run / RUN_INFO) if run is not None and resumed else None
     if _as_described(store, known):
         return
     remedy = "convert the data again"
