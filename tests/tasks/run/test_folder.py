@@ -97,6 +97,15 @@ def test_a_run_and_its_store_are_private(first: Path, walkers: Path) -> None:
         assert {stat.S_IMODE(item.stat().st_mode) for item in folder.iterdir()} == {0o600}
 
 
+def test_a_run_that_was_killed_between_its_first_two_files(
+    copy: Path, recipe: Path, cache: Path, call: Any, first: Path
+) -> None:
+    for name in names(copy) - {"run.json"}:
+        (copy / name).unlink()
+    call("gait", "train", "-c", recipe, "--cache", cache, "--run", copy, "--resume")
+    assert names(copy) == names(first)
+
+
 @pytest.mark.slow
 def test_two_processes_on_one_run(
     recipe: Path, cache: Path, first: Path, tmp_path: Path, call: Any, assert_same_run: Any
