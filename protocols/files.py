@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
+import fcntl
 import os
+import re
 import secrets
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +29,17 @@ from protocols.names import compose
 
 _FEW_CELLS = 1_000_000
 """So many cells may be missing at the ends of rows, or be of one value, without a question."""
+_DRAFT = re.compile(r"\..+\.[0-9a-f]+\.partial(\.[^.]*)?")
 
 
 @contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
     """Write a file that appears complete or not at all; its folder is made if missing.
+
+    Results name people, so that a new file and a new folder are private to their owner: 0600 and
+    0700, less what the umask takes away. A file that is replaced keeps its permissions, a link
+    stays, and a device or a pipe is written to directly. Drafts of killed processes in the folder
+    are removed. (:mod:`aclnet.files` does the same for runs and stores.)
 
     Args:
         path: The file, which may be open for reading elsewhere.
@@ -37,15 +47,53 @@ def whole_file(path: Path | str) -> Iterator[Path]:
     Yields:
         A draft of the same suffix in its folder, to be written in the body; it replaces the file if
         the body ends without an error.
+
+    Raises:
+        OSError: It cannot be written; the error names it, not the draft.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    if (given := Path(path)).exists() and not given.is_file() and not given.is_dir():
+        yield given
+        return
+    target = Path(os.path.realpath(given))
+    draft = target.with_name(
+        f".{target.stem[:50]}.{secrets.token_hex(4)}.partial{target.suffix[:20]}"
+    )
+    descriptor = -1
     try:
+        for folder in (*reversed(target.parents),):
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+        _remove_drafts(target.parent)
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with suppress(OSError):  # some file systems know no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield draft
+        if target.exists():
+            draft.chmod(stat.S_IMODE(target.stat().st_mode))
         os.replace(draft, target)
+    except OSError as error:
+        if error.errno is None:  # NumPy only says how much it could not write.
+            raise OSError(errno.EIO, str(error), str(path)) from None
+        if error.filename in (None, str(draft)):
+            error.filename = str(path)
+        raise
     finally:
+        if descriptor >= 0:
+            os.close(descriptor)
         draft.unlink(missing_ok=True)
+
+
+def _remove_drafts(folder: Path) -> None:
+    """Delete the drafts of killed processes; a living one holds a lock on its own."""
+    for name in os.listdir(folder):
+        if _DRAFT.fullmatch(name):
+            with suppress(OSError):
+                descriptor = os.open(folder / name, os.O_RDWR)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(folder / name)
+                finally:
+                    os.close(descriptor)
 
 
 def write_text(path: Path | str, text: str) -> Path:

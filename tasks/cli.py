@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +17,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from aclnet.memory import is_shortage
-from aclnet.training.interrupts import Interrupted
+from aclnet.training.interrupts import Interrupted, StopRequest
 from protocols.text import printable
 from tasks.commands.compare import compare_command
 from tasks.commands.cost import cost_command
@@ -25,6 +29,11 @@ from tasks.plugins import load_plugins
 from tasks.spec import all_tasks
 
 PLUGIN = "--plugin"
+_STOPPED = "stopped: no file is half-written; give the same command again"
+_STOPPED_BY_TYPER = 130
+"""Typer's exit code for a KeyboardInterrupt."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MAKE_ROOM = "make room and give the command again (a training goes on with --resume)"
 
 _TOO_LARGE = (
     "there is not enough memory: lower the sizes in settings and options, such as "
@@ -90,23 +99,62 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; an error in the input prints one sentence and exits with code 2.
+    """Run the command line.
 
-    An interrupted training (Ctrl-C) prints how to resume it and exits with 130, as does any other
-    interrupted command, without a message. Where memory runs out, a sentence says so (exit code 2).
-    Any other exception is a bug and shows its traceback.
+    An error in the input, or a file that cannot be read or written, prints one sentence and exits
+    with code 2, as does a lack of memory. A command stopped by SIGINT (Ctrl-C), SIGTERM or SIGHUP
+    prints one line, for a training how to resume it, and exits with 130, 143 or 129. If nobody
+    reads the output any more, it ends quietly with code 1. Any other exception is a bug and shows
+    its traceback.
     """
+    with StopRequest(at_once=True) as stop:
+        try:
+            _answer(stop)
+        except KeyboardInterrupt:
+            _fail(_STOPPED, 128 + (stop.number or signal.SIGINT))
+
+
+def _answer(stop: StopRequest) -> None:
+    """Run the command line and turn errors into sentences."""
     try:
-        load_plugins(_plugins(sys.argv[1:]))
-        make_app()()
+        try:
+            load_plugins(_plugins(sys.argv[1:]))
+            make_app()()
+        finally:
+            _flush_output()
+    except BrokenPipeError:
+        _forget_output()
+        sys.exit(1)
     except (ValueError, OSError) as error:
         _fail(_sentence(error), 2)
     except Interrupted as error:
-        _fail(str(error), 130)
-    except (MemoryError, RuntimeError) as error:
-        if not is_shortage(error):
+        _fail(str(error), 128 + error.number)
+    except SystemExit as end:
+        if end.code == _STOPPED_BY_TYPER:
+            raise KeyboardInterrupt from None
+        raise
+    except Exception as error:
+        if is_shortage(error):
+            _fail(f"{_TOO_LARGE} ({_first_line(error)})", 2)
+        if stop.number is None:
             raise
-        _fail(f"{_TOO_LARGE} ({_first_line(error)})", 2)
+        sys.exit(128 + stop.number)  # a rank whose neighbour has gone before it
+
+
+def _flush_output() -> None:
+    """Write what waits to be printed, while a failure can still be said."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _forget_output()
+            raise
+
+
+def _forget_output() -> None:
+    """Print nothing more, also not when Python closes the file."""
+    with suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _plugins(arguments: Sequence[str]) -> list[Path]:
@@ -122,7 +170,10 @@ def _plugins(arguments: Sequence[str]) -> list[Path]:
 
 def _sentence(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'file'}: {error.strerror}"
+        if error.errno not in _FULL:
+            return f"{error.filename or 'file'}: {error.strerror}"
+        # Whatever is written to files is named (aclnet.files, protocols.files).
+        return f"{error.filename or 'standard output'}: {error.strerror}; {_MAKE_ROOM}"
     return " ".join(str(error).split())  # pandas ends its messages with a newline
 
 
@@ -131,9 +182,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def _fail(sentence: str, code: int) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        Text.assemble(("error: ", "bold red"), printable(sentence))
-    )
+    with suppress(OSError):  # after a hang-up there is no terminal
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            Text.assemble(("error: ", "bold red"), printable(sentence))
+        )
     sys.exit(code)
 
 

@@ -128,7 +128,6 @@ def assert_same_run() -> Callable[..., None]:
 
         from aclnet.training.checkpoint import load_checkpoint
         from aclnet.training.log import read_log
-        from protocols.embeddings import load_embeddings
 
         files, found = ({item.name for item in run.iterdir()} for run in (one, other))
         assert files == found
@@ -145,8 +144,11 @@ def assert_same_run() -> Callable[..., None]:
             )
             assert lines == others
         if "record.json" in files:
-            vectors = [load_embeddings(run / "embeddings.npz").embedding for run in (one, other)]
-            np.testing.assert_array_equal(*vectors)
+            for name in files & {"embeddings.npz", "scores.npz"}:
+                with np.load(one / name) as mine, np.load(other / name) as theirs:
+                    assert mine.files == theirs.files
+                    for key in mine.files:
+                        np.testing.assert_array_equal(mine[key], theirs[key])
             records = [json.loads((run / "record.json").read_text()) for run in (one, other)]
             assert records[0]["metrics"] == records[1]["metrics"]
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from aclnet.data.numbering import Numbers
 from aclnet.data.sample import StoreInfo
+from aclnet.files import whole_file
 from aclnet.skeleton import Layout, layout_from_dict
 
 if TYPE_CHECKING:
@@ -65,15 +66,15 @@ def draw_clip(
     if len(points) == 0 or not np.isfinite(points).any():
         raise ValueError(f"{title or path}: there is no joint to draw")
     need_matplotlib()
-    path.parent.mkdir(parents=True, exist_ok=True)
     layout = layout_from_dict(info.layout)
-    if kind == ".gif":
-        numbers = np.arange(len(points)) if numbers is None else numbers
-        _animate(points, layout, info, path, title, numbers)
-    else:
-        y_up = info.unit == "metre"
-        strip = draw_strip(points, layout, y_up=y_up, title=title, count=count, numbers=numbers)
-        strip.savefig(path)
+    with whole_file(path) as draft:
+        if kind == ".gif":
+            numbers = np.arange(len(points)) if numbers is None else numbers
+            _animate(points, layout, info, draft, title, numbers)
+        else:
+            y_up = info.unit == "metre"
+            strip = draw_strip(points, layout, y_up=y_up, title=title, count=count, numbers=numbers)
+            strip.savefig(draft, format=kind[1:])
     return path
 
 

@@ -39,7 +39,7 @@ from aclnet.data.sample import (
     Sample,
     StoreInfo,
 )
-from aclnet.data.writer import write_files
+from aclnet.data.writer import bring_back, write_files
 from aclnet.skeleton import Layout, layout_from_dict
 
 FloatArray = npt.NDArray[np.float32]
@@ -233,11 +233,13 @@ def write_store(
         overwrite: replace an existing store.
 
     Raises:
-        ValueError: the folder exists (and `overwrite` is not set, or it is no store), the layout is
-            malformed, or there is no sample; a sample's key is empty or not unique, a field holds
-            control characters, the label is not one of the description's classes, the image size
-            is not two positive numbers, the shape does not fit, or a value is too large for the
-            dtype. Nothing is left behind.
+        ValueError: the folder exists (and `overwrite` is not set, or it is no store, or holds other
+            files too), another process is writing it, the layout is malformed, or there is no
+            sample; a sample's key is empty or not unique, a field holds control characters, the
+            label is not one of the description's classes, the image size is not two positive
+            numbers, the shape does not fit, or a value is too large for the dtype. Nothing is left
+            behind.
+        OSError: it cannot be written, as on a full disk. Nothing is left behind.
     """
     write_files(Path(path), samples, info, dtype, overwrite)
     return open_store(path)
@@ -254,6 +256,7 @@ def open_store(path: str | Path) -> Store:
             contradict each other.
     """
     folder = Path(path)
+    bring_back(folder)
     return Store(*read_files(folder), folder)
 
 

@@ -1,4 +1,9 @@
-"""Writing a store sample by sample: its folder appears whole, or not at all."""
+"""Writing a store sample by sample: its folder appears whole, or not at all.
+
+It is written beside its place, as `.NAME.new`, and renamed; with `overwrite` the former store waits
+as `.NAME.old` between two renames. `.NAME.lock` is held meanwhile (`aclnet.files.owned`), so that
+only one process writes a store, and what is found of these names is from a killed one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,9 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +33,11 @@ from aclnet.data.sample import (
     Sample,
     StoreInfo,
 )
+from aclnet.files import make_folder, naming, owned, private
 from aclnet.skeleton import layout_from_dict
+
+_FILES = ("store.json", "frames.npy", "index.csv")
+"""The description first: what is removed in part is no store."""
 
 
 def write_files(
@@ -36,28 +47,57 @@ def write_files(
     if dtype not in ("float32", "float16"):
         raise ValueError(f"a store's dtype is float32 or float16, not {dtype!r}")
     joints = layout_from_dict(info.layout, f"{path}: layout").joint_count
-    _check_free(path, overwrite)
-    folder = _neighbour(path, "new")
-    folder.mkdir(parents=True)
-    try:
-        index, digest = _write_frames(folder / "frames.npy", path, samples, info, joints, dtype)
-        digest.update(index.encode())
-        (folder / "index.csv").write_bytes(index.encode())
-        info = info.model_copy(update={"fingerprint": digest.hexdigest()})
-        # Without notes as before there were any, so that older programs read it too.
-        about = info.model_dump(mode="json", exclude=set() if info.notes else {"notes"})
-        text = json.dumps(about, indent=1, ensure_ascii=False)
-        (folder / "store.json").write_text(text + "\n", "utf-8")
+    place = Path(os.path.realpath(path))  # a link stays
+    remedy = "wait for it to end, or choose another folder"
+    folder = _neighbour(place, "new")
+    with owned(store_lock(place), path, remedy), naming(path, folder):
+        _tidy(place)
         _check_free(path, overwrite)
-        if path.exists():
-            old = _neighbour(path, "old")
-            os.replace(path, old)
-            os.replace(folder, path)
+        make_folder(folder)
+        try:
+            index, digest = _write_frames(folder / "frames.npy", path, samples, info, joints, dtype)
+            digest.update(index.encode())
+            _write(folder / "index.csv", index)
+            info = info.model_copy(update={"fingerprint": digest.hexdigest()})
+            # Without notes as before there were any, so that older programs read it too.
+            about = info.model_dump(mode="json", exclude=set() if info.notes else {"notes"})
+            text = json.dumps(about, indent=1, ensure_ascii=False)
+            _write(folder / "store.json", text + "\n")
+            _check_free(path, overwrite)
+            if place.exists():
+                os.replace(place, _neighbour(place, "old"))
+            os.replace(folder, place)
+        finally:
+            _tidy(place)
+
+
+def store_lock(path: Path) -> Path:
+    """The file that a process holds locked while it writes the store at a path."""
+    return _neighbour(Path(os.path.realpath(path)), "lock")
+
+
+def bring_back(path: Path) -> None:
+    """Bring back a store whose overwriting was killed between its two renames.
+
+    Raises:
+        Busy: another process is writing it.
+        OSError: it cannot be renamed.
+    """
+    place = Path(os.path.realpath(path))
+    if not place.exists() and any(_left(place, "old")):
+        with owned(store_lock(place), path, "try again"):
+            _tidy(place)
+
+
+def _tidy(place: Path) -> None:
+    """Bring back the store where it is missing, and remove what killed processes left of it."""
+    for old in _left(place, "old"):
+        if place.exists() or not (old / "store.json").is_file():
             _remove_store(old)
         else:
-            os.replace(folder, path)
-    finally:
-        _remove_store(folder)
+            os.replace(old, place)
+    for new in _left(place, "new"):
+        _remove_store(new)
 
 
 def _write_frames(
@@ -69,7 +109,7 @@ def _write_frames(
     rows: dict[str, tuple[str, ...]] = {}
     own: list[tuple[str, ...]] = []
     shape = [0, 0, joints, len(info.channels)]
-    with file.open("wb") as stream:
+    with open(file, "wb", opener=private) as stream:
         for sample in samples:
             frames = _cast(sample, info, shape, np.dtype(dtype))
             fields = _fields(sample, info, classes)
@@ -182,14 +222,33 @@ def _check_free(path: Path, overwrite: bool) -> None:
         raise ValueError(f"{path} exists already; remove it or set overwrite")
     if path.exists() and not (path / "store.json").is_file():
         raise ValueError(f"{path} is not a store; it is left as it is")
+    if path.exists() and (foreign := sorted(set(os.listdir(path)) - set(_FILES))):
+        raise ValueError(
+            f"{path} holds {foreign[0]}, which is not part of a store, so that it is not deleted: "
+            "move it away, or choose another folder"
+        )
 
 
-def _neighbour(path: Path, kind: str) -> Path:
-    return path.parent / f".{path.name}.{kind}-{os.getpid()}-{os.urandom(4).hex()}"
+def _neighbour(place: Path, kind: str) -> Path:
+    return place.with_name(f".{place.name}.{kind}")
+
+
+def _left(place: Path, kind: str) -> list[Path]:
+    """The folders of a kind that killed processes left; older versions added a number."""
+    form = re.compile(re.escape(_neighbour(place, kind).name) + r"(-\d+-[0-9a-f]{8})?")
+    folder = place.parent
+    names = os.listdir(folder) if folder.is_dir() else []
+    return [folder / name for name in names if form.fullmatch(name)]
+
+
+def _write(file: Path, text: str) -> None:
+    with open(file, "wb", opener=private) as stream:
+        stream.write(text.encode())
 
 
 def _remove_store(folder: Path) -> None:
-    for name in ("frames.npy", "index.csv", "store.json"):
+    """Remove a store's own files and, if there are no others, its folder."""
+    for name in _FILES:
         (folder / name).unlink(missing_ok=True)
-    if folder.exists():
+    with suppress(OSError):
         folder.rmdir()

@@ -57,6 +57,10 @@ class RunInfo(Settings):
         dataset: name of the data set.
         fingerprint: of the data set's store.
         synthetic: whether the data were generated.
+        files: size and time of the last change of the store's files (`aclnet.data.changes`); None
+            in runs of older versions.
+        division: fingerprint of the training samples' keys and classes; empty in runs of older
+            versions.
         model: a `RunModel` as plain values, which load without the network library; None in runs
             of older versions, whose settings hold the same.
     """
@@ -69,6 +73,8 @@ class RunInfo(Settings):
     dataset: str
     fingerprint: str
     synthetic: bool
+    files: dict[str, tuple[int, int]] | None = None
+    division: str = ""
     model: dict[str, Any] | None = None
 
     def require(self, store: Store, run: Path) -> None:

@@ -1,17 +1,18 @@
-"""Checkpoints that are either whole or absent: written aside, flushed, then renamed."""
+"""Checkpoints that are either whole or absent, and checked when they are read."""
 
 from __future__ import annotations
 
-import os
+import io
 import pickletools
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
+from aclnet.files import whole_file
 from aclnet.foreign.text import check_regular
 
 _FORMAT_KEY = "aclnet_checkpoint"
@@ -21,53 +22,21 @@ _MOST_VALUES = 10_000_000
 _OLD_PICKLES = 5
 
 
-@contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Write a file so that a reader sees the old one or the new one, never a part.
-
-    The body writes to the yielded path, in the same folder (created if needed). When the body
-    ends, that file is flushed to the disk and renamed to `path`; if the body fails, it is deleted
-    and `path` does not change.
-
-    Args:
-        path: final place of the file.
-
-    Yields:
-        The path to write to.
-
-    Raises:
-        ValueError: the body wrote no file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        if not partial.is_file():
-            raise ValueError(f"{path}: nothing was written to {partial}, so nothing was replaced")
-        _flush(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    # The rename is an entry of the folder; systems that cannot open a folder do not need this.
-    with suppress(OSError):
-        _flush(path.parent)
-
-
-def remove_partial(path: Path) -> None:
-    """Delete the partial files that killed processes left of this path."""
-    for left in path.parent.glob(f".{path.name}.*.partial"):
-        left.unlink(missing_ok=True)
-
-
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write a state atomically.
 
     Args:
         path: file to write; an existing one is replaced.
         state: tensors, numbers, texts and plain containers of these.
+
+    Raises:
+        OSError: it cannot be written; the old file is whole.
     """
-    with atomic_write(path) as partial:
-        torch.save({_FORMAT_KEY: _FORMAT_VERSION, **state}, partial)
+    # In memory first: of a full disk torch only says that its writer failed.
+    content = io.BytesIO()
+    torch.save({_FORMAT_KEY: _FORMAT_VERSION, **state}, content)
+    with whole_file(path) as draft:
+        draft.write_bytes(content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -173,12 +142,3 @@ def _weight(pickled: IO[bytes]) -> int:
         else:
             stack.append(1)
     return most
-
-
-def _flush(path: Path) -> None:
-    """Force a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

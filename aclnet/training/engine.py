@@ -24,7 +24,6 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from aclnet.training.batches import BatchSource, Position, Prefetcher
-from aclnet.training.checkpoint import remove_partial
 from aclnet.training.interrupts import Interrupted, StopRequest
 from aclnet.training.launch import make_fabric, reproducible
 from aclnet.training.log import RunLog
@@ -77,7 +76,8 @@ def fit(
         ValueError: the folder holds a run and `resume` is off; the checkpoint does not belong to
             this run; the source is empty.
         NonFiniteLossError: a loss or gradient is NaN or infinite. No checkpoint holds that step.
-        Interrupted: SIGINT or SIGTERM was received; everything is saved.
+        Interrupted: SIGINT, SIGTERM or SIGHUP was received; everything is saved.
+        OSError: a file cannot be written; the last checkpoint is whole.
     """
     path = run_dir / CHECKPOINT
     if source.steps_per_epoch < 1:
@@ -127,8 +127,6 @@ class _Loop:
         self.batches = stack.enter_context(Prefetcher(self.source, rank, world, pin=on_gpu))
         self.log: RunLog | None = None
         if rank == 0:
-            for name in (CHECKPOINT, BEST, LOG):
-                remove_partial(self.run_dir / name)
             self.log = stack.enter_context(RunLog(self.run_dir / LOG, self.state.log_lines))
         done = (self.state.epoch - 1) * self.steps + self.state.step
         self.progress = stack.enter_context(
@@ -254,5 +252,6 @@ class _Loop:
         raise Interrupted(
             f"stopped at epoch {self.state.epoch}, after step {self.state.step} of {self.steps}; "
             f"everything is saved in {self.run_dir / CHECKPOINT}: resume with the same command and "
-            "--resume, without --overwrite"
+            "--resume, without --overwrite",
+            self.stop.number,
         )

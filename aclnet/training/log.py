@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from aclnet.files import make_folder, naming, private, whole_file
 
 
 class RunLog:
@@ -21,17 +24,22 @@ class RunLog:
 
     Raises:
         ValueError: a line to keep of the older log is not a JSON object.
+        OSError: it cannot be written.
     """
 
     def __init__(self, path: Path, keep_lines: int = 0) -> None:
-        from aclnet.training.checkpoint import atomic_write  # PyTorch, which readers do not need
-
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         kept = read_log(path)[:keep_lines] if keep_lines and path.exists() else []
-        with atomic_write(path) as partial:
-            partial.write_text("".join(map(_line, kept)), encoding="utf-8")
+        if kept:
+            with whole_file(path) as draft:
+                draft.write_text("".join(map(_line, kept)), encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
         self.lines = len(kept)
-        self._file: IO[str] = path.open("a", encoding="utf-8")
+        self._path = path
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        # Unbuffered: after a failed write nothing waits to be written once more.
+        self._file = os.fdopen(private(str(path), flags), "ab", buffering=0)
 
     def write(self, kind: str, *, epoch: int, step: int, values: Mapping[str, float]) -> None:
         """Append one line and flush it.
@@ -41,9 +49,14 @@ class RunLog:
             epoch: 1-based epoch.
             step: optimizer steps done since the start of the run.
             values: named numbers; one that is not finite becomes null, as JSON has no NaN.
+
+        Raises:
+            OSError: it cannot be written whole; a reader leaves the rest of it out.
         """
-        self._file.write(_line({"kind": kind, "epoch": epoch, "step": step, **values}))
-        self._file.flush()
+        line = _line({"kind": kind, "epoch": epoch, "step": step, **values}).encode()
+        with naming(self._path):
+            while line:  # a disk may take a part before it is full
+                line = line[self._file.write(line) :]
         self.lines += 1
 
     def __enter__(self) -> RunLog:

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.store import Store
+from aclnet.files import whole_file
 from aclnet.foreign.arrays import read_arrays
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.scoring import score
-from aclnet.training.checkpoint import atomic_write, load_checkpoint
+from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import CHECKPOINT
 from aclnet.training.settings import TrainSettings
 from aclnet.training.state import RunState
@@ -210,8 +211,8 @@ class KeepingAdapter(ActionAdapter):
         one = self.settings.test.model_copy(update={"clips": 1})
         embedding = score(network, samples, self.clip_input, one).embedding
         labels = samples.index["label"].to_numpy().astype(np.str_)
-        with atomic_write(kept_file(self._run, epoch)) as draft, draft.open("wb") as file:
-            np.savez(file, allow_pickle=False, label=labels, embedding=embedding)
+        with whole_file(kept_file(self._run, epoch)) as draft:
+            np.savez(draft, allow_pickle=False, label=labels, embedding=embedding)
 
 
 def class_rows(

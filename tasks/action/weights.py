@@ -18,7 +18,7 @@ from aclnet.training.engine import CHECKPOINT
 from tasks.action.adapter import ActionAdapter
 from tasks.action.settings import ActionSettings, HoldOutSettings
 from tasks.run.adapter import run_info
-from tasks.run.folder import check_run_folder, start_run_folder, write_run_folder
+from tasks.run.folder import owned_run, start_run_folder, write_run_folder
 from tasks.run.pipeline import RunResult, judge_run
 from tasks.samples.open import open_data
 from tasks.spec import Report, find_task
@@ -53,28 +53,30 @@ def import_weights(
         ValueError: the file is not such a checkpoint, or does not fit the settings or the data.
     """
     settings = released_settings(settings)
-    check_run_folder(run, False, overwrite)
-    state = read_weights(file)
-    adapter = ActionAdapter(settings, open_data(settings.data, cache, report), report)
-    info = run_info("action", adapter)
-    generator = weight_generator(settings.train.seed)
-    network = build_network(settings.network, len(info.classes), adapter.clip_input, generator)
-    network.load_state_dict(_match_weights(state, network, file))
-    unused = [name for name in state if name.startswith(_LOSSES)]
-    names = f" ({', '.join(unused[:2])}{', ...' if len(unused) > 2 else ''})" if unused else ""
-    filled = f"{len(state) - len(unused)} tensors fill the network's {len(network.state_dict())}"
-    report(f"{file}: {filled}; unused projections of the losses: {len(unused)}{names}")
-    start_run_folder(run, False, overwrite)
-    write_run_folder(run, settings, info)
-    task = adapter.make_task(network, generator).state_dict()
-    content = {"task": task, "recipe": dump_settings(settings), "imported": file.name}
-    save_checkpoint(run / CHECKPOINT, content)
-    origin = {
-        "objective": OBJECTIVE,
-        "notes": (f"weights imported from {file.name}, not trained here",),
-    }
-    spec = find_task("action")
-    return judge_run(spec, adapter, network.eval(), 0.0, run, command, report, **origin)
+    with owned_run(run, False, overwrite):
+        state = read_weights(file)
+        adapter = ActionAdapter(settings, open_data(settings.data, cache, report), report)
+        info = run_info("action", adapter)
+        generator = weight_generator(settings.train.seed)
+        network = build_network(settings.network, len(info.classes), adapter.clip_input, generator)
+        network.load_state_dict(_match_weights(state, network, file))
+        unused = [name for name in state if name.startswith(_LOSSES)]
+        names = f" ({', '.join(unused[:2])}{', ...' if len(unused) > 2 else ''})" if unused else ""
+        filled = (
+            f"{len(state) - len(unused)} tensors fill the network's {len(network.state_dict())}"
+        )
+        report(f"{file}: {filled}; unused projections of the losses: {len(unused)}{names}")
+        start_run_folder(run, overwrite)
+        write_run_folder(run, settings, info)
+        task = adapter.make_task(network, generator).state_dict()
+        content = {"task": task, "recipe": dump_settings(settings), "imported": file.name}
+        save_checkpoint(run / CHECKPOINT, content)
+        origin = {
+            "objective": OBJECTIVE,
+            "notes": (f"weights imported from {file.name}, not trained here",),
+        }
+        spec = find_task("action")
+        return judge_run(spec, adapter, network.eval(), 0.0, run, command, report, **origin)
 
 
 def released_settings(settings: ActionSettings) -> ActionSettings:

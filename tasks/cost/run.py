@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -119,7 +120,12 @@ def measure_costs(
             start = time.perf_counter()
             text = plan.settings.model_dump_json()
             job = processes.submit(_measure, plan.task, text, plan.kind, conditions, plugins())
-            cost = job.result()
+            try:
+                cost = job.result()
+            except KeyboardInterrupt:
+                for child in multiprocessing.active_children():
+                    child.kill()
+                raise
             yield cost_record(plan, cost, conditions, command, time.perf_counter() - start, busy)
 
 
@@ -146,6 +152,7 @@ def _measure(
     task: str, settings: str, kind: ClipKind, conditions: Conditions, files: Sequence[Path]
 ) -> Cost:
     """Call `measure_cost` in a child process, after loading the plug-ins."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer
     load_plugins(files)
     own = find_task(task).settings.model_validate_json(settings)
     return measure_cost(task, own, kind, conditions)

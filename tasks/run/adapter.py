@@ -11,6 +11,7 @@ network), `log.jsonl`, `checkpoint.pt`, the network's output on the test samples
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import Rows
 from aclnet.clips.windows import windows_at_phase
 from aclnet.config import dump_settings
+from aclnet.data.changes import stamps
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
@@ -40,6 +42,7 @@ from aclnet.training.task import Trainable, TrainingTask
 from protocols.embeddings import Embeddings
 from tasks.run.folder import write_run_folder
 from tasks.run.resume import reached_epoch
+from tasks.run.trained_data import require_unchanged_meanwhile
 from tasks.samples.batches import ClipSource
 from tasks.samples.labels import labelled
 from tasks.samples.left_out import left_out_of
@@ -285,8 +288,18 @@ def run_info(task: str, adapter: TaskAdapter[Any]) -> RunInfo:
         dataset=info.name,
         fingerprint=info.fingerprint,
         synthetic=info.synthetic,
+        files=dict(stamps(adapter.store)),
+        division=_division(adapter),
         model=model.model_dump(mode="json"),
     )
+
+
+def _division(adapter: TaskAdapter[Any]) -> str:
+    """A fingerprint of the training samples' keys and classes, in order."""
+    store, labels = adapter.training_samples()
+    digest = hashlib.sha256(np.ascontiguousarray(labels).tobytes())
+    digest.update("\n".join(store.index["sample"]).encode())
+    return digest.hexdigest()
 
 
 def remarks(adapter: TaskAdapter[Any]) -> Iterator[str]:
@@ -332,10 +345,11 @@ def train(
         The trained network in evaluation mode, and the state at the end of the training.
 
     Raises:
-        ValueError: settings, data and checkpoint do not fit, or the best epoch should be kept and
-            no evaluation chose one.
+        ValueError: settings, data and checkpoint do not fit, the data were changed meanwhile, or
+            the best epoch should be kept and no evaluation chose one.
         NonFiniteLossError: a loss was not finite; the message names the samples.
-        Interrupted: stopped by Ctrl-C or SIGTERM; the message says how to resume.
+        Interrupted: stopped by a signal; the message says how to resume.
+        OSError: a file cannot be written; the last checkpoint is whole.
     """
     settings = adapter.settings
     info = run_info(task, adapter)
@@ -369,6 +383,7 @@ def train(
         recipe=dump_settings(settings),
     )
     if fabric.is_global_zero:
+        require_unchanged_meanwhile(adapter.store)
         # Only now is it known that a resumed run was given its own settings.
         write_run_folder(run, settings, info)
     best = adapter.train_settings().keep_best

@@ -21,6 +21,7 @@ from aclnet.training.state import RunState
 from protocols.embeddings import Embeddings
 from tasks.run.adapter import TaskAdapter
 from tasks.run.saved import require_task
+from tasks.run.trained_data import changed_since
 from tasks.samples.left_out import left_out_of
 from tasks.samples.open import dropped_counts, open_data
 from tasks.settings import TaskSettings
@@ -43,7 +44,7 @@ def open_run(
         spec: the task.
         run: the run's folder; it is not changed.
         cache: folder for converted and generated data.
-        report: called with progress messages.
+        report: called with progress messages, and if the run's data have changed since.
         data: other data, read and divided like the run's own; None: the run's.
         changes: function of the run's settings that returns overrides by name.
         unfinished: also open a run whose training is not finished.
@@ -64,6 +65,8 @@ def open_run(
     adapter = spec.adapter(settings, store, report)
     model.info.require(adapter.store, run)
     _require_classes(adapter, model.info, run)
+    if data is None and (note := changed_since(adapter.store, model.info, run)):
+        report(note)
     return adapter, on_best_device(model.network, settings.train)
 
 

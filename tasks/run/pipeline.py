@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +12,14 @@ from aclnet.data.left_out import notes_in_words
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.finished import require_finished
+from aclnet.runs.info import RUN_INFO, read_run_info
 from aclnet.training.engine import CHECKPOINT
 from aclnet.training.instructions import pin_instructions
 from aclnet.training.interrupts import Interrupted
 from aclnet.training.launch import make_fabric
 from protocols.records import DatasetReference, ResultRecord
 from tasks.run.adapter import TaskAdapter, require_room, train
-from tasks.run.folder import check_run_folder, start_run_folder
+from tasks.run.folder import owned_run, start_run_folder
 from tasks.run.judged import (
     BASELINE,
     BASELINE_RECORD,
@@ -30,6 +31,7 @@ from tasks.run.judged import (
     training_environment,
 )
 from tasks.run.open import open_run, trained_so_far
+from tasks.run.trained_data import changed_since, require_unchanged
 from tasks.samples.open import open_data
 from tasks.settings import TaskSettings
 from tasks.spec import Report, TaskSpec, silent
@@ -73,11 +75,12 @@ def train_and_evaluate(
         The result; None on other ranks, or if rank 0 failed.
 
     Raises:
-        ValueError: settings, data and folder do not fit, or the instruction set was not pinned
-            before torch was imported; see `tasks.run.adapter.train` for other exceptions.
+        ValueError: settings, data and folder do not fit, another process is writing the run, or
+            the instruction set was not pinned before torch was imported; see
+            `tasks.run.adapter.train` for other exceptions.
     """
     pin_instructions(settings.train.instruction_set)
-    with _resumable(run):
+    with _resumable(run), ExitStack() as ownership:
         fabric = make_fabric(settings.train)
         first = fabric.is_global_zero
         if not first:
@@ -90,11 +93,12 @@ def train_and_evaluate(
         adapter: TaskAdapter[Any] | None = None
         try:
             if first:
-                check_run_folder(run, resume, overwrite)
+                ownership.enter_context(owned_run(run, resume, overwrite))
                 adapter = opened()
                 require_room(adapter)
+                require_unchanged(adapter.store, run if resume else None)
                 # An older run is deleted only now that settings and data are known to be valid.
-                start_run_folder(run, resume, overwrite)
+                start_run_folder(run, overwrite)
         finally:
             # Rank 0 converts the data; the others then open the result, or leave the error to it.
             ready = fabric.broadcast(adapter is not None)
@@ -194,6 +198,8 @@ def evaluate_again(
         origin = replace(origin, counts=counts, notes=(*origin.notes, note))
         report(note)
     origin = replace(origin, trained=training_environment(run))
+    if data is None and (note := changed_since(adapter.store, read_run_info(run), run)):
+        origin = replace(origin, notes=(*origin.notes, note))
     record = make_record(spec.name, judged, origin, command)
     return RunResult(record, judged.render(record.objective, {}))
 
@@ -217,15 +223,18 @@ def origin_of(adapter: TaskAdapter[Any], seconds: float) -> Origin:
 
 @contextmanager
 def _resumable(run: Path) -> Iterator[None]:
-    """Make Ctrl-C outside the training loop, which handles its own, say how to resume."""
+    """Make a signal outside the training loop, which handles its own, say how to resume."""
     try:
         yield
-    except KeyboardInterrupt:
-        if not (run / CHECKPOINT).is_file():
+    except KeyboardInterrupt as signal:
+        trained = (run / CHECKPOINT).is_file()
+        if not trained and not (run / RUN_INFO).is_file():
             raise Interrupted(
-                f"stopped before anything was saved in {run}: give the same command again"
+                f"stopped before anything was saved in {run}: give the same command again", signal
             ) from None
+        saved = "the training so far is saved" if trained else "no checkpoint is saved yet"
         raise Interrupted(
-            f"stopped; the training so far is saved in {run}: resume with the same command and "
-            "--resume, without --overwrite"
+            f"stopped; {saved} in {run}: resume with the same command and --resume, without "
+            "--overwrite",
+            signal,
         ) from None

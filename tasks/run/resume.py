@@ -20,6 +20,7 @@ _KEPT = {
     "layout": "the joints",
     "channels": "the channels",
     "unit": "the unit",
+    "division": "the division into training and test samples",
 }
 
 
@@ -98,10 +99,10 @@ def _check_data(run: Path, before: RunInfo, now: RunInfo) -> None:
     then, today = before.model_dump(mode="json"), now.model_dump(mode="json")
     for name, what in _KEPT.items():
         old, new = then[name], today[name]
-        if old != new:
-            values = f" ({old} before, {new} now)" if isinstance(old, str) else ""
+        if old != new and old != "":  # older versions do not know the division
+            values = f" ({old[:12]} before, {new[:12]} now)" if isinstance(old, str) else ""
             raise ValueError(
                 f"{run} was started on data set {before.dataset}, and {what} would change{values}: "
-                "resume with the same data and the same division of people, or start another run "
-                "in another folder"
+                "resume with the same data and the same division of people, or start a new run, "
+                "with --overwrite or in another folder"
             )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aclnet.config import load_settings
+from aclnet.data.changes import content_fingerprint
 from aclnet.runs.info import SETTINGS
 from aclnet.training.interrupts import Interrupted
 from aclnet.training.settings import RESUMABLE
@@ -97,10 +98,11 @@ class StudyPlan:
         """
         try:
             yield
-        except (Interrupted, KeyboardInterrupt):
+        except (Interrupted, KeyboardInterrupt) as signal:
             raise Interrupted(
                 "stopped; the training so far is saved: resume the study with the same command: "
-                f"{self.command}"
+                f"{self.command}",
+                signal,
             ) from None
 
 
@@ -290,7 +292,8 @@ def require_same_data(finished: Mapping[Path, TaskSettings], cache: Path, report
                 _check_name(run, record.settings.get("data", {}).get("path"), data.path)
                 expected[source] = record.dataset.fingerprint, f"those of {run}"
             else:
-                expected[source] = open_data(data, cache, report).info.fingerprint, "the study's"
+                store = open_data(data, cache, report)
+                expected[source] = content_fingerprint(store), "the study's"
         fingerprint, whose = expected[source]
         if record.dataset.fingerprint != fingerprint:
             raise ValueError(

@@ -14,6 +14,8 @@ from aclnet.data.sample import StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store, write_store
 from aclnet.data.walkers.settings import WALKERS_VERSION
+from aclnet.data.writer import bring_back, store_lock
+from aclnet.files import Busy, wait_until_free
 from aclnet.skeleton import Layout, load_layout
 from aclnet.skeleton.library import layout_file
 from tasks.spec import Report, silent
@@ -26,8 +28,8 @@ def open_data(
 
     A store is opened in place. Any other file or folder is converted once into a store in `cache`
     and found there again until its name, size or modification time changes. Without a path the
-    walkers are generated, once for each of their settings. If several processes make the same
-    store at once, the first one to finish wins and the others use its store.
+    walkers are generated, once for each of their settings. If several processes need the same
+    store at once, one makes it, and the others say so, wait for it and use it.
 
     Args:
         settings: the data to open.
@@ -50,6 +52,7 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
     if settings.path is None:
         return _kept(_walkers(settings, cache, report), settings, cache, report)
     path = settings.path
+    bring_back(path)
     if not path.exists():
         raise ValueError(
             f"there is no file or folder {path}: correct the path (--data, or data.path in the "
@@ -151,11 +154,16 @@ def _walkers(settings: DataSettings, cache: Path, report: Report) -> Store:
 
 
 def _made_once(target: Path, make: Callable[[], object], message: str, report: Report) -> Store:
-    """The store at `target`, made if it is missing; it appears by one rename, complete."""
-    if not (target / "store.json").is_file():
+    """The store at `target`, made here or by another process that is making it already."""
+    while not (target / "store.json").is_file():
+        wait_until_free(store_lock(target), report, target)
+        if (target / "store.json").is_file():
+            break
         report(message)
         try:
             make()
+        except Busy:
+            continue  # both started at once
         except (ValueError, OSError):
             # Another process may have been faster, so that the target existed already.
             if not (target / "store.json").is_file():
@@ -217,12 +225,16 @@ def _checked(store: Store, settings: DataSettings, cache: Path, report: Report) 
 
 def _identity(path: Path, settings: DataSettings) -> dict[str, object]:
     """What a conversion depends on: the file as it is now, and the reading options."""
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    root = path.resolve()
+    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
     newest = max((file.stat().st_mtime_ns for file in files), default=0)
+    # Such as a table of labels.
+    named = [Path(value).resolve() for value in settings.options.values() if isinstance(value, str)]
+    beside = [file for file in named if file.is_file()]
     names = [name for name in (settings.layout, settings.map_to) if name is not None]
     layouts = [file for name in names if (file := layout_file(name)) is not None]
     return {
-        "path": str(path.resolve()),
+        "path": str(root),
         "files": len(files),
         "bytes": sum(file.stat().st_size for file in files),
         "changed": newest,
@@ -230,9 +242,17 @@ def _identity(path: Path, settings: DataSettings) -> dict[str, object]:
         **settings.model_dump(mode="json", include={"format", "layout", "map_to"}),
         # Defaults are left out, so that stores made by older versions are found again.
         **({"options": settings.options} if settings.options else {}),
+        **({"beside": _seen(beside)} if beside else {}),
+        **({"each": _seen(files)} if root.is_dir() else {}),
         **({} if settings.prepare == "none" else {"prepare": settings.prepare}),
         **({"keep": settings.model_dump()["keep"]} if settings.keep else {}),
     }
+
+
+def _seen(files: list[Path]) -> str:
+    """Names, sizes and times of files, in short: the same as long as nobody changed one."""
+    found = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return _digest({"files": found})
 
 
 def _digest(value: dict[str, object]) -> str:

@@ -41,9 +41,10 @@ def replace(name: str, old: str, new: str) -> Change:
     return change
 
 
-def flip_a_byte(run: Path) -> None:
+def flip_bytes(run: Path) -> None:
     content = bytearray((run / "checkpoint.pt").read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    for place in range(len(content) // 2, len(content) // 2 + 64):  # longer than the padding
+        content[place] ^= 0xFF
     (run / "checkpoint.pt").write_bytes(content)
 
 
@@ -79,7 +80,7 @@ AGAIN = ("gait", "train", "--resume", "--run", "RUN")
         (without("checkpoint.pt"), EMBED, ("checkpoint.pt", "no checkpoint")),
         (cut("checkpoint.pt", 0.7), EMBED, ("checkpoint.pt", "damaged")),
         (cut("checkpoint.pt", 0.7), AGAIN, ("checkpoint.pt", "damaged")),
-        (flip_a_byte, EMBED, ("checkpoint.pt", "damaged")),
+        (flip_bytes, EMBED, ("checkpoint.pt", "damaged")),
         (damage("checkpoint.pt", b""), EMBED, ("checkpoint.pt",)),
         (foreign_checkpoint, EMBED, ("checkpoint.pt", "not a checkpoint of aclnet")),
         # run.json

@@ -293,8 +293,6 @@ def _check_lists(arrays: Arrays, path: Path) -> None:
     for key in ("joint_names", "class_names", "label", "sequence_name", *FIELD_KEYS.values()):
         if key in arrays and arrays[key].ndim != 1:
             raise ValueError(f"{path}: {key} must be one list, it has shape {arrays[key].shape}")
-    if {"label", "class_names"} <= set(arrays) and arrays["label"].dtype.kind not in "iu":
-        raise ValueError(f"{path}: label must be whole numbers, places in class_names")
     bones, joints = arrays.get("bones", np.zeros((0, 2), int)), arrays["joints"].shape[2]
     pairs = bones.shape[1:] == (2,) and bones.dtype.kind in "iu"
     if not pairs or ((bones < 0) | (bones >= joints)).any():

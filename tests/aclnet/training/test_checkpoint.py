@@ -7,59 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from aclnet.training.checkpoint import (
-    atomic_write,
-    check_pickled,
-    load_checkpoint,
-    remove_partial,
-    save_checkpoint,
-)
+from aclnet.training.checkpoint import check_pickled, load_checkpoint, save_checkpoint
 from aclnet.training.state import RunState
 
 
 def names(folder: Path) -> list[str]:
     return sorted(item.name for item in folder.iterdir())
-
-
-def test_atomic_write_makes_folders_and_leaves_one_file(tmp_path: Path) -> None:
-    target = tmp_path / "runs" / "one" / "a.txt"
-    with atomic_write(target) as partial:
-        assert partial.parent == target.parent
-        partial.write_text("new")
-        assert not target.exists()
-    assert target.read_text() == "new"
-    assert names(target.parent) == ["a.txt"]
-
-
-@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_atomic_write_keeps_the_old_file_on_error(
-    tmp_path: Path, failure: type[BaseException]
-) -> None:
-    target = tmp_path / "a.txt"
-    target.write_text("old")
-
-    def write_half() -> None:
-        with atomic_write(target) as partial:
-            partial.write_text("half")
-            raise failure
-
-    with pytest.raises(failure):
-        write_half()
-    assert target.read_text() == "old"
-    assert names(tmp_path) == ["a.txt"]
-
-
-def test_atomic_write_without_writing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nothing was written"), atomic_write(tmp_path / "a.txt"):
-        pass
-    assert names(tmp_path) == []
-
-
-def test_remove_partial_touches_only_its_own(tmp_path: Path) -> None:
-    for name in (".a.pt.123.partial", ".b.pt.123.partial", "a.pt"):
-        (tmp_path / name).write_text("x")
-    remove_partial(tmp_path / "a.pt")
-    assert names(tmp_path) == [".b.pt.123.partial", "a.pt"]
 
 
 def test_round_trip(tmp_path: Path) -> None:

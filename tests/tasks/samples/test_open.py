@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +17,8 @@ from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, file_fingerprint, open_store, write_store
 from aclnet.data.walkers import dataset as walkers_module
 from aclnet.data.walkers.settings import WalkerSettings
+from aclnet.data.writer import store_lock
+from aclnet.files import owned
 from aclnet.skeleton import load_layout
 from protocols.embeddings import load_embeddings
 from tasks.samples.open import open_data
@@ -319,3 +323,50 @@ def test_a_damaged_store_in_the_cache(tmp_path: Path) -> None:
     (path / "index.csv").write_text("sample\n")
     with pytest.raises(ValueError, match=r"index\.csv: it has columns .*; or delete .*walk"):
         open_data(settings, tmp_path)
+
+
+def test_a_file_of_a_folder_that_is_changed_is_read_again(few: Path, tmp_path: Path) -> None:
+    """The number of files, their bytes and the time of the newest stay the same."""
+    tree = as_pickles(open_store(few), tmp_path)
+    files = sorted(tree.rglob("*.pkl"))
+    for number, file in enumerate(files):
+        os.utime(file, (1000 + number, 1000 + number))
+    settings = DataSettings(path=tree)
+    before = open_data(settings, tmp_path / "stores")
+    poses = pickle.loads(files[0].read_bytes())
+    files[0].write_bytes(pickle.dumps(poses + np.float32(1)))
+    os.utime(files[0], (1000.5, 1000.5))
+    after = open_data(settings, tmp_path / "stores")
+    assert before.info.fingerprint != after.info.fingerprint
+
+
+def test_a_table_named_in_the_options_that_is_changed_is_read_again(
+    case: Callable[[str], Path], tmp_path: Path
+) -> None:
+    data, labels = case("lab"), tmp_path / "labels.csv"
+    found = []
+    for label in ("one", "two"):
+        labels.write_text("sample,label\n" + "".join(f"{n},{label}\n" for n in ("a 1", "001")))
+        settings = DataSettings(path=data, options={"labels": str(labels)})
+        found.append(set(open_data(settings, tmp_path / "stores").index["label"]) - {""})
+    assert found == [{"one"}, {"two"}]
+
+
+def test_a_store_that_another_process_is_making_is_waited_for(few: Path, tmp_path: Path) -> None:
+    data, said = as_npz(open_store(few), tmp_path), []
+    settings = DataSettings(path=data)
+    (target,) = {open_data(settings, tmp_path / "stores").path}
+    assert target is not None
+    aside = tmp_path / "aside"
+    target.rename(aside)
+
+    def report(sentence: str) -> None:
+        said.append(sentence)
+        aside.rename(target)  # the other one is ready
+        lock.close()
+
+    with contextlib.ExitStack() as lock:
+        lock.enter_context(owned(store_lock(target), target, ""))
+        assert len(open_data(settings, tmp_path / "stores", report)) == len(open_store(few))
+    assert [one.partition(" on ")[0] for one in said] == [f"waiting for process {os.getpid()}"]
+    assert said[0].endswith(f"which is writing {target}")

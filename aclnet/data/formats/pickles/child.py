@@ -158,7 +158,8 @@ def _format(module: str, place: str) -> Any:
 
 def serve() -> None:
     """The child's work: a request on standard input, the samples on standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the parent's to answer, which then ends this
     output, sys.stdout = sys.stdout.buffer, sys.stderr
 
     def send(message: dict[str, Any], content: bytes = b"") -> None:
