@@ -54,6 +54,7 @@ TASKS = {
     ),
     "pretrain": ShownTask("Pretraining", "pretraining"),
     "cost": ShownTask("Cost", "cost"),
+    "reliability": ShownTask("Reliability", "reliability"),
 }
 """The known tasks in the order in which they are shown."""
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,8 @@ from typing import Any, NamedTuple
 from formats import FORMATS, seeds_of
 from inputs import Input, make_input
 from mutations import MARKER
-from worker import REFUSED, names_file, sentence_is_clean
+from outcome import count_row
+from worker import READ, REFUSED, names_file, sentence_is_clean
 
 _PATIENCE_S = 120
 """Seconds for a whole command, whose imports alone take several on a busy machine."""
@@ -63,7 +63,8 @@ COMMANDS: dict[str, tuple[Arguments, ...]] = {
         and not entry.hostile
         and entry.read.__qualname__.startswith("_recordings")
     },
-    "hostile_pickle": (_convert, lambda path, out: [*_convert(path, out), "--format", "pyskl"]),
+    "hostile_pose_pickle": (_convert,),
+    "hostile_pyskl": (lambda path, out: [*_convert(path, out), "--format", "pyskl"],),
     "store": (
         lambda path, _: ["data", "validate", str(path)],
         lambda path, _: ["data", "show", str(path)],
@@ -88,15 +89,14 @@ COMMANDS: dict[str, tuple[Arguments, ...]] = {
 class Judged(NamedTuple):
     """Counts of verdicts by command, and the faults."""
 
-    counts: dict[str, int]
+    rows: list[dict[str, Any]]
     faults: list[dict[str, Any]]
-    total: int
 
 
 def judge_commands(seed: int, count: int, jobs: int) -> Judged:
     """Run commands on damaged files, formats in turn."""
     names = [name for name in COMMANDS if seeds_of(name)]
-    counts: Counter[str] = Counter()
+    all_found: dict[str, list[dict[str, Any]]] = {}
     faults: list[dict[str, Any]] = []
     numbers, lock = iter(range(count)), threading.Lock()
 
@@ -111,8 +111,8 @@ def judge_commands(seed: int, count: int, jobs: int) -> Judged:
                 number = 2 * 10**7 + place // len(names)
                 found = judge_command(seed, name, number, Path(folder))
                 with lock:
-                    counts[found["verdict"]] += 1
-                    if found["verdict"] not in ("done", REFUSED):
+                    all_found.setdefault(name, []).append(found)
+                    if found["verdict"] not in (READ, REFUSED):
                         faults.append(found)
 
     threads = [threading.Thread(target=work) for _ in range(jobs if count else 0)]
@@ -120,7 +120,8 @@ def judge_commands(seed: int, count: int, jobs: int) -> Judged:
         thread.start()
     for thread in threads:
         thread.join()
-    return Judged(dict(counts), faults, count)
+    rows = [count_row("whole commands", name, own) for name, own in sorted(all_found.items())]
+    return Judged(rows, faults)
 
 
 def judge_command(seed: int, name: str, number: int, root: Path) -> dict[str, Any]:
@@ -171,7 +172,7 @@ def _ended(code: int, printed: bytes, said: bytes, path: Path, one: Input) -> tu
         return "control characters", repr(shown[-300:])
     allowed = (0, 1) if "validate" in text or (code == 1 and b"errors" in printed) else (0,)
     if code in allowed:
-        return "done", ""
+        return READ, ""
     if code != 2:
         return "exit code", f"{code}: {text[-300:]}"
     last = text.rstrip("\n").rpartition("\n")[2]

@@ -100,7 +100,6 @@ def _read_record(path: Path) -> None:
 
     record = ResultRecord.read(path)
     record.described_rule  # noqa: B018 - it is read by every table
-    ResultRecord.from_json(record.to_json())
 
 
 def _read_recipe(task: str) -> Read:
@@ -168,7 +167,10 @@ _READERS: dict[str, Callable[[], Iterator[Seed]]] = {
 
 FORMATS: dict[str, Format] = {
     **{name: _recordings(name, seed) for name, seed in _READERS.items()},
-    "hostile_pickle": _recordings("pyskl", seeds.hostile_pickle)._replace(hostile=True),
+    **{
+        f"hostile_{name}": _recordings(name, seeds.hostile_pickle)._replace(hostile=True)
+        for name in ("pyskl", "pose_pickle")
+    },
     "keypoint_labels": Format(
         seeds.keypoint_labels, _function("aclnet.data.formats.keypoints.labels", "read_labels")
     ),

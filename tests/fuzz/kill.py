@@ -37,6 +37,7 @@ from scenarios import SCENARIOS, Scenario, drafts, make_base, prepare  # noqa: E
 _SIGNALS = (*[signal.SIGKILL] * 3, signal.SIGTERM, signal.SIGHUP)
 _TRAININGS = ("train_gait", "train_reid", "train_action")
 _LONGEST_LINE = 1000
+_GROUPS = {"kill": "kills", "two": "two processes at once", "fill": "full disks"}
 
 Faults = list[str]
 
@@ -162,15 +163,24 @@ def said(ended: Ended, folder: Path, disk: bool = False) -> Faults:
 
 def repeated(
     what: str, count: int, names: Sequence[str], seed: int, keep: Path | None, harness: Harness
-) -> tuple[dict[str, int], list[dict[str, Any]]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Do one thing so many times, scenarios in turn; returns counts and faults."""
-    counts: Counter[str] = Counter()
-    faults: list[dict[str, Any]] = []
+    found: dict[str, list[list[dict[str, Any]]]] = {}
     for number in range(count):
         name = names[number % len(names)]
-        faults += once(what, name, number, seed, keep, harness)
-        counts[name] += 1
-    return dict(counts), faults
+        found.setdefault(name, []).append(once(what, name, number, seed, keep, harness))
+    rows = [
+        {
+            "group": _GROUPS[what],
+            "name": name,
+            "tries": len(own),
+            "read": sum(not faults for faults in own),
+            "refused": 0,
+            "faults": dict(Counter(fault["verdict"] for faults in own for fault in faults)),
+        }
+        for name, own in found.items()
+    ]
+    return rows, [fault for own in found.values() for faults in own for fault in faults]
 
 
 def once(
@@ -229,24 +239,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ("two", options.two_processes, pairs),
             ("fill", options.disk_full, options.only),
         )
-        counts, faults = {}, []
+        rows, faults = [], []
         for what, count, names in plans:
-            counts[what], found = repeated(what, count, names, options.seed, keep, harness)
+            own, found = repeated(what, count, names, options.seed, keep, harness)
+            rows += own
             faults += found
     print(faults_as_text(faults, lambda fault: _repeat(options.seed, fault)))
     content = {
-        "kind": "kills",
+        "reliability": "kills",
         "seed": options.seed,
-        "kills": counts["kill"],
-        "two_processes": counts["two"],
-        "disk_full": counts["fill"],
-        "faults": dict(sorted(Counter(fault["verdict"] for fault in faults).items())),
+        "rows": rows,
         "seconds": round(time.monotonic() - start, 1),
     }
     command = shlex.join(["python", "tests/fuzz/kill.py", *(arguments or sys.argv[1:])])
     write_counts(options.json, content, command)
-    total = sum(sum(count.values()) for count in counts.values())
-    print(f"{total} tries, {len(faults)} faults, {content['seconds']} s")
+    print(
+        f"{sum(row['tries'] for row in rows)} tries, {len(faults)} faults, {content['seconds']} s"
+    )
     return int(bool(faults))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,23 @@ def faults_as_text(
         place = f" at {where}" if where else ""
         lines.append(f"{len(own):5} {name}: {verdict}{place}: {text!r}\n      {repeat(own[0])}")
     return "\n".join(lines)
+
+
+def count_row(group: str, name: str, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The counts of what was tried on one format or command."""
+    verdicts = Counter(one["verdict"] for one in found)
+    row: dict[str, Any] = {
+        "group": group,
+        "name": name,
+        "tries": len(found),
+        "read": verdicts.pop("read", 0),
+        "refused": verdicts.pop("refused", 0),
+        "faults": dict(sorted(verdicts.items())),
+    }
+    if all("memory" in one for one in found):
+        row["longest_seconds"] = max(one["seconds"] for one in found)
+        row["largest_bytes"] = max(one["memory"] for one in found)
+    return row
 
 
 def write_counts(path: Path | None, counts: dict[str, Any], command: str) -> None:

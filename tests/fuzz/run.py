@@ -23,7 +23,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 from commands import judge_command, judge_commands  # noqa: E402 - this checkout's own
 from formats import FORMATS, seeds_of  # noqa: E402
 from inputs import make_input  # noqa: E402
-from outcome import faults_as_text, write_counts  # noqa: E402
+from outcome import count_row, faults_as_text, write_counts  # noqa: E402
 from worker import LONGEST_S, READ, REFUSED, judged  # noqa: E402
 
 _PATIENCE_S = 3 * LONGEST_S
@@ -118,27 +117,26 @@ def plan(names: Sequence[str], count: int, pickles: int) -> Iterator[Wanted]:
 
 
 class Tally:
-    """Counts of verdicts by format, and the faults."""
+    """Verdicts by group and format, and the faults."""
 
     def __init__(self) -> None:
-        self.counts: dict[str, Counter[str]] = {}
         self.faults: list[dict[str, Any]] = []
-        self.seconds: Counter[str] = Counter()
-        self.longest = 0.0
-        self.largest = 0
-        self.through_child = 0
+        self._found: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
     def add(self, wanted: Wanted, found: dict[str, Any]) -> None:
         """Count a verdict."""
+        child = found.get("child", False)
         with self._lock:
-            self.counts.setdefault(wanted.format, Counter())[found["verdict"]] += 1
-            self.seconds[wanted.format] += found["seconds"]
-            self.longest = max(self.longest, found["seconds"])
-            self.largest = max(self.largest, found["memory"])
-            self.through_child += found.get("child", False)
+            group = "pickles through the child" if child else "damaged files"
+            slim = {name: found[name] for name in ("verdict", "seconds", "memory")}
+            self._found.setdefault((group, wanted.format), []).append(slim)
             if found["verdict"] not in (READ, REFUSED):
                 self.faults.append({**wanted._asdict(), **found})
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The counts of each format."""
+        return [count_row(group, name, own) for (group, name), own in sorted(self._found.items())]
 
 
 def read_all(wanted: Iterator[Wanted], seed: int, jobs: int) -> Tally:
@@ -196,7 +194,7 @@ def repeat(options: argparse.Namespace) -> int:
     print(json.dumps(fault, indent=1))
     if options.keep:
         keep(options.keep, options.seed, fault)
-    return int(found["verdict"] not in (READ, REFUSED, "done"))
+    return int(found["verdict"] not in (READ, REFUSED))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -235,29 +233,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.keep:
             keep(options.keep, options.seed, fault)
     print(faults_as_text(faults, lambda fault: repeat_command(options.seed, fault)))
-    counts = {
-        "kind": "fuzz",
+    content = {
+        "reliability": "fuzz",
         "seed": options.seed,
-        "inputs": {name: sum(count.values()) for name, count in sorted(tally.counts.items())},
-        "read": {name: count[READ] for name, count in sorted(tally.counts.items())},
-        "refused": {name: count[REFUSED] for name, count in sorted(tally.counts.items())},
-        "faults": dict(sorted(Counter(fault["verdict"] for fault in faults).items())),
-        "faults_by_format": dict(sorted(Counter(fault["format"] for fault in faults).items())),
+        "rows": [*tally.rows(), *commands.rows],
         "left_out": absent,
-        "through_child": tally.through_child,
-        "commands": commands.counts,
-        "longest_seconds": tally.longest,
-        "largest_bytes": tally.largest,
-        "inputs_a_second": {
-            name: round(sum(count.values()) / max(tally.seconds[name], 1e-3), 1)
-            for name, count in sorted(tally.counts.items())
-        },
         "seconds": round(time.monotonic() - start, 1),
     }
     command = shlex.join(["python", "tests/fuzz/run.py", *(arguments or sys.argv[1:])])
-    write_counts(options.json, counts, command)
-    total = sum(counts["inputs"].values()) + commands.total
-    print(f"{total} inputs, {len(faults)} faults, {counts['seconds']} s")
+    write_counts(options.json, content, command)
+    total = sum(row["tries"] for row in content["rows"])
+    print(f"{total} inputs, {len(faults)} faults, {content['seconds']} s")
     return int(bool(faults))
 
 

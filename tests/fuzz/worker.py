@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def _ended(path: Path, one: Input, read: Callable[[Path], object]) -> tuple[str,
         return READ, "", ""
     if code != 2:
         return "exit code", f"{code}: {text}", ""
+    if text.count("\n") > 1:
+        return "several lines", text, ""
     if not sentence_is_clean(text):
         return "control characters", text, ""
     if not names_file(text, path, one):
@@ -109,7 +112,7 @@ def shown(read: Callable[[], object]) -> tuple[int | None, str]:
 
 
 def sentence_is_clean(text: str) -> bool:
-    """Whether the text is one line without control characters."""
+    """Whether the text, a line, is without control characters."""
     return all(character.isprintable() for character in text.rstrip("\n"))
 
 
@@ -196,6 +199,7 @@ def main() -> None:
     """Serve until standard input ends."""
     seed, root = int(sys.argv[1]), Path(sys.argv[2])
     os.chdir(root)
+    warnings.simplefilter("always")  # not only once, by whatever input was first
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         wanted = json.loads(line)
