@@ -37,6 +37,7 @@ from scenarios import SCENARIOS, Scenario, drafts, make_base, prepare  # noqa: E
 _SIGNALS = (*[signal.SIGKILL] * 3, signal.SIGTERM, signal.SIGHUP)
 _TRAININGS = ("train_gait", "train_reid", "train_action")
 _LONGEST_LINE = 1000
+_MOST_TRIES = 20
 _GROUPS = {"kill": "kills", "two": "two processes at once", "fill": "full disks"}
 
 Faults = list[str]
@@ -49,6 +50,7 @@ class Harness:
         self.base, self.folder, self._wholes = root / "base", root / "work", root / "wholes"
         make_base(self.base)
         self._known: dict[str, tuple[Path, Ended]] = {}
+        self.gave_way = 0
 
     def whole(self, name: str) -> tuple[Path, Ended]:
         """The result of the undisturbed command, and how that ended."""
@@ -62,8 +64,20 @@ class Harness:
         return self._known[name]
 
     def kill(self, name: str, generator: random.Random) -> tuple[str, Faults]:
-        """Kill a command once; returns how, and the faults."""
-        scenario, (whole, undisturbed) = SCENARIOS[name], self.whole(name)
+        """Kill a command once; returns how, and the faults. One that ended before is no kill."""
+        for _ in range(_MOST_TRIES):
+            how, ended = self._killed(name, generator)
+            if ended is not None:
+                break
+        else:
+            return "always too late", ["not killed"]
+        scenario, (whole, _) = SCENARIOS[name], self.whole(name)
+        found = said(ended, self.folder) if "SIGKILL" not in how else []
+        return how, found + self.afterwards(scenario, whole)
+
+    def _killed(self, name: str, generator: random.Random) -> tuple[str, Ended | None]:
+        """Start a command and send it a signal; None where it ended before."""
+        scenario, (_, undisturbed) = SCENARIOS[name], self.whole(name)
         number = generator.choice(_SIGNALS)
         prepare(scenario, self.base, self.folder)
         if generator.random() < 0.5 and undisturbed.calls:
@@ -76,13 +90,11 @@ class Harness:
             seconds = undisturbed.seconds * generator.random()
             how = f"{number.name} after {seconds:.2f} s of {undisturbed.seconds:.2f}"
             process = Process(scenario.arguments, folder=self.folder)
-            if process.wait(seconds) is None:
-                process.end(number)
-            else:
-                return f"{how}: too late", []
+            if process.wait(seconds) is not None:
+                return how, None
+            process.end(number)
         ended = process.wait_or_kill()
-        found = said(ended, self.folder) if number != signal.SIGKILL else []
-        return how, found + self.afterwards(scenario, whole)
+        return how, None if ended.code == 0 and number == signal.SIGKILL else ended
 
     def afterwards(self, scenario: Scenario, whole: Path) -> Faults:
         """What is wrong with what was left, and after the next owner's command."""
@@ -129,6 +141,7 @@ class Harness:
         other = Process(arguments, folder=self.folder)
         ends = [done or one.wait_or_kill(), other.wait_or_kill()]
         found = []
+        self.gave_way += sorted(ended.code for ended in ends) == [0, 2]
         if all(ended.code != 0 for ended in ends):
             found.append(f"nobody wins: {[_last(ended) for ended in ends]}")
         if all(ended.code == 0 for ended in ends) and done is None and "resumed" not in how:
@@ -166,16 +179,18 @@ def repeated(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Do one thing so many times, scenarios in turn; returns counts and faults."""
     found: dict[str, list[list[dict[str, Any]]]] = {}
+    refused: Counter[str] = Counter()
     for number in range(count):
-        name = names[number % len(names)]
+        name, before = names[number % len(names)], harness.gave_way
         found.setdefault(name, []).append(once(what, name, number, seed, keep, harness))
+        refused[name] += harness.gave_way - before
     rows = [
         {
             "group": _GROUPS[what],
             "name": name,
             "tries": len(own),
             "read": sum(not faults for faults in own),
-            "refused": 0,
+            "refused": refused[name],
             "faults": dict(Counter(fault["verdict"] for faults in own for fault in faults)),
         }
         for name, own in found.items()

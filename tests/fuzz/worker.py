@@ -56,8 +56,7 @@ def judge(one: Input, root: Path, read: Callable[[Path], object]) -> dict[str, A
     with _alarm():
         verdict, text, where = _ended(path, one, read)
     seconds, memory = time.monotonic() - start, _peak() - before
-    allowed = MOST_FOR_SMALL if one.size < SMALL_BYTES else MOST_BEYOND + one.size
-    if verdict in (READ, REFUSED) and memory > allowed:
+    if verdict in (READ, REFUSED) and memory > allowed_memory(one.size):
         verdict, text = "memory", f"{memory >> 20} MiB for {one.size} bytes; {text}"
     if any((place / MARKER).exists() for place in (root, Path.cwd(), path.parent)):
         verdict = "execution"
@@ -70,6 +69,11 @@ def judge(one: Input, root: Path, read: Callable[[Path], object]) -> dict[str, A
         "text": text[:500],
         "where": where,
     }
+
+
+def allowed_memory(size: int) -> int:
+    """The most memory that a file of so many bytes may take."""
+    return MOST_FOR_SMALL if size < SMALL_BYTES else MOST_BEYOND + size
 
 
 def _ended(path: Path, one: Input, read: Callable[[Path], object]) -> tuple[str, str, str]:
@@ -184,7 +188,32 @@ def judged(seed: int, format: str, number: int, root: Path, child: bool = False)
         signal.setitimer(signal.ITIMER_PROF, 0)
         if found["verdict"] in (READ, REFUSED):
             return found
-    return {**judge(one, root, lambda path: entry.read(path, child=True)), "child": True}
+    return judge_in_child(one, root, entry.read)
+
+
+def judge_in_child(one: Input, root: Path, read: Callable[..., object]) -> dict[str, Any]:
+    """As `judge`, with the real child, whose memory counts too where it is the most so far."""
+    usual, before = _usual_child(one.format, root), _largest_child()
+    found = judge(one, root, lambda path: read(path, child=True))
+    largest = _largest_child()
+    if largest > before:
+        found["memory"] = max(found["memory"], largest - usual)
+    if found["memory"] > allowed_memory(one.size) and found["verdict"] in (READ, REFUSED):
+        found["verdict"] = "memory"
+    return {**found, "child": True}
+
+
+def _largest_child() -> int:
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
+
+
+@functools.cache
+def _usual_child(format: str, root: Path) -> int:
+    """The memory of a child that reads a whole file."""
+    path = make_input(0, format, 0).write(root / "in")
+    with contextlib.suppress(Exception):
+        FORMATS[format].read(path, child=True)  # type: ignore[call-arg]
+    return _largest_child()
 
 
 @functools.cache

@@ -132,4 +132,4 @@ def _cell(value: float | None, decimals: int = 0) -> Cell:
 def _note(counts: ReliabilityCounts) -> str:
     left = f"; not tried there: {', '.join(counts.left_out)}" if counts.left_out else ""
     commit = counts.environment.get("commit", "an unknown commit")
-    return f"{counts.reliability}: `{counts.command}` at {commit[:12]}{left}."
+    return f"{counts.reliability}: {counts.command} at {commit[:12]}{left}."

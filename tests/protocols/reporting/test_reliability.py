@@ -52,7 +52,7 @@ def test_counts_are_a_table_and_no_damaged_records(tmp_path: Path) -> None:
         "npz": ["100", "40", "58", "2", "0.2", "3"],
         "layout": ["100", "40", "60", "0", "1.5", "3"],
     }
-    assert "--inputs 200` at 0123456789ab; not tried there: embeddings_parquet" in table.notes[0]
+    assert "--inputs 200 at 0123456789ab; not tried there: embeddings_parquet" in table.notes[0]
 
 
 def test_no_counts_no_table(tmp_path: Path) -> None:
