@@ -90,6 +90,7 @@ class Harness:
             seconds = undisturbed.seconds * generator.random()
             how = f"{number.name} after {seconds:.2f} s of {undisturbed.seconds:.2f}"
             process = Process(scenario.arguments, folder=self.folder)
+            process.wait_until_ready()
             if process.wait(seconds) is not None:
                 return how, None
             process.end(number)

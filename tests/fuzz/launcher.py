@@ -20,6 +20,7 @@ from typing import NamedTuple
 import tasks.cli
 
 _PATIENCE_S = 300.0
+_READY = b"!"
 _CALLS = ("replace", "rename", "unlink", "mkdir", "rmdir", "fsync")
 
 
@@ -92,6 +93,7 @@ class Process:
                 signal.signal(each, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             _watch(counted, *kill)
+            _say_when_ready(counted)
             if most_bytes is not None:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
@@ -112,12 +114,17 @@ class Process:
                 break
             self._text += content
         _, status = os.waitpid(self.pid, 0)
-        calls = len(os.read(self._counts, 1 << 16))
+        calls = os.read(self._counts, 1 << 16).count(b".")
         os.close(self._reads)
         os.close(self._counts)
         text = self._text.decode("utf-8", "replace")
         code = os.waitstatus_to_exitcode(status)
         return Ended(code, text, time.monotonic() - self._start, calls)
+
+    def wait_until_ready(self) -> None:
+        """Wait until the command line is entered, which answers signals from then on."""
+        while os.read(self._counts, 1) not in (_READY, b""):
+            pass
 
     def end(self, number: int) -> None:
         """Send it a signal."""
@@ -146,6 +153,16 @@ def _exit_code() -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def _say_when_ready(counted: int) -> None:
+    make_app = tasks.cli.make_app
+
+    def made() -> object:
+        os.write(counted, _READY)
+        return make_app()
+
+    tasks.cli.make_app = made  # type: ignore[assignment]
 
 
 def _watch(counted: int, at_call: int | None, before: bool, number: int) -> None:
