@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Harness:
         else:
             return "always too late", ["not killed"]
         scenario, (whole, _) = SCENARIOS[name], self.whole(name)
-        found = said(ended, self.folder) if "SIGKILL" not in how else []
+        found = said(ended) if "SIGKILL" not in how else []
         return how, found + self.afterwards(scenario, whole)
 
     def _killed(self, name: str, generator: random.Random) -> tuple[str, Ended | None]:
@@ -118,7 +118,8 @@ class Harness:
         most = int(generator.choice(sizes) * generator.random()) if generator.random() < 0.9 else 0
         prepare(scenario, self.base, self.folder)
         ended = launcher.run(scenario.arguments, self.folder, most_bytes=most)
-        found = said(ended, self.folder, disk=True) if ended.code != 0 else []
+        names = {path.name for path in (whole, *whole.rglob("*"), *self.folder.rglob("*"))}
+        found = said(ended, names)
         return f"no more than {most} bytes", found + self.afterwards(scenario, whole)
 
     def two(self, name: str, generator: random.Random) -> tuple[str, Faults]:
@@ -148,7 +149,7 @@ class Harness:
         if all(ended.code == 0 for ended in ends) and done is None and "resumed" not in how:
             found.append("both win")
         for ended in ends:
-            found += said(ended, self.folder) if ended.code != 0 else []
+            found += said(ended)
         return f"{how}, {seconds:.2f} s apart", found + self.afterwards(scenario, whole)
 
 
@@ -160,8 +161,8 @@ def _last(ended: Ended) -> str:
     return f"{ended.code}: {' '.join(ended.text.split())[-150:]}"
 
 
-def said(ended: Ended, folder: Path, disk: bool = False) -> Faults:
-    """What is wrong with what an ended command said."""
+def said(ended: Ended, names: Collection[str] | None = None) -> Faults:
+    """What is wrong with what an ended command said; with names, after a full disk."""
     if ended.code == 0:
         return []
     if "Traceback" in ended.text:
@@ -169,10 +170,10 @@ def said(ended: Ended, folder: Path, disk: bool = False) -> Faults:
     lines = [line for line in ended.text.splitlines() if line.startswith("error: ")]
     if ended.code < 0 or len(lines) != 1:
         return [f"{len(lines)} sentences, exit code {ended.code}"]
-    names = {path.name for path in folder.rglob("*")} | {folder.name}
-    if len(lines[0]) > _LONGEST_LINE or (disk and not any(name in lines[0] for name in names)):
+    if len(lines[0]) > _LONGEST_LINE or (names and not any(name in lines[0] for name in names)):
         return [f"no sentence that names a file: {lines[0][:200]}"]
-    return [] if ended.code in ((2,) if disk else (2, 130, 129, 143)) else [f"code {ended.code}"]
+    known = (2, 130, 129, 143) if names is None else (2,)
+    return [] if ended.code in known else [f"code {ended.code}"]
 
 
 def repeated(

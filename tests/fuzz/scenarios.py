@@ -16,6 +16,7 @@ from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import file_fingerprint, open_store, write_store
 from aclnet.skeleton import load_layout
 
+_EPOCHS = 3
 WALKERS = """
 data:
   walkers:
@@ -238,11 +239,19 @@ def _damaged_run(task: str) -> Callable[[Path, Path, Path], list[str]]:
         if (run / "record.json").is_file():
             return found + _different_records(run / "record.json", whole / "record.json")
         ended = launcher.run((task, "eval", "--run", f"run-{task}", "--cache", "cache"), folder)
-        if run.exists() and ended.code != 2:
+        if run.exists() and ended.code != 2 and not _trained(run):
             found.append(f"eval of an unfinished run ends with {ended.code}: {ended.text[-200:]}")
         return found
 
     return damaged
+
+
+def _trained(run: Path) -> bool:
+    """Whether the training is finished, though the run is not judged."""
+    from aclnet.training.checkpoint import load_checkpoint
+
+    path = run / "checkpoint.pt"
+    return path.is_file() and load_checkpoint(path)["state"]["epoch"] > _EPOCHS
 
 
 def _damaged_file(name: str, same: Callable[[Path, Path], list[str]]) -> Any:

@@ -228,7 +228,10 @@ def main() -> None:
     """Serve until standard input ends."""
     seed, root = int(sys.argv[1]), Path(sys.argv[2])
     os.chdir(root)
-    warnings.simplefilter("always")  # not only once, by whatever input was first
+    # Those that a user sees, and not only once, by whatever input was first.
+    warnings.simplefilter("always")
+    for hidden in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", hidden)
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         wanted = json.loads(line)
