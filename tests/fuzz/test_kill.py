@@ -18,11 +18,11 @@ def kill(*options: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_nothing_half_written_is_left_by_kills(tmp_path: Path) -> None:
-    # With this seed all are SIGKILL, at times and at calls.
-    chosen = ("--kills", 4, "--seed", 3, "--only", "convert", "embed")
+def test_two_at_once_are_counted(tmp_path: Path) -> None:
+    chosen = ("--kills", 0, "--two-processes", 1, "--only", "convert")
     done = kill(*chosen, "--json", tmp_path / "kills.json")
     assert done.returncode == 0, done.stdout + done.stderr
     counts = json.loads((tmp_path / "kills.json").read_text())
-    rows = [(row["group"], row["name"], row["tries"], row["read"]) for row in counts["rows"]]
-    assert rows == [("kills", "convert", 2, 2), ("kills", "embed", 2, 2)]
+    (row,) = counts["rows"]
+    assert (row["group"], row["name"], row["tries"]) == ("two processes at once", "convert", 1)
+    assert (counts["reliability"], counts["seed"], row["read"]) == ("kills", 0, 1)
