@@ -19,6 +19,9 @@ Name = Annotated[str, Field(min_length=1)]
 RUN, BIOMETRICS, COST = "run", "biometrics", "cost"
 """Kinds of records; those of a task's studies are named in its own folder."""
 
+RELIABILITY = "reliability"
+"""Folder and key of the counts of tests/fuzz, which are no records."""
+
 FOREIGN = "Foreign embeddings: it is not known whether the data are synthetic."
 """Note on records of embeddings of another program."""
 
@@ -239,7 +242,7 @@ def read_record_files(folder: Path | str) -> tuple[dict[str, ResultRecord], list
     A damaged file does not hide the others.
 
     Args:
-        folder: The folder; hidden files are skipped.
+        folder: The folder; hidden files and the counts in ``reliability`` are skipped.
 
     Returns:
         The records by their files (relative to the folder, with forward slashes), and one line for
@@ -256,9 +259,9 @@ def read_record_files(folder: Path | str) -> tuple[dict[str, ResultRecord], list
     records: dict[str, ResultRecord] = {}
     problems: list[str] = []
     for path in sorted(root.rglob("*.json")):
-        if path.name.startswith("."):
-            continue
         file = path.relative_to(root).as_posix()
+        if path.name.startswith(".") or file.startswith(f"{RELIABILITY}/"):
+            continue
         try:
             records[file] = ResultRecord.from_json(read_text(path, _LONGEST))
         except (ValueError, OSError) as error:

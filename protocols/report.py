@@ -16,6 +16,7 @@ from protocols.reporting.model import Report, named_apart
 from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
+from protocols.reporting.tables.reliability import reliability_tables
 from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
 from protocols.reporting.writers.between import write_between
 from protocols.reporting.writers.files import FORMATS, write_report
@@ -129,10 +130,11 @@ def build_report(results: Path | str | None) -> Report:
 
     Returns:
         The report without figures: the paper's tables first, then our own by task and data set,
-        gains, studies, cost.
+        gains, studies, cost, reliability.
 
     Raises:
         FileNotFoundError: There is no such folder.
+        ValueError: A file of counts in ``reliability`` is damaged.
     """
     records, skipped = ({}, []) if results is None else read_record_files(results)
     runs = tuple(RunEntry(file, record) for file, record in records.items())
@@ -143,6 +145,7 @@ def build_report(results: Path | str | None) -> Report:
         ablation_table(runs),
         *study_tables(runs),
         cost_table(runs),
+        *reliability_tables(results),
     )
     return Report(named_apart(tables), (), runs, tuple(skipped))
 

@@ -53,6 +53,7 @@ TASKS = {
         by_frames=True,
     ),
     "cost": ShownTask("Cost", "cost"),
+    "reliability": ShownTask("Reliability", "reliability"),
 }
 """The known tasks in the order in which they are shown."""
 

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("kill.py")
+
+
+def kill(*options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(PROGRAM), *map(str, options)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280)
+
+
+@pytest.mark.slow
+def test_two_at_once_are_counted(tmp_path: Path) -> None:
+    chosen = ("--kills", 0, "--two-processes", 1, "--only", "convert")
+    done = kill(*chosen, "--json", tmp_path / "kills.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = json.loads((tmp_path / "kills.json").read_text())
+    (row,) = counts["rows"]
+    assert (row["group"], row["name"], row["tries"]) == ("two processes at once", "convert", 1)
+    assert (counts["reliability"], counts["seed"], row["read"]) == ("kills", 0, 1)
