@@ -43,3 +43,9 @@ def test_an_input_is_the_same_every_time() -> None:
         for seed in ("1", "2")
     }
     assert len(found) == 1
+
+
+@pytest.mark.slow
+def test_damaged_files_are_read_or_refused() -> None:
+    done = fuzz("--inputs", 500, "--jobs", 1, "--seed", 1)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -26,3 +26,9 @@ def test_two_at_once_are_counted(tmp_path: Path) -> None:
     (row,) = counts["rows"]
     assert (row["group"], row["name"], row["tries"]) == ("two processes at once", "convert", 1)
     assert (counts["reliability"], counts["seed"], row["read"]) == ("kills", 0, 1)
+
+
+@pytest.mark.slow
+def test_kills_full_disks_and_two_processes() -> None:
+    done = kill("--kills", 10, "--two-processes", 4, "--disk-full", 10, "--seed", 1)
+    assert done.returncode == 0, done.stdout + done.stderr
