@@ -80,6 +80,8 @@ def operations(content: bytes) -> list[bytes]:
             places.append(place or 0)
     except Exception:  # damaged already: the rest is one piece
         pass
+    if not places:
+        return [content]
     ends = [*places[1:], len(content)]
     return [
         content[start:end]
