@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import stat
+import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from importlib.resources.abc import Traversable
@@ -177,12 +178,22 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str) ->
             _check_header(stream, member.file_size, key)
         with archive.open(member) as stream:
             array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+            _check_text(array, key)
             return array
     except Exception as error:  # zipfile, zlib and NumPy raise almost anything
         problem = reason(error)
         raise ValueError(
             problem if key in problem else f"the array {key!r} cannot be read: {problem}"
         ) from None
+
+
+def _check_text(array: npt.NDArray[Any], key: str) -> None:
+    """Refuse text with numbers in it that are no characters, of which Python makes no text."""
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        plain = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+        codes = np.ascontiguousarray(array).reshape(-1).view(plain)
+        if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+            raise ValueError(f"the array {key[:60]!r} holds something that is no text")
 
 
 def read_array(source: Path) -> npt.NDArray[Any]:
@@ -195,7 +206,9 @@ def read_array(source: Path) -> npt.NDArray[Any]:
     try:
         with source.open("rb") as stream:
             _check_header(stream, size, source.stem)
-        return np.asarray(np.load(source, mmap_mode="r", allow_pickle=False))
+        array = np.asarray(np.load(source, mmap_mode="r", allow_pickle=False))
+        _check_text(array, source.stem)
+        return array
     except Exception as error:
         raise ValueError(
             "this is no .npy of plain numbers; does it hold objects, or was it cut off? "

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 _LONGEST_RULE = 60
 """Longest line below a header, for columns of whole sentences."""
 
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-"""Control characters, line ends, marks of the writing direction, halves of a surrogate pair."""
-
 
 def printable(text: str) -> str:
     r"""A text from a file as it may be printed: one line that can command no terminal.
 
-    Control characters and marks of the writing direction, which make a name look like another, are
-    shown as Python escapes them. Everything that is printed, and every cell of a report, passes
-    here.
+    What Python does not call printable is shown as it escapes it: control characters, and marks of
+    the writing direction or of no width, which make a name look like another. Everything that is
+    printed, and every cell of a report, passes here.
 
     >>> print(printable("Ann\x1b[2J\u202egpj.exe\n"))
     Ann\x1b[2J\u202egpj.exe\n
     """
-    return _UNPRINTABLE.sub(lambda found: ascii(found.group())[1:-1], text)
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def printable_lines(text: str) -> str:

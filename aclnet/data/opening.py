@@ -189,7 +189,7 @@ def _read_header(file: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
                 raise ValueError("it is of another version of the .npy format")
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
             offset = stream.tell()
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # the header is a Python literal
         _damaged(file, f"not a readable .npy: {error}")
     if fortran or dtype.str not in _DTYPES:
         order = " in Fortran order" if fortran else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import zipfile
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -64,6 +65,7 @@ def read_arrays(
                         check_header(stream, member.file_size, name)
                     with archive.open(member) as stream:
                         found[name] = np.lib.format.read_array(stream, allow_pickle=False)
+                    _check_text(found[name], name)
         return found
     except Exception as error:  # zipfile, zlib and NumPy raise almost anything
         raise _unreadable(path, error) from None
@@ -86,6 +88,15 @@ def _check_members(
         raise ValueError(
             f"its {size} bytes unpack to {unpacked}; save it without compression (numpy.savez)"
         )
+
+
+def _check_text(array: npt.NDArray[Any], key: str) -> None:
+    """Refuse text with numbers in it that are no characters, of which Python makes no text."""
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        plain = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+        codes = np.ascontiguousarray(array).reshape(-1).view(plain)
+        if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+            raise ValueError(f"the array {key[:60]!r} holds something that is no text")
 
 
 def check_header(stream: IO[bytes], size: int, name: str) -> np.dtype[Any]:

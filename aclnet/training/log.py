@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aclnet.files import make_folder, naming, private, whole_file
+from aclnet.foreign.text import read_text
 
 
 class RunLog:
@@ -82,13 +83,13 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise ValueError(f"{path}: there is no run log")
-    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    whole, _, _ = read_text(path).rpartition("\n")
     entries: list[dict[str, Any]] = []
     for number, text in enumerate(whole.splitlines(), start=1):
         try:
             entry = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}, line {number}: not JSON ({error.msg})") from None
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}, line {number}: not JSON ({error})") from None
         if not isinstance(entry, dict):
             raise ValueError(f"{path}, line {number}: expected a JSON object, got {text[:40]!r}")
         entries.append(entry)

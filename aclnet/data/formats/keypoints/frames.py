@@ -134,7 +134,8 @@ def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Po
                 "files of different joints apart"
             )
     full = [row or [0] * width for row in rows]
-    array: Points = np.array(full, dtype=np.float32).reshape(len(rows), width)
+    with np.errstate(over="ignore"):  # infinite then, which is refused
+        array: Points = np.array(full, dtype=np.float32).reshape(len(rows), width)
     bad = ~np.isfinite(array).all(axis=1)
     if bad.any():
         raise ValueError(

@@ -19,6 +19,7 @@ VIDEO_COLUMNS = ("video", "video_id", "recording", "file", "clip", "sequence", "
 PERSON_COLUMNS = ("person", "person_id", "track", "track_id")
 _CONFIDENCE = "confidence"
 _LISTED = 6
+_LONGEST_COLUMN = 200  # of a joint; matching takes time with the square of the length
 _AXES = {
     **{axis: axis for axis in ("x", "y", "z")},
     **dict.fromkeys(("confidence", "conf", "c", "score", "visibility", "v"), _CONFIDENCE),
@@ -61,7 +62,7 @@ def joint_columns(columns: Sequence[str]) -> dict[str, dict[str, str]]:
     """
     joints: dict[str, dict[str, str]] = {}
     for column in columns:
-        match = _JOINT.match(column)
+        match = _JOINT.match(column) if len(column) <= _LONGEST_COLUMN else None
         if match:
             axes = joints.setdefault(canonical_name(match["joint"]), {})
             axes.setdefault(_AXES[match["axis"].lower()], column)
