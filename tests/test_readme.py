@@ -39,5 +39,13 @@ def test_its_sentences_quote_only_values_of_its_tables(readme: str) -> None:
     assert set(quoted) <= set(re.findall(r"\d+\.\d+", tables))
 
 
+def test_the_recipes_quote_values_of_its_tables(readme: str) -> None:
+    tables = set(re.findall(r"\d+\.\d+", " ".join(TABLE.findall(readme))))
+    for recipe in (REPOSITORY / "configs").rglob("*.yaml"):
+        head = re.split(r"^\w", recipe.read_text("utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
+        _, _, measured = head.partition("# Measured")
+        assert set(re.findall(r"\d\d\.\d", measured)) <= tables, recipe
+
+
 def test_no_spread_reads_as_nothing(readme: str) -> None:
     assert not re.search(r"± 0\.0\b", readme)
