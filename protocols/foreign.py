@@ -28,6 +28,7 @@ MOST_UNPACKED_A_BYTE = 30
 _MOST_YAML = 128 << 10  # characters; PyYAML takes a second for about 50,000
 _MOST_NODES, _DEEPEST = 100_000, 100  # of YAML with its aliases written out
 _MOST_MEMBERS = 10_000
+_PIECE = 1 << 20
 _SMALL = 1 << 16
 _LONGEST_REASON = 200
 
@@ -55,7 +56,11 @@ def read_text(source: Path | Traversable, most: int = MOST_TEXT) -> str:
     if isinstance(source, Path) and check_regular(source) > 4 * most:
         raise ValueError(f"it is longer than the {most} characters that are read.")
     with source.open(encoding="utf-8-sig") as file:
-        text = str(file.read(most + 1))
+        pieces, room = [], most + 1
+        while room and (piece := file.read(min(room, _PIECE))):  # one call would take all the room
+            pieces.append(piece)
+            room -= len(piece)
+    text = "".join(pieces)
     if len(text) > most:
         raise ValueError(f"it is longer than the {most} characters that are read.")
     return text

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import sys
 import tarfile
 from collections.abc import Callable
@@ -47,6 +48,10 @@ sampler: {kind: shuffle, batch_size: 8}
 train: {epochs: 12, optimizer: adamw, learning_rate: 2.0e-2, accelerator: cpu}
 test: {clips: 2}
 """
+
+# Ignored where a shell runs the tests in the background, and by all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No deadline: the machine may be busy. In CI the same examples every time, so that a change is
 # judged by what it changes; elsewhere new ones, so that faults are found.

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, AnyStr
 
 MOST_TEXT = 1 << 30
 """Characters of a text that is read as a whole."""
 _LONGEST_REASON = 200
+_PIECE = 1 << 20
 
 
 class _TwiceError(ValueError):
@@ -47,7 +48,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     check_regular(path)
     try:
         with path.open("rb") as file:
-            content = file.read(most + 1)
+            content = b"".join(_pieces(file.read, most + 1))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {_reason(error)}") from None
     if len(content) > most:
@@ -69,12 +70,19 @@ def read_text(path: Path, *, errors: str = "strict", most: int = MOST_TEXT) -> s
     too_long = check_regular(path) > 4 * most  # a character has at most four bytes
     try:
         with path.open(encoding="utf-8-sig", errors=errors) as file:
-            text = "" if too_long else file.read(most + 1)
+            text = "" if too_long else "".join(_pieces(file.read, most + 1))
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: cannot be read: {_reason(error)}") from None
     if too_long or len(text) > most:
         raise ValueError(f"{path}: is longer than the {most} characters that are read; split it")
     return text
+
+
+def _pieces(read: Callable[[int], AnyStr], most: int) -> Iterator[AnyStr]:
+    """A file's content up to `most`, piece by piece: one call would take room for all of `most`."""
+    while most and (piece := read(min(most, _PIECE))):
+        yield piece
+        most -= len(piece)
 
 
 def load_json(file: Path) -> Any:

@@ -119,6 +119,7 @@ class Harness:
         prepare(scenario, self.base, self.folder)
         ended = launcher.run(scenario.arguments, self.folder, most_bytes=most)
         names = {path.name for path in (whole, *whole.rglob("*"), *self.folder.rglob("*"))}
+        names |= {"run.json", "settings.yaml", "log.jsonl"}  # a run's first files, if none is there
         found = said(ended, names)
         return f"no more than {most} bytes", found + self.afterwards(scenario, whole)
 

@@ -47,6 +47,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("data", "convert"),
     ("data", "validate"),
     ("data", "show"),
+    ("data", "export"),
     ("compare",),
     ("report",),
     ("cost",),

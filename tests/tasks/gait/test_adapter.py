@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from aclnet.config import load_settings
-from aclnet.data.store import open_store
+from aclnet.data.store import open_store, write_store
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.log import read_log
 from protocols.embeddings import load_embeddings
@@ -39,14 +39,12 @@ def test_same_seed_same_embeddings_other_seed_others(
 def test_training_and_validation_never_see_the_test_people(
     first: Path, recipe: Path, walkers: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(walkers, tmp_path / "poisoned")
-    dangerous = open_store(tmp_path / "poisoned")
-    frames = np.load(tmp_path / "poisoned" / "frames.npy", mmap_mode="r+")
-    index = dangerous.index
-    for row in index.index[index["identity"] > "005"]:
-        start, length = index["start"][row], index["length"][row]
-        frames[start : start + length] = np.nan
-    frames.flush()
+    store = open_store(walkers)
+    poisoned = (
+        replace(sample, frames=sample.frames * (np.nan if sample.identity > "005" else 1))
+        for sample in map(store.sample, range(len(store)))
+    )
+    dangerous = write_store(tmp_path / "poisoned", poisoned, store.info)
     adapter = GaitAdapter(load_settings(GaitSettings, recipe), dangerous)
     assert adapter.groups.test == ("006", "007", "008")
     (tmp_path / "run").mkdir()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from aclnet.data.store import open_store, write_store
 from aclnet.training.checkpoint import load_checkpoint
 
 PROGRAM = Path(__file__).with_name("train_ranks.py")
@@ -37,11 +38,18 @@ BACKBONES = {
 @pytest.fixture(scope="module")
 def noise(arms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `arms`, but no joint stands still: dividing by a variance of 0 would enlarge rounding."""
-    path = tmp_path_factory.mktemp("noise") / "store"
-    shutil.copytree(arms, path)
-    frames = np.load(path / "frames.npy")
-    frames += np.random.default_rng(0).normal(size=frames.shape).astype(np.float32)
-    np.save(path / "frames.npy", frames)
+    path, store, draw = (
+        tmp_path_factory.mktemp("noise") / "store",
+        open_store(arms),
+        np.random.default_rng(0),
+    )
+    noisy = (
+        replace(
+            sample, frames=sample.frames + draw.normal(size=sample.frames.shape).astype(np.float32)
+        )
+        for sample in map(store.sample, range(len(store)))
+    )
+    write_store(path, noisy, store.info)
     return path
 
 
