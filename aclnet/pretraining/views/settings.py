@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeAlias, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aclnet.config import Settings
 
@@ -57,6 +57,13 @@ class ChangeSettings(Settings):
     drop: float = Field(default=0.5, ge=0, lt=1)
     time_factors: Range = (0.5, 1.5)
     bone_factor: float = Field(default=0.5, gt=0)
+
+    @field_validator("blur_frames", "time_factors")
+    @classmethod
+    def _in_order(cls, given: Range) -> Range:
+        if given[0] > given[1]:
+            raise ValueError("give the smaller number first")
+        return given
 
 
 class PhaseSettings(Settings):
@@ -165,9 +172,10 @@ class MixSettings(Settings):
     def _in_order(self) -> Self:
         for name in ("parts", "units", "late_parts", "late_units"):
             low, high = getattr(self, name)
-            if not 1 <= low <= high or (name.endswith("parts") and high > 5):
+            most = 5 if name.endswith("parts") else high
+            if not 1 <= low <= high <= most:
                 raise ValueError(
                     f"{name} is {low} to {high}: give two numbers from 1"
-                    f"{' to 5' if name.endswith('parts') else ''}, the smaller first"
+                    f"{' to 5, of five parts' if high > most else ''}, the smaller first"
                 )
         return self

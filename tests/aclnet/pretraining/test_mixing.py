@@ -27,7 +27,6 @@ Golden = Callable[[str], dict[str, Any]]
 ClipOf = Callable[[Any], Tensor]
 Numbers = Callable[[Any], list[Any]]
 BODY = body_of(load_layout("ntu25"), 3, torch.device("cpu"))
-LATE = 200
 
 
 def mix_of(
@@ -139,7 +138,7 @@ def test_a_mix_is_of_each_clip_and_may_differ() -> None:
         mix_of(BODY, 3, kind, 1, parts, (2, start), 0.3)
         for kind, parts, start in ((MIXUP, [0], 0), (RESIZE, [1, 2], 1), (CUT, [3], 2))
     ]
-    fields = [f for f in Mix.__dataclass_fields__]
+    fields = list(Mix.__dataclass_fields__)
     joint = Mix(*(torch.stack([getattr(m, f)[n] for n, m in enumerate(single)]) for f in fields))
     made, (given, got) = joint.apply(clips), joint.regions(16, 4)
     for n, mix in enumerate(single):
