@@ -1,1 +1,10 @@
-"""Self-supervised pre-training: views of a clip, and the objectives that compare them."""
+"""Self-supervised pre-training on unlabelled clips.
+
+- `body`: `Body`, `body_of`: a layout's parts, mirror, parents, centre as tensors.
+- `views.recipe`: `make_views`, `draw_changes`, `apply_changes`, `ViewPlan`, `Change`;
+  `views.curriculum`: `stage1_plan`, `stage2_plan`; `views.settings`: `ExtremeViewSettings`,
+  `ActionletViewSettings`, `MixSettings`.
+- `mixing`: `Mix`, `draw_mix`, `is_late`, `key_weights`, `upscale`, `blend`.
+- `transfer`: `transfer`, `partners`, `draw_partners`.
+- `preparation`: `prepare`, `valid_frames`: the published preparation of Kinect clips.
+"""

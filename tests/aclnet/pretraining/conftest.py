@@ -1,9 +1,11 @@
-"""The golden data of ActCLR, in this package's axes."""
+"""The golden data of ActCLR in the project's axis order."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,27 +17,55 @@ from aclnet.pretraining.embedder import Embedder, Projector
 from aclnet.pretraining.official import import_official
 from aclnet.skeleton import load_layout
 
-Golden = dict[str, Tensor]
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> Callable[[str], dict[str, Any]]:
+    """Read a golden file by its stem."""
+
+    def read(name: str) -> dict[str, Any]:
+        with np.load(shared / "golden" / "actclr" / f"{name}.npz") as archive:
+            return {key: archive[key] for key in archive.files}
+
+    return read
 
 
 @pytest.fixture(scope="session")
-def golden(shared: Path) -> Callable[[str], Golden]:
-    """Load a file of golden data; floats as float64, as its values were computed."""
+def clip_of() -> Callable[[Any], Tensor]:
+    """A clip (C, T, V, M) or clips (N, C, T, V, M) as (N, M, T, V, C) in double precision."""
 
-    def load(name: str) -> Golden:
-        with np.load(shared / "golden" / "actclr" / f"{name}.npz") as file:
-            arrays = {
-                key: torch.from_numpy(file[key]) for key in file if file[key].dtype.kind in "fi"
-            }
-        return {k: t.double() if t.is_floating_point() else t for k, t in arrays.items()}
+    def turned(array: Any) -> Tensor:
+        clips = torch.from_numpy(np.asarray(array)).double()
+        return (clips if clips.dim() == 5 else clips[None]).permute(0, 4, 2, 3, 1)
 
-    return load
+    return turned
 
 
 @pytest.fixture(scope="session")
-def embedder(golden: Callable[[str], Golden]) -> Callable[[], Embedder]:
+def numbers() -> Callable[[Any], list[Any]]:
+    """The values of a JSON list of draws, in order."""
+
+    def read(draws: Any) -> list[Any]:
+        return [value for _, value in json.loads(str(draws))]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def tensors(golden: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Tensor]]:
+    """Read the numbers of a golden file; floats as float64, as they were computed."""
+
+    def read(name: str) -> dict[str, Tensor]:
+        numbers = {key: array for key, array in golden(name).items() if array.dtype.kind in "fi"}
+        found = {key: torch.from_numpy(array) for key, array in numbers.items()}
+        return {k: t.double() if t.is_floating_point() else t for k, t in found.items()}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def embedder(tensors: Callable[[str], dict[str, Tensor]]) -> Callable[[], Embedder]:
     """Make the small embedder with the golden weights, in float64."""
-    state = {k.removeprefix("sd/"): t for k, t in golden("encoder").items() if k.startswith("sd/")}
+    state = {k.removeprefix("sd/"): t for k, t in tensors("encoder").items() if k[:3] == "sd/"}
 
     def make() -> Embedder:
         settings = StGcnSettings(
@@ -48,26 +78,3 @@ def embedder(golden: Callable[[str], Golden]) -> Callable[[], Embedder]:
         return made
 
     return make
-
-
-def clips_of(x: Tensor) -> Tensor:
-    """(N, C, T, V, M) as (N, M, T, V, C)."""
-    return x.permute(0, 4, 2, 3, 1)
-
-
-def by_body(x: Tensor) -> Tensor:
-    """(N, M, ...) as (N * M, ...)."""
-    return x.flatten(0, 1)
-
-
-@pytest.fixture(scope="session")
-def parts() -> Tensor:
-    """The body parts (5, 25) in the golden order."""
-    joints = (
-        [3, 2, 20, 1, 0],
-        [8, 9, 10, 11, 23, 24],
-        [4, 5, 6, 7, 21, 22],
-        [16, 17, 18, 19],
-        [12, 13, 14, 15],
-    )
-    return torch.stack([torch.isin(torch.arange(25), torch.tensor(part)) for part in joints])

@@ -14,19 +14,27 @@ from aclnet.pretraining.actionlet import (
     mask_of,
     static_anchor,
 )
+from aclnet.pretraining.body import body_of
 from aclnet.pretraining.embedder import Embedder, Embedding, Projector, pool
+from aclnet.skeleton import load_layout
 
 Load = Callable[[str], dict[str, Tensor]]
 EXACT = {"rtol": 0, "atol": 1e-9}
 
 
+@pytest.fixture
+def parts() -> Tensor:
+    """The body parts (5, 25) of the layout."""
+    return body_of(load_layout("ntu25"), 3, torch.device("cpu")).parts
+
+
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_golden_actionlet(
-    mode: str, golden: Load, embedder: Callable[[], Embedder], parts: Tensor
+    mode: str, tensors: Load, embedder: Callable[[], Embedder], parts: Tensor
 ) -> None:
-    data, model = golden("actionlet_mask"), embedder().train(mode == "train")
+    data, model = tensors("actionlet_mask"), embedder().train(mode == "train")
     data = {k.removeprefix(f"{mode}/"): t for k, t in data.items() if k.startswith(mode)}
-    clips = golden("encoder")["x"].permute(0, 4, 2, 3, 1)
+    clips = tensors("encoder")["x"].permute(0, 4, 2, 3, 1)
     with torch.no_grad():
         anchor = static_anchor(model, clips, (4,))
         torch.testing.assert_close(anchor, data["anchor_embedding"], **EXACT)

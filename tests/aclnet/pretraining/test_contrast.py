@@ -28,8 +28,8 @@ Load = Callable[[str], dict[str, Tensor]]
 EXACT = {"rtol": 0, "atol": 1e-9}
 
 
-def test_golden_drop(golden: Load) -> None:
-    data = golden("stage1_loss")
+def test_golden_drop(tensors: Load) -> None:
+    data = tensors("stage1_loss")
     features = data["drop/x"].unflatten(0, (2, 2))
     torch.testing.assert_close(drop_energetic(features).flatten(0, 1), data["drop/out"], **EXACT)
 
@@ -40,8 +40,8 @@ def test_drop_of_a_constant_map_changes_nothing() -> None:
 
 
 @pytest.fixture
-def logits(golden: Load) -> tuple[Tensor, Tensor, Tensor]:
-    data, queue = golden("stage1_loss"), golden("loss")["queue"].t()
+def logits(tensors: Load) -> tuple[Tensor, Tensor, Tensor]:
+    data, queue = tensors("stage1_loss"), tensors("loss")["queue"].t()
     key = unit(data["in/k"])
     query, extreme, drop = (
         key_logits(unit(data[f"in/{name}"]), key, queue, 0.07) for name in ("q", "q_ext", "q_drop")
@@ -49,8 +49,8 @@ def logits(golden: Load) -> tuple[Tensor, Tensor, Tensor]:
     return query, extreme, drop
 
 
-def test_golden_contrast(golden: Load, logits: tuple[Tensor, Tensor, Tensor]) -> None:
-    data, (query, extreme, drop) = golden("stage1_loss"), logits
+def test_golden_contrast(tensors: Load, logits: tuple[Tensor, Tensor, Tensor]) -> None:
+    data, (query, extreme, drop) = tensors("stage1_loss"), logits
     torch.testing.assert_close(query[:, 0], data["logits_pos"], **EXACT)
     losses = info_nce(query), divergence(query, extreme), divergence(query, drop)
     for name, loss in zip(("infonce", "ddm_ext", "ddm_drop"), losses, strict=True):
@@ -62,8 +62,8 @@ def test_golden_contrast(golden: Load, logits: tuple[Tensor, Tensor, Tensor]) ->
         torch.testing.assert_close(mined, data[f"nnm{count}/loss"], **EXACT)
 
 
-def test_golden_neighbours(golden: Load) -> None:
-    data = golden("loss")
+def test_golden_neighbours(tensors: Load) -> None:
+    data = tensors("loss")
     query, queue = data["q"].requires_grad_(), data["queue"].t()
     nearest = nearest_in_queue(data["k"], queue, 8192)
     torch.testing.assert_close(nearest[0][:, 0], data["k_topk_max"], **EXACT)

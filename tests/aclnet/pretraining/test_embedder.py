@@ -15,10 +15,10 @@ from aclnet.skeleton import load_layout
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_golden_encoder(
     mode: str,
-    golden: Callable[[str], dict[str, Tensor]],
+    tensors: Callable[[str], dict[str, Tensor]],
     embedder: Callable[[], Embedder],
 ) -> None:
-    data, model = golden("encoder"), embedder().train(mode == "train")
+    data, model = tensors("encoder"), embedder().train(mode == "train")
     means: list[Tensor] = []
     for block in model.encoder.blocks:
         block.register_forward_hook(lambda _, given, out: means.append(out.mean(dim=(0, 2)).t()))
