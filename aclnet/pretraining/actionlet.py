@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aclnet.distributed import all_gather_rows
-from aclnet.losses.term import full_precision
+from aclnet.losses.term import at_least_float32, full_precision
 from aclnet.pretraining.embedder import Embedder, Embedding, Projector, pool, unit
 
 
@@ -97,11 +97,11 @@ def mask_of(activated: Tensor, sharpness: float | None) -> Tensor:
             activations are as small. None: 1 wherever there is any activation.
 
     Returns:
-        As `activated`, in 0..1.
+        As `activated`, float32 in 0..1.
     """
     if sharpness is None:
-        return (activated > 0).to(activated.dtype)
-    return (activated / sharpness).clamp(max=1)
+        return (activated > 0).float()
+    return (activated / sharpness).clamp(max=1).float()
 
 
 def locate(
@@ -124,7 +124,7 @@ def locate(
         batch: number of clips of all ranks; None: N.
 
     Returns:
-        (N, M, T', V) in 0..1, without gradient.
+        (N, M, T', V) float32 in 0..1, without gradient.
     """
     count = len(embedding.pooled) if batch is None else batch
     weights = activation_weights(embedding, projector, anchor, count)
@@ -143,6 +143,6 @@ def actionlet_key(embedding: Embedding, projector: Projector, mask: Tensor) -> T
     Returns:
         (N, P) of unit length.
     """
-    features = embedding.map.to(mask.dtype)
-    inside = projector(pool(features, embedding.persons, mask))
-    return unit((embedding.raw + inside) / 2)
+    with full_precision(mask.device):
+        inside = pool(at_least_float32(embedding.map), embedding.persons, mask)
+        return unit((embedding.raw + projector(inside)) / 2)

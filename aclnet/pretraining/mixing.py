@@ -193,5 +193,5 @@ def blend(inside: Tensor, outside: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (N, M, T, V, C).
     """
-    share = upscale(mask.to(inside.dtype), inside.shape[2], inside.shape[3]).unsqueeze(-1)
+    share = upscale(mask, inside.shape[2], inside.shape[3]).to(inside.dtype).unsqueeze(-1)
     return torch.lerp(outside, inside, share)
