@@ -28,12 +28,14 @@ def static_anchor(slow: Embedder, clips: Tensor, counts: Sequence[int]) -> Tenso
     Args:
         slow: the momentum embedder; in training mode this is a forward pass of its own.
         clips: (N, M, T, V, C) of this rank, the key's view.
-        counts: rows of each rank.
+        counts: clips of each rank; one count: nothing is exchanged.
 
     Returns:
         (1, P), not of unit length.
     """
-    sums = all_gather_rows(clips.sum(dim=0, keepdim=True), [1] * len(counts))
+    sums = clips.sum(dim=0, keepdim=True)
+    if len(counts) > 1:
+        sums = all_gather_rows(sums, [1] * len(counts))
     embedded: Embedding = slow(sums.sum(dim=0, keepdim=True) / sum(counts))
     return embedded.raw
 

@@ -55,13 +55,13 @@ class ExtremeContrast(ViewObjective):
     def losses(
         self,
         views: Views,
-        counts: Sequence[int],  # noqa: ARG002
+        counts: Sequence[int],
         generator: torch.Generator,  # noqa: ARG002
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """See `ViewObjective.losses`; the parts are `contrast`, `extreme` and `drop`."""
         query, extreme = self.online(views["query"]), self.online(views["extreme"])
         with full_precision(query.raw.device):
-            dropped = pool(drop_energetic(at_least_float32(extreme.map)), extreme.persons)
+            dropped = pool(drop_energetic(at_least_float32(extreme.map), counts), extreme.persons)
             embedded = (query.raw, extreme.raw, self.online.projector(dropped))
         with torch.no_grad():
             key = unit(self.slow.network(views["key"]).raw)

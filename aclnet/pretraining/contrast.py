@@ -6,9 +6,13 @@ Action Recognition" (AimCLR), AAAI 2022.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from aclnet.distributed import all_gather_rows
 
 DROP_ENERGY = 0.7
 """Attention from which joints and frames are dropped."""
@@ -85,16 +89,17 @@ def positive_nce(logits: Tensor, positive: Tensor) -> Tensor:
     return -of_query.mean()
 
 
-def drop_energetic(features: Tensor) -> Tensor:
+def drop_energetic(features: Tensor, counts: Sequence[int]) -> Tensor:
     """Set the joints and frames that stand out most to zero, and scale the rest up.
 
     The energy-based attention-guided drop of AimCLR, section 3.3, as released: with d the
     deviation from a body's mean over frames and joints, the attention is the sigmoid of
     d^2 / (4 (sum of d^2 / (T' V - 1) + 1e-4)) + 1/2. Joints are dropped by its mean over channels
-    and frames, then single values by their own. The scale is the same for the whole batch.
+    and frames, then single values by their own. The scale is the same for the batch of all ranks.
 
     Args:
         features: (N, M, D, T', V).
+        counts: clips of each rank; one count: nothing is exchanged.
 
     Returns:
         (N, M, D, T', V).
@@ -105,5 +110,8 @@ def drop_energetic(features: Tensor) -> Tensor:
     attention = (deviation / (4 * (spread + _ENERGY_FLOOR)) + 0.5).sigmoid()
     for place in (attention.mean(dim=(2, 3), keepdim=True), attention):
         kept = (place < DROP_ENERGY).to(features.dtype)
-        features = features * (kept / kept.mean().clamp(min=1 / kept.numel()))
+        share = kept.flatten(1).mean(dim=1)
+        if len(counts) > 1:
+            share = all_gather_rows(share, counts)
+        features = features * (kept / share.mean().clamp(min=1 / features[0].numel()))
     return features

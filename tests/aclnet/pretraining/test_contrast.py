@@ -31,12 +31,14 @@ EXACT = {"rtol": 0, "atol": 1e-9}
 def test_golden_drop(tensors: Load) -> None:
     data = tensors("stage1_loss")
     features = data["drop/x"].unflatten(0, (2, 2))
-    torch.testing.assert_close(drop_energetic(features).flatten(0, 1), data["drop/out"], **EXACT)
+    torch.testing.assert_close(
+        drop_energetic(features, (2,)).flatten(0, 1), data["drop/out"], **EXACT
+    )
 
 
 def test_drop_of_a_constant_map_changes_nothing() -> None:
     features = torch.ones(2, 1, 3, 1, 4)
-    assert torch.equal(drop_energetic(features), features)
+    assert torch.equal(drop_energetic(features, (2,)), features)
 
 
 @pytest.fixture
