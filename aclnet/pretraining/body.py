@@ -25,7 +25,7 @@ class Body:
         centre: the root joint.
         mirror: (V,) int64, each joint's mirror image.
         parents: (V,) int64, each joint's parent, the root's own.
-        ancestors: (D, V) int64; row d has the joint d steps towards the root, or the root.
+        ancestors: (D, V) int64; row d has the joint 2^d steps towards the root, or the root.
         parts: (5, V) bool, the joints of each of `PARTS`; every joint is in exactly one.
     """
 
@@ -38,7 +38,7 @@ class Body:
 
     def bones(self, clips: Tensor) -> Tensor:
         """Each joint minus its parent, 0 at the root: (..., V, C)."""
-        return clips - clips[..., self.parents, :]
+        return clips - clips.index_select(-2, self.parents)
 
     def chain(self, bones: Tensor, root: Tensor) -> Tensor:
         """Joints from bones, added up from the root outward; the inverse of `bones`.
@@ -50,11 +50,12 @@ class Body:
         Returns:
             (..., V, C).
         """
-        joints = root.unsqueeze(-2) + bones
-        # Not a matrix product, which autocast or TF32 would round.
-        for above in self.ancestors[1:]:
-            joints = joints + bones[..., above, :]
-        return joints
+        # After d rounds a joint has the sum of 2^d bones above it. Not a matrix product, which
+        # autocast or TF32 would round.
+        joints = bones
+        for above in self.ancestors:
+            joints = joints + joints.index_select(-2, above)
+        return root.unsqueeze(-2) + joints
 
     def seen(self, clips: Tensor) -> Tensor:
         """Which joints were found: bool (N, M, T, V).
@@ -93,16 +94,16 @@ def body_of(layout: Layout, dims: int, device: torch.device) -> Body:
     Raises:
         ValueError: the layout does not define a limb, or has a joint in two.
     """
-    ancestors = [torch.arange(layout.joint_count)]
     parents = torch.tensor(layout.parents)
+    ancestors = [parents]
     while bool((ancestors[-1] != layout.centre_index).any()):
-        ancestors.append(parents[ancestors[-1]])
+        ancestors.append(ancestors[-1][ancestors[-1]])
     return Body(
         dims=dims,
         centre=layout.centre_index,
         mirror=torch.tensor(layout.mirror_index).to(device),
         parents=parents.to(device),
-        ancestors=torch.stack(ancestors).to(device),
+        ancestors=torch.stack(ancestors[:-1] or ancestors).to(device),
         parts=_parts(layout).to(device),
     )
 

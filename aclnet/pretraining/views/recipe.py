@@ -88,6 +88,9 @@ def make_views(
 ) -> dict[str, Tensor]:
     """Draw and make the views of a batch; streams are derived from them afterwards.
 
+    Call it outside autocast, which would round rotations, with a generator that is seeded by run,
+    epoch and step: the published code draws the same numbers in every epoch of stage 1.
+
     Args:
         clips: (N, M, T, V, C) joints, normalised.
         plans: the views by name, drawn in this order.

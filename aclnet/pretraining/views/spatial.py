@@ -68,7 +68,7 @@ class ExchangeSides:
 
     def apply(self, clips: Tensor, body: Body) -> Tensor:
         """(N, M, T, V, C)."""
-        return torch.where(per_clip(self.chosen), clips[..., body.mirror, :], clips)
+        return torch.where(per_clip(self.chosen), clips.index_select(-2, body.mirror), clips)
 
 
 @dataclass(frozen=True)
