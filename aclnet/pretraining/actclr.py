@@ -69,7 +69,7 @@ class ActionletContrast(ViewObjective):
         super().__init__(embedder, settings, epochs, generator)
         self.settings, self.layout, self.dims = settings, layout, dims
         self.stream: Stream = stream
-        self.neighbours = max(1, round(settings.neighbours_share * settings.queue_size))
+        self.neighbours = max(2, round(settings.neighbours_share * settings.queue_size))
         self.late = False
 
     def set_epoch(self, epoch: int) -> None:

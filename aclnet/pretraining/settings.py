@@ -18,8 +18,8 @@ class MomentumSettings(Settings):
     Attributes:
         projection_dim: entries of an embedding; the hidden layer before it is as wide as the
             encoder's feature.
-        queue_size: keys of past batches. No more than there are training clips: a clip would
-            else be compared with older keys of its own.
+        queue_size: keys of past batches, at most; `aclnet-task pretrain` keeps no more than there
+            are training clips, since a clip would else be compared with older keys of its own.
         momentum: share of the past in each step of the key's encoder.
     """
 
@@ -53,8 +53,8 @@ class ActionletSettings(MomentumSettings):
         teacher_temperature: of the keys' similarities.
         student_temperature: of the queries' similarities.
         neighbours_share: share of the queue that is compared, the nearest to the key.
-        sharpness: activation from which an actionlet's mask is 1, as released; null: wherever
-            there is any, whatever the batch's size and the features' scale.
+        sharpness: activation from which an actionlet's mask is 1, in the released code 1e-8; null:
+            wherever there is any, whatever the batch's size and the features' scale.
         anchor_pull: let the projection also learn to make the normal and the weak view like the
             static anchor, as the released code does, perhaps by mistake.
         views: the views of a clip.
@@ -65,7 +65,7 @@ class ActionletSettings(MomentumSettings):
     teacher_temperature: float = Field(default=0.04, gt=0)
     student_temperature: float = Field(default=0.1, gt=0)
     neighbours_share: float = Field(default=1 / 8, gt=0, le=1)
-    sharpness: float | None = Field(default=1e-8, gt=0)
+    sharpness: float | None = Field(default=None, gt=0)
     anchor_pull: bool = True
     views: ActionletViewSettings = ActionletViewSettings()
     mix: MixSettings = MixSettings()

@@ -54,7 +54,7 @@ def contrast(
     """The golden step's start: nine tenths of the query's numbers are the key's."""
     queue = tensors("loss")["queue"].t()
     settings = ActionletSettings(
-        queue_size=len(queue), projection_dim=16, neighbours_share=8192 / len(queue)
+        queue_size=len(queue), projection_dim=16, neighbours_share=8192 / len(queue), sharpness=1e-8
     )
     made = ActionletContrast(embedder(), settings, 350, load_layout("ntu25"), 3).double()
     for tensor in made.slow.state_dict().values():
