@@ -19,6 +19,7 @@ from aclnet.pretraining.embedder import Embedder, Projector
 from aclnet.pretraining.transfer import Stream
 from aclnet.pretraining.views.curriculum import stage1_plan, stage2_plan
 from aclnet.runs.finished import require_finished
+from aclnet.runs.info import read_run_info
 from aclnet.runs.networks import fill_part
 from aclnet.runs.scoring import Scored, score
 from aclnet.training.engine import CHECKPOINT
@@ -41,6 +42,22 @@ class PretrainAdapter(ActionAdapter):
     """Pre-training as a task: trained on the training samples of a split, judged by a probe."""
 
     settings: PretrainSettings
+
+    def check_start(self) -> None:
+        """Refuse an `init_from` that is no finished run of pre-training.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if self.settings.start is None or self.settings.method == "random":
+            return
+        start = Path(self.settings.start)
+        with naming(f"init_from={start}"):
+            require_finished(start)
+            if read_run_info(start).task != "pretrain":
+                raise ValueError(f"{start} is no run of pre-training: give one of stage 1")
+            if not (start / CHECKPOINT).is_file():
+                raise ValueError(f"{start} has no {CHECKPOINT}: train it again")
 
     def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
         """The network with its objective, whose queue holds no more keys than there are clips."""
@@ -75,7 +92,6 @@ class PretrainAdapter(ActionAdapter):
         embedder = Embedder(cast(Encoder, network.encoder), projector)
         if settings.start is not None:
             with naming(f"init_from={settings.start}"):
-                require_finished(Path(settings.start))
                 fill_part(Path(settings.start) / CHECKPOINT, embedder, "objective.online")
         epochs = settings.train.epochs
         if settings.method == "aimclr":

@@ -91,6 +91,8 @@ def train_and_evaluate(
             if first:
                 check_run_folder(run, resume, overwrite)
                 adapter = opened()
+                if not resume:
+                    adapter.check_start()
                 # An older run is deleted only now that settings and data are known to be valid.
                 start_run_folder(run, resume, overwrite)
         finally:
