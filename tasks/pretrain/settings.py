@@ -74,6 +74,7 @@ class PretrainSettings(ActionSettings):
             partition="spatial_released",
             dropout=0.5,
             dropout_of="values",
+            absent_persons="count",
         ),
         neck="none",
     )
