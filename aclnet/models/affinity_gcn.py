@@ -78,6 +78,7 @@ class AffinityGcn(Encoder):
     """
 
     graph_dim: int
+    has_map = True
 
     def __init__(
         self,

@@ -78,6 +78,8 @@ class CtrGcn(StagedEncoder):
         generator: source of the initial weights; None: torch's default generator.
     """
 
+    has_map = True
+
     def __init__(
         self,
         settings: CtrGcnSettings,

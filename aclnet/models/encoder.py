@@ -43,11 +43,13 @@ class Encoder(nn.Module):
         joint_count: V.
         channels: C.
         absent_persons: how a zero-padded person weighs in `pooled`.
+        has_map: whether there is an `EncoderOutput.map`.
     """
 
     feature_dim: int
     graph_dim: int | None
     absent_persons: AbsentPersons = "ignore"
+    has_map: bool = False
 
     def __init__(self, joint_count: int, channels: int) -> None:
         super().__init__()

@@ -152,7 +152,7 @@ class ResGcn(Encoder):
                 f"got {channels} channels"
             )
         self.unit_length = settings.unit_length
-        self.pools_only = settings.embedding_dim is None and not settings.unit_length
+        self.has_map = settings.embedding_dim is None and not settings.unit_length
         self.branches = settings.branches
         adjacency = hop_adjacency(joint_count, edges, _MAX_HOP)[:_HOPS]
         # Not saved: it follows from the layout.
@@ -194,7 +194,7 @@ class ResGcn(Encoder):
         pooled = self.fcn(mean_over_persons(x.mean(dim=(2, 3)), person_weights(clips)))
         if self.unit_length:
             pooled = functional.normalize(pooled, dim=1)
-        return EncoderOutput(pooled, None, by_person(x, clips) if self.pools_only else None)
+        return EncoderOutput(pooled, None, by_person(x, clips) if self.has_map else None)
 
 
 class _InputBranch(nn.Module):

@@ -82,6 +82,7 @@ class StGcn(StagedEncoder):
     """
 
     adjacency: Tensor
+    has_map = True
 
     def __init__(
         self,

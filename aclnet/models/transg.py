@@ -102,6 +102,7 @@ class TransgEncoder(Encoder):
     """
 
     encoding: Tensor
+    has_map = True
 
     def __init__(
         self,

@@ -62,10 +62,18 @@ class Embedder(nn.Module):
     Args:
         encoder: one whose output has a `map`.
         projector: of its `feature_dim`.
+
+    Raises:
+        ValueError: it has none.
     """
 
     def __init__(self, encoder: Encoder, projector: Projector) -> None:
         super().__init__()
+        if not encoder.has_map:
+            raise ValueError(
+                f"{type(encoder).__name__} has no features of single joints and frames, which "
+                "this pre-training needs: choose another network.encoder, such as st_gcn"
+            )
         self.encoder = encoder
         self.projector = projector
 
@@ -73,14 +81,9 @@ class Embedder(nn.Module):
         """Embed clips (N, M, T, V, C).
 
         Raises:
-            ValueError: the clips do not fit the encoder, or it has no feature map.
+            ValueError: the clips do not fit the encoder.
         """
         output = self.encoder(clips)
-        if output.map is None:
-            raise ValueError(
-                f"{type(self.encoder).__name__} has no features of single joints and frames, which "
-                "this pre-training needs: choose another network.encoder, such as st_gcn"
-            )
         pooled = at_least_float32(output.pooled)
         persons = person_weights(clips, self.encoder.absent_persons)
         return Embedding(output.map, persons, pooled, self.projector(pooled))

@@ -22,19 +22,19 @@ class SlowCopy(nn.Module, Generic[Network]):
     Args:
         network: to copy as it is now; it is not kept.
         momentum: share of the past in each step, 0 to below 1.
+
+    Attributes:
+        network: the copy.
     """
+
+    network: Network
 
     def __init__(self, network: Network, momentum: float) -> None:
         super().__init__()
-        self.slow = copy.deepcopy(network).requires_grad_(False)
+        self.network = copy.deepcopy(network).requires_grad_(False)
         self._average = get_ema_multi_avg_fn(momentum)  # type: ignore[no-untyped-call]
-
-    @property
-    def network(self) -> Network:
-        """The copy."""
-        return self.slow
 
     @torch.no_grad()
     def follow(self, network: Network) -> None:
         """One step towards the network's parameters, equal on every rank as those are."""
-        self._average(list(self.slow.parameters()), list(network.parameters()), 0)
+        self._average(list(self.network.parameters()), list(network.parameters()), 0)

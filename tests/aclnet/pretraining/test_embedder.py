@@ -40,6 +40,5 @@ def test_golden_encoder(
 
 def test_an_encoder_without_map_is_refused() -> None:
     encoder = TemporalConvSettings(width=8).build(load_layout("coco17"), 3, None)
-    model = Embedder(encoder, Projector(encoder.feature_dim, 4))
     with pytest.raises(ValueError, match="TemporalConv has no features of single joints"):
-        model(torch.randn(2, 1, 9, 17, 3))
+        Embedder(encoder, Projector(encoder.feature_dim, 4))

@@ -53,7 +53,7 @@ def test_training_moves_all_and_resumes_from_its_state(stage: int) -> None:
     whole = make(stage).train()
     before = copy.deepcopy(whole.state_dict())
     run(whole, range(2))
-    names = ("online.projector.out.weight", "slow.slow.projector.out.weight", "queue.features")
+    names = ("online.projector.out.weight", "slow.network.projector.out.weight", "queue.features")
     assert all(not torch.equal(before[name], whole.state_dict()[name]) for name in names)
     assert whole.queue.cursor == 10
     assert all(p.grad is not None and p.grad.any() for p in whole.online.parameters())

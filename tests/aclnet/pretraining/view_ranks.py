@@ -30,6 +30,8 @@ LAYOUT = load_layout("coco17")
 class PlainEncoder(Encoder):
     """One layer a joint, without normalisation over the batch."""
 
+    has_map = True
+
     def __init__(self) -> None:
         super().__init__(17, 2)
         self.feature_dim, self.graph_dim = 8, None

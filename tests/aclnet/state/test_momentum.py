@@ -15,6 +15,6 @@ def test_parameters_follow_and_statistics_do_not() -> None:
     network(torch.randn(8, 2))
     copy.follow(network)
     torch.testing.assert_close(copy.network[0].weight, start + 0.1)
-    assert copy.state_dict()["slow.1.num_batches_tracked"] == 0
+    assert copy.state_dict()["network.1.num_batches_tracked"] == 0
     assert not any(p.requires_grad for p in copy.parameters())
     assert all(p.requires_grad for p in network.parameters())

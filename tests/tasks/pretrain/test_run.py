@@ -85,7 +85,7 @@ def test_both_stages_are_trained_and_judged(stages: Path) -> None:
         assert state["objective.queue.cursor"] == 0
         encoder = "encoder.blocks.0.graph.mix.weight"
         assert torch.equal(state[f"network.{encoder}"], state[f"objective.online.{encoder}"])
-        slow = state[f"objective.slow.slow.{encoder}"]
+        slow = state[f"objective.slow.network.{encoder}"]
         assert not torch.equal(slow, state[f"network.{encoder}"])
     assert read(stages / "stage2")["settings"]["init_from"] == str(stages / "stage1")
 
@@ -98,7 +98,7 @@ def test_stage_2_begins_with_the_weights_of_stage_1(
     start = ("-s", f"init_from={stages / 'stage1'}")
     call("pretrain", "actclr", *options, "--stage", 2, *start, *still, "--run", tmp_path / "run")
     before, after = weights(stages / "stage1"), weights(tmp_path / "run" / "stage2")
-    for part in ("online", "slow.slow"):
+    for part in ("online", "slow.network"):
         for name in ("encoder.blocks.1.temporal.weight", "projector.out.weight"):
             expected = before[f"objective.online.{name}"]
             torch.testing.assert_close(after[f"objective.{part}.{name}"], expected)
