@@ -114,10 +114,8 @@ class ActionletContrast(ViewObjective):
             anchor = static_anchor(slow, views["key"], counts)
             embedded, actionlet = find(slow, "key")
             key = actionlet_key(embedded, slow.projector, actionlet)
-            (normal, in_normal), (weak, in_weak) = (
-                find(self.online, "normal"),
-                find(self.online, "weak"),
-            )
+            normal, in_normal = find(self.online, "normal")
+            weak, in_weak = find(self.online, "weak")
             styled, mix = views["weak"], draws.everywhere
             if settings.views.style_transfer:
                 styled = transfer(styled, styled[draws.partner], self.stream, body)
@@ -139,9 +137,10 @@ class ActionletContrast(ViewObjective):
     ) -> dict[str, Tensor]:
         """The divergence of each branch from its key."""
         queue = self.queue.features.clone()  # which is written before the backward pass
-        near, mixed_near = (
-            nearest_in_queue(one, queue, self.neighbours) for one in (key, mixed_key)
-        )
+        with full_precision(key.device):
+            near, mixed_near = (
+                nearest_in_queue(one, queue, self.neighbours) for one in (key, mixed_key)
+            )
         parts = {}
         for name, clips in branches.items():
             query = self.online(clips).raw
