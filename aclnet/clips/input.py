@@ -95,12 +95,11 @@ class ClipInput:
         if hidden is not None:
             clips = clips.clone()
             clips[..., hidden, :] = 0  # before they are measured
-        return self._streams(normalise(clips, self.layout, self.dims, self.settings.normalise))
+        return self.streams(self.normalised(clips))
 
     def prepare_mirrored(self, clips: Tensor) -> Tensor:
         """As `prepare`, of the mirror image."""
-        clips = normalise(clips, self.layout, self.dims, self.settings.normalise)
-        return self._streams(mirror(clips, self.layout))
+        return self.streams(mirror(self.normalised(clips), self.layout))
 
     def augmented(
         self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
@@ -112,11 +111,16 @@ class ClipInput:
             generator: on the clips' device.
             widths: (N,) of the videos in pixels; only `augment.image_flip` needs them.
         """
-        clips = normalise(clips, self.layout, self.dims, self.settings.normalise)
+        clips = self.normalised(clips)
         clips = augment(clips, self.layout, self.dims, self.settings.augment, generator, widths)
-        return self._streams(clips)
+        return self.streams(clips)
 
-    def _streams(self, clips: Tensor) -> Tensor:
+    def normalised(self, clips: Tensor) -> Tensor:
+        """Stored clips independent of camera and place, before their streams are made."""
+        return normalise(clips, self.layout, self.dims, self.settings.normalise)
+
+    def streams(self, clips: Tensor) -> Tensor:
+        """The streams of normalised clips: the network's input."""
         following = None
         if self.settings.motion == "recording":
             clips, following = clips.chunk(2, dim=2)

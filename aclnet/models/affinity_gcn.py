@@ -18,6 +18,7 @@ from aclnet.models.encoder import (
     AbsentPersons,
     Encoder,
     EncoderOutput,
+    by_person,
     mean_over_persons,
     person_weights,
     reset_layers,
@@ -77,6 +78,7 @@ class AffinityGcn(Encoder):
     """
 
     graph_dim: int
+    has_map = True
 
     def __init__(
         self,
@@ -86,7 +88,7 @@ class AffinityGcn(Encoder):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(joint_count, channels)
-        self.absent_persons: AbsentPersons = settings.absent_persons
+        self.absent_persons = settings.absent_persons
         self.input_norm = nn.BatchNorm1d(joint_count * channels)
         self.blocks = nn.ModuleList(
             _Block(size, joint_count, settings.subsets) for size in settings.block_sizes(channels)
@@ -114,7 +116,8 @@ class AffinityGcn(Encoder):
         x, graph = last(x, with_graph=True)
         weights = person_weights(clips, self.absent_persons)
         pooled = mean_over_persons(x.mean(dim=(2, 3)), weights)
-        return EncoderOutput(pooled, mean_over_persons(graph.flatten(1), weights))
+        graphs = mean_over_persons(graph.flatten(1), weights)
+        return EncoderOutput(pooled, graphs, by_person(x, clips))
 
 
 class _Block(nn.Module):

@@ -80,6 +80,8 @@ class CtrGcn(StagedEncoder):
         generator: source of the initial weights; None: torch's default generator.
     """
 
+    has_map = True
+
     def __init__(
         self,
         settings: CtrGcnSettings,
@@ -99,7 +101,7 @@ class CtrGcn(StagedEncoder):
         x = self.normalised(clips).permute(0, 3, 1, 2).contiguous()  # (n, C, T, V)
         for block in self.blocks:
             x = block(x)
-        return self.mean_output(x.mean(dim=(2, 3)), clips)
+        return self.mean_output(x.mean(dim=(2, 3)), clips, x)
 
 
 class RefinedGraphConv(nn.Module):

@@ -24,10 +24,14 @@ class EncoderOutput(NamedTuple):
     Attributes:
         pooled: (N, D) representation, averaged over persons.
         graph: (N, V * V) dynamic joint graph, or None where the encoder learns none.
+        map: (N, M, D, T', V) features before pooling, or None where the encoder has none by joints.
+            Its mean over frames and joints, then over persons (`person_weights` with the
+            encoder's `absent_persons`) is `pooled`.
     """
 
     pooled: Tensor
     graph: Tensor | None
+    map: Tensor | None = None
 
 
 class Encoder(nn.Module):
@@ -38,10 +42,14 @@ class Encoder(nn.Module):
         graph_dim: width of `EncoderOutput.graph`; None without graph.
         joint_count: V.
         channels: C.
+        absent_persons: how a zero-padded person weighs in `pooled`.
+        has_map: whether there is an `EncoderOutput.map`.
     """
 
     feature_dim: int
     graph_dim: int | None
+    absent_persons: AbsentPersons = "ignore"
+    has_map: bool = False
 
     def __init__(self, joint_count: int, channels: int) -> None:
         super().__init__()
@@ -70,14 +78,18 @@ class Encoder(nn.Module):
                 f"but got {given}; drop empty samples first"
             )
 
-    def mean_output(self, features: Tensor, clips: Tensor) -> EncoderOutput:
-        """The output of an encoder without graph; absent persons weigh nothing.
+    def mean_output(
+        self, features: Tensor, clips: Tensor, bodies: Tensor | None = None
+    ) -> EncoderOutput:
+        """The output of an encoder without graph.
 
         Args:
             features: (N * M, D), the persons of one clip in successive rows.
             clips: (N, M, T, V, C), the input.
+            bodies: (N * M, D, T', V), of which the features are the mean, where there are joints.
         """
-        return EncoderOutput(mean_over_persons(features, person_weights(clips)), None)
+        pooled = mean_over_persons(features, person_weights(clips, self.absent_persons))
+        return EncoderOutput(pooled, None, by_person(bodies, clips))
 
 
 def build_encoder(
@@ -131,6 +143,11 @@ def person_weights(clips: Tensor, absent: AbsentPersons = "ignore") -> Tensor:
         present = present | ~present.any(dim=1, keepdim=True)
     weights = present.to(clips.dtype)
     return weights / weights.sum(dim=1, keepdim=True)
+
+
+def by_person(bodies: Tensor | None, clips: Tensor) -> Tensor | None:
+    """The rows (N * M, ...) of clips (N, M, ...) as (N, M, ...), a view; None stays None."""
+    return None if bodies is None else bodies.view(*clips.shape[:2], *bodies.shape[1:])
 
 
 def mean_over_persons(features: Tensor, weights: Tensor) -> Tensor:

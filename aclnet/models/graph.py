@@ -73,17 +73,21 @@ def hop_adjacency(
 
 
 def centre_partition(
-    joint_count: int, edges: npt.NDArray[np.int64], centre: int
+    joint_count: int, edges: npt.NDArray[np.int64], centre: int, *, released: bool = False
 ) -> npt.NDArray[np.float64]:
     """Normalised adjacency, split by the direction to the skeleton's centre.
 
     The spatial configuration partition of Yan et al. 2018, section 3.3, in the order of their
     code. Entry [v, w] is what joint w takes from joint v.
 
+    Their code counts one edge only: joints further from the centre are all as far as each other.
+    Neighbours at the same distance, which it then has (a tree has none), join those further out.
+
     Args:
         joint_count: V.
         edges: int64 (E, 2) pairs of joints, undirected; they need not form a tree.
         centre: the joint from which distances are measured.
+        released: as their code does.
 
     Returns:
         float64 (3, V, V): from the joint itself and neighbours as far from the centre, from
@@ -96,15 +100,16 @@ def centre_partition(
     [[0.0, 0.3333333333333333, 0.0], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]]
     """
     adjacency = hop_adjacency(joint_count, edges, 1)
-    distance = hop_distances(joint_count, edges, joint_count)[:, centre]
+    distance = hop_distances(joint_count, edges, 1 if released else joint_count)[:, centre]
     source, target = distance[:, None], distance[None, :]
     partition: npt.NDArray[np.float64] = np.stack(
         [
-            adjacency[0] + adjacency[1] * (source == target),
+            adjacency[0],
             adjacency[1] * (source > target),
             adjacency[1] * (source < target),
         ]
     )
+    partition[1 if released else 0] += adjacency[1] * (source == target)
     return partition
 
 

@@ -18,7 +18,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.encoder import Encoder, EncoderOutput, mean_over_persons, person_weights
+from aclnet.models.encoder import (
+    Encoder,
+    EncoderOutput,
+    by_person,
+    mean_over_persons,
+    person_weights,
+)
 from aclnet.models.graph import hop_adjacency
 from aclnet.models.settings import EncoderSettings
 from aclnet.models.stages import short_cut
@@ -118,7 +124,8 @@ class ResGcn(Encoder):
     Departure: each module has edge weights only for the hops in use (the originals also hold those
     of a hop that is never read).
 
-    Shapes: clips (N, M, T, V, C) to pooled (N, D); no graph.
+    Shapes: clips (N, M, T, V, C) to pooled (N, D) and, without linear layer and unit length, map
+    (N, M, D, T', V); no graph.
 
     Args:
         settings: sizes.
@@ -148,6 +155,7 @@ class ResGcn(Encoder):
                 f"got {channels} channels"
             )
         self.unit_length = settings.unit_length
+        self.has_map = settings.embedding_dim is None and not settings.unit_length
         self.branches = settings.branches
         adjacency = hop_adjacency(joint_count, edges, _MAX_HOP)[:_HOPS]
         # Not saved: it follows from the layout.
@@ -189,7 +197,7 @@ class ResGcn(Encoder):
         pooled = self.fcn(mean_over_persons(x.mean(dim=(2, 3)), person_weights(clips)))
         if self.unit_length:
             pooled = functional.normalize(pooled, dim=1)
-        return EncoderOutput(pooled, None)
+        return EncoderOutput(pooled, None, by_person(x, clips) if self.has_map else None)
 
 
 class _InputBranch(nn.Module):

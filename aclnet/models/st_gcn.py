@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.encoder import EncoderOutput
+from aclnet.models.encoder import AbsentPersons, EncoderOutput
 from aclnet.models.graph import centre_partition, hop_adjacency
 from aclnet.models.settings import OddKernel
 from aclnet.models.stages import BlockSize, StagedEncoder, StagedSettings, block_short_cut
@@ -26,8 +26,9 @@ from aclnet.models.stages import BlockSize, StagedEncoder, StagedSettings, block
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout
 
-Partition = Literal["uniform", "distance", "spatial"]
-"""How a joint's neighbours share weights: all alike, by hop distance, by the way to the centre."""
+Partition = Literal["uniform", "distance", "spatial", "spatial_released"]
+"""How a joint's neighbours share weights: all alike, by hop distance, by the way to the centre (of
+the whole skeleton, or as the authors' code finds it: see `centre_partition`)."""
 
 
 class StGcnSettings(StagedSettings):
@@ -40,6 +41,12 @@ class StGcnSettings(StagedSettings):
     dropout: float = Field(
         0.0, ge=0, lt=1, description="share of each body's channels dropped at the end of a block"
     )
+    dropout_of: Literal["channels", "values"] = Field(
+        "channels", description="whole channels, or single values and none in the first block"
+    )
+    absent_persons: AbsentPersons = Field(
+        "ignore", description="whether zero-padded persons count in the mean over persons"
+    )
 
     def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> StGcn:
         """Build the encoder for this layout and these channels."""
@@ -49,8 +56,9 @@ class StGcnSettings(StagedSettings):
 def skeleton_graph(layout: Layout, partition: Partition) -> npt.NDArray[np.float64]:
     """The normalised adjacency of a layout's bones: (K, V, V), K = 1, 2 or 3."""
     joints, bones = layout.joint_count, layout.bone_index
-    if partition == "spatial":
-        return centre_partition(joints, bones, layout.centre_index)
+    if partition in ("spatial", "spatial_released"):
+        released = partition == "spatial_released"
+        return centre_partition(joints, bones, layout.centre_index, released=released)
     by_distance = hop_adjacency(joints, bones, 1)
     return by_distance.sum(axis=0, keepdims=True) if partition == "uniform" else by_distance
 
@@ -58,12 +66,13 @@ def skeleton_graph(layout: Layout, partition: Partition) -> npt.NDArray[np.float
 class StGcn(StagedEncoder):
     """Spatial temporal graph convolutional network.
 
-    Absent persons do not count in the mean over persons (in the authors' code they do).
-    Departures: PyTorch's usual initial weights (there all are normal with deviation 0.02), and
-    dropout of whole channels of a body instead of single values, since neighbouring frames are too
-    similar for single values to matter (and drawing them costs as much as the convolution).
+    By default absent persons do not count in the mean over persons (in the authors' code they do),
+    and dropout takes whole channels of a body instead of single values, since neighbouring frames
+    are too similar for single values to matter (and drawing them costs as much as the convolution).
+    Departure: PyTorch's usual initial weights (there all are normal with deviation 0.02).
 
-    Shapes: clips (N, M, T, V, C) to pooled (N, D), D = the last block's channels; no graph.
+    Shapes: clips (N, M, T, V, C) to pooled (N, D) and map (N, M, D, T', V), D = the last block's
+    channels; no graph.
 
     Args:
         settings: sizes.
@@ -73,6 +82,7 @@ class StGcn(StagedEncoder):
     """
 
     adjacency: Tensor
+    has_map = True
 
     def __init__(
         self,
@@ -83,6 +93,7 @@ class StGcn(StagedEncoder):
     ) -> None:
         blocks = (_Block(settings, size, graph.shape) for size in settings.block_sizes(channels))
         super().__init__(graph.shape[-1], channels, settings.feature_dim, blocks, generator)
+        self.absent_persons = settings.absent_persons
         # Not saved: it follows from the layout.
         self.register_buffer("adjacency", torch.from_numpy(graph).float(), persistent=False)
 
@@ -96,7 +107,7 @@ class StGcn(StagedEncoder):
         x = x.permute(2, 3, 1, 0).contiguous(memory_format=torch.channels_last)  # (V, C, T, n)
         for block in self.blocks:
             x = block(x, self.adjacency)
-        return self.mean_output(x.mean(dim=(0, 2)).t(), clips)
+        return self.mean_output(x.mean(dim=(0, 2)).t(), clips, x.permute(3, 1, 2, 0))
 
 
 class _Block(nn.Module):
@@ -107,7 +118,8 @@ class _Block(nn.Module):
     ) -> None:
         super().__init__()
         channels, kernel = size.out_channels, settings.kernel
-        self.dropout = settings.dropout
+        self.by_values = settings.dropout_of == "values"
+        self.dropout = 0.0 if self.by_values and size.is_first else settings.dropout
         self.edge = nn.Parameter(torch.ones(graph_shape)) if settings.edge_importance else None
         self.graph = _GraphConv(size.in_channels, channels, graph_shape[0])
         self.graph_norm = nn.BatchNorm2d(channels)
@@ -122,8 +134,9 @@ class _Block(nn.Module):
         mixed = self.graph_norm(self.graph(x, graph)).relu_()
         out: Tensor = self.temporal_norm(self.temporal(mixed))
         if self.training and self.dropout > 0:
-            kept = out.new_ones(1, out.shape[1], 1, out.shape[3])
-            out = out * functional.dropout(kept, self.dropout)
+            kept = out if self.by_values else out.new_ones(1, out.shape[1], 1, out.shape[3])
+            dropped = functional.dropout(kept, self.dropout)
+            out = dropped if self.by_values else out * dropped
         if self.short_cut is not None:
             out = out + self.short_cut(x)
         return out.relu_()

@@ -40,6 +40,9 @@ class StagedSettings(EncoderSettings):
         (5, 8), description="blocks (from 1) that double the channels"
     )
     stride_at: tuple[int, ...] = Field((5, 8), description="blocks, from 1, that halve frames")
+    last_width: int | None = Field(
+        None, ge=4, multiple_of=4, description="channels of the last block; null: as before it"
+    )
 
     @model_validator(mode="after")
     def _blocks_named(self) -> Self:
@@ -54,7 +57,7 @@ class StagedSettings(EncoderSettings):
     @property
     def feature_dim(self) -> int:
         """D, channels of the last block."""
-        return self.width << len(set(self.widen_at))
+        return self.last_width or self.width << len(set(self.widen_at))
 
     def block_sizes(self, channels: int) -> Iterator[BlockSize]:
         """The blocks' sizes in order.
@@ -65,6 +68,8 @@ class StagedSettings(EncoderSettings):
         before, width = channels, self.width
         for number in range(1, self.blocks + 1):
             width *= 2 if number in self.widen_at else 1
+            if number == self.blocks:
+                width = self.feature_dim
             stride = 2 if number in self.stride_at else 1
             yield BlockSize(before, width, stride, number == 1)
             before = width

@@ -107,6 +107,7 @@ class TransgEncoder(Encoder):
     """
 
     encoding: Tensor
+    has_map = True
 
     def __init__(
         self,
@@ -144,8 +145,8 @@ class TransgEncoder(Encoder):
         Raises:
             ValueError: other joint count or channels than the encoder was built for.
         """
-        pooled = self.joint_features(clips).mean(dim=(1, 2))
-        return self.mean_output(pooled, clips)
+        features = self.joint_features(clips)
+        return self.mean_output(features.mean(dim=(1, 2)), clips, features.permute(0, 3, 1, 2))
 
     def joint_features(self, clips: Tensor) -> Tensor:
         """The feature of each joint in each frame, before pooling.

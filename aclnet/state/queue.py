@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from aclnet.memory import require_memory
 
 NO_LABEL = -1
-"""The label of an empty slot."""
+"""The label of an empty slot, and of a feature that was written without one."""
 
 
 def written_slots(cursor: Tensor, rows: int, size: int) -> Tensor:
@@ -37,6 +40,9 @@ class FeatureQueue(nn.Module):
     Args:
         size: number of slots Q; 0 keeps nothing.
         dim: D.
+        start: "empty", or "random": full of random unit rows, the first keys that contrastive
+            learning compares with (He et al., "Momentum contrast", CVPR 2020, as released).
+        generator: source of the random start; None: torch's default generator.
     """
 
     features: Tensor
@@ -44,22 +50,32 @@ class FeatureQueue(nn.Module):
     cursor: Tensor
     fill: Tensor
 
-    def __init__(self, size: int, dim: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        dim: int,
+        *,
+        start: Literal["empty", "random"] = "empty",
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
         self.size = size
-        require_memory(4 * size * dim, "the remembered features", "objective.queue_size")
-        self.register_buffer("features", torch.zeros(size, dim))
+        require_memory(4 * size * dim, "the remembered features", "queue_size")
+        features, fill = torch.zeros(size, dim), 0
+        if start == "random":
+            features, fill = functional.normalize(features.normal_(generator=generator)), size
+        self.register_buffer("features", features)
         self.register_buffer("labels", torch.full((size,), NO_LABEL, dtype=torch.int64))
         self.register_buffer("cursor", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("fill", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("fill", torch.tensor(fill))
 
     @torch.no_grad()
-    def push(self, features: Tensor, labels: Tensor) -> Tensor:
+    def push(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Write a batch over the oldest slots.
 
         Args:
             features: (N, D); any gradient is cut.
-            labels: (N,) int64, not negative.
+            labels: (N,) int64, not negative; None: there are none.
 
         Returns:
             The labels (Q,) int64 with `NO_LABEL` at the slots just written, so those of earlier
@@ -67,7 +83,9 @@ class FeatureQueue(nn.Module):
         """
         if self.size == 0:
             return self.labels.clone()
-        number = labels.shape[0]
+        number = features.shape[0]
+        if labels is None:
+            labels = self.labels.new_full((number,), NO_LABEL)
         skipped = max(0, number - self.size)
         slots = written_slots(self.cursor + skipped, number - skipped, self.size)
         remaining = self.labels.index_fill(0, slots, NO_LABEL)

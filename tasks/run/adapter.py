@@ -139,6 +139,13 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         """Settings of the training loop; a task may change them, such as `keep_best`."""
         return self.settings.train
 
+    def check_start(self) -> None:
+        """Check what a new training begins with, before its folder is made; by default nothing.
+
+        Raises:
+            ValueError: it cannot begin.
+        """
+
     def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
         """The network with its objective (see `trainable`)."""
         return self.trainable(

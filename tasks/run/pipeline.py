@@ -97,6 +97,8 @@ def train_and_evaluate(
                 adapter = opened()
                 require_room(adapter)
                 require_unchanged(adapter.store, run if resume else None)
+                if not resume:
+                    adapter.check_start()
                 # An older run is deleted only now that settings and data are known to be valid.
                 start_run_folder(run, overwrite)
         finally:

@@ -36,6 +36,12 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("gait", "study"),
     ("gait", "biometrics"),
     ("gait", "submit"),
+    ("pretrain",),
+    ("pretrain", "train"),
+    ("pretrain", "eval"),
+    ("pretrain", "embed"),
+    ("pretrain", "study"),
+    ("pretrain", "actclr"),
     ("reid",),
     ("reid", "train"),
     ("reid", "eval"),
@@ -140,7 +146,7 @@ def test_every_command_is_among_those_whose_help_is_tried() -> None:
         for one in inner.registered_commands:
             name = one.name or one.callback.__name__  # type: ignore[union-attr]
             there.add((str(group.name), str(name)))
-    groups = {(), ("action",), ("gait",), ("reid",), ("data",)}
+    groups = {(), ("action",), ("gait",), ("pretrain",), ("reid",), ("data",)}
     assert there == set(COMMANDS) - groups
 
 

@@ -14,7 +14,7 @@ from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.affinity_gcn import AffinityGcnSettings
 from aclnet.models.clip_mlp import ClipMlpSettings
 from aclnet.models.ctr_gcn import CtrGcnSettings
-from aclnet.models.encoder import Encoder
+from aclnet.models.encoder import Encoder, person_weights
 from aclnet.models.resgcn import ResGcnSettings
 from aclnet.models.settings import EncoderSettings
 from aclnet.models.st_gcn import StGcnSettings
@@ -55,6 +55,18 @@ CASES: dict[str, tuple[EncoderSettings, str, int]] = {
         "msr20",
         9,
     ),
+    "st_gcn/released": (
+        StGcnSettings(
+            **SMALL_STAGES,
+            last_width=40,
+            partition="spatial_released",
+            dropout=0.5,
+            dropout_of="values",
+            absent_persons="count",
+        ),
+        "kinect20",
+        3,
+    ),
     "ctr_gcn": (CtrGcnSettings(**SMALL_STAGES), "ntu25", 3),
     "ctr_gcn/one_dilation": (
         CtrGcnSettings(**SMALL_STAGES | {"width": 16}, reduction=2, kernel=3, dilations=(3,)),
@@ -75,6 +87,7 @@ CASES: dict[str, tuple[EncoderSettings, str, int]] = {
     ),
 }
 OF_THE_BONES = ("resgcn/bones", "st_gcn", "st_gcn/uniform", "ctr_gcn")
+WITHOUT_MAP = ("clip_mlp", "resgcn", *(case for case in CASES if "temporal" in case))
 every_case = pytest.mark.parametrize("case", CASES)
 
 
@@ -116,19 +129,36 @@ def test_every_registered_encoder_has_a_case() -> None:
 def test_output_has_the_promised_shapes(case: str) -> None:
     encoder = make_encoder(case)
     for N, M, T in ((2, 1, 1), (3, 2, 13), (2, 3, 60)):
-        pooled, graph = encoder(make_clips(encoder, N, M, T))
+        clips = make_clips(encoder, N, M, T)
+        pooled, graph, features = encoder(clips)
         assert pooled.shape == (N, encoder.feature_dim)
         assert pooled.dtype == torch.float32
         assert (graph is None) == (encoder.graph_dim is None)
         if graph is not None:
             assert graph.shape == (N, encoder.graph_dim)
+        if features is not None:
+            assert features.shape[:3] == (N, M, encoder.feature_dim)
+            assert features.shape[4] == encoder.joint_count
+
+
+@every_case
+def test_the_map_pools_to_the_representation(case: str) -> None:
+    encoder = make_live_encoder(case)
+    clips = make_clips(encoder)
+    clips[0, 1] = 0
+    output = encoder(clips)
+    assert (output.map is not None) == encoder.has_map == (case not in WITHOUT_MAP)
+    if output.map is not None:
+        weights = person_weights(clips, encoder.absent_persons)
+        pooled = (output.map.mean(dim=(3, 4)) * weights[:, :, None]).sum(dim=1)
+        torch.testing.assert_close(pooled, output.pooled, rtol=1e-4, atol=1e-5)
 
 
 @every_case
 def test_backward_reaches_every_parameter_and_the_clips(case: str) -> None:
     encoder = make_live_encoder(case)
     clips = make_clips(encoder).requires_grad_()
-    pooled, graph = encoder(clips)
+    pooled, graph, _ = encoder(clips)
     weights = torch.randn(pooled.shape, generator=torch.Generator().manual_seed(2))
     total = (pooled * weights).sum() + (0 if graph is None else graph.square().sum())
     total.backward()
@@ -183,8 +213,9 @@ def test_an_absent_person_weighs_nothing_or_as_much_as_anybody(case: str) -> Non
     expected = encoder(one)
     if getattr(CASES[case][0], "absent_persons", "ignore") == "count":
         absent = encoder(nobody)
-        for given, present, empty in zip(padded, expected, absent, strict=True):
-            torch.testing.assert_close(given, (present + empty) / 2, rtol=1e-4, atol=1e-5)
+        for given, present, empty in zip(padded[:2], expected[:2], absent[:2], strict=True):
+            wanted = None if given is None else (present + empty) / 2
+            torch.testing.assert_close(given, wanted, rtol=1e-4, atol=1e-5)
     else:
         torch.testing.assert_close(padded.pooled, expected.pooled, rtol=1e-4, atol=1e-5)
 
@@ -226,7 +257,7 @@ def test_an_empty_clip_has_a_finite_representation_and_gradient(case: str) -> No
     clips = make_clips(encoder)
     clips[0] = 0
     clips.requires_grad_()
-    pooled, _ = encoder(clips)
+    pooled = encoder(clips).pooled
     pooled.square().sum().backward()
     assert pooled.isfinite().all()
     assert all(p.grad is None or p.grad.isfinite().all() for p in encoder.parameters())

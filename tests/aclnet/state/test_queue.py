@@ -56,3 +56,21 @@ def test_writes_half_precision_rows_in_its_own_type(rows: int) -> None:
     queue = FeatureQueue(4, 2)
     queue.push(torch.ones(rows, 2, dtype=torch.bfloat16), torch.arange(rows))
     assert queue.features.dtype == torch.float32
+
+
+def test_a_random_start_is_full_of_unit_rows() -> None:
+    first, second = (
+        FeatureQueue(6, 3, start="random", generator=torch.Generator().manual_seed(seed))
+        for seed in (0, 1)
+    )
+    torch.testing.assert_close(first.features.norm(dim=1), torch.ones(6))
+    assert not torch.equal(first.features, second.features)
+    assert bool(first.full())
+
+
+def test_rows_without_labels_take_their_slots_in_turn() -> None:
+    queue = FeatureQueue(4, 1, start="random")
+    queue.push(torch.arange(3.0)[:, None])
+    queue.push(torch.arange(3.0, 6.0)[:, None])
+    assert queue.features[:, 0].tolist() == [4, 5, 2, 3]
+    assert queue.labels.tolist() == [NO_LABEL] * 4

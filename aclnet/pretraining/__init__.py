@@ -1,0 +1,14 @@
+"""Self-supervised pre-training on unlabelled clips.
+
+- `body`: `Body`, `body_of`: a layout's parts, mirror, parents, centre as tensors.
+- `views.recipe`: `make_views`, `draw_changes`, `apply_changes`, `ViewPlan`, `Change`;
+  `views.curriculum`: `stage1_plan`, `stage2_plan`; `views.settings`: `ExtremeViewSettings`,
+  `ActionletViewSettings`, `MixSettings`.
+- `mixing`: `Mix`, `draw_mix`, `is_late`, `key_weights`, `upscale`, `blend`.
+- `transfer`: `transfer`, `partners`, `draw_partners`.
+- `preparation`: `prepare`, `valid_frames`: the published preparation of Kinect clips.
+- `embedder`: `Embedder`, `Projector`, `pool`; `official`: released weights.
+- `contrast`, `neighbours`: what the stages compare; `actionlet`: `static_anchor`, `locate`.
+- `objective`: `ViewObjective`; `aimclr`: `ExtremeContrast` (stage 1); `actclr`:
+  `ActionletContrast` (stage 2); `settings`: of both.
+"""

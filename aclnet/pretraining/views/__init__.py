@@ -1,0 +1,1 @@
+"""Random views of clips: changes whose draw is apart from their application; the curriculum."""

@@ -1,0 +1,115 @@
+"""Pre-training of an encoder on views of its clips, and the untrained one beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from aclnet.clips.input import ClipInput
+from aclnet.models import SkeletonNetwork
+from aclnet.pretraining.body import body_of
+from aclnet.pretraining.objective import ViewObjective
+from aclnet.pretraining.views.recipe import ViewPlan, make_views
+from aclnet.pretraining.views.settings import ChangeSettings
+from aclnet.training.task import Trainable
+
+Plan = Callable[[int], Mapping[str, ViewPlan]]
+"""The views by name in an epoch, 1-based."""
+
+
+class ViewTraining(Trainable):
+    """An objective of views, and the network whose encoder it trains; labels are not used.
+
+    The classifier and the neck are not trained. With micro-batches the slow embedder moves and
+    the queue is written in each of them.
+
+    Args:
+        network: of which the objective trains the encoder.
+        objective: of views; its online embedder has the network's encoder.
+        clip_input: prepares clips; their streams are made of the views.
+        plan: which changes each view takes.
+        changes: their strengths.
+    """
+
+    def __init__(
+        self,
+        network: SkeletonNetwork,
+        objective: ViewObjective,
+        clip_input: ClipInput,
+        plan: Plan,
+        changes: ChangeSettings,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.objective = objective
+        for unused in (network.neck, network.classifier):
+            unused.requires_grad_(False)
+        self._clip_input, self._plan, self._changes = clip_input, plan, changes
+        self._plans: Mapping[str, ViewPlan] = plan(1)
+        self._generator = torch.Generator()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the views and the objective's epoch."""
+        self._plans = self._plan(epoch)
+        self.objective.set_epoch(epoch)
+
+    def augmented(
+        self,
+        clips: Tensor,
+        generator: torch.Generator,
+        widths: Tensor | None = None,  # noqa: ARG002
+    ) -> Tensor:
+        """All views of clips, in the order of the plan.
+
+        Args:
+            clips: as stored, (N, M, T, V, C).
+            generator: seeded for this step; `forward` draws from it too, one micro-batch after
+                the other.
+            widths: not used.
+
+        Returns:
+            (N, views, M, T, V, channels).
+        """
+        self._generator = generator
+        given = self._clip_input
+        body = body_of(given.layout, given.dims, clips.device)
+        made = make_views(given.normalised(clips), self._plans, body, self._changes, generator)
+        return torch.stack([given.streams(view) for view in made.values()], dim=1)
+
+    def forward(self, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Losses of the objective.
+
+        Args:
+            clips: (N, views, M, T, V, channels) from `augmented`.
+            labels: not used.
+        """
+        del labels
+        views = dict(zip(self._plans, clips.unbind(dim=1), strict=True))
+        losses: dict[str, Tensor] = self.objective(views, self._generator)
+        return losses
+
+
+class Untrained(Trainable):
+    """A network whose weights stay random, and whose batch normalisations see the clips.
+
+    The baseline of all pre-training: without the statistics of its normalisations, which cost no
+    label, an encoder of random weights would be worse than it need be.
+
+    Args:
+        network: not trained.
+        clip_input: prepares clips.
+    """
+
+    def __init__(self, network: SkeletonNetwork, clip_input: ClipInput) -> None:
+        super().__init__(clip_input.augmented)
+        self.network = network.requires_grad_(False)
+        self.idle = nn.Parameter(torch.zeros(()))  # an optimizer needs one
+
+    def forward(self, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """A loss of zero."""
+        del labels
+        with torch.no_grad():
+            self.network.encoder(clips)
+        return {"loss": self.idle.square()}

@@ -1,0 +1,152 @@
+"""Pre-training as a task: the training samples without labels, and the probe's features."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+from aclnet.clips.input import ClipInput
+from aclnet.data.store import Store
+from aclnet.models import SkeletonNetwork
+from aclnet.models.encoder import Encoder
+from aclnet.pretraining.actclr import ActionletContrast
+from aclnet.pretraining.aimclr import ExtremeContrast
+from aclnet.pretraining.embedder import Embedder, Projector
+from aclnet.pretraining.transfer import Stream
+from aclnet.pretraining.views.curriculum import stage1_plan, stage2_plan
+from aclnet.runs.finished import require_finished
+from aclnet.runs.info import read_run_info
+from aclnet.runs.networks import fill_part
+from aclnet.runs.scoring import Scored, score
+from aclnet.training.engine import CHECKPOINT
+from aclnet.training.pretraining import Untrained, ViewTraining
+from aclnet.training.task import Trainable
+from protocols.action.division import TEST, VALIDATION
+from protocols.action.evaluate import evaluate_action
+from protocols.action.scores import ClassScores
+from tasks.action.adapter import VALIDATION_METRIC, ActionAdapter
+from tasks.pretrain.probe import labelled_rows, probabilities
+from tasks.pretrain.settings import PretrainSettings, ProbeSettings
+from tasks.run.adapter import Clips
+from tasks.settings import naming
+from tasks.spec import Report, silent
+
+_LEAST = 1e-6
+
+
+class PretrainAdapter(ActionAdapter):
+    """Pre-training as a task: trained on the training samples of a split, judged by a probe."""
+
+    settings: PretrainSettings
+
+    def check_start(self) -> None:
+        """Refuse an `init_from` that is no finished run of pre-training.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if self.settings.start is None or self.settings.method == "random":
+            return
+        start = Path(self.settings.start)
+        with naming(f"init_from={start}"):
+            require_finished(start)
+            if read_run_info(start).task != "pretrain":
+                raise ValueError(f"{start} is no run of pre-training: give one of stage 1")
+            if not (start / CHECKPOINT).is_file():
+                raise ValueError(f"{start} has no {CHECKPOINT}: train it again")
+
+    def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
+        """The network with its objective, whose queue holds no more keys than there are clips."""
+        most = max(8, len(self.training_samples()[0]))
+        sizes = {
+            name: one.model_copy(update={"queue_size": min(one.queue_size, most)})
+            for name, one in (("aimclr", self.settings.aimclr), ("actclr", self.settings.actclr))
+        }
+        settings = self.settings.model_copy(update=sizes)
+        return self.trainable(settings, network, self.clip_input, generator, self.training_clips)
+
+    @classmethod
+    def trainable(
+        cls,
+        settings: PretrainSettings,  # type: ignore[override]
+        network: SkeletonNetwork,
+        clip_input: ClipInput,
+        generator: torch.Generator,
+        clips: Clips,
+    ) -> Trainable:
+        """The network's encoder with the method's objective.
+
+        Raises:
+            ValueError: `init_from` is no finished run of pre-training, or of another network.
+        """
+        del clips
+        if settings.method == "random":
+            return Untrained(network, clip_input)
+        chosen = settings.aimclr if settings.method == "aimclr" else settings.actclr
+        feature_dim = network.classifier.in_features
+        projector = Projector(feature_dim, chosen.projection_dim, generator)
+        embedder = Embedder(cast(Encoder, network.encoder), projector)
+        if settings.start is not None:
+            with naming(f"init_from={settings.start}"):
+                fill_part(Path(settings.start) / CHECKPOINT, embedder, "objective.online")
+        epochs = settings.train.epochs
+        if settings.method == "aimclr":
+            views = settings.aimclr.views
+            return ViewTraining(
+                network,
+                ExtremeContrast(embedder, settings.aimclr, epochs, generator),
+                clip_input,
+                lambda _: stage1_plan(views),
+                views.changes,
+            )
+        return ViewTraining(
+            network,
+            ActionletContrast(
+                embedder,
+                settings.actclr,
+                epochs,
+                clip_input.layout,
+                clip_input.dims,
+                cast(Stream, settings.clip.streams[0]),
+                generator,
+            ),
+            clip_input,
+            partial(stage2_plan, settings.actclr.views, epochs=epochs, seed=settings.train.seed),
+            settings.actclr.views.changes,
+        )
+
+    def validate(self, network: SkeletonNetwork) -> dict[str, float]:
+        """Accuracy on the validation samples by the nearest training samples."""
+        if not self.division.counts.get(VALIDATION, 0):
+            return {}
+        votes = self.settings.probe.model_copy(update={"kind": "knn", "share": 1.0})
+        metrics = evaluate_action(self.probed(network, VALIDATION, votes)).metrics
+        return {VALIDATION_METRIC: metrics["top1"]}
+
+    def represent(self, network: SkeletonNetwork, report: Report = silent) -> ClassScores:
+        """The probe's scores of the test samples."""
+        del report
+        return self.probed(network, TEST, self.settings.probe)
+
+    def probed(self, network: SkeletonNetwork, role: str, probe: ProbeSettings) -> ClassScores:
+        """The scores of a probe that learns from the training samples."""
+        store, labels = self.training_samples()
+        rows = labelled_rows(labels, probe.share, self.settings.train.seed)
+        samples = self.samples(role)
+
+        def features(of: Store) -> Scored:
+            return score(network, of, self.clip_input, self.settings.test)
+
+        known, asked = features(store.select(rows)), features(samples)
+        found = probabilities(
+            known.embedding, labels[rows], asked.embedding, len(self.classes), probe
+        )
+        return self.scores(Scored(found, np.log(found + _LEAST), asked.embedding), samples, role)
+
+    def tested_how(self) -> str:
+        """The probe, and the tested epoch."""
+        return f"{self.settings.probe.described}, {super().tested_how()}"

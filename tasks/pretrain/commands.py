@@ -1,0 +1,85 @@
+"""The command of the two stages of ActCLR."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.commands.options import (
+    STORES,
+    Cache,
+    Data,
+    JsonFile,
+    Overrides,
+    Overwrite,
+    Recipe,
+    command_line,
+    recipe_settings,
+    say,
+    show,
+)
+from tasks.spec import find_task
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to an app."""
+    app.command("actclr")(actclr_command)
+
+
+def actclr_command(
+    config: Recipe,
+    data: Data = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            "-r",
+            help="Folder of the runs stage1 and stage2; by default runs/pretrain-<recipe>.",
+        ),
+    ] = None,
+    stage: Annotated[
+        int | None, typer.Option(min=1, max=2, help="One stage only; by default both.")
+    ] = None,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option(help="Resume what is unfinished.")] = False,
+    overwrite: Overwrite = False,
+    cache: Cache = STORES,
+    json: JsonFile = None,
+) -> None:
+    """Pre-train by ActCLR: stage 1 (AimCLR), then stage 2 from its weights, and judge each.
+
+    With --stage 2 it begins with the run in stage1, or with that which init_from names.
+    """
+    spec = find_task("pretrain")
+    folder = run or spec.run_folder(config)
+    own = list(overrides or [])
+    first, second = folder / "stage1", folder / "stage2"
+    changes = {1: ["method=aimclr"], 2: ["method=actclr"]}
+    if not any(text.startswith("init_from=") for text in own):
+        changes[2].append(f"init_from={first}")
+    stages = [one for one in (1, 2) if stage in (None, one)]
+    # All settings are read before the first training.
+    settings = {one: recipe_settings(spec, config, data, [*own, *changes[one]]) for one in stages}
+    from tasks.run.judged import RECORD
+    from tasks.run.pipeline import train_and_evaluate
+
+    for one in stages:
+        place = first if one == 1 else second
+        if resume and stage is None and (place / RECORD).is_file():
+            say(f"stage {one} is finished: {place}")
+            continue
+        say(f"stage {one}: {place}")
+        result = train_and_evaluate(
+            spec,
+            settings[one],
+            place,
+            cache,
+            command=command_line(),
+            resume=resume,
+            overwrite=overwrite,
+            report=say,
+        )
+        if result is not None:
+            show(result.record, f"\n{result.text}\n\neverything is in {place}", json)

@@ -1,0 +1,66 @@
+"""The definition of pre-training as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from tasks.spec import TaskSpec, lazy
+
+if TYPE_CHECKING:
+    from tasks.pretrain.settings import PretrainSettings
+
+
+@dataclass(frozen=True)
+class PretrainQuery:
+    """The options of `pretrain eval`; each of them runs the network again."""
+
+    probe: Annotated[
+        Literal["linear", "knn"] | None, typer.Option(help="The probe; by default the run's.")
+    ] = None
+    share: Annotated[
+        float | None, typer.Option(help="Share of each class whose labels are used, 0 to 1.")
+    ] = None
+    data: Annotated[
+        Path | None, typer.Option(help="Other data; by default the run's own samples.")
+    ] = None
+
+    def asks_network(self, run: Path | None) -> bool:
+        """Whether the network of a run, or of any (None), must test again."""
+        unsaved = run is not None and not (run / Pretrain.saved).is_file()
+        return unsaved or any(option is not None for option in (self.probe, self.share, self.data))
+
+    def changes(self, settings: PretrainSettings) -> Mapping[str, Any]:
+        """Overrides of the run's settings."""
+        own = settings.probe
+        given = {"kind": self.probe, "share": self.share}
+        changed = {name: value for name, value in given.items() if value is not None}
+        return {"probe": type(own).model_validate(own.model_dump() | changed)}
+
+
+class Pretrain(TaskSpec):
+    """Self-supervised pre-training."""
+
+    name = "pretrain"
+    help = "Pre-train an encoder without labels, and judge its features."
+    settings = lazy("tasks.pretrain.settings:PretrainSettings")
+    adapter = lazy("tasks.pretrain.adapter:PretrainAdapter")
+    judge = lazy("tasks.action.judge:judge")
+    query = PretrainQuery
+    read = lazy("protocols.action.scores:load_class_scores")
+    has_folds = True
+    join = lazy("tasks.action.judge:pooled")
+    run_prefix = "pretrain-"
+    saved = "scores.npz"
+    saved_option = "scores"
+    measures = ("top1", "mean_class")
+
+    def add_commands(self, app: typer.Typer) -> None:
+        """Add the two stages of ActCLR as one command."""
+        from tasks.pretrain.commands import add_commands
+
+        add_commands(app)

@@ -1,0 +1,190 @@
+"""Runs of pre-training on two gestures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.store import write_store
+from aclnet.skeleton import load_layout
+from aclnet.training.checkpoint import load_checkpoint
+from aclnet.training.pretraining import ViewTraining
+from tasks.pretrain.settings import PretrainSettings
+
+RECIPE = """
+data: {source: file}
+split: store
+clip: {frames: 16}
+network: {encoder: {name: st_gcn, width: 8, blocks: 2, widen_at: [2], stride_at: [2]}}
+sampler: {kind: shuffle, batch_size: 6}
+aimclr: {projection_dim: 8}
+actclr: {projection_dim: 8}
+hold_out: {people: 0}
+train: {epochs: 2, accelerator: cpu}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, gesture: Callable[..., np.ndarray]) -> Path:
+    """A recipe, and a store of six people who train and two who are tested."""
+    folder = tmp_path_factory.mktemp("pretrain")
+    layout = load_layout("coco17").to_dict()
+    info = StoreInfo(name="tiny", layout=layout, channels=("x", "y"), unit="normalised")
+    people = [(i, "train" if i < 6 else "test") for i in range(8)]
+    samples = [
+        Sample(f"{kind}{i}", gesture(kind, i), identity=str(i), label=kind, split=split)
+        for i, split in people
+        for kind in ("raise", "stand")
+    ]
+    write_store(folder / "store", samples, info)
+    (folder / "tiny.yaml").write_text(RECIPE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(place: Path) -> tuple[object, ...]:
+    return ("-c", place / "tiny.yaml", "--data", place / "store", "--cache", place / "cache")
+
+
+@pytest.fixture(scope="module")
+def stages(call: Any, place: Path, options: tuple[object, ...]) -> Path:
+    """Both stages, trained."""
+    call("pretrain", "actclr", *options, "--run", place / "run")
+    return place / "run"
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = load_checkpoint(run / "checkpoint.pt")["task"]
+    return found
+
+
+def read(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "record.json").read_text())
+    return found
+
+
+@pytest.mark.slow
+def test_both_stages_are_trained_and_judged(stages: Path) -> None:
+    for stage, method in ((1, "aimclr"), (2, "actclr")):
+        record, state = read(stages / f"stage{stage}"), weights(stages / f"stage{stage}")
+        assert (record["task"], record["objective"], record["stream"]) == ("pretrain", method, "j")
+        assert record["rule"].startswith("linear probe, ")
+        assert record["counts"]["train"] == 12
+        assert 0 <= record["metrics"]["top1"] <= 1
+        # No more keys than clips; two epochs of two batches have filled the ring twice.
+        assert state["objective.queue.features"].shape == (12, 8)
+        assert state["objective.queue.cursor"] == 0
+        encoder = "encoder.blocks.0.graph.mix.weight"
+        assert torch.equal(state[f"network.{encoder}"], state[f"objective.online.{encoder}"])
+        slow = state[f"objective.slow.network.{encoder}"]
+        assert not torch.equal(slow, state[f"network.{encoder}"])
+    assert read(stages / "stage2")["settings"]["init_from"] == str(stages / "stage1")
+
+
+@pytest.mark.slow
+def test_stage_2_begins_with_the_weights_of_stage_1(
+    stages: Path, call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    still = ("-s", "train.learning_rate=1e-12", "-s", "train.epochs=1")
+    start = ("-s", f"init_from={stages / 'stage1'}")
+    call("pretrain", "actclr", *options, "--stage", 2, *start, *still, "--run", tmp_path / "run")
+    before, after = weights(stages / "stage1"), weights(tmp_path / "run" / "stage2")
+    for part in ("online", "slow.network"):
+        for name in ("encoder.blocks.1.temporal.weight", "projector.out.weight"):
+            expected = before[f"objective.online.{name}"]
+            torch.testing.assert_close(after[f"objective.{part}.{name}"], expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [1, 2])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    stage: int,
+    stages: Path,
+    call: Any,
+    options: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    method = {1: "aimclr", 2: "actclr"}[stage]
+    start = () if stage == 1 else ("-s", f"init_from={stages / 'stage1'}")
+    command = ("pretrain", "train", *options, "-s", f"method={method}", *start)
+    run, steps, forward = tmp_path / "torn", iter(range(9)), ViewTraining.forward
+
+    def stopped(self: ViewTraining, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        if next(steps) == 3:  # in the second epoch
+            raise KeyboardInterrupt
+        return forward(self, clips, labels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ViewTraining, "forward", stopped)
+        assert call(*command, "--run", run, code=None).code != 0
+    assert not (run / "record.json").exists()
+    call(*command, "--run", run, "--resume")
+    whole = stages / f"stage{stage}"
+    torch.testing.assert_close(weights(run), weights(whole), rtol=0, atol=0)
+    assert read(run)["metrics"] == read(whole)["metrics"]
+
+
+@pytest.mark.slow
+def test_the_random_encoder_learns_statistics_alone(
+    call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    for epochs in (1, 2):
+        changes = ("-s", "method=random", "-s", f"train.epochs={epochs}")
+        call("pretrain", "train", *options, *changes, "--run", tmp_path / str(epochs))
+    first, second = (weights(tmp_path / str(epochs)) for epochs in (1, 2))
+    for name, tensor in first.items():
+        counts = "num_batches" in name or "running" in name
+        assert torch.equal(tensor, second[name]) != (counts and "encoder" in name), name
+
+
+@pytest.mark.slow
+def test_other_probes_of_a_run(
+    stages: Path, call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    common = ("pretrain", "eval", "--run", stages / "stage1", "--cache", options[-1])
+    call(*common, "--probe", "knn", "--json", tmp_path / "knn.json")
+    call(*common, "--share", "0.1", "--json", tmp_path / "few.json")
+    knn, few = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("knn", "few"))
+    assert knn["rule"].startswith("10 nearest neighbours, ")
+    assert few["rule"].startswith("linear probe, 10 % of the labels, ")
+    plain = call(*common, "--json", tmp_path / "again.json")
+    assert "top1" in plain.out
+    assert json.loads((tmp_path / "again.json").read_text())["metrics"]["top1"] == pytest.approx(
+        read(stages / "stage1")["metrics"]["top1"]
+    )
+
+
+def test_a_start_that_is_no_run_is_refused(
+    call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    start = f"init_from={tmp_path / 'nothing'}"
+    found = call("pretrain", "train", *options, "-s", start, "--run", tmp_path / "run", code=2)
+    assert start in found.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clip": {"streams": ("j", "b")}}, "style transfer is defined for one of the streams"),
+        ({"clip": {"motion": "recording"}}, "uses frames outside the clip"),
+    ],
+)
+def test_settings_without_views_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        PretrainSettings.model_validate({"method": "actclr", **changes})
+
+
+def test_the_seed_is_part_of_the_start() -> None:
+    given = {"init_from": "runs/aimclr-seed{seed}", "train": {"seed": 3}}
+    assert PretrainSettings.model_validate(given).start == "runs/aimclr-seed3"
