@@ -41,7 +41,11 @@ class StagedSettings(EncoderSettings):
     )
     stride_at: tuple[int, ...] = Field((5, 8), description="blocks, from 1, that halve frames")
     last_width: int | None = Field(
-        None, ge=4, multiple_of=4, description="channels of the last block; null: as before it"
+        None,
+        ge=4,
+        le=16_384,
+        multiple_of=4,
+        description="channels of the last block; null: as before it",
     )
 
     @model_validator(mode="after")

@@ -45,7 +45,11 @@ class ViewObjective(nn.Module, ABC):
         self.online = embedder
         self.slow = SlowCopy(embedder, settings.momentum)
         self.queue = FeatureQueue(
-            settings.queue_size, settings.projection_dim, start="random", generator=generator
+            settings.queue_size,
+            settings.projection_dim,
+            start="random",
+            setting="queue_size",
+            generator=generator,
         )
         self.epochs = epochs
 

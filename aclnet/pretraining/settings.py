@@ -23,8 +23,8 @@ class MomentumSettings(Settings):
         momentum: share of the past in each step of the key's encoder.
     """
 
-    projection_dim: int = Field(default=128, ge=1)
-    queue_size: int = Field(default=32768, ge=8)
+    projection_dim: int = Field(default=128, ge=1, le=65_536)
+    queue_size: int = Field(default=32768, ge=8, le=100_000_000)
     momentum: float = Field(default=0.999, ge=0, lt=1)
 
 
@@ -42,7 +42,7 @@ class ExtremeSettings(MomentumSettings):
     temperature: float = Field(default=0.07, gt=0)
     divergence_weight: float = Field(default=0.5, ge=0)
     mine_from: float = Field(default=0.5, ge=0)
-    neighbours: int = Field(default=1, ge=1)
+    neighbours: int = Field(default=1, ge=1, le=1_000_000)
     views: ExtremeViewSettings = ExtremeViewSettings()
 
 
@@ -61,7 +61,7 @@ class ActionletSettings(MomentumSettings):
         mix: how clips are mixed.
     """
 
-    queue_size: int = Field(default=65536, ge=8)
+    queue_size: int = Field(default=65536, ge=8, le=100_000_000)
     teacher_temperature: float = Field(default=0.04, gt=0)
     student_temperature: float = Field(default=0.1, gt=0)
     neighbours_share: float = Field(default=1 / 8, gt=0, le=1)

@@ -56,11 +56,12 @@ class FeatureQueue(nn.Module):
         dim: int,
         *,
         start: Literal["empty", "random"] = "empty",
+        setting: str = "objective.queue_size",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.size = size
-        require_memory(4 * size * dim, "the remembered features", "queue_size")
+        require_memory(4 * size * dim, "the remembered features", setting)
         features, fill = torch.zeros(size, dim), 0
         if start == "random":
             features, fill = functional.normalize(features.normal_(generator=generator)), size

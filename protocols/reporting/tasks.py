@@ -52,6 +52,9 @@ TASKS = {
         (("kgbd", False), ("walkers", True)),
         by_frames=True,
     ),
+    "pretrain": ShownTask(
+        "Self-supervised pre-training", "pre-training", ("top1", "top5", "mean_class")
+    ),
     "cost": ShownTask("Cost", "cost"),
     "reliability": ShownTask("Reliability", "reliability"),
 }

@@ -36,7 +36,7 @@ class ProbeSettings(Settings):
     kind: Literal["linear", "knn"] = "linear"
     share: float = Field(default=1.0, gt=0, le=1)
     strength: float = Field(default=1.0, gt=0)
-    neighbours: int = Field(default=10, ge=1)
+    neighbours: int = Field(default=10, ge=1, le=1_000_000)
     temperature: float = Field(default=0.1, gt=0)
 
     @property

@@ -24,6 +24,7 @@ from aclnet.state.confusion import ConfusionCounts
 from aclnet.state.queue import FeatureQueue
 from tasks.action.settings import ActionSettings
 from tasks.gait.settings import GaitSettings
+from tasks.pretrain.settings import PretrainSettings
 from tasks.reid.settings import ReidSettings
 
 
@@ -44,7 +45,7 @@ def models(found: type[BaseModel], seen: set[type[BaseModel]]) -> set[type[BaseM
 def whole_numbers() -> Iterator[Any]:
     """Every whole number among the settings, as model, name and constraints."""
     seen: set[type[BaseModel]] = set()
-    for task in (ActionSettings, GaitSettings, ReidSettings):
+    for task in (ActionSettings, GaitSettings, PretrainSettings, ReidSettings):
         models(task, seen)
     for model in sorted(seen, key=lambda one: one.__name__):
         for name, field in model.model_fields.items():

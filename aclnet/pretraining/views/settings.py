@@ -77,8 +77,8 @@ class PhaseSettings(Settings):
     """
 
     until: float = Field(gt=0, le=1)
-    normal: int = Field(ge=0)
-    strong: int = Field(ge=0)
+    normal: int = Field(ge=0, le=100)
+    strong: int = Field(ge=0, le=100)
     basic: bool = True
 
 
@@ -166,7 +166,7 @@ class MixSettings(Settings):
     late_parts: tuple[int, int] = (1, 2)
     late_units: tuple[int, int] = (1, 3)
     late_from: float = Field(default=200 / 350, ge=0)
-    unit_frames: int = Field(default=4, ge=1)
+    unit_frames: int = Field(default=4, ge=1, le=10_000)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
