@@ -45,6 +45,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("reid", "biometrics"),
     ("data",),
     ("data", "convert"),
+    ("data", "export"),
     ("data", "validate"),
     ("data", "show"),
     ("data", "export"),
