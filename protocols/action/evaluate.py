@@ -78,7 +78,7 @@ def evaluate_action(scores: ClassScores, *, protocol: str = "classification") ->
         confusion=confusion,
         counts=counts,
         metrics=metrics,
-        notes=_notes(outcomes, tested),
+        notes=(*_never_likely(scores), *_notes(outcomes, tested)),
     )
 
 
@@ -96,6 +96,18 @@ def label_rank(scores: ClassScores) -> IntArray:
     rank = np.full(len(scores), -1, dtype=np.int64)
     rank[known] = before.sum(axis=1)
     return rank
+
+
+def _never_likely(scores: ClassScores) -> tuple[str, ...]:
+    """A note on classes without any probability, such as a column of a table that is no class."""
+    names = scores.classes[~scores.probabilities.any(axis=0)].tolist()
+    if not names:
+        return ()
+    more = ", ..." if len(names) > _TOP else ""
+    return (
+        f"No sample has any probability of {', '.join(names[:_TOP])}{more}: leave out a column "
+        "that is no class.",
+    )
 
 
 def _notes(outcomes: Outcomes, tested: IntArray) -> tuple[str, ...]:

@@ -67,6 +67,16 @@ def test_an_array_has_its_labels_beside_it(tmp_path: Path) -> None:
         load_class_scores(labels, labels)
 
 
+def test_labels_are_names_where_classes_are_named_by_numbers(tmp_path: Path) -> None:
+    scores = replace(ClassScores(**parts()), classes=["1", "2", "3"])
+    path = tmp_path / "scores.csv"
+    table_of(scores, label=scores.label).to_csv(path, index=False)
+    with pytest.raises(ValueError, match="label '0' is no class: give a name of 1, 2, 3"):
+        load_class_scores(path)
+    table_of(scores).to_csv(path, index=False)
+    np.testing.assert_array_equal(load_class_scores(path).label, scores.label)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

@@ -49,6 +49,11 @@ def test_frame_numbers_and_rates(tmp_path: Path) -> None:
             read(write(tmp_path / "c.npz", **wrong))
 
 
+def test_numbers_are_names_without_decimals_and_nan_is_none(tmp_path: Path) -> None:
+    _, samples = read(write(tmp_path / "a.npz", subject=[1.0, 2, np.nan], label=[np.nan, 2, 0.5]))
+    assert [(s.identity, s.label) for s in samples] == [("1", ""), ("", "0.5")]
+
+
 def test_real_recordings(shared: Path) -> None:
     path = shared / "data" / "ucalgary_gait.npz"
     info, samples = read(path)
