@@ -112,7 +112,9 @@ def assign(
     codes = np.repeat(np.arange(len(groups)), [int(m.sum()) for m in groups.values()])
     order = np.lexsort((codes, rows))
     notes = data.read_alike("condition", "take", "view")
-    lost = ~gallery & ~probe & ((labels.condition == "") | (labels.take == ""))
+    # Data without any takes have them in their conditions.
+    unlabelled = (labels.condition == "") | ((labels.take == "") & (labels.take != "").any())
+    lost = labels.seen & ~gallery & ~probe & unlabelled
     if lost.any():
         notes += (f"No condition or take, so neither gallery nor probe: {lost.sum()} samples.",)
     return Assignment(

@@ -36,6 +36,10 @@ People = Literal["together", "apart"]
 LabelFrom = Literal["none", "folder"]
 NumbersOf = Literal["auto", "frames", "milliseconds"]
 
+_ALL_APART = (
+    "no two frames with somebody in them follow each other: those between were taken as gaps; if "
+    "the frames' numbers are times, write 0, 1, 2 instead and give the frame rate"
+)
 _TRACKING = (
     "the file's ids; without one, the nearest in centre and size, found again after at most "
     "max_gap frames"
@@ -330,7 +334,9 @@ def _times(
     count, span = len(steps), int(steps.sum())
     auto = counted == "auto"
     if not count or (auto and span == count):
-        return found.numbers, None, ()
+        apart = np.diff(np.unique(found.frame))
+        notes = (_ALL_APART,) if auto and len(apart) > 1 and apart.min() > 1 else ()
+        return found.numbers, None, notes
     rise = span / count
     rounded = len(np.unique(steps)) > 1 and steps.min() >= TIME_STEP
     if counted == "frames" or (auto and not rounded):
