@@ -13,6 +13,7 @@ from protocols.action.table import ClassTable
 from protocols.ranking.distances import IntArray
 from protocols.statistics.intervals import mean_of_known, ratio
 from protocols.statistics.outcomes import Outcomes
+from protocols.text import nouns
 
 _TOP = 5
 _FEW_PEOPLE = 10
@@ -117,8 +118,8 @@ def _notes(outcomes: Outcomes, tested: IntArray) -> tuple[str, ...]:
     if absent:
         more = ", ..." if len(absent) > _TOP else ""
         notes.append(
-            f"{len(absent)} of {len(tested)} classes have no test sample and no part in "
-            f"mean_class: {', '.join(absent[:_TOP])}{more}."
+            f"{len(absent)} of {len(tested)} classes {'has' if len(absent) == 1 else 'have'} no "
+            f"test sample and no part in mean_class: {', '.join(absent[:_TOP])}{more}."
         )
     people, unknown = set(outcomes.subject.tolist()) - {""}, int((outcomes.subject == "").sum())
     if len(people) < 2:
@@ -128,7 +129,8 @@ def _notes(outcomes: Outcomes, tested: IntArray) -> tuple[str, ...]:
         )
     elif unknown:
         notes.append(
-            f"Intervals count {unknown} samples of unknown person as persons of their own."
+            f"Intervals count {unknown} {nouns('samples', unknown)} of unknown person, each as a "
+            "person of its own."
         )
     elif len(people) < _FEW_PEOPLE:
         notes.append(f"Intervals resample only {len(people)} persons: take them as rough.")

@@ -262,7 +262,7 @@ def _check_unique(values: TextArray, name: str) -> None:
     if len(twice):
         raise ValueError(
             f"{name} must be unique, and {str(twice[0])!r} comes {counts[counts > 1][0]} times "
-            f"({len(twice)} such names in all): give each its own name."
+            f"({len(twice)} in all): give each its own name."
         )
 
 
@@ -296,7 +296,7 @@ def _as_scores(values: Any, name: str, sample: TextArray, size: int) -> ScoreArr
     if len(broken):
         raise ValueError(
             f"The {name} of sample {str(sample[broken[0]])!r} (row {broken[0]}) are not finite "
-            f"({len(broken)} such samples in all): score it again or leave it out."
+            f"({len(broken)} in all): score it again or leave it out."
         )
     return scores
 
@@ -308,6 +308,6 @@ def _check_distributions(probabilities: ScoreArray, sample: TextArray) -> None:
     if len(wrong):
         raise ValueError(
             f"The probabilities of sample {str(sample[wrong[0]])!r} are negative or sum to "
-            f"{total[wrong[0]]:.3g} instead of 1 ({len(wrong)} such samples in all): take the "
+            f"{total[wrong[0]]:.3g} instead of 1 ({len(wrong)} in all): take the "
             "softmax first, and give raw outputs as logits."
         )

@@ -175,7 +175,7 @@ def test_rows_are_picked_from_every_field() -> None:
         ({"label": [0.0, 1.0, 2.0, 0.0]}, "label must hold one whole number"),
         ({"label": [0]}, "for each of 4 samples"),
         ({"probabilities": np.ones((4, 2)) / 2}, r"shape \(4, 3\).*not float64 of shape \(4, 2\)"),
-        ({"probabilities": np.full((4, 3), np.nan)}, r"'clip-0' \(row 0\) are not finite \(4 such"),
+        ({"probabilities": np.full((4, 3), np.nan)}, r"'clip-0' \(row 0\) are not finite \(4 in"),
         ({"probabilities": np.ones((4, 3))}, "sum to 3 instead of 1.*softmax"),
         ({"probabilities": np.tile([1.5, -0.5, 0.0], (4, 1))}, "'clip-0' are negative or sum to"),
         ({"logits": np.full((4, 3), np.inf)}, "logits of sample 'clip-0'"),
