@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.formats.third_number import third_is_score
-from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.sample import FASTEST_FPS, SLOWEST_FPS, Sample, StoreInfo
 from aclnet.foreign.arrays import member_names, read_arrays
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
 from aclnet.skeleton.library import reordered_layout
@@ -282,11 +282,13 @@ def _check_times(arrays: Arrays, path: Path) -> None:
             f"number for each of the {frames} frames of joints"
         )
     rates, count = arrays.get("fps", np.ones(())), len(arrays["offsets"]) - 1
-    positive = rates.dtype.kind in "fiu" and ((rates > 0) | (np.isnan(rates) & (rates.ndim > 0)))
-    if rates.shape not in ((), (count,)) or not np.all(positive):
+    sound = rates.dtype.kind in "fiu" and (
+        ((rates >= SLOWEST_FPS) & (rates <= FASTEST_FPS)) | (np.isnan(rates) & (rates.ndim > 0))
+    )
+    if rates.shape not in ((), (count,)) or not np.all(sound):
         raise ValueError(
-            f"{path}: fps must be one number above 0, or one for each of the {count} samples, it "
-            f"is {rates.dtype} {rates.shape}"
+            f"{path}: fps must be one number from {SLOWEST_FPS:g} to {FASTEST_FPS:g}, or one for "
+            f"each of the {count} samples, it is {rates.dtype} {rates.shape}"
         )
 
 

@@ -300,7 +300,9 @@ def check_kind(recording: Recording, file: Path, kind: Kind) -> None:
     if kind and kind != recording.kind:
         texts = ("a single frame", "the frames of a video")
         mine, others = texts if kind == "frame" else texts[::-1]
-        raise ValueError(f"{file}: has {mine}, other files there have {others}; convert them apart")
+        raise ValueError(
+            f"{file}: has {mine}, other files there have {others}; convert them separately"
+        )
 
 
 def check_frames_once(frames: Iterable[str], file: Path) -> None:

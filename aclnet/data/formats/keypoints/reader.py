@@ -255,7 +255,7 @@ def _fit(
         if own.joints != layout.joints:
             raise ValueError(
                 f"{recording.place}: its joints are those of {own.name}, the first recording's "
-                f"those of {layout.name}; convert them apart, or name the layout"
+                f"those of {layout.name}; convert them separately, or name the layout"
             )
     return replace(found, points=found.points[:, columns])
 
@@ -274,7 +274,7 @@ def _check_coordinates(recording: Recording, found: KeypointFrames, info: StoreI
     if dims != info.dims or unit not in (None, info.unit):
         raise ValueError(
             f"{recording.place}: coordinates are {dims}-D and {unit or info.unit}, the first "
-            f"recording's {info.dims}-D and {info.unit}; convert them apart"
+            f"recording's {info.dims}-D and {info.unit}; convert them separately"
         )
 
 

@@ -43,7 +43,8 @@ def test_frame_numbers_and_rates(tmp_path: Path) -> None:
     assert [sample.fps for sample in samples] == [None, None]
     for wrong, message in (
         ({"frame_numbers": numbers[1:]}, r"frame_numbers has shape \(5,\).*the 6 frames"),
-        ({"fps": [25, 0, 25]}, "fps must be one number above 0, or one for each of the 3 samples"),
+        ({"fps": [25, 0, 25]}, r"fps must be one number from .* or one for each of the 3 samples"),
+        ({"fps": np.inf}, r"fps must be one number from 0.001 to 1e\+06"),
     ):
         with pytest.raises(ValueError, match=message):
             read(write(tmp_path / "c.npz", **wrong))
