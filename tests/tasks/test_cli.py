@@ -45,7 +45,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("reid", "biometrics"),
     ("data",),
     ("data", "convert"),
-    ("data", "export"),
     ("data", "validate"),
     ("data", "show"),
     ("data", "export"),
