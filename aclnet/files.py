@@ -175,7 +175,8 @@ def wait_until_free(lock: Path, report: Callable[[str], None], what: object) -> 
 def _lock(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int | None:
     """An open file that holds the lock; None if another process holds it."""
     while True:
-        descriptor = private(str(path), flags)
+        # Not through a link: the lock's text would replace what a foreign file holds.
+        descriptor = private(str(path), flags | os.O_NOFOLLOW)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

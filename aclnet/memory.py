@@ -23,19 +23,32 @@ def free_bytes() -> int | None:
         import resource
     except (OSError, ValueError, IndexError, ImportError):
         return None
-    try:
-        limit, used = (
-            int(Path("/sys/fs/cgroup", name).read_text("ascii"))
-            for name in ("memory.max", "memory.current")
-        )
-        free = min(free, max(limit - used, 0))
-    except (OSError, ValueError):  # no container, or one without a limit
-        pass
+    left = container_bytes(Path("/sys/fs/cgroup"))
+    free = free if left is None else min(free, left)
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY:
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         free = min(free, max(limit - pages * os.sysconf("SC_PAGE_SIZE"), 0))
     return free
+
+
+def container_bytes(group: Path) -> int | None:
+    """Memory that a container leaves; None if it has no limit.
+
+    Args:
+        group: folder of the control group (version 2).
+    """
+    try:
+        limit, used = (
+            int((group / name).read_text("ascii")) for name in ("memory.max", "memory.current")
+        )
+        lines = (line.split() for line in (group / "memory.stat").read_text("ascii").splitlines())
+        kept = {name: int(count) for name, count in lines}
+    except (OSError, ValueError):  # no container, or one without a limit
+        return None
+    # Pages of files that were read, such as a store's, are given up when memory is asked for.
+    given_up = kept.get("active_file", 0) + kept.get("inactive_file", 0)
+    return max(limit - used + given_up, 0)
 
 
 def require_memory(needed: int, what: str, settings: str) -> None:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from protocols.files import read_columns, write_arrays
 from protocols.foreign import read_array, read_arrays
-from protocols.names import canonical, composed, fingerprint_rows, read_alike, text_array
+from protocols.names import canonical, compose, composed, fingerprint_rows, read_alike, text_array
 
 TextArray = npt.NDArray[np.str_]
 
@@ -94,7 +94,7 @@ class Embeddings:
         if len(broken):
             raise ValueError(
                 f"The embedding of sample {str(self.sample[broken[0]])!r} (row {broken[0]}) is "
-                f"not finite ({len(broken)} such samples in all): embed it again or leave it out."
+                f"not finite ({len(broken)} in all): embed it again or leave it out."
             )
 
     def __len__(self) -> int:
@@ -117,8 +117,8 @@ class Embeddings:
         empty = among[np.char.strip(getattr(self, name)[among]) == ""]
         others = " while others have one" if len(empty) < len(among) else ""
         return (
-            f"sample {str(self.sample[empty[0]])!r} has no {name}{others} ({len(empty)} such "
-            f"samples of {len(among)})"
+            f"sample {str(self.sample[empty[0]])!r} has no {name}{others} ({len(empty)} of "
+            f"{len(among)})"
         )
 
     def require_people(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> None:
@@ -143,7 +143,8 @@ class Embeddings:
         if not len(copies):
             return ()
         name = str(self.sample[copies[0]])
-        return (f"There again, and counted again: {len(copies)} samples, such as {name!r}.",)
+        what = f"{len(copies)} sample{'' if len(copies) == 1 else 's'}"
+        return (f"There again, and counted again: {what}, such as {name!r}.",)
 
     def read_alike(self, *fields: str) -> tuple[str, ...]:
         """A sentence for each of the label fields in which several spellings are read as one."""
@@ -162,7 +163,7 @@ class Embeddings:
             what = "has a part of zeros" if parts else "is all zeros"
             raise ValueError(
                 f"The embedding of sample {str(self.sample[empty[0]])!r} {what} "
-                f"({len(empty)} such samples in all) and has no direction: embed it again, or "
+                f"({len(empty)} in all) and has no direction: embed it again, or "
                 "compare single sequences by the euclidean metric."
             )
 
@@ -279,7 +280,7 @@ def label_text(value: object) -> str:
     """A cell of a table as text: nothing where it is absent, no decimals where it is whole."""
     if value is None or value != value:
         return ""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return compose(str(int(value) if isinstance(value, float) and value.is_integer() else value))
 
 
 def _vectors(columns: Mapping[str, list[Any]]) -> npt.NDArray[np.float32] | None:

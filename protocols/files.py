@@ -64,9 +64,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
         _remove_drafts(target.parent)
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        with suppress(OSError):  # some file systems know no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        descriptor = _locked(draft)
         yield draft
         if target.exists():
             draft.chmod(stat.S_IMODE(target.stat().st_mode))
@@ -81,6 +79,17 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         if descriptor >= 0:
             os.close(descriptor)
         draft.unlink(missing_ok=True)
+
+
+def _locked(draft: Path) -> int:
+    """The descriptor of a new file, locked."""
+    while True:
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with suppress(OSError):  # some file systems know no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # another process took it for a killed one's before it was locked
 
 
 def _remove_drafts(folder: Path) -> None:

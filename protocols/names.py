@@ -41,8 +41,11 @@ def compose(text: str) -> str:
 
     Raises:
         ValueError: It has more than 30 marks in a row, such as accents, of which no script has so
-            many; they take time with the square of their number.
+            many; they take time with the square of their number. Or it has a NUL character, which
+            NumPy drops at the end, so that two names became one.
     """
+    if "\0" in text:
+        raise ValueError("a name has a NUL character: take it out.")
     if text.isascii():
         return text
     # A longer run has a mark at one of these places.

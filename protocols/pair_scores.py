@@ -178,7 +178,7 @@ def _joined(samples: Embeddings, columns: dict[str, Any]) -> PairScores:
     sides = [_rows(samples.sample, columns[side], side) for side in ("probe", "gallery")]
     measures = [name for name in ("score", "distance") if name in columns]
     if len(measures) != 1:
-        raise ValueError("there must be a column score (higher is more alike) or distance.")
+        raise ValueError("there must be one column score (higher is more alike) or distance.")
     try:
         values = np.asarray(columns[measures[0]]).astype(np.float64)
     except (ValueError, TypeError) as error:

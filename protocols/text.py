@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -33,6 +34,21 @@ def printable_lines(text: str) -> str:
     two\x07
     """
     return "\n".join(map(printable, text.split("\n")))
+
+
+def nouns(words: str, number: int) -> str:
+    """What a number counts: the words as given, or the first plural among them as a singular.
+
+    >>> nouns("people in the gallery", 1), nouns("false matches", 1), nouns("views", 2)
+    ('person in the gallery', 'false match', 'views')
+    """
+    return words if number != 1 else re.sub(r"people|\w+s\b", _singular, words, count=1)
+
+
+def _singular(plural: re.Match[str]) -> str:
+    if plural[0] == "people":
+        return "person"
+    return re.sub(r"(?<=ch|ss)es$|s$", "", plural[0])
 
 
 def align_columns(rows: Sequence[Sequence[str]], names: int = 1) -> str:

@@ -13,6 +13,7 @@ from protocols.action.table import ClassTable
 from protocols.ranking.distances import IntArray
 from protocols.statistics.intervals import mean_of_known, ratio
 from protocols.statistics.outcomes import Outcomes
+from protocols.text import nouns
 
 _TOP = 5
 _FEW_PEOPLE = 10
@@ -78,7 +79,7 @@ def evaluate_action(scores: ClassScores, *, protocol: str = "classification") ->
         confusion=confusion,
         counts=counts,
         metrics=metrics,
-        notes=_notes(outcomes, tested),
+        notes=(*_never_likely(scores), *_notes(outcomes, tested)),
     )
 
 
@@ -98,6 +99,18 @@ def label_rank(scores: ClassScores) -> IntArray:
     return rank
 
 
+def _never_likely(scores: ClassScores) -> tuple[str, ...]:
+    """A note on classes without any probability, such as a column of a table that is no class."""
+    names = scores.classes[~scores.probabilities.any(axis=0)].tolist()
+    if not names:
+        return ()
+    more = ", ..." if len(names) > _TOP else ""
+    return (
+        f"No sample has any probability of {', '.join(names[:_TOP])}{more}: leave out a column "
+        "that is no class.",
+    )
+
+
 def _notes(outcomes: Outcomes, tested: IntArray) -> tuple[str, ...]:
     """Notes on classes without samples and on few or unknown persons."""
     notes: list[str] = []
@@ -105,8 +118,8 @@ def _notes(outcomes: Outcomes, tested: IntArray) -> tuple[str, ...]:
     if absent:
         more = ", ..." if len(absent) > _TOP else ""
         notes.append(
-            f"{len(absent)} of {len(tested)} classes have no test sample and no part in "
-            f"mean_class: {', '.join(absent[:_TOP])}{more}."
+            f"{len(absent)} of {len(tested)} classes {'has' if len(absent) == 1 else 'have'} no "
+            f"test sample and no part in mean_class: {', '.join(absent[:_TOP])}{more}."
         )
     people, unknown = set(outcomes.subject.tolist()) - {""}, int((outcomes.subject == "").sum())
     if len(people) < 2:
@@ -116,7 +129,8 @@ def _notes(outcomes: Outcomes, tested: IntArray) -> tuple[str, ...]:
         )
     elif unknown:
         notes.append(
-            f"Intervals count {unknown} samples of unknown person as persons of their own."
+            f"Intervals count {unknown} {nouns('samples', unknown)} of unknown person, each as a "
+            "person of its own."
         )
     elif len(people) < _FEW_PEOPLE:
         notes.append(f"Intervals resample only {len(people)} persons: take them as rough.")

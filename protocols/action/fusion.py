@@ -97,7 +97,7 @@ def fuse(
             where = int(differing[0])
             raise ValueError(
                 f"{name} labels sample {str(first.sample[where])!r} as class {theirs[where]}, and "
-                f"the runs before it as {label[where]} ({len(differing)} such samples in all): "
+                f"the runs before it as {label[where]} ({len(differing)} in all): "
                 "fuse runs of the same data."
             )
     return ClassScores(

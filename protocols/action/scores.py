@@ -141,7 +141,8 @@ def load_class_scores(path: Path | str, labels: Path | str | None = None) -> Cla
     ``subject`` and ``subset`` may be left out. A table has a row a sample with ``sample``,
     ``label`` and, if known, ``subject`` and ``subset``; every other column is a class, with its
     probabilities. An ``.npy`` holds the (N, K) probabilities alone, and its classes are 0 to K-1.
-    A label in a table is the name of a class or its number, from 0; empty or -1 where unknown.
+    A label in a table is the name of a class or, where no class has a number for its name, its
+    number, from 0; empty or -1 where unknown.
 
     Args:
         path: The file; the ending decides how it is read.
@@ -216,14 +217,16 @@ def _with_labels(
         if name not in columns:
             raise ValueError(f"the column {name!r} is missing.")
     texts = {name: [*map(label_text, columns[name])] for name in _LABELS if name in columns}
-    number = {name: place for place, name in enumerate(classes)}
-    known = {"": UNKNOWN, str(UNKNOWN): UNKNOWN, **{str(k): k for k in range(len(classes))}}
-    known |= number  # a class may have a number for its name
+    known = {"": UNKNOWN, str(UNKNOWN): UNKNOWN}
+    known |= {name: place for place, name in enumerate(classes)}
+    numbered = not any(name.isdecimal() for name in classes)
+    if numbered:
+        known |= {str(place): place for place in range(len(classes))}
     strange = next((name for name in texts["label"] if name not in known), None)
     if strange is not None:
         raise ValueError(
-            f"label {strange!r} is no class: give a name or number of {', '.join(classes[:8])}"
-            f"{' ...' if len(classes) > 8 else ''}."
+            f"label {strange!r} is no class: give a name{' or number' * numbered} of "
+            f"{', '.join(classes[:8])}{' ...' if len(classes) > 8 else ''}."
         )
     label = np.array([known[name] for name in texts.pop("label")], dtype=np.int64)
     return ClassScores(**texts, label=label, classes=classes, probabilities=values)  # type: ignore[arg-type]
@@ -259,7 +262,7 @@ def _check_unique(values: TextArray, name: str) -> None:
     if len(twice):
         raise ValueError(
             f"{name} must be unique, and {str(twice[0])!r} comes {counts[counts > 1][0]} times "
-            f"({len(twice)} such names in all): give each its own name."
+            f"({len(twice)} in all): give each its own name."
         )
 
 
@@ -293,7 +296,7 @@ def _as_scores(values: Any, name: str, sample: TextArray, size: int) -> ScoreArr
     if len(broken):
         raise ValueError(
             f"The {name} of sample {str(sample[broken[0]])!r} (row {broken[0]}) are not finite "
-            f"({len(broken)} such samples in all): score it again or leave it out."
+            f"({len(broken)} in all): score it again or leave it out."
         )
     return scores
 
@@ -305,6 +308,6 @@ def _check_distributions(probabilities: ScoreArray, sample: TextArray) -> None:
     if len(wrong):
         raise ValueError(
             f"The probabilities of sample {str(sample[wrong[0]])!r} are negative or sum to "
-            f"{total[wrong[0]]:.3g} instead of 1 ({len(wrong)} such samples in all): take the "
+            f"{total[wrong[0]]:.3g} instead of 1 ({len(wrong)} in all): take the "
             "softmax first, and give raw outputs as logits."
         )

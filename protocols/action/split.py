@@ -42,6 +42,7 @@ from protocols.foreign import read_text
 from protocols.names import PeopleFound, canonical, composed, find_people, natural_order, read_alike
 from protocols.ranking.exclusion import BoolArray
 from protocols.splits import load_split_file
+from protocols.text import nouns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,7 +209,10 @@ class ActionSplit:
         for column in sorted(set(columns) - {*_EXACT, "split"}):
             notes += read_alike(column, columns[column])
         if two := division.counts.get("in_two_roles", 0):
-            notes.append(f"Split {self.name} lists {two} samples twice, which are not trained on.")
+            notes.append(
+                f"Split {self.name} lists {two} {nouns('samples', two)} twice, which "
+                f"{'is' if two == 1 else 'are'} not trained on."
+            )
         left = division.role == LEAVE
         if left.any():
             unmatched = division.counts["unmatched"]

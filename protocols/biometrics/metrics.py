@@ -9,6 +9,7 @@ from protocols.biometrics.tally import POOLED, POOLED_WORDS, ScoreTally, merge_t
 from protocols.biometrics.trials import Trials
 from protocols.biometrics.verification import area_under_curve, d_prime, error_curve
 from protocols.names import canonical
+from protocols.text import nouns
 
 FEW_ERRORS = 30
 """Errors below which a rate is only a rough estimate: the rule of 30 (Doddington et al., 2000)."""
@@ -50,8 +51,9 @@ def verification_metrics(
         found[f"threshold@fmr{target:g}{mark}"] = point.threshold
         if min(point.false_matches, point.false_non_matches) < FEW_ERRORS:
             notes.append(
-                f"FNMR at an FMR of {target:g} of {where} rests on {point.false_matches} false "
-                f"matches and {point.false_non_matches} false non-matches: below {FEW_ERRORS} of "
+                f"FNMR at an FMR of {target:g} of {where} rests on {point.false_matches} "
+                f"{nouns('false matches', point.false_matches)} and {point.false_non_matches} "
+                f"{nouns('false non-matches', point.false_non_matches)}: below {FEW_ERRORS} of "
                 "either it is only a rough estimate."
             )
     return found, notes

@@ -10,7 +10,7 @@ unenrolled, drawn several times by a generator that is passed in.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +128,7 @@ def open_set_scores(
     return OpenSetScores(mated, seen.max(axis=1, initial=-np.inf), mine, rank.astype(np.int64))
 
 
-def best_by_identity(scores: npt.NDArray[np.float32], enrolled: IntArray) -> FloatArray:
+def best_by_identity(scores: npt.NDArray[np.floating[Any]], enrolled: IntArray) -> FloatArray:
     """The best score with each identity.
 
     Args:

@@ -2,10 +2,10 @@
 
 The score is the cosine similarity, or minus the Euclidean distance; higher is more alike. Distances
 are computed in float64 with exact ties (:mod:`protocols.ranking.distances`) in blocks of probes
-and kept as float32. Where the whole P x G matrix would take more than a stated memory it is not
-kept: every score is rounded *down* to a multiple of a stated resolution, a power of two, and
-computed again when it is needed. The rates at a threshold stay exact; only the choice of thresholds
-has that resolution.
+and kept as float32; scores from a file stay float64. Where the whole P x G matrix would take more
+than a stated memory it is not kept: every score is rounded *down* to a multiple of a stated
+resolution, a power of two, and computed again when it is needed. The rates at a threshold stay
+exact; only the choice of thresholds has that resolution.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from protocols.ranking.distances import (
 from protocols.ranking.exclusion import ExclusionRule, identity_codes
 
 EXACT_BYTES = 2**30
-"""Memory in bytes up to which the float32 matrix of scores is kept; 2^28 comparisons."""
+"""Memory in bytes up to which the matrix of scores is kept; 2^28 comparisons of embeddings."""
 
 _BINS_BITS = 17
 
-ScoreMatrix = npt.NDArray[np.float32]
+ScoreMatrix = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,15 +137,15 @@ def compare_given(
     Raises:
         ValueError: The matrix of scores would take more than :data:`EXACT_BYTES`.
     """
-    if 4 * len(probe) * len(gallery) > EXACT_BYTES:
+    if 8 * len(probe) * len(gallery) > EXACT_BYTES:
         raise ValueError(
             f"{len(probe)} probes against {len(gallery)} gallery samples are too many for given "
-            f"scores: at most {EXACT_BYTES // 4} pairs; give embeddings, or fewer samples."
+            f"scores: at most {EXACT_BYTES // 8} pairs; give embeddings, or fewer samples."
         )
     data = scores.samples
     left, right = as_pair(data.embedding[probe], data.embedding[gallery], "euclidean")
     own, enrolled = identity_codes(data.subject[probe], data.subject[gallery])
-    kept = -scores.matrix(probe, gallery).astype(np.float32)
+    kept = -scores.matrix(probe, gallery)
     if exclude is not None:
         kept[exclude(slice(0, len(probe)))] = np.nan
     return Comparisons(left, right, own, enrolled, exclude, 0.0, kept)

@@ -300,8 +300,8 @@ def check_apart(data: Embeddings | PairScores, development: Embeddings) -> None:
     both = np.intersect1d(data.subject, development.subject)
     if len(both):
         raise ValueError(
-            f"{len(both)} people, such as {str(both[0])!r}, are among both the development and the "
-            "test people: choose thresholds on other people."
+            f"People among both the development and the test people: {len(both)}, such as "
+            f"{str(both[0])!r}: choose thresholds on other people."
         )
 
 

@@ -12,6 +12,7 @@ from protocols.gait.gallery_probe import ANY, SELECTOR, GalleryProbe, RoleRule
 from protocols.names import canonical, natural_order
 from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
+from protocols.text import nouns
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +113,15 @@ def assign(
     codes = np.repeat(np.arange(len(groups)), [int(m.sum()) for m in groups.values()])
     order = np.lexsort((codes, rows))
     notes = data.read_alike("condition", "take", "view")
-    lost = ~gallery & ~probe & ((labels.condition == "") | (labels.take == ""))
+    # Data without any takes have them in their conditions.
+    unlabelled = (labels.condition == "") | ((labels.take == "") & (labels.take != "").any())
+    lost = labels.seen & ~gallery & ~probe & unlabelled
     if lost.any():
-        notes += (f"No condition or take, so neither gallery nor probe: {lost.sum()} samples.",)
+        count = int(lost.sum())
+        notes += (
+            f"No condition or take, so neither gallery nor probe: {count} "
+            f"{nouns('samples', count)}.",
+        )
     return Assignment(
         gallery=np.flatnonzero(gallery),
         probe=rows[order],
@@ -251,7 +258,8 @@ def _check_found(
             rules = [rule for rule in protocol.rules if rule.role == role]
             wanted = ", ".join(dict.fromkeys(str(rule) for rule in rules))
             raise ValueError(
-                f"Protocol {protocol.name} finds no {role} among {len(data)} samples: it wants "
+                f"Protocol {protocol.name} finds no {role} among {len(data)} "
+                f"{nouns('samples', len(data))}: it wants "
                 f"{'' if any(rule.type for rule in rules) else 'condition/take '}{wanted}, the "
                 f"data have conditions {natural_order(data.condition)[:8]} and takes "
                 f"{natural_order(data.take)[:8]}."

@@ -7,6 +7,8 @@ re-ranked; equal distances by the order of the gallery.
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -91,8 +93,11 @@ def submission(data: Embeddings, competition: Competition) -> str:
             "probe the name of its own video as its view."
         )
     nearest = _nearest(data, probe, gallery, form)
+    text = io.StringIO(f"{form.header}\n", newline="")
+    text.seek(0, io.SEEK_END)
     rows = zip(video.tolist(), person[nearest].tolist(), strict=True)
-    return "\n".join([form.header, *(",".join([name, *found]) for name, found in rows), ""])
+    csv.writer(text, lineterminator="\n").writerows([name, *found] for name, found in rows)
+    return text.getvalue()
 
 
 def _of_types(data: Embeddings, types: tuple[str, ...], *, known: bool) -> BoolArray:
@@ -104,10 +109,17 @@ def _of_types(data: Embeddings, types: tuple[str, ...], *, known: bool) -> BoolA
 
 def _whole(subject: TextArray) -> TextArray:
     """Persons as whole numbers without zeros in front."""
-    wrong = next((name for name in subject.tolist() if not name.isdecimal()), None)
-    if wrong is not None:
-        raise ValueError(f"GREW's persons are whole numbers, and a gallery sample has {wrong!r}.")
-    return subject.astype(np.int64).astype(np.str_)
+    people: dict[str, str] = {}
+    for name in subject.tolist():
+        if not name.isdecimal():
+            raise ValueError(
+                f"GREW's persons are whole numbers, and a gallery sample has {name!r}."
+            )
+        if (other := people.setdefault(str(int(name)), name)) != name:
+            raise ValueError(
+                f"persons {other!r} and {name!r} are one number: write one person's name one way."
+            )
+    return np.array([str(int(name)) for name in subject.tolist()], dtype=np.str_)
 
 
 def _nearest(data: Embeddings, probe: IntArray, gallery: IntArray, form: _Form) -> IntArray:

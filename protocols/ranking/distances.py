@@ -135,7 +135,7 @@ def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
     broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(broken):
         raise ValueError(
-            f"The {role} embedding in row {broken[0]} is not finite ({len(broken)} such rows in "
+            f"The {role} embedding in row {broken[0]} is not finite ({len(broken)} in "
             "all): leave these samples out or embed them again."
         )
     by_part = values.reshape(len(values), parts, values.shape[1] // parts)
@@ -143,7 +143,7 @@ def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
     empty = np.flatnonzero((lengths == 0).any(axis=1))
     if metric == "cosine" and len(empty):
         raise ValueError(
-            f"The {role} embedding in row {empty[0]} is all zeros ({len(empty)} such rows in all) "
+            f"The {role} embedding in row {empty[0]} is all zeros ({len(empty)} in all) "
             "and has no direction: use the euclidean metric or embed it again."
         )
     return Points(values, lengths, metric, np.zeros(values.shape[1]))

@@ -13,6 +13,7 @@ from protocols.ranking.exclusion import ExclusionRule, identity_codes, same_labe
 from protocols.reid.pairs import Pair, PairProtocol
 from protocols.reid.rules import ReidRule
 from protocols.reid.walks import check_takes, number_walks
+from protocols.text import nouns
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +147,8 @@ def _itself(
     if not shared:
         return None, ()
     note = (
-        f"{pair.name}: {shared} probes are in the gallery under the same name and labels and do "
-        "not see themselves."
+        f"{pair.name}: {shared} {nouns('probes', shared)} of the same name and labels in the "
+        "gallery: none sees itself."
     )
     return same_labels((left, right)), (note,)
 
@@ -164,7 +165,7 @@ def _cameras(data: Embeddings, rows: IntArray, rule: ReidRule) -> tuple[TextArra
             nameless = rows[~given]
             raise ValueError(
                 f"Sample {str(data.sample[nameless[0]])!r} has no {field} while others have one "
-                f"({len(nameless)} such samples in all): rule {rule.name} needs it of all."
+                f"({len(nameless)} in all): rule {rule.name} needs it of all."
             )
     raise ValueError(
         f"Rule {rule.name} needs the camera (or view) of every sequence, and none is given: add a "

@@ -66,6 +66,7 @@ from protocols.statistics.person_counts import (
     sum_counts,
 )
 from protocols.statistics.trainings import PairGain, trainings_test
+from protocols.text import nouns
 
 Unit = Literal["samples", "people", "seeds"]
 Verdict = Literal["better", "worse", "not told apart"]
@@ -403,7 +404,8 @@ def _comparison(
     interval = f"{100 * CONFIDENCE:g} % interval {100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
     if ends[0] == ends[1]:
         interval = "no interval, as all differ alike,"
-    reasons = f"({interval} over {found['units']} {found['resampled']}; {basis})"
+    over = f"{found['units']} {nouns(found['resampled'], found['units'])}"
+    reasons = f"({interval} over {over}; {basis})"
     if sure and (ends[0] > 0.0 or ends[1] < 0.0):
         verdict: Verdict = "better" if difference > 0 else "worse"
         sentence = (
@@ -418,8 +420,8 @@ def _comparison(
         )
         if least >= _SIGNIFICANT:
             sentence += (
-                f" {found['units']} {found['resampled']} are too few to tell any two runs apart: "
-                f"the least p that they allow is {least:.2g}."
+                f" {over} {'is' if found['units'] == 1 else 'are'} too few to tell any two runs "
+                f"apart: the least p that so few allow is {least:.2g}."
             )
     return Comparison(
         difference=difference,

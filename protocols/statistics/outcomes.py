@@ -159,7 +159,7 @@ def match_outcomes(a: Outcomes, b: Outcomes, names: tuple[str, str]) -> Matched:
     if len(wrong):
         raise ValueError(
             f"Sample {str(keys[wrong[0]])!r} is of class {label[wrong[0]]} in {names[0]} and of "
-            f"class {other[wrong[0]]} in {names[1]} ({len(wrong)} such samples in all): compare "
+            f"class {other[wrong[0]]} in {names[1]} ({len(wrong)} in all): compare "
             "runs of the same data."
         )
     return Matched(keys, a.subject[order], a.correct[order], b.correct[rows])
@@ -207,7 +207,7 @@ def match_samples(first: Keyed, other: Keyed, name: str, other_name: str) -> Int
         if len(absent) or len(here.sample) > len(there.sample):
             sample = f"sample {str(absent[0])!r}" if len(absent) else "a second copy of some sample"
             raise ValueError(
-                f"{lacking} lacks {sample}, which {having} has ({len(absent)} such samples in "
+                f"{lacking} lacks {sample}, which {having} has ({len(absent)} in "
                 "all): both runs must be tested on the same samples."
             )
     order = np.argsort(other.sample, kind="stable")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from protocols.records import ResultRecord
 from protocols.statistics.intervals import ratio
-from protocols.text import align_columns, format_rate, render_notes
+from protocols.text import align_columns, format_rate, nouns, render_notes
 from tasks.run.environment import describe_environment
 from tasks.run.judged import read_any, shared_by
 
@@ -193,7 +193,8 @@ def _rates(before: float, after: float) -> list[str]:
 def _notes(gain: ClassGain) -> tuple[str, ...]:
     if not gain.untested:
         return ()
-    return (f"{len(gain.untested)} classes have no test sample and are excluded.",)
+    count = len(gain.untested)
+    return (f"Excluded for lack of a test sample: {count} {nouns('classes', count)}.",)
 
 
 def _cells(gain: ClassGain) -> dict[str, Any]:

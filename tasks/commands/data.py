@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from protocols.text import nouns
 from tasks.commands.options import ReaderOptions, cells, echo, reader_options
 
 if TYPE_CHECKING:
@@ -204,7 +205,8 @@ def _parse_kept(texts: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _size(store: Store) -> str:
-    return f"{len(store)} samples, {int(store.lengths.sum())} frames"
+    frames = int(store.lengths.sum())
+    return f"{len(store)} {nouns('samples', len(store))}, {frames} {nouns('frames', frames)}"
 
 
 def _row_of(store: Store, sample: str) -> int:

@@ -157,7 +157,7 @@ def _strangers(first: Side, second: Side, query: FileQuery) -> Iterator[str]:
     old, new = (query.samples(side.paths[0]) for side in (first, second))
     for side, only in ((first, old - new), (second, new - old)):
         if only:
-            yield f"Only {side.name} has sample {min(only)!r} ({len(only)} such samples in all)."
+            yield f"Only {side.name} has sample {min(only)!r} ({len(only)} in all)."
 
 
 def obstacles(first: ResultRecord, second: ResultRecord) -> tuple[str, ...]:

@@ -27,7 +27,9 @@ def submit_command(
     from protocols.embeddings import load_embeddings
     from protocols.files import write_text
     from protocols.gait.submission import submission
+    from protocols.text import nouns
 
     text = submission(load_embeddings(embeddings, labels), competition)
     write_text(out, text)
-    typer.echo(f"{text.count(chr(10)) - 1} probes in {out}")
+    count = text.count("\n") - 1
+    typer.echo(f"{count} {nouns('probes', count)} in {out}")

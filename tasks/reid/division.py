@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from aclnet.data.store import Store
 from protocols.names import natural_order
+from protocols.text import nouns
 from tasks.reid.sequences import cut_before
 from tasks.samples.identities import IdentityGroups, IdentitySettings, divide_identities
 
@@ -85,8 +86,9 @@ def divide_recordings(store: Store, settings: IdentitySettings) -> Division:
     if len(people) < 2 or train.all():
         raise ValueError(
             f"data set {store.info.name}: people: same needs a split of each sample, but the split "
-            f"of {int(train.sum())} of {len(store)} is {TRAIN!r}, of {len(people)} people: read "
-            "the data with their split, or set people: strangers"
+            f"of {int(train.sum())} of {len(store)} is {TRAIN!r}, of {len(people)} "
+            f"{nouns('people', len(people))}: read the data with their split, or set people: "
+            "strangers"
         )
     spare = [name for name in people if np.count_nonzero(train & (identity == name)) > 1]
     wanted = settings.validation

@@ -8,11 +8,11 @@ from aclnet.data.left_out import left_out_in_words
 
 _WORDS = {
     "left_out": "samples by the split",
-    "unmatched": "samples that fit no rule of the split",
+    "unmatched": "samples without a rule of the split",
     "absent_names": "names of the split that the data lack",
-    "dropped_short": "sequences that are too short",
-    "dropped_train_short": "training recordings that are too short",
-    "dropped_test_short": "test recordings that are too short",
+    "dropped_short": "sequences of too few frames",
+    "dropped_train_short": "training recordings of too few frames",
+    "dropped_test_short": "test recordings of too few frames",
     "dropped_left_over_frames": "test frames in no sequence",
     "dropped_train_left_over_frames": "training frames in no sequence",
     "dropped_test_in_no_set": "test recordings in no set of the pairs",

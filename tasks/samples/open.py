@@ -20,6 +20,9 @@ from aclnet.skeleton import Layout, load_layout
 from aclnet.skeleton.library import layout_file
 from tasks.spec import Report, silent
 
+_READERS_VERSION = 2
+"""Raised when a reader's mistake is mended, so that what it made in a cache is not used unsaid."""
+
 
 def open_data(
     settings: DataSettings, cache: Path, report: Report = silent, joints: Layout | None = None
@@ -61,7 +64,18 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
     if (path / "store.json").is_file():
         store = _checked(open_store(path), settings, cache, report)
         return _kept(store, settings, cache, report)
-    target = cache / f"{path.resolve().stem}-{_digest(_identity(path, settings))}"
+    identity = _identity(path, settings)
+    former, target = (
+        cache / f"{path.resolve().stem}-{_digest({**identity, **version})}"
+        for version in ({}, {"readers": _READERS_VERSION})
+    )
+    if (former / "store.json").is_file() and not (target / "store.json").is_file():
+        # Runs that were trained on it are resumed with it.
+        report(
+            f"{former} was converted by an older version, which read some files otherwise: delete "
+            f"it to convert {path} again"
+        )
+        target = former
     options: dict[str, Any] = dict(settings.options)
 
     def make() -> None:

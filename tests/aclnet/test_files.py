@@ -175,3 +175,11 @@ def test_a_lock_leaves_no_empty_folder(tmp_path: Path) -> None:
     with owned(tmp_path / "runs" / "one" / ".lock", "it", ""):
         write(tmp_path / "runs" / "one" / "a.txt")
     assert names(tmp_path / "runs" / "one") == ["a.txt"]
+
+
+def test_a_lock_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    (tmp_path / ".lock").symlink_to("mine.txt")
+    with pytest.raises(OSError, match=r"\.lock"), owned(tmp_path / ".lock", "it", ""):
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "precious"

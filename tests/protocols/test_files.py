@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import threading
@@ -51,6 +52,24 @@ def test_only_drafts_of_killed_processes_are_removed(tmp_path: Path) -> None:
         write_text(tmp_path / "c.json", "new")
         assert draft.exists()
     assert {item.name for item in tmp_path.iterdir()} == {"b.json", "c.json"}
+
+
+def test_a_draft_that_is_removed_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, taken = fcntl.flock, list[Path]()
+
+    def late(descriptor: int, how: int) -> None:
+        if not taken:
+            taken.extend(tmp_path.iterdir())
+            taken[0].unlink()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with whole_file(tmp_path / "a.txt") as draft:
+        assert draft.stat().st_mode & 0o777 == 0o600
+        draft.write_text("x")
+    assert len(taken) == 1
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, None])

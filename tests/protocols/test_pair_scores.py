@@ -94,7 +94,7 @@ def test_what_needs_embeddings_is_refused(data: Embeddings, tmp_path: Path) -> N
         ({"probe": "nobody"}, "probe 'nobody' is not among the samples"),
         ({"distance": "far"}, "a distance is no number"),
         ({"distance": np.inf}, "a finite distance for every pair"),
-        ({"score": 1.0}, "a column score .* or distance"),
+        ({"score": 1.0}, "one column score .* or distance"),
         ({"gallery": "000-nm-1-0"}, "gallery '000-nm-1-0' are there twice"),
     ],
 )

@@ -140,3 +140,24 @@ def test_the_process_that_reads_a_pickle_ends_too(tmp_path: Path) -> None:
     assert sorted(item.name for item in tmp_path.iterdir()) == ["poses"]
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)  # nobody of its session is left
+
+
+_STOPPED_BY_AN_IMPORT = """
+import runpy, signal, sys
+
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == "tasks.cli":
+            signal.raise_signal(int(sys.argv[1]))
+
+sys.meta_path.insert(0, Finder)
+runpy.run_module("tasks", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_while_the_program_is_imported(number: int) -> None:
+    command = [sys.executable, "-c", _STOPPED_BY_AN_IMPORT, str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (128 + number, "")
+    assert done.stderr == "error: stopped before anything was done\n"

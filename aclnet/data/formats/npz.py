@@ -5,8 +5,9 @@ Keys: `joints` (F, M, V, D) with D 2 or 3, `offsets` (N+1,): sample i is
 `confidence` (F, M, V), `frame_numbers` (F,), each frame's number in its recording, `fps`, one value
 or one a sample (NaN: not known), `image_size` (N, 2), width and height (0: not known), and one
 value a sample in `subject`, `label` (with `class_names`), `condition`, `view`, `repetition`,
-`camera`, `split*`, `sequence_name`. `about` is the description of the store that was exported
-(`aclnet.data.export`), as JSON: it says layout, unit and what else the arrays do not.
+`camera`, `split*`, `sequence_name`: text, or numbers, of which NaN is none. `about` is the
+description of the store that was exported (`aclnet.data.export`), as JSON: it says layout, unit and
+what else the arrays do not.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pydantic import ValidationError
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.formats.third_number import third_is_score
-from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.sample import FASTEST_FPS, SLOWEST_FPS, Sample, StoreInfo
 from aclnet.foreign.arrays import member_names, read_arrays
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
 from aclnet.skeleton.library import reordered_layout
@@ -281,11 +282,13 @@ def _check_times(arrays: Arrays, path: Path) -> None:
             f"number for each of the {frames} frames of joints"
         )
     rates, count = arrays.get("fps", np.ones(())), len(arrays["offsets"]) - 1
-    positive = rates.dtype.kind in "fiu" and ((rates > 0) | (np.isnan(rates) & (rates.ndim > 0)))
-    if rates.shape not in ((), (count,)) or not np.all(positive):
+    sound = rates.dtype.kind in "fiu" and (
+        ((rates >= SLOWEST_FPS) & (rates <= FASTEST_FPS)) | (np.isnan(rates) & (rates.ndim > 0))
+    )
+    if rates.shape not in ((), (count,)) or not np.all(sound):
         raise ValueError(
-            f"{path}: fps must be one number above 0, or one for each of the {count} samples, it "
-            f"is {rates.dtype} {rates.shape}"
+            f"{path}: fps must be one number from {SLOWEST_FPS:g} to {FASTEST_FPS:g}, or one for "
+            f"each of the {count} samples, it is {rates.dtype} {rates.shape}"
         )
 
 
@@ -302,11 +305,7 @@ def _check_lists(arrays: Arrays, path: Path) -> None:
 def _sample_columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[str]]:
     """The fields of the N samples, by a `Sample`'s field name; `split` as of `_split_key`."""
     count = len(arrays["offsets"]) - 1
-    columns = {
-        field: [str(value) for value in arrays[key].tolist()]
-        for field, key in FIELD_KEYS.items()
-        if key in arrays
-    }
+    columns = {field: _texts(arrays[key]) for field, key in FIELD_KEYS.items() if key in arrays}
     if "label" in arrays:
         columns["label"] = _labels(arrays, path)
     if split == _ALL_SPLITS:
@@ -321,6 +320,14 @@ def _sample_columns(arrays: Arrays, split: str, path: Path) -> dict[str, list[st
         if len(texts) != count:
             raise ValueError(f"{path}: {len(texts)} values of {field} for {count} samples")
     return columns
+
+
+def _texts(values: npt.NDArray[Any]) -> list[str]:
+    """Names and numbers as text: NaN is none, as pandas has it, and 1.0 is 1."""
+    if values.dtype.kind != "f":
+        return [str(value) for value in values.tolist()]
+    whole = (int(value) if value.is_integer() else value for value in values.tolist())
+    return ["" if value != value else str(value) for value in whole]
 
 
 def _split_key(arrays: Arrays, split: str | None, path: Path) -> str:
@@ -361,7 +368,7 @@ def _class_order(arrays: Arrays) -> tuple[str, ...]:
 def _labels(arrays: Arrays, path: Path) -> list[str]:
     labels = arrays["label"].tolist()
     if "class_names" not in arrays:
-        return [str(label) for label in labels]
+        return _texts(arrays["label"])
     names = arrays["class_names"].tolist()
     if arrays["label"].dtype.kind not in "iu":
         raise ValueError(
@@ -375,8 +382,8 @@ def _labels(arrays: Arrays, path: Path) -> list[str]:
 
 
 def _split_values(arrays: Arrays, key: str) -> list[str]:
-    values = [str(value) for value in np.atleast_1d(arrays[key]).tolist()]
-    named = arrays[key].dtype.kind in "biu" and set(values) <= set(_SPLITS)
+    values = _texts(np.atleast_1d(arrays[key]))
+    named = arrays[key].dtype.kind in "biuf" and set(values) <= set(_SPLITS)
     named &= key.startswith("split")
     return [_SPLITS[value] for value in values] if named else values
 

@@ -67,7 +67,8 @@ def one_unit(
             place, points = of(item)
             if (own := picture_unit(points, pixels_above)) not in (unit, None):
                 raise ValueError(
-                    f"{place}: coordinates are {own}, those of {teller} {unit}; convert them apart"
+                    f"{place}: coordinates are {own}, those of {teller} {unit}; convert them "
+                    "separately"
                 )
             yield item
 

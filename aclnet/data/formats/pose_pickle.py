@@ -95,7 +95,7 @@ def read(
             if pose.shape[1:] != (joints, channels):
                 raise ValueError(
                     f"{file}: {pose.shape[1]} joints and {pose.shape[2]} channels, the first file "
-                    f"has {joints} and {channels}; convert them apart"
+                    f"has {joints} and {channels}; convert them separately"
                 )
             root = path if path.is_dir() else None
             yield _sample(file, pose, root, several=files_in[file.parent] > 1)

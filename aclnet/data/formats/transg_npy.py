@@ -90,7 +90,7 @@ def read(
             raise ValueError(
                 f"{root}: {other.folder.relative_to(root)} is {theirs} with {other_count} frames a "
                 f"window and {other_joints} joints, {first.folder.relative_to(root)} is {ours} "
-                f"with {count} and {joints}; convert them apart"
+                f"with {count} and {joints}; convert them separately"
             )
     dataset, frame_count, joint_count = first.form
     if frames and frame_count != frames:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from protocols.groups import flat_settings
 from protocols.records import ResultRecord
+from protocols.text import nouns
 
 _WORDS = {
     "training_subjects": "training people",
@@ -26,7 +27,7 @@ _WORDS = {
     "all": "sequences",
     "gallery": "gallery sequences",
     "gallery_views": "views of the gallery",
-    "dropped_short": "sequences that are too short",
+    "dropped_short": "sequences of too few frames",
     "left_out": "sequences left out by the split",
     "ignored": "test sequences in neither gallery nor probes",
     "missing": "recordings of the protocol that the data lack",
@@ -83,10 +84,10 @@ def unmet(record: ResultRecord) -> tuple[str, ...]:
         if own is None:
             found.append(f"its record does not state the number of {word}")
         elif abs(own - wanted) > slack:
-            found.append(f"{own:,} {_one(word) if own == 1 else word}, not {wanted:,}")
+            found.append(f"{own:,} {nouns(word, own)}, not {wanted:,}")
     for count, whole in asked.lost.items():
         if counts.get(count, 0) > asked.within * counts.get(whole, 0):
-            found.append(f"{counts[count]:,} {_WORDS[count]}")
+            found.append(f"{counts[count]:,} {nouns(_WORDS[count], counts[count])}")
     wanted_metric = asked.metric.get(record.rule)
     metric = _said(flat_settings(record.settings).get("evaluation.metric"))
     if wanted_metric not in (None, metric):
@@ -94,16 +95,6 @@ def unmet(record: ResultRecord) -> tuple[str, ...]:
     if "trained_epochs" in record.counts:
         found.append(f"its training is not finished (epoch {record.counts['trained_epochs']})")
     return (*found, *_unlike(record, asked.recipes))
-
-
-def _one(words: str) -> str:
-    """The first plural among some words as a singular.
-
-    >>> _one("people in the gallery"), _one("views of the gallery")
-    ('person in the gallery', 'view of the gallery')
-    """
-    odd = {"people": "person", "classes": "class"}
-    return re.sub(r"people|\w+s\b", lambda found: odd.get(found[0], found[0][:-1]), words, count=1)
 
 
 def _counts(record: ResultRecord) -> dict[str, int]:

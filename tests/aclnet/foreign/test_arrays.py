@@ -66,6 +66,13 @@ def test_headers_that_do_not_fit(content: bytes, path: Path) -> None:
         mapped_npy(path)
 
 
+def test_poses_that_are_mostly_empty_are_read(path: Path) -> None:
+    joints = np.zeros((110_000, 1000), np.int8)  # unpacks to 120 times its bytes
+    joints[:800] = np.random.default_rng(0).integers(-99, 99, (800, 1000))
+    np.savez_compressed(path, joints=joints)
+    assert np.array_equal(read_arrays(path, list)["joints"], joints)
+
+
 def test_archives_that_are_refused(path: Path) -> None:
     bomb = npy("(200000000,)", "'|i1'", bytes(200_000_000))
     archive(path, {"a": bomb}, zipfile.ZIP_DEFLATED)

@@ -129,6 +129,12 @@ def test_classes_without_a_sample_are_left_out_and_named() -> None:
     assert "2 of 3 classes have no test sample and no part in mean_class: y, z." in table.notes
 
 
+def test_classes_without_any_probability_are_named() -> None:
+    rows = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
+    table = evaluate_action(ClassScores(["a", "b"], [0, 1], ["x", "y", "fold"], rows))
+    assert any(note.startswith("No sample has any probability of fold:") for note in table.notes)
+
+
 def test_without_labels_there_is_nothing_to_evaluate() -> None:
     with pytest.raises(ValueError, match="None of the 2 scored samples has a known label"):
         evaluate_action(ClassScores(["a", "b"], [-1, -1], ["x", "y"], np.eye(2)))

@@ -114,12 +114,12 @@ def test_unknown_labels_are_taken_from_the_runs_that_know() -> None:
         (run(1).select(np.arange(11)), "bone lacks sample 's11', which joint has"),
         (
             replace(run(1), sample=[*(f"s{i}" for i in range(11)), "x"]),
-            r"bone lacks sample 's11', which joint has \(1 such samples",
+            r"bone lacks sample 's11', which joint has \(1 in all",
         ),
         (run(1, count=13), "joint lacks sample 's12', which bone has"),
         (
             replace(run(1), label=[0, 2, *(i % 6 for i in range(2, 12))]),
-            r"bone labels sample 's1' as class 2, and the runs before it as 1 \(1 such",
+            r"bone labels sample 's1' as class 2, and the runs before it as 1 \(1 in all",
         ),
         (run(1, size=5), "bone has 5 classes and joint 6"),
         (

@@ -67,6 +67,16 @@ def test_an_array_has_its_labels_beside_it(tmp_path: Path) -> None:
         load_class_scores(labels, labels)
 
 
+def test_labels_are_names_where_classes_are_named_by_numbers(tmp_path: Path) -> None:
+    scores = replace(ClassScores(**parts()), classes=["1", "2", "3"])
+    path = tmp_path / "scores.csv"
+    table_of(scores, label=scores.label).to_csv(path, index=False)
+    with pytest.raises(ValueError, match="label '0' is no class: give a name of 1, 2, 3"):
+        load_class_scores(path)
+    table_of(scores).to_csv(path, index=False)
+    np.testing.assert_array_equal(load_class_scores(path).label, scores.label)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -165,7 +175,7 @@ def test_rows_are_picked_from_every_field() -> None:
         ({"label": [0.0, 1.0, 2.0, 0.0]}, "label must hold one whole number"),
         ({"label": [0]}, "for each of 4 samples"),
         ({"probabilities": np.ones((4, 2)) / 2}, r"shape \(4, 3\).*not float64 of shape \(4, 2\)"),
-        ({"probabilities": np.full((4, 3), np.nan)}, r"'clip-0' \(row 0\) are not finite \(4 such"),
+        ({"probabilities": np.full((4, 3), np.nan)}, r"'clip-0' \(row 0\) are not finite \(4 in"),
         ({"probabilities": np.ones((4, 3))}, "sum to 3 instead of 1.*softmax"),
         ({"probabilities": np.tile([1.5, -0.5, 0.0], (4, 1))}, "'clip-0' are negative or sum to"),
         ({"logits": np.full((4, 3), np.inf)}, "logits of sample 'clip-0'"),

@@ -91,9 +91,9 @@ def test_thresholds_come_from_development_people() -> None:
     named = [row for row in table.applied if row.source == "nm"]
     assert {row.value for row in named} == {other.metrics["threshold@fmr0.1/nm"]}
     assert not any("No development people" in note for note in table.notes)
-    with pytest.raises(ValueError, match=r"12 people, such as '012', are among both"):
+    with pytest.raises(ValueError, match=r"development and the test people: 12, such as '012'"):
         evaluate_biometrics(both, development=strangers)
-    with pytest.raises(ValueError, match="24 people, such as '000'"):
+    with pytest.raises(ValueError, match="test people: 24, such as '000'"):
         evaluate_biometrics(both, development=both)
 
 

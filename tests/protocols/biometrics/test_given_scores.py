@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,15 @@ def test_scores_give_the_measures_of_their_embeddings() -> None:
     assert "dir@far0.1" in found.metrics
     assert found.counts == expected.counts
     assert found.notes == expected.notes
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(1.0, 1e9), (1e-50, 0.0), (1e100, 0.0)])
+def test_scores_are_told_apart_in_any_range(factor: float, offset: float) -> None:
+    scores = scored(walks())
+    moved = replace(scores, distance=factor * scores.distance + offset)
+    found, expected = (evaluate_biometrics(each, targets=(0.1,)) for each in (moved, scores))
+    for name in ("eer", "auc", "fnmr@fmr0.1"):
+        assert found.metrics[name] == pytest.approx(expected.metrics[name])
 
 
 def test_pairs_alone_are_enough_for_verification() -> None:

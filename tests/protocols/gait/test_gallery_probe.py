@@ -329,7 +329,7 @@ def test_data_that_do_not_fit_the_protocol_are_refused() -> None:
     data = samples([1, 2], [1, 2], ["walk", "run"])
     with pytest.raises(ValueError, match=r"finds no gallery among 2 samples.*'run', 'walk'"):
         assign(load_protocol("casia_b"), data)
-    with pytest.raises(ValueError, match="finds no probe among 1 samples"):
+    with pytest.raises(ValueError, match="finds no probe among 1 sample"):
         assign(load_protocol("casia_b"), samples([1], [1], ["nm"]))
 
 

@@ -153,6 +153,7 @@ def test_casia_e_has_no_view_270() -> None:
 
     table = evaluate_gait(data, "casia_e")
     assert table.views == ("0", "90", "180")
+    assert not any("No condition or take" in note for note in table.notes)
     for name in ("nm", "cl"):
 
         def probe(kind: str, _: str, name: str = name) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ def test_hid_names_one_person_after_re_ranking() -> None:
     assert submission(data, "hid").splitlines() == ["videoID,label", *lines]
 
 
+def test_names_with_commas_stay_one_cell() -> None:
+    data = grew()
+    views = np.where(data.view == "last", "last, of all", data.view)
+    data = Embeddings(data.embedding, data.subject, data.condition, view=views)
+    rows = list(csv.reader(submission(data, "hid").splitlines()))
+    assert [row[0] for row in rows[1:]] == data.view[np.isin(data.subject, ["probe", ""])].tolist()
+    assert {len(row) for row in rows} == {2}
+
+
 def test_what_cannot_be_handed_in_is_refused() -> None:
     data = grew()
     with pytest.raises(ValueError, match=r"grew needs 20 or more gallery samples .* 16 and 6"):
@@ -55,6 +65,9 @@ def test_what_cannot_be_handed_in_is_refused() -> None:
         submission(data.select(data.condition != "03"), "hid")
     named = np.where(data.subject == "00003", "ann", data.subject)
     with pytest.raises(ValueError, match="whole numbers, and a gallery sample has 'ann'"):
+        submission(Embeddings(data.embedding, named, data.condition, view=data.view), "grew")
+    named = np.where(data.subject == "00003", "4", data.subject)
+    with pytest.raises(ValueError, match="persons '4' and '00004' are one number"):
         submission(Embeddings(data.embedding, named, data.condition, view=data.view), "grew")
     views = np.where(data.view == "last", "4XPn0", data.view)
     with pytest.raises(ValueError, match="video '4XPn0' is there twice"):

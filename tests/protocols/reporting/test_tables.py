@@ -207,7 +207,7 @@ def test_each_condition_is_asked() -> None:
 def test_what_was_left_out_of_the_protocol_counts_as_not_met() -> None:
     assert changed(dropped_short=800, missing=200, unmated=5) == ()
     assert changed(dropped_short=3000, left_out=4000, ignored=2000, missing=1500, unmated=400) == (
-        "3,000 sequences that are too short",
+        "3,000 sequences of too few frames",
         "4,000 sequences left out by the split",
         "2,000 test sequences in neither gallery nor probes",
         "1,500 recordings of the protocol that the data lack",

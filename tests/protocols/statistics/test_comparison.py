@@ -157,7 +157,7 @@ def test_unknown_labels_take_no_part() -> None:
 
 def test_runs_that_do_not_belong_together_are_refused() -> None:
     a = run(0.9, 0)
-    with pytest.raises(ValueError, match=r"ce lacks sample 's199', which acl has \(1 such"):
+    with pytest.raises(ValueError, match=r"ce lacks sample 's199', which acl has \(1 in all"):
         compare(a, a.select(np.arange(199)), names=("acl", "ce"))
     with pytest.raises(ValueError, match="Sample 's000' is of class 0 in the first and of class 1"):
         compare(a, replace(a, label=[1, *a.label[1:]]))
@@ -266,7 +266,7 @@ def test_few_people_are_never_enough_and_the_sentence_says_so(people: int, least
         assert result.verdict == "not told apart"
         assert result.sentence.endswith(
             f"{people} {result.resampled} are too few to tell any two runs apart: the least p that "
-            f"they allow is {least:.2g}."
+            f"so few allow is {least:.2g}."
         )
     assert "too few" not in compare(counts(1.0, 0, 6), counts(1.0, 0, 6)).sentence
     assert compare(counts(1.0, 0, 6), counts(0.2, 1, 6)).verdict == "better"

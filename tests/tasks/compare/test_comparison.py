@@ -356,7 +356,7 @@ def test_files_of_other_samples_are_not_comparable(call: Any, tmp_path: Path) ->
     data.select(np.arange(1, len(data))).save(tmp_path / "fewer.npz")
     text = compared(call, tmp_path / "all.npz", tmp_path / "fewer.npz")
     assert "NOT COMPARABLE: other data set" in text
-    assert "Note: Only all has sample '000-nm-1-0' (1 such samples in all)." in text
+    assert "Note: Only all has sample '000-nm-1-0' (1 in all)." in text
 
 
 def test_a_file_beside_a_record_is_evaluated_as_the_record(call: Any, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_split_may_have_several_words() -> None:
     [
         (["a", "b"], "0 of 2 is 'train'"),
         (["a train", "b train"], "2 of 2 is 'train'"),
-        (["a train", "a train", "b probe"], "of 1 people"),
+        (["a train", "a train", "b probe"], "of 1 person"),
     ],
 )
 def test_data_that_do_not_say_who_trains(rows: list[str], words: str) -> None:

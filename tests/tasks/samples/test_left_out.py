@@ -32,7 +32,7 @@ def test_what_is_left_out_is_counted_and_said(
     assert counts["dropped_people_without_a_joint"] == 1
     assert counts["dropped_empty_sequences"] == 3
     said = (
-        "left out: 2 samples that fit no rule of the split; 1 person without a joint; "
+        "left out: 2 samples without a rule of the split; 1 person without a joint; "
         "3 empty sequences"
     )
     assert said in trained.err.splitlines()  # before the training

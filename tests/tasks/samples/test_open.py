@@ -21,7 +21,7 @@ from aclnet.data.writer import store_lock
 from aclnet.files import owned
 from aclnet.skeleton import load_layout
 from protocols.embeddings import load_embeddings
-from tasks.samples.open import open_data
+from tasks.samples.open import _digest, _identity, open_data
 
 
 def as_csv(store: Store, folder: Path) -> Path:
@@ -117,6 +117,17 @@ def test_changed_data_are_converted_again(
     call(*command, "--run", tmp_path / "two")
     prints = [record(tmp_path / run)["dataset"]["fingerprint"] for run in ("one", "two")]
     assert prints[0] != prints[1]
+
+
+def test_what_an_older_version_converted_is_used_and_said(few: Path, tmp_path: Path) -> None:
+    data, cache = as_npz(open_store(few), tmp_path), tmp_path / "stores"
+    settings, said = DataSettings(path=data), list[str]()
+    made = open_data(settings, cache).path
+    assert made is not None
+    former = made.with_name(f"{data.stem}-{_digest(_identity(data, settings))}")
+    made.rename(former)
+    assert open_data(settings, cache, said.append).path == former
+    assert said[0].startswith(f"{former} was converted by an older version")
 
 
 def test_a_folder_given_as_a_dot_has_a_name(

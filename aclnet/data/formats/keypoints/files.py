@@ -202,7 +202,8 @@ def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
     a file whose name has no number is a recording of one frame.
 
     Raises:
-        ValueError: there is no file, or it is open which of two numbers counts the frames.
+        ValueError: there is no file, it is open which of two numbers counts the frames, or two
+            files of a recording have one number.
     """
     if path.is_file():
         return [Recording(path.stem, (path,), path.resolve().parent.name)]
@@ -221,6 +222,7 @@ def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
         key = recording_key(path, folder / name if shared else folder)
         place = folder if shared else folder.resolve().parent
         ordered = tuple(sorted(files, key=lambda file: natural_order(file.name)))
+        check_one_video((file.name for file in ordered), ordered[0].parent)
         recordings.append(Recording(key, ordered, place.resolve().name))
     return sorted(recordings, key=lambda recording: natural_order(recording.key))
 
@@ -298,7 +300,9 @@ def check_kind(recording: Recording, file: Path, kind: Kind) -> None:
     if kind and kind != recording.kind:
         texts = ("a single frame", "the frames of a video")
         mine, others = texts if kind == "frame" else texts[::-1]
-        raise ValueError(f"{file}: has {mine}, other files there have {others}; convert them apart")
+        raise ValueError(
+            f"{file}: has {mine}, other files there have {others}; convert them separately"
+        )
 
 
 def check_frames_once(frames: Iterable[str], file: Path) -> None:

@@ -36,6 +36,10 @@ People = Literal["together", "apart"]
 LabelFrom = Literal["none", "folder"]
 NumbersOf = Literal["auto", "frames", "milliseconds"]
 
+_ALL_APART = (
+    "no two frames with somebody in them follow each other: those between were taken as gaps; if "
+    "the frames' numbers are times, write 0, 1, 2 instead and give the frame rate"
+)
 _TRACKING = (
     "the file's ids; without one, the nearest in centre and size, found again after at most "
     "max_gap frames"
@@ -251,7 +255,7 @@ def _fit(
         if own.joints != layout.joints:
             raise ValueError(
                 f"{recording.place}: its joints are those of {own.name}, the first recording's "
-                f"those of {layout.name}; convert them apart, or name the layout"
+                f"those of {layout.name}; convert them separately, or name the layout"
             )
     return replace(found, points=found.points[:, columns])
 
@@ -270,7 +274,7 @@ def _check_coordinates(recording: Recording, found: KeypointFrames, info: StoreI
     if dims != info.dims or unit not in (None, info.unit):
         raise ValueError(
             f"{recording.place}: coordinates are {dims}-D and {unit or info.unit}, the first "
-            f"recording's {info.dims}-D and {info.unit}; convert them apart"
+            f"recording's {info.dims}-D and {info.unit}; convert them separately"
         )
 
 
@@ -330,7 +334,9 @@ def _times(
     count, span = len(steps), int(steps.sum())
     auto = counted == "auto"
     if not count or (auto and span == count):
-        return found.numbers, None, ()
+        apart = np.diff(np.unique(found.frame))
+        notes = (_ALL_APART,) if auto and len(apart) > 1 and apart.min() > 1 else ()
+        return found.numbers, None, notes
     rise = span / count
     rounded = len(np.unique(steps)) > 1 and steps.min() >= TIME_STEP
     if counted == "frames" or (auto and not rounded):

@@ -43,10 +43,16 @@ def test_frame_numbers_and_rates(tmp_path: Path) -> None:
     assert [sample.fps for sample in samples] == [None, None]
     for wrong, message in (
         ({"frame_numbers": numbers[1:]}, r"frame_numbers has shape \(5,\).*the 6 frames"),
-        ({"fps": [25, 0, 25]}, "fps must be one number above 0, or one for each of the 3 samples"),
+        ({"fps": [25, 0, 25]}, r"fps must be one number from .* or one for each of the 3 samples"),
+        ({"fps": np.inf}, r"fps must be one number from 0.001 to 1e\+06"),
     ):
         with pytest.raises(ValueError, match=message):
             read(write(tmp_path / "c.npz", **wrong))
+
+
+def test_numbers_are_names_without_decimals_and_nan_is_none(tmp_path: Path) -> None:
+    _, samples = read(write(tmp_path / "a.npz", subject=[1.0, 2, np.nan], label=[np.nan, 2, 0.5]))
+    assert [(s.identity, s.label) for s in samples] == [("1", ""), ("", "0.5")]
 
 
 def test_real_recordings(shared: Path) -> None:

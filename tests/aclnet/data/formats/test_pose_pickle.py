@@ -115,7 +115,9 @@ def test_mixed_trees_are_refused(tmp_path: Path) -> None:
     put(tmp_path, "a/nm-01/c/d.pkl", POSES)
     put(tmp_path, "a/nm-02/c/e.pkl", POSES[..., :2])
     _, samples = read(tmp_path)
-    with pytest.raises(ValueError, match=r"e.pkl: 17 joints and 2 channels, .* convert them apart"):
+    with pytest.raises(
+        ValueError, match=r"e.pkl: 17 joints and 2 channels, .* convert them separately"
+    ):
         list(samples)
 
 

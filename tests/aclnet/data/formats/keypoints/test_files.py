@@ -114,6 +114,13 @@ def test_one_cameras_number_is_no_frame(tmp_path: Path) -> None:
         find_frame_folders(tmp_path)
 
 
+def test_files_with_one_number_are_refused(tmp_path: Path) -> None:
+    for name in ("f1", "f2", "f3", "f01", "f02", "f03"):
+        (tmp_path / f"{name}_keypoints.json").touch()
+    with pytest.raises(ValueError, match=r"f01.* and f1.*, which seem to be of two videos"):
+        find_frame_folders(tmp_path)
+
+
 def test_names_are_two_by_the_text_before_their_number(tmp_path: Path) -> None:
     for name in ("f1", "f2", "f_1", "f_2", "g_1", "g_2"):
         (tmp_path / f"{name}.json").touch()

@@ -11,9 +11,11 @@ from aclnet.data.formats.keypoints.reader import KeypointReader
 from aclnet.data.sample import Sample, StoreInfo
 
 
-def opened(counted: list[int], **options: str) -> tuple[StoreInfo, list[Sample]]:
-    """Somebody in all frames, and from the third on somebody else."""
-    frame = np.array([0, 1, 2, 2, 3, 3])
+def opened(
+    counted: list[int], seen: tuple[int, int, int, int] = (0, 1, 2, 3), **options: str
+) -> tuple[StoreInfo, list[Sample]]:
+    """Somebody in four frames, and from the third on somebody else."""
+    frame = np.repeat(seen, [1, 1, 2, 2])
     points = np.full((6, 17, 3), 5.0, np.float32) + np.arange(17)[:, None]
     points[[3, 5]] += 500
     found = KeypointFrames(frame, ("1", "1", "1", "2", "1", "2"), points, np.array(counted))
@@ -63,6 +65,11 @@ def test_how_steps_are_read_is_said(numbers: list[int], note: str) -> None:
         info, _ = opened(numbers, people=people)
         assert note in "".join(info.notes)
         assert list(info.notes.values()) == [1] * bool(note)
+
+
+def test_times_of_no_step_are_taken_as_frames_and_that_is_said() -> None:
+    info, _ = opened([*range(98)], seen=(0, 34, 66, 97))
+    assert [note[:42] for note in info.notes] == ["no two frames with somebody in them follow"]
 
 
 @pytest.mark.parametrize(
