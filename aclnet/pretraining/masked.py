@@ -140,8 +140,12 @@ class MaskedMotion(nn.Module):
         """
         with torch.no_grad():
             motion = self.motion(clips)
-            order = masking_order(motion.steps, self.settings.temperature, generator)
+            order = self.draw(motion, generator)
         return self.compare(clips, motion, order)
+
+    def draw(self, motion: Motion, generator: torch.Generator) -> Tensor:
+        """Draw the masking order (B, L) of clips with this motion (see `masking_order`)."""
+        return masking_order(motion.steps, self.settings.temperature, generator)
 
     def motion(self, clips: Tensor) -> Motion:
         """The motion of the tokens of clips (N, M, T, V, C), B = N * M."""
