@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from aclnet.clips.transforms import present
 from aclnet.distributed import row_counts
 from aclnet.losses.term import at_least_float32, full_precision, rank_share
+from aclnet.memory import require_memory
 from aclnet.models.joint_transformer import (
     JointTransformer,
     Positions,
@@ -109,7 +110,7 @@ class MaskedMotion(nn.Module):
         generator: source of the decoder's initial weights; None: torch's default generator.
 
     Raises:
-        ValueError: the encoder is another.
+        ValueError: the encoder is another, or the decoder does not fit into memory.
     """
 
     def __init__(
@@ -126,7 +127,11 @@ class MaskedMotion(nn.Module):
                 f"can be left out, and not {type(encoder).__name__}"
             )
         self.encoder, self.settings, self.dims = encoder, settings, dims
-        self.decoder = Decoder(encoder, settings, encoder.segment * dims, generator)
+        outputs = encoder.segment * dims
+        with torch.device("meta"):  # shapes only
+            sizes = [4 * w.numel() for w in Decoder(encoder, settings, outputs, None).parameters()]
+        require_memory(sum(sizes), "the decoder's weights", "masked.width or masked.blocks")
+        self.decoder = Decoder(encoder, settings, outputs, generator)
 
     def forward(self, clips: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Mask tokens and predict their motion.

@@ -76,7 +76,9 @@ class ActionletSettings(MomentumSettings):
 class MaskedSettings(Settings):
     """Masked motion prediction (MAMP); the defaults are the published ones for NTU RGB+D 60.
 
-    A token's frames, and the encoder's sizes, are `network.encoder`'s.
+    A token's frames, and the encoder's sizes, are `network.encoder`'s. Clips of consecutive frames
+    (`clip.sampling: window`) suit it: the other samplings draw each frame's place in its part of
+    the recording, so that much of the motion from frame to frame is chance.
 
     Attributes:
         mask_ratio: share of each person's tokens that are masked.
