@@ -103,9 +103,11 @@ def test_masked_tokens_are_not_seen_and_visible_ones_not_predicted() -> None:
     order = objective.draw(motion, seeded())
     visible = torch.zeros(2, 60, dtype=torch.bool).scatter(1, order[:, :30], True)
     clips.requires_grad_()
-    steps = motion.steps.requires_grad_()
+    steps, predicted = motion.steps.requires_grad_(), []
+    objective.decoder.register_full_backward_hook(lambda _, given, got: predicted.append(got[0]))
     loss = objective.compare(clips, motion, order)["loss"]
     loss.backward()
+    assert torch.equal(predicted[0] != 0, motion.known & ~visible.unsqueeze(2))
     assert clips.grad is not None
     by_token = clips.grad[:, 0].abs().sum(dim=3)  # (N, T, V)
     filled = torch.cat([by_token, torch.zeros(2, 2, 20)], dim=1).view(2, 3, 4, 20).sum(dim=2)
