@@ -78,7 +78,7 @@ class MaskedSettings(Settings):
 
     A token's frames, and the encoder's sizes, are `network.encoder`'s. Clips of consecutive frames
     (`clip.sampling: window`) suit it: the other samplings draw each frame's place in its part of
-    the recording, so that much of the motion from frame to frame is chance.
+    the recording, so that some of the motion from frame to frame is chance.
 
     Attributes:
         mask_ratio: share of each person's tokens that are masked.
