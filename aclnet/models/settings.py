@@ -76,6 +76,7 @@ def register_encoder(name: str, settings: str | type[EncoderSettings]) -> None:
 register_encoder("affinity_gcn", "aclnet.models.affinity_gcn:AffinityGcnSettings")
 register_encoder("clip_mlp", "aclnet.models.clip_mlp:ClipMlpSettings")
 register_encoder("ctr_gcn", "aclnet.models.ctr_gcn:CtrGcnSettings")
+register_encoder("joint_transformer", "aclnet.models.joint_transformer:JointTransformerSettings")
 register_encoder("resgcn", "aclnet.models.resgcn:ResGcnSettings")
 register_encoder("st_gcn", "aclnet.models.st_gcn:StGcnSettings")
 register_encoder("temporal_conv", "aclnet.models.temporal_conv:TemporalConvSettings")

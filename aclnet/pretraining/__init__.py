@@ -10,5 +10,5 @@
 - `embedder`: `Embedder`, `Projector`, `pool`; `official`: released weights.
 - `contrast`, `neighbours`: what the stages compare; `actionlet`: `static_anchor`, `locate`.
 - `objective`: `ViewObjective`; `aimclr`: `ExtremeContrast` (stage 1); `actclr`:
-  `ActionletContrast` (stage 2); `settings`: of both.
+  `ActionletContrast` (stage 2); `masked`: `MaskedMotion`; `settings`: of all three.
 """

@@ -1,8 +1,10 @@
-"""Settings of the two stages' objectives; no network library is needed."""
+"""Settings of the objectives of pre-training; no network library is needed."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from aclnet.config import Settings
 from aclnet.pretraining.views.settings import (
@@ -69,3 +71,35 @@ class ActionletSettings(MomentumSettings):
     anchor_pull: bool = True
     views: ActionletViewSettings = ActionletViewSettings()
     mix: MixSettings = MixSettings()
+
+
+class MaskedSettings(Settings):
+    """Masked motion prediction (MAMP); the defaults are the published ones for NTU RGB+D 60.
+
+    A token's frames, and the encoder's sizes, are `network.encoder`'s. Clips of consecutive frames
+    (`clip.sampling: window`) suit it: the other samplings draw each frame's place in its part of
+    the recording, so that some of the motion from frame to frame is chance.
+
+    Attributes:
+        mask_ratio: share of each person's tokens that are masked.
+        temperature: the lower, the more often tokens that move are masked; null: all alike.
+        motion_stride: frames from one place of a joint to the next, whose difference is predicted.
+        width: channels of the decoder.
+        blocks: of the decoder.
+        heads: of the decoder's attention.
+    """
+
+    mask_ratio: float = Field(default=0.9, gt=0, lt=1)
+    temperature: float | None = Field(default=0.8, gt=0)
+    motion_stride: int = Field(default=1, ge=1, le=10_000)
+    width: int = Field(default=256, ge=1, le=16_384)
+    blocks: int = Field(default=3, ge=1, le=1_000)
+    heads: int = Field(default=8, ge=1, le=1_024)
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(
+                f"width must be a multiple of heads, got width {self.width} and heads {self.heads}"
+            )
+        return self

@@ -1,4 +1,4 @@
-"""Pre-training of an encoder on views of its clips, and the untrained one beside it."""
+"""Pre-training of an encoder: on views of its clips, on masked ones, and not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from aclnet.clips.input import ClipInput
 from aclnet.models import SkeletonNetwork
 from aclnet.pretraining.body import body_of
+from aclnet.pretraining.masked import MaskedMotion
 from aclnet.pretraining.objective import ViewObjective
 from aclnet.pretraining.views.recipe import ViewPlan, make_views
 from aclnet.pretraining.views.settings import ChangeSettings
@@ -44,8 +45,7 @@ class ViewTraining(Trainable):
         super().__init__()
         self.network = network
         self.objective = objective
-        for unused in (network.neck, network.classifier):
-            unused.requires_grad_(False)
+        _freeze_head(network)
         self._clip_input, self._plan, self._changes = clip_input, plan, changes
         self._plans: Mapping[str, ViewPlan] = plan(1)
         self._generator = torch.Generator()
@@ -89,6 +89,45 @@ class ViewTraining(Trainable):
         views = dict(zip(self._plans, clips.unbind(dim=1), strict=True))
         losses: dict[str, Tensor] = self.objective(views, self._generator)
         return losses
+
+
+class MaskedTraining(Trainable):
+    """Prediction of masked motion, and the network whose encoder it trains; labels are not used.
+
+    The classifier and the neck are not trained.
+
+    Args:
+        network: of which the objective trains the encoder.
+        objective: has the network's encoder.
+        clip_input: prepares and augments clips.
+    """
+
+    def __init__(
+        self, network: SkeletonNetwork, objective: MaskedMotion, clip_input: ClipInput
+    ) -> None:
+        super().__init__(clip_input.augmented)
+        self.network = network
+        self.objective = objective
+        _freeze_head(network)
+        self._generator = torch.Generator()
+
+    def augmented(
+        self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None
+    ) -> Tensor:
+        """See `Trainable.augmented`; `forward` draws the masks from the same generator."""
+        self._generator = generator
+        return super().augmented(clips, generator, widths)
+
+    def forward(self, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The objective's loss of clips (N, M, T, V, C); labels are not used."""
+        del labels
+        losses: dict[str, Tensor] = self.objective(clips, self._generator)
+        return losses
+
+
+def _freeze_head(network: SkeletonNetwork) -> None:
+    for unused in (network.neck, network.classifier):
+        unused.requires_grad_(False)
 
 
 class Untrained(Trainable):

@@ -16,6 +16,7 @@ from aclnet.models.encoder import Encoder
 from aclnet.pretraining.actclr import ActionletContrast
 from aclnet.pretraining.aimclr import ExtremeContrast
 from aclnet.pretraining.embedder import Embedder, Projector
+from aclnet.pretraining.masked import MaskedMotion
 from aclnet.pretraining.transfer import Stream
 from aclnet.pretraining.views.curriculum import stage1_plan, stage2_plan
 from aclnet.runs.finished import require_finished
@@ -23,7 +24,7 @@ from aclnet.runs.info import read_run_info
 from aclnet.runs.networks import fill_part
 from aclnet.runs.scoring import Scored, score
 from aclnet.training.engine import CHECKPOINT
-from aclnet.training.pretraining import Untrained, ViewTraining
+from aclnet.training.pretraining import MaskedTraining, Untrained, ViewTraining
 from aclnet.training.task import Trainable
 from protocols.action.division import TEST, VALIDATION
 from protocols.action.evaluate import evaluate_action
@@ -86,6 +87,13 @@ class PretrainAdapter(ActionAdapter):
         del clips
         if settings.method == "random":
             return Untrained(network, clip_input)
+        if settings.method == "masked":
+            dims = clip_input.dims
+            objective = MaskedMotion(network.encoder, settings.masked, dims, generator)
+            if settings.start is not None:
+                with naming(f"init_from={settings.start}"):
+                    fill_part(Path(settings.start) / CHECKPOINT, objective, "objective")
+            return MaskedTraining(network, objective, clip_input)
         chosen = settings.aimclr if settings.method == "aimclr" else settings.actclr
         feature_dim = network.classifier.in_features
         projector = Projector(feature_dim, chosen.projection_dim, generator)

@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 from aclnet.clips.settings import AugmentSettings, ClipSettings, NormaliseSettings
 from aclnet.config import Settings
 from aclnet.models.settings import NamedEncoder, NetworkSettings
-from aclnet.pretraining.settings import ActionletSettings, ExtremeSettings
+from aclnet.pretraining.settings import ActionletSettings, ExtremeSettings, MaskedSettings
 from aclnet.runs.settings import ScoringSettings
 from aclnet.training.settings import SamplerSettings, TrainSettings
 from tasks.action.settings import ActionSettings
 
-Method = Literal["random", "aimclr", "actclr"]
+Method = Literal["random", "aimclr", "actclr", "masked"]
 
 SEED = "{seed}"
 
@@ -50,12 +50,14 @@ class PretrainSettings(ActionSettings):
     """Settings of pre-training; the split, of action recognition, is that of the probe.
 
     Attributes:
-        method: "aimclr", the first stage of ActCLR; "actclr", the second; "random": no training,
-            to compare with.
-        init_from: run whose encoder and projection the training begins with, for actclr one of
-            aimclr; `{seed}` in it stands for `train.seed`. None: random weights.
+        method: "aimclr", the first stage of ActCLR; "actclr", the second; "masked": masked
+            motion prediction; "random": no training, to compare with.
+        init_from: run whose encoder and projection (masked: encoder and decoder) the training
+            begins with, for actclr one of aimclr; `{seed}` in it stands for `train.seed`. None:
+            random weights.
         aimclr: the first stage.
         actclr: the second.
+        masked: masked motion prediction.
         probe: how the features are judged.
     """
 
@@ -87,6 +89,7 @@ class PretrainSettings(ActionSettings):
     init_from: str | None = None
     aimclr: ExtremeSettings = ExtremeSettings()
     actclr: ActionletSettings = ActionletSettings()
+    masked: MaskedSettings = MaskedSettings()
     probe: ProbeSettings = ProbeSettings()
 
     @model_validator(mode="after")
@@ -102,6 +105,28 @@ class PretrainSettings(ActionSettings):
                 f"style transfer is defined for one of the streams j, b and jm, not for "
                 f"{'+'.join(self.clip.streams)}: choose one of them, or set "
                 "actclr.views.style_transfer to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _motion_predictable(self) -> Self:
+        if self.method != "masked":
+            return self
+        if self.clip.streams != ("j",):
+            raise ValueError(
+                "masked motion prediction sees joint positions, not the streams "
+                f"{'+'.join(self.clip.streams)}: set clip.streams to [j]"
+            )
+        if self.network.encoder.name != "joint_transformer":
+            raise ValueError(
+                "masked motion prediction leaves out tokens, which "
+                f"{self.network.encoder.name} does not have: set network.encoder to "
+                "{name: joint_transformer}"
+            )
+        if self.masked.motion_stride >= self.clip.frames:
+            raise ValueError(
+                f"masked.motion_stride {self.masked.motion_stride} leads out of clips of "
+                f"{self.clip.frames} frames: lower it, or raise clip.frames"
             )
         return self
 

@@ -17,7 +17,10 @@ from aclnet.config import load_settings
 from aclnet.config.merge import model_members
 from aclnet.data.store import open_store
 from aclnet.losses.settings import TermSettings
+from aclnet.models.joint_transformer import JointTransformerSettings
 from aclnet.models.settings import EncoderSettings, NamedEncoder, NetworkSettings
+from aclnet.pretraining.masked import MaskedMotion
+from aclnet.pretraining.settings import MaskedSettings
 from aclnet.runs.networks import build_network, weight_generator
 from aclnet.skeleton import load_layout
 from aclnet.state.confusion import ConfusionCounts
@@ -120,6 +123,10 @@ def test_sizes_whose_product_is_too_large(walkers: Path) -> None:
     wide = NetworkSettings(encoder=NamedEncoder(name="temporal_conv", width=16_384))
     with pytest.raises(ValueError, match=r"the weights of temporal_conv need .*: lower network\.e"):
         build_network(wide, 10, clip_input, weight_generator(0))
+    with pytest.raises(ValueError, match=r"the decoder's weights need .*: lower masked\.width"):
+        MaskedMotion(
+            JointTransformerSettings(width=8).build(layout, 3, None), MaskedSettings(width=8192), 2
+        )
     with pytest.raises(ValueError, match=r"lower objective\.queue_size"):
         FeatureQueue(1_000_000, 256)
     with pytest.raises(ValueError, match="the counted mistakes need"):

@@ -13,8 +13,8 @@ SCRIPT = Path(__file__).with_name("view_ranks.py")
 @pytest.mark.ddp
 @pytest.mark.slow
 def test_two_ranks_train_as_one(two_ranks: Callable[..., Path]) -> None:
-    """Weights, keys and losses of both stages, where no layer normalises over the batch."""
-    cases = ("aimclr", "actclr")
+    """Weights, keys and losses, where no layer normalises over the batch."""
+    cases = ("aimclr", "actclr", "masked")
     out = two_ranks(SCRIPT, *cases)
     spec = importlib.util.spec_from_file_location("view_ranks", SCRIPT)
     assert spec is not None

@@ -15,12 +15,19 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aclnet.models.encoder import Encoder, EncoderOutput
+from aclnet.models.joint_transformer import JointTransformerSettings
 from aclnet.pretraining.actclr import ActionletContrast, StepDraws
 from aclnet.pretraining.aimclr import ExtremeContrast
 from aclnet.pretraining.body import body_of
 from aclnet.pretraining.embedder import Embedder, Projector
+from aclnet.pretraining.masked import MaskedMotion, masking_order
 from aclnet.pretraining.mixing import Mix, draw_mix
-from aclnet.pretraining.settings import ActionletSettings, ExtremeSettings, MixSettings
+from aclnet.pretraining.settings import (
+    ActionletSettings,
+    ExtremeSettings,
+    MaskedSettings,
+    MixSettings,
+)
 from aclnet.skeleton import load_layout
 
 BATCHES = (12, 9, 12, 12)  # over two ranks: even, uneven, around the queue's end
@@ -70,6 +77,8 @@ def draw(rows: int, world: int, rank: int) -> StepDraws:
 
 def train(case: str, rank: int, world: int) -> dict[str, object]:
     """Train on this rank's share of each batch; returns the state and the losses of the steps."""
+    if case == "masked":
+        return train_masked(rank, world)
     torch.manual_seed(0)
     contrast = make(case).double()
     model = contrast if world == 1 else DistributedDataParallel(contrast, broadcast_buffers=False)
@@ -90,6 +99,31 @@ def train(case: str, rank: int, world: int) -> dict[str, object]:
         optimiser.step()
         losses.append([float(part.detach()) for part in parts.values()])
     return {"state": contrast.state_dict(), "losses": torch.tensor(losses)}
+
+
+def train_masked(rank: int, world: int) -> dict[str, object]:
+    """As `train`, of masked motion prediction; a rank's masks are its share of the batch's."""
+    torch.manual_seed(0)
+    settings = JointTransformerSettings(width=8, blocks=1, heads=2, positions=3)
+    encoder = settings.build(LAYOUT, 2, None)
+    objective = MaskedMotion(encoder, MaskedSettings(width=8, blocks=1, heads=2), 2).double()
+    model = objective if world == 1 else DistributedDataParallel(objective)
+    optimiser = torch.optim.AdamW(objective.parameters(), lr=0.01)
+    generator = torch.Generator().manual_seed(1)
+    losses = []
+    for rows in BATCHES:
+        clips = torch.randn(rows, 2, 16, 17, 2, generator=generator, dtype=torch.float64)
+        clips[: rows // 4, 1] = 0  # absent
+        order = masking_order(objective.motion(clips).steps, 0.8, generator).view(rows, 2, -1)
+        mine = torch.arange(rows).tensor_split(world)[rank]
+        own = order[mine].flatten(0, 1)
+        objective.__dict__["draw"] = lambda motion, generator, own=own: own
+        loss = model(clips[mine], generator)["loss"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append([float(loss.detach())])
+    return {"state": objective.state_dict(), "losses": torch.tensor(losses)}
 
 
 def main(out: Path, rank: int, world: int, store: str, *cases: str) -> None:

@@ -17,9 +17,14 @@ from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import write_store
 from aclnet.skeleton import load_layout
 from aclnet.training.checkpoint import load_checkpoint
-from aclnet.training.pretraining import ViewTraining
+from aclnet.training.pretraining import MaskedTraining, ViewTraining
 from tasks.pretrain.settings import PretrainSettings
 
+MASKED = (
+    "-s", "method=masked", "-s", "masked={width: 8, blocks: 1, heads: 2}",
+    "-s", "network.encoder={name: joint_transformer, width: 8, blocks: 1, heads: 2, dropout: 0.1}",
+    "-s", "train.optimizer=adamw", "-s", "train.learning_rate=0.001",
+)  # fmt: skip
 RECIPE = """
 data: {source: file}
 split: store
@@ -60,6 +65,13 @@ def stages(call: Any, place: Path, options: tuple[object, ...]) -> Path:
     """Both stages, trained."""
     call("pretrain", "actclr", *options, "--run", place / "run")
     return place / "run"
+
+
+@pytest.fixture(scope="module")
+def masked(call: Any, place: Path, options: tuple[object, ...]) -> Path:
+    """Masked motion prediction, trained."""
+    call("pretrain", "train", *options, *MASKED, "--run", place / "masked")
+    return place / "masked"
 
 
 def weights(run: Path) -> dict[str, Tensor]:
@@ -105,33 +117,55 @@ def test_stage_2_begins_with_the_weights_of_stage_1(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [1, 2])
+@pytest.mark.parametrize("method", ["aimclr", "actclr", "masked"])
 def test_interrupted_and_resumed_equals_uninterrupted(
-    stage: int,
-    stages: Path,
+    method: str,
+    request: pytest.FixtureRequest,
     call: Any,
     options: tuple[object, ...],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    method = {1: "aimclr", 2: "actclr"}[stage]
-    start = () if stage == 1 else ("-s", f"init_from={stages / 'stage1'}")
-    command = ("pretrain", "train", *options, "-s", f"method={method}", *start)
-    run, steps, forward = tmp_path / "torn", iter(range(9)), ViewTraining.forward
+    training = MaskedTraining if method == "masked" else ViewTraining
+    changes: tuple[object, ...] = MASKED
+    if method == "masked":
+        whole = request.getfixturevalue("masked")
+    else:
+        stages = request.getfixturevalue("stages")
+        whole = stages / {"aimclr": "stage1", "actclr": "stage2"}[method]
+        start = ("-s", f"init_from={stages / 'stage1'}") if method == "actclr" else ()
+        changes = ("-s", f"method={method}", *start)
+    command = ("pretrain", "train", *options, *changes)
+    run, steps, forward = tmp_path / "torn", iter(range(9)), training.forward
 
-    def stopped(self: ViewTraining, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def stopped(self: Any, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
         if next(steps) == 3:  # in the second epoch
             raise KeyboardInterrupt
         return forward(self, clips, labels)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ViewTraining, "forward", stopped)
+        patch.setattr(training, "forward", stopped)
         assert call(*command, "--run", run, code=None).code != 0
     assert not (run / "record.json").exists()
     call(*command, "--run", run, "--resume")
-    whole = stages / f"stage{stage}"
     torch.testing.assert_close(weights(run), weights(whole), rtol=0, atol=0)
     assert read(run)["metrics"] == read(whole)["metrics"]
+
+
+@pytest.mark.slow
+def test_masked_motion_prediction_is_trained_judged_and_continued(
+    masked: Path, call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    record, state = read(masked), weights(masked)
+    assert (record["objective"], record["stream"]) == ("masked", "j")
+    assert record["rule"].startswith("linear probe, ")
+    assert 0 <= record["metrics"]["top1"] <= 1
+    for name in ("embed.weight", "blocks.0.maps.weight"):
+        assert torch.equal(state[f"network.encoder.{name}"], state[f"objective.encoder.{name}"])
+    still = ("-s", "train.learning_rate=1e-12", "-s", f"init_from={masked}")
+    call("pretrain", "train", *options, *MASKED, *still, "--run", tmp_path / "on")
+    after = weights(tmp_path / "on")
+    torch.testing.assert_close(after, state, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.slow
@@ -183,6 +217,24 @@ def test_a_start_that_is_no_run_is_refused(
 def test_settings_without_views_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         PretrainSettings.model_validate({"method": "actclr", **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clip": {"streams": ("b",)}}, "sees joint positions, not the streams b: set clip.stre"),
+        ({"network": {"encoder": {"name": "st_gcn"}}}, "st_gcn does not have: set network.encoder"),
+        ({"masked": {"motion_stride": 50}}, "motion_stride 50 leads out of clips of 50 frames"),
+        ({"masked": {"heads": 3}}, "width must be a multiple of heads, got width 256 and heads 3"),
+    ],
+)
+def test_settings_without_masks_are_refused(changes: dict[str, Any], message: str) -> None:
+    network = {"encoder": {"name": "joint_transformer"}}
+    clip = {"frames": 50, "streams": ("j",)}
+    given = {"method": "masked", "network": network, "clip": clip}
+    PretrainSettings.model_validate(given)
+    with pytest.raises(ValidationError, match=message):
+        PretrainSettings.model_validate({**given, **changes})
 
 
 def test_the_seed_is_part_of_the_start() -> None:
