@@ -16,22 +16,23 @@ from aclnet.models.encoder import Encoder
 from aclnet.pretraining.actclr import ActionletContrast
 from aclnet.pretraining.aimclr import ExtremeContrast
 from aclnet.pretraining.embedder import Embedder, Projector
+from aclnet.pretraining.objective import ViewObjective
 from aclnet.pretraining.transfer import Stream
 from aclnet.pretraining.views.curriculum import stage1_plan, stage2_plan
-from aclnet.runs.finished import require_finished
-from aclnet.runs.info import read_run_info
-from aclnet.runs.networks import fill_part
+from aclnet.runs.info import InitialWeights, read_run_info
 from aclnet.runs.scoring import Scored, score
-from aclnet.training.engine import CHECKPOINT
 from aclnet.training.pretraining import Untrained, ViewTraining
 from aclnet.training.task import Trainable
 from protocols.action.division import TEST, VALIDATION
 from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
 from tasks.action.adapter import VALIDATION_METRIC, ActionAdapter
-from tasks.pretrain.probe import labelled_rows, probabilities
+from tasks.pretrain.probe import probabilities
 from tasks.pretrain.settings import PretrainSettings, ProbeSettings
+from tasks.pretrain.spec import Pretrain
 from tasks.run.adapter import Clips
+from tasks.run.initial import ENCODER, fill_from
+from tasks.samples.labels import labelled_rows
 from tasks.settings import naming
 from tasks.spec import Report, silent
 
@@ -44,20 +45,29 @@ class PretrainAdapter(ActionAdapter):
     settings: PretrainSettings
 
     def check_start(self) -> None:
-        """Refuse an `init_from` that is no finished run of pre-training.
+        """Refuse an `init_from` that is no finished run of pre-training, or does not fit.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is none, or its network is another one.
         """
-        if self.settings.start is None or self.settings.method == "random":
-            return
-        start = Path(self.settings.start)
+        super().check_start()
+        start = self.settings.start
+        if start is not None and read_run_info(Path(start)).task != Pretrain.name:
+            raise ValueError(
+                f"init_from={start}: {start} is no run of pre-training: give one of stage 1"
+            )
+
+    def initialise(self, network: SkeletonNetwork, trainable: Trainable) -> InitialWeights | None:
+        """Begin with the encoder and the projection of `init_from`."""
+        start, objective = self.settings.start, getattr(trainable, "objective", None)
+        if start is None or not isinstance(objective, ViewObjective):
+            return super().initialise(network, trainable)
+        online = objective.online
+        parts = {ENCODER: online.encoder, "objective.online.projector": online.projector}
         with naming(f"init_from={start}"):
-            require_finished(start)
-            if read_run_info(start).task != "pretrain":
-                raise ValueError(f"{start} is no run of pre-training: give one of stage 1")
-            if not (start / CHECKPOINT).is_file():
-                raise ValueError(f"{start} has no {CHECKPOINT}: train it again")
+            found = fill_from(Path(start), parts)
+        objective.slow.network.load_state_dict(online.state_dict())
+        return found
 
     def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
         """The network with its objective, whose queue holds no more keys than there are clips."""
@@ -78,11 +88,7 @@ class PretrainAdapter(ActionAdapter):
         generator: torch.Generator,
         clips: Clips,
     ) -> Trainable:
-        """The network's encoder with the method's objective.
-
-        Raises:
-            ValueError: `init_from` is no finished run of pre-training, or of another network.
-        """
+        """The network's encoder with the method's objective."""
         del clips
         if settings.method == "random":
             return Untrained(network, clip_input)
@@ -90,9 +96,6 @@ class PretrainAdapter(ActionAdapter):
         feature_dim = network.classifier.in_features
         projector = Projector(feature_dim, chosen.projection_dim, generator)
         embedder = Embedder(cast(Encoder, network.encoder), projector)
-        if settings.start is not None:
-            with naming(f"init_from={settings.start}"):
-                fill_part(Path(settings.start) / CHECKPOINT, embedder, "objective.online")
         epochs = settings.train.epochs
         if settings.method == "aimclr":
             views = settings.aimclr.views

@@ -98,6 +98,8 @@ def test_stage_2_begins_with_the_weights_of_stage_1(
     start = ("-s", f"init_from={stages / 'stage1'}")
     call("pretrain", "actclr", *options, "--stage", 2, *start, *still, "--run", tmp_path / "run")
     before, after = weights(stages / "stage1"), weights(tmp_path / "run" / "stage2")
+    initial = read(tmp_path / "run" / "stage2")["settings"]["initial"]
+    assert (initial["task"], initial["objective"]) == ("pretrain", "aimclr")
     for part in ("online", "slow.network"):
         for name in ("encoder.blocks.1.temporal.weight", "projector.out.weight"):
             expected = before[f"objective.online.{name}"]
@@ -157,6 +159,8 @@ def test_other_probes_of_a_run(
     knn, few = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("knn", "few"))
     assert knn["rule"].startswith("10 nearest neighbours, ")
     assert few["rule"].startswith("linear probe, 10 % of the labels, ")
+    assert (knn["variant"], few["variant"]) == ("knn", "linear-10")
+    assert read(stages / "stage1")["variant"] == "linear"
     plain = call(*common, "--json", tmp_path / "again.json")
     assert "top1" in plain.out
     assert json.loads((tmp_path / "again.json").read_text())["metrics"]["top1"] == pytest.approx(
@@ -178,6 +182,7 @@ def test_a_start_that_is_no_run_is_refused(
     [
         ({"clip": {"streams": ("j", "b")}}, "style transfer is defined for one of the streams"),
         ({"clip": {"motion": "recording"}}, "uses frames outside the clip"),
+        ({"train_share": 0.1}, "set probe.share"),
     ],
 )
 def test_settings_without_views_are_refused(changes: dict[str, Any], message: str) -> None:
