@@ -209,14 +209,19 @@ def evaluate_again(
 def origin_of(adapter: TaskAdapter[Any], seconds: float) -> Origin:
     """The origin of a run's results, from its adapter and the duration of its training."""
     settings, info, initial = adapter.settings, adapter.store.info, adapter.initial
-    began = {} if initial is None else {"initial": initial.model_dump(mode="json")}
+    began: dict[str, Any] = {}
+    counts = adapter.counts()
+    if initial is not None:
+        began["initial"] = initial.model_dump(mode="json", exclude={"loaded", "left"})
+        left = sum(initial.left.values())
+        counts |= {"initial_tensors": initial.loaded, "initial_tensors_left": left}
     return Origin(
         DatasetReference(name=info.name, fingerprint=info.fingerprint, synthetic=info.synthetic),
         objective=settings.objective_name,
         stream="+".join(settings.clip.streams),
         seed=settings.train.seed,
         settings={**settings.model_dump(mode="json"), **began},
-        counts=adapter.counts(),
+        counts=counts,
         seconds=seconds,
         notes=(
             *adapter.notes(),

@@ -18,6 +18,7 @@ from aclnet.data.store import write_store
 from aclnet.skeleton import load_layout
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.pretraining import ViewTraining
+from protocols.action.scores import load_class_scores
 from tasks.pretrain.settings import PretrainSettings
 
 RECIPE = """
@@ -166,6 +167,34 @@ def test_other_probes_of_a_run(
     assert json.loads((tmp_path / "again.json").read_text())["metrics"]["top1"] == pytest.approx(
         read(stages / "stage1")["metrics"]["top1"]
     )
+
+
+@pytest.mark.slow
+def test_three_streams_are_fused_with_equal_weights(
+    call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    runs = [tmp_path / stream for stream in ("j", "b", "jm")]
+    for run in runs:
+        changes = (
+            "-s",
+            "method=random",
+            "-s",
+            "train.epochs=1",
+            "-s",
+            f"clip.streams=[{run.name}]",
+        )
+        call("pretrain", "train", *options, *changes, "--run", run)
+    call("action", "fuse", *runs, "--json", tmp_path / "f.json", "--out", tmp_path / "f.npz")
+    record = json.loads((tmp_path / "f.json").read_text())
+    assert (record["task"], record["objective"], record["variant"]) == (
+        "pretrain", "random", "linear",
+    )  # fmt: skip
+    assert record["stream"] == "fused j,b,jm"
+    each = [load_class_scores(run / "scores.npz") for run in runs]
+    fused = load_class_scores(tmp_path / "f.npz")
+    assert fused.sample.tolist() == each[0].sample.tolist()
+    mean = np.mean([one.probabilities for one in each], axis=0)
+    np.testing.assert_allclose(fused.probabilities, mean, rtol=1e-5)
 
 
 def test_a_start_that_is_no_run_is_refused(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import tasks.run.adapter
+from aclnet.runs.info import read_run_info
 from aclnet.training.checkpoint import load_checkpoint
 
 ENCODER = "network.encoder."
@@ -87,10 +88,13 @@ def test_gait_begins_with_the_encoder_of_re_identification(
     assert content["settings"]["init_from"] == str(tmp_path / "reid-{seed}")
     initial = content["settings"]["initial"]
     assert (initial["task"], initial["objective"]) == ("reid", "acl")
-    assert initial["loaded"] == len(expected)
-    assert initial["left"]["network.classifier"] == 1
+    assert len(initial["fingerprint"]) == 64
+    assert content["counts"]["initial_tensors"] == len(expected)
+    assert content["counts"]["initial_tensors_left"] == len(saved(start)) - len(expected)
     (sentence,) = (note for note in content["notes"] if note.startswith("The training began"))
     assert sentence in done.err
+    assert f"{len(expected)} tensors of {start}" in sentence
+    assert "left there: 1 of network.classifier, 5 of network.neck" in sentence
 
     call(*command, "--run", tmp_path / "again")
     assert_same_run(run, tmp_path / "again")
@@ -118,7 +122,9 @@ def test_action_begins_with_pre_training(
     torch.testing.assert_close(
         encoder_of(before_first_step), encoder_of(saved(pretrained)), rtol=0, atol=0
     )
-    left = record(run)["settings"]["initial"]["left"]
+    initial = read_run_info(run).initial
+    assert initial is not None
+    left = initial.left
     few = ("-s", "train_share=0.1", "--overwrite")
     done = call("action", "train", *common, *free, "--init-from", pretrained, *few)
     content = record(run)
