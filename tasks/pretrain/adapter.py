@@ -11,7 +11,7 @@ import torch
 
 from aclnet.clips.input import ClipInput
 from aclnet.data.store import Store
-from aclnet.models import SkeletonNetwork
+from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.encoder import Encoder
 from aclnet.pretraining.actclr import ActionletContrast
 from aclnet.pretraining.aimclr import ExtremeContrast
@@ -19,7 +19,8 @@ from aclnet.pretraining.embedder import Embedder, Projector
 from aclnet.pretraining.objective import ViewObjective
 from aclnet.pretraining.transfer import Stream
 from aclnet.pretraining.views.curriculum import stage1_plan, stage2_plan
-from aclnet.runs.info import InitialWeights, read_run_info
+from aclnet.runs.info import InitialWeights, read_run_info, read_run_model
+from aclnet.runs.networks import fill_part, weight_generator
 from aclnet.runs.scoring import Scored, score
 from aclnet.training.pretraining import Untrained, ViewTraining
 from aclnet.training.task import Trainable
@@ -38,6 +39,9 @@ from tasks.spec import Report, silent
 
 _LEAST = 1e-6
 
+PROJECTOR = "objective.online.projector"
+"""The part of the checkpoint of both stages of ActCLR that a later stage begins with too."""
+
 
 class PretrainAdapter(ActionAdapter):
     """Pre-training as a task: trained on the training samples of a split, judged by a probe."""
@@ -48,14 +52,24 @@ class PretrainAdapter(ActionAdapter):
         """Refuse an `init_from` that is no finished run of pre-training, or does not fit.
 
         Raises:
-            ValueError: it is none, or its network is another one.
+            ValueError: it is none, its network is another one, or it lacks the projection that the
+                method needs.
         """
         super().check_start()
-        start = self.settings.start
-        if start is not None and read_run_info(Path(start)).task != Pretrain.name:
-            raise ValueError(
-                f"init_from={start}: {start} is no run of pre-training: give one of stage 1"
-            )
+        if self.settings.start is None:
+            return
+        start = Path(self.settings.start)
+        with naming(f"init_from={start}"):
+            if read_run_info(start).task != Pretrain.name:
+                raise ValueError(f"{start} is no run of pre-training: give one of stage 1")
+            contrasts = {"aimclr": self.settings.aimclr, "actclr": self.settings.actclr}
+            if chosen := contrasts.get(self.settings.method):
+                given = self.clip_input
+                encoder = build_encoder(
+                    self.settings.network.encoder, given.layout, given.channels, weight_generator(0)
+                )
+                projector = Projector(encoder.feature_dim, chosen.projection_dim)
+                fill_part(start / read_run_model(start).weights, projector, PROJECTOR)
 
     def initialise(self, network: SkeletonNetwork, trainable: Trainable) -> InitialWeights | None:
         """Begin with the encoder and the projection of `init_from`."""
@@ -63,7 +77,7 @@ class PretrainAdapter(ActionAdapter):
         if start is None or not isinstance(objective, ViewObjective):
             return super().initialise(network, trainable)
         online = objective.online
-        parts = {ENCODER: online.encoder, "objective.online.projector": online.projector}
+        parts = {ENCODER: online.encoder, PROJECTOR: online.projector}
         with naming(f"init_from={start}"):
             found = fill_from(Path(start), parts)
         objective.slow.network.load_state_dict(online.state_dict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     method = {1: "aimclr", 2: "actclr"}[stage]
-    start = () if stage == 1 else ("-s", f"init_from={stages / 'stage1'}")
+    before = shutil.copytree(stages / "stage1", tmp_path / "before")
+    start = () if stage == 1 else ("-s", f"init_from={before}")
     command = ("pretrain", "train", *options, "-s", f"method={method}", *start)
     run, steps, forward = tmp_path / "torn", iter(range(9)), ViewTraining.forward
 
@@ -131,6 +133,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         patch.setattr(ViewTraining, "forward", stopped)
         assert call(*command, "--run", run, code=None).code != 0
     assert not (run / "record.json").exists()
+    shutil.rmtree(before)  # its weights are in the checkpoint
     call(*command, "--run", run, "--resume")
     whole = stages / f"stage{stage}"
     torch.testing.assert_close(weights(run), weights(whole), rtol=0, atol=0)
@@ -204,6 +207,18 @@ def test_a_start_that_is_no_run_is_refused(
     found = call("pretrain", "train", *options, "-s", start, "--run", tmp_path / "run", code=2)
     assert start in found.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_start_without_the_projection_is_refused(
+    stages: Path, call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    start, run = stages / "stage1", tmp_path / "run"
+    changes = ("-s", "method=actclr", "-s", f"init_from={start}", "-s", "actclr.projection_dim=4")
+    found = call("pretrain", "train", *options, *changes, "--run", run, code=2)
+    assert f"init_from={start}: " in found.err
+    assert "out.weight has shape (8, 256), not (4, 256)" in found.err
+    assert not (run / "run.json").exists()
 
 
 @pytest.mark.parametrize(
