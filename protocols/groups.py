@@ -134,6 +134,7 @@ def _identity(record: ResultRecord) -> tuple[object, ...]:
         record.described_rule,
         record.objective,
         record.stream,
+        record.initial,
     )
 
 

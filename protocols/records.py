@@ -143,6 +143,17 @@ class ResultRecord(BaseModel):
                 raise ValueError(f"interval {name!r} runs from {low} down to {high}")
         return self
 
+    @property
+    def is_plain_run(self) -> bool:
+        """Whether it is of a run from random weights with all labels, as the paper's are."""
+        return self.kind == RUN and not self.variant
+
+    @property
+    def initial(self) -> str:
+        """Objective of the other training with whose weights it began; empty for random ones."""
+        initial = self.settings.get("initial")
+        return str(initial.get("objective", "")) if isinstance(initial, dict) else ""
+
     def same_data(self, other: ResultRecord) -> bool:
         """Whether both are of the same data, or at least of the same tested samples."""
         alike = self.tested == other.tested != ""
