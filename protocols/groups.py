@@ -10,8 +10,8 @@ from typing import Any
 from protocols.labels import objective_label
 from protocols.records import ResultRecord
 
-_PLACES = frozenset({"seed", "path", "run", "baseline"})
-"""Settings that are places or seeds and do not change the method."""
+_PLACES = frozenset({"seed", "path", "run", "baseline", "fingerprint"})
+"""Settings that are places, seeds or their weights, and do not change the method."""
 
 _NAMED = 3
 """Settings that a variant names at most."""
@@ -134,6 +134,7 @@ def _identity(record: ResultRecord) -> tuple[object, ...]:
         record.described_rule,
         record.objective,
         record.stream,
+        record.initial,
     )
 
 

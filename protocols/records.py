@@ -78,7 +78,10 @@ class ResultRecord(BaseModel):
             ``sweep``, ``evolution``, ``difficulty``, ``class-gain``, ``biometrics``, ``cost``, or
             another name.
         variant: Which study of its kind: the setting that was swept, or the objective that the
-            classes were compared with; empty where there is only one.
+            classes were compared with; of a run how labels were used: by a probe of fixed features
+            (``linear``, ``knn``, with 10 % of the labels ``linear-10``), or by training the whole
+            network after another training (``finetune``) or with few labels (``semi-10``); empty
+            where there is only one.
         fold: Name of the fold; :data:`FOLDS_TOGETHER` where all of them were judged together, their
             number in ``counts`` under ``folds``; None without folds.
         dataset: The data it was measured on.
@@ -139,6 +142,17 @@ class ResultRecord(BaseModel):
             if low > high:
                 raise ValueError(f"interval {name!r} runs from {low} down to {high}")
         return self
+
+    @property
+    def is_plain_run(self) -> bool:
+        """Whether it is of a run from random weights with all labels, as the paper's are."""
+        return self.kind == RUN and not self.variant
+
+    @property
+    def initial(self) -> str:
+        """Objective of the other training with whose weights it began; empty for random ones."""
+        initial = self.settings.get("initial")
+        return str(initial.get("objective", "")) if isinstance(initial, dict) else ""
 
     def same_data(self, other: ResultRecord) -> bool:
         """Whether both are of the same data, or at least of the same tested samples."""

@@ -39,11 +39,18 @@ def naming(setting: str) -> Iterator[None]:
         raise ValueError(f"{setting}: {error}") from None
 
 
+SEED = "{seed}"
+
+
 class TaskSettings(Settings):
     """Settings that all tasks share; a task's own class adds to them, such as `GaitSettings`.
 
     The defaults train the default network well, which those of the single sections, the paper's,
     do not (tests/benchmarks/defaults.md).
+
+    Attributes:
+        init_from: a run, of any task, with whose encoder the training begins; `{seed}` in it stands
+            for `train.seed`. None: random weights.
     """
 
     data: DataSettings = DataSettings()
@@ -63,6 +70,13 @@ class TaskSettings(Settings):
         schedule="onecycle",
     )
     embed: EmbedSettings = EmbedSettings()
+    init_from: str | None = None
+
+    @property
+    def start(self) -> str | None:
+        """`init_from` of this seed."""
+        seed = str(self.train.seed)
+        return None if self.init_from is None else self.init_from.replace(SEED, seed)
 
     @property
     def trains_objective(self) -> bool:
@@ -70,9 +84,19 @@ class TaskSettings(Settings):
         return True
 
     @property
+    def trains_classifier(self) -> bool:
+        """Whether the network's classifier is trained."""
+        return True
+
+    @property
     def trains_test_people(self) -> bool:
         """Whether the test people are training people too."""
         return False
+
+    @property
+    def variant(self) -> str:
+        """How labels were used, for the records: `finetune` after another training, else ``""``."""
+        return "" if self.start is None else "finetune"
 
     @property
     def objective_name(self) -> str:
@@ -114,7 +138,7 @@ class TaskSettings(Settings):
         """
         del before
         parts: dict[str, tuple[str, ...]] = {
-            **dict.fromkeys(("clip", "network", "objective", "sampler"), ()),
+            **dict.fromkeys(("clip", "network", "objective", "sampler", "init_from"), ()),
             "data": ("min_frames",),
         }
         if best:

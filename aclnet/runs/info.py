@@ -45,6 +45,35 @@ class RunModel(Settings):
     weights: Literal["checkpoint.pt", "best.pt"] = "checkpoint.pt"
 
 
+class InitialWeights(Settings):
+    """The weights of another run with which a training began.
+
+    Attributes:
+        run: that run's folder.
+        task: its task.
+        objective: its objective.
+        fingerprint: SHA-256 of the loaded tensors and their names.
+        loaded: number of loaded tensors.
+        left: number of its other tensors by the part of its checkpoint, such as
+            `network.classifier`.
+    """
+
+    run: str
+    task: str
+    objective: str
+    fingerprint: str
+    loaded: int
+    left: dict[str, int]
+
+    def __str__(self) -> str:
+        """What was loaded and what was left, as one sentence."""
+        left = ", ".join(f"{count} of {part}" for part, count in self.left.items()) or "none"
+        return (
+            f"The training began with {self.loaded} tensors of {self.run} ({self.task}, "
+            f"{self.objective}; weights {self.fingerprint[:12]}); left there: {left}."
+        )
+
+
 class RunInfo(Settings):
     """What a run's network was trained on, to use it without the data.
 
@@ -63,6 +92,8 @@ class RunInfo(Settings):
             versions.
         model: a `RunModel` as plain values, which load without the network library; None in runs
             of older versions, whose settings hold the same.
+        trains_classifier: whether the training trains the network's classifier.
+        initial: the weights of another run with which the training began; None: random ones.
     """
 
     task: str
@@ -76,6 +107,8 @@ class RunInfo(Settings):
     files: dict[str, tuple[int, int]] | None = None
     division: str = ""
     model: dict[str, Any] | None = None
+    trains_classifier: bool = True
+    initial: InitialWeights | None = None
 
     def require(self, store: Store, run: Path) -> None:
         """Refuse data that do not fit the run's network.

@@ -189,8 +189,14 @@ class Model:
 
         Raises:
             ValueError: a file cannot be read, has other joints, channels or unit than the run,
-                holds coordinates that are not finite, or shows nobody; or an argument is invalid.
+                holds coordinates that are not finite, or shows nobody; an argument is invalid; or
+                the run did not train its classifier.
         """
+        if not self.info.trains_classifier:
+            raise ValueError(
+                f"{self.run} did not train its classifier ({self.info.task}): use its embeddings, "
+                "or train one that begins with this run (--init-from)"
+            )
         clip = self.settings.clip
         length = WINDOW_CLIPS * clip.frames * clip.step if window is None else window
         step = max(length // 2, 1) if stride is None else stride

@@ -114,11 +114,30 @@ def hold_out(
         drawn = generator.choice(known, size=people, replace=False)
         moved = train[np.isin(person[train], drawn)]
         extra["validation_people"] = people
+    return _moved(division, moved, VALIDATION, extra)
+
+
+def train_on(division: Division, rows: npt.ArrayLike) -> Division:
+    """Let all other training samples take no part; the count ``train_left_out`` says how many.
+
+    Args:
+        division: The division; validation and test samples are not touched.
+        rows: Rows of the training samples to keep.
+
+    Returns:
+        The new division.
+    """
+    others = np.setdiff1d(division.rows(TRAIN), np.asarray(rows))
+    return _moved(division, others, LEAVE, {"train_left_out": len(others)})
+
+
+def _moved(division: Division, rows: IntArray, role: str, extra: Mapping[str, int]) -> Division:
+    """The division with another role for some samples, and further counts."""
     # Not written in place: an array of shorter words would cut the new one short.
-    role = np.where(np.isin(np.arange(len(person)), moved), VALIDATION, division.role)
+    roles = np.where(np.isin(np.arange(len(division.role)), rows), role, division.role)
     kept = {name: count for name, count in division.counts.items() if name not in ROLES}
-    moved_there = Division.of(role, division.subset, **{**kept, **extra})
-    return replace(moved_there, notes=division.notes)
+    moved = Division.of(roles, division.subset, **{**kept, **extra})
+    return replace(moved, notes=division.notes)
 
 
 def _stratified(

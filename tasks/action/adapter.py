@@ -9,6 +9,7 @@ training people, or the last; the release tests the best on the test set.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.scoring import Scored, score
 from aclnet.training.settings import TrainSettings
-from protocols.action.division import TEST, TRAIN, VALIDATION, hold_out
+from protocols.action.division import TEST, TRAIN, VALIDATION, Division, hold_out, train_on
 from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
 from protocols.embeddings import Embeddings
@@ -25,7 +26,7 @@ from protocols.names import natural_order
 from tasks.action.settings import ActionSettings
 from tasks.run.adapter import TaskAdapter
 from tasks.samples.batches import picture_widths
-from tasks.samples.labels import label_rows
+from tasks.samples.labels import label_rows, labelled_rows
 from tasks.settings import naming
 from tasks.spec import Report, silent
 
@@ -68,6 +69,7 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         self.division = division
         self._classes = self._find_classes()
         self._check_labels()
+        self.division = self._shared(division)
         picture_widths(self.samples(TRAIN), settings.clip)  # checked before the run is started
 
     @property
@@ -169,7 +171,22 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
     def tested_how(self) -> str:
         """The number of clips and the tested epoch."""
         epoch = "best epoch in validation" if self.selects_best else "last epoch"
-        return f"{self.settings.test.clips} clips, {epoch}"
+        share = self.settings.train_share
+        labels = "" if share == 1 else f", {100 * share:g} % of the labels"
+        return f"{self.settings.test.clips} clips, {epoch}{labels}"
+
+    def _shared(self, division: Division) -> Division:
+        """The division with a share of each class's training samples."""
+        if self.settings.train_share == 1:
+            return division
+        labels = label_rows(self._label[division.rows(TRAIN)], self.classes)
+        kept = labelled_rows(labels, self.settings.train_share, self.settings.train.seed)
+        note = (
+            f"Trained on {len(kept)} of {len(labels)} training samples: "
+            f"{100 * self.settings.train_share:g} % of each class, at least one (train_share)."
+        )
+        shared = train_on(division, division.rows(TRAIN)[kept])
+        return replace(shared, notes=(*shared.notes, note))
 
     def _find_classes(self) -> tuple[str, ...]:
         """The source's classes in its order, without those that are not in the split."""

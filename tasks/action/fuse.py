@@ -93,18 +93,23 @@ def _record(
         raise ValueError(
             "the runs were tested on different data: fuse runs of one data set and one split"
         )
-    objectives = {record.objective for record in known}
+
+    def shared(field: str, other: str) -> str:
+        values = {getattr(record, field) for record in known}
+        return values.pop() if len(values) == 1 else other
+
     # What all runs have in common says what they are; of scores files nothing is known.
     whole = len(known) == len(records)
     trained = shared_by([record.counts for record in known]) if whole else {}
     common = shared_by([record.settings for record in known]) if whole else {}
     return ResultRecord(
-        task="action",
+        task=shared("task", "action"),
+        variant=shared("variant", ""),
         dataset=dataset,
         protocol=table.protocol,
         rule=known[0].rule if known else "",
         fold=known[0].fold if known else None,
-        objective=objectives.pop() if len(objectives) == 1 else "fused",
+        objective=shared("objective", "fused"),
         stream="fused " + ",".join(record.stream if record else "?" for record in records),
         seed=known[0].seed if len({record.seed for record in known}) == 1 else None,
         metrics=dict(table.metrics),

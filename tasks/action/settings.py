@@ -40,6 +40,8 @@ class ActionSettings(TaskSettings):
             by default they are refused.
         fold: the fold, if the split has folds.
         hold_out: validation samples.
+        train_share: share of each class's training samples that are trained on, at least one of
+            each; drawn by `train.seed`, after validation samples are held out.
         select: the tested epoch: "best" in validation, if there are validation samples, or "last".
         test: how recordings are tested.
     """
@@ -71,6 +73,7 @@ class ActionSettings(TaskSettings):
     overlap: Literal["test"] | None = None
     fold: str | None = None
     hold_out: HoldOutSettings = HoldOutSettings()
+    train_share: float = Field(default=1.0, gt=0, le=1)
     select: Literal["best", "last"] = "best"
     test: ScoringSettings = ScoringSettings()
 
@@ -78,6 +81,11 @@ class ActionSettings(TaskSettings):
     def benchmark(self) -> str:
         """The split."""
         return self.split
+
+    @property
+    def variant(self) -> str:
+        """`semi-10` with 10 % of the labels, with or without another training before."""
+        return super().variant if self.train_share == 1 else f"semi-{100 * self.train_share:g}"
 
     def table(self) -> ActionSplit:
         """Load the split.
@@ -91,7 +99,8 @@ class ActionSettings(TaskSettings):
     @classmethod
     def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
         """As in all tasks, and what divides the samples."""
-        return super().shaping(before, best) | dict.fromkeys(("split", "fold", "hold_out"), ())
+        dividing = ("split", "fold", "hold_out", "train_share")
+        return super().shaping(before, best) | dict.fromkeys(dividing, ())
 
     def folds(self) -> tuple[str | None, ...]:
         """The folds of the split; (None,) if it has none."""

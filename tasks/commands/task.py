@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,6 +81,14 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
             ),
         ] = None,
         overrides: Overrides = None,
+        init_from: Annotated[
+            str | None,
+            typer.Option(
+                metavar="RUN",
+                help="Begin with the encoder of this run, of any task, such as pretrain; {seed} "
+                "stands for train.seed.",
+            ),
+        ] = None,
         resume: Annotated[bool, typer.Option(help="Resume from the folder's checkpoint.")] = False,
         overwrite: Overwrite = False,
         cache: Cache = STORES,
@@ -96,7 +105,8 @@ def _train(spec: TaskSpec) -> Callable[..., None]:
         if recipe is None:
             raise ValueError(f"give a recipe with --config: {folder} is not a run to --resume")
         known = _own_data(own) if resume else None
-        settings = recipe_settings(spec, recipe, data, overrides, known)
+        begun = [] if init_from is None else [f"init_from={dumps(init_from)}"]
+        settings = recipe_settings(spec, recipe, data, [*(overrides or []), *begun], known)
         from tasks.run.pipeline import train_and_evaluate  # imports torch
 
         result = train_and_evaluate(

@@ -6,29 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.clips.settings import Rows
-from aclnet.seeding import derive_seed
 from protocols.ranking.votes import neighbour_votes
 from tasks.pretrain.settings import ProbeSettings
 
 Features = npt.NDArray[np.float32]
 _LEAST = 1e-6
-
-
-def labelled_rows(labels: Rows, share: float, seed: int) -> Rows:
-    """The samples whose labels are used: a share of each class, at least one sample.
-
-    >>> labelled_rows(np.array([0, 0, 0, 0, 1]), 0.5, 0).size
-    3
-    """
-    if share == 1:
-        return np.arange(len(labels), dtype=np.int64)
-    generator = np.random.default_rng(derive_seed("labels", seed))
-    chosen = []
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        count = max(1, round(share * len(rows)))
-        chosen.append(generator.permutation(rows)[:count])
-    return np.sort(np.concatenate(chosen))
 
 
 def probabilities(

@@ -17,8 +17,6 @@ from tasks.action.settings import ActionSettings
 
 Method = Literal["random", "aimclr", "actclr", "masked"]
 
-SEED = "{seed}"
-
 
 class ProbeSettings(Settings):
     """How features are judged: by classes that are found from the training samples' features.
@@ -45,6 +43,11 @@ class ProbeSettings(Settings):
         name = "linear probe" if self.kind == "linear" else f"{self.neighbours} nearest neighbours"
         return name if self.share == 1 else f"{name}, {100 * self.share:g} % of the labels"
 
+    @property
+    def variant(self) -> str:
+        """The probe in records: `linear`, `knn`, or with few labels such as `linear-10`."""
+        return self.kind if self.share == 1 else f"{self.kind}-{100 * self.share:g}"
+
 
 class PretrainSettings(ActionSettings):
     """Settings of pre-training; the split, of action recognition, is that of the probe.
@@ -52,9 +55,8 @@ class PretrainSettings(ActionSettings):
     Attributes:
         method: "aimclr", the first stage of ActCLR; "actclr", the second; "masked": masked
             motion prediction; "random": no training, to compare with.
-        init_from: run whose encoder and projection (masked: encoder and decoder) the training
-            begins with, for actclr one of aimclr; `{seed}` in it stands for `train.seed`. None:
-            random weights.
+        init_from: run of pre-training whose encoder and projection (masked: encoder and decoder)
+            the training begins with, for actclr one of aimclr; `random` does not use it.
         aimclr: the first stage.
         actclr: the second.
         masked: masked motion prediction.
@@ -86,7 +88,6 @@ class PretrainSettings(ActionSettings):
     )
     test: ScoringSettings = ScoringSettings(clips=1)
     method: Method = "aimclr"
-    init_from: str | None = None
     aimclr: ExtremeSettings = ExtremeSettings()
     actclr: ActionletSettings = ActionletSettings()
     masked: MaskedSettings = MaskedSettings()
@@ -98,6 +99,11 @@ class PretrainSettings(ActionSettings):
             raise ValueError(
                 f"clip.motion {self.clip.motion} uses frames outside the clip, which views do not "
                 "have: set clip.motion to clip"
+            )
+        if self.train_share != 1:
+            raise ValueError(
+                "train_share leaves training samples out, which pre-training uses without their "
+                "labels: set probe.share, and train_share in action recognition"
             )
         styled = self.method == "actclr" and self.actclr.views.style_transfer
         if styled and (len(self.clip.streams) > 1 or self.clip.streams[0] not in ("j", "b", "jm")):
@@ -142,9 +148,18 @@ class PretrainSettings(ActionSettings):
 
     @property
     def start(self) -> str | None:
-        """`init_from` of this seed."""
-        seed = str(self.train.seed)
-        return None if self.init_from is None else self.init_from.replace(SEED, seed)
+        """`init_from` of this seed; the random encoder has none."""
+        return None if self.method == "random" else super().start
+
+    @property
+    def trains_classifier(self) -> bool:
+        """The classifier is not trained."""
+        return False
+
+    @property
+    def variant(self) -> str:
+        """The probe."""
+        return self.probe.variant
 
     def arms(self) -> Mapping[str, tuple[str, ...]]:
         """The methods, each from random weights unless the recipe says otherwise."""
@@ -158,5 +173,5 @@ class PretrainSettings(ActionSettings):
     def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
         """As in action recognition, and the method."""
         method = str(before.get("method", "aimclr"))
-        own = ("method", "init_from", *(() if method == "random" else (method,)))
+        own = ("method", *(() if method == "random" else (method,)))
         return super().shaping(before, best) | dict.fromkeys(own, ())

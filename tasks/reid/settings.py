@@ -90,6 +90,11 @@ class ReidSettings(TaskSettings):
         return self.transg is None
 
     @property
+    def trains_classifier(self) -> bool:
+        """Not with TranSG's own objective."""
+        return self.transg is None
+
+    @property
     def objective_name(self) -> str:
         """The objective's name in results."""
         return TRANSG if self.transg is not None else super().objective_name

@@ -31,7 +31,7 @@ from aclnet.data.changes import stamps
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
-from aclnet.runs.info import RunInfo, RunModel
+from aclnet.runs.info import RUN_INFO, InitialWeights, RunInfo, RunModel, read_run_info
 from aclnet.runs.networks import build_network, build_objective, fill_best, weight_generator
 from aclnet.training.engine import BEST, CHECKPOINT, fit
 from aclnet.training.launch import make_fabric
@@ -41,13 +41,14 @@ from aclnet.training.state import RunState
 from aclnet.training.task import Trainable, TrainingTask
 from protocols.embeddings import Embeddings
 from tasks.run.folder import write_run_folder
+from tasks.run.initial import ENCODER, fill_from, require_start
 from tasks.run.resume import reached_epoch
 from tasks.run.trained_data import require_unchanged_meanwhile
 from tasks.samples.batches import ClipSource
 from tasks.samples.labels import labelled
 from tasks.samples.left_out import left_out_of
 from tasks.samples.open import dropped_counts, without_short
-from tasks.settings import TaskSettings
+from tasks.settings import TaskSettings, naming
 from tasks.spec import Report, Represented, silent
 
 SettingsT = TypeVar("SettingsT", bound=TaskSettings)
@@ -68,6 +69,7 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         store: all samples of the data set that are long enough.
         dropped: how much was dropped, by reason.
         clip_input: turns stored clips into network input.
+        initial: the weights of another run with which the training began, once it has.
 
     Raises:
         ValueError: no sample is long enough, or the data do not fit the task.
@@ -78,6 +80,7 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         self.store = self.prepared(settings, store, report)
         self.dropped = {"short": len(store) - len(self.store)}
         self.clip_input = ClipInput(settings.clip, store.layout, store.info.channels)
+        self.initial: InitialWeights | None = None
 
     @classmethod
     def prepared(cls, settings: SettingsT, store: Store, report: Report = silent) -> Store:
@@ -140,11 +143,34 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         return self.settings.train
 
     def check_start(self) -> None:
-        """Check what a new training begins with, before its folder is made; by default nothing.
+        """Check what a new training begins with, before its folder is made.
 
         Raises:
-            ValueError: it cannot begin.
+            ValueError: `init_from` is no finished run, or does not fit the settings or the data.
         """
+        if self.settings.start is not None:
+            with naming(f"init_from={self.settings.start}"):
+                run = Path(self.settings.start)
+                require_start(run, self.settings, self.store, self.clip_input)
+
+    def initialise(self, network: SkeletonNetwork, trainable: Trainable) -> InitialWeights | None:
+        """Begin a new training with the encoder of `init_from`, if there is one.
+
+        Args:
+            network: to be trained, of random weights.
+            trainable: the network with its objective; a task may fill that too.
+
+        Returns:
+            What was loaded.
+
+        Raises:
+            ValueError: as `check_start`.
+        """
+        del trainable
+        if self.settings.start is None:
+            return None
+        with naming(f"init_from={self.settings.start}"):
+            return fill_from(Path(self.settings.start), {ENCODER: network.encoder})
 
     def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
         """The network with its objective (see `trainable`)."""
@@ -298,6 +324,7 @@ def run_info(task: str, adapter: TaskAdapter[Any]) -> RunInfo:
         files=dict(stamps(adapter.store)),
         division=_division(adapter),
         model=model.model_dump(mode="json"),
+        trains_classifier=settings.trains_classifier,
     )
 
 
@@ -365,14 +392,17 @@ def train(
     trainable = adapter.make_task(network, generator)
     fabric = fabric or make_fabric(settings.train)
     reached = reached_epoch(run, settings, info) if resume else None
+    adapter.initial = (
+        adapter.initialise(network, trainable) if reached is None else _initial_of(run)
+    )
+    info = info.model_copy(update={"initial": adapter.initial})
     if reached is None and fabric.is_global_zero:
         write_run_folder(run, settings, info)
     if resume:
         report(_position(run, reached, settings.train.epochs))
-    for warning in remarks(adapter):
-        report(warning)
-    if left_out := left_out_of(adapter.counts()):
-        report(left_out)
+    began, left_out = str(adapter.initial or ""), left_out_of(adapter.counts())
+    for sentence in filter(None, (*remarks(adapter), began, left_out)):
+        report(sentence)
 
     def evaluate(module: nn.Module, epoch: int) -> dict[str, float]:
         del module  # the task around `network`
@@ -397,6 +427,11 @@ def train(
     if best is not None and fabric.is_global_zero:
         fill_best(run, best, network)
     return network, result
+
+
+def _initial_of(run: Path) -> InitialWeights | None:
+    """What a run that is resumed began with; the run that it came from may be gone."""
+    return read_run_info(run).initial if (run / RUN_INFO).is_file() else None
 
 
 def _position(run: Path, reached: int | None, epochs: int) -> str:

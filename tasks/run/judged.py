@@ -118,6 +118,7 @@ class Origin:
         notes: sentences on the data and their division, for the record.
         rule: how the test was done, if the task describes it.
         fold: name of the fold.
+        variant: how labels were used; see `tasks.settings.TaskSettings.variant`.
         trained: environment of the training, if another process trained.
     """
 
@@ -131,6 +132,7 @@ class Origin:
     notes: tuple[str, ...] = ()
     rule: str = ""
     fold: str | None = None
+    variant: str = ""
     trained: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -152,6 +154,7 @@ class Origin:
             notes=record.data_notes,
             rule=record.rule,
             fold=record.fold,
+            variant=record.variant,
             trained=training_environment(run),
         )
 
@@ -215,6 +218,7 @@ def make_record(
     return ResultRecord(
         task=task,
         kind=kind,
+        variant=origin.variant if kind == RUN else "",
         fold=origin.fold,
         dataset=origin.dataset,
         protocol=judged.protocol,

@@ -63,6 +63,7 @@ def open_run(
         settings = settings.model_copy(update=dict(changes(settings)))
     store = open_data(settings.data, cache, report, model.layout)
     adapter = spec.adapter(settings, store, report)
+    adapter.initial = model.info.initial
     model.info.require(adapter.store, run)
     _require_classes(adapter, model.info, run)
     if data is None and (note := changed_since(adapter.store, model.info, run)):

@@ -97,7 +97,7 @@ def train_and_evaluate(
                 adapter = opened()
                 require_room(adapter)
                 require_unchanged(adapter.store, run if resume else None)
-                if not resume:
+                if not (resume and (run / CHECKPOINT).is_file()):
                     adapter.check_start()
                 # An older run is deleted only now that settings and data are known to be valid.
                 start_run_folder(run, overwrite)
@@ -208,16 +208,27 @@ def evaluate_again(
 
 def origin_of(adapter: TaskAdapter[Any], seconds: float) -> Origin:
     """The origin of a run's results, from its adapter and the duration of its training."""
-    settings, info = adapter.settings, adapter.store.info
+    settings, info, initial = adapter.settings, adapter.store.info, adapter.initial
+    began: dict[str, Any] = {}
+    counts = adapter.counts()
+    if initial is not None:
+        began["initial"] = initial.model_dump(mode="json", exclude={"loaded", "left"})
+        left = sum(initial.left.values())
+        counts |= {"initial_tensors": initial.loaded, "initial_tensors_left": left}
     return Origin(
         DatasetReference(name=info.name, fingerprint=info.fingerprint, synthetic=info.synthetic),
         objective=settings.objective_name,
         stream="+".join(settings.clip.streams),
         seed=settings.train.seed,
-        settings=settings.model_dump(mode="json"),
-        counts=adapter.counts(),
+        settings={**settings.model_dump(mode="json"), **began},
+        counts=counts,
         seconds=seconds,
-        notes=(*adapter.notes(), *notes_in_words(info.notes)),
+        notes=(
+            *adapter.notes(),
+            *(() if initial is None else (str(initial),)),
+            *notes_in_words(info.notes),
+        ),
+        variant=settings.variant,
         rule=adapter.tested_how(),
         fold=getattr(settings, "fold", None),
     )

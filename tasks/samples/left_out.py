@@ -8,6 +8,7 @@ from aclnet.data.left_out import left_out_in_words
 
 _WORDS = {
     "left_out": "samples by the split",
+    "train_left_out": "training samples by train_share",
     "unmatched": "samples without a rule of the split",
     "absent_names": "names of the split that the data lack",
     "dropped_short": "sequences of too few frames",

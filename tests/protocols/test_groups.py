@@ -6,6 +6,7 @@ from typing import Any
 
 from protocols.groups import RunEntry, group_runs
 from protocols.records import ResultRecord
+from protocols.reporting.tables.own import own_tables
 
 
 def run(file: str, fingerprint: str = "ab", **changes: Any) -> RunEntry:
@@ -53,3 +54,21 @@ def test_bone_lengths_do_not_depend_on_the_training() -> None:
         for seed, own_settings in enumerate(settings)
     ]
     assert len(group_runs(runs)) == 1
+
+
+def test_runs_that_began_with_another_training_are_apart_and_their_weights_are_no_setting() -> None:
+    runs = [
+        run(
+            f"{seed}.json",
+            seed=seed,
+            variant="finetune",
+            settings={"initial": {"objective": "aimclr", "fingerprint": str(seed), "run": "r"}},
+        )
+        for seed in range(2)
+    ]
+    scratch, after = group_runs([run("scratch.json"), *runs])
+    assert after.files == ("0.json", "1.json")
+    assert (scratch.variant, after.variant) == ("", "")
+    assert (scratch.record.is_plain_run, after.record.is_plain_run) == (True, False)
+    (table,) = (one for one in own_tables([*scratch.runs, *runs]) if one.title.startswith("walks"))
+    assert [row.label for row in table.rows] == ["ACL, j", "ACL, j, after aimclr"]

@@ -13,11 +13,17 @@ from protocols.gait.gallery_probe import load_protocol
 from protocols.reid.pairs import load_pairs
 from tasks.action.settings import ActionSettings
 from tasks.gait.settings import GaitSettings
+from tasks.pretrain.settings import PretrainSettings
 from tasks.recipes import find_recipe, recipe_folder, recipe_names
 from tasks.reid.settings import ReidSettings
 
 # Which settings a folder's recipes fill.
-SETTINGS = {"action": ActionSettings, "gait": GaitSettings, "reid": ReidSettings}
+SETTINGS = {
+    "action": ActionSettings,
+    "gait": GaitSettings,
+    "pretrain": PretrainSettings,
+    "reid": ReidSettings,
+}
 FOLDER = Path(__file__).resolve().parents[2] / "configs"
 RECIPES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.y*ml"))
 

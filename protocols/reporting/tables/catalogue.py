@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from protocols.records import RUN, ResultRecord
+from protocols.records import ResultRecord
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class PaperTable:
     columns: tuple[PaperColumn, ...]
     objectives: tuple[str, ...] = ("acl", "imported")
     variants: tuple[Variant, ...] = (Variant(),)
-    accepts: Callable[[ResultRecord], bool] = lambda record: record.kind == RUN
+    accepts: Callable[[ResultRecord], bool] = lambda record: record.is_plain_run
     notes: tuple[str, ...] = ()
 
 
@@ -132,7 +132,7 @@ def _six_frames(record: ResultRecord) -> bool:
 
 
 def _joints_alone(record: ResultRecord) -> bool:
-    return record.stream == "j" and record.kind == RUN
+    return record.stream == "j" and record.is_plain_run
 
 
 def _action_tables() -> tuple[PaperTable, ...]:

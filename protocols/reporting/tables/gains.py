@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.labels import BASELINE, dataset_of
-from protocols.records import RUN, ResultRecord
+from protocols.records import ResultRecord
 from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables import cells
 from protocols.reporting.tasks import MEASURES, TASKS
@@ -32,7 +32,7 @@ def _table(task: str, title: str, metric: str, runs: Sequence[RunEntry]) -> Repo
     tests: dict[tuple[object, ...], list[RunEntry]] = {}
     for run in runs:
         record = run.record
-        ours = record.task == task and record.kind == RUN and source_of(record) != "foreign"
+        ours = record.task == task and record.is_plain_run and source_of(record) != "foreign"
         if ours and metric in record.metrics:
             tests.setdefault(_test(record), []).append(run)
     rows: list[Row] = []

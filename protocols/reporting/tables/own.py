@@ -214,15 +214,16 @@ def _guess_rows(block: str, group: RunGroup, measures: Measures) -> list[Row]:
     return [group_row(group, cells, block, _GUESSES[guess], _compared(group.record))]
 
 
-def _alike(record: ResultRecord) -> tuple[str, str]:
+def _alike(record: ResultRecord) -> tuple[str, str, str]:
     """What cross-entropy must share with a row that is compared with it."""
-    return record.stream, source_of(record)
+    return record.stream, source_of(record), record.initial
 
 
 def _label(group: RunGroup) -> str:
     """Objective, streams, and the settings in which the row differs from others."""
     record = group.record
-    parts = [objective_label(record.objective), record.stream, group.variant]
+    after = f"after {objective_label(record.initial)}" if record.initial else ""
+    parts = [objective_label(record.objective), record.stream, after, group.variant]
     return ", ".join(filter(None, parts))
 
 

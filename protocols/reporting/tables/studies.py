@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.labels import dataset_of, objective_place, slug
-from protocols.records import COST, RUN
+from protocols.records import COST
 from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables import cells
 from protocols.reporting.tables.catalogue import ARMS
@@ -37,7 +37,7 @@ def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
         and not run.record.dataset.synthetic
         and run.record.objective in ARMS
         and "top1" in run.record.metrics
-        and run.record.kind == RUN
+        and run.record.is_plain_run
     ]
     groups = sorted(group_runs(chosen), key=lambda group: ARMS.index(group.record.objective))
     rows = [_ablation_row(group, groups) for group in groups]

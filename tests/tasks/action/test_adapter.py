@@ -20,6 +20,7 @@ from protocols.action.scores import load_class_scores
 from tasks.action.adapter import ActionAdapter
 from tasks.action.settings import ActionSettings
 from tasks.run.open import open_run
+from tasks.samples.labels import labelled_rows
 from tasks.samples.open import open_data
 from tasks.spec import find_task
 
@@ -109,6 +110,29 @@ def test_train_test_and_record(run: Path) -> None:
     scores = load_class_scores(run / "scores.npz")
     assert scores.classes.tolist() == list(CLASSES)
     assert record["metrics"]["top1"] == pytest.approx((scores.predicted == scores.label).mean())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_few_labels_are_those_of_the_probe(data: Path, tmp_path: Path, seed: int) -> None:
+    store = open_data(DataSettings(path=data), tmp_path)
+
+    def training(share: float) -> tuple[list[str], np.ndarray, ActionAdapter]:
+        adapter = ActionAdapter(
+            ActionSettings.model_validate(
+                {"train": {"seed": seed}, "train_share": share, "hold_out": {"people": 1}}
+            ),
+            store,
+        )
+        samples, labels = adapter.training_samples()
+        return samples.index["sample"].tolist(), labels, adapter
+
+    every, labels, whole = training(1.0)
+    few, kept, adapter = training(0.25)  # of four samples a class
+    assert few == [every[row] for row in labelled_rows(labels, 0.25, seed)]
+    assert sorted(kept.tolist()) == [0, 1, 2]
+    assert adapter.counts() == {**whole.counts(), "train": 3, "train_left_out": 9}
+    assert adapter.classes == whole.classes
+    assert any("3 of 12 training samples: 25 % of each class" in note for note in adapter.notes())
 
 
 def test_eval_repeats_the_figures_and_takes_more_clips(

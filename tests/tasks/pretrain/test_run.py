@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from aclnet.data.store import write_store
 from aclnet.skeleton import load_layout
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.pretraining import MaskedTraining, ViewTraining
+from protocols.action.scores import load_class_scores
 from tasks.pretrain.settings import PretrainSettings
 
 MASKED = (
@@ -110,6 +112,8 @@ def test_stage_2_begins_with_the_weights_of_stage_1(
     start = ("-s", f"init_from={stages / 'stage1'}")
     call("pretrain", "actclr", *options, "--stage", 2, *start, *still, "--run", tmp_path / "run")
     before, after = weights(stages / "stage1"), weights(tmp_path / "run" / "stage2")
+    initial = read(tmp_path / "run" / "stage2")["settings"]["initial"]
+    assert (initial["task"], initial["objective"]) == ("pretrain", "aimclr")
     for part in ("online", "slow.network"):
         for name in ("encoder.blocks.1.temporal.weight", "projector.out.weight"):
             expected = before[f"objective.online.{name}"]
@@ -128,12 +132,15 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 ) -> None:
     training = MaskedTraining if method == "masked" else ViewTraining
     changes: tuple[object, ...] = MASKED
+    before = tmp_path / "before"
     if method == "masked":
         whole = request.getfixturevalue("masked")
+        before.mkdir()
     else:
         stages = request.getfixturevalue("stages")
         whole = stages / {"aimclr": "stage1", "actclr": "stage2"}[method]
-        start = ("-s", f"init_from={stages / 'stage1'}") if method == "actclr" else ()
+        shutil.copytree(stages / "stage1", before)
+        start = ("-s", f"init_from={before}") if method == "actclr" else ()
         changes = ("-s", f"method={method}", *start)
     command = ("pretrain", "train", *options, *changes)
     run, steps, forward = tmp_path / "torn", iter(range(9)), training.forward
@@ -147,6 +154,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         patch.setattr(training, "forward", stopped)
         assert call(*command, "--run", run, code=None).code != 0
     assert not (run / "record.json").exists()
+    shutil.rmtree(before)  # its weights are in the checkpoint
     call(*command, "--run", run, "--resume")
     torch.testing.assert_close(weights(run), weights(whole), rtol=0, atol=0)
     assert read(run)["metrics"] == read(whole)["metrics"]
@@ -191,11 +199,41 @@ def test_other_probes_of_a_run(
     knn, few = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("knn", "few"))
     assert knn["rule"].startswith("10 nearest neighbours, ")
     assert few["rule"].startswith("linear probe, 10 % of the labels, ")
+    assert (knn["variant"], few["variant"]) == ("knn", "linear-10")
+    assert read(stages / "stage1")["variant"] == "linear"
     plain = call(*common, "--json", tmp_path / "again.json")
     assert "top1" in plain.out
     assert json.loads((tmp_path / "again.json").read_text())["metrics"]["top1"] == pytest.approx(
         read(stages / "stage1")["metrics"]["top1"]
     )
+
+
+@pytest.mark.slow
+def test_three_streams_are_fused_with_equal_weights(
+    call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    runs = [tmp_path / stream for stream in ("j", "b", "jm")]
+    for run in runs:
+        changes = (
+            "-s",
+            "method=random",
+            "-s",
+            "train.epochs=1",
+            "-s",
+            f"clip.streams=[{run.name}]",
+        )
+        call("pretrain", "train", *options, *changes, "--run", run)
+    call("action", "fuse", *runs, "--json", tmp_path / "f.json", "--out", tmp_path / "f.npz")
+    record = json.loads((tmp_path / "f.json").read_text())
+    assert (record["task"], record["objective"], record["variant"]) == (
+        "pretrain", "random", "linear",
+    )  # fmt: skip
+    assert record["stream"] == "fused j,b,jm"
+    each = [load_class_scores(run / "scores.npz") for run in runs]
+    fused = load_class_scores(tmp_path / "f.npz")
+    assert fused.sample.tolist() == each[0].sample.tolist()
+    mean = np.mean([one.probabilities for one in each], axis=0)
+    np.testing.assert_allclose(fused.probabilities, mean, rtol=1e-5)
 
 
 def test_a_start_that_is_no_run_is_refused(
@@ -207,11 +245,24 @@ def test_a_start_that_is_no_run_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
+def test_a_start_without_the_projection_is_refused(
+    stages: Path, call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    start, run = stages / "stage1", tmp_path / "run"
+    changes = ("-s", "method=actclr", "-s", f"init_from={start}", "-s", "actclr.projection_dim=4")
+    found = call("pretrain", "train", *options, *changes, "--run", run, code=2)
+    assert f"init_from={start}: " in found.err
+    assert "out.weight has shape (8, 256), not (4, 256)" in found.err
+    assert not (run / "run.json").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"clip": {"streams": ("j", "b")}}, "style transfer is defined for one of the streams"),
         ({"clip": {"motion": "recording"}}, "uses frames outside the clip"),
+        ({"train_share": 0.1}, "set probe.share"),
     ],
 )
 def test_settings_without_views_are_refused(changes: dict[str, Any], message: str) -> None:

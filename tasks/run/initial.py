@@ -1,0 +1,105 @@
+"""Training that begins with another run's weights: `init_from` in the settings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import nn
+
+from aclnet.clips.input import ClipInput
+from aclnet.config import load_settings
+from aclnet.data.store import Store
+from aclnet.models import build_encoder
+from aclnet.runs.finished import require_finished
+from aclnet.runs.info import SETTINGS, InitialWeights, read_run_info, read_run_model
+from aclnet.runs.networks import fill_part, require_best, weight_generator
+from aclnet.training.checkpoint import load_checkpoint
+from aclnet.training.engine import BEST
+from tasks.run.resume import differences
+from tasks.settings import TaskSettings
+from tasks.spec import find_task
+
+ENCODER = "network.encoder"
+"""The part of a checkpoint that every run has, with the norm of its input."""
+
+
+def require_start(run: Path, settings: TaskSettings, store: Store, clip_input: ClipInput) -> None:
+    """Refuse a run whose encoder a training with these settings and data cannot begin with.
+
+    Encoders are the same if all their settings are, but for those of dropout.
+
+    Args:
+        run: the run to begin with.
+        settings: of the new training.
+        store: data of the new training.
+        clip_input: prepares its clips.
+
+    Raises:
+        ValueError: it is no finished run, it has no weights, or it has another encoder, other
+            streams, joints, channels or another unit.
+    """
+    require_finished(run)
+    info, model = read_run_info(run), read_run_model(run)
+    if model.weights == BEST:
+        require_best(run)
+    before, now = (one.encoder.model_dump(mode="json") for one in (model.network, settings.network))
+    changed = [
+        (f"{ENCODER}.{name}", old, new)
+        for name, old, new in differences(before, now)
+        if not name.startswith("dropout")
+    ]
+    streams, own = list(model.clip.streams), list(settings.clip.streams)
+    if streams != own:
+        changed.append(("clip.streams", streams, own))
+    if changed:
+        # Of another encoder the other settings say nothing.
+        named = [one for one in changed if one[0] == f"{ENCODER}.name"] or changed
+        shown = ", ".join(f"{place} = {old!r} (here {new!r})" for place, old, new in named)
+        raise ValueError(
+            f"it was trained with {shown}: set these as in {run / SETTINGS}, or begin with another "
+            "run"
+        )
+    info.require(store, run)
+    encoder = build_encoder(
+        settings.network.encoder, clip_input.layout, clip_input.channels, weight_generator(0)
+    )
+    fill_part(run / model.weights, encoder, ENCODER)
+
+
+def fill_from(run: Path, parts: Mapping[str, nn.Module]) -> InitialWeights:
+    """Load parts of a run's checkpoint, that of the tested epoch.
+
+    Args:
+        run: the run to begin with.
+        parts: modules to fill, by their names in the checkpoint.
+
+    Returns:
+        What was loaded and what was left.
+
+    Raises:
+        ValueError: the run cannot be read, or its parts are of other modules.
+    """
+    info, model = read_run_info(run), read_run_model(run)
+    path = run / model.weights
+    for name, module in parts.items():
+        fill_part(path, module, name)
+    digest, left, loaded = hashlib.sha256(), Counter[str](), 0
+    for name, tensor in sorted(load_checkpoint(path)["task"].items()):
+        if not name.startswith(tuple(f"{part}." for part in parts)):
+            left[".".join(name.split(".")[:2])] += 1
+            continue
+        loaded += 1
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    settings = load_settings(find_task(info.task).settings, run / SETTINGS)
+    return InitialWeights(
+        run=str(run),
+        task=info.task,
+        objective=settings.objective_name,
+        fingerprint=digest.hexdigest(),
+        loaded=loaded,
+        left=dict(left),
+    )
