@@ -3,7 +3,8 @@
     python tests/repeat_records.py results/action/utkinect [--data FOLDER]
 
 Each command is run once by this checkout, as recorded, in an empty folder, and every record that it
-writes is compared with the committed one. Only the environment and the duration may differ. Records
+writes is compared with the committed one. Only the environment and the duration may differ, and
+fields and settings that the program got later are not compared. Records
 made with `train.instruction_set=avx2` and one thread should repeat wherever the CPU has AVX2. The
 exit code is 1 if a value differs, a record is missing or a command fails.
 """
@@ -65,8 +66,8 @@ def main() -> None:
 def differences(place: str, old: Any, new: Any) -> Iterator[str]:
     """The values that differ, each with its place in the record."""
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new} - ({*MAY_DIFFER} if not place else set())):
-            yield from differences(f"{place}.{key}".strip("."), old.get(key), new.get(key))
+        for key in sorted(set(old) - ({*MAY_DIFFER} if not place else set())):
+            yield from differences(f"{place}.{key}".strip("."), old[key], new.get(key))
     elif old != new:
         yield f"{place}: {str(old)[:80]} -> {str(new)[:80]}"
 

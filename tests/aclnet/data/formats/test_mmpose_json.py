@@ -187,7 +187,7 @@ def test_images_in_lists_of_one_frame(tmp_path: Path) -> None:
 def test_videos_and_images_are_not_mixed(order: tuple[str, str], tmp_path: Path) -> None:
     write(tmp_path / f"{order[0]}.json", [frame(0, instance(1)), frame(1, instance(1))])
     write(tmp_path / f"{order[1]}.json", [instance(1)])
-    with pytest.raises(ValueError, match=r"2\.json: has .*, other files there have .* apart"):
+    with pytest.raises(ValueError, match=r"2\.json: has .*, other files there have .* separately"):
         load(tmp_path)
 
 

@@ -251,7 +251,7 @@ def test_not_finite_is_named(value: float, ks20: Path) -> None:
 def test_what_does_not_belong_together(ks20: Path, tmp_path: Path) -> None:
     write_windows(ks20 / "test_npy_data" / "other", "KGBD", made(1, 6, 20), [0])
     with pytest.raises(
-        ValueError, match=r"other is KGBD with 6 frames a window and 20 joints, train_.* apart"
+        ValueError, match=r"other is KGBD with 6 frames a window and 20 joints, train_.* separately"
     ):
         read(ks20)
     write_windows(ks20 / "test_npy_data" / "other", "KS20", made(1, 6, 25), [0])
