@@ -251,7 +251,8 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], how: _How) -> Compar
         [
             PairGain(unit[tried > 0], won[tried > 0, None], tried[tried > 0, None])
             for won, tried in zip(gain.T, trials.T, strict=True)
-        ]
+        ],
+        "people" if resampled == "persons" else resampled,
     )
     if not several:
         test = mcnemar(matched[0].first, matched[0].second)
@@ -382,12 +383,12 @@ def _interval(gain: FloatArray, trials: FloatArray, how: _How) -> tuple[float, f
     return float(low), float(high)
 
 
-def _of_trainings(pairs: Sequence[PairGain]) -> tuple[float | None, str]:
-    """p-value over people and trainings, None for one pair; and a few words on it."""
+def _of_trainings(pairs: Sequence[PairGain], units: str = "people") -> tuple[float | None, str]:
+    """p-value over people (or samples) and trainings, None for one pair; and a few words on it."""
     if len(pairs) == 1:
         return None, "one run a side: about these two trainings, not about their methods"
     p_value = trainings_test(pairs)
-    return p_value, f"over people and {len(pairs)} pairs of trainings, p = {p_value:.2g}"
+    return p_value, f"over {units} and {len(pairs)} pairs of trainings, p = {p_value:.2g}"
 
 
 def _comparison(
