@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from formats import FORMATS, seeds_of
 from inputs import Input, make_input
 from mutations import MARKER
-from outcome import count_row
+from outcome import Progress, count_row
 from worker import READ, REFUSED, names_file, sentence_is_clean
 
 _PATIENCE_S = 120
@@ -94,7 +94,7 @@ class Judged(NamedTuple):
     faults: list[dict[str, Any]]
 
 
-def judge_commands(seed: int, count: int, jobs: int) -> Judged:
+def judge_commands(seed: int, count: int, jobs: int, progress: Progress) -> Judged:
     """Run commands on damaged files, formats in turn."""
     names = [name for name in COMMANDS if seeds_of(name)]
     all_found: dict[str, list[dict[str, Any]]] = {}
@@ -113,8 +113,10 @@ def judge_commands(seed: int, count: int, jobs: int) -> Judged:
                 found = judge_command(seed, name, number, Path(folder))
                 with lock:
                     all_found.setdefault(name, []).append(found)
-                    if found["verdict"] not in (READ, REFUSED):
-                        faults.append(found)
+                fault = None if found["verdict"] in (READ, REFUSED) else found
+                if fault is not None:
+                    faults.append(fault)
+                progress.tried(fault)
 
     threads = [threading.Thread(target=work) for _ in range(jobs if count else 0)]
     for thread in threads:

@@ -31,7 +31,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import launcher  # noqa: E402 - this checkout's own
 from launcher import Ended, Process  # noqa: E402
-from outcome import faults_as_text, write_counts  # noqa: E402
+from outcome import Progress, faults_as_text, write_counts  # noqa: E402
 from scenarios import SCENARIOS, Scenario, drafts, make_base, prepare  # noqa: E402
 
 _SIGNALS = (*[signal.SIGKILL] * 3, signal.SIGTERM, signal.SIGHUP)
@@ -178,14 +178,21 @@ def said(ended: Ended, names: Collection[str] | None = None) -> Faults:
 
 
 def repeated(
-    what: str, count: int, names: Sequence[str], seed: int, keep: Path | None, harness: Harness
+    what: str,
+    count: int,
+    names: Sequence[str],
+    again: Callable[[str, str, int], list[dict[str, Any]]],
+    harness: Harness,
+    progress: Progress,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Do one thing so many times, scenarios in turn; returns counts and faults."""
     found: dict[str, list[list[dict[str, Any]]]] = {}
     refused: Counter[str] = Counter()
     for number in range(count):
         name, before = names[number % len(names)], harness.gave_way
-        found.setdefault(name, []).append(once(what, name, number, seed, keep, harness))
+        faults = again(what, name, number)
+        found.setdefault(name, []).append(faults)
+        progress.tried(faults[0] if faults else None)
         refused[name] += harness.gave_way - before
     rows = [
         {
@@ -258,8 +265,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ("fill", options.disk_full, options.only),
         )
         rows, faults = [], []
+        progress = Progress(sum(count for _, count, _ in plans))
+
+        def again(what: str, name: str, number: int) -> list[dict[str, Any]]:
+            return once(what, name, number, options.seed, keep, harness)
+
         for what, count, names in plans:
-            own, found = repeated(what, count, names, options.seed, keep, harness)
+            own, found = repeated(what, count, names, again, harness, progress)
             rows += own
             faults += found
     print(faults_as_text(faults, lambda fault: _repeat(options.seed, fault)))

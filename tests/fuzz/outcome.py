@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tasks.run.environment import describe_environment
+
+_EVERY_S = 10.0
+
+
+class Progress:
+    """Says on standard error how many tries are done, and each fault as it is found."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._faults = total, 0, 0
+        self._next, self._lock = time.monotonic() + _EVERY_S, threading.Lock()
+
+    def tried(self, fault: dict[str, Any] | None = None) -> None:
+        """Count a try, and show its fault."""
+        with self._lock:
+            self._done += 1
+            if fault is not None:
+                self._faults += 1
+                text = " ".join(str(fault["text"]).split())[:200]
+                place = f"{fault['format']}:{fault['number']}"
+                print(f"{place}: {fault['verdict']} at {fault['where']}: {text}", file=sys.stderr)
+            if time.monotonic() > self._next:
+                self._next = time.monotonic() + _EVERY_S
+                print(f"{self._done}/{self._total}, {self._faults} faults", file=sys.stderr)
 
 
 def faults_as_text(

@@ -33,7 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 from commands import judge_command, judge_commands  # noqa: E402 - this checkout's own
 from formats import FORMATS, seeds_of  # noqa: E402
 from inputs import make_input  # noqa: E402
-from outcome import count_row, faults_as_text, write_counts  # noqa: E402
+from outcome import Progress, count_row, faults_as_text, write_counts  # noqa: E402
 from worker import LONGEST_S, READ, REFUSED, judged  # noqa: E402
 
 _PATIENCE_S = 3 * LONGEST_S
@@ -119,8 +119,9 @@ def plan(names: Sequence[str], count: int, pickles: int) -> Iterator[Wanted]:
 class Tally:
     """Verdicts by group and format, and the faults."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress, seed: int, folder: Path | None) -> None:
         self.faults: list[dict[str, Any]] = []
+        self._progress, self._seed, self._folder = progress, seed, folder
         self._found: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
@@ -131,17 +132,22 @@ class Tally:
             group = "pickles through the child" if child else "damaged files"
             slim = {name: found[name] for name in ("verdict", "seconds", "memory")}
             self._found.setdefault((group, wanted.format), []).append(slim)
-            if found["verdict"] not in (READ, REFUSED):
-                self.faults.append({**wanted._asdict(), **found})
+        fault = None
+        if found["verdict"] not in (READ, REFUSED):
+            fault = {**wanted._asdict(), **found}
+            self.faults.append(fault)
+            if self._folder:
+                keep(self._folder, self._seed, fault)
+        self._progress.tried(fault)
 
     def rows(self) -> list[dict[str, Any]]:
         """The counts of each format."""
         return [count_row(group, name, own) for (group, name), own in sorted(self._found.items())]
 
 
-def read_all(wanted: Iterator[Wanted], seed: int, jobs: int) -> Tally:
+def read_all(wanted: Iterator[Wanted], seed: int, jobs: int, tally: Tally) -> None:
     """Read all inputs in a pool of processes."""
-    tally, lock, problems = Tally(), threading.Lock(), []
+    lock, problems = threading.Lock(), []
 
     def work() -> None:
         worker = Worker(seed)
@@ -164,7 +170,6 @@ def read_all(wanted: Iterator[Wanted], seed: int, jobs: int) -> Tally:
         thread.join()
     if problems:
         raise problems[0]
-    return tally
 
 
 def keep(folder: Path, seed: int, fault: dict[str, Any]) -> None:
@@ -224,13 +229,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [name for name in options.only if name not in absent]
     for name in absent:
         print(f"{name}: left out, its whole files or its library are not here")
-    tally = read_all(
-        plan(names, options.inputs, options.pickles_through_child), options.seed, options.jobs
-    )
-    commands = judge_commands(options.seed, options.commands, options.jobs)
+    total = options.inputs + options.pickles_through_child + options.commands
+    progress = Progress(total)
+    tally = Tally(progress, options.seed, options.keep)
+    wanted = plan(names, options.inputs, options.pickles_through_child)
+    read_all(wanted, options.seed, options.jobs, tally)
+    commands = judge_commands(options.seed, options.commands, options.jobs, progress)
     faults = [*tally.faults, *commands.faults]
-    for fault in faults:
-        if options.keep:
+    if options.keep:
+        for fault in commands.faults:
             keep(options.keep, options.seed, fault)
     print(faults_as_text(faults, lambda fault: repeat_command(options.seed, fault)))
     content = {
