@@ -18,17 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.foreign import (
-    MOST_UNPACKED,
-    MOST_UNPACKED_A_BYTE,
-    array_names,
-    check_regular,
-    reason,
-)
+from protocols.foreign import array_names, check_regular
 from protocols.names import compose
+from protocols.parquet import read_parquet
 
 _FEW_CELLS = 1_000_000
-"""So many cells may be missing at the ends of rows, or be of one value, without a question."""
+"""So many cells may be missing at the ends of rows without a question."""
 _DRAFT = re.compile(r"\..+\.[0-9a-f]+\.partial(\.[^.]*)?")
 
 
@@ -196,20 +191,7 @@ def read_columns(source: Path) -> dict[str, list[Any]]:
             installed.
     """
     if source.suffix == ".parquet":
-        try:
-            from pyarrow import parquet
-        except ImportError:
-            raise ValueError(
-                "Parquet is read by pyarrow, which is not installed: pip install 'aclnet[parquet]'."
-            ) from None
-        size = check_regular(source)
-        try:
-            with parquet.ParquetFile(source) as file:
-                _check_parquet(file.metadata, size)
-                table = file.read()
-            return {str(name): table.column(name).to_pylist() for name in table.column_names}
-        except Exception as error:  # Arrow has errors of its own beside Python's
-            raise ValueError(f"not a readable Parquet file: {reason(error)}") from None
+        return read_parquet(source)
     check_regular(source)
     with source.open(encoding="utf-8-sig", newline="") as lines:
         header, rows = read_table(lines)
@@ -219,29 +201,14 @@ def read_columns(source: Path) -> dict[str, list[Any]]:
     return {name: [row[place] for row in rows] for name, place in places.items()}
 
 
-def _check_parquet(about: Any, size: int) -> None:
-    """Check what a Parquet file says of itself: a run of one value takes no bytes."""
-    groups = [about.row_group(number) for number in range(about.num_row_groups)]
-    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
-    unpacked = sum(chunk.total_uncompressed_size for chunk in chunks)
-    values = sum(chunk.num_values for chunk in chunks)
-    rows = sum(group.num_rows for group in groups) * about.num_columns
-    if unpacked > MOST_UNPACKED + MOST_UNPACKED_A_BYTE * size:
-        raise ValueError(f"its {size} bytes unpack to {unpacked}; save it without compression")
-    if max(values, rows) > _FEW_CELLS + size:
-        raise ValueError(f"its {size} bytes hold {max(values, rows)} values; save it as .npz")
-
-
 def column_names(source: Path) -> list[str]:
     """Names of the columns of a table, or of the arrays of an ``.npz``; none if it is damaged."""
     try:
         if source.suffix == ".npz":
             return array_names(source)
         if source.suffix == ".parquet":
-            from pyarrow import parquet
-
-            return list(parquet.read_schema(source).names)
+            return list(read_parquet(source, names_only=True))
         with source.open(encoding="utf-8-sig", newline="") as lines:
             return read_table(line for line, _ in zip(lines, range(1), strict=False))[0]
-    except Exception:  # pyarrow has errors of its own
+    except Exception:  # whatever it is, it is said where the columns are read
         return []

@@ -1,8 +1,8 @@
 """Opening a store: its three files are read and checked, each and against one another.
 
 What is checked costs little, so that 50,000 samples open in a fraction of a second. The frames
-themselves are only mapped: whether their numbers are finite, and whether the content is still what
-was written, is for `aclnet.data.validate`.
+themselves are only mapped: whether their numbers are finite is checked as they are read
+(`aclnet.data.store`), and whether the content is still what was written by `aclnet.data.validate`.
 """
 
 from __future__ import annotations

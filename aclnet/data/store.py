@@ -18,6 +18,7 @@ that recording's frames a second, empty where they are those of the description.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -74,18 +75,20 @@ class Store:
         """All frames of sample i: float32 (T, M, V, C), a copy.
 
         Raises:
-            ValueError: there is no sample i.
+            ValueError: there is no sample i, or it has values that are not finite.
         """
         if not 0 <= i < len(self):
             raise ValueError(f"{self._where}: no sample {i}, there are {len(self)}")
         start = int(self.starts[i])
-        return np.array(self.frames[start : start + int(self.lengths[i])], dtype=np.float32)
+        clip = np.array(self.frames[start : start + int(self.lengths[i])], dtype=np.float32)
+        self._check_finite(clip[None], np.array([i]))
+        return clip
 
     def sample(self, i: int) -> Sample:
         """Sample i with all its fields; frames as `clip`.
 
         Raises:
-            ValueError: there is no sample i, or its frame numbers are damaged.
+            ValueError: there is no sample i, or its values or frame numbers are damaged.
         """
         clip = self.clip(i)
         row = {name: column[i] for name, column in self._columns.items()}
@@ -180,7 +183,8 @@ class Store:
             float32 (N, M, T, V, C).
 
         Raises:
-            ValueError: a row or a frame number is out of range, or the shapes do not fit.
+            ValueError: a row or a frame number is out of range, the shapes do not fit, or values
+                are not finite.
         """
         row = np.asarray(rows, dtype=np.int64)
         frame = np.asarray(frame_index, dtype=np.int64)
@@ -191,7 +195,23 @@ class Store:
         _check_range(row, len(self), f"{self._where}: row")
         _check_range(frame, self.lengths[row][:, None], f"{self._where}: frame number")
         clips = self.frames[self.starts[row][:, None] + frame]
-        return np.ascontiguousarray(clips.transpose(0, 2, 1, 3, 4), dtype=np.float32)
+        gathered = np.ascontiguousarray(clips.transpose(0, 2, 1, 3, 4), dtype=np.float32)
+        self._check_finite(gathered, row)
+        return gathered
+
+    def _check_finite(self, clips: FloatArray, rows: IndexArray) -> None:
+        """Refuse clips (N, ...) of these rows (N,) with NaN or infinite values."""
+        flat = clips.ravel()
+        # One pass without a copy; what is not finite, or large, makes it infinite or NaN.
+        if math.isfinite(np.vdot(flat, flat)):
+            return
+        bad = ~np.isfinite(clips.reshape(len(clips), -1)).all(axis=1)
+        if bad.any():
+            name = self.index["sample"].iat[int(rows[bad.argmax()])]
+            raise ValueError(
+                f"{self._where}: sample {name!r} has values that are NaN or infinite; "
+                "`aclnet-task data validate` lists them all: mend the recordings and convert again"
+            )
 
     @property
     def image_width(self) -> FloatArray:
@@ -248,8 +268,9 @@ def write_store(
 def open_store(path: str | Path) -> Store:
     """Open a store; frames stay on disk.
 
-    Everything but the frames' values is checked (`aclnet.data.opening`); those, and that the files
-    are what was written, are for `aclnet.data.validate.validate`.
+    Everything but the frames' values is checked (`aclnet.data.opening`). Whether those are finite
+    is checked as they are read, and that the files are what was written by
+    `aclnet.data.validate.validate`.
 
     Raises:
         ValueError: the folder is no store, has another schema version, or its files are damaged or

@@ -85,7 +85,7 @@ def _one(store: Store, i: int, min_frames: int, seen: dict[bytes, int]) -> Itera
         return
     if length < min_frames:
         yield "length", f"short: {length} frames, fewer than {min_frames}", "warning"
-    clip = store.clip(i)
+    clip = np.asarray(store.frames[start : start + length], dtype=np.float32)
     try:
         store.frame_numbers(i)
     except ValueError as error:

@@ -24,6 +24,16 @@ _LONGEST_REASON = 200
 _ENDING = ".npy"
 
 
+def to_float32(values: Any) -> npt.NDArray[np.float32]:
+    """Numbers, also nested lists, as float32; one that is too large becomes infinite, unwarned.
+
+    Raises:
+        ValueError: they are ragged, or text that is no number.
+    """
+    with np.errstate(over="ignore"):
+        return np.array(values, dtype=np.float32)
+
+
 def member_names(path: Path) -> list[str]:
     """The keys of an `.npz`; none where it is no readable archive."""
     try:

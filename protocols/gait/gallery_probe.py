@@ -272,7 +272,10 @@ def read_probe_names(path: Path | str) -> tuple[str, ...]:
         raise ValueError(
             f"The list of probes {path} holds neither a list PROBE_SET nor a list of names."
         )
-    names = tuple(composed([name.strip() for name in found if name.strip()]).tolist())
+    try:
+        names = tuple(composed([name.strip() for name in found if name.strip()]).tolist())
+    except ValueError as error:
+        raise ValueError(f"The list of probes {path}: {error}") from None
     if not names:
         raise ValueError(f"The list of probes {path} is empty.")
     return names

@@ -109,6 +109,23 @@ def test_a_parquet_of_one_value(tmp_path: Path) -> None:
         load_embeddings(path)
 
 
+def test_a_parquet_over_which_arrow_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    import protocols.parquet
+
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"subject": ["a"], "e0": [0.5]}), path)
+    assert load_embeddings(path).samples.subject.tolist() == ["a"]
+    dies = "import os; os.abort()"
+    monkeypatch.setattr(protocols.parquet, "_START", dies)
+    with pytest.raises(ValueError, match=r"a.parquet: not a readable Parquet file: it is damaged"):
+        load_embeddings(path)
+
+
 @pytest.mark.parametrize("text", [LAUGHS, "&a [*a]", "[" * 50_000, "!!timestamp x", "x" * 200_000])
 def test_yaml_that_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
@@ -123,6 +140,13 @@ def test_yaml_is_read(tmp_path: Path) -> None:
     for text, content in (("a: &b [1]\nc: *b\n", {"a": [1], "c": [1]}), ("", None)):
         path.write_text(text)
         assert read_yaml(path) == content
+
+
+def test_a_name_of_a_probe_that_numpy_would_cut(tmp_path: Path) -> None:
+    path = tmp_path / "probes.txt"
+    path.write_text("one\ntwo\0\n\0three\n")
+    with pytest.raises(ValueError, match=r"The list of probes .*probes.txt: a name has a NUL"):
+        read_probe_names(path)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, "{"])

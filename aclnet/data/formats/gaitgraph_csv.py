@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from aclnet.data.formats import Progress
 from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.table import csv_rows
+from aclnet.foreign.arrays import to_float32
 from aclnet.skeleton import Layout, canonical_name, load_layout
 
 _CHANNELS = ("x", "y", "confidence")
@@ -108,7 +108,7 @@ def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterat
 
 def _sample(key: Key, rows: dict[int, list[float]]) -> Sample:
     subject, condition, take, view = key
-    frames: npt.NDArray[np.float32] = np.array([rows[i] for i in sorted(rows)], dtype=np.float32)
+    frames = to_float32([rows[i] for i in sorted(rows)])
     return Sample(
         sample="-".join(key),
         frames=frames.reshape(len(rows), 1, _JOINTS, len(_CHANNELS)),

@@ -19,6 +19,7 @@ import pandas as pd
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.numbering import Numbers
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.arrays import to_float32
 from aclnet.skeleton import Layout, load_layout
 
 _FPS = 30.0
@@ -117,7 +118,7 @@ def _frames(file: Path, layout: Layout, info: StoreInfo) -> tuple[npt.NDArray[np
         )
     place = table["joint"].map(places).fillna(-1).to_numpy(np.int64)
     columns = [pd.to_numeric(table[axis], errors="coerce") for axis in ("x", "y", "z")]
-    values = np.stack([column.to_numpy(np.float32) for column in columns], axis=1)
+    values = np.stack([to_float32(column) for column in columns], axis=1)
     frames, numbers = _complete_frames(place, values, joints, info)
     return frames[:, None], numbers
 

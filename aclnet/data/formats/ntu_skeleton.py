@@ -32,6 +32,7 @@ from aclnet.data.missing import ntu_missing, read_names
 from aclnet.data.names import RecordingName, parse_ntu
 from aclnet.data.numbering import Numbers
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.arrays import to_float32
 from aclnet.foreign.text import read_text
 from aclnet.skeleton import Layout, load_layout
 
@@ -258,7 +259,7 @@ class _Lines:
                 values.append([float(words[0]), float(words[1]), float(words[2])])
             except ValueError:
                 raise self.wrong(f"{_JOINT_NUMBERS} numbers of {what}") from None
-        joints = np.array(values, dtype=np.float32)
+        joints = to_float32(values)
         if not np.isfinite(joints).all():
             self._next += int(np.isfinite(joints).all(axis=1).argmin()) + 1 - count
             raise self.wrong(f"{_JOINT_NUMBERS} numbers of {what}")

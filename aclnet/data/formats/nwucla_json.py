@@ -18,6 +18,7 @@ from aclnet.data.class_names import class_names
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.names import parse_nwucla
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.arrays import to_float32
 from aclnet.foreign.text import load_json
 from aclnet.skeleton import Layout, load_layout
 
@@ -112,4 +113,4 @@ def _frames(file: Path, layout: Layout) -> npt.NDArray[np.float32]:
                 f"{file}: {_KEY}, frame {number}: a number is NaN or infinite; write 0 for a joint "
                 "that was not found"
             )
-    return np.array(content[_KEY], np.float32).reshape(-1, layout.joint_count, 3)
+    return to_float32(content[_KEY]).reshape(-1, layout.joint_count, 3)

@@ -23,6 +23,7 @@ from aclnet.data.formats import Progress, pyskl, with_progress
 from aclnet.data.formats.pickles.unpickle import as_array, unpickled
 from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.arrays import to_float32
 from aclnet.skeleton import Layout, load_layout
 
 UNPICKLES = True
@@ -143,7 +144,7 @@ def _as_pose(value: Any, layout: Layout | None, file: Path) -> Poses | None:
             f"{file}: {array.shape[1]} joints a frame, layout {layout.name} has "
             f"{layout.joint_count}"
         )
-    return array.astype(np.float32)
+    return to_float32(array)
 
 
 def _unfold(array: npt.NDArray[Any], layout: Layout | None) -> npt.NDArray[Any]:

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.pickles.unpickle import as_array, loaded_npy
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.foreign.arrays import to_float32
 from aclnet.skeleton import Layout, load_layout
 
 UNPICKLES = True
@@ -155,7 +156,7 @@ def _window(part: _Windows, number: int) -> npt.NDArray[np.float32]:
     """One window, (f, V, 3)."""
     count = part.form[1]
     rows = slice(number * count, (number + 1) * count)
-    frames = np.stack([axis[rows] for axis in part.coordinates], axis=-1).astype(np.float32)
+    frames = to_float32(np.stack([axis[rows] for axis in part.coordinates], axis=-1))
     bad = np.argwhere(~np.isfinite(frames))
     if len(bad):
         frame, joint, axis = bad[0].tolist()

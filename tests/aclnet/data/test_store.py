@@ -43,8 +43,26 @@ texts = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), max_size=6)
 clips = hnp.arrays(
     np.float32,
     st.tuples(st.integers(0, 5), st.just(2), st.just(3), st.just(2)),
-    elements=st.floats(width=32, allow_nan=True),
+    elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
 )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_as_it_is_read(tmp_path: Path, value: float) -> None:
+    good, bad = np.full((3, 2, 3, 2), 1e30, np.float32), np.ones((4, 2, 3, 2), np.float32)
+    bad[2, 1, 0, 1] = value
+    store = write_store(tmp_path / "s", [Sample("good", good), Sample("bad", bad)], INFO)
+    np.testing.assert_array_equal(store.clip(0), good)
+    np.testing.assert_array_equal(store.gather([0, 1], [[0, 2], [1, 0]]).max(), good.max())
+    wanted = "s: sample 'bad' has values that are NaN or infinite; `aclnet-task data validate`"
+    for read in (
+        lambda: store.clip(1),
+        lambda: list(store.samples()),
+        lambda: store.gather([0, 1], [[0, 1], [0, 2]]),
+        lambda: store.select([1]).gather([0], [[2]]),
+    ):
+        with pytest.raises(ValueError, match=wanted):
+            read()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats.keypoints.files import IndexArray, frame_numbers
+from aclnet.foreign.arrays import to_float32
 
 Points = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -134,8 +135,7 @@ def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Po
                 "files of different joints apart"
             )
     full = [row or [0] * width for row in rows]
-    with np.errstate(over="ignore"):  # infinite then, which is refused
-        array: Points = np.array(full, dtype=np.float32).reshape(len(rows), width)
+    array = to_float32(full).reshape(len(rows), width)
     bad = ~np.isfinite(array).all(axis=1)
     if bad.any():
         raise ValueError(

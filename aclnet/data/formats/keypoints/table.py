@@ -12,6 +12,7 @@ import pandas as pd
 
 from aclnet.data.formats.keypoints.frames import KeypointFrames, PeopleInFrames, Points
 from aclnet.data.table import read_csv
+from aclnet.foreign.arrays import to_float32
 from aclnet.skeleton.names import canonical_name
 
 FRAME_COLUMNS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx")
@@ -162,7 +163,7 @@ def _points(
         chosen = table[[columns[axis] for axis in axes]]
         text = chosen.to_numpy(str)
         absent = (text == "").all(axis=1)
-        values = chosen.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32, copy=True)
+        values = to_float32(chosen.apply(pd.to_numeric, errors="coerce"))
         bad = ~np.isfinite(values).all(axis=1) & ~absent
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
