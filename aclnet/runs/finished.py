@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from aclnet.config import read_mapping
 from aclnet.runs.info import RUN_INFO, SETTINGS, parse_run_info
-from aclnet.training.log import read_log
+from aclnet.training.log import FINISHED, read_log
 
-_LOG = "log.jsonl"
+_LOG, _RECORD = "log.jsonl", "record.json"
 
 
 def require_finished(run: Path, unfinished: bool = False) -> bool:
@@ -30,11 +32,10 @@ def require_finished(run: Path, unfinished: bool = False) -> bool:
         return True
     epochs = (read_mapping(run / SETTINGS).get("train") or {}).get("epochs")
     lines = read_log(run / _LOG)
-    # An epoch ends with its own line; the line of its evaluation follows. More epochs than the
-    # settings have: a finished run was resumed with more and stopped, or is still training.
-    whole = any(line.get("kind") == "epoch" and line.get("epoch") == epochs for line in lines)
+    # More epochs than the settings have: a finished run was resumed with more and stopped, or is
+    # still training.
     reached = lines[-1].get("epoch") if lines else 0
-    if epochs is None or (whole and reached == epochs):
+    if epochs is None or (reached == epochs and _ends(run, lines)):
         return True
     if unfinished:
         return False
@@ -45,3 +46,12 @@ def require_finished(run: Path, unfinished: bool = False) -> bool:
         f"{task} train --run {run} --resume`; eval, embed and predict take it as it is with "
         "--unfinished (aclnet.load with unfinished=True)"
     )
+
+
+def _ends(run: Path, lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a log that reaches the last epoch ends with it.
+
+    Logs of earlier versions have no line for it: there the record tells.
+    """
+    kinds = [line.get("kind") for line in lines]
+    return kinds[-1] == FINISHED or (FINISHED not in kinds and (run / _RECORD).is_file())

@@ -26,7 +26,7 @@ from torch import nn
 from aclnet.training.batches import BatchSource, Position, Prefetcher
 from aclnet.training.interrupts import Interrupted, StopRequest
 from aclnet.training.launch import make_fabric, reproducible
-from aclnet.training.log import RunLog
+from aclnet.training.log import FINISHED, RunLog
 from aclnet.training.optimizers import set_step
 from aclnet.training.progress import Report, RunProgress
 from aclnet.training.settings import TrainSettings
@@ -144,6 +144,9 @@ class _Loop:
                 if stop:
                     self._save_and_stop()
             self._finish_epoch(epoch)
+        # Only now: the last epoch's line is written before its checkpoint is.
+        epochs = self.settings.epochs
+        self._write(FINISHED, epochs, epochs * self.steps, {})
 
     def _train_step(self, epoch: int, step: int) -> bool:
         """One optimizer step; True if a rank is asked to stop after it."""

@@ -12,6 +12,9 @@ from typing import Any
 from aclnet.files import make_folder, naming, private, whole_file
 from aclnet.foreign.text import read_text
 
+FINISHED = "finished"
+"""Kind of the line that says that the last epoch's checkpoint is written."""
+
 
 class RunLog:
     """Appends one JSON object a line to a file.
@@ -46,7 +49,7 @@ class RunLog:
         """Append one line and flush it.
 
         Args:
-            kind: what the line is about ("step", "epoch", "evaluation").
+            kind: what the line is about ("step", "epoch", "evaluation", or `FINISHED`).
             epoch: 1-based epoch.
             step: optimizer steps done since the start of the run.
             values: named numbers; one that is not finite becomes null, as JSON has no NaN.

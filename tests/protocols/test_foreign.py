@@ -119,7 +119,7 @@ def test_a_parquet_over_which_arrow_ends_the_process(
 
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.table({"subject": ["a"], "e0": [0.5]}), path)
-    assert load_embeddings(path).samples.subject.tolist() == ["a"]
+    assert load_embeddings(path).subject.tolist() == ["a"]
     dies = "import os; os.abort()"
     monkeypatch.setattr(protocols.parquet, "_START", dies)
     with pytest.raises(ValueError, match=r"a.parquet: not a readable Parquet file: it is damaged"):

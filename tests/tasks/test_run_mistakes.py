@@ -245,14 +245,26 @@ def test_data_in_another_unit_than_the_run(
     mistake("gait", "embed", "--run", first, "--data", scaled, "--out", out, words=words)
 
 
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (np.nan, ("sample '002-nm-03-054' has values that are NaN",)),
+        (1e36, ("not finite at epoch 1, step ",)),
+    ],
+)
 def test_a_sample_that_breaks_the_loss_is_named(
-    recipe: Path, walkers: Path, tmp_path: Path, mistake: Callable[..., str]
+    recipe: Path,
+    walkers: Path,
+    tmp_path: Path,
+    mistake: Callable[..., str],
+    factor: float,
+    words: tuple[str, ...],
 ) -> None:
     store = open_store(walkers)
     samples = [
         Sample(
             sample=str(row.sample),
-            frames=store.clip(i) * (np.nan if row.sample == "002-nm-03-054" else 1),
+            frames=store.clip(i) * (factor if row.sample == "002-nm-03-054" else 1),
             identity=str(row.identity),
             condition=str(row.condition),
             take=str(row.take),
@@ -263,7 +275,7 @@ def test_a_sample_that_breaks_the_loss_is_named(
     broken, run = tmp_path / "broken", tmp_path / "run"
     write_store(broken, samples, store.info)
     steps = ("-s", "sampler.steps_per_epoch=9", "-s", "sampler.samples_per_identity=12")
-    words = ("not finite at epoch 1, step ", "data validate")
+    words = (*words, "data validate")
     mistake("gait", "train", "-c", recipe, "--data", broken, "--run", run, *steps, words=words)
     assert not (run / "checkpoint.pt").exists()
 

@@ -116,6 +116,7 @@ def test_result_log_and_checkpoint(tmp_path: Path) -> None:
         ("step", 6),
         ("epoch", 8),
         ("evaluation", 8),
+        ("finished", 8),
     ]
     assert log[0]["learning_rate"] == pytest.approx(0.1 * (1 + np.cos(np.pi * 2 / 8)) / 2)
     assert log[4]["train/loss"] == result.metrics["train/loss"]

@@ -157,7 +157,7 @@ def test_two_ranks_share_one_run(recipe: Path, tmp_path: Path) -> None:
     assert {item.name for item in store.iterdir()} == {"store.json", "index.csv", "frames.npy"}
     assert not [item.name for item in run.iterdir() if item.name.startswith(".")]
     kinds = [line["kind"] for line in read_log(run / "log.jsonl")]
-    assert kinds == (["step"] * STEPS + ["epoch", "evaluation"]) * 2
+    assert kinds == (["step"] * STEPS + ["epoch", "evaluation"]) * 2 + ["finished"]
     found = json.loads((run / "record.json").read_text())
     assert len(load_embeddings(run / "embeddings.npz")) == found["counts"]["test"] == 90
     assert 0 <= found["metrics"]["rank1"] <= 1

@@ -37,7 +37,7 @@ def test_run_folder(first: Path, recipe: Path, run_files: frozenset[str]) -> Non
 def test_log_holds_losses_and_validation(first: Path) -> None:
     lines = read_log(first / "log.jsonl")
     kinds = [line["kind"] for line in lines]
-    assert kinds == (["step"] * 3 + ["epoch", "evaluation"]) * 2
+    assert kinds == (["step"] * 3 + ["epoch", "evaluation"]) * 2 + ["finished"]
     assert {"loss", "ce", "inter", "intra", "accuracy", "learning_rate"} <= lines[0].keys()
     for line in lines:
         if line["kind"] == "evaluation":

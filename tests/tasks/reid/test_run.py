@@ -45,7 +45,7 @@ def test_run_folder(
     assert set(saved.condition) == {"nm", "bg", "cl"}
     assert all("@" in name for name in saved.sample.tolist())
     kinds = [line["kind"] for line in read_log(reid_run / "log.jsonl")]
-    assert kinds == (["step"] * 3 + ["epoch", "evaluation"]) * 2
+    assert kinds == (["step"] * 3 + ["epoch", "evaluation"]) * 2 + ["finished"]
 
 
 def test_record(reid_run: Path, record: Any, record_keys: frozenset[str]) -> None:

@@ -110,6 +110,21 @@ def test_prediction_says_it_too(
     assert "trained_epochs" not in found
 
 
+def test_a_training_killed_before_its_last_checkpoint_is_not_finished(
+    copy: Path, call: Callable[..., str], mistake: Callable[..., str]
+) -> None:
+    log = copy / "log.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    assert "finished" in lines[-1]
+    log.write_text("".join(lines[:-1]))
+    (copy / "record.json").rename(copy / "aside.json")
+    for command in (("gait", "eval", "--run", copy), ("compare", copy, copy)):
+        mistake(*command, words=("not finished", "in epoch 2 of 2"))
+    # A run of an earlier version has no such line, but a record.
+    (copy / "aside.json").rename(copy / "record.json")
+    call("gait", "eval", "--run", copy)
+
+
 def test_a_training_that_went_on_after_its_evaluation_is_not_finished(
     copy: Path, mistake: Callable[..., str]
 ) -> None:
