@@ -49,12 +49,16 @@ class Wanted(NamedTuple):
 
 
 class Worker:
-    """A process that reads inputs one after another; started again when it ended."""
+    """Two processes that read inputs one after another; each is started again when it ended.
+
+    One does nothing but start the real child: a child's memory is measured from the fork on, so
+    that its parent must not have grown by other formats.
+    """
 
     def __init__(self, seed: int) -> None:
         self._root = Path(tempfile.mkdtemp(prefix="fuzz-", dir=_memory()))
-        self._command = [sys.executable, str(HERE / "worker.py"), str(seed), str(self._root)]
-        self._process: subprocess.Popen[str] | None = None
+        self._command = [sys.executable, str(HERE / "worker.py"), str(seed)]
+        self._processes: dict[bool, subprocess.Popen[str]] = {}
 
     def judge(self, wanted: Wanted) -> dict[str, Any]:
         """The verdict on an input; one whose process ended is judged again by the real child."""
@@ -67,7 +71,10 @@ class Worker:
         return found
 
     def _answer(self, wanted: Wanted) -> dict[str, Any] | None:
-        process = self._process = self._process or self._started()
+        child = wanted.child or FORMATS[wanted.format].hostile
+        if child not in self._processes:
+            self._processes[child] = self._started(child)
+        process = self._processes[child]
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("the worker has no pipes")
         try:
@@ -82,20 +89,22 @@ class Worker:
             return answer
         process.kill()
         self._last = f"exit code {process.wait()}"
-        self._process = None
+        del self._processes[child]
         return None
 
-    def _started(self) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
+    def _started(self, child: bool) -> subprocess.Popen[str]:
+        folder = self._root / ("child" if child else "here")
+        folder.mkdir(exist_ok=True)
+        command, pipe = [*self._command, str(folder)], subprocess.PIPE
         return subprocess.Popen(
-            self._command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
         )
 
     def close(self) -> None:
-        """End the process and remove its files."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        """End the processes and remove their files."""
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
         shutil.rmtree(self._root, ignore_errors=True)
 
 
