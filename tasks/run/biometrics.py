@@ -24,7 +24,7 @@ from protocols.text import render_notes
 from tasks.run.judged import Judged, Origin, make_record
 from tasks.run.queries import BiometricsQuery
 from tasks.run.saved import file_settings, read_file, read_saved
-from tasks.settings import TaskSettings
+from tasks.settings import TaskSettings, naming
 from tasks.spec import Report, TaskSpec, silent
 
 _LOST = re.compile(r"dropped_(short|(empty_)?(sequences|recordings|annotations)(_.*)?)")
@@ -90,7 +90,8 @@ def measure(
         development = _of_run(spec, run, settings, query, origin, cache, report)
     # If no recording was lost, every probe was acquired; otherwise it is not known which.
     acquired: dict[str, int] | None = {} if lost_recordings(origin.counts) == 0 else None
-    judged = spec.measure(tested, settings, query, development.embeddings, acquired)
+    with naming(str(run or file)):
+        judged = spec.measure(tested, settings, query, development.embeddings, acquired)
     text = judged.render("", {})
     own_notes = judged.notes
     judged = _with_acquisition(replace(judged, notes=(*own_notes, development.note)), origin.counts)

@@ -12,7 +12,7 @@ from aclnet.runs.info import SETTINGS, read_run_info
 from protocols.records import ResultRecord
 from tasks.plugins import command_of
 from tasks.run.judged import RECORD, UNNAMED, Names, Origin, make_record, saved_by
-from tasks.settings import TaskSettings
+from tasks.settings import TaskSettings, naming
 from tasks.spec import TaskSpec
 
 
@@ -140,7 +140,8 @@ def evaluate_file(
     """
     tested = read_file(spec, path, labels)
     origin = Origin.of_file(path, tested, names)
-    judged = spec.judge(tested, file_settings(spec, path), query)
+    with naming(str(path)):
+        judged = spec.judge(tested, file_settings(spec, path), query)
     text = judged.render(names.system or path.stem, {})
     notes = "".join(f"\nNote: {note}" for note in origin.notes)
     return make_record(spec.name, judged, origin, command), f"{text}{notes}"
