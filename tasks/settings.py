@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from aclnet.clips.settings import AugmentSettings, ClipSettings
@@ -37,6 +37,11 @@ def naming(setting: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{setting}: {error}") from None
+
+
+def naming_data(data: DataSettings) -> AbstractContextManager[None]:
+    """Begin a refusal with the data's place; generated data have none."""
+    return naming(str(data.path)) if data.path else nullcontext()
 
 
 SEED = "{seed}"

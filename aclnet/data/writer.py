@@ -105,16 +105,19 @@ def _write_frames(
 ) -> tuple[str, Any]:
     """Write the frames; returns the text of the index and the frames' SHA-256."""
     digest = hashlib.sha256()
-    classes = frozenset(info.classes)
+    classes, origin = frozenset(info.classes), info.source or path
     rows: dict[str, tuple[str, ...]] = {}
     own: list[tuple[str, ...]] = []
     shape = [0, 0, joints, len(info.channels)]
     with open(file, "wb", opener=private) as stream:
         for sample in samples:
-            frames = _cast(sample, info, shape, np.dtype(dtype))
-            fields = _fields(sample, info, classes)
+            try:
+                frames = _cast(sample, info, shape, np.dtype(dtype))
+                fields = _fields(sample, info, classes)
+            except ValueError as error:
+                raise ValueError(f"{origin}: {error}") from None
             if not sample.sample or sample.sample in rows:
-                raise ValueError(f"{path}: sample key {sample.sample!r} is empty or not unique")
+                raise ValueError(f"{origin}: sample key {sample.sample!r} is empty or not unique")
             own.append((_size_text(sample), _frames_text(sample), _fps_text(sample)))
             if not rows:
                 shape[1] = frames.shape[1]
@@ -126,7 +129,7 @@ def _write_frames(
             shape[0] += len(frames)
         if not rows:
             dropped = f" (dropped: {dict(info.dropped)})" if info.dropped else ""
-            raise ValueError(f"{path}: there is no sample to write{dropped}")
+            raise ValueError(f"{origin}: there is no sample to write{dropped}")
         stream.seek(0)
         stream.write(_npy_header(shape, dtype))
     index = pd.DataFrame(list(rows.values()), columns=list(COLUMNS))

@@ -24,7 +24,7 @@ from tasks.run.saved import require_task
 from tasks.run.trained_data import changed_since
 from tasks.samples.left_out import left_out_of
 from tasks.samples.open import dropped_counts, open_data
-from tasks.settings import TaskSettings
+from tasks.settings import TaskSettings, naming_data
 from tasks.spec import Report, TaskSpec, silent
 
 
@@ -62,7 +62,8 @@ def open_run(
     if changes is not None:
         settings = settings.model_copy(update=dict(changes(settings)))
     store = open_data(settings.data, cache, report, model.layout)
-    adapter = spec.adapter(settings, store, report)
+    with naming_data(settings.data):
+        adapter = spec.adapter(settings, store, report)
     adapter.initial = model.info.initial
     model.info.require(adapter.store, run)
     _require_classes(adapter, model.info, run)

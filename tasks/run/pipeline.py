@@ -33,7 +33,7 @@ from tasks.run.judged import (
 from tasks.run.open import open_run, trained_so_far
 from tasks.run.trained_data import changed_since, require_unchanged
 from tasks.samples.open import open_data
-from tasks.settings import TaskSettings
+from tasks.settings import TaskSettings, naming_data
 from tasks.spec import Report, TaskSpec, silent
 
 MakeAdapter = Callable[[TaskSettings, Store, Report], TaskAdapter[Any]]
@@ -88,7 +88,8 @@ def train_and_evaluate(
 
         def opened() -> TaskAdapter[Any]:
             store = open_data(settings.data, cache, report)
-            return (make_adapter or spec.adapter)(settings, store, report)
+            with naming_data(settings.data):
+                return (make_adapter or spec.adapter)(settings, store, report)
 
         adapter: TaskAdapter[Any] | None = None
         try:
