@@ -74,7 +74,9 @@ class ReliabilityCounts(BaseModel):
 
 
 def reliability_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
-    """The table of the counts in ``reliability`` below a folder of results; none without counts.
+    """The tables of the counts in ``reliability`` below a folder of results; none without counts.
+
+    One has a row for each thing that was done, the other for each format and command too.
 
     Raises:
         ValueError: A file there is no such counts; it is named.
@@ -84,16 +86,23 @@ def reliability_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
     counts = [_read(path) for path in files]
     if not counts:
         return ()
-    table = ReportTable(
-        key=RELIABILITY,
-        title="Reliability: damaged files, kills, full disks, two processes at once",
-        columns=_COLUMNS,
-        rows=tuple(row for one in counts for row in _rows(one)),
-        notes=tuple(_note(one) for one in counts),
-        task=RELIABILITY,
-        datasets=(),
+    rows = {
+        "": [row for one in counts for row in _sums(one)],
+        "parts": [row for one in counts for row in _parts(one)],
+    }
+    title = "Reliability: damaged files, kills, full disks, two processes at once"
+    return tuple(
+        ReportTable(
+            key="-".join(filter(None, (RELIABILITY, part))),
+            title=f"{title}{', each format and command' if part else ''}",
+            columns=_COLUMNS,
+            rows=tuple(own),
+            notes=tuple(map(_note, counts)),
+            task=RELIABILITY,
+            datasets=(),
+        )
+        for part, own in rows.items()
     )
-    return (table,)
 
 
 def _read(path: Path) -> ReliabilityCounts:
@@ -105,12 +114,22 @@ def _read(path: Path) -> ReliabilityCounts:
         raise ValueError(f"{path}: no counts of tests/fuzz: {place}: {first['msg']}") from None
 
 
-def _rows(counts: ReliabilityCounts) -> Iterator[Row]:
-    """The sum of each group, then its parts."""
+def _sums(counts: ReliabilityCounts) -> Iterator[Row]:
+    """A row for each group."""
+    for group, own in _groups(counts):
+        yield Row(group, tuple(_cells(own)), "ours", counts.command)
+
+
+def _parts(counts: ReliabilityCounts) -> Iterator[Row]:
+    """A row for each format or command, group by group."""
+    for group, own in _groups(counts):
+        for row in own:
+            yield Row(row.name, tuple(_cells([row])), "ours", counts.command, group)
+
+
+def _groups(counts: ReliabilityCounts) -> Iterator[tuple[str, list[Tries]]]:
     for group in dict.fromkeys(row.group for row in counts.rows):
-        own = [row for row in counts.rows if row.group == group]
-        for label, part in (("all", own), *((row.name, [row]) for row in own)):
-            yield Row(label, tuple(_cells(part)), "ours", counts.command, group)
+        yield group, [row for row in counts.rows if row.group == group]
 
 
 def _cells(rows: list[Tries]) -> Iterator[Cell]:

@@ -41,14 +41,16 @@ def test_counts_are_a_table_and_no_damaged_records(tmp_path: Path) -> None:
     write(tmp_path)
     report = build_report(tmp_path)
     assert (report.skipped, report.runs) == ((), ())
-    table = report.tables[-1]
-    assert (table.key, [column.name for column in table.columns][:4]) == (
-        "reliability",
-        ["tries", "read", "refused", "faults"],
-    )
-    shown = {row.label: [cell.text for cell in row.cells] for row in table.rows}
-    assert shown == {
-        "all": ["200", "80", "118", "2", "1.5", "3"],
+    table, parts = report.tables[-2:]
+    assert (table.key, parts.key) == ("reliability", "reliability-parts")
+    names = [column.name for column in table.columns]
+    assert names[:4] == ["tries", "read", "refused", "faults"]
+
+    def shown(rows: Any) -> dict[str, list[str]]:
+        return {row.label: [cell.text for cell in row.cells] for row in rows}
+
+    assert shown(table.rows) == {"damaged files": ["200", "80", "118", "2", "1.5", "3"]}
+    assert shown(parts.rows) == {
         "npz": ["100", "40", "58", "2", "0.2", "3"],
         "layout": ["100", "40", "60", "0", "1.5", "3"],
     }
