@@ -16,6 +16,7 @@ from protocols.reporting.model import Report, named_apart
 from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
+from protocols.reporting.tables.pretraining import pretraining_tables
 from protocols.reporting.tables.reliability import reliability_tables
 from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
 from protocols.reporting.writers.between import write_between
@@ -130,7 +131,7 @@ def build_report(results: Path | str | None) -> Report:
 
     Returns:
         The report without figures: the paper's tables first, then our own by task and data set,
-        gains, studies, cost, reliability.
+        gains, pre-training, studies, cost, reliability.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -142,6 +143,7 @@ def build_report(results: Path | str | None) -> Report:
         *paper_tables(runs),
         *own_tables(runs),
         *gain_tables(runs),
+        *pretraining_tables(runs),
         ablation_table(runs),
         *study_tables(runs),
         cost_table(runs),

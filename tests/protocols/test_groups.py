@@ -71,4 +71,4 @@ def test_runs_that_began_with_another_training_are_apart_and_their_weights_are_n
     assert (scratch.variant, after.variant) == ("", "")
     assert (scratch.record.is_plain_run, after.record.is_plain_run) == (True, False)
     (table,) = (one for one in own_tables([*scratch.runs, *runs]) if one.title.startswith("walks"))
-    assert [row.label for row in table.rows] == ["ACL, j", "ACL, j, after aimclr"]
+    assert [row.label for row in table.rows] == ["ACL, j", "ACL, j, after AimCLR"]
