@@ -21,7 +21,8 @@ class PretrainQuery:
     """The options of `pretrain eval`; each of them runs the network again."""
 
     probe: Annotated[
-        Literal["linear", "knn"] | None, typer.Option(help="The probe; by default the run's.")
+        Literal["linear", "knn", "retrieval"] | None,
+        typer.Option(help="The probe; by default the run's."),
     ] = None
     share: Annotated[
         float | None, typer.Option(help="Share of each class whose labels are used, 0 to 1.")

@@ -196,7 +196,12 @@ def test_other_probes_of_a_run(
     common = ("pretrain", "eval", "--run", stages / "stage1", "--cache", options[-1])
     call(*common, "--probe", "knn", "--json", tmp_path / "knn.json")
     call(*common, "--share", "0.1", "--json", tmp_path / "few.json")
-    knn, few = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("knn", "few"))
+    call(*common, "--probe", "retrieval", "--json", tmp_path / "one.json")
+    knn, few, one = (
+        json.loads((tmp_path / f"{n}.json").read_text()) for n in ("knn", "few", "one")
+    )
+    assert one["rule"].startswith("nearest neighbour, ")
+    assert one["variant"] == "retrieval"
     assert knn["rule"].startswith("10 nearest neighbours, ")
     assert few["rule"].startswith("linear probe, 10 % of the labels, ")
     assert (knn["variant"], few["variant"]) == ("knn", "linear-10")
