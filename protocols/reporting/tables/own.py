@@ -31,6 +31,9 @@ from protocols.reporting.tasks import MEASURES, TASKS, shown_task, task_place
 _GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
 """Metrics of guessing, and the labels of their rows."""
 
+_RULES = {"walk": "whole walks", "equal": "equal weights"}
+"""Rules under which the same run is shown again, in the words of its label."""
+
 _INTERVALS = (
     "The interval is that of the records, 95 %; of several seeds the mean of their ends is shown."
 )
@@ -175,7 +178,7 @@ def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> l
         ending = f"/{next(iter(measures))}"
         rules = [name for name in group.record.metrics if name.endswith(ending)]
         for rule in (name.removesuffix(ending) for name in rules):
-            what = "whole walks" if rule == "walk" else f"rule {rule}"
+            what = _RULES.get(rule, f"rule {rule}")
             label = f"{_label(group)}, {what}"
             rows.append(_row(block, group, label, measures, EMPTY, rule))
     return rows

@@ -214,7 +214,7 @@ def test_other_probes_of_a_run(
 
 
 @pytest.mark.slow
-def test_three_streams_are_fused_with_equal_weights(
+def test_three_streams_are_fused_with_equal_and_published_weights(
     call: Any, options: tuple[object, ...], tmp_path: Path
 ) -> None:
     runs = [tmp_path / stream for stream in ("j", "b", "jm")]
@@ -239,6 +239,17 @@ def test_three_streams_are_fused_with_equal_weights(
     assert fused.sample.tolist() == each[0].sample.tolist()
     mean = np.mean([one.probabilities for one in each], axis=0)
     np.testing.assert_allclose(fused.probabilities, mean, rtol=1e-5)
+    tuned = ("--weights", "aimclr-ntu60-xsub", "--on", "logits")
+    said = call("action", "fuse", *runs, *tuned, "--json", tmp_path / "t.json").out
+    weighed = json.loads((tmp_path / "t.json").read_text())
+    assert [part["weight"] for part in weighed["settings"]["fused"]] == [0.6, 0.6, 0.4]
+    assert weighed["settings"]["weights"] == "aimclr-ntu60-xsub"
+    call("action", "fuse", *runs, "--on", "logits", "--json", tmp_path / "e.json")
+    equal = json.loads((tmp_path / "e.json").read_text())["metrics"]
+    assert {f"equal/{name}": value for name, value in equal.items()}.items() <= weighed[
+        "metrics"
+    ].items()
+    assert f"equal weights give top-1 {100 * equal['top1']:.1f}" in said
 
 
 def test_a_start_that_is_no_run_is_refused(
