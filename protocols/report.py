@@ -83,7 +83,7 @@ def make_report(
         out: Folder to write to; None writes only ``into``.
         formats: Of :data:`FORMATS`, by commas.
         figures: Draw figures. None are drawn for CSV alone, which cannot hold them.
-        runs: Folder of run folders, whose logs become training curves; None draws none.
+        runs: Folder of run folders, for training curves and actionlets; None draws none.
         into: Markdown file whose tables are written again between their marks
             (:func:`protocols.reporting.writers.between.write_between`).
         passed_over: Called with a sentence for each file and figure that is left out.
@@ -196,7 +196,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--figures", action=argparse.BooleanOptionalAction, default=True, help="draw figures"
     )
-    parser.add_argument("--runs", help="folder of run folders, whose logs become training curves")
+    parser.add_argument(
+        "--runs",
+        help="folder of run folders: their logs become training curves, and those of "
+        "ActCLR show their actionlets",
+    )
     return parser
 
 

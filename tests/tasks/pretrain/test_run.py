@@ -20,6 +20,7 @@ from aclnet.skeleton import load_layout
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.pretraining import MaskedTraining, ViewTraining
 from protocols.action.scores import load_class_scores
+from protocols.figures.registry import make_figures
 from tasks.pretrain.settings import PretrainSettings
 
 MASKED = (
@@ -102,6 +103,21 @@ def test_both_stages_are_trained_and_judged(stages: Path) -> None:
         slow = state[f"objective.slow.network.{encoder}"]
         assert not torch.equal(slow, state[f"network.{encoder}"])
     assert read(stages / "stage2")["settings"]["init_from"] == str(stages / "stage1")
+
+
+@pytest.mark.slow
+def test_the_report_shows_the_actionlets_of_stage_2(stages: Path, tmp_path: Path) -> None:
+    saved = np.load(stages / "stage2" / "actionlets.npz")
+    assert saved["joints"].shape == (2, 16, 17, 2)  # a clip of each class
+    assert saved["mask"].shape == (2, 8, 17)  # the encoder's stride
+    assert saved["label"].tolist() == ["raise", "stand"]
+    assert 0 <= saved["mask"].min() <= saved["mask"].max() <= 1
+    assert not (stages / "stage1" / "actionlets.npz").exists()
+    told: list[str] = []
+    logs = {stage: stages / stage / "log.jsonl" for stage in ("stage1", "stage2")}
+    figures = make_figures([], tmp_path, logs=logs, passed_over=told.append)
+    assert [figure.key for figure in figures] == ["training", "actionlets-stage2"]
+    assert told == []
 
 
 @pytest.mark.slow
