@@ -14,8 +14,8 @@ from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables import cells
 
 _PRETRAINING, _TUNING = "pretrain", "action"
-_NONE = "random"
-"""The method of runs without pre-training."""
+_RANDOM, _NONE = "random", ""
+"""The objective of the random encoder, and the method of all runs without pre-training."""
 
 _PROBES = {"linear": "linear", "knn": "kNN", "retrieval": "nearest neighbour"}
 _KINDS = (*_PROBES, "semi", "finetune")
@@ -124,7 +124,9 @@ def _use(record: ResultRecord) -> _Use | None:
 
 
 def _method(record: ResultRecord) -> str:
-    return record.objective if record.task == _PRETRAINING else record.initial or _NONE
+    if record.task == _PRETRAINING:
+        return _NONE if record.objective == _RANDOM else record.objective
+    return record.initial
 
 
 def _of_pretrained(found: _Runs) -> _Runs:
@@ -137,6 +139,10 @@ def _of_pretrained(found: _Runs) -> _Runs:
         if method[:2] in encoders
     }
     return {method: of for method, of in kept.items() if of}
+
+
+def _order(method: _Method) -> tuple[object, ...]:
+    return *method[:2], method.name != _NONE, objective_place(method.name)
 
 
 def _place(use: _Use) -> tuple[object, ...]:
@@ -153,7 +159,7 @@ def _rows(found: _Runs, uses: Sequence[_Use], every: list[RunGroup]) -> Iterable
         method: {use: group_runs(runs) for use, runs in of.items()} for method, of in found.items()
     }
     several = [len({method[part] for method in found}) > 1 for part in (0, 1)]
-    for method in sorted(grouped, key=lambda m: (*m[:2], objective_place(m.name))):
+    for method in sorted(grouped, key=_order):
         told = [part for part, more in zip(method[:2], several, strict=True) if more]
         label = "No pre-training" if method.name == _NONE else objective_label(method.name)
         label = ", ".join([label, *told])

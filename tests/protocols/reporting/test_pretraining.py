@@ -126,13 +126,15 @@ def test_all_labels_are_compared_with_plain_runs_of_the_same_network() -> None:
     wider = {"network": {"encoder": {"name": "st_gcn", "width": 64}}}
     runs = [
         tuned("after", 8, "actclr", variant="finetune"),
+        tuned("statistics", 7, "random", variant="finetune"),
         tuned("plain", 6, variant=""),
         tuned("other", 9, variant="", settings=other),
     ]
     found = shown(only(runs))
     assert found["No pre-training"] == {"all labels, Cross-entropy": "60.0", "runs": "1"}
     assert found["ActCLR"]["all labels, Cross-entropy, gain"].startswith("+20.0 (")
-    runs[1] = tuned("wider", 6, variant="", settings=wider)
+    assert found["Random encoder"]["all labels, Cross-entropy, gain"].startswith("+10.0 (")
+    runs[2] = tuned("wider", 6, variant="", settings=wider)
     assert "all labels, Cross-entropy, gain" not in shown(only(runs))["ActCLR"]
 
 

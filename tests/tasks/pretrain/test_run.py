@@ -242,6 +242,8 @@ def test_three_streams_are_fused_with_equal_and_published_weights(
             "train.epochs=1",
             "-s",
             f"clip.streams=[{run.name}]",
+            "-s",
+            "clip={sampling: resize, normalise: {centre: joint}}",
         )
         call("pretrain", "train", *options, *changes, "--run", run)
     call("action", "fuse", *runs, "--json", tmp_path / "f.json", "--out", tmp_path / "f.npz")
