@@ -178,6 +178,8 @@ def _settings(record: ResultRecord) -> dict[str, str]:
             flat[name] = json.dumps(value)
 
     left_out = _OF_TRAINING if record.objective == "bone-length" else frozenset()
+    if record.initial:  # each seed may begin with a run of its own, whose recipe is a setting
+        left_out |= {"init_from"}
     walk({key: item for key, item in record.settings.items() if key not in left_out}, "")
     return flat
 

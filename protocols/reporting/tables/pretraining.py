@@ -21,7 +21,8 @@ _PROBES = {"linear": "linear", "knn": "kNN", "retrieval": "nearest neighbour"}
 _KINDS = (*_PROBES, "semi", "finetune")
 _NOTE = (
     "Gain: the difference, in points, from the same network without pre-training (random weights), "
-    "over the seeds that both have, with its 95 % interval over people."
+    "over the seeds that both have, with its 95 % interval over people (samples where nobody is "
+    "named)."
 )
 
 
