@@ -79,17 +79,24 @@ class RunGroup:
         return tuple(run.file for run in self.runs)
 
     @property
+    def after(self) -> str:
+        """The training before it, as ``after ActCLR``; empty where it began with random weights."""
+        initial = self.record.initial
+        return f"after {objective_label(initial)}" if initial else ""
+
+    @property
     def label(self) -> str:
-        """Objective and variant."""
-        return ", ".join(filter(None, [objective_label(self.record.objective), self.variant]))
+        """Objective, the training before it, and variant."""
+        own = objective_label(self.record.objective)
+        return ", ".join(filter(None, [own, self.after, self.variant]))
 
 
 def group_runs(runs: Sequence[RunEntry]) -> tuple[RunGroup, ...]:
     """Group runs that differ only in the seed, in the order of their first files.
 
-    Runs of a group share task, data (with their fingerprint), protocol, rule, objective, stream,
-    all settings but seeds and paths, and the numbers of people and samples tested; where the people
-    are drawn, not those of samples.
+    Runs of a group share task, data (with their fingerprint), protocol, rule, use of labels,
+    objective, stream, all settings but seeds and paths, and the numbers of people and samples
+    tested; where the people are drawn, not those of samples.
     """
     alike: dict[str, list[RunEntry]] = {}
     for run in runs:
@@ -132,6 +139,7 @@ def _identity(record: ResultRecord) -> tuple[object, ...]:
         data.synthetic,
         record.protocol,
         record.described_rule,
+        record.variant,
         record.objective,
         record.stream,
         record.initial,
@@ -170,6 +178,8 @@ def _settings(record: ResultRecord) -> dict[str, str]:
             flat[name] = json.dumps(value)
 
     left_out = _OF_TRAINING if record.objective == "bone-length" else frozenset()
+    if record.initial:  # each seed may begin with a run of its own, whose recipe is a setting
+        left_out |= {"init_from"}
     walk({key: item for key, item in record.settings.items() if key not in left_out}, "")
     return flat
 

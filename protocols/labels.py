@@ -20,6 +20,7 @@ _DATASETS = {
 
 _OBJECTIVES = {
     "bone-length": "Bone lengths",
+    "random": "Random encoder",
     "ce": "Cross-entropy",
     "ce+inter-fat": "Cross-entropy + inter, one temperature",
     "ce+inter": "Cross-entropy + inter",
@@ -27,6 +28,9 @@ _OBJECTIVES = {
     "acl": "ACL",
     "imported": "Imported weights",
     "transg": "TranSG, trained here",
+    "aimclr": "AimCLR",
+    "actclr": "ActCLR",
+    "masked": "Masked motion prediction",
 }
 """In the order in which rows are shown: floors first, the whole objective last."""
 

@@ -79,9 +79,9 @@ class ResultRecord(BaseModel):
             another name.
         variant: Which study of its kind: the setting that was swept, or the objective that the
             classes were compared with; of a run how labels were used: by a probe of fixed features
-            (``linear``, ``knn``, with 10 % of the labels ``linear-10``), or by training the whole
-            network after another training (``finetune``) or with few labels (``semi-10``); empty
-            where there is only one.
+            (``linear``, ``knn``, ``retrieval``, with 10 % of the labels ``linear-10``), or by
+            training the whole network after another training (``finetune``) or with few labels
+            (``semi-10``); empty where there is only one.
         fold: Name of the fold; :data:`FOLDS_TOGETHER` where all of them were judged together, their
             number in ``counts`` under ``folds``; None without folds.
         dataset: The data it was measured on.

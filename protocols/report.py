@@ -16,6 +16,7 @@ from protocols.reporting.model import Report, named_apart
 from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
+from protocols.reporting.tables.pretraining import pretraining_tables
 from protocols.reporting.tables.reliability import reliability_tables
 from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
 from protocols.reporting.writers.between import write_between
@@ -82,7 +83,7 @@ def make_report(
         out: Folder to write to; None writes only ``into``.
         formats: Of :data:`FORMATS`, by commas.
         figures: Draw figures. None are drawn for CSV alone, which cannot hold them.
-        runs: Folder of run folders, whose logs become training curves; None draws none.
+        runs: Folder of run folders, for training curves and actionlets; None draws none.
         into: Markdown file whose tables are written again between their marks
             (:func:`protocols.reporting.writers.between.write_between`).
         passed_over: Called with a sentence for each file and figure that is left out.
@@ -130,7 +131,7 @@ def build_report(results: Path | str | None) -> Report:
 
     Returns:
         The report without figures: the paper's tables first, then our own by task and data set,
-        gains, studies, cost, reliability.
+        gains, pre-training, studies, cost, reliability.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -142,6 +143,7 @@ def build_report(results: Path | str | None) -> Report:
         *paper_tables(runs),
         *own_tables(runs),
         *gain_tables(runs),
+        *pretraining_tables(runs),
         ablation_table(runs),
         *study_tables(runs),
         cost_table(runs),
@@ -194,7 +196,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--figures", action=argparse.BooleanOptionalAction, default=True, help="draw figures"
     )
-    parser.add_argument("--runs", help="folder of run folders, whose logs become training curves")
+    parser.add_argument(
+        "--runs",
+        help="folder of run folders: their logs become training curves, and those of "
+        "ActCLR show their actionlets",
+    )
     return parser
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from aclnet.clips.augmentation import augment
-from aclnet.clips.sampling import stretched_frames, uniform_frames
+from aclnet.clips.sampling import Places, resized_places, stretched_frames, uniform_frames
 from aclnet.clips.settings import BodySettings, ClipSettings, Rows
 from aclnet.clips.streams import make_streams, stream_channels
 from aclnet.clips.transforms import mirror, normalise
@@ -36,8 +36,11 @@ class ClipInput:
         self.channels = stream_channels(settings.streams, len(channels))
         self.bodies = BodyVariants(settings.bodies, layout, self.dims)
 
-    def training_frames(self, lengths: Rows, generator: np.random.Generator) -> Rows:
-        """Frame numbers (N, T) of a random clip of each recording of `lengths` (N,)."""
+    def training_frames(self, lengths: Rows, generator: np.random.Generator) -> Rows | Places:
+        """Frame numbers (N, T) of a random clip of each recording of `lengths` (N,).
+
+        With `sampling: resize` they are places between frames.
+        """
         settings = self.settings
         if settings.sampling == "window":
             return random_windows(lengths, settings.frames, generator, settings.step)
@@ -46,21 +49,30 @@ class ClipInput:
         first = np.floor(generator.random(len(lengths)) * (lengths - covered + 1)).astype(np.int64)
         if settings.sampling == "uniform":
             return first[:, None] + uniform_frames(covered, settings.frames, generator)
+        if settings.sampling == "resize":
+            return first[:, None] + resized_places(covered, settings.frames)
         phase = generator.random((len(lengths), settings.frames))
         return first[:, None] + stretched_frames(covered, settings.frames, phase)
 
-    def stored(self, store: Store, rows: Rows, frames: Rows) -> Tensor:
+    def stored(self, store: Store, rows: Rows, frames: Rows | Places) -> Tensor:
         """Frames of a store, for `prepare` and `augmented`.
 
         Args:
             store: the recordings.
             rows: (N,) their rows.
-            frames: (N, T) frame numbers.
+            frames: (N, T) frame numbers, or places between frames, of which a joint that was not
+                found in one counts as being at the origin there.
 
         Returns:
             (N, M, T, V, C); with `motion: recording` (N, M, 2 T, V, C), each clip's frames and
             then the frame that follows each of them in the recording.
         """
+        if np.issubdtype(frames.dtype, np.floating):
+            before = np.floor(frames).astype(np.int64)
+            after = np.minimum(before + 1, store.lengths[rows][:, None] - 1)
+            share = torch.from_numpy((frames - before).astype(np.float32))
+            first, second = (self.stored(store, rows, part) for part in (before, after))
+            return torch.lerp(first, second, share[:, None, :, None, None])
         if self.settings.motion == "recording":
             following = np.minimum(frames + 1, store.lengths[rows][:, None] - 1)
             frames = np.concatenate([frames, following], axis=1)

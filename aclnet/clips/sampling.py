@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 Frames = npt.NDArray[np.int64]
+Places = npt.NDArray[np.float64]
+"""Places between frames: 2.25 lies a quarter of the way from frame 2 to frame 3."""
+
 Rule = Literal["decode", "frames"]
 
 RELEASED_TEST_SEED = 255
@@ -65,6 +68,26 @@ def stretched_frames(lengths: Frames, clip_frames: int, phase: npt.ArrayLike) ->
     place = (np.arange(clip_frames) + np.asarray(phase)) * (lengths[:, None] / clip_frames)
     frames: Frames = np.minimum(np.floor(place).astype(np.int64), lengths[:, None] - 1)
     return frames
+
+
+def resized_places(lengths: Frames, clip_frames: int) -> Places:
+    """The middles of T equal parts, as places between frames (half-pixel centres).
+
+    Linear interpolation there is that of `torch.nn.functional.interpolate` without
+    `align_corners`, with which AimCLR and ActCLR bring recordings to one length.
+
+    Args:
+        lengths: (N,) frames in each recording.
+        clip_frames: T.
+
+    Returns:
+        (N, T), from 0 to the last frame, never decreasing.
+
+    >>> resized_places(np.array([2, 8]), 4).tolist()
+    [[0.0, 0.25, 0.75, 1.0], [0.5, 2.5, 4.5, 6.5]]
+    """
+    places: Places = (np.arange(clip_frames) + 0.5) * (lengths[:, None] / clip_frames) - 0.5
+    return np.clip(places, 0, lengths[:, None] - 1)
 
 
 def released_frames(

@@ -17,19 +17,21 @@ class NormaliseSettings(Settings):
     """How clips are made independent of camera and place.
 
     Attributes:
-        centre: subtract the hips' midpoint of every frame, of the clip's first seen frame, or not.
+        centre: subtract the hips' midpoint of every frame, of the clip's first seen frame, or not;
+            "joint": the layout's centre joint of every frame (AimCLR, ActCLR).
         scale: divide by the clip's median torso length (hips to shoulders), or not. Pixels need
             it: without it an embedding depends on the camera's resolution. Metres do not, and
             would lose the body's height, which is an identity cue.
         heading: 3-D only. Turn the body about the vertical until its left-right line lies along x:
-            per frame (smoothed), once a clip, or not. With `centre: frame` each person turns
+            per frame (smoothed), once a clip, or not; "shoulders": their line in each frame, with
+            one sense a clip (AimCLR, ActCLR). With `centre: frame` or `joint` each person turns
             separately; otherwise all turn with the first, which keeps their relative places.
         heading_smooth_frames: moving average over that line, in frames.
     """
 
-    centre: Literal["frame", "clip", "none"] = "frame"
+    centre: Literal["frame", "clip", "joint", "none"] = "frame"
     scale: Literal["torso", "none"] = "torso"
-    heading: Literal["frame", "clip", "none"] = "none"
+    heading: Literal["frame", "clip", "shoulders", "none"] = "none"
     heading_smooth_frames: int = Field(default=15, ge=1, le=10_000)
 
 
@@ -97,7 +99,9 @@ class ClipSettings(Settings):
         sampling: "window": consecutive frames (`step` apart) from anywhere in the recording, for
             movements that repeat; "uniform": one frame of each of T equal parts of the recording,
             for movements that begin and end (PYSKL's uniform sampling; shorter recordings start
-            again); "stretch": as uniform, but shorter recordings are slowed down.
+            again); "stretch": as uniform, but shorter recordings are slowed down; "resize": places
+            between frames, interpolated linearly, all test clips alike (AimCLR, ActCLR; with
+            `least_share: 0.5` MAMP).
         step: with windows, distance of consecutive frames; 2 halves the frame rate.
         least_share: unless with windows, the least share of a recording that a training clip
             covers; 1 is the whole recording, as in the released code.
@@ -115,7 +119,7 @@ class ClipSettings(Settings):
     """
 
     frames: int = Field(default=60, ge=1, le=10_000)
-    sampling: Literal["window", "uniform", "stretch"] = "window"
+    sampling: Literal["window", "uniform", "stretch", "resize"] = "window"
     step: int = Field(default=1, ge=1, le=10_000)
     least_share: float = Field(default=1.0, gt=0, le=1)
     streams: tuple[Literal["j", "b", "k", "jm", "bm", "km", "l"], ...] = Field(
@@ -146,10 +150,15 @@ class ClipSettings(Settings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> ClipSettings:
-        if self.motion == "recording" and self.normalise.heading == "frame":
+        if self.motion == "recording" and self.normalise.heading in ("frame", "shoulders"):
             raise ValueError(
                 "motion: recording uses frames outside the clip, whose smoothed heading is not "
                 "known: set normalise.heading to clip or none, or motion to clip"
+            )
+        if self.motion == "recording" and self.sampling == "resize":
+            raise ValueError(
+                "motion: recording leads to the recording's next frame, which places between "
+                "frames do not have: set motion to clip, or sampling to stretch"
             )
         if self.motion == "recording" and self.augment.reverse > 0:
             raise ValueError(

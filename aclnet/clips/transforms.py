@@ -18,6 +18,7 @@ from aclnet.clips.settings import NormaliseSettings
 from aclnet.skeleton import Layout
 
 _TINY = 1e-6
+_SHORT = 1e-4
 _ALL = slice(None)
 
 
@@ -67,6 +68,16 @@ def _first_person(values: Tensor, seen: Tensor) -> Tensor:
     """The values (N, M, ...) of the first person with a seen joint: (N, 1, ...)."""
     first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1)
     return values[torch.arange(len(first), device=first.device), first].unsqueeze(1)
+
+
+def centre_on_joint(clips: Tensor, layout: Layout, dims: int) -> Tensor:
+    """Move the layout's centre joint to the origin, in every frame and for every person.
+
+    Returns:
+        (N, M, T, V, C).
+    """
+    origin = clips[..., layout.centre_index, None, :dims]
+    return keep_missing(clips, clips[..., :dims] - origin, present(clips, dims), dims)
 
 
 def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
@@ -173,6 +184,28 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
     return torch.where(length > _TINY, line / length.clamp(min=_TINY), ahead)
 
 
+def shoulder_line(clips: Tensor, layout: Layout) -> Tensor:
+    """The shoulders' direction on the ground in each frame, with one sense a clip.
+
+    As in AimCLR and ActCLR, where it is the line's sum over the clip that tells left from right. So
+    a body that turns past the depth axis within a clip is turned the wrong way in some frames;
+    `heading` has no such fault.
+
+    Args:
+        clips: (N, M, T, V, 3), y up.
+        layout: needs shoulders of both sides.
+
+    Returns:
+        (N, M, T, 2): x and z, for `turn`.
+    """
+    left, right = (clips[..., joint, :] for joint in _sides(layout, "shoulder"))
+    x, _, z = (right - left).unbind(dim=-1)
+    cos = x / (torch.hypot(x, z) + _SHORT)
+    sin = (1 - cos.square()).clamp(min=0).sqrt()
+    behind = z.sum(dim=2, keepdim=True) >= 0
+    return torch.stack([cos, torch.where(behind, sin, -sin)], dim=-1)
+
+
 def turn(clips: Tensor, direction: Tensor) -> Tensor:
     """Rotate about the vertical (y) so that `direction` becomes +x.
 
@@ -212,11 +245,16 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
     # Scaled first: without a confidence, a joint moved to the origin looks like a missing one.
     if settings.scale == "torso":
         clips = scale_by_torso(clips, layout, dims)
-    if settings.centre != "none":
+    if settings.centre == "joint":
+        clips = centre_on_joint(clips, layout, dims)
+    elif settings.centre != "none":
         clips = centre(clips, layout, dims, settings.centre)
     if settings.heading != "none":
-        lines = heading(clips, layout, settings.heading, settings.heading_smooth_frames)
-        if settings.centre != "frame":
+        if settings.heading == "shoulders":
+            lines = shoulder_line(clips, layout)
+        else:
+            lines = heading(clips, layout, settings.heading, settings.heading_smooth_frames)
+        if settings.centre not in ("frame", "joint"):
             lines = _first_person(lines, present(clips, dims))
         clips = turn(clips, lines)
     return clips

@@ -6,7 +6,6 @@
   `ActionletViewSettings`, `MixSettings`.
 - `mixing`: `Mix`, `draw_mix`, `is_late`, `key_weights`, `upscale`, `blend`.
 - `transfer`: `transfer`, `partners`, `draw_partners`.
-- `preparation`: `prepare`, `valid_frames`: the published preparation of Kinect clips.
 - `embedder`: `Embedder`, `Projector`, `pool`; `official`: released weights.
 - `contrast`, `neighbours`: what the stages compare; `actionlet`: `static_anchor`, `locate`.
 - `objective`: `ViewObjective`; `aimclr`: `ExtremeContrast` (stage 1); `actclr`:

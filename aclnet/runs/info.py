@@ -53,6 +53,8 @@ class InitialWeights(Settings):
         task: its task.
         objective: its objective.
         fingerprint: SHA-256 of the loaded tensors and their names.
+        recipe: short hash of that run's settings without seed and places, the same for all seeds;
+            empty in runs that did not note it.
         loaded: number of loaded tensors.
         left: number of its other tensors by the part of its checkpoint, such as
             `network.classifier`.
@@ -62,6 +64,7 @@ class InitialWeights(Settings):
     task: str
     objective: str
     fingerprint: str
+    recipe: str = ""
     loaded: int
     left: dict[str, int]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aclnet.clips.input import ClipInput
-from aclnet.clips.sampling import released_test_frames, stretched_frames
+from aclnet.clips.sampling import Places, released_test_frames, resized_places, stretched_frames
 from aclnet.clips.settings import ClipSettings, Rows
 from aclnet.clips.windows import windows_at_phase
 from aclnet.data.store import Store
@@ -35,14 +35,18 @@ class Scored(NamedTuple):
     embedding: Scores
 
 
-def scoring_frames(lengths: Rows, clip: ClipSettings, test: ScoringSettings) -> Rows:
-    """Frame numbers of the test clips: (N, clips, T) int64, the same in every call.
+def scoring_frames(lengths: Rows, clip: ClipSettings, test: ScoringSettings) -> Rows | Places:
+    """Frame numbers of the test clips: (N, clips, T), the same in every call.
 
     Uniform clips are the release's; stretched ones take the frames at evenly spaced phases of the
-    parts; windows start at evenly spaced places.
+    parts; windows start at evenly spaced places; resized ones are all the same, at places between
+    frames.
     """
     if clip.sampling == "uniform":
         return released_test_frames(lengths, clip.frames, test.clips, test.rule)
+    if clip.sampling == "resize":
+        places = resized_places(lengths, clip.frames)
+        return np.repeat(places[:, None], test.clips, axis=1)
     phases = (np.arange(test.clips) + 0.5) / test.clips
     if clip.sampling == "stretch":
         return np.stack([stretched_frames(lengths, clip.frames, phase) for phase in phases], axis=1)
@@ -92,7 +96,7 @@ def score(
 def _test_clips(
     store: Store,
     rows: Rows,
-    frames: Rows,
+    frames: Rows | Places,
     clip_input: ClipInput,
     device: torch.device,
     hidden: Rows | None,

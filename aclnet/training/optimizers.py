@@ -83,14 +83,16 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
     With I steps in all, W of them warm-up and base rate r:
 
     - constant: r
-    - cosine: r (1 + cos(pi (i - W) / (I - W))) / 2 (Loshchilov and Hutter, 2017)
+    - step: r times `decay` for each of `decay_epochs` that is over
+    - cosine: e + (r - e) (1 + cos(pi (i - W) / (I - W))) / 2 with the least rate e, usually 0
+      (Loshchilov and Hutter, 2017)
     - onecycle: up from r/25 to r over the warm-up, down to r/250000 (Smith and Topin, 2018; the
       same numbers as `torch.optim.lr_scheduler.OneCycleLR` with its defaults)
 
-    Warm-up of the first two rises linearly, r (i + 1) / W, so that its last step has rate r.
+    Warm-up of the first three rises linearly, r (i + 1) / W, so that its last step has rate r.
 
     Args:
-        settings: `schedule`, `learning_rate`, `warmup_epochs`, `epochs`.
+        settings: `schedule` and what belongs to it, `learning_rate`, `epochs`.
         step: 0-based step i since the start of the run.
         steps_per_epoch: optimizer steps in an epoch.
 
@@ -110,7 +112,11 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
         return base * (step + 1) / warmup
     if settings.schedule == "constant":
         return base
-    return base * _cosine(1.0, 0.0, (step - warmup) / max(1, total - warmup))
+    if settings.schedule == "step":
+        over = sum(step >= end * steps_per_epoch for end in settings.decay_epochs or ())
+        return base * (0.1 if settings.decay is None else settings.decay) ** over
+    least = (settings.least_rate or 0.0) / base
+    return base * _cosine(1.0, least, (step - warmup) / max(1, total - warmup))
 
 
 def momentum(settings: TrainSettings, step: int, steps_per_epoch: int) -> float | None:

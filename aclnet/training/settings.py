@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from aclnet.config import LARGEST_SEED, Settings
 from aclnet.training.instructions import InstructionSet
@@ -29,10 +29,16 @@ class TrainSettings(Settings):
     decay_norm_and_bias: bool = True
     """Apply weight decay to parameters of fewer than two axes too (biases, norms, scalars)."""
 
-    schedule: Literal["cosine", "onecycle", "constant"] = "cosine"
+    schedule: Literal["cosine", "onecycle", "constant", "step"] = "cosine"
     warmup_epochs: float | None = Field(default=None, ge=0)
     """Epochs (also fractions) in which the rate rises; unset: 30 % of the run for onecycle, else
     none."""
+    least_rate: float | None = Field(default=None, ge=0)
+    """With cosine: the rate to which it falls; unset: 0."""
+    decay_epochs: tuple[PositiveInt, ...] | None = Field(default=None, min_length=1)
+    """With step: epochs after each of which the rate is multiplied by `decay`."""
+    decay: float | None = Field(default=None, gt=0, lt=1)
+    """Factor of `decay_epochs`; unset: 0.1."""
     cycle_momentum: bool = False
     """With onecycle: momentum (Adam's first) from 0.95 to 0.85 and back, against the rate."""
 
@@ -67,6 +73,7 @@ class TrainSettings(Settings):
             raise ValueError(
                 f"warmup_epochs ({self.warmup_epochs}) must not exceed epochs ({self.epochs})"
             )
+        self._check_decay()
         if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0; set nesterov: false")
         if self.cycle_momentum and self.schedule != "onecycle":
@@ -74,6 +81,25 @@ class TrainSettings(Settings):
         if self.cycle_momentum and self.optimizer == "sgd" and self.momentum == 0:
             raise ValueError("cycle_momentum needs an optimizer with a momentum above 0")
         return self
+
+    def _check_decay(self) -> None:
+        ends = self.decay_epochs
+        if self.schedule == "step" and ends is None:
+            raise ValueError("schedule step needs decay_epochs, such as decay_epochs: [250]")
+        if self.schedule != "step" and (ends is not None or self.decay is not None):
+            raise ValueError(f"decay_epochs and decay go with schedule step, not {self.schedule}")
+        if ends is not None and (list(ends) != sorted(set(ends)) or ends[-1] >= self.epochs):
+            raise ValueError(
+                f"decay_epochs must rise and end before the last epoch, {self.epochs}, not be "
+                f"{', '.join(map(str, ends))}"
+            )
+        if self.least_rate is not None and self.schedule != "cosine":
+            raise ValueError(f"least_rate goes with schedule cosine, not {self.schedule}")
+        if self.least_rate is not None and self.least_rate > self.learning_rate:
+            raise ValueError(
+                f"least_rate ({self.least_rate:g}) must not exceed learning_rate "
+                f"({self.learning_rate:g})"
+            )
 
 
 RESUMABLE = frozenset(

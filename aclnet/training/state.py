@@ -184,8 +184,8 @@ def _present_name(name: str, own: Container[str]) -> str:
 def _check_settings(path: Path, saved: Mapping[str, Any], settings: TrainSettings) -> None:
     now = settings.model_dump(mode="json")
     free = set(RESUMABLE)
-    if settings.schedule == "constant":
-        free.add("epochs")  # the only schedule that does not depend on the run's length
+    if settings.schedule in ("constant", "step"):
+        free.add("epochs")  # they do not depend on the run's length
     for name, value in now.items():
         before = saved.get(name, value)
         if name not in free and before != value:

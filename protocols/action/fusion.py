@@ -17,14 +17,37 @@ from protocols.action.scores import UNKNOWN, ClassScores
 from protocols.ranking.distances import FloatArray
 from protocols.statistics.outcomes import match_samples
 
+EQUAL = "equal"
+"""Prefix of a record's metrics with equal weights, beside those with tuned ones."""
+
 FuseOn = Literal["probabilities", "logits", "log-probabilities"]
+
+TUNED_RECIPES: Mapping[str, Mapping[str, float]] = {
+    name: dict(zip(("j", "b", "jm"), weights, strict=True))
+    for name, weights in {
+        "actclr-ntu60-xsub": (0.4, 0.4, 0.4),
+        "actclr-ntu60-xview": (0.6, 0.6, 0.4),
+        "aimclr-ntu60-xsub": (0.6, 0.6, 0.4),
+        "aimclr-ntu60-xview": (0.6, 0.6, 0.8),
+        "aimclr-ntu120": (0.6, 0.4, 0.6),
+        "aimclr-pku1-xsub": (0.6, 0.6, 0.4),
+        "aimclr-pku2-xsub": (0.6, 0.4, 0.6),
+        "aimclr-pku2-xview": (0.2, 0.2, 0.6),
+    }.items()
+}
+"""Weights in the releases of ActCLR and AimCLR, of raw scores (``on="logits"``).
+
+They differ from data set to data set and look tuned on test data.
+"""
 
 FUSION_RECIPES: Mapping[str, Mapping[str, float]] = {
     "2s": {"j": 1.0, "b": 1.0},
     "4s": {"j": 2.0, "b": 2.0, "jm": 1.0, "bm": 1.0},
     "6s": {"j": 2.0, "b": 2.0, "k": 2.0, "jm": 1.0, "bm": 1.0, "km": 1.0},
+    **TUNED_RECIPES,
 }
-"""Weight of each stream in the paper's ensembles (Section 5 of the spec, from the release)."""
+"""Weight of each stream: of the paper's ensembles (Section 5 of the spec, from the release), and of
+:data:`TUNED_RECIPES`."""
 
 
 def recipe_weights(recipe: str, streams: Sequence[str]) -> tuple[float, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,8 @@ def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
         record, cells = run.record, run.cells
         if all(isinstance(cells.get(name), list) for name in _NEEDED):
             epochs = [entry.get("epoch") for entry in cells["maps"] if isinstance(entry, dict)]
-            alike = [record.dataset.fingerprint, record.protocol, record.stream, epochs]
-            alike += [cells["classes"], cells["class"]]
+            alike: list[Any] = [record.dataset.fingerprint, record.protocol, record.stream]
+            alike += [record.initial, epochs, cells["classes"], cells["class"]]
             studies.setdefault(json.dumps(alike), []).append(run)
     for members in studies.values():
         seed = members[0].record.seed

@@ -31,8 +31,8 @@ _SYMBOLS = {
 }
 """The paper's symbols of settings."""
 
-Place = tuple[str, str, str, str | None, str]
-"""Fingerprint of the data, protocol, rule, fold, streams."""
+Place = tuple[str, str, str, str | None, str, str]
+"""Fingerprint of the data, protocol, rule, fold, streams, the training before."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
 
 def _place(record: ResultRecord) -> Place:
     data = record.dataset.fingerprint
-    return (data, record.protocol, record.rule, record.fold, record.stream)
+    return (data, record.protocol, record.rule, record.fold, record.stream, record.initial)
 
 
 def _add(curves: list[_Sweep], setting: str, run: RunEntry) -> None:

@@ -108,26 +108,35 @@ def main_groups(
 ) -> tuple[tuple[RunGroup, ...], ...]:
     """Runs of the same test, as groups of seeds in the order of their objectives.
 
-    A test is a task, its data, protocol and rule. Records of another kind, and those that lack one
-    of the cells, are left out.
+    A test is a task, its data, protocol and rule, and the training before it. Of runs that use
+    labels differently only one use is shown: all labels without another training before, else the
+    linear probe, else the first by name. Records of another kind, and those that lack one of the
+    cells, are left out.
 
     Args:
         runs: All runs.
         cells: Names of the cells needed, lists or mappings.
         kind: Of the records.
     """
-    tests: dict[tuple[object, ...], list[RunEntry]] = {}
+    uses: dict[tuple[object, ...], set[str]] = {}
+    tests: dict[tuple[tuple[object, ...], str, str, str], list[RunEntry]] = {}
     for run in runs:
         record, held = run.record, run.cells
         if record.kind != kind or not all(isinstance(held.get(n), list | dict) for n in cells):
             continue
         data = (record.dataset.name, record.dataset.fingerprint, record.dataset.synthetic)
-        tests.setdefault((record.task, *data, record.protocol, record.described_rule), []).append(
-            run
-        )
+        place = (record.task, *data, record.protocol)
+        uses.setdefault(place, set()).add(record.variant)
+        test = (place, record.variant, record.described_rule, record.initial)
+        tests.setdefault(test, []).append(run)
+    shown = {
+        place: min(found, key=lambda use: (use != "", use != "linear", use))
+        for place, found in uses.items()
+    }
     return tuple(
         tuple(sorted(group_runs(members), key=lambda g: objective_place(g.record.objective)))
-        for members in tests.values()
+        for (place, use, _, _), members in tests.items()
+        if use == shown[place]
     )
 
 

@@ -114,4 +114,5 @@ for _module in (  # the paper's figures in its order, then ours
     "score_histograms",
 ):
     register_figure(_module, _shipped(_module))
-register_figure("training_curves", _shipped("training_curves"), of="logs")
+for _module in ("training_curves", "actionlets"):
+    register_figure(_module, _shipped(_module), of="logs")

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from protocols.figures.inputs import as_numbers
-from protocols.figures.style import BLACK
+from protocols.figures.style import BLACK, VERMILLION
 from protocols.ranking.distances import FloatArray, IntArray
+from protocols.ranking.exclusion import BoolArray
 
 _ROOM = 1.12
 """Height of the axes for a body of height 1."""
@@ -56,7 +57,12 @@ def choose_frames(points: FloatArray, count: int) -> IntArray:
 
 
 def draw_bodies(
-    plot: Axes, points: FloatArray, bones: Sequence[Sequence[int]], *, aspect: float
+    plot: Axes,
+    points: FloatArray,
+    bones: Sequence[Sequence[int]],
+    *,
+    aspect: float,
+    marked: BoolArray | None = None,
 ) -> FloatArray:
     """Draw bodies side by side into axes, at one scale, and set limits and shape.
 
@@ -66,6 +72,7 @@ def draw_bodies(
         bones: pairs of joint numbers.
         aspect: width over height of the axes, over which the bodies are spread so that bodies of
             any width come out equally high.
+        marked: (T, V) joints drawn large; None: none.
 
     Returns:
         (T,) the place of each body on the x axis.
@@ -91,6 +98,9 @@ def draw_bodies(
         plot.add_collection(bodies)
     dots = moved[~np.isnan(moved).any(axis=2)]
     plot.plot(dots[:, 0], dots[:, 1], "o", color=BLACK, markersize=1.6)
+    if marked is not None:
+        large = moved[marked]
+        plot.plot(large[:, 0], large[:, 1], "o", color=VERMILLION, markersize=3.6)
     wide = step * len(points)
     spare = (wide / aspect - height) / 2
     plot.set_xlim(-step / 2, wide - step / 2)

@@ -72,7 +72,9 @@ def fuse_command(
     runs: Annotated[list[Path], typer.Argument(help="Finished runs, or scores files.")],
     weights: Annotated[
         str | None,
-        typer.Option(help="A weight per run, comma-separated, or 2s, 4s, 6s; default equal."),
+        typer.Option(
+            help="A weight per run, comma-separated, or a name such as 4s; default equal."
+        ),
     ] = None,
     on: Annotated[
         Literal["probabilities", "logits", "log-probabilities"],
@@ -84,7 +86,10 @@ def fuse_command(
     """Add up the scores of several runs, sample by sample (matched by key, never by order).
 
     2s, 4s and 6s are the paper's: streams j,b / j,b,jm,bm / j,b,k,jm,bm,km, in that order, with
-    weights 1,1 / 2,2,1,1 / 2,2,2,1,1,1, on probabilities.
+    weights 1,1 / 2,2,1,1 / 2,2,2,1,1,1, on probabilities. actclr-ntu60-xsub, actclr-ntu60-xview,
+    aimclr-ntu60-xsub, aimclr-ntu60-xview, aimclr-ntu120, aimclr-pku1-xsub, aimclr-pku2-xsub and
+    aimclr-pku2-xview are those of pre-training's releases, of j,b,jm on logits; the values with
+    equal weights are given too.
     """
     from tasks.action.fuse import fuse_runs
 

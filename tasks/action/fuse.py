@@ -9,7 +9,14 @@ import numpy as np
 
 from aclnet.runs.finished import require_finished
 from protocols.action.evaluate import evaluate_action
-from protocols.action.fusion import FUSION_RECIPES, FuseOn, fuse, recipe_weights
+from protocols.action.fusion import (
+    EQUAL,
+    FUSION_RECIPES,
+    TUNED_RECIPES,
+    FuseOn,
+    fuse,
+    recipe_weights,
+)
 from protocols.action.scores import ClassScores, load_class_scores
 from protocols.action.table import ClassTable
 from protocols.action.text import render_classification
@@ -35,7 +42,8 @@ def fuse_runs(
 
     Returns:
         The record, whose settings hold what was fused and how, beside what the runs have in
-        common, and the table as text.
+        common, and the table as text. With weights that look tuned on test data both also have
+        the values of equal weights, in the record's metrics as `equal/top1`.
 
     Raises:
         ValueError: a run has no scores, or runs, weights, samples, classes or labels do not fit.
@@ -43,7 +51,8 @@ def fuse_runs(
     scores = [_read_scores(run) for run in runs]
     records = [read_record(run) if (run / RECORD).is_file() else None for run in runs]
     shares = _weights(weights, runs, records)
-    fused = fuse(scores, shares, on, names=[str(run) for run in runs])
+    names = [str(run) for run in runs]
+    fused = fuse(scores, shares, on, names)
     if out is not None:
         fused.save(out)
     parts = [
@@ -53,7 +62,24 @@ def fuse_runs(
     protocol = next((record.protocol for record in records if record), "scores")
     table = evaluate_action(fused, protocol=protocol)
     record = _record(table, records, {"fused": parts, "on": on}, command)
-    return record, render_classification(table, record.stream, intervals=record.intervals)
+    text = render_classification(table, record.stream, intervals=record.intervals)
+    if weights not in TUNED_RECIPES:
+        return record, text
+    equal = evaluate_action(fuse(scores, (1.0,) * len(runs), on, names), protocol=protocol)
+    note = (
+        f"The weights of {weights} look tuned on test data; equal weights give top-1 "
+        f"{100 * equal.metrics['top1']:.1f}."
+    )
+    ends = equal.intervals(np.random.default_rng(0))
+    record = record.model_copy(
+        update={
+            "metrics": record.metrics | {f"{EQUAL}/{k}": v for k, v in equal.metrics.items()},
+            "intervals": record.intervals | {f"{EQUAL}/{k}": v for k, v in ends.items()},
+            "settings": {**record.settings, "weights": weights},
+            "notes": (*record.notes, note),
+        }
+    )
+    return record, f"{text}\n{note}"
 
 
 def _weights(

@@ -46,7 +46,7 @@ class Action(TaskSpec):
     settings = lazy("tasks.action.settings:ActionSettings")
     adapter = lazy("tasks.action.adapter:ActionAdapter")
     judge = lazy("tasks.action.judge:judge")
-    query = ActionQuery
+    query: type[Any] = ActionQuery
     read = lazy("protocols.action.scores:load_class_scores")
     has_folds = True
     join = lazy("tasks.action.judge:pooled")

@@ -25,10 +25,11 @@ from aclnet.runs.networks import fill_part, weight_generator
 from aclnet.runs.scoring import Scored, score
 from aclnet.training.pretraining import MaskedTraining, Untrained, ViewTraining
 from aclnet.training.task import Trainable
-from protocols.action.division import TEST, VALIDATION
+from protocols.action.division import TEST, TRAIN, VALIDATION
 from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
 from tasks.action.adapter import VALIDATION_METRIC, ActionAdapter
+from tasks.pretrain.actionlets import save_actionlets
 from tasks.pretrain.probe import probabilities
 from tasks.pretrain.settings import PretrainSettings, ProbeSettings
 from tasks.pretrain.spec import Pretrain
@@ -39,6 +40,9 @@ from tasks.settings import naming
 from tasks.spec import Report, silent
 
 _LEAST = 1e-6
+
+ACTIONLETS = "actionlets.npz"
+"""Of a run of ActCLR, drawn by `protocols.figures.actionlets`."""
 
 PROJECTOR = "objective.online.projector"
 """The part of the checkpoint of both stages of ActCLR that a later stage begins with too."""
@@ -156,6 +160,21 @@ class PretrainAdapter(ActionAdapter):
         """The probe's scores of the test samples."""
         del report
         return self.probed(network, TEST, self.settings.probe)
+
+    def save_more(self, network: SkeletonNetwork, run: Path) -> None:
+        """The actionlets of a few test clips, for the report."""
+        if self.settings.method != "actclr":
+            return
+        objective = cast(ViewTraining, self.make_task(network, weight_generator(0))).objective
+        fill_part(run / read_run_model(run).weights, objective, "objective")
+        save_actionlets(
+            run / ACTIONLETS,
+            cast(ActionletContrast, objective.to(next(network.parameters()).device)),
+            self.clip_input,
+            self.samples(TRAIN),
+            self.samples(TEST),
+            self.settings.sampler.batch_size,
+        )
 
     def probed(self, network: SkeletonNetwork, role: str, probe: ProbeSettings) -> ClassScores:
         """The scores of a probe that learns from the training samples."""

@@ -28,13 +28,13 @@ def probabilities(
     Returns:
         (P, K).
     """
-    if settings.kind == "knn":
+    if settings.kind != "linear":
         votes = neighbour_votes(
             train,
             labels,
             test,
             classes=classes,
-            neighbours=settings.neighbours,
+            neighbours=settings.neighbours if settings.kind == "knn" else 1,
             temperature=settings.temperature,
         )
         shares: Features = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)

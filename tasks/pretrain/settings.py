@@ -23,7 +23,9 @@ class ProbeSettings(Settings):
 
     Attributes:
         kind: "linear": a linear classifier of standardised features (multinomial logistic
-            regression); "knn": votes of the nearest training samples.
+            regression); "knn": votes of the nearest training samples, weighted by likeness;
+            "retrieval": the class of the nearest training sample by cosine, as the literature on
+            self-supervised skeletons retrieves.
         share: share of each training class whose labels are used, at least one sample; drawn by
             `train.seed`.
         strength: inverse weight of the linear classifier's L2 penalty.
@@ -31,7 +33,7 @@ class ProbeSettings(Settings):
         temperature: of "knn": votes weigh exp(cosine / temperature).
     """
 
-    kind: Literal["linear", "knn"] = "linear"
+    kind: Literal["linear", "knn", "retrieval"] = "linear"
     share: float = Field(default=1.0, gt=0, le=1)
     strength: float = Field(default=1.0, gt=0)
     neighbours: int = Field(default=10, ge=1, le=1_000_000)
@@ -40,12 +42,13 @@ class ProbeSettings(Settings):
     @property
     def described(self) -> str:
         """The probe in words, for the record's rule."""
-        name = "linear probe" if self.kind == "linear" else f"{self.neighbours} nearest neighbours"
+        names = {"linear": "linear probe", "knn": f"{self.neighbours} nearest neighbours"}
+        name = names.get(self.kind, "nearest neighbour")
         return name if self.share == 1 else f"{name}, {100 * self.share:g} % of the labels"
 
     @property
     def variant(self) -> str:
-        """The probe in records: `linear`, `knn`, or with few labels such as `linear-10`."""
+        """The probe in records: its kind, or with few labels such as `linear-10`."""
         return self.kind if self.share == 1 else f"{self.kind}-{100 * self.share:g}"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from tasks.action.spec import Action
 from tasks.spec import TaskSpec, lazy
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ class PretrainQuery:
     """The options of `pretrain eval`; each of them runs the network again."""
 
     probe: Annotated[
-        Literal["linear", "knn"] | None, typer.Option(help="The probe; by default the run's.")
+        Literal["linear", "knn", "retrieval"] | None,
+        typer.Option(help="The probe; by default the run's."),
     ] = None
     share: Annotated[
         float | None, typer.Option(help="Share of each class whose labels are used, 0 to 1.")
@@ -42,22 +44,16 @@ class PretrainQuery:
         return {"probe": type(own).model_validate(own.model_dump() | changed)}
 
 
-class Pretrain(TaskSpec):
-    """Self-supervised pre-training."""
+class Pretrain(Action):
+    """Self-supervised pre-training, judged as action recognition."""
 
     name = "pretrain"
     help = "Pre-train an encoder without labels, and judge its features."
     settings = lazy("tasks.pretrain.settings:PretrainSettings")
     adapter = lazy("tasks.pretrain.adapter:PretrainAdapter")
-    judge = lazy("tasks.action.judge:judge")
     query = PretrainQuery
-    read = lazy("protocols.action.scores:load_class_scores")
-    has_folds = True
-    join = lazy("tasks.action.judge:pooled")
     run_prefix = "pretrain-"
-    saved = "scores.npz"
-    saved_option = "scores"
-    measures = ("top1", "mean_class")
+    recognises = TaskSpec.recognises  # class scores are those of action recognition
 
     def add_commands(self, app: typer.Typer) -> None:
         """Add the two stages of ActCLR as one command."""

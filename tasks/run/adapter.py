@@ -134,6 +134,14 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         del settings
         return labelled(vectors, samples)
 
+    def save_more(self, network: SkeletonNetwork, run: Path) -> None:
+        """Save more of a tested run in its folder, such as what a figure needs; by default nothing.
+
+        Args:
+            network: trained.
+            run: the run's folder, with the checkpoint.
+        """
+
     def floor(self) -> Embeddings | None:
         """A simple baseline's embeddings of the test samples; by default None."""
         return None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -14,10 +16,11 @@ from aclnet.config import load_settings
 from aclnet.data.store import Store
 from aclnet.models import build_encoder
 from aclnet.runs.finished import require_finished
-from aclnet.runs.info import SETTINGS, InitialWeights, read_run_info, read_run_model
+from aclnet.runs.info import SETTINGS, InitialWeights, RunInfo, read_run_info, read_run_model
 from aclnet.runs.networks import fill_part, require_best, weight_generator
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import BEST
+from aclnet.training.settings import RESUMABLE
 from tasks.run.resume import differences
 from tasks.settings import TaskSettings
 from tasks.spec import find_task
@@ -100,6 +103,20 @@ def fill_from(run: Path, parts: Mapping[str, nn.Module]) -> InitialWeights:
         task=info.task,
         objective=settings.objective_name,
         fingerprint=digest.hexdigest(),
+        recipe=_recipe(settings, info),
         loaded=loaded,
         left=dict(left),
     )
+
+
+def _recipe(settings: TaskSettings, info: RunInfo) -> str:
+    """What the seeds of a training have in common; those of the training before it included."""
+    places: dict[str, Any] = {
+        "data": {"path"},
+        "init_from": True,
+        "train": {"seed", *RESUMABLE},
+    }
+    common = settings.model_dump(mode="json", exclude=places, exclude_none=True)
+    before = "" if info.initial is None else info.initial.recipe
+    text = json.dumps([info.dataset, common, before], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

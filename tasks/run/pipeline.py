@@ -145,6 +145,7 @@ def judge_run(
         report(message)
     tested = adapter.represent(network, report)
     tested.save(run / spec.saved)
+    adapter.save_more(network, run)
     origin = replace(origin_of(adapter, seconds), **changes)
     baselines: dict[str, Judged] = {}
     floor = adapter.floor()

@@ -62,7 +62,10 @@ def test_runs_that_began_with_another_training_are_apart_and_their_weights_are_n
             f"{seed}.json",
             seed=seed,
             variant="finetune",
-            settings={"initial": {"objective": "aimclr", "fingerprint": str(seed), "run": "r"}},
+            settings={
+                "initial": {"objective": "aimclr", "fingerprint": str(seed), "recipe": "a"},
+                "init_from": f"runs/pre{seed}",
+            },
         )
         for seed in range(2)
     ]
@@ -70,5 +73,8 @@ def test_runs_that_began_with_another_training_are_apart_and_their_weights_are_n
     assert after.files == ("0.json", "1.json")
     assert (scratch.variant, after.variant) == ("", "")
     assert (scratch.record.is_plain_run, after.record.is_plain_run) == (True, False)
+    other = {"initial": {"objective": "aimclr", "recipe": "b"}, "init_from": "runs/longer"}
+    longer = run("longer.json", variant="finetune", settings=other)
+    assert [len(group.runs) for group in group_runs([*runs, longer])] == [2, 1]
     (table,) = (one for one in own_tables([*scratch.runs, *runs]) if one.title.startswith("walks"))
-    assert [row.label for row in table.rows] == ["ACL, j", "ACL, j, after aimclr"]
+    assert [row.label for row in table.rows] == ["ACL, j", "ACL, j, after AimCLR"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from protocols.groups import RunGroup
 from protocols.labels import BASELINE, dataset_of, objective_label
 from protocols.records import ResultRecord
-from protocols.reporting.model import NOT_RUN, Cell, Column, Row, source_of
+from protocols.reporting.model import NOT_RUN, Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables.published import PublishedResult
 from protocols.reporting.tasks import shown_task
 from protocols.statistics.comparison import compare
@@ -195,12 +196,29 @@ def comparison_cell(group: RunGroup, groups: Sequence[RunGroup]) -> Cell:
     other = next((one for one in groups if one.record.objective == BASELINE), None)
     if other is None or other.record.objective == group.record.objective:
         return EMPTY
+    names = (objective_label(group.record.objective), objective_label(BASELINE))
+    return difference_cell(group, other, names)
+
+
+def difference_cell(
+    group: RunGroup, other: RunGroup, names: tuple[str, str], *, interval: bool = False
+) -> Cell:
+    """The difference of a group's headline rate from another group's, in points, with the verdict.
+
+    Args:
+        group: The group.
+        other: The group that it is compared with, by the seeds that both have.
+        names: Both, for the verdict.
+        interval: Show the interval of the difference too.
+
+    Returns:
+        As :func:`comparison_cell`.
+    """
     theirs = {run.record.seed: run for run in other.runs}
     pairs = [(run, theirs[run.record.seed]) for run in group.runs if run.record.seed in theirs]
     if not pairs:
         return EMPTY
     first, second = ([run.record for run in runs] for runs in zip(*pairs, strict=True))
-    names = (objective_label(group.record.objective), objective_label(BASELINE))
     try:
         found = compare(first, second, "seeds", names=names)
     except ValueError:  # other samples, or records without outcomes: nothing to compare
@@ -208,4 +226,21 @@ def comparison_cell(group: RunGroup, groups: Sequence[RunGroup]) -> Cell:
     difference = 100 * found.difference
     files = tuple(run.file for pair in pairs for run in pair)
     source = source_of(group.record)
-    return Cell(f"{difference:+.1f}", difference, None, files, source, found.sentence)
+    text = f"{difference:+.1f}"
+    if interval:
+        text += f" ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+    return Cell(text, difference, None, files, source, found.sentence)
+
+
+def without_empty(table: ReportTable) -> ReportTable:
+    """The table without the columns in which no row has a value."""
+    keep = [
+        place
+        for place in range(len(table.columns))
+        if any(row.cells[place] != EMPTY for row in table.rows)
+    ]
+    rows = tuple(
+        replace(row, cells=tuple(row.cells[place] for place in keep)) for row in table.rows
+    )
+    # Both at once, as rows must fit the columns.
+    return replace(table, columns=tuple(table.columns[place] for place in keep), rows=rows)

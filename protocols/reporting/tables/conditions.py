@@ -62,7 +62,7 @@ class Conditions(BaseModel):
 
 @cache
 def load_conditions() -> Mapping[str, Conditions]:
-    """The conditions by task and protocol, such as ``gait/casia_b``."""
+    """The conditions by task and protocol, such as ``gait/casia_b``, or ``finetune/ntu60_xsub``."""
     text = (files("protocols") / "published" / "conditions.yaml").read_text(encoding="utf-8")
     return {name: Conditions.model_validate(entry) for name, entry in yaml.safe_load(text).items()}
 
@@ -73,7 +73,8 @@ def unmet(record: ResultRecord) -> tuple[str, ...]:
     Args:
         record: A record whose task and protocol have conditions.
     """
-    asked = load_conditions()[f"{record.task}/{record.protocol}"]
+    task = "finetune" if record.initial else record.task
+    asked = load_conditions()[f"{task}/{record.protocol}"]
     name, counts = re.sub(r"[^a-z0-9]", "", record.dataset.name.lower()), _counts(record)
     found = []
     if not any(part in name for part in asked.data):
@@ -100,6 +101,8 @@ def unmet(record: ResultRecord) -> tuple[str, ...]:
 def _counts(record: ResultRecord) -> dict[str, int]:
     """A record's counts, with those held out of the training, and the views of both sides."""
     own = dict(record.counts)
+    if "train" in own:  # few labels are drawn from the protocol's training samples
+        own["train"] += own.get("train_left_out", 0)
     for name, part, held in (
         ("training", "train", "validation"),
         ("training_subjects", "train_subjects", "validation_subjects"),

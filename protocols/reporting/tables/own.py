@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 
 from protocols.groups import RunEntry, RunGroup, group_runs
@@ -23,6 +22,7 @@ from protocols.reporting.tables.cells import (
     seeds_cell,
     shared_notes,
     spread_notes,
+    without_empty,
 )
 from protocols.reporting.tables.paper import IMPORTED
 from protocols.reporting.tables.published import PublishedResult, load_published
@@ -30,6 +30,9 @@ from protocols.reporting.tasks import MEASURES, TASKS, shown_task, task_place
 
 _GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
 """Metrics of guessing, and the labels of their rows."""
+
+_RULES = {"walk": "whole walks", "equal": "equal weights"}
+"""Rules under which the same run is shown again, in the words of its label."""
 
 _INTERVALS = (
     "The interval is that of the records, 95 %; of several seeds the mean of their ends is shown."
@@ -100,7 +103,7 @@ def _table(task: str, name: str, synthetic: bool, runs: Sequence[RunEntry]) -> R
         task=task,
         datasets=(label,),
     )
-    return _without_empty(table)
+    return without_empty(table)
 
 
 def _measures(task: str, groups: Sequence[RunGroup]) -> Measures:
@@ -141,8 +144,9 @@ def _compared(record: ResultRecord, rule: str = "") -> str:
     """What a record's results may be compared with, by its own rule or another one."""
     if shown_task(record.task).by_rule or rule or "trained_epochs" in record.counts:
         return f"{record.protocol}: {rule or record.described_rule}{frames_named(record)}"
-    part = record.fold not in (None, FOLDS_TOGETHER)
-    return f"{record.protocol}, fold {record.fold}" if part else record.protocol
+    part = "" if record.fold in (None, FOLDS_TOGETHER) else f"fold {record.fold}"
+    # Few labels, or another training before, are another test than the published ones.
+    return ", ".join(filter(None, [record.protocol, part, record.variant]))
 
 
 def _published(key: str, measures: Measures) -> dict[str, list[Row]]:
@@ -174,7 +178,7 @@ def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> l
         ending = f"/{next(iter(measures))}"
         rules = [name for name in group.record.metrics if name.endswith(ending)]
         for rule in (name.removesuffix(ending) for name in rules):
-            what = "whole walks" if rule == "walk" else f"rule {rule}"
+            what = _RULES.get(rule, f"rule {rule}")
             label = f"{_label(group)}, {what}"
             rows.append(_row(block, group, label, measures, EMPTY, rule))
     return rows
@@ -222,20 +226,5 @@ def _alike(record: ResultRecord) -> tuple[str, str, str]:
 def _label(group: RunGroup) -> str:
     """Objective, streams, and the settings in which the row differs from others."""
     record = group.record
-    after = f"after {objective_label(record.initial)}" if record.initial else ""
-    parts = [objective_label(record.objective), record.stream, after, group.variant]
+    parts = [objective_label(record.objective), record.stream, group.after, group.variant]
     return ", ".join(filter(None, parts))
-
-
-def _without_empty(table: ReportTable) -> ReportTable:
-    """The table without the columns in which no row has a value."""
-    keep = [
-        place
-        for place in range(len(table.columns))
-        if any(row.cells[place] != EMPTY for row in table.rows)
-    ]
-    rows = tuple(
-        replace(row, cells=tuple(row.cells[place] for place in keep)) for row in table.rows
-    )
-    # Both at once, as rows must fit the columns.
-    return replace(table, columns=tuple(table.columns[place] for place in keep), rows=rows)

@@ -114,28 +114,28 @@ def _published_group(layout: PaperTable, result: PublishedResult) -> str:
 
 
 def _series(layout: PaperTable, runs: Sequence[RunEntry]) -> dict[str, list[Row]]:
-    """Rows of runs by objective, in the order of objectives, streams and rules."""
-    series: dict[tuple[str, str, str], list[RunGroup]] = {}
+    """Rows of runs by method, in the order of methods, streams and rules."""
+    series: dict[tuple[str, str, str, str], list[RunGroup]] = {}
     for group in group_runs(runs):
         record = group.record
-        key = (record.objective, record.stream, record.described_rule)
+        # The rule of a training with few labels names their share, of which each has a column.
+        rule = "" if layout.after else record.described_rule
+        key = (layout.method(record), record.objective, record.stream, rule)
         series.setdefault(key, []).append(group)
-    rules = Counter(key[:2] for key in series)
+    rules = Counter(key[:3] for key in series)
     found: dict[str, list[Row]] = {}
     for key in sorted(series, key=lambda key: (objective_place(key[0]), key[1:])):
-        rule = f"rule {key[2]}" if rules[key[:2]] > 1 else ""
+        rule = f"rule {key[3]}" if rules[key[:3]] > 1 else ""
         found.setdefault(key[0], []).extend(_series_rows(layout, series[key], rule))
     return found
 
 
 def _follows(layout: PaperTable, run: RunEntry) -> bool:
-    """Whether a run has the table's task, protocol and objective, on recorded people."""
+    """Whether a run has the table's task, protocol and method, on recorded people."""
     record = run.record
-    protocols = {column.protocol for column in layout.columns if column.protocol}
     return (
         record.task == layout.task
-        and record.protocol in protocols
-        and record.objective in layout.objectives
+        and layout.method(record) in layout.objectives
         and source_of(record) not in ("synthetic", "foreign")
         and layout.accepts(record)
         and _has_metrics(layout, record)
@@ -147,7 +147,7 @@ def _has_metrics(layout: PaperTable, record: ResultRecord) -> bool:
     return any(
         f"{variant.prefix}{column.metric}" in record.metrics
         for column in layout.columns
-        if column.protocol == record.protocol
+        if column.takes(record)
         for variant in layout.variants
     )
 
@@ -160,12 +160,15 @@ def _series_rows(layout: PaperTable, groups: Sequence[RunGroup], named: str) -> 
         groups: The runs.
         named: The rule as a label has it; empty where there is no other one.
     """
-    by_protocol: dict[str, list[RunGroup]] = {}
+    by_test: dict[tuple[str, str], list[RunGroup]] = {}
     for group in groups:
-        by_protocol.setdefault(group.record.protocol, []).append(group)
+        by_test.setdefault((group.record.protocol, group.record.variant), []).append(group)
+    for members in by_test.values():
+        if len({group.record.described_rule for group in members}) > 1:
+            named = "own rule"
     rows: list[Row] = []
-    for place in range(max(len(members) for members in by_protocol.values())):
-        at = {name: members[place] for name, members in by_protocol.items() if place < len(members)}
+    for place in range(max(len(members) for members in by_test.values())):
+        at = [members[place] for members in by_test.values() if place < len(members)]
         for variant in layout.variants:
             row = _own_row(layout, at, variant, named)
             if row.runs:
@@ -173,11 +176,11 @@ def _series_rows(layout: PaperTable, groups: Sequence[RunGroup], named: str) -> 
     return rows
 
 
-def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant, named: str) -> Row:
-    """One row, from the groups by protocol."""
+def _own_row(layout: PaperTable, at: Sequence[RunGroup], variant: Variant, named: str) -> Row:
+    """One row, from one group a protocol and use of labels."""
     cells: list[Cell] = []
     for column in layout.columns:
-        group = at.get(column.protocol)
+        group = next((one for one in at if column.takes(one.record)), None)
         if not column.protocol:
             cells.append(EMPTY)
         elif group is None:
@@ -185,13 +188,13 @@ def _own_row(layout: PaperTable, at: dict[str, RunGroup], variant: Variant, name
         else:
             signed = variant.prefix == "gain/"
             cells.append(metric_cell(group, f"{variant.prefix}{column.metric}", signed=signed))
-    first = next(iter(at.values()))
-    variants = dict.fromkeys(group.variant for group in at.values())
+    first = at[0]
+    variants = dict.fromkeys(group.variant for group in at)
     record = first.record
     rule = variant.label or named
-    if variant.label == "own rule":
+    if rule == "own rule":
         rule = f"rule {record.described_rule}"
-    label = [objective_label(record.objective), record.stream, rule, *variants]
+    label = [objective_label(record.objective), record.stream, first.after, rule, *variants]
     heading = IMPORTED if source_of(record) == "imported" else OURS
     return group_row(first, cells, heading, ", ".join(filter(None, label)))
 

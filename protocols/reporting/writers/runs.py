@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from protocols.groups import RunEntry, flat_settings
 from protocols.labels import dataset_of
-from protocols.records import ResultRecord
+from protocols.records import RUN, ResultRecord
 from protocols.reporting.model import Report
 from protocols.reporting.writers.anchors import Anchors
 
@@ -48,9 +48,10 @@ def families(report: Report, anchors: Anchors) -> list[Family]:
 
 
 def title_of(record: ResultRecord) -> str:
-    """Objective, streams and seed."""
+    """Objective, streams, use of labels and seed."""
     seed = "" if record.seed is None else f"seed {record.seed}"
-    return ", ".join(filter(None, [record.objective, record.stream, seed]))
+    labels = record.variant if record.kind == RUN else ""
+    return ", ".join(filter(None, [record.objective, record.stream, labels, seed]))
 
 
 def facts_of(record: ResultRecord) -> dict[str, str]:

@@ -76,6 +76,8 @@ def walks(lengths: Sequence[int] = (12, 30, 9, 17, 25)) -> list[Clip]:
         ("bodies={mirrored: true}", "mirror image cannot be told apart .* augment.mirror to 0"),
         ("augment.image_flip=0.5", "places in pixels.* set normalise.centre"),
         (PICTURES.replace("heading: none", "heading: clip"), "places in pixels"),
+        ("motion=recording\nsampling=resize", "places between frames do not have: set motion"),
+        ("motion=recording\nnormalise.heading=shoulders", "smoothed heading is not known"),
         (PICTURES.replace("scale: none", "scale: torso"), "places in pixels"),
         (PICTURES + "\nbodies={sizes: [2.0]}", "give no other bodies"),
         ("streams=[]", "`streams`"),

@@ -252,11 +252,14 @@ def test_resume_refuses_another_run(
     assert str(tmp_path / CHECKPOINT) in str(caught.value)
 
 
-def test_bookkeeping_and_a_constant_schedules_length_may_change(
-    tmp_path: Path, assert_same_run: Same
+@pytest.mark.parametrize(
+    "schedule", [{"schedule": "constant"}, {"schedule": "step", "decay_epochs": [1]}]
+)
+def test_bookkeeping_and_the_length_of_these_schedules_may_change(
+    schedule: dict[str, Any], tmp_path: Path, assert_same_run: Same
 ) -> None:
-    first = settings(epochs=1, schedule="constant")
-    longer = settings(epochs=2, schedule="constant", log_every_steps=1)
+    first = settings(epochs=2, **schedule)
+    longer = settings(epochs=3, log_every_steps=1, **schedule)
     fit(Toy(), Source(), first, tmp_path / "torn")
     fit(Toy(), Source(), longer, tmp_path / "torn", resume=True)
     fit(Toy(), Source(), longer, tmp_path / "whole")

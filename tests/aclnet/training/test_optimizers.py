@@ -40,6 +40,20 @@ def test_constant_with_and_without_warmup() -> None:
     assert got == pytest.approx([0.05, 0.1, 0.1, 0.1])
 
 
+def test_cosine_falls_to_the_least_rate() -> None:
+    got = rates(50, epochs=2, learning_rate=0.2, least_rate=0.1)
+    assert got[0] == 0.2
+    assert got[50] == pytest.approx(0.15)
+    assert got[-1] == pytest.approx(0.1, abs=1e-4)
+
+
+def test_step_decays_after_its_epochs() -> None:
+    got = rates(2, epochs=5, learning_rate=1.0, schedule="step", decay_epochs=[1, 3])
+    assert got == pytest.approx([1, 1, *[0.1] * 4, *[0.01] * 4])
+    one = {"schedule": "step", "decay_epochs": [2], "decay": 0.5, "warmup_epochs": 1}
+    assert rates(2, epochs=3, learning_rate=1.0, **one) == pytest.approx([0.5, 1, 1, 1, 0.5, 0.5])
+
+
 @given(st.integers(1, 6), st.integers(2, 9), st.sampled_from([None, 0.1, 0.25, 0.5]), st.booleans())
 def test_onecycle_equals_torchs(epochs: int, steps: int, share: float | None, adam: bool) -> None:
     settings = TrainSettings(
@@ -138,6 +152,12 @@ def test_nothing_to_train() -> None:
             {"cycle_momentum": True, "schedule": "onecycle", "momentum": 0.0, "nesterov": False},
             "cycle_momentum needs",
         ),
+        ({"schedule": "step"}, "needs decay_epochs"),
+        ({"decay_epochs": [3]}, "go with schedule step, not cosine"),
+        ({"schedule": "step", "decay_epochs": [3, 2]}, "must rise and end before the last"),
+        ({"schedule": "step", "decay_epochs": [30]}, "before the last epoch, 30, not be 30"),
+        ({"schedule": "constant", "least_rate": 0.1}, "goes with schedule cosine"),
+        ({"least_rate": 0.2}, r"least_rate \(0.2\) must not exceed learning_rate \(0.1\)"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"accumulate_steps": 0}, "accumulate_steps"),
     ],

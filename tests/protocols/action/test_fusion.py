@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from protocols.action.fusion import FUSION_RECIPES, FuseOn, recipe_weights
+from protocols.action.fusion import FUSION_RECIPES, TUNED_RECIPES, FuseOn, recipe_weights
 from protocols.action.fusion import fuse as fuse_named
 from protocols.action.scores import ClassScores
 
@@ -152,7 +152,8 @@ def test_recipes_are_the_papers_and_follow_the_runs() -> None:
     assert recipe_weights("2s", ["b", "j"]) == (1.0, 1.0)
     assert recipe_weights("4s", ["bm", "jm", "b", "j"]) == (1.0, 1.0, 2.0, 2.0)
     assert recipe_weights("6s", ["j", "b", "k", "jm", "bm", "km"]) == (2, 2, 2, 1, 1, 1)
-    assert list(FUSION_RECIPES) == ["2s", "4s", "6s"]
+    assert recipe_weights("actclr-ntu60-xview", ["jm", "j", "b"]) == (0.4, 0.6, 0.6)
+    assert list(FUSION_RECIPES) == ["2s", "4s", "6s", *TUNED_RECIPES]
     with pytest.raises(ValueError, match=r"recipe '4-s'.*did you mean '4s'"):
         recipe_weights("4-s", ["j"])
     for streams in (["j", "j"], ["j"], ["j", "b", "jm"], []):

@@ -137,19 +137,26 @@ def changed(recipe: int = 0, **changes: Any) -> tuple[str, ...]:
 
 
 def test_each_protocol_of_a_table_has_conditions() -> None:
-    asked = {f"{table.task}/{c.protocol}" for table in PAPER_TABLES for c in table.columns}
+    asked = {
+        f"{'finetune' if table.after else table.task}/{column.protocol}"
+        for table in PAPER_TABLES
+        for column in table.columns
+    }
     assert {name for name in asked if not name.endswith("/")} == set(load_conditions())
 
 
 @pytest.mark.parametrize("protocol", load_conditions())
 def test_the_conditions_are_those_of_the_recipes(protocol: str) -> None:
-    (task, benchmark), asked = protocol.split("/"), load_conditions()[protocol]
+    (part, benchmark), asked = protocol.split("/"), load_conditions()[protocol]
     for number, (name, wanted) in enumerate(asked.recipes.items()):
+        task = name.partition("/")[0]
         settings = load_settings(find_task(task).settings, find_recipe(name))
         assert settings.benchmark == benchmark
         own = flat_settings(settings.model_dump(mode="json"))
         assert {key: json.loads(own[key]) for key in wanted} == wanted
-        met = meeting(task, benchmark, number)
+        met = meeting(part, benchmark, number)
+        if part == "finetune":
+            met["settings"]["initial"] = {"objective": "actclr"}
         made = run("r.json", task=task, protocol=benchmark, dataset=asked.data[0], **met)
         assert unmet(made.record) == ()
 

@@ -20,6 +20,7 @@ from aclnet.skeleton import load_layout
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.pretraining import MaskedTraining, ViewTraining
 from protocols.action.scores import load_class_scores
+from protocols.figures.registry import make_figures
 from tasks.pretrain.settings import PretrainSettings
 
 MASKED = (
@@ -102,6 +103,21 @@ def test_both_stages_are_trained_and_judged(stages: Path) -> None:
         slow = state[f"objective.slow.network.{encoder}"]
         assert not torch.equal(slow, state[f"network.{encoder}"])
     assert read(stages / "stage2")["settings"]["init_from"] == str(stages / "stage1")
+
+
+@pytest.mark.slow
+def test_the_report_shows_the_actionlets_of_stage_2(stages: Path, tmp_path: Path) -> None:
+    saved = np.load(stages / "stage2" / "actionlets.npz")
+    assert saved["joints"].shape == (2, 16, 17, 2)  # a clip of each class
+    assert saved["mask"].shape == (2, 8, 17)  # the encoder's stride
+    assert saved["label"].tolist() == ["raise", "stand"]
+    assert 0 <= saved["mask"].min() <= saved["mask"].max() <= 1
+    assert not (stages / "stage1" / "actionlets.npz").exists()
+    told: list[str] = []
+    logs = {stage: stages / stage / "log.jsonl" for stage in ("stage1", "stage2")}
+    figures = make_figures([], tmp_path, logs=logs, passed_over=told.append)
+    assert [figure.key for figure in figures] == ["training", "actionlets-stage2"]
+    assert told == []
 
 
 @pytest.mark.slow
@@ -196,7 +212,12 @@ def test_other_probes_of_a_run(
     common = ("pretrain", "eval", "--run", stages / "stage1", "--cache", options[-1])
     call(*common, "--probe", "knn", "--json", tmp_path / "knn.json")
     call(*common, "--share", "0.1", "--json", tmp_path / "few.json")
-    knn, few = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("knn", "few"))
+    call(*common, "--probe", "retrieval", "--json", tmp_path / "one.json")
+    knn, few, one = (
+        json.loads((tmp_path / f"{n}.json").read_text()) for n in ("knn", "few", "one")
+    )
+    assert one["rule"].startswith("nearest neighbour, ")
+    assert one["variant"] == "retrieval"
     assert knn["rule"].startswith("10 nearest neighbours, ")
     assert few["rule"].startswith("linear probe, 10 % of the labels, ")
     assert (knn["variant"], few["variant"]) == ("knn", "linear-10")
@@ -209,7 +230,7 @@ def test_other_probes_of_a_run(
 
 
 @pytest.mark.slow
-def test_three_streams_are_fused_with_equal_weights(
+def test_three_streams_are_fused_with_equal_and_published_weights(
     call: Any, options: tuple[object, ...], tmp_path: Path
 ) -> None:
     runs = [tmp_path / stream for stream in ("j", "b", "jm")]
@@ -221,6 +242,8 @@ def test_three_streams_are_fused_with_equal_weights(
             "train.epochs=1",
             "-s",
             f"clip.streams=[{run.name}]",
+            "-s",
+            "clip={sampling: resize, normalise: {centre: joint}}",
         )
         call("pretrain", "train", *options, *changes, "--run", run)
     call("action", "fuse", *runs, "--json", tmp_path / "f.json", "--out", tmp_path / "f.npz")
@@ -234,6 +257,17 @@ def test_three_streams_are_fused_with_equal_weights(
     assert fused.sample.tolist() == each[0].sample.tolist()
     mean = np.mean([one.probabilities for one in each], axis=0)
     np.testing.assert_allclose(fused.probabilities, mean, rtol=1e-5)
+    tuned = ("--weights", "aimclr-ntu60-xsub", "--on", "logits")
+    said = call("action", "fuse", *runs, *tuned, "--json", tmp_path / "t.json").out
+    weighed = json.loads((tmp_path / "t.json").read_text())
+    assert [part["weight"] for part in weighed["settings"]["fused"]] == [0.6, 0.6, 0.4]
+    assert weighed["settings"]["weights"] == "aimclr-ntu60-xsub"
+    call("action", "fuse", *runs, "--on", "logits", "--json", tmp_path / "e.json")
+    equal = json.loads((tmp_path / "e.json").read_text())["metrics"]
+    assert {f"equal/{name}": value for name, value in equal.items()}.items() <= weighed[
+        "metrics"
+    ].items()
+    assert f"equal weights give top-1 {100 * equal['top1']:.1f}" in said
 
 
 def test_a_start_that_is_no_run_is_refused(

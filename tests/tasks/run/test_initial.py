@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 import tasks.run.adapter
 from aclnet.runs.info import read_run_info
 from aclnet.training.checkpoint import load_checkpoint
+from tasks.run.initial import fill_from
 
 ENCODER = "network.encoder."
 GRAPH = (
@@ -103,6 +105,21 @@ def test_gait_begins_with_the_encoder_of_re_identification(
     (run / "record.json").unlink()
     call("gait", "train", "--run", run, "--resume", *rest[:2])
     assert sentence in record(run)["notes"]
+
+
+def test_seeds_of_a_training_share_its_recipe(pretrained: Path, tmp_path: Path) -> None:
+    def recipe(name: str, **changes: Any) -> str:
+        run = shutil.copytree(pretrained, tmp_path / name)
+        settings = yaml.safe_load((run / "settings.yaml").read_text())
+        settings["train"] |= changes
+        settings["data"]["path"] = name
+        (run / "settings.yaml").write_text(yaml.safe_dump(settings))
+        return fill_from(run, {}).recipe
+
+    first = recipe("first")
+    assert len(first) == 12
+    assert recipe("seed", seed=5, log_every_steps=3) == first
+    assert recipe("longer", epochs=2) != first
 
 
 def test_action_begins_with_pre_training(

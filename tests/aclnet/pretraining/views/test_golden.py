@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
-from aclnet.clips.resampling import resample
+from aclnet.clips.input import ClipInput
+from aclnet.clips.settings import ClipSettings, NormaliseSettings
 from aclnet.clips.streams import make_stream
+from aclnet.data.sample import StoreInfo
+from aclnet.data.store import Store
 from aclnet.pretraining.body import body_of
-from aclnet.pretraining.preparation import prepare, valid_frames
 from aclnet.pretraining.views.recipe import Change, apply_changes
 from aclnet.pretraining.views.spatial import (
     AxisMask,
@@ -24,6 +28,8 @@ from aclnet.pretraining.views.spatial import (
     Shear,
 )
 from aclnet.pretraining.views.temporal import Blur, Crop, RescaleTime, Reverse
+from aclnet.runs.scoring import scoring_frames
+from aclnet.runs.settings import ScoringSettings
 from aclnet.skeleton import load_layout
 
 LAYOUT = load_layout("ntu25")
@@ -150,16 +156,23 @@ def test_streams(stream: str, name: str, golden: Golden, clip_of: ClipOf) -> Non
     _near(made, clip_of(data[f"stream/{name}"]))
 
 
-def test_the_preparation(golden: Golden, clip_of: ClipOf) -> None:
+@pytest.mark.parametrize(
+    ("heading", "name"), [("none", "position_norot"), ("shoulders", "position")]
+)
+def test_the_input_of_a_recording(
+    heading: Literal["none", "shoulders"], name: str, golden: Golden, clip_of: ClipOf
+) -> None:
     data = golden("augment")
-    raw = clip_of(data["pre/raw"])
-    lengths = valid_frames(raw)
-    assert lengths.tolist() == [71]
-    _near(prepare(raw, lengths, LAYOUT, 50), clip_of(data["pre/position"]))
-    frames = torch.tensor([50])
-    _near(
-        resample(raw - raw[..., 20, None, :], lengths, frames, 50),
-        clip_of(data["pre/position_norot"]),
-    )
-    motion = make_stream(raw, LAYOUT, "jm", dims=3)
-    _near(resample(motion, lengths, frames, 50), clip_of(data["pre/motion"]))
+    frames = clip_of(data["pre/raw"])[0].transpose(0, 1)[:71]  # the rest is padding
+    info = StoreInfo(name="ntu", layout=LAYOUT.to_dict(), channels=("x", "y", "z"), unit="metre")
+    index = pd.DataFrame({"sample": ["a"], "start": [0], "length": [71]})
+    store = Store(info, index, frames.numpy().astype(np.float32))
+    normalise = NormaliseSettings(centre="joint", scale="none", heading=heading)
+    chosen = ClipSettings(frames=50, sampling="resize", streams=("j",), normalise=normalise)
+    given = ClipInput(chosen, LAYOUT, info.channels)
+    expected = clip_of(data[f"pre/{name}"])
+    tested = scoring_frames(store.lengths, chosen, ScoringSettings(clips=1))[:, 0]
+    trained = given.training_frames(store.lengths, np.random.default_rng(0))
+    for places in (tested, trained):
+        made = given.prepare(given.stored(store, np.array([0]), places))
+        torch.testing.assert_close(made.to(expected), expected, rtol=1e-5, atol=2e-6)
