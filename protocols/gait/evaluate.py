@@ -23,7 +23,11 @@ from protocols.names import natural_order
 from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, IntArray, Metric
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, same_labels
-from protocols.ranking.identification import Identification, identify, identify_by_distances
+from protocols.ranking.identification import (
+    Identification,
+    identify_by_distances,
+    identify_in_parts,
+)
 from protocols.ranking.retrieval import Device
 from protocols.records import ONE_VIEW
 
@@ -101,7 +105,7 @@ def evaluate_gait(
         )
     if ranking.rerank and scores is not None:
         raise ValueError("Re-ranking needs embeddings: scores of pairs are ranked as they are.")
-    results = [ranking.found(name if grid.single else None) for name in grid.gallery_views]
+    results = ranking.found(grid.gallery_views if grid.single else (None,))
     labels, people = _labels(grid, roles, person, view)
     cells = count_views(
         grid,
@@ -169,19 +173,45 @@ class _Ranking:
         """Which of the rows are of a view; all of them if it is None."""
         return np.ones(len(rows), np.bool_) if view is None else self.view[rows] == view
 
-    def found(self, view: str | None) -> Found:
-        """Identify every probe in the gallery of a view, or in the whole one."""
-        found = Found.nobody(len(self.roles.probe), self.depth)
+    def found(self, views: Sequence[str | None]) -> list[Found]:
+        """Identify every probe in the gallery of each view, or in the whole one (None)."""
+        found = [Found.nobody(len(self.roles.probe), self.depth) for _ in views]
         for probes, gallery in self.roles.settings():
-            rows = gallery[self.here(gallery, view)]
             # A probe of several conditions is compared once.
             probe, place = np.unique(self.roles.probe[probes], return_inverse=True)
-            if len(rows) and len(probe):
-                found.fill(probes, self._identify(probe, rows), place)
+            inside = [self.here(gallery, view) for view in views]
+            enrolled = [number for number, here in enumerate(inside) if here.any()]
+            if not len(probe) or not enrolled:
+                continue
+            galleries = [gallery[inside[number]] for number in enrolled]
+            for number, each in zip(enrolled, self._identify(probe, galleries), strict=True):
+                found[number].fill(probes, each, place)
         return found
 
-    def _identify(self, probe: IntArray, gallery: IntArray) -> Identification:
-        """Identify probes in a gallery, both given as rows."""
+    def _identify(self, probe: IntArray, galleries: Sequence[IntArray]) -> list[Identification]:
+        """Identify probes in several galleries, all given as rows."""
+        if self.scores is not None or self.rerank:
+            return [self._identify_by_blocks(probe, gallery) for gallery in galleries]
+        gallery = np.concatenate(galleries)
+        part = np.repeat(np.arange(len(galleries)), [len(rows) for rows in galleries])
+        people = (self.person[probe], self.person[gallery])
+        exclude = None
+        if self.hide:
+            exclude = same_labels(people, (self.view[probe], self.view[gallery]))
+        return identify_in_parts(
+            self.data.embedding[probe],
+            self.data.embedding[gallery],
+            *people,
+            part,
+            exclude=exclude,
+            depth=self.depth,
+            precision=self.precision,
+            metric=self.metric,
+            device=self.device,
+        )
+
+    def _identify_by_blocks(self, probe: IntArray, gallery: IntArray) -> Identification:
+        """Identify by scores of pairs, or by re-ranked distances."""
         exclude: ExclusionRule | None = None
         people = (self.person[probe], self.person[gallery])
         if self.hide:
@@ -189,24 +219,14 @@ class _Ranking:
         if self.scores is not None:
             blocks = self.scores.blocks(probe, gallery, exclude)
             return identify_by_distances(blocks, *people, exclude=exclude, depth=self.depth)
-        sides = (self.data.embedding[probe], self.data.embedding[gallery])
-        if self.rerank:
-            from protocols.ranking.reranking import rerank
+        if self.rerank is None:
+            raise ValueError("There is nothing to rank by.")
+        from protocols.ranking.reranking import rerank
 
-            k1, k2, weight = self.rerank
-            blocks = rerank(
-                *sides, k1=k1, k2=k2, weight=weight, metric=self.metric, form="opengait"
-            )
-            return identify_by_distances(blocks, *people, exclude=exclude, depth=self.depth)
-        return identify(
-            *sides,
-            *people,
-            exclude=exclude,
-            depth=self.depth,
-            precision=self.precision,
-            metric=self.metric,
-            device=self.device,
-        )
+        k1, k2, weight = self.rerank
+        sides = (self.data.embedding[probe], self.data.embedding[gallery])
+        blocks = rerank(*sides, k1=k1, k2=k2, weight=weight, metric=self.metric, form="opengait")
+        return identify_by_distances(blocks, *people, exclude=exclude, depth=self.depth)
 
 
 def _lay_out(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,28 @@ import numpy.typing as npt
 from protocols.ranking.distances import IntArray, row_blocks
 
 BoolArray = npt.NDArray[np.bool_]
-ExclusionRule = Callable[[slice], BoolArray]
-"""Given a block of B probe rows, the (B, G) gallery rows that these probes may not see."""
+
+
+@dataclass(frozen=True, eq=False)
+class ExclusionRule:
+    """Gallery rows that a probe may not see: those of its own code.
+
+    Attributes:
+        codes: (P,) and (G,) numbers from 0 on.
+    """
+
+    codes: tuple[IntArray, IntArray]
+
+    def __call__(self, block: slice) -> BoolArray:
+        """Given a block of B probe rows, the (B, G) gallery rows that these probes may not see."""
+        own, stored = self.codes
+        hidden: BoolArray = own[block, None] == stored
+        return hidden
+
+    def take(self, probes: IntArray, gallery: IntArray) -> ExclusionRule:
+        """The rule of some of the probes, and of some gallery rows."""
+        own, stored = self.codes
+        return ExclusionRule((own[probes], stored[gallery]))
 
 
 def same_labels(*labels: tuple[npt.ArrayLike, npt.ArrayLike]) -> ExclusionRule:
@@ -31,16 +51,12 @@ def same_labels(*labels: tuple[npt.ArrayLike, npt.ArrayLike]) -> ExclusionRule:
     >>> rule(slice(0, 1)).tolist()
     [[True, False, False]]
     """
-    codes = [identity_codes(*pair) for pair in labels]
-
-    def rule(block: slice) -> BoolArray:
-        own, stored = codes[0]
-        same: BoolArray = own[block, None] == stored
-        for own, stored in codes[1:]:
-            same &= own[block, None] == stored
-        return same
-
-    return rule
+    own, stored = identity_codes(*labels[0])
+    for pair in labels[1:]:
+        left, right = identity_codes(*pair)
+        size = int(max(left.max(initial=0), right.max(initial=0))) + 1
+        own, stored = identity_codes(own * size + left, stored * size + right)
+    return ExclusionRule((own, stored))
 
 
 def identity_codes(probe: npt.ArrayLike, gallery: npt.ArrayLike) -> tuple[IntArray, IntArray]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,16 @@ from protocols.ranking.distances import (
     FloatArray,
     IntArray,
     Metric,
+    Points,
     as_pair,
     distance_blocks,
     row_blocks,
     to_distance,
 )
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, count_mates, identity_codes
-from protocols.ranking.precision import Ties, rank_blocks
+from protocols.ranking.layout import Layout, lay_out, split_rows
+from protocols.ranking.precision import MateRanks, Ties, check_ties, rank_blocks
+from protocols.ranking.proven import all_mates, first_mates
 from protocols.ranking.retrieval import Device, choose_backend, search
 
 Unmated = Literal["wrong", "skip"]
@@ -100,10 +103,11 @@ def identify(
 ) -> Identification:
     """Identify every probe in a gallery.
 
-    Average precision needs the whole ranking, which is computed in float64 in blocks of probes and
-    gives the ranks too. Without it ranks come from FAISS
-    (:func:`protocols.ranking.retrieval.search`), fetching as many rows beyond ``depth`` as the
-    exclusion rule can remove; they are the same. No array of size P x G is ever held.
+    Ranks come from one matrix product, where its error proves them
+    (:mod:`protocols.ranking.proven`), and else from the exact distances; with a GPU and without
+    average precision from FAISS (:func:`protocols.ranking.retrieval.search`), fetching as many rows
+    beyond ``depth`` as the exclusion rule can remove. All ways give the same. No array of size
+    P x G is ever held.
 
     Args:
         probe: (P, D) embeddings.
@@ -115,7 +119,7 @@ def identify(
         depth: The deepest rank wanted.
         precision: Whether to compute AP and INP.
         metric: ``cosine`` or ``euclidean``.
-        device: Where FAISS searches if ``precision`` is off: ``auto``, ``cpu`` or ``gpu``.
+        device: Where to search if ``precision`` is off: ``auto``, ``cpu`` or ``gpu``.
         block_bytes: Working memory in bytes of the blocked parts.
         ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
         skip: Nearest rows, whatever they are, that rank-k leaves out; AP and INP do not.
@@ -127,32 +131,180 @@ def identify(
         ValueError: Lengths disagree, ``skip`` is negative, or as
             :func:`protocols.ranking.retrieval.search`.
     """
-    points = as_pair(probe, gallery, metric)
+    (found,) = identify_in_parts(
+        probe,
+        gallery,
+        probe_identity,
+        gallery_identity,
+        None,
+        exclude=exclude,
+        depth=depth,
+        precision=precision,
+        metric=metric,
+        device=device,
+        block_bytes=block_bytes,
+        ties=ties,
+        skip=skip,
+    )
+    return found
+
+
+def identify_in_parts(
+    probe: npt.ArrayLike,
+    gallery: npt.ArrayLike,
+    probe_identity: npt.ArrayLike,
+    gallery_identity: npt.ArrayLike,
+    part: IntArray | None,
+    *,
+    exclude: ExclusionRule | None = None,
+    depth: int = 10,
+    precision: bool = True,
+    metric: Metric = "cosine",
+    device: Device = "auto",
+    block_bytes: int = BLOCK_BYTES,
+    ties: Ties = "row",
+    skip: int = 0,
+) -> list[Identification]:
+    """Identify every probe in several galleries, such as one of each view, by one matrix product.
+
+    Args:
+        probe: As in :func:`identify`.
+        gallery: (G, D) embeddings of all galleries.
+        probe_identity: As in :func:`identify`.
+        gallery_identity: (G,) identities.
+        part: (G,) int64 gallery of each row, 0 to S-1, none empty; None: one gallery.
+        exclude: As in :func:`identify`, as are the others.
+        depth: .
+        precision: .
+        metric: .
+        device: .
+        block_bytes: .
+        ties: .
+        skip: .
+
+    Returns:
+        S results.
+
+    Raises:
+        ValueError: As :func:`identify`.
+    """
+    _check_ranks(depth, skip)
+    check_ties(ties)
+    left, right = as_pair(probe, gallery, metric)
     own, enrolled = identity_codes(probe_identity, gallery_identity)
-    if (len(own), len(enrolled)) != (len(points[0]), len(points[1])):
+    if (len(own), len(enrolled)) != (len(left), len(right)):
         raise ValueError(
             f"{len(own)} probe and {len(enrolled)} gallery identities were given for "
-            f"{len(points[0])} probe and {len(points[1])} gallery embeddings."
+            f"{len(left)} probe and {len(right)} gallery embeddings."
         )
-    choose_backend(device)  # refuses a device that is absent, even where nothing is searched
-    if precision:
-        return identify_by_distances(
-            distance_blocks(*points, block_bytes),
-            own,
-            enrolled,
-            exclude=exclude,
-            depth=depth,
-            ties=ties,
-            skip=skip,
-            block_bytes=block_bytes,
+    on_gpu = choose_backend(device) == "faiss-gpu" and not precision
+    galleries = [np.arange(len(right))] if part is None else split_rows(part)
+    exact = _Exact(
+        np.asarray(probe), np.asarray(gallery), own, enrolled, exclude, metric, device, block_bytes
+    )
+    ranking = _Ranks(depth, skip, ties)
+    if on_gpu or not left.in_one_space:
+        everyone = np.arange(len(left))
+        return [exact.identify(everyone, rows, ranking, precision) for rows in galleries]
+    layout = lay_out(own, enrolled, part, exclude)
+    stored = right.take(layout.order)
+    found: list[Identification] = []
+    for place, (ranks, proven) in enumerate(
+        _proven(left, stored, layout, ranking, precision, block_bytes)
+    ):
+        first, average, inverse = ranks
+        open_rows = np.flatnonzero(~proven)
+        if len(open_rows):
+            rest = exact.identify(open_rows, galleries[place], ranking, precision)
+            first[open_rows] = rest.first_mate
+            average[open_rows] = rest.average_precision
+            inverse[open_rows] = rest.inverse_penalty
+        mates, candidates = layout.mates[:, place], layout.candidates[:, place]
+        found.append(Identification(first, depth, mates, candidates, average, inverse))
+    return found
+
+
+class _Ranks(NamedTuple):
+    """Which ranks are wanted; as in :func:`identify`."""
+
+    depth: int
+    skip: int
+    ties: Ties
+
+
+def _proven(
+    probe: Points,
+    gallery: Points,
+    layout: Layout,
+    ranking: _Ranks,
+    precision: bool,
+    block_bytes: int,
+) -> Iterator[tuple[MateRanks, BoolArray]]:
+    """The ranks in each gallery, and which are proven."""
+    depth, skip, ties = ranking
+    if precision or skip:
+        for ranks, proven in all_mates(
+            probe, gallery, layout, ties=ties, skip=skip, block_bytes=block_bytes
+        ):
+            within = np.where(ranks.first <= depth, ranks.first, 0)
+            if not precision:
+                ranks = MateRanks.nobody(len(probe))
+            yield ranks._replace(first=within), proven
+        return
+    first, proven = first_mates(probe, gallery, layout, depth, block_bytes)
+    open_rows = np.flatnonzero(~proven.all(axis=1))
+    if len(open_rows):  # float64 proves nearly all of the rest
+        again = all_mates(
+            probe.take(open_rows), gallery, layout.take(open_rows), block_bytes=block_bytes
         )
-    _check_ranks(depth, skip)
-    mates, removed = count_mates(own, enrolled, exclude, block_bytes)
-    fetch = min(len(enrolled), depth + skip + int(removed.max(initial=0)))
-    rows = search(probe, gallery, fetch, metric=metric, device=device, block_bytes=block_bytes).rows
-    first = _first_mate(own, enrolled, rows, exclude, (depth, skip), block_bytes)
-    unknown = np.full(len(own), np.nan)
-    return Identification(first, depth, mates, len(enrolled) - removed, unknown, unknown)
+        for place, (ranks, certain) in enumerate(again):
+            first[open_rows, place] = np.where(ranks.first <= depth, ranks.first, 0)
+            proven[open_rows, place] = certain
+    for place in range(layout.parts):
+        ranks = MateRanks.nobody(len(probe))._replace(first=first[:, place])
+        yield ranks, proven[:, place]
+
+
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    """Identification on the tie grid, of some probes in some gallery rows."""
+
+    probe: npt.NDArray[Any]
+    gallery: npt.NDArray[Any]
+    own: IntArray
+    enrolled: IntArray
+    exclude: ExclusionRule | None
+    metric: Metric
+    device: Device
+    block_bytes: int
+
+    def identify(
+        self, probes: IntArray, rows: IntArray, ranking: _Ranks, precision: bool
+    ) -> Identification:
+        """Rank the whole gallery, or without average precision search as deep as is wanted."""
+        depth, skip, ties = ranking
+        own, enrolled = self.own[probes], self.enrolled[rows]
+        exclude = None if self.exclude is None else self.exclude.take(probes, rows)
+        sides = (self.probe[probes], self.gallery[rows])
+        if precision:
+            return identify_by_distances(
+                distance_blocks(*as_pair(*sides, self.metric), self.block_bytes),
+                own,
+                enrolled,
+                exclude=exclude,
+                depth=depth,
+                ties=ties,
+                skip=skip,
+                block_bytes=self.block_bytes,
+            )
+        mates, removed = count_mates(own, enrolled, exclude, self.block_bytes)
+        fetch = min(len(enrolled), depth + skip + int(removed.max(initial=0)))
+        near = search(
+            *sides, fetch, metric=self.metric, device=self.device, block_bytes=self.block_bytes
+        ).rows
+        first = _first_mate(own, enrolled, near, exclude, (depth, skip), self.block_bytes)
+        unknown = np.full(len(own), np.nan)
+        return Identification(first, depth, mates, len(enrolled) - removed, unknown, unknown)
 
 
 def _check_ranks(depth: int, skip: int) -> None:

@@ -36,6 +36,22 @@ class MateRanks(NamedTuple):
     average: FloatArray
     inverse: FloatArray
 
+    @classmethod
+    def nobody(cls, count: int) -> MateRanks:
+        """The ranks of probes without a mate, to be filled in."""
+        first = np.zeros(count, dtype=np.int64)
+        return cls(first, np.full(count, np.nan), np.full(count, np.nan))
+
+
+def check_ties(ties: str) -> None:
+    """Refuse an unknown treatment of ties.
+
+    Raises:
+        ValueError: It is unknown.
+    """
+    if ties not in ("row", "grouped"):
+        raise ValueError(f"ties must be row or grouped, not {ties!r}.")
+
 
 def rank_mates(
     distances: FloatArray, mate: BoolArray, *, ties: Ties = "row", skip: int = 0
@@ -60,8 +76,7 @@ def rank_mates(
     >>> int(found.first[0]), round(float(found.average[0]), 4), round(float(found.inverse[0]), 4)
     (2, 0.5833, 0.6667)
     """
-    if ties not in ("row", "grouped"):
-        raise ValueError(f"ties must be row or grouped, not {ties!r}.")
+    check_ties(ties)
     count = len(distances)
     probe, row = np.nonzero(mate)
     values = distances[probe, row]
@@ -73,7 +88,25 @@ def rank_mates(
     if len(tied):
         _rank_tied(distances, tied, probe, row, rank)
     order = np.lexsort((rank, probe))
-    probe, rank, reached = probe[order], rank[order], reached[order]
+    return ranks_to_measures(probe[order], rank[order], reached[order], count, ties, skip)
+
+
+def ranks_to_measures(
+    probe: IntArray, rank: IntArray, reached: IntArray, count: int, ties: Ties, skip: int
+) -> MateRanks:
+    """What follows from the ranks of K mates of B probes, in order of probe, then rank.
+
+    Args:
+        probe: (K,) probes, 0 to B-1.
+        rank: (K,) ranks from 1.
+        reached: (K,) rows that are as near, or nearer; only ``grouped`` ties use it.
+        count: B.
+        ties: As in :func:`rank_mates`.
+        skip: As in :func:`rank_mates`.
+
+    Returns:
+        One entry a probe.
+    """
     total = np.bincount(probe, minlength=count)
     start = np.cumsum(total) - total
     place = np.arange(1, len(probe) + 1) - start[probe]
