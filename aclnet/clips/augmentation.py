@@ -63,14 +63,15 @@ def _change_body(
     if settings.reverse > 0:
         chosen = _chosen(clips, settings.reverse, generator)
         clips = torch.where(chosen, clips.flip(2), clips)
-    coordinates, seen = clips[..., :dims], present(clips, dims)
-    if settings.scale > 0:
-        coordinates = coordinates * (settings.scale * normal(N, 1, 1, 1, 1)).exp()
-    if settings.joint_noise > 0:
-        coordinates = coordinates + settings.joint_noise * normal(N, M, 1, V, dims)
-    if settings.point_noise > 0:
-        coordinates = coordinates + settings.point_noise * normal(N, M, T, V, dims)
-    clips = keep_missing(clips, coordinates, seen, dims)
+    if max(settings.scale, settings.joint_noise, settings.point_noise) > 0:
+        coordinates, seen = clips[..., :dims], present(clips, dims)
+        if settings.scale > 0:
+            coordinates = coordinates * (settings.scale * normal(N, 1, 1, 1, 1)).exp()
+        if settings.joint_noise > 0:
+            coordinates = coordinates + settings.joint_noise * normal(N, M, 1, V, dims)
+        if settings.point_noise > 0:
+            coordinates = coordinates + settings.point_noise * normal(N, M, T, V, dims)
+        clips = keep_missing(clips, coordinates, seen, dims)
     if settings.drop_joints > 0:
         kept = _uniform(clips, generator, N, 1, 1, V, 1) >= settings.drop_joints
         clips = clips * kept
@@ -150,9 +151,11 @@ def rotate(clips: Tensor, angles: Tensor, dims: int) -> Tensor:
     else:
         rows = [[cz, -sz], [sz, cz]]
     matrix = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
-    N, M, T, V, _ = clips.shape
-    turned = clips[..., :dims].reshape(N, -1, dims) @ matrix.to(clips.dtype).transpose(1, 2)
-    return torch.cat([turned.view(N, M, T, V, dims), clips[..., dims:]], dim=-1)
+    N, M, T, V, C = clips.shape
+    # With the points as columns: the product of many rows with so small a matrix is slow.
+    points = clips[..., :dims].reshape(N, -1, dims).transpose(1, 2).contiguous()
+    turned = (matrix.to(clips.dtype) @ points).transpose(1, 2).reshape(N, M, T, V, dims)
+    return turned if dims == C else torch.cat([turned, clips[..., dims:]], dim=-1)
 
 
 def image_flip(clips: Tensor, layout: Layout, widths: Tensor) -> Tensor:

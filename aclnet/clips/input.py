@@ -27,6 +27,12 @@ class ClipInput:
         settings: clip settings.
         layout: the store's joint layout.
         channels: the store's channel names, coordinates first.
+
+    Attributes:
+        dims: coordinates a joint, 2 or 3.
+        channels: of the network's input.
+        follows: whether `stored` has the frames that follow too.
+        bodies: the bodies that each person is shown with in training.
     """
 
     def __init__(self, settings: ClipSettings, layout: Layout, channels: tuple[str, ...]) -> None:
@@ -34,6 +40,8 @@ class ClipInput:
         self.layout = layout
         self.dims = sum(channel in ("x", "y", "z") for channel in channels)
         self.channels = stream_channels(settings.streams, len(channels))
+        moves = any(stream.endswith("m") for stream in settings.streams)
+        self.follows = settings.motion == "recording" and moves
         self.bodies = BodyVariants(settings.bodies, layout, self.dims)
 
     def training_frames(self, lengths: Rows, generator: np.random.Generator) -> Rows | Places:
@@ -64,8 +72,8 @@ class ClipInput:
                 found in one counts as being at the origin there.
 
         Returns:
-            (N, M, T, V, C); with `motion: recording` (N, M, 2 T, V, C), each clip's frames and
-            then the frame that follows each of them in the recording.
+            (N, M, T, V, C); with `motion: recording` and a stream of motion (N, M, 2 T, V, C),
+            each clip's frames and then the frame that follows each of them in the recording.
         """
         if np.issubdtype(frames.dtype, np.floating):
             before = np.floor(frames).astype(np.int64)
@@ -73,7 +81,7 @@ class ClipInput:
             share = torch.from_numpy((frames - before).astype(np.float32))
             first, second = (self.stored(store, rows, part) for part in (before, after))
             return torch.lerp(first, second, share[:, None, :, None, None])
-        if self.settings.motion == "recording":
+        if self.follows:
             following = np.minimum(frames + 1, store.lengths[rows][:, None] - 1)
             frames = np.concatenate([frames, following], axis=1)
         self.require_memory(store, *frames.shape)
@@ -134,7 +142,7 @@ class ClipInput:
     def streams(self, clips: Tensor) -> Tensor:
         """The streams of normalised clips: the network's input."""
         following = None
-        if self.settings.motion == "recording":
+        if self.follows:
             clips, following = clips.chunk(2, dim=2)
         return make_streams(
             clips,

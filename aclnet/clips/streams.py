@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from aclnet.clips.transforms import present
+from aclnet.clips.transforms import index_tensor, present
 from aclnet.skeleton import Layout
 
 Confidence = Literal["mean", "released"]
@@ -30,18 +30,16 @@ STREAMS: dict[str, str] = {
 }
 
 
-def grandparents(layout: Layout) -> Tensor:
-    """The joint two steps towards the root.
+def grandparents(layout: Layout) -> tuple[int, ...]:
+    """The joint two steps towards the root, of each of the V joints.
 
     The root and its neighbours have none and point at themselves, so their k-bone is 0.
-
-    Returns:
-        (V,) int64.
     """
-    parent = torch.tensor(layout.parents)
-    grand = parent[parent]
-    near_root = parent == layout.centre_index
-    return torch.where(near_root, torch.arange(len(parent)), grand)
+    parents = layout.parents.tolist()
+    return tuple(
+        joint if parent == layout.centre_index else parents[parent]
+        for joint, parent in enumerate(parents)
+    )
 
 
 def _difference(clips: Tensor, others: Tensor, dims: int, averaged: bool) -> Tensor:
@@ -63,44 +61,8 @@ def make_stream(
     confidence: Confidence = "mean",
     following: Tensor | None = None,
 ) -> Tensor:
-    """One stream of a batch of clips.
-
-    Args:
-        clips: (N, M, T, V, C) joints; the first `dims` channels are coordinates, a further one is
-            the detector's confidence.
-        layout: the joints' layout; bones run towards its centre joint.
-        stream: one of `STREAMS`.
-        dims: 2 or 3, the number of coordinates.
-        confidence: "mean": averaged in bones, k-bones and motions; "released": as the release does
-            in its 2-D layout, averaged in bones, subtracted in k-bones and all motions (an
-            oversight in two of its operators, but its weights were trained with it).
-        following: like `clips`, the frame that each frame's motion leads to. None: the clip's next
-            frame; at its last frame the coordinates' motion is 0.
-
-    Returns:
-        (N, M, T, V, C), or (N, M, T, V, 1) for bone lengths.
-
-    Raises:
-        ValueError: the stream is unknown.
-    """
-    if stream not in STREAMS:
-        raise ValueError(f"unknown stream '{stream}'; the streams are {', '.join(STREAMS)}")
-    if stream == "l":
-        parents = torch.tensor(layout.parents, device=clips.device)
-        bone = clips[..., :dims] - clips[:, :, :, parents, :dims]
-        seen = present(clips, dims)
-        length: Tensor = bone.norm(dim=-1) * (seen & seen[..., parents])
-        return length.unsqueeze(-1)
-    averaged = confidence == "mean"
-    if following is None:
-        following = torch.cat([clips[:, :, 1:], clips[:, :, -1:]], dim=2)
-    if stream[0] in "bk":
-        target = torch.tensor(layout.parents) if stream[0] == "b" else grandparents(layout)
-        target = target.to(clips.device)
-        both = averaged or stream[0] == "b"
-        clips = _difference(clips, clips[:, :, :, target], dims, both)
-        following = _difference(following, following[:, :, :, target], dims, both)
-    return _difference(following, clips, dims, averaged) if stream.endswith("m") else clips
+    """One stream of a batch of clips; as `make_streams`."""
+    return make_streams(clips, layout, (stream,), dims, confidence=confidence, following=following)
 
 
 def make_streams(
@@ -112,16 +74,80 @@ def make_streams(
     confidence: Confidence = "mean",
     following: Tensor | None = None,
 ) -> Tensor:
-    """Several streams, concatenated on the channel axis (early fusion); see `make_stream`.
+    """Streams of a batch of clips, concatenated on the channel axis (early fusion).
+
+    Args:
+        clips: (N, M, T, V, C) joints; the first `dims` channels are coordinates, a further one is
+            the detector's confidence.
+        layout: the joints' layout; bones run towards its centre joint.
+        streams: of `STREAMS`.
+        dims: 2 or 3, the number of coordinates.
+        confidence: "mean": averaged in bones, k-bones and motions; "released": as the release does
+            in its 2-D layout, averaged in bones, subtracted in k-bones and all motions (an
+            oversight in two of its operators, but its weights were trained with it).
+        following: like `clips`, the frame that each frame's motion leads to. None: the clip's next
+            frame; at its last frame the coordinates' motion is 0. Only streams of motion use it.
 
     Returns:
-        (N, M, T, V, sum of the streams' channels).
+        (N, M, T, V, sum of the streams' channels): C each, and 1 of bone lengths.
+
+    Raises:
+        ValueError: a stream is unknown.
     """
-    made = [
-        make_stream(clips, layout, stream, dims, confidence=confidence, following=following)
-        for stream in streams
-    ]
+    for stream in streams:
+        if stream not in STREAMS:
+            raise ValueError(f"unknown stream '{stream}'; the streams are {', '.join(STREAMS)}")
+    places = _Places(clips, following, layout, dims, averaged=confidence == "mean")
+    made = [places.stream(stream) for stream in streams]
     return made[0] if len(made) == 1 else torch.cat(made, dim=-1)
+
+
+class _Places:
+    """Joints, bones and k-bones of clips, now and in the frames that follow; each is made once."""
+
+    def __init__(
+        self, clips: Tensor, following: Tensor | None, layout: Layout, dims: int, *, averaged: bool
+    ) -> None:
+        self._clips, self._following, self._layout = clips, following, layout
+        self._dims, self._averaged = dims, averaged
+        self._made: dict[tuple[str, bool], Tensor] = {}
+
+    def stream(self, name: str) -> Tensor:
+        """One stream."""
+        if name == "l":
+            return _lengths(self._clips, self._layout, self._dims)
+        now = self._place(name[0], then=False)
+        if not name.endswith("m"):
+            return now
+        return _difference(self._place(name[0], then=True), now, self._dims, self._averaged)
+
+    def _place(self, kind: str, *, then: bool) -> Tensor:
+        if (kind, then) not in self._made:
+            self._made[kind, then] = self._joints(then) if kind == "j" else self._bones(kind, then)
+        return self._made[kind, then]
+
+    def _joints(self, then: bool) -> Tensor:
+        if not then:
+            return self._clips
+        if self._following is not None:
+            return self._following
+        return torch.cat([self._clips[:, :, 1:], self._clips[:, :, -1:]], dim=2)
+
+    def _bones(self, kind: str, then: bool) -> Tensor:
+        joints = self._place("j", then=then)
+        layout = self._layout
+        ends = tuple(layout.parents.tolist()) if kind == "b" else grandparents(layout)
+        others = joints.index_select(3, index_tensor(ends, joints.device))
+        return _difference(joints, others, self._dims, self._averaged or kind == "b")
+
+
+def _lengths(clips: Tensor, layout: Layout, dims: int) -> Tensor:
+    """(N, M, T, V, 1) bone lengths."""
+    parents = index_tensor(tuple(layout.parents.tolist()), clips.device)
+    bone = clips[..., :dims] - clips[..., :dims].index_select(3, parents)
+    seen = present(clips, dims)
+    length: Tensor = bone.norm(dim=-1) * (seen & seen.index_select(3, parents))
+    return length.unsqueeze(-1)
 
 
 def stream_channels(streams: Sequence[str], channels: int) -> int:

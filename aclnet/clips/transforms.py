@@ -10,6 +10,8 @@ A clip passes `normalise`, the same for training and test; then, in training onl
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -20,6 +22,13 @@ from aclnet.skeleton import Layout
 _TINY = 1e-6
 _SHORT = 1e-4
 _ALL = slice(None)
+
+
+@functools.lru_cache(maxsize=256)
+def index_tensor(values: tuple[int, ...], device: torch.device) -> Tensor:
+    """Joint numbers on a device: int64 (V,). Made once, so that no step waits for a copy."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device)
 
 
 def present(clips: Tensor, dims: int) -> Tensor:
@@ -269,9 +278,10 @@ def mirror(clips: Tensor, layout: Layout) -> Tensor:
         (N, M, T, V, C).
     """
     swapped = exchange_sides(clips, layout)
-    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
+    swapped[..., 0].neg_()
+    return swapped
 
 
 def exchange_sides(clips: Tensor, layout: Layout) -> Tensor:
     """Left joints in the places of the right ones and the reverse; nothing is mirrored."""
-    return clips[:, :, :, torch.tensor(layout.mirror_index, device=clips.device)]
+    return clips.index_select(3, index_tensor(tuple(layout.mirror_index.tolist()), clips.device))

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from aclnet.clips.input import ClipInput
+from aclnet.clips.settings import ClipSettings
 from aclnet.clips.streams import STREAMS, grandparents, make_stream, make_streams, stream_channels
 from aclnet.skeleton import layout_names, load_layout
 
@@ -72,7 +74,7 @@ def test_confidence_is_averaged_in_every_stream() -> None:
 
 @pytest.mark.parametrize(("name", "wanted"), [("ntu25", NTU_K), ("coco20", COCO_K)])
 def test_grandparents_are_the_k_targets(name: str, wanted: tuple[int, ...]) -> None:
-    assert tuple(grandparents(load_layout(name)).tolist()) == wanted
+    assert grandparents(load_layout(name)) == wanted
 
 
 @pytest.mark.parametrize("name", layout_names())
@@ -154,3 +156,10 @@ def test_an_unknown_stream_is_named() -> None:
     clips = random_clips(1, 1, 2, 17, 2)
     with pytest.raises(ValueError, match="unknown stream 'joint'; the streams are j, b, k"):
         make_stream(clips, load_layout("coco17"), "joint", dims=2)
+
+
+def test_the_frames_that_follow_are_stored_for_streams_of_motion_alone() -> None:
+    layout = load_layout("ntu25")
+    for streams, wanted in ((("j", "b", "l"), False), (("j", "bm"), True)):
+        chosen = ClipSettings(streams=streams, motion="recording")
+        assert ClipInput(chosen, layout, ("x", "y", "z")).follows is wanted
