@@ -139,7 +139,8 @@ class ActionletContrast(ViewObjective):
         queue = self.queue.features.clone()  # which is written before the backward pass
         with full_precision(key.device):
             near, mixed_near = (
-                nearest_in_queue(one, queue, self.neighbours) for one in (key, mixed_key)
+                nearest_in_queue(one, queue, self.neighbours, self.settings.same_above)
+                for one in (key, mixed_key)
             )
         parts = {}
         for name, clips in branches.items():

@@ -8,24 +8,24 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-SAME = 0.95
-"""Cosine above which a key in the queue counts as the clip itself, and is left out."""
 
-
-def nearest_in_queue(key: Tensor, queue: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def nearest_in_queue(
+    key: Tensor, queue: Tensor, count: int, same_above: float
+) -> tuple[Tensor, Tensor]:
     """The keys of the queue that are nearest to each key.
 
     Args:
         key: (N, P) of unit length.
         queue: (Q, P) of unit length.
         count: K, at most Q.
+        same_above: cosine above which a key in the queue counts as the clip itself.
 
     Returns:
         Their cosines (N, K), nearest first, and their rows (N, K) int64. Those that are the clip
         itself come last, with the cosine -1.
     """
     cosines = key @ queue.t()
-    return cosines.masked_fill(cosines > SAME, -1).topk(count, dim=1)
+    return cosines.masked_fill(cosines.clamp(max=1) > same_above, -1).topk(count, dim=1)
 
 
 def neighbour_divergence(

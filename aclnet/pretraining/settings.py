@@ -55,6 +55,8 @@ class ActionletSettings(MomentumSettings):
         teacher_temperature: of the keys' similarities.
         student_temperature: of the queries' similarities.
         neighbours_share: share of the queue that is compared, the nearest to the key.
+        same_above: cosine above which a key in the queue counts as the clip itself and is no
+            neighbour, as far as there are others; 1: none is.
         sharpness: activation from which an actionlet's mask is 1, in the released code 1e-8; null:
             wherever there is any, whatever the batch's size and the features' scale.
         anchor_pull: let the projection also learn to make the normal and the weak view like the
@@ -67,6 +69,7 @@ class ActionletSettings(MomentumSettings):
     teacher_temperature: float = Field(default=0.04, gt=0)
     student_temperature: float = Field(default=0.1, gt=0)
     neighbours_share: float = Field(default=1 / 8, gt=0, le=1)
+    same_above: float = Field(default=0.95, gt=-1, le=1)
     sharpness: float | None = Field(default=None, gt=0)
     anchor_pull: bool = True
     views: ActionletViewSettings = ActionletViewSettings()

@@ -166,7 +166,8 @@ class PretrainSettings(ActionSettings):
 
     def arms(self) -> Mapping[str, tuple[str, ...]]:
         """The methods, each from random weights unless the recipe says otherwise."""
-        return {"random": ("method=random", "train.epochs=1"), self.method: ()}
+        untrained = ("method=random", "train.epochs=1", "train.warmup_epochs=0")
+        return {"random": untrained, self.method: ()}
 
     def usual_arms(self) -> tuple[str, ...]:
         """The random encoder and the recipe's method."""

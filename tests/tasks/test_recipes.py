@@ -56,6 +56,13 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
+def test_every_arm_of_a_shipped_recipe_is_valid(name: str) -> None:
+    kind = SETTINGS[Path(name).parts[0]]
+    for changes in load_settings(kind, FOLDER / name).arms().values():
+        load_settings(kind, FOLDER / name, changes)
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_every_shipped_recipe_says_what_it_is(name: str) -> None:
     assert (FOLDER / name).read_text("utf-8").startswith("# ")
 

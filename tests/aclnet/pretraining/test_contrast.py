@@ -67,7 +67,7 @@ def test_golden_contrast(tensors: Load, logits: tuple[Tensor, Tensor, Tensor]) -
 def test_golden_neighbours(tensors: Load) -> None:
     data = tensors("loss")
     query, queue = data["q"].requires_grad_(), data["queue"].t()
-    nearest = nearest_in_queue(data["k"], queue, 8192)
+    nearest = nearest_in_queue(data["k"], queue, 8192, 0.95)
     torch.testing.assert_close(nearest[0][:, 0], data["k_topk_max"], **EXACT)
     torch.testing.assert_close(nearest[0][:, -1], data["k_topk_min"], **EXACT)
     kept = (query @ queue.t()).square().gather(1, nearest[1]).sum(dim=1)
@@ -84,6 +84,8 @@ def test_golden_neighbours(tensors: Load) -> None:
 
 def test_a_key_that_is_in_the_queue_is_no_neighbour() -> None:
     queue = functional.normalize(torch.randn(9, 4), dim=1)
-    cosines, rows = nearest_in_queue(queue[:2], queue, 9)
+    cosines, rows = nearest_in_queue(queue[:2], queue, 9, 0.95)
     assert rows[:, -1].tolist() == [0, 1]
     assert cosines[:, -1].tolist() == [-1, -1]
+    _, rows = nearest_in_queue(0.9 * queue[:2], queue, 9, 0.95)  # nearly the clip itself
+    assert rows[:, 0].tolist() == [0, 1]
