@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from aclnet.clips.input import ClipInput
 from aclnet.models import SkeletonNetwork
+from aclnet.models.encoder import Encoder
+from aclnet.pretraining.actclr import ActionletContrast
+from aclnet.pretraining.aimclr import ExtremeContrast
 from aclnet.pretraining.body import body_of
+from aclnet.pretraining.embedder import Embedder, Projector
 from aclnet.pretraining.masked import MaskedMotion
+from aclnet.pretraining.method import MethodSettings
 from aclnet.pretraining.objective import ViewObjective
+from aclnet.pretraining.transfer import Stream
+from aclnet.pretraining.views.curriculum import stage1_plan, stage2_plan
 from aclnet.pretraining.views.recipe import ViewPlan, make_views
 from aclnet.pretraining.views.settings import ChangeSettings
+from aclnet.training.settings import TrainSettings
 from aclnet.training.task import Trainable
 
 Plan = Callable[[int], Mapping[str, ViewPlan]]
@@ -152,3 +162,51 @@ class Untrained(Trainable):
         with torch.no_grad():
             self.network.encoder(clips)
         return {"loss": self.idle.square()}
+
+
+def build_pretraining(
+    settings: MethodSettings,
+    network: SkeletonNetwork,
+    clip_input: ClipInput,
+    train: TrainSettings,
+    generator: torch.Generator,
+) -> Trainable:
+    """A network with the objective that trains its encoder without labels.
+
+    Args:
+        settings: the method's.
+        network: the untrained network.
+        clip_input: prepares clips.
+        train: length and seed of the training, which the views' curriculum follows.
+        generator: source of the objective's initial weights.
+
+    Raises:
+        ValueError: the encoder has no feature map of joints, which views are compared by.
+    """
+    if settings.method == "random":
+        return Untrained(network, clip_input)
+    if settings.method == "masked":
+        masked = MaskedMotion(network.encoder, settings.masked, clip_input.dims, generator)
+        return MaskedTraining(network, masked, clip_input)
+    first, second = settings.aimclr, settings.actclr
+    chosen = first if settings.method == "aimclr" else second
+    projector = Projector(network.classifier.in_features, chosen.projection_dim, generator)
+    embedder = Embedder(cast(Encoder, network.encoder), projector)
+    epochs = train.epochs
+    if settings.method == "aimclr":
+        return ViewTraining(
+            network,
+            ExtremeContrast(embedder, first, epochs, generator),
+            clip_input,
+            lambda _: stage1_plan(first.views),
+            first.views.changes,
+        )
+    stream = cast(Stream, clip_input.settings.streams[0])
+    layout, dims = clip_input.layout, clip_input.dims
+    return ViewTraining(
+        network,
+        ActionletContrast(embedder, second, epochs, layout, dims, stream, generator),
+        clip_input,
+        partial(stage2_plan, second.views, epochs=epochs, seed=train.seed),
+        second.views.changes,
+    )
