@@ -83,6 +83,11 @@ class TaskSettings(Settings):
         return None
 
     @property
+    def windows(self) -> int:
+        """Windows of a recording that a training clip holds."""
+        return 1 if self.unlabelled is None else self.unlabelled.windows
+
+    @property
     def start(self) -> str | None:
         """`init_from` of this seed; the random encoder has none."""
         random = self.unlabelled is not None and self.unlabelled.method == "random"
@@ -219,8 +224,7 @@ class IdentityTaskSettings(TaskSettings):
         """Those of every task, or the random encoder and the method without labels."""
         if self.self_supervised is None:
             return super().arms()
-        random = ("self_supervised.method=random", "train.epochs=1")
-        return {"random": random, self.self_supervised.method: ()}
+        return {"random": ("self_supervised.method=random",), self.self_supervised.method: ()}
 
     def usual_arms(self) -> tuple[str, ...]:
         """The usual ones of every task, or the random encoder and the method without labels."""

@@ -27,12 +27,21 @@ class MethodSettings(Settings):
         aimclr: the first stage.
         actclr: the second.
         masked: masked motion prediction.
+        key_window: "same": all views of a recording show the same window; "other": the key shows
+            another one, so that features keep what stays (who it is) and leave what passes; in a
+            recording no longer than a clip it is the same one.
     """
 
     method: Method = "aimclr"
     aimclr: ExtremeSettings = ExtremeSettings()
     actclr: ActionletSettings = ActionletSettings()
     masked: MaskedSettings = MaskedSettings()
+    key_window: Literal["same", "other"] = "same"
+
+    @property
+    def windows(self) -> int:
+        """Windows of a recording that a training step sees."""
+        return 2 if self.contrast is not None and self.key_window == "other" else 1
 
     @property
     def contrast(self) -> MomentumSettings | None:
@@ -59,6 +68,11 @@ class MethodSettings(Settings):
             raise ValueError(
                 f"clip.motion {clip.motion} uses frames outside the clip, which views do not "
                 "have: set clip.motion to clip"
+            )
+        if self.windows > 1 and clip.sampling != "window":
+            raise ValueError(
+                f"key_window other shows two windows, and clip.sampling {clip.sampling} the whole "
+                "recording: set clip.sampling to window, or key_window to same"
             )
         styled = self.method == "actclr" and self.actclr.views.style_transfer
         if styled and (len(clip.streams) > 1 or clip.streams[0] not in ("j", "b", "jm")):

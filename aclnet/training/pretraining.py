@@ -42,6 +42,7 @@ class ViewTraining(Trainable):
         clip_input: prepares clips; their streams are made of the views.
         plan: which changes each view takes.
         changes: their strengths.
+        windows: of a recording in its clip; the view `key` shows the last.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class ViewTraining(Trainable):
         clip_input: ClipInput,
         plan: Plan,
         changes: ChangeSettings,
+        windows: int = 1,
     ) -> None:
         super().__init__()
         self.network = network
         self.objective = objective
         _freeze_head(network)
         self._clip_input, self._plan, self._changes = clip_input, plan, changes
+        self._windows = windows
         self._plans: Mapping[str, ViewPlan] = plan(1)
         self._generator = torch.Generator()
 
@@ -74,7 +77,7 @@ class ViewTraining(Trainable):
         """All views of clips, in the order of the plan.
 
         Args:
-            clips: as stored, (N, M, T, V, C).
+            clips: as stored, (N, M, windows * T, V, C), one window after the other.
             generator: seeded for this step; `forward` draws from it too, one micro-batch after
                 the other.
             widths: not used.
@@ -85,8 +88,19 @@ class ViewTraining(Trainable):
         self._generator = generator
         given = self._clip_input
         body = body_of(given.layout, given.dims, clips.device)
-        made = make_views(given.normalised(clips), self._plans, body, self._changes, generator)
-        return torch.stack([given.streams(view) for view in made.values()], dim=1)
+        shown = clips.chunk(self._windows, dim=2)
+        made = [
+            make_views(given.normalised(window), plans, body, self._changes, generator)
+            for window, plans in zip(shown, self._plans_by_window(), strict=True)
+        ]
+        return torch.stack([given.streams(view) for one in made for view in one.values()], dim=1)
+
+    def _plans_by_window(self) -> list[Mapping[str, ViewPlan]]:
+        """The views of each window; the last view is the key."""
+        if self._windows == 1:
+            return [self._plans]
+        *queries, key = self._plans.items()
+        return [dict(queries), dict([key])]
 
     def forward(self, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Losses of the objective.
@@ -200,6 +214,7 @@ def build_pretraining(
             clip_input,
             lambda _: stage1_plan(first.views),
             first.views.changes,
+            settings.windows,
         )
     stream = cast(Stream, clip_input.settings.streams[0])
     layout, dims = clip_input.layout, clip_input.dims
@@ -209,4 +224,5 @@ def build_pretraining(
         clip_input,
         partial(stage2_plan, second.views, epochs=epochs, seed=train.seed),
         second.views.changes,
+        settings.windows,
     )

@@ -263,7 +263,8 @@ def require_room(adapter: TaskAdapter[Any]) -> None:
     else:
         people = min(chosen.identities_per_batch, class_count(adapter))
         clips = people * chosen.samples_per_identity
-    adapter.clip_input.require_memory(adapter.store, clips, settings.clip.frames)
+    frames = settings.windows * settings.clip.frames
+    adapter.clip_input.require_memory(adapter.store, clips, frames)
 
 
 def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
@@ -285,7 +286,7 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
             seed,
             chosen.steps_per_epoch,
         )
-    return ClipSource(store, labels, sampler, adapter.clip_input, seed)
+    return ClipSource(store, labels, sampler, adapter.clip_input, seed, settings.windows)
 
 
 def run_info(task: str, adapter: TaskAdapter[Any]) -> RunInfo:
