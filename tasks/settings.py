@@ -164,22 +164,10 @@ class TaskSettings(Settings):
         return parts
 
 
-class IdentityViewSettings(ActionletViewSettings):
-    """Views of stage 2 that keep each clip's bone lengths, by which people are told apart."""
-
-    style_transfer: bool = False
-
-
-class IdentityActionletSettings(ActionletSettings):
-    """Stage 2 for features that identify."""
-
-    views: IdentityViewSettings = IdentityViewSettings()
-
-
 class IdentityMethodSettings(MethodSettings):
-    """Training without labels for features that identify."""
+    """Training without labels that leaves each clip its bone lengths, which tell people apart."""
 
-    actclr: IdentityActionletSettings = IdentityActionletSettings()
+    actclr: ActionletSettings = ActionletSettings(views=ActionletViewSettings(style_transfer=False))
 
 
 class IdentityTaskSettings(TaskSettings):

@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from aclnet.config import load_settings
 from aclnet.data.sample import FIELDS, Sample
 from aclnet.data.store import open_store, write_store
 from aclnet.pretraining.aimclr import ExtremeContrast
@@ -186,11 +187,11 @@ def test_transg_is_refused() -> None:
         ReidSettings.model_validate({**given, "self_supervised": {}})
 
 
-def test_bone_lengths_stay_with_their_person() -> None:
-    def given(**second: Any) -> dict[str, Any]:
-        chosen = {"method": "actclr", "actclr": second}
-        return {"sampler": {"kind": "shuffle"}, "self_supervised": chosen}
-
-    GaitSettings.model_validate(given(projection_dim=8))
-    with pytest.raises(ValidationError, match="self_supervised: style transfer is defined for one"):
-        GaitSettings.model_validate(given(views={"style_transfer": True}))
+def test_bone_lengths_stay_with_their_person(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    second = "{method: actclr, actclr: {projection_dim: 8, views: {basic: [crop]}}}"
+    recipe.write_text(f"sampler: {{kind: shuffle}}\nself_supervised: {second}\n")
+    load_settings(GaitSettings, recipe)
+    styled = "self_supervised.actclr.views.style_transfer=true"
+    with pytest.raises(ValueError, match="self_supervised: style transfer is defined for one"):
+        load_settings(GaitSettings, recipe, [styled])
