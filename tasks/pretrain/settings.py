@@ -114,5 +114,5 @@ class PretrainSettings(MethodSettings, ActionSettings):
     def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
         """As in action recognition, and the method."""
         method = str(before.get("method", "aimclr"))
-        own = ("method", *(() if method == "random" else (method,)))
+        own = ("method", "key_window", *(() if method == "random" else (method,)))
         return super().shaping(before, best) | dict.fromkeys(own, ())
