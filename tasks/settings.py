@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from aclnet.clips.settings import AugmentSettings, ClipSettings
 from aclnet.config import Settings
 from aclnet.data.settings import DataSettings
 from aclnet.losses.settings import ObjectiveSettings
 from aclnet.models.settings import NamedEncoder, NetworkSettings
+from aclnet.pretraining.method import MethodSettings
+from aclnet.pretraining.settings import ActionletSettings
+from aclnet.pretraining.views.settings import ActionletViewSettings
 from aclnet.runs.settings import EmbedSettings
 from aclnet.training.settings import SamplerSettings, TrainSettings
 
@@ -78,20 +83,32 @@ class TaskSettings(Settings):
     init_from: str | None = None
 
     @property
+    def unlabelled(self) -> MethodSettings | None:
+        """How the encoder is trained without labels; None: with them."""
+        return None
+
+    @property
+    def windows(self) -> int:
+        """Windows of a recording that a training clip holds."""
+        return 1 if self.unlabelled is None else self.unlabelled.windows
+
+    @property
     def start(self) -> str | None:
-        """`init_from` of this seed."""
-        seed = str(self.train.seed)
-        return None if self.init_from is None else self.init_from.replace(SEED, seed)
+        """`init_from` of this seed; the random encoder has none."""
+        random = self.unlabelled is not None and self.unlabelled.method == "random"
+        if self.init_from is None or random:
+            return None
+        return self.init_from.replace(SEED, str(self.train.seed))
 
     @property
     def trains_objective(self) -> bool:
         """Whether the network is trained with `objective`."""
-        return True
+        return self.unlabelled is None
 
     @property
     def trains_classifier(self) -> bool:
         """Whether the network's classifier is trained."""
-        return True
+        return self.unlabelled is None
 
     @property
     def trains_test_people(self) -> bool:
@@ -105,8 +122,8 @@ class TaskSettings(Settings):
 
     @property
     def objective_name(self) -> str:
-        """The objective's name in results."""
-        return self.objective.name
+        """The objective's name in results, or that of the method without labels."""
+        return self.objective.name if self.unlabelled is None else self.unlabelled.method
 
     @property
     def benchmark(self) -> str:
@@ -150,3 +167,63 @@ class TaskSettings(Settings):
             parts |= dict.fromkeys(("select", "rule", "pairs", "protocol"), ())
             parts["embed"] = ("windows", "stride", "mirror", "feature", "normalise")
         return parts
+
+
+class IdentityMethodSettings(MethodSettings):
+    """Training without labels that leaves each clip its bone lengths, which tell people apart."""
+
+    actclr: ActionletSettings = ActionletSettings(views=ActionletViewSettings(style_transfer=False))
+
+
+class IdentityTaskSettings(TaskSettings):
+    """Settings of the tasks that tell people apart.
+
+    Attributes:
+        self_supervised: train the encoder on the training samples without their identities, and
+            test its features by the task's protocol; None: train with `objective`.
+    """
+
+    self_supervised: IdentityMethodSettings | None = None
+
+    @model_validator(mode="after")
+    def _fit_without_labels(self) -> Self:
+        if self.self_supervised is None:
+            return self
+        with naming("self_supervised"):
+            self.self_supervised.require_fit(self.clip, self.network)
+        if self.sampler.kind != "shuffle":
+            raise ValueError(
+                "sampler.kind identities draws batches by identity, which self_supervised leaves "
+                "out: set sampler.kind to shuffle"
+            )
+        if self.embed.feature == "posterior":
+            raise ValueError(
+                "embed.feature: posterior compares class probabilities, and self_supervised trains "
+                "no classifier: set embed.feature to embedding or pooled"
+            )
+        return self
+
+    @property
+    def unlabelled(self) -> MethodSettings | None:
+        """`self_supervised`."""
+        return self.self_supervised
+
+    @property
+    def variant(self) -> str:
+        """`unlabelled` without labels."""
+        return super().variant if self.self_supervised is None else "unlabelled"
+
+    def arms(self) -> Mapping[str, tuple[str, ...]]:
+        """Those of every task, or the random encoder and the method without labels."""
+        if self.self_supervised is None:
+            return super().arms()
+        return {"random": ("self_supervised.method=random",), self.self_supervised.method: ()}
+
+    def usual_arms(self) -> tuple[str, ...]:
+        """The usual ones of every task, or the random encoder and the method without labels."""
+        return super().usual_arms() if self.self_supervised is None else tuple(self.arms())
+
+    @classmethod
+    def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
+        """As for every task, and the training without labels."""
+        return super().shaping(before, best) | {"self_supervised": ()}

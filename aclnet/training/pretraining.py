@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from aclnet.clips.input import ClipInput
 from aclnet.models import SkeletonNetwork
+from aclnet.models.encoder import Encoder
+from aclnet.pretraining.actclr import ActionletContrast
+from aclnet.pretraining.aimclr import ExtremeContrast
 from aclnet.pretraining.body import body_of
+from aclnet.pretraining.embedder import Embedder, Projector
 from aclnet.pretraining.masked import MaskedMotion
+from aclnet.pretraining.method import MethodSettings
 from aclnet.pretraining.objective import ViewObjective
+from aclnet.pretraining.transfer import Stream
+from aclnet.pretraining.views.curriculum import stage1_plan, stage2_plan
 from aclnet.pretraining.views.recipe import ViewPlan, make_views
 from aclnet.pretraining.views.settings import ChangeSettings
+from aclnet.training.settings import TrainSettings
 from aclnet.training.task import Trainable
 
 Plan = Callable[[int], Mapping[str, ViewPlan]]
@@ -32,6 +42,7 @@ class ViewTraining(Trainable):
         clip_input: prepares clips; their streams are made of the views.
         plan: which changes each view takes.
         changes: their strengths.
+        windows: of a recording in its clip; the view `key` shows the last.
     """
 
     def __init__(
@@ -41,12 +52,14 @@ class ViewTraining(Trainable):
         clip_input: ClipInput,
         plan: Plan,
         changes: ChangeSettings,
+        windows: int = 1,
     ) -> None:
         super().__init__()
         self.network = network
         self.objective = objective
         _freeze_head(network)
         self._clip_input, self._plan, self._changes = clip_input, plan, changes
+        self._windows = windows
         self._plans: Mapping[str, ViewPlan] = plan(1)
         self._generator = torch.Generator()
 
@@ -64,7 +77,7 @@ class ViewTraining(Trainable):
         """All views of clips, in the order of the plan.
 
         Args:
-            clips: as stored, (N, M, T, V, C).
+            clips: as stored, (N, M, windows * T, V, C), one window after the other.
             generator: seeded for this step; `forward` draws from it too, one micro-batch after
                 the other.
             widths: not used.
@@ -75,8 +88,19 @@ class ViewTraining(Trainable):
         self._generator = generator
         given = self._clip_input
         body = body_of(given.layout, given.dims, clips.device)
-        made = make_views(given.normalised(clips), self._plans, body, self._changes, generator)
-        return torch.stack([given.streams(view) for view in made.values()], dim=1)
+        shown = clips.chunk(self._windows, dim=2)
+        made = [
+            make_views(given.normalised(window), plans, body, self._changes, generator)
+            for window, plans in zip(shown, self._plans_by_window(), strict=True)
+        ]
+        return torch.stack([given.streams(view) for one in made for view in one.values()], dim=1)
+
+    def _plans_by_window(self) -> list[Mapping[str, ViewPlan]]:
+        """The views of each window; the last view is the key."""
+        if self._windows == 1:
+            return [self._plans]
+        *queries, key = self._plans.items()
+        return [dict(queries), dict([key])]
 
     def forward(self, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Losses of the objective.
@@ -152,3 +176,53 @@ class Untrained(Trainable):
         with torch.no_grad():
             self.network.encoder(clips)
         return {"loss": self.idle.square()}
+
+
+def build_pretraining(
+    settings: MethodSettings,
+    network: SkeletonNetwork,
+    clip_input: ClipInput,
+    train: TrainSettings,
+    generator: torch.Generator,
+) -> Trainable:
+    """A network with the objective that trains its encoder without labels.
+
+    Args:
+        settings: the method's.
+        network: the untrained network.
+        clip_input: prepares clips.
+        train: length and seed of the training, which the views' curriculum follows.
+        generator: source of the objective's initial weights.
+
+    Raises:
+        ValueError: the encoder has no feature map of joints, which views are compared by.
+    """
+    if settings.method == "random":
+        return Untrained(network, clip_input)
+    if settings.method == "masked":
+        masked = MaskedMotion(network.encoder, settings.masked, clip_input.dims, generator)
+        return MaskedTraining(network, masked, clip_input)
+    first, second = settings.aimclr, settings.actclr
+    chosen = first if settings.method == "aimclr" else second
+    projector = Projector(network.classifier.in_features, chosen.projection_dim, generator)
+    embedder = Embedder(cast(Encoder, network.encoder), projector)
+    epochs = train.epochs
+    if settings.method == "aimclr":
+        return ViewTraining(
+            network,
+            ExtremeContrast(embedder, first, epochs, generator),
+            clip_input,
+            lambda _: stage1_plan(first.views),
+            first.views.changes,
+            settings.windows,
+        )
+    stream = cast(Stream, clip_input.settings.streams[0])
+    layout, dims = clip_input.layout, clip_input.dims
+    return ViewTraining(
+        network,
+        ActionletContrast(embedder, second, epochs, layout, dims, stream, generator),
+        clip_input,
+        partial(stage2_plan, second.views, epochs=epochs, seed=train.seed),
+        second.views.changes,
+        settings.windows,
+    )

@@ -149,12 +149,13 @@ class _RandomClips:
         labels = torch.arange(count) // 2 % classes
         # The next frames of the recording are stored after each clip (`ClipInput.stored`).
         frames = clip.frames * (2 if clip.motion == "recording" else 1)
-        shape = (count, kind.persons, frames, layout.joint_count, len(kind.channels))
+        shown = settings.windows * frames
+        shape = (count, kind.persons, shown, layout.joint_count, len(kind.channels))
         stored = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         widths = torch.full((count,), _PICTURE_WIDTH) if clip.augment.image_flip > 0 else None
         names = [f"random {number}" for number in range(count)]
         self.batch = Batch(stored, labels, names, widths)
-        self.prepared: Tensor = self.input.prepare(stored)
+        self.prepared: Tensor = self.input.prepare(stored[:, :, :frames])
 
     def counts(self, network: SkeletonNetwork) -> dict[str, int]:
         """The axes of the network's input, and its classes."""

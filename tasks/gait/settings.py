@@ -7,10 +7,10 @@ from pathlib import Path
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol, read_probe_names
 from protocols.gait.rules import RuleName
 from tasks.samples.identities import IdentitySettings
-from tasks.settings import TaskSettings, naming
+from tasks.settings import IdentityTaskSettings, naming
 
 
-class GaitSettings(TaskSettings):
+class GaitSettings(IdentityTaskSettings):
     """Settings of gait recognition.
 
     Attributes:

@@ -10,12 +10,10 @@ from pydantic import Field, model_validator
 from aclnet.clips.settings import AugmentSettings, ClipSettings, NormaliseSettings
 from aclnet.config import Settings
 from aclnet.models.settings import NamedEncoder, NetworkSettings
-from aclnet.pretraining.settings import ActionletSettings, ExtremeSettings, MaskedSettings
+from aclnet.pretraining.method import MethodSettings
 from aclnet.runs.settings import ScoringSettings
 from aclnet.training.settings import SamplerSettings, TrainSettings
 from tasks.action.settings import ActionSettings
-
-Method = Literal["random", "aimclr", "actclr", "masked"]
 
 
 class ProbeSettings(Settings):
@@ -52,17 +50,12 @@ class ProbeSettings(Settings):
         return self.kind if self.share == 1 else f"{self.kind}-{100 * self.share:g}"
 
 
-class PretrainSettings(ActionSettings):
+class PretrainSettings(MethodSettings, ActionSettings):
     """Settings of pre-training; the split, of action recognition, is that of the probe.
 
     Attributes:
-        method: "aimclr", the first stage of ActCLR; "actclr", the second; "masked": masked
-            motion prediction; "random": no training, to compare with.
         init_from: run of pre-training whose encoder and projection (masked: encoder and decoder)
             the training begins with, for actclr one of aimclr; `random` does not use it.
-        aimclr: the first stage.
-        actclr: the second.
-        masked: masked motion prediction.
         probe: how the features are judged.
     """
 
@@ -90,74 +83,22 @@ class PretrainSettings(ActionSettings):
         epochs=100, learning_rate=0.1, nesterov=False, weight_decay=1e-4
     )
     test: ScoringSettings = ScoringSettings(clips=1)
-    method: Method = "aimclr"
-    aimclr: ExtremeSettings = ExtremeSettings()
-    actclr: ActionletSettings = ActionletSettings()
-    masked: MaskedSettings = MaskedSettings()
     probe: ProbeSettings = ProbeSettings()
 
     @model_validator(mode="after")
-    def _views_possible(self) -> Self:
-        if self.clip.motion != "clip":
-            raise ValueError(
-                f"clip.motion {self.clip.motion} uses frames outside the clip, which views do not "
-                "have: set clip.motion to clip"
-            )
+    def _fit_together(self) -> Self:
+        self.require_fit(self.clip, self.network)
         if self.train_share != 1:
             raise ValueError(
                 "train_share leaves training samples out, which pre-training uses without their "
                 "labels: set probe.share, and train_share in action recognition"
             )
-        styled = self.method == "actclr" and self.actclr.views.style_transfer
-        if styled and (len(self.clip.streams) > 1 or self.clip.streams[0] not in ("j", "b", "jm")):
-            raise ValueError(
-                f"style transfer is defined for one of the streams j, b and jm, not for "
-                f"{'+'.join(self.clip.streams)}: choose one of them, or set "
-                "actclr.views.style_transfer to false"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _motion_predictable(self) -> Self:
-        if self.method != "masked":
-            return self
-        if self.clip.streams != ("j",):
-            raise ValueError(
-                "masked motion prediction sees joint positions, not the streams "
-                f"{'+'.join(self.clip.streams)}: set clip.streams to [j]"
-            )
-        if self.network.encoder.name != "joint_transformer":
-            raise ValueError(
-                "masked motion prediction leaves out tokens, which "
-                f"{self.network.encoder.name} does not have: set network.encoder to "
-                "{name: joint_transformer}"
-            )
-        if self.masked.motion_stride >= self.clip.frames:
-            raise ValueError(
-                f"masked.motion_stride {self.masked.motion_stride} leads out of clips of "
-                f"{self.clip.frames} frames: lower it, or raise clip.frames"
-            )
         return self
 
     @property
-    def trains_objective(self) -> bool:
-        """Not with `objective`."""
-        return False
-
-    @property
-    def objective_name(self) -> str:
-        """The method."""
-        return self.method
-
-    @property
-    def start(self) -> str | None:
-        """`init_from` of this seed; the random encoder has none."""
-        return None if self.method == "random" else super().start
-
-    @property
-    def trains_classifier(self) -> bool:
-        """The classifier is not trained."""
-        return False
+    def unlabelled(self) -> MethodSettings:
+        """These settings."""
+        return self
 
     @property
     def variant(self) -> str:
@@ -177,5 +118,5 @@ class PretrainSettings(ActionSettings):
     def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
         """As in action recognition, and the method."""
         method = str(before.get("method", "aimclr"))
-        own = ("method", *(() if method == "random" else (method,)))
+        own = ("method", "key_window", *(() if method == "random" else (method,)))
         return super().shaping(before, best) | dict.fromkeys(own, ())

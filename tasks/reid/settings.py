@@ -13,13 +13,13 @@ from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRuleName
 from tasks.reid.sequences import SequenceSettings
 from tasks.samples.identities import IdentitySettings
-from tasks.settings import TaskSettings, naming
+from tasks.settings import IdentityTaskSettings, naming
 
 TRANSG = "transg"
 """Name of TranSG's own objective in results."""
 
 
-class ReidSettings(TaskSettings):
+class ReidSettings(IdentityTaskSettings):
     """Settings of person re-identification.
 
     Attributes:
@@ -61,6 +61,11 @@ class ReidSettings(TaskSettings):
                 "TranSG's objective (transg: {}) and its encoder (network.encoder.name: transg) go "
                 "together: set both, or neither"
             )
+        if self.transg is not None and self.self_supervised is not None:
+            raise ValueError(
+                "TranSG's objective (transg) uses identities, which self_supervised leaves out: "
+                "set one of them to null"
+            )
         if self.embed.windows != "centre":
             raise ValueError(
                 "a sequence is a single window: set embed.windows to centre, and use "
@@ -87,12 +92,12 @@ class ReidSettings(TaskSettings):
     @property
     def trains_objective(self) -> bool:
         """Whether the network is trained with `objective`, not with TranSG's own."""
-        return self.transg is None
+        return self.transg is None and super().trains_objective
 
     @property
     def trains_classifier(self) -> bool:
         """Not with TranSG's own objective."""
-        return self.transg is None
+        return self.transg is None and super().trains_classifier
 
     @property
     def objective_name(self) -> str:

@@ -35,13 +35,14 @@ from aclnet.runs.info import RUN_INFO, InitialWeights, RunInfo, RunModel, read_r
 from aclnet.runs.networks import build_network, build_objective, fill_best, weight_generator
 from aclnet.training.engine import BEST, CHECKPOINT, fit
 from aclnet.training.launch import make_fabric
+from aclnet.training.pretraining import build_pretraining
 from aclnet.training.samplers import IdentitySampler, Sampler, ShuffleSampler
 from aclnet.training.settings import TrainSettings
 from aclnet.training.state import RunState
 from aclnet.training.task import Trainable, TrainingTask
 from protocols.embeddings import Embeddings
 from tasks.run.folder import write_run_folder
-from tasks.run.initial import ENCODER, fill_from, require_start
+from tasks.run.initial import fill_start, require_start
 from tasks.run.resume import reached_epoch
 from tasks.run.trained_data import require_unchanged_meanwhile
 from tasks.samples.batches import ClipSource
@@ -161,30 +162,13 @@ class TaskAdapter(ABC, Generic[SettingsT]):
                 run = Path(self.settings.start)
                 require_start(run, self.settings, self.store, self.clip_input)
 
-    def initialise(self, network: SkeletonNetwork, trainable: Trainable) -> InitialWeights | None:
-        """Begin a new training with the encoder of `init_from`, if there is one.
-
-        Args:
-            network: to be trained, of random weights.
-            trainable: the network with its objective; a task may fill that too.
-
-        Returns:
-            What was loaded.
-
-        Raises:
-            ValueError: as `check_start`.
-        """
-        del trainable
-        if self.settings.start is None:
-            return None
-        with naming(f"init_from={self.settings.start}"):
-            return fill_from(Path(self.settings.start), {ENCODER: network.encoder})
-
     def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
         """The network with its objective (see `trainable`)."""
-        return self.trainable(
-            self.settings, network, self.clip_input, generator, self.training_clips
-        )
+        settings, method = self.settings, self.settings.unlabelled
+        if method is not None:
+            method = method.for_clips(len(self.training_samples()[0]))
+            return build_pretraining(method, network, self.clip_input, settings.train, generator)
+        return self.trainable(settings, network, self.clip_input, generator, self.training_clips)
 
     @classmethod
     def trainable(
@@ -195,7 +179,7 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         generator: torch.Generator,
         clips: Clips,
     ) -> Trainable:
-        """Combine a network with its objective; by default `settings.objective`.
+        """Combine a network with its objective; by default that of the settings.
 
         Args:
             settings: resolved settings.
@@ -208,6 +192,9 @@ class TaskAdapter(ABC, Generic[SettingsT]):
             ValueError: the objective needs a graph feature and the encoder has none.
         """
         del clips
+        if settings.unlabelled is not None:
+            method, train = settings.unlabelled, settings.train
+            return build_pretraining(method, network, clip_input, train, generator)
         objective = build_objective(
             settings.objective, settings.network.encoder, network, generator
         )
@@ -284,7 +271,8 @@ def require_room(adapter: TaskAdapter[Any]) -> None:
     else:
         people = min(chosen.identities_per_batch, class_count(adapter))
         clips = people * chosen.samples_per_identity
-    adapter.clip_input.require_memory(adapter.store, clips, settings.clip.frames)
+    frames = settings.windows * settings.clip.frames
+    adapter.clip_input.require_memory(adapter.store, clips, frames)
 
 
 def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
@@ -306,7 +294,7 @@ def build_source(adapter: TaskAdapter[Any]) -> ClipSource:
             seed,
             chosen.steps_per_epoch,
         )
-    return ClipSource(store, labels, sampler, adapter.clip_input, seed)
+    return ClipSource(store, labels, sampler, adapter.clip_input, seed, settings.windows)
 
 
 def run_info(task: str, adapter: TaskAdapter[Any]) -> RunInfo:
@@ -400,9 +388,11 @@ def train(
     trainable = adapter.make_task(network, generator)
     fabric = fabric or make_fabric(settings.train)
     reached = reached_epoch(run, settings, info) if resume else None
-    adapter.initial = (
-        adapter.initialise(network, trainable) if reached is None else _initial_of(run)
-    )
+    if reached is not None:
+        adapter.initial = _initial_of(run)
+    elif settings.start is not None:
+        with naming(f"init_from={settings.start}"):
+            adapter.initial = fill_start(Path(settings.start), network, trainable)
     info = info.model_copy(update={"initial": adapter.initial})
     if reached is None and fabric.is_global_zero:
         write_run_folder(run, settings, info)

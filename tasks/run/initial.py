@@ -14,19 +14,26 @@ from torch import nn
 from aclnet.clips.input import ClipInput
 from aclnet.config import load_settings
 from aclnet.data.store import Store
-from aclnet.models import build_encoder
+from aclnet.models import SkeletonNetwork, build_encoder
+from aclnet.pretraining.embedder import Projector
+from aclnet.pretraining.masked import MaskedMotion
+from aclnet.pretraining.objective import ViewObjective
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import SETTINGS, InitialWeights, RunInfo, read_run_info, read_run_model
 from aclnet.runs.networks import fill_part, require_best, weight_generator
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import BEST
 from aclnet.training.settings import RESUMABLE
+from aclnet.training.task import Trainable
 from tasks.run.resume import differences
 from tasks.settings import TaskSettings
 from tasks.spec import find_task
 
 ENCODER = "network.encoder"
 """The part of a checkpoint that every run has, with the norm of its input."""
+
+PROJECTOR = "objective.online.projector"
+"""The part of the checkpoint of both stages of ActCLR that a later stage begins with too."""
 
 
 def require_start(run: Path, settings: TaskSettings, store: Store, clip_input: ClipInput) -> None:
@@ -42,7 +49,8 @@ def require_start(run: Path, settings: TaskSettings, store: Store, clip_input: C
 
     Raises:
         ValueError: it is no finished run, it has no weights, or it has another encoder, other
-            streams, joints, channels or another unit.
+            streams, joints, channels or another unit; or the new training has no labels, and it
+            had them, or lacks the projection.
     """
     require_finished(run)
     info, model = read_run_info(run), read_run_model(run)
@@ -70,6 +78,39 @@ def require_start(run: Path, settings: TaskSettings, store: Store, clip_input: C
         settings.network.encoder, clip_input.layout, clip_input.channels, weight_generator(0)
     )
     fill_part(run / model.weights, encoder, ENCODER)
+    if settings.unlabelled is None:
+        return
+    if _settings_of(run).unlabelled is None:
+        raise ValueError(f"{run} was trained with labels: give a run of pre-training without them")
+    if contrast := settings.unlabelled.contrast:
+        projector = Projector(encoder.feature_dim, contrast.projection_dim)
+        fill_part(run / model.weights, projector, PROJECTOR)
+
+
+def fill_start(run: Path, network: SkeletonNetwork, trainable: Trainable) -> InitialWeights:
+    """Begin a training with the encoder of a run, without labels also with its other parts.
+
+    Args:
+        run: the run to begin with.
+        network: to be trained.
+        trainable: the network with its objective.
+
+    Returns:
+        What was loaded and what was left.
+
+    Raises:
+        ValueError: the run cannot be read, or its parts are of other modules.
+    """
+    parts: dict[str, nn.Module] = {ENCODER: network.encoder}
+    objective = getattr(trainable, "objective", None)
+    if isinstance(objective, ViewObjective):
+        parts[PROJECTOR] = objective.online.projector
+    elif isinstance(objective, MaskedMotion):
+        parts["objective"] = objective
+    found = fill_from(run, parts)
+    if isinstance(objective, ViewObjective):
+        objective.slow.network.load_state_dict(objective.online.state_dict())
+    return found
 
 
 def fill_from(run: Path, parts: Mapping[str, nn.Module]) -> InitialWeights:
@@ -97,7 +138,7 @@ def fill_from(run: Path, parts: Mapping[str, nn.Module]) -> InitialWeights:
         loaded += 1
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.contiguous().numpy().tobytes())
-    settings = load_settings(find_task(info.task).settings, run / SETTINGS)
+    settings = _settings_of(run)
     return InitialWeights(
         run=str(run),
         task=info.task,
@@ -107,6 +148,10 @@ def fill_from(run: Path, parts: Mapping[str, nn.Module]) -> InitialWeights:
         loaded=loaded,
         left=dict(left),
     )
+
+
+def _settings_of(run: Path) -> TaskSettings:
+    return load_settings(find_task(read_run_info(run).task).settings, run / SETTINGS)
 
 
 def _recipe(settings: TaskSettings, info: RunInfo) -> str:

@@ -152,7 +152,8 @@ def judge_run(
     judged = spec.judge(tested, adapter.settings, None)
     if floor is not None:
         baselines[BASELINE] = spec.judge(floor, adapter.settings, spec.floor_query())
-        lengths = replace(origin, objective=BASELINE, seconds=0.0)
+        plain = {name: one for name, one in origin.settings.items() if name != "initial"}
+        lengths = replace(origin, objective=BASELINE, variant="", settings=plain, seconds=0.0)
         record = make_record(spec.name, baselines[BASELINE], lengths, command)
         record.write(run / BASELINE_RECORD)
     record = make_record(spec.name, judged, origin, command)

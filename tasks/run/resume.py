@@ -46,9 +46,9 @@ def reached_epoch(run: Path, settings: TaskSettings, info: RunInfo) -> int | Non
     if not path.is_file():
         return None
     checkpoint = load_checkpoint(path)
-    # Older versions began all runs of most tasks with random weights.
+    # Older versions began all runs of most tasks with random weights, and trained with labels.
     saved = parse_yaml(checkpoint.get("recipe", ""), f"{path}: recipe") or {}
-    before = {"init_from": None, **saved}
+    before = {"init_from": None, "self_supervised": None, **saved}
     now = settings.model_dump(mode="json")
     found = list(differences(_shaping(before, settings), now))
     if found:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from aclnet.clips.input import ClipInput
+from aclnet.clips.sampling import Places
 from aclnet.clips.settings import ClipSettings, Rows
 from aclnet.data.store import Store
 from aclnet.seeding import derive_seed
@@ -26,19 +27,27 @@ class ClipSource:
         sampler: draws the numbers of each global batch, 0..N * variants - 1.
         clip_input: clip length, frame step and variants.
         seed: determines the windows together with epoch and step, for any number of ranks.
+        windows: of each sample in a clip, one after the other on the axis of frames.
 
     Raises:
         ValueError: as `picture_widths`.
     """
 
     def __init__(
-        self, store: Store, labels: Rows, sampler: Sampler, clip_input: ClipInput, seed: int
+        self,
+        store: Store,
+        labels: Rows,
+        sampler: Sampler,
+        clip_input: ClipInput,
+        seed: int,
+        windows: int = 1,
     ) -> None:
         self.store = store
         self.labels = clip_input.bodies.expand(labels)
         self.sampler = sampler
         self.clip_input = clip_input
         self.seed = seed
+        self.windows = windows
         self._names = store.index["sample"].to_numpy()
         self._widths = picture_widths(store, clip_input.settings)
         self._epoch = -1
@@ -57,7 +66,9 @@ class ClipSource:
         rows, variant = np.divmod(numbers, self.clip_input.bodies.count)
         # Windows are drawn for the global batch, so that they do not depend on the number of ranks.
         generator = np.random.default_rng(derive_seed("windows", self.seed, epoch, step))
-        frames = self.clip_input.training_frames(self.store.lengths[rows], generator)
+        lengths = self.store.lengths[rows]
+        drawn = [self.clip_input.training_frames(lengths, generator) for _ in range(self.windows)]
+        frames: Rows | Places = np.concatenate(drawn, axis=1)
         mine = rank_slice(np.arange(len(rows)), rank, world, self.sampler.samples_per_identity)
         clips = self.clip_input.stored(self.store, rows[mine], frames[mine])
         return Batch(

@@ -93,6 +93,8 @@ def test_gait_begins_with_the_encoder_of_re_identification(
     assert len(initial["fingerprint"]) == 64
     assert content["counts"]["initial_tensors"] == len(expected)
     assert content["counts"]["initial_tensors_left"] == len(saved(start)) - len(expected)
+    lengths = record(run, "record-bone-length.json")
+    assert (lengths["variant"], lengths["settings"].get("initial")) == ("", None)
     (sentence,) = (note for note in content["notes"] if note.startswith("The training began"))
     assert sentence in done.err
     assert f"{len(expected)} tensors of {start}" in sentence
