@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -68,7 +70,7 @@ class ClipSource:
         generator = np.random.default_rng(derive_seed("windows", self.seed, epoch, step))
         lengths = self.store.lengths[rows]
         drawn = [self.clip_input.training_frames(lengths, generator) for _ in range(self.windows)]
-        frames: Rows | Places = np.concatenate(drawn, axis=1)
+        frames = cast("Rows | Places", np.concatenate(drawn, axis=1))
         mine = rank_slice(np.arange(len(rows)), rank, world, self.sampler.samples_per_identity)
         clips = self.clip_input.stored(self.store, rows[mine], frames[mine])
         return Batch(
