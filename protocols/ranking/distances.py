@@ -132,14 +132,15 @@ def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
         array = array.transpose(0, 2, 1).reshape(len(array), array.shape[1] * parts)
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(array, dtype=np.float32)
-    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    by_part = values.reshape(len(values), parts, values.shape[1] // parts)
+    lengths = np.sqrt(np.einsum("npc,npc->np", by_part, by_part, dtype=np.float64))
+    # Squares of float32 do not overflow in float64, so that the lengths tell.
+    broken = np.flatnonzero(~np.isfinite(lengths).all(axis=1))
     if len(broken):
         raise ValueError(
             f"The {role} embedding in row {broken[0]} is not finite ({len(broken)} in "
             "all): leave these samples out or embed them again."
         )
-    by_part = values.reshape(len(values), parts, values.shape[1] // parts)
-    lengths = np.sqrt(np.einsum("npc,npc->np", by_part, by_part, dtype=np.float64))
     empty = np.flatnonzero((lengths == 0).any(axis=1))
     if metric == "cosine" and len(empty):
         raise ValueError(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from protocols.ranking import retrieval
-from protocols.ranking.distances import Metric, as_pair, distance_blocks, some_squared
+from protocols.ranking.distances import Metric, all_squared, as_pair, distance_blocks, some_squared
 from protocols.ranking.retrieval import Device, Neighbours, choose_backend, search
 
 faiss = pytest.importorskip("faiss")
@@ -305,3 +305,16 @@ def test_values_beyond_float32_sums_are_still_ranked() -> None:
     gallery = np.array([[3e30, 0.0], [1e30, 0.0], [2e30, 1e30]])
     found = search([[0.9e30, 0.0]], gallery, 2, metric="euclidean")
     assert found.rows.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("offset", [0.0, 0.3, 100.0])
+def test_a_gallery_that_is_searched_as_it_is(metric: Metric, offset: float) -> None:
+    generator = np.random.default_rng(3)
+    rows = generator.normal(offset, 1, (300, 16))
+    if metric == "cosine":
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows[150:] = rows[:150]  # every row twice: the first wins
+    found = search(rows[:50], rows, 3, metric=metric)
+    distances = all_squared(*as_pair(rows[:50], rows, metric))
+    np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1, kind="stable")[:, :3])
