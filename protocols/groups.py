@@ -16,6 +16,9 @@ _PLACES = frozenset({"seed", "path", "run", "baseline", "fingerprint"})
 _NAMED = 3
 """Settings that a variant names at most."""
 
+_ENCODER = "network.encoder.name"
+"""Where it tells groups apart, a variant names nothing else: the rest says little then."""
+
 _PEOPLE = {
     "test_subjects": "test people",
     "subjects": "test people",
@@ -203,9 +206,13 @@ def _variant(group: RunGroup, others: Sequence[RunGroup]) -> str:
     # Settings missing in older records are left out where others distinguish the groups.
     known = [name for name in differing if all(name in settings for settings in every)]
     differing = sorted(known or differing, key=lambda name: name != "clip.frames")
-    shown = [f"{name.rpartition('.')[2]}={own.get(name, 'unset')}" for name in differing[:_NAMED]]
-    if len(differing) > _NAMED:
-        shown.append(f"{len(differing) - _NAMED} more settings")
+    named = differing[:_NAMED]
+    shown = [f"{name.rpartition('.')[2]}={own.get(name, 'unset')}" for name in named]
+    encoders = {settings[_ENCODER] for settings in every if _ENCODER in settings}
+    if len(encoders) == len(every):
+        named, shown = [_ENCODER], [f"encoder {json.loads(own[_ENCODER])}"]
+    if len(differing) > len(named):
+        shown.append(f"{len(differing) - len(named)} more settings")
     if len({other.record.dataset.fingerprint for other in others}) > 1:
         shown.append(f"data {group.record.dataset.fingerprint[:8]}")
     if not shown:

@@ -56,6 +56,16 @@ def test_bone_lengths_do_not_depend_on_the_training() -> None:
     assert len(group_runs(runs)) == 1
 
 
+def test_of_other_encoders_only_the_name_is_shown() -> None:
+    sizes = ({"name": "clip_mlp", "width": 8}, {"name": "st_gcn", "width": 4})
+    runs = [
+        run(f"{encoder['name']}.json", settings={"network": {"encoder": encoder}, "embed": place})
+        for place, encoder in enumerate(sizes)
+    ]
+    variants = [group.variant for group in group_runs(runs)]
+    assert variants == [f"encoder {one['name']}, 2 more settings" for one in sizes]
+
+
 def test_runs_that_began_with_another_training_are_apart_and_their_weights_are_no_setting() -> None:
     runs = [
         run(
