@@ -210,8 +210,8 @@ def _variant(group: RunGroup, others: Sequence[RunGroup]) -> str:
     shown = [f"{name.rpartition('.')[2]}={own.get(name, 'unset')}" for name in named]
     encoders = {settings[_ENCODER] for settings in every if _ENCODER in settings}
     if len(encoders) == len(every):
-        named, shown = [_ENCODER], [f"encoder {json.loads(own[_ENCODER])}"]
-    if len(differing) > len(named):
+        shown = [f"encoder {json.loads(own[_ENCODER])}"]
+    elif len(differing) > len(named):
         shown.append(f"{len(differing) - len(named)} more settings")
     if len({other.record.dataset.fingerprint for other in others}) > 1:
         shown.append(f"data {group.record.dataset.fingerprint[:8]}")

@@ -128,8 +128,16 @@ def published_row(
 
 
 def shared_notes(records: Sequence[ResultRecord]) -> tuple[str, ...]:
-    """The notes of records, each sentence once."""
-    return tuple(dict.fromkeys(note for record in records for note in record.notes))
+    """The notes of records, each sentence once; not the one on the weights that a run began with.
+
+    That one names a single run, and stands in its record.
+    """
+    notes: dict[str, None] = {}
+    for record in records:
+        start = record.settings.get("initial")
+        weights = str(start.get("fingerprint", ""))[:12] if isinstance(start, Mapping) else ""
+        notes |= dict.fromkeys(note for note in record.notes if not weights or weights not in note)
+    return tuple(notes)
 
 
 def frames_named(record: ResultRecord) -> str:
