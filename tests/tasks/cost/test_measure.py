@@ -140,6 +140,9 @@ def test_operations_and_parameters_are_those_of_the_layers() -> None:
         ("reid/kgbd_transg", ("network.encoder.width=16",)),
         # several bodies of a person
         ("gait/ucalgary_gait", ("network.encoder.width=8",)),
+        # two windows of a recording, without labels
+        ("reid/kgbd_selfsup", ("network.encoder.width=8",)),
+        ("reid/kgbd_selfsup", ("network.encoder.width=8", "self_supervised.method=actclr")),
     ],
 )
 def test_every_kind_of_training_is_measured(recipe: str, overrides: tuple[str, ...]) -> None:
