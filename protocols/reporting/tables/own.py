@@ -28,6 +28,7 @@ from protocols.reporting.tables.paper import IMPORTED
 from protocols.reporting.tables.published import PublishedResult, load_published
 from protocols.reporting.tasks import MEASURES, TASKS, shown_task, task_place
 
+_BONES = "bone-length"
 _GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
 """Metrics of guessing, and the labels of their rows."""
 
@@ -169,7 +170,8 @@ def _block_rows(block: str, groups: Sequence[RunGroup], measures: Measures) -> l
     )
     rows = _guess_rows(block, ordered[0], measures)
     for group in ordered:
-        same = [other for other in ordered if _alike(other.record) == _alike(group.record)]
+        alike = _alike(group.record)
+        same = [other for other in ordered if _alike(other.record, group.record) == alike]
         label = _label(group)
         if source_of(group.record) == "imported":
             label = f"{IMPORTED}: {label}"
@@ -218,9 +220,16 @@ def _guess_rows(block: str, group: RunGroup, measures: Measures) -> list[Row]:
     return [group_row(group, cells, block, _GUESSES[guess], _compared(group.record))]
 
 
-def _alike(record: ResultRecord) -> tuple[str, str, str]:
-    """What cross-entropy must share with a row that is compared with it."""
-    return record.stream, source_of(record), record.initial
+def _alike(record: ResultRecord, row: ResultRecord | None = None) -> tuple[str, ...]:
+    """What cross-entropy must share with a row that is compared with it.
+
+    The encoder only where the row has one: bone lengths are compared with any.
+    """
+    network = record.settings.get("network")
+    encoder = network.get("encoder") if isinstance(network, Mapping) else None
+    name = str(encoder.get("name", "")) if isinstance(encoder, Mapping) else ""
+    used = "" if (row or record).objective == _BONES else name
+    return record.stream, source_of(record), record.initial, record.variant, used
 
 
 def _label(group: RunGroup) -> str:

@@ -354,15 +354,22 @@ def test_reidentification_tells_its_rules_apart() -> None:
 def test_newer_gait_records_are_compared_by_person() -> None:
     names = [str(n) for n in range(10)]
 
-    def entry(objective: str, hits: int) -> RunEntry:
+    def entry(objective: str, hits: int, encoder: str = "st_gcn") -> RunEntry:
         right = [int(n < hits) for n in range(10)]
         people = {"names": names, "trials": {"nm": [1] * 10}, "rank1_hits": {"nm": right}}
-        return run(f"{objective}.json", objective=objective, cells={"people": people})
+        settings = {"network": {"encoder": {"name": encoder}}}
+        file = f"{objective}-{encoder}.json"
+        return run(file, objective=objective, cells={"people": people}, settings=settings)
 
     table = table_of("gait-casia-b", own_tables([entry("ce", 2), entry("acl", 8)]))
     place = [column.name for column in table.columns].index("against cross-entropy")
     texts = {row.label: row.cells[place].text for row in table.rows}
     assert texts["ACL, j"] == "+60.0"
+    # With another encoder only bone lengths are compared.
+    others = [entry("ce", 2), entry("acl", 8, "resgcn"), entry("bone-length", 1, "resgcn")]
+    table = table_of("gait-casia-b", own_tables(others))
+    texts = {row.label: row.cells[place].text for row in table.rows}
+    assert [texts[name] for name in ("ACL, j", "Bone lengths, j")] == ["\N{EN DASH}", "-10.0"]
     # Older ones keep no such counts, and then there is no such column.
     plain = [run("a.json"), run("c.json", objective="ce")]
     names = [column.name for column in table_of("gait-casia-b", own_tables(plain)).columns]
