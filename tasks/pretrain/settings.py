@@ -107,7 +107,10 @@ class PretrainSettings(MethodSettings, ActionSettings):
 
     def arms(self) -> Mapping[str, tuple[str, ...]]:
         """The methods, each from random weights unless the recipe says otherwise."""
-        untrained = ("method=random", "train.epochs=1", "train.warmup_epochs=0")
+        # A recipe's schedule may not fit into one epoch.
+        unset = ("warmup_epochs", "decay_epochs", "decay", "least_rate")
+        one_epoch = ("epochs=1", "schedule=constant", *(f"{name}=null" for name in unset))
+        untrained = ("method=random", *(f"train.{text}" for text in one_epoch))
         return {"random": untrained, self.method: ()}
 
     def usual_arms(self) -> tuple[str, ...]:
