@@ -22,6 +22,9 @@ RUN, BIOMETRICS, COST = "run", "biometrics", "cost"
 RELIABILITY = "reliability"
 """Folder and key of the counts of tests/fuzz, which are no records."""
 
+BENCHMARKS = "benchmarks"
+"""Folder of what tests/benchmarks measured, no records either."""
+
 FOREIGN = "Foreign embeddings: it is not known whether the data are synthetic."
 """Note on records of embeddings of another program."""
 
@@ -274,7 +277,7 @@ def read_record_files(folder: Path | str) -> tuple[dict[str, ResultRecord], list
     problems: list[str] = []
     for path in sorted(root.rglob("*.json")):
         file = path.relative_to(root).as_posix()
-        if path.name.startswith(".") or file.startswith(f"{RELIABILITY}/"):
+        if path.name.startswith(".") or file.startswith((f"{RELIABILITY}/", f"{BENCHMARKS}/")):
             continue
         try:
             records[file] = ResultRecord.from_json(read_text(path, _LONGEST))
