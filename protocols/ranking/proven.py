@@ -20,13 +20,19 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from protocols.ranking.distances import BLOCK_BYTES, FloatArray, IntArray, Points, row_blocks
+from protocols.ranking.distances import (
+    BLOCK_BYTES,
+    FLOAT32_REACH,
+    FloatArray,
+    IntArray,
+    Points,
+    row_blocks,
+)
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.layout import Layout
 from protocols.ranking.precision import MateRanks, Ties, ranks_to_measures
 
 _GRID = 2.0**-36
-_LARGEST = 1e37
 _FAR = np.int64(0x7FEF_FFFF_FFFF_FFFF)
 _WORKING_BYTES = 32 * 2**20
 _TILE_BYTES = 64 * 2**20
@@ -254,7 +260,7 @@ class _Right:
         # roundings to the grid are thus below 2^-36 of the reach, two sums in float64 below 2^-48
         # a term.
         error = (error + (_GRID + terms * 2.0**-48) * reach).astype(self._dtype)
-        return _Product(self._times(both), error, reach < _LARGEST)
+        return _Product(self._times(both), error, reach < FLOAT32_REACH)
 
     def _times(self, left: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(B, G) products of (B, D + 2) rows."""

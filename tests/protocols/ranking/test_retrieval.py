@@ -305,3 +305,15 @@ def test_values_beyond_float32_sums_are_still_ranked() -> None:
     gallery = np.array([[3e30, 0.0], [1e30, 0.0], [2e30, 1e30]])
     found = search([[0.9e30, 0.0]], gallery, 2, metric="euclidean")
     assert found.rows.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_rows_whose_float32_sums_overflow_are_not_left_out(parts: int) -> None:
+    generator = np.random.default_rng(0)
+    points = (
+        generator.normal(0, 1, (320, 64, parts))
+        * 10.0 ** generator.integers(17, 20, 320)[:, None, None]
+    )
+    found = search(points[:20], points[20:], 50, metric="euclidean").rows
+    ((_, squared),) = distance_blocks(*as_pair(points[:20], points[20:], "euclidean"))
+    np.testing.assert_array_equal(found, np.argsort(squared, axis=1, kind="stable")[:, :50])
