@@ -32,6 +32,9 @@ METRICS: tuple[Metric, ...] = ("euclidean", "cosine")
 BLOCK_BYTES = 64 * 2**20
 """Default working memory of a blocked computation, in bytes, besides its input and result."""
 
+FLOAT32_REACH = 1e37
+"""(|a| + |b|)^2 below which no sum of a float32 product overflows."""
+
 _GRID_BITS = 40
 _MANTISSA_BITS = 52
 _BIAS = 1023

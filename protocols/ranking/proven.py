@@ -20,16 +20,23 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from protocols.ranking.distances import BLOCK_BYTES, FloatArray, IntArray, Points, row_blocks
+from protocols.ranking.distances import (
+    BLOCK_BYTES,
+    FLOAT32_REACH,
+    FloatArray,
+    IntArray,
+    Points,
+    row_blocks,
+)
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.layout import Layout
 from protocols.ranking.precision import MateRanks, Ties, ranks_to_measures
 
-_GRID = 2.0**-35
-_LARGEST = 1e37
+_GRID = 2.0**-36
 _FAR = np.int64(0x7FEF_FFFF_FFFF_FFFF)
 _WORKING_BYTES = 32 * 2**20
 _TILE_BYTES = 64 * 2**20
+_KEPT_BYTES = 2 * 2**30
 
 
 class FirstMates(NamedTuple):
@@ -54,7 +61,7 @@ def first_mates(
         gallery: (G, D) points of the same metric, in the layout's order.
         layout: Where the mates are.
         depth: The deepest rank wanted.
-        block_bytes: Working memory in bytes, besides the gallery's vectors.
+        block_bytes: Working memory in bytes of each thread, besides the gallery's vectors.
     """
     first = np.zeros((len(probe), layout.parts), np.int64)
     proven = np.zeros((len(probe), layout.parts), np.bool_)
@@ -113,7 +120,7 @@ def all_mates(
         layout: Where the mates are.
         ties: As in :func:`protocols.ranking.precision.rank_mates`.
         skip: As there.
-        block_bytes: Working memory in bytes, besides the gallery's vectors.
+        block_bytes: Working memory in bytes of each thread, besides the gallery's vectors.
 
     Returns:
         One entry a part of the layout.
@@ -194,10 +201,10 @@ def _each_block(
     block_bytes: int,
 ) -> None:
     """Work on blocks of probes, in as many threads as a matrix product would take."""
-    right = _Right(gallery, dtype)
     row_bytes = 2 * np.dtype(dtype).itemsize * len(gallery)
-    budget = min(block_bytes, max(_WORKING_BYTES, 4 * row_bytes))
+    budget = min(block_bytes, max(_WORKING_BYTES, 32 * row_bytes))
     blocks = list(row_blocks(len(probe), row_bytes, budget))
+    right = _Right(gallery, dtype, len(blocks))
 
     def one(block: slice) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not proven
@@ -219,14 +226,19 @@ def blas_threads() -> int:
 
 
 class _Right:
-    """The gallery's side of the products, kept where it is small."""
+    """The gallery's side of the products, kept if several blocks of probes need it."""
 
-    def __init__(self, gallery: Points, dtype: type[np.floating[Any]]) -> None:
+    def __init__(self, gallery: Points, dtype: type[np.floating[Any]], blocks: int) -> None:
         self._gallery, self._dtype = gallery, dtype
-        rows = max(1, _TILE_BYTES // (np.dtype(dtype).itemsize * gallery.values.shape[1]))
-        self._tiles = list(row_blocks(len(gallery), 1, rows))
-        with np.errstate(over="ignore"):
-            self._kept = self._tile(self._tiles[0]) if len(self._tiles) == 1 else None
+        shape = (len(gallery), gallery.values.shape[1] + 2)
+        row_bytes = np.dtype(dtype).itemsize * shape[1]
+        self._tiles = list(row_blocks(len(gallery), row_bytes, _TILE_BYTES))
+        self._kept: npt.NDArray[Any] | None = None
+        if blocks > 1 and len(gallery) * row_bytes <= _KEPT_BYTES:
+            self._kept = np.empty(shape, dtype)
+            with np.errstate(over="ignore"):
+                for tile in self._tiles:
+                    self._kept[tile] = self._tile(tile)
         self.longest = max(
             float(np.sqrt(part.squared_lengths(part.vectors())).max())
             for part in map(gallery.take, self._tiles)
@@ -239,11 +251,16 @@ class _Right:
         reach = (np.sqrt(lengths) + self.longest) ** 2
         about = np.finfo(self._dtype)
         # Sums and roundings of D + 8 terms at most, each by half of eps; twice, for two distances.
-        error = (left.shape[1] + 8) * (float(about.eps) * reach + 2 * float(about.tiny))
+        terms = left.shape[1] + 8
+        error = terms * (float(about.eps) * reach + 2 * float(about.tiny))
         ones = np.ones((len(left), 1), self._dtype)
         both = np.concatenate([-2 * left, lengths[:, None].astype(self._dtype), ones], axis=1)
-        error = (error + _GRID * reach).astype(self._dtype)
-        return _Product(self._times(both), error, reach < _LARGEST)
+        # The exact ranking of a part is about the part's own mean, which is within ``longest`` of
+        # this centre: (|a| + |b|)^2 is there at most 9 times the reach, |a|^2 + |b|^2 5 times. Two
+        # roundings to the grid are thus below 2^-36 of the reach, two sums in float64 below 2^-48
+        # a term.
+        error = (error + (_GRID + terms * 2.0**-48) * reach).astype(self._dtype)
+        return _Product(self._times(both), error, reach < FLOAT32_REACH)
 
     def _times(self, left: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(B, G) products of (B, D + 2) rows."""

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from protocols.ranking.distances import (
     BLOCK_BYTES,
+    FLOAT32_REACH,
     FloatArray,
     IntArray,
     Metric,
@@ -241,7 +242,8 @@ def _part_proposer(gallery: Points, fetch: int) -> _Proposer:
     def propose(probe: Points) -> tuple[IntArray, FloatArray]:
         queries = probe.vectors(np.float32)
         own = squared_lengths(queries)
-        least = own - (size + 8) * (2.0**-23 * (np.sqrt(own) + longest) ** 2 + tiny)
+        reach = (np.sqrt(own) + longest) ** 2
+        least = own - (size + 8) * (2.0**-23 * reach + tiny)
         total = np.zeros((len(probe), len(base)), dtype=np.float32)
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no proof
             for part in range(gallery.parts):
@@ -255,7 +257,8 @@ def _part_proposer(gallery: Points, fetch: int) -> _Proposer:
         rows = np.argpartition(total, fetch - 1, axis=1)[:, :fetch]
         last = np.take_along_axis(total, rows[:, -1:], axis=1)[:, 0].astype(np.float64)
         mean = last / gallery.parts * (1.0 - (gallery.parts + 8) * 2.0**-23)
-        return rows.astype(np.int64), mean**2
+        safe = (reach < FLOAT32_REACH).all(axis=1)
+        return rows.astype(np.int64), np.where(safe, mean**2, -np.inf)
 
     return propose
 
@@ -289,9 +292,10 @@ def _proposer(gallery: Points, fetch: int, backend: Backend) -> _Proposer:
         queries = probe.vectors(np.float32)
         scores, rows = find(queries, k=fetch)
         last = scores[:, -1].astype(np.float64)
-        reach = np.sqrt(probe.squared_lengths(queries)) + longest
-        error = (dims + 8) * (2.0**-23 * reach**2 + np.finfo(np.float32).tiny)
-        return rows.astype(np.int64), (2.0 - 2.0 * last if kind == "IP" else last) - error
+        reach = (np.sqrt(probe.squared_lengths(queries)) + longest) ** 2
+        least = 2.0 - 2.0 * last if kind == "IP" else last
+        least -= (dims + 8) * (2.0**-23 * reach + np.finfo(np.float32).tiny)
+        return rows.astype(np.int64), np.where(reach < FLOAT32_REACH, least, -np.inf)
 
     return propose
 

@@ -109,14 +109,44 @@ def test_nearly_all_is_proven(metric: Metric) -> None:
 
 
 @pytest.mark.parametrize("precision", [True, False])
-def test_blocks_and_tiles_change_nothing(precision: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept", [0, 2**30])
+def test_blocks_and_tiles_change_nothing(
+    precision: bool, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     probe, gallery, own, enrolled = walkers(np.random.default_rng(1))
     whole = identify(probe, gallery, own, enrolled, precision=precision)
     for name in ("_TILE_BYTES", "_WORKING_BYTES"):
         monkeypatch.setattr(proven, name, 10_000)
+    monkeypatch.setattr(proven, "_KEPT_BYTES", kept)
     tiles = identify(probe, gallery, own, enrolled, precision=precision, block_bytes=50_000)
     agree(tiles, whole, precision)
     agree(whole, exactly(probe, gallery, (own, enrolled), "cosine", depth=10), precision)
+
+
+@pytest.mark.parametrize("rank", [first_mates, all_mates])
+def test_the_gallery_is_prepared_once_for_all_blocks(
+    rank: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe, gallery, own, enrolled = walkers(np.random.default_rng(1))
+    made: list[int] = []
+    monkeypatch.setattr(proven, "_TILE_BYTES", 100_000)
+    make = proven._Right._tile
+
+    def count(side: proven._Right, rows: slice) -> Any:
+        made.extend(range(rows.start, rows.stop))
+        return make(side, rows)
+
+    monkeypatch.setattr(proven._Right, "_tile", count)
+    ranks = {"depth": 1} if rank is first_mates else {}
+    rank(*as_pair(probe, gallery, "cosine"), lay_out(own, enrolled), block_bytes=50_000, **ranks)
+    assert sorted(made) == list(range(len(gallery)))
+
+
+@pytest.mark.parametrize("precision", [True, False])
+def test_embeddings_without_numbers_are_tied(precision: bool) -> None:
+    sides = np.empty((1, 0)), np.empty((3, 0))
+    found = identify(*sides, [1], [0, 1, 1], metric="euclidean", precision=precision)
+    agree(found, exactly(*sides, ([1], [0, 1, 1]), "euclidean"), precision)
 
 
 def test_what_can_overflow_is_not_proven() -> None:

@@ -318,3 +318,15 @@ def test_a_gallery_that_is_searched_as_it_is(metric: Metric, offset: float) -> N
     found = search(rows[:50], rows, 3, metric=metric)
     distances = all_squared(*as_pair(rows[:50], rows, metric))
     np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1, kind="stable")[:, :3])
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_rows_whose_float32_sums_overflow_are_not_left_out(parts: int) -> None:
+    generator = np.random.default_rng(0)
+    points = (
+        generator.normal(0, 1, (320, 64, parts))
+        * 10.0 ** generator.integers(17, 20, 320)[:, None, None]
+    )
+    found = search(points[:20], points[20:], 50, metric="euclidean").rows
+    ((_, squared),) = distance_blocks(*as_pair(points[:20], points[20:], "euclidean"))
+    np.testing.assert_array_equal(found, np.argsort(squared, axis=1, kind="stable")[:, :50])
