@@ -13,6 +13,7 @@ from protocols.files import write_text
 from protocols.groups import RunEntry
 from protocols.records import read_record_files
 from protocols.reporting.model import Report, named_apart
+from protocols.reporting.tables.benchmarks import benchmark_tables
 from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
@@ -148,6 +149,7 @@ def build_report(results: Path | str | None) -> Report:
         *study_tables(runs),
         cost_table(runs),
         *reliability_tables(results),
+        *benchmark_tables(results),
     )
     return Report(named_apart(tables), (), runs, tuple(skipped))
 

@@ -57,6 +57,7 @@ TASKS = {
     ),
     "cost": ShownTask("Cost", "cost"),
     "reliability": ShownTask("Reliability", "reliability"),
+    "benchmarks": ShownTask("Speed", "benchmarks"),
 }
 """The known tasks in the order in which they are shown."""
 

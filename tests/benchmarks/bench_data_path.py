@@ -15,8 +15,6 @@ second, with its normalisation.
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,13 +24,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from ratios import ratio, write
 
 from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import AugmentSettings, ClipSettings, NormaliseSettings
 from aclnet.data.sample import COLUMNS, StoreInfo
 from aclnet.data.store import Store
 from aclnet.skeleton import load_layout
-from tasks.run.environment import describe_environment
 
 Clip = npt.NDArray[np.float32]
 STREAMS = {"j": ("j",), "b": ("b",), "four streams": ("j", "b", "jm", "bm")}
@@ -115,7 +113,7 @@ def main() -> None:
     options = made.parse_args()
     generator = np.random.default_rng(0)
     data = store(generator, 512)
-    found: dict[str, Any] = {"benchmark": "data_path", "batch": options.batch}
+    rows: list[dict[str, Any]] = []
     for name, streams in STREAMS.items():
         settings = ClipSettings(
             frames=FRAMES,
@@ -130,32 +128,18 @@ def main() -> None:
         check(clips, data, streams)
         times: dict[str, list[float]] = {"sample by sample": [], "batch": []}
         for _ in range(options.rounds):
-            rows = generator.integers(0, len(data), options.batch)
-            angles = generator.uniform(-ANGLE, ANGLE, (len(rows), 3)).astype(np.float32)
+            chosen = generator.integers(0, len(data), options.batch)
+            angles = generator.uniform(-ANGLE, ANGLE, (len(chosen), 3)).astype(np.float32)
             start = time.process_time()
-            one_by_one(data, rows, streams, angles)
+            one_by_one(data, chosen, streams, angles)
             times["sample by sample"].append(time.process_time() - start)
             start = time.process_time()
             for _ in range(5):
-                batched(clips, data, rows)
+                batched(clips, data, chosen)
             times["batch"].append((time.process_time() - start) / 5)
-        each = [a / b for a, b in zip(*times.values(), strict=True)]
-        plain, ours = (statistics.median(values) for values in times.values())
-        found[name] = {
-            "clips a second": {
-                way: round(options.batch / statistics.median(values))
-                for way, values in times.items()
-            },
-            "ratio": round(plain / ours, 1),
-            "lowest": round(min(each), 1),
-            "highest": round(max(each), 1),
-        }
-    found["environment"] = describe_environment()
-    text = json.dumps(found, indent=1)
-    print(text)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(text + "\n")
+        work = f"Streams of {options.batch} clips of 100 frames: {name}"
+        rows.append(ratio(work, "clip by clip in NumPy", times["batch"], times["sample by sample"]))
+    write("data_path", rows, options.json, batch=options.batch)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,6 @@ def write(results: Path, **changes: Any) -> None:
 
 def test_counts_are_a_table_and_no_damaged_records(tmp_path: Path) -> None:
     write(tmp_path)
-    (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "evaluation.json").write_text("{}")
     report = build_report(tmp_path)
     assert (report.skipped, report.runs) == ((), ())
     table, parts = report.tables[-2:]

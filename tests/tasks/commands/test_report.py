@@ -20,7 +20,7 @@ def test_the_report_shows_the_shipped_tasks_and_no_other() -> None:
 
     # Tests of plug-ins may have registered more.
     own = {name for name, spec in all_tasks().items() if type(spec).__module__.startswith("tasks.")}
-    assert TASKS.keys() == own | {"cost", "reliability"}
+    assert TASKS.keys() == own | {"cost", "reliability", "benchmarks"}
 
 
 def test_both_commands_write_and_say_the_same(

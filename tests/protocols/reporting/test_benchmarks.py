@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocols.report import build_report
+
+ROW = {
+    "work": "a table",
+    "plain": "row by row",
+    "seconds": 0.0512,
+    "plain_seconds": 0.5,
+    "ratio": 9.77,
+    "lowest": 9.1,
+    "highest": 10.25,
+}
+
+
+def write(results: Path, **changes: Any) -> None:
+    folder = results / "benchmarks"
+    folder.mkdir(parents=True)
+    found = {
+        "benchmark": "evaluation",
+        "rows": [{**ROW, **changes}],
+        "command": "python tests/benchmarks/bench_evaluation.py",
+        "environment": {"commit": "0123456789abcdef", "cpu": "a processor"},
+    }
+    (folder / "evaluation.json").write_text(json.dumps(found))
+
+
+def test_ratios_are_a_table(tmp_path: Path) -> None:
+    write(tmp_path)
+    report = build_report(tmp_path)
+    assert report.skipped == ()
+    table = report.tables[-1]
+    assert table.key == "benchmarks"
+    shown = {row.label: [cell.text for cell in row.cells] for row in table.rows}
+    assert shown == {"a table; row by row": ["0.0512", "0.5", "9.8", "9.1", "10.2"]}
+    assert "bench_evaluation.py at 0123456789ab on a processor" in table.notes[0]
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path, ratio=0)
+    with pytest.raises(
+        ValueError, match=r"evaluation\.json: not written by tests/benchmarks: rows"
+    ):
+        build_report(tmp_path)
