@@ -22,6 +22,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_info
 
 from protocols.ranking.distances import (
     BLOCK_BYTES,
@@ -45,6 +46,11 @@ GPU_LIMIT = 2048
 
 _SPARE_CANDIDATES = 16
 _ROUNDING = 2.0**-22
+_TILE_ROWS = 8192
+_WITHOUT_AVX2 = (
+    *("Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom", "Nano", "Sandybridge"),
+    *("Opteron", "Opteron_SSE3", "Athlon", "Barcelona", "Bobcat", "Bulldozer", "Piledriver"),
+)
 
 _Proposer = Callable[[Points], tuple[IntArray, FloatArray]]
 
@@ -69,7 +75,8 @@ def choose_backend(device: Device = "auto", k: int | None = None) -> Backend:
         k: Neighbours a probe, of which FAISS on a GPU returns at most 2048; None: not known yet.
 
     Returns:
-        ``faiss-gpu``, ``faiss-cpu``, or ``numpy`` where FAISS is not installed.
+        ``faiss-gpu``, ``faiss-cpu``, or ``numpy`` where FAISS is not installed, or its matrix
+        product is older than NumPy's (:func:`old_product`).
 
     Raises:
         ValueError: The device is unknown, or it is ``gpu`` and FAISS sees none or ``k`` is above
@@ -94,7 +101,24 @@ def choose_backend(device: Device = "auto", k: int | None = None) -> Backend:
         )
     if usable and device != "cpu" and not too_many:
         return "faiss-gpu"
-    return "numpy" if faiss is None else "faiss-cpu"
+    return "numpy" if faiss is None or old_product() else "faiss-cpu"
+
+
+@functools.cache
+def old_product() -> str:
+    """The kernel of FAISS's OpenBLAS where it has no AVX2 and NumPy's has; empty otherwise.
+
+    The OpenBLAS in FAISS's wheels is of 2021 and takes newer processors for a Prescott, which costs
+    several times the time. A kernel is never set from here: older versions compute wrong results on
+    some processors when told to.
+    """
+    kernels = {"faiss": "", "numpy": ""}
+    for entry in threadpool_info():
+        for owner in kernels:
+            if f"{owner}" in entry["filepath"] and entry.get("architecture"):
+                kernels[owner] = entry["architecture"]
+    old = kernels["faiss"] in _WITHOUT_AVX2 and kernels["numpy"] not in {"", *_WITHOUT_AVX2}
+    return kernels["faiss"] if old else ""
 
 
 def search(
@@ -145,15 +169,13 @@ def search_points(
         rows, squared = _search_proposed(probe, gallery, count, None, block_bytes)
         return Neighbours(rows, to_distance(squared, probe.metric))
     backend = choose_backend(device, count)
-    if backend == "numpy":
+    if backend == "numpy" and _faiss() is None:
         warnings.warn(
             "FAISS is not installed: the exact search runs in NumPy, which is slower on large "
             "galleries (install aclnet[cpu] or aclnet[gpu]).",
             stacklevel=3,
         )
-        rows, squared = _rank_everything(probe, gallery, count, block_bytes)
-    else:
-        rows, squared = _search_proposed(probe, gallery, count, backend, block_bytes)
+    rows, squared = _search_proposed(probe, gallery, count, backend, block_bytes)
     return Neighbours(rows, to_distance(squared, probe.metric))
 
 
@@ -188,6 +210,8 @@ def _search_proposed(
         row_bytes += 24 * len(gallery)
     else:
         fetch = min(fetch, GPU_LIMIT) if backend == "faiss-gpu" else fetch
+        if backend == "numpy":
+            row_bytes += 16 * (min(len(gallery), _TILE_ROWS) + fetch)
         propose = _proposer(gallery, fetch, backend)
     rows = np.empty((len(probe), count), dtype=np.int64)
     squared = np.empty((len(probe), count))
@@ -264,13 +288,12 @@ def _part_proposer(gallery: Points, fetch: int) -> _Proposer:
 
 
 def _proposer(gallery: Points, fetch: int, backend: Backend) -> _Proposer:
-    """Make a gallery ready for FAISS.
+    """Make a gallery ready for FAISS or NumPy.
 
     Returns:
         A function from (B, D) probes to (B, fetch) gallery rows, and (B,) the squared distance
-        below which FAISS's float32 arithmetic cannot have left a gallery row out.
+        below which float32 arithmetic cannot have left a gallery row out.
     """
-    faiss = importlib.import_module("faiss")
     gallery = _about_origin(gallery)
     ready = _is_ready(gallery)
     base = gallery.values if ready else gallery.vectors(np.float32)
@@ -278,12 +301,16 @@ def _proposer(gallery: Points, fetch: int, backend: Backend) -> _Proposer:
     kind = "IP" if gallery.metric == "cosine" else "L2"
     lengths = gallery.lengths if ready else np.sqrt(gallery.squared_lengths(base))
     longest = lengths.max()
-    if backend == "faiss-gpu":
+    if backend == "numpy":
+        find = functools.partial(_find, base=base, nearest=kind == "L2")
+    elif backend == "faiss-gpu":
+        faiss = importlib.import_module("faiss")
         index = getattr(faiss, f"GpuIndexFlat{kind}")(_gpu_resources(), dims)
         index.add(base)
         find = index.search
     else:
         # The function, not an index: an index would hold a second copy of the gallery.
+        faiss = importlib.import_module("faiss")
         metric = faiss.METRIC_INNER_PRODUCT if kind == "IP" else faiss.METRIC_L2
         find = functools.partial(faiss.knn, xb=base, metric=metric)
 
@@ -298,6 +325,44 @@ def _proposer(gallery: Points, fetch: int, backend: Backend) -> _Proposer:
         return rows.astype(np.int64), np.where(reach < FLOAT32_REACH, least, -np.inf)
 
     return propose
+
+
+def _find(
+    queries: npt.NDArray[np.float32], *, base: npt.NDArray[np.float32], nearest: bool, k: int
+) -> tuple[npt.NDArray[np.float32], IntArray]:
+    """As FAISS's ``knn``: (B, k) squared distances or inner products, the best first, and rows."""
+    scores = np.empty((len(queries), 0), np.float32)
+    rows = np.empty((len(queries), 0), np.int64)
+    own = np.einsum("nd,nd->n", queries, queries)[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no proof
+        for tile in row_blocks(len(base), 1, _TILE_ROWS):
+            part = base[tile]
+            here = queries @ part.T
+            if nearest:
+                here *= -2.0
+                here += np.einsum("nd,nd->n", part, part)
+                here += own
+            else:
+                np.negative(here, out=here)
+            best = _least(here, k)
+            scores = np.concatenate([scores, _at(here, best)], axis=1)
+            rows = np.concatenate([rows, best + tile.start], axis=1)
+            kept = _least(scores, k)
+            scores, rows = _at(scores, kept), _at(rows, kept)
+    order = np.argsort(scores, axis=1, kind="stable")
+    scores, rows = _at(scores, order), _at(rows, order)
+    return (scores if nearest else -scores), rows
+
+
+def _at(values: Any, places: IntArray) -> Any:
+    return np.take_along_axis(values, places, axis=1)
+
+
+def _least(values: npt.NDArray[np.float32], k: int) -> IntArray:
+    """(B, min(k, N)) places of the least values of each row."""
+    count = min(k, values.shape[1])
+    places: IntArray = np.argpartition(values, count - 1, axis=1)[:, :count].astype(np.int64)
+    return places
 
 
 def _about_origin(gallery: Points) -> Points:

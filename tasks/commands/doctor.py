@@ -91,8 +91,13 @@ def _search() -> Check:
             "FAISS is not installed: retrieval is exact but slow; "
             "pip install 'aclnet[cpu]' or 'aclnet[gpu]'",
         )
-    has_gpu = hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
-    return Check("search", True, f"FAISS {faiss.__version__} on the {'GPU' if has_gpu else 'CPU'}")
+    from protocols.ranking.retrieval import choose_backend, old_product
+
+    place = "GPU" if choose_backend() == "faiss-gpu" else "CPU"
+    text = f"FAISS {faiss.__version__} on the {place}"
+    if place == "CPU" and old_product():
+        text = f"NumPy: the product of FAISS {faiss.__version__} is an old one ({old_product()})"
+    return Check("search", True, text)
 
 
 def _recipes() -> Check:

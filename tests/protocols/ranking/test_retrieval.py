@@ -330,3 +330,36 @@ def test_rows_whose_float32_sums_overflow_are_not_left_out(parts: int) -> None:
     found = search(points[:20], points[20:], 50, metric="euclidean").rows
     ((_, squared),) = distance_blocks(*as_pair(points[:20], points[20:], "euclidean"))
     np.testing.assert_array_equal(found, np.argsort(squared, axis=1, kind="stable")[:, :50])
+
+
+@pytest.fixture
+def old_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """FAISS's OpenBLAS takes the processor for an old one."""
+    found = [
+        {"filepath": "/site-packages/faiss_cpu.libs/libopenblas.so", "architecture": "Prescott"},
+        {"filepath": "/site-packages/numpy.libs/libopenblas.so", "architecture": "Haswell"},
+        {"filepath": "/site-packages/faiss_cpu.libs/libgomp.so"},
+    ]
+    monkeypatch.setattr(retrieval, "threadpool_info", lambda: found)
+    retrieval.old_product.cache_clear()
+    yield
+    retrieval.old_product.cache_clear()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("size", [5, 300, 9000])
+def test_numpy_searches_where_the_product_of_faiss_is_old(
+    old_kernel: None, metric: Metric, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert retrieval.old_product() == "Prescott"
+    assert choose_backend() == "numpy"
+    generator = np.random.default_rng(9)
+    probe, gallery = generator.normal(0, 1, (20, 8)), generator.normal(0, 1, (size, 8))
+    gallery[size // 2 :] = gallery[: size - size // 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = search(probe, gallery, 7, metric=metric)
+    monkeypatch.setattr(retrieval, "choose_backend", lambda *_: "faiss-cpu")
+    wanted = search(probe, gallery, 7, metric=metric)
+    np.testing.assert_array_equal(found.rows, wanted.rows)
+    np.testing.assert_array_equal(found.distances, wanted.distances)
