@@ -325,3 +325,40 @@ def test_settings_without_masks_are_refused(changes: dict[str, Any], message: st
 def test_the_seed_is_part_of_the_start() -> None:
     given = {"init_from": "runs/aimclr-seed{seed}", "train": {"seed": 3}}
     assert PretrainSettings.model_validate(given).start == "runs/aimclr-seed3"
+
+
+@pytest.mark.slow
+def test_of_both_stages_only_the_first_begins_with_another_run(
+    stages: Path, call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    start = ("-s", f"init_from={stages / 'stage1'}", "-s", "train.epochs=1")
+    call("pretrain", "actclr", *options, *start, "--run", tmp_path)
+    begun = [read(tmp_path / f"stage{n}")["settings"]["init_from"] for n in (1, 2)]
+    assert begun == [str(stages / "stage1"), str(tmp_path / "stage1")]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("-s", "method=random"), ("method=random is no stage", "pretrain train")),
+        (("--stage", 2), ("stage1 is no finished run", "--stage 1", "init_from=RUN")),
+    ],
+)
+def test_stages_that_cannot_begin_are_refused(
+    given: tuple[object, ...],
+    words: tuple[str, ...],
+    mistake: Callable[..., str],
+    options: tuple[object, ...],
+    tmp_path: Path,
+) -> None:
+    mistake("pretrain", "actclr", *options, *given, "--run", tmp_path / "run", words=words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", ["0", "2", "nan"])
+def test_a_share_that_is_none_is_refused(
+    share: str, stages: Path, mistake: Callable[..., str]
+) -> None:
+    words = (f"--share {share}", "above 0 and at most 1")
+    mistake("pretrain", "eval", "--run", stages / "stage1", "--share", share, words=words)
