@@ -78,10 +78,16 @@ def actclr_command(
     # All settings are read before the first training.
     settings = {one: recipe_settings(spec, config, data, [*own, *changes[one]]) for one in stages}
     from tasks.run.pipeline import train_and_evaluate
+    from tasks.run.study import other_settings
 
     for one in stages:
         place = first if one == 1 else second
         if resume and stage is None and (place / RECORD).is_file():
+            for name, old, new in other_settings(place, settings[one]):
+                raise ValueError(
+                    f"{place} was trained with {name} = {old!r}, not {new!r}: give the same "
+                    "settings, or another folder with --run"
+                )
             say(f"stage {one} is finished: {place}")
             continue
         say(f"stage {one}: {place}")

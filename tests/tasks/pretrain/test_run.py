@@ -297,6 +297,7 @@ def test_a_start_without_the_projection_is_refused(
         ({"clip": {"streams": ("j", "b")}}, "style transfer is defined for one of the streams"),
         ({"clip": {"motion": "recording"}}, "uses frames outside the clip"),
         ({"train_share": 0.1}, "set probe.share"),
+        ({"sampler": {"kind": "identities"}}, "draws batches by label"),
     ],
 )
 def test_settings_without_views_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -335,6 +336,16 @@ def test_of_both_stages_only_the_first_begins_with_another_run(
     call("pretrain", "actclr", *options, *start, "--run", tmp_path)
     begun = [read(tmp_path / f"stage{n}")["settings"]["init_from"] for n in (1, 2)]
     assert begun == [str(stages / "stage1"), str(tmp_path / "stage1")]
+
+
+@pytest.mark.slow
+def test_finished_stages_are_passed_over_with_the_same_settings_alone(
+    stages: Path, call: Any, mistake: Callable[..., str], options: tuple[object, ...]
+) -> None:
+    command = ("pretrain", "actclr", *options, "--run", stages, "--resume")
+    assert "stage 2 is finished" in call(*command).err
+    words = ("stage1 was trained with aimclr.temperature = 0.07, not 0.3", "--run")
+    mistake(*command, "-s", "aimclr.temperature=0.3", words=words)
 
 
 @pytest.mark.parametrize(
