@@ -373,3 +373,25 @@ def test_a_share_that_is_none_is_refused(
 ) -> None:
     words = (f"--share {share}", "above 0 and at most 1")
     mistake("pretrain", "eval", "--run", stages / "stage1", "--share", share, words=words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (("-s", "method=actclr"), "ActCLR begins with random weights"),
+        ((*MASKED, "-s", "key_window=other"), "key_window other has no effect"),
+    ],
+)
+def test_settings_that_seem_to_do_more_are_remarked(
+    changes: tuple[str, ...],
+    words: str,
+    call: Any,
+    options: tuple[object, ...],
+    tmp_path: Path,
+    stages: Path,
+) -> None:
+    command = ("pretrain", "train", *options, "-s", "train.epochs=1")
+    assert words in call(*command, *changes, "--run", tmp_path / "run").err
+    start = ("-s", "method=actclr", "--init-from", stages / "stage1")
+    assert words not in call(*command, *start, "--run", tmp_path / "begun").err
