@@ -63,13 +63,14 @@ def nearest_keys(views: tuple[Tensor, ...], count: int) -> Tensor:
 
     Args:
         views: logits (N, 1 + Q) of each view.
-        count: neighbours of each view.
+        count: neighbours of each view; all keys where the queue has fewer.
 
     Returns:
         (N, 1 + Q) bool.
     """
     positive = torch.zeros_like(views[0], dtype=torch.bool)
     positive[:, 0] = True
+    count = min(count, positive.shape[1] - 1)
     for logits in views:
         positive.scatter_(1, 1 + logits[:, 1:].topk(count, dim=1).indices, True)
     return positive

@@ -34,7 +34,8 @@ def neighbour_votes(
         temperature: how much nearer neighbours weigh more.
 
     Returns:
-        (P, K); the class of the most votes is the prediction.
+        (P, K), in a scale of each query where its nearest neighbour has 1 vote; the class of the
+        most votes is the prediction.
 
     Raises:
         ValueError: the bank is empty, the numbers of entries or labels differ, or an embedding is
@@ -56,8 +57,9 @@ def neighbour_votes(
     for block in row_blocks(len(asking), 32 * len(unit)):
         cosines = asking[block] @ unit.T
         nearest = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-        # Shifted by the largest possible cosine, so that no temperature overflows.
-        weights = np.exp((np.take_along_axis(cosines, nearest, axis=1) - 1) / temperature)
+        cosines = np.take_along_axis(cosines, nearest, axis=1)
+        # Shifted by the largest, so that at no temperature all votes are 0 or one overflows.
+        weights = np.exp((cosines - cosines.max(axis=1, keepdims=True)) / temperature)
         rows = np.arange(block.start, block.stop)[:, None]
         np.add.at(votes, (rows, labels[nearest]), weights)
     return votes

@@ -50,24 +50,44 @@ def actclr_command(
 ) -> None:
     """Pre-train by ActCLR: stage 1 (AimCLR), then stage 2 from its weights, and judge each.
 
-    With --stage 2 it begins with the run in stage1, or with that which init_from names.
+    With --stage 2 it begins with the run in stage1, or with that which init_from names; of both
+    stages the first begins with the latter.
     """
     spec = find_task("pretrain")
     folder = run or spec.run_folder(config)
     own = list(overrides or [])
     first, second = folder / "stage1", folder / "stage2"
     changes = {1: ["method=aimclr"], 2: ["method=actclr"]}
-    if not any(text.startswith("init_from=") for text in own):
+    given = recipe_settings(spec, config, data, own)
+    if given.objective_name not in ("aimclr", "actclr"):
+        raise ValueError(
+            f"method={given.objective_name} is no stage of ActCLR, which are aimclr and actclr: "
+            "leave it out, or use `aclnet-task pretrain train`"
+        )
+    named = given.init_from is not None
+    if stage is None or not named:
         changes[2].append(f"init_from={first}")
+    from tasks.run.judged import RECORD
+
+    if stage == 2 and not (named or resume or (first / RECORD).is_file()):
+        raise ValueError(
+            f"stage 2 begins with stage 1, and {first} is no finished run: train it with --stage "
+            "1, or name another run with -s init_from=RUN"
+        )
     stages = [one for one in (1, 2) if stage in (None, one)]
     # All settings are read before the first training.
     settings = {one: recipe_settings(spec, config, data, [*own, *changes[one]]) for one in stages}
-    from tasks.run.judged import RECORD
     from tasks.run.pipeline import train_and_evaluate
+    from tasks.run.study import other_settings
 
     for one in stages:
         place = first if one == 1 else second
         if resume and stage is None and (place / RECORD).is_file():
+            for name, old, new in other_settings(place, settings[one]):
+                raise ValueError(
+                    f"{place} was trained with {name} = {old!r}, not {new!r}: give the same "
+                    "settings, or another folder with --run"
+                )
             say(f"stage {one} is finished: {place}")
             continue
         say(f"stage {one}: {place}")

@@ -88,6 +88,11 @@ class PretrainSettings(MethodSettings, ActionSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         self.require_fit(self.clip, self.network)
+        if self.sampler.kind != "shuffle":
+            raise ValueError(
+                f"sampler.kind {self.sampler.kind} draws batches by label, which pre-training "
+                "leaves out: set sampler.kind to shuffle"
+            )
         if self.train_share != 1:
             raise ValueError(
                 "train_share leaves training samples out, which pre-training uses without their "

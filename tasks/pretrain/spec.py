@@ -39,6 +39,10 @@ class PretrainQuery:
     def changes(self, settings: PretrainSettings) -> Mapping[str, Any]:
         """Overrides of the run's settings."""
         own = settings.probe
+        if self.share is not None and not 0 < self.share <= 1:
+            raise ValueError(
+                f"--share {self.share:g}: give a share of the labels above 0 and at most 1"
+            )
         given = {"kind": self.probe, "share": self.share}
         changed = {name: value for name, value in given.items() if value is not None}
         return {"probe": type(own).model_validate(own.model_dump() | changed)}

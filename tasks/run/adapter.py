@@ -341,6 +341,14 @@ def remarks(adapter: TaskAdapter[Any]) -> Iterator[str]:
             f"batches hold {people} people instead of sampler.identities_per_batch={requested}: "
             "there are no more training people"
         )
+    method = settings.unlabelled
+    if method is not None and method.method == "actclr" and settings.start is None:
+        yield (
+            "ActCLR begins with random weights, not with those of its first stage: name a run of "
+            "aimclr with --init-from"
+        )
+    if method is not None and method.method == "masked" and method.key_window == "other":
+        yield "key_window other has no effect: masked motion prediction sees one window"
     objective, epochs = settings.objective, settings.train.epochs
     # Mistakes are counted from the start epoch on, the loss is applied one epoch later.
     inter_class = settings.trains_objective and objective.inter_weight > 0

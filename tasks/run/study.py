@@ -259,13 +259,22 @@ def require_same(run: Path, settings: TaskSettings) -> None:
     Raises:
         ValueError: a setting that both have differs, or the run's record is damaged.
     """
-    now = settings.model_dump(
-        mode="json", exclude={"data": {"path", "source"}, "train": set(RESUMABLE)}
-    )
-    for place, old, new in differences(read_record(run).settings, now):
+    for place, old, new in other_settings(run, settings):
         raise ValueError(
             f"{run} was trained with {place} = {old!r}, but the study has {new!r}: {_WAY_OUT}"
         )
+
+
+def other_settings(run: Path, settings: TaskSettings) -> Iterator[tuple[str, Any, Any]]:
+    """Dotted name, old and new value of a finished run's settings that are others now.
+
+    Raises:
+        ValueError: the run's record is damaged.
+    """
+    now = settings.model_dump(
+        mode="json", exclude={"data": {"path", "source"}, "train": set(RESUMABLE)}
+    )
+    return differences(read_record(run).settings, now)
 
 
 def require_same_data(finished: Mapping[Path, TaskSettings], cache: Path, report: Report) -> None:

@@ -89,3 +89,7 @@ def test_a_key_that_is_in_the_queue_is_no_neighbour() -> None:
     assert cosines[:, -1].tolist() == [-1, -1]
     _, rows = nearest_in_queue(0.9 * queue[:2], queue, 9, 0.95)  # nearly the clip itself
     assert rows[:, 0].tolist() == [0, 1]
+
+
+def test_a_short_queue_is_mined_whole() -> None:
+    assert nearest_keys((torch.randn(2, 5),), 9).all()

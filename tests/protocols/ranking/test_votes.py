@@ -29,3 +29,10 @@ def test_a_small_bank_votes_whole() -> None:
 def test_bad_embeddings_are_refused(bank: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         neighbour_votes(bank, np.array([0, 1]), np.ones((1, 3)), classes=2)
+
+
+def test_the_lowest_temperature_leaves_the_nearest() -> None:
+    votes = neighbour_votes(
+        np.eye(2), np.array([0, 1]), np.array([[1.0, 2.0]]), classes=2, temperature=1e-30
+    )
+    assert votes.tolist() == [[0, 1]]

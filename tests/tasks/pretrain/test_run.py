@@ -297,6 +297,7 @@ def test_a_start_without_the_projection_is_refused(
         ({"clip": {"streams": ("j", "b")}}, "style transfer is defined for one of the streams"),
         ({"clip": {"motion": "recording"}}, "uses frames outside the clip"),
         ({"train_share": 0.1}, "set probe.share"),
+        ({"sampler": {"kind": "identities"}}, "draws batches by label"),
     ],
 )
 def test_settings_without_views_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -325,3 +326,72 @@ def test_settings_without_masks_are_refused(changes: dict[str, Any], message: st
 def test_the_seed_is_part_of_the_start() -> None:
     given = {"init_from": "runs/aimclr-seed{seed}", "train": {"seed": 3}}
     assert PretrainSettings.model_validate(given).start == "runs/aimclr-seed3"
+
+
+@pytest.mark.slow
+def test_of_both_stages_only_the_first_begins_with_another_run(
+    stages: Path, call: Any, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    start = ("-s", f"init_from={stages / 'stage1'}", "-s", "train.epochs=1")
+    call("pretrain", "actclr", *options, *start, "--run", tmp_path)
+    begun = [read(tmp_path / f"stage{n}")["settings"]["init_from"] for n in (1, 2)]
+    assert begun == [str(stages / "stage1"), str(tmp_path / "stage1")]
+
+
+@pytest.mark.slow
+def test_finished_stages_are_passed_over_with_the_same_settings_alone(
+    stages: Path, call: Any, mistake: Callable[..., str], options: tuple[object, ...]
+) -> None:
+    command = ("pretrain", "actclr", *options, "--run", stages, "--resume")
+    assert "stage 2 is finished" in call(*command).err
+    words = ("stage1 was trained with aimclr.temperature = 0.07, not 0.3", "--run")
+    mistake(*command, "-s", "aimclr.temperature=0.3", words=words)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("-s", "method=random"), ("method=random is no stage", "pretrain train")),
+        (("--stage", 2), ("stage1 is no finished run", "--stage 1", "init_from=RUN")),
+    ],
+)
+def test_stages_that_cannot_begin_are_refused(
+    given: tuple[object, ...],
+    words: tuple[str, ...],
+    mistake: Callable[..., str],
+    options: tuple[object, ...],
+    tmp_path: Path,
+) -> None:
+    mistake("pretrain", "actclr", *options, *given, "--run", tmp_path / "run", words=words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", ["0", "2", "nan"])
+def test_a_share_that_is_none_is_refused(
+    share: str, stages: Path, mistake: Callable[..., str]
+) -> None:
+    words = (f"--share {share}", "above 0 and at most 1")
+    mistake("pretrain", "eval", "--run", stages / "stage1", "--share", share, words=words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (("-s", "method=actclr"), "ActCLR begins with random weights"),
+        ((*MASKED, "-s", "key_window=other"), "key_window other has no effect"),
+    ],
+)
+def test_settings_that_seem_to_do_more_are_remarked(
+    changes: tuple[str, ...],
+    words: str,
+    call: Any,
+    options: tuple[object, ...],
+    tmp_path: Path,
+    stages: Path,
+) -> None:
+    command = ("pretrain", "train", *options, "-s", "train.epochs=1")
+    assert words in call(*command, *changes, "--run", tmp_path / "run").err
+    start = ("-s", "method=actclr", "--init-from", stages / "stage1")
+    assert words not in call(*command, *start, "--run", tmp_path / "begun").err
