@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aclnet.models.encoder import Encoder, EncoderOutput, reset_layers
-from aclnet.models.settings import EncoderSettings
+from aclnet.models.settings import EncoderSettings, require_whole_heads
 
 if TYPE_CHECKING:
     from aclnet.skeleton import Layout
@@ -46,10 +46,7 @@ class JointTransformerSettings(EncoderSettings):
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(
-                f"width must be a multiple of heads, got width {self.width} and heads {self.heads}"
-            )
+        require_whole_heads(self.width, self.heads)
         return self
 
     def build(self, layout: Layout, channels: int, generator: torch.Generator | None) -> Encoder:

@@ -37,6 +37,16 @@ class EncoderSettings(NamedSettings):
         """
 
 
+def require_whole_heads(width: int, heads: int) -> None:
+    """Refuse heads of attention that do not share the width evenly.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if width % heads:
+        raise ValueError(f"width must be a multiple of heads, got width {width} and heads {heads}")
+
+
 class NamedEncoder(EncoderSettings):
     """An encoder's name and options as written, validated when it is built or saved.
 

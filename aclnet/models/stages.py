@@ -8,9 +8,13 @@ from typing import NamedTuple, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional
 
 from aclnet.models.encoder import Encoder, reset_layers
 from aclnet.models.settings import EncoderSettings
+
+_VECTOR = 16
+"""Numbers of float32 in a register of AVX-512."""
 
 
 class BlockSize(NamedTuple):
@@ -131,5 +135,21 @@ def short_cut(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module
     if in_channels == out_channels and stride == 1:
         return nn.Identity()
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 1, (stride, 1)), nn.BatchNorm2d(out_channels)
+        _Pointwise(in_channels, out_channels, 1, (stride, 1)), nn.BatchNorm2d(out_channels)
     )
+
+
+class _Pointwise(nn.Conv2d):
+    """A 1 x 1 convolution with a stride in time, whose backward pass keeps to its memory.
+
+    oneDNN 3.12, which torch 2.13 has, writes beyond its buffers in that pass (AVX-512, two threads
+    or more, channels last, input channels that are no multiple of 16): the process crashes, or goes
+    on with wrong numbers. Without the stride it does not.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, T, V) to (N, C', T / stride, V)."""
+        if self.in_channels % _VECTOR == 0:
+            return super().forward(features)
+        step = self.stride[0]
+        return functional.conv2d(features[:, :, ::step], self.weight, self.bias)

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from aclnet.config import Settings
+from aclnet.models.settings import require_whole_heads
 from aclnet.pretraining.views.settings import (
     ActionletViewSettings,
     ExtremeViewSettings,
@@ -101,8 +102,5 @@ class MaskedSettings(Settings):
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(
-                f"width must be a multiple of heads, got width {self.width} and heads {self.heads}"
-            )
+        require_whole_heads(self.width, self.heads)
         return self

@@ -1,4 +1,4 @@
-"""Exclusion rules: gallery rows that a probe may not see, and the mates that remain."""
+"""Exclusion rules: gallery rows that a probe may not see."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.ranking.distances import IntArray, row_blocks
+from protocols.ranking.distances import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -66,29 +66,3 @@ def identity_codes(probe: npt.ArrayLike, gallery: npt.ArrayLike) -> tuple[IntArr
     _, codes = np.unique(np.concatenate([left, right]), return_inverse=True)
     codes = codes.astype(np.int64)
     return codes[: len(left)], codes[len(left) :]
-
-
-def count_mates(
-    own: IntArray, enrolled: IntArray, exclude: ExclusionRule | None, block_bytes: int
-) -> tuple[IntArray, IntArray]:
-    """Count what an exclusion rule leaves.
-
-    Args:
-        own: (P,) identity numbers of the probes.
-        enrolled: (G,) identity numbers of the gallery.
-        exclude: The rule; None removes nothing.
-        block_bytes: Working memory in bytes.
-
-    Returns:
-        (P,) mates that are left to each probe, and (P,) gallery rows removed from it.
-    """
-    size = int(max(own.max(initial=0), enrolled.max(initial=0))) + 1
-    mates = np.bincount(enrolled, minlength=size)[own].astype(np.int64)
-    removed = np.zeros(len(own), dtype=np.int64)
-    if exclude is None:
-        return mates, removed
-    for block in row_blocks(len(own), 4 * len(enrolled), block_bytes):
-        hidden = exclude(block)
-        removed[block] = hidden.sum(axis=1)
-        mates[block] -= (hidden & (own[block, None] == enrolled)).sum(axis=1)
-    return mates, removed

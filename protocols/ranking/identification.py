@@ -31,7 +31,7 @@ from protocols.ranking.distances import (
     row_blocks,
     to_distance,
 )
-from protocols.ranking.exclusion import BoolArray, ExclusionRule, count_mates, identity_codes
+from protocols.ranking.exclusion import BoolArray, ExclusionRule, identity_codes
 from protocols.ranking.layout import Layout, lay_out, split_rows
 from protocols.ranking.precision import MateRanks, Ties, check_ties, rank_blocks
 from protocols.ranking.proven import all_mates, first_mates
@@ -173,14 +173,14 @@ def identify_in_parts(
         probe_identity: As in :func:`identify`.
         gallery_identity: (G,) identities.
         part: (G,) int64 gallery of each row, 0 to S-1, none empty; None: one gallery.
-        exclude: As in :func:`identify`, as are the others.
-        depth: .
-        precision: .
-        metric: .
-        device: .
-        block_bytes: .
-        ties: .
-        skip: .
+        exclude: As in :func:`identify`.
+        depth: As in :func:`identify`.
+        precision: As in :func:`identify`.
+        metric: As in :func:`identify`.
+        device: As in :func:`identify`.
+        block_bytes: As in :func:`identify`.
+        ties: As in :func:`identify`.
+        skip: As in :func:`identify`.
 
     Returns:
         S results.
@@ -197,7 +197,9 @@ def identify_in_parts(
             f"{len(own)} probe and {len(enrolled)} gallery identities were given for "
             f"{len(left)} probe and {len(right)} gallery embeddings."
         )
-    on_gpu = choose_backend(device) == "faiss-gpu" and not precision
+    on_gpu = False
+    if not precision or device not in ("auto", "cpu"):  # FAISS is imported, and refuses a device
+        on_gpu = choose_backend(device) == "faiss-gpu" and not precision
     galleries = [np.arange(len(right))] if part is None else split_rows(part)
     exact = _Exact(
         np.asarray(probe), np.asarray(gallery), own, enrolled, exclude, metric, device, block_bytes
@@ -295,16 +297,16 @@ class _Exact:
                 depth=depth,
                 ties=ties,
                 skip=skip,
-                block_bytes=self.block_bytes,
             )
-        mates, removed = count_mates(own, enrolled, exclude, self.block_bytes)
-        fetch = min(len(enrolled), depth + skip + int(removed.max(initial=0)))
+        mates, candidates = _count(own, enrolled, exclude)
+        removed = len(enrolled) - int(candidates.min(initial=len(enrolled)))
+        fetch = min(len(enrolled), depth + skip + removed)
         near = search(
             *sides, fetch, metric=self.metric, device=self.device, block_bytes=self.block_bytes
         ).rows
         first = _first_mate(own, enrolled, near, exclude, (depth, skip), self.block_bytes)
         unknown = np.full(len(own), np.nan)
-        return Identification(first, depth, mates, len(enrolled) - removed, unknown, unknown)
+        return Identification(first, depth, mates, candidates, unknown, unknown)
 
 
 def _check_ranks(depth: int, skip: int) -> None:
@@ -344,7 +346,6 @@ def identify_by_distances(
     depth: int = 10,
     ties: Ties = "row",
     skip: int = 0,
-    block_bytes: int = BLOCK_BYTES,
 ) -> Identification:
     """Identify every probe by given distances.
 
@@ -358,7 +359,6 @@ def identify_by_distances(
         depth: The deepest rank wanted, at least 1.
         ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
         skip: Nearest rows, whatever they are, that rank-k leaves out; AP and INP do not.
-        block_bytes: Working memory in bytes of the counting, besides the blocks.
 
     Returns:
         One entry a probe, with average precision and INP.
@@ -372,13 +372,19 @@ def identify_by_distances(
     own, enrolled = identity_codes(probe_identity, gallery_identity)
     if not len(enrolled):
         raise ValueError("The gallery is empty: at least one enrolled identity is needed.")
-    mates, removed = count_mates(own, enrolled, exclude, block_bytes)
+    mates, candidates = _count(own, enrolled, exclude)
     checked = _checked(blocks, len(own), len(enrolled))
     ranks = rank_blocks(checked, own, enrolled, exclude, ties=ties, skip=skip)
     first = np.where(ranks.first <= depth, ranks.first, 0)
-    return Identification(
-        first, depth, mates, len(enrolled) - removed, ranks.average, ranks.inverse
-    )
+    return Identification(first, depth, mates, candidates, ranks.average, ranks.inverse)
+
+
+def _count(
+    own: IntArray, enrolled: IntArray, exclude: ExclusionRule | None
+) -> tuple[IntArray, IntArray]:
+    """(P,) mates and (P,) gallery rows that each probe may see."""
+    layout = lay_out(own, enrolled, None, exclude)
+    return layout.mates[:, 0], layout.candidates[:, 0]
 
 
 def _checked(

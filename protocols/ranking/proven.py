@@ -210,7 +210,7 @@ def _each_block(
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not proven
             work(block, right.product(probe.take(block)))
 
-    threads = blas_threads() if len(blocks) > 1 else 1
+    threads = _blas_threads() if len(blocks) > 1 else 1
     if threads == 1:
         for block in blocks:
             one(block)
@@ -219,7 +219,7 @@ def _each_block(
         list(pool.map(one, blocks))
 
 
-def blas_threads() -> int:
+def _blas_threads() -> int:
     """Threads of NumPy's matrix product, as its library and the environment set them."""
     found = [entry["num_threads"] for entry in threadpool_info() if entry["user_api"] == "blas"]
     return max(found, default=1)

@@ -8,7 +8,8 @@ last one kept, by the worst-case error of a float32 inner product, (D + 8) 2^-23
 Probes for which that cannot be shown (many ties, extreme scales) are ranked against the whole
 gallery in float64. The result is thus the same with FAISS on CPU, on GPU, and without FAISS.
 
-By the mean of several parts' Euclidean distances NumPy proposes in float32, with the same proof.
+NumPy proposes in its place where it is not installed, or its matrix product is an old one. By the
+mean of several parts' Euclidean distances NumPy proposes too, with the same proof.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def old_product() -> str:
     kernels = {"faiss": "", "numpy": ""}
     for entry in threadpool_info():
         for owner in kernels:
-            if f"{owner}" in entry["filepath"] and entry.get("architecture"):
+            if owner in entry["filepath"] and entry.get("architecture"):
                 kernels[owner] = entry["architecture"]
     old = kernels["faiss"] in _WITHOUT_AVX2 and kernels["numpy"] not in {"", *_WITHOUT_AVX2}
     return kernels["faiss"] if old else ""

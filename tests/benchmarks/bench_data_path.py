@@ -6,9 +6,9 @@
 Clips of NTU's shape (2 people, 100 of 60 to 140 frames, 25 joints) are sampled, rotated and turned
 into streams as in `configs/action/released.yaml`, for joints, for bones, and for all four streams.
 `sample by sample` does it in NumPy for one clip after the other, as the pipelines of the field do,
-with PYSKL's transforms and without its normalisation; `batch` is what our training calls. Both make
-the same streams from the same draws. Times are processor time, in turn; run it with
-OMP_NUM_THREADS=1. The issue's author measured PYSKL's own pipeline at 322, 213 and 209 clips a
+with PYSKL's transforms and without its normalisation; `batch` is what our training calls. Of a
+whole recording both are checked to make the same streams. Times are processor time, in turn; run it
+with OMP_NUM_THREADS=1. The issue's author measured PYSKL's own pipeline at 322, 213 and 209 clips a
 second, with its normalisation.
 """
 

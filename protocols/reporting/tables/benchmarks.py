@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from protocols.records import BENCHMARKS, Name
-from protocols.reporting.model import Cell, Column, ReportTable, Row
+from protocols.reporting.model import Column, ReportTable, Row
+from protocols.reporting.tables.measured import Measured, number_cell, read_measured
 
 _COLUMNS = (
     Column("ours", "s", False),
@@ -44,22 +44,18 @@ class Ratio(BaseModel):
     highest: float = Field(gt=0, allow_inf_nan=False)
 
 
-class Benchmark(BaseModel):
+class Benchmark(Measured):
     """A file of ratios.
 
     Attributes:
         benchmark: The program in tests/benchmarks.
         rows: The ratios.
-        command: What repeats them.
-        environment: As in a record.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # some say more, such as a peak
 
     benchmark: Name
     rows: tuple[Ratio, ...]
-    command: str
-    environment: dict[str, Any]
 
 
 def benchmark_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
@@ -68,9 +64,7 @@ def benchmark_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
     Raises:
         ValueError: A file there is no such file; it is named.
     """
-    folder = None if results is None else Path(results) / BENCHMARKS
-    files = sorted(folder.glob("*.json")) if folder is not None and folder.is_dir() else []
-    found = [_read(path) for path in files]
+    found = read_measured(results, BENCHMARKS, Benchmark)
     if not found:
         return ()
     table = ReportTable(
@@ -85,35 +79,14 @@ def benchmark_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
     return (table,)
 
 
-def _read(path: Path) -> Benchmark:
-    try:
-        return Benchmark.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(
-            f"{path}: not written by tests/benchmarks: {place}: {first['msg']}"
-        ) from None
-
-
 def _rows(found: Benchmark) -> Iterator[Row]:
     for one in found.rows:
-        cells = (
-            _cell(one.seconds, "3g"),
-            _cell(one.plain_seconds, "3g"),
-            _cell(one.ratio, "1f"),
-            _cell(one.lowest, "1f"),
-            _cell(one.highest, "1f"),
-        )
+        seconds = (number_cell(value, ".3g") for value in (one.seconds, one.plain_seconds))
+        ratios = (number_cell(value, ".1f") for value in (one.ratio, one.lowest, one.highest))
+        cells = (*seconds, *ratios)
         yield Row(f"{one.work}; {one.plain}", cells, "ours", found.command)
 
 
-def _cell(value: float, form: str) -> Cell:
-    return Cell(f"{value:.{form}}", value, None, (), "ours")
-
-
 def _note(found: Benchmark) -> str:
-    about = found.environment
-    commit = str(about.get("commit", "an unknown commit"))[:12]
-    cpu = about.get("cpu", "an unknown processor")
-    return f"{found.benchmark}: {found.command} at {commit} on {cpu}."
+    cpu = found.environment.get("cpu", "an unknown processor")
+    return f"{found.benchmark}: {found.command} at {found.commit} on {cpu}."

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from protocols.records import RELIABILITY, Name
 from protocols.reporting.model import Cell, Column, ReportTable, Row
+from protocols.reporting.tables.measured import Measured, number_cell, read_measured
 
 _COLUMNS = (
     Column("tries", "", None),
@@ -49,7 +49,7 @@ class Tries(BaseModel):
     largest_bytes: int | None = None
 
 
-class ReliabilityCounts(BaseModel):
+class ReliabilityCounts(Measured):
     """A file of counts.
 
     Attributes:
@@ -58,19 +58,13 @@ class ReliabilityCounts(BaseModel):
         rows: The counts.
         left_out: Formats that could not be tried there.
         seconds: Wall time.
-        command: The command that repeats them.
-        environment: As in a record.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     reliability: Name
     seed: int
     rows: tuple[Tries, ...]
     left_out: tuple[str, ...] = ()
     seconds: float = Field(ge=0, allow_inf_nan=False)
-    command: str
-    environment: dict[str, Any]
 
 
 def reliability_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
@@ -81,9 +75,7 @@ def reliability_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
     Raises:
         ValueError: A file there is no such counts; it is named.
     """
-    folder = None if results is None else Path(results) / RELIABILITY
-    files = sorted(folder.glob("*.json")) if folder is not None and folder.is_dir() else []
-    counts = [_read(path) for path in files]
+    counts = read_measured(results, RELIABILITY, ReliabilityCounts)
     if not counts:
         return ()
     rows = {
@@ -103,15 +95,6 @@ def reliability_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
         )
         for part, own in rows.items()
     )
-
-
-def _read(path: Path) -> ReliabilityCounts:
-    try:
-        return ReliabilityCounts.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path}: no counts of tests/fuzz: {place}: {first['msg']}") from None
 
 
 def _sums(counts: ReliabilityCounts) -> Iterator[Row]:
@@ -135,20 +118,14 @@ def _groups(counts: ReliabilityCounts) -> Iterator[tuple[str, list[Tries]]]:
 def _cells(rows: list[Tries]) -> Iterator[Cell]:
     """Sums, and the largest of what has a largest."""
     for name in ("tries", "read", "refused"):
-        yield _cell(sum(getattr(row, name) for row in rows))
-    yield _cell(sum(sum(row.faults.values()) for row in rows))
+        yield number_cell(sum(getattr(row, name) for row in rows), ".0f")
+    yield number_cell(sum(sum(row.faults.values()) for row in rows), ".0f")
     seconds = [row.longest_seconds for row in rows if row.longest_seconds is not None]
-    yield _cell(max(seconds, default=None), 1)
+    yield number_cell(max(seconds, default=None), ".1f")
     sizes = [row.largest_bytes for row in rows if row.largest_bytes is not None]
-    yield _cell(max(sizes) / 2**20 if sizes else None)
-
-
-def _cell(value: float | None, decimals: int = 0) -> Cell:
-    text = "" if value is None else f"{value:.{decimals}f}"
-    return Cell(text, value, None, (), "none" if value is None else "ours")
+    yield number_cell(max(sizes) / 2**20 if sizes else None, ".0f")
 
 
 def _note(counts: ReliabilityCounts) -> str:
     left = f"; not tried there: {', '.join(counts.left_out)}" if counts.left_out else ""
-    commit = counts.environment.get("commit", "an unknown commit")
-    return f"{counts.reliability}: {counts.command} at {commit[:12]}{left}."
+    return f"{counts.reliability}: {counts.command} at {counts.commit}{left}."

@@ -156,7 +156,6 @@ def test_what_can_overflow_is_not_proven() -> None:
 
 
 def test_the_same_rule_of_some_rows() -> None:
-    rule: Callable[[slice], Any] = ExclusionRule((np.array([0, 1]), np.array([1, 0, 1])))
-    assert isinstance(rule, ExclusionRule)
+    rule = ExclusionRule((np.array([0, 1]), np.array([1, 0, 1])))
     some = rule.take(np.array([1]), np.array([2, 1]))
     assert some(slice(0, 1)).tolist() == [[True, False]]

@@ -63,5 +63,5 @@ def test_no_counts_no_table(tmp_path: Path) -> None:
 
 def test_damaged_counts_are_named(tmp_path: Path) -> None:
     write(tmp_path, seconds=-1)
-    with pytest.raises(ValueError, match=r"fuzz\.json: no counts of tests/fuzz: seconds"):
+    with pytest.raises(ValueError, match=r"fuzz\.json: no such measurements: seconds"):
         build_report(tmp_path)
