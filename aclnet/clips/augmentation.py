@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -39,8 +41,9 @@ def augment(
         (N, M, T, V, C).
 
     Raises:
-        ValueError: `image_flip` with 3-D joints or without a video's width, or `drop_part` with a
-            layout that does not define the limbs.
+        ValueError: `image_flip` with 3-D joints or without the videos' widths (on a GPU only where
+            there are none at all, since the host would wait for their numbers in every step), or
+            `drop_part` with a layout that does not define the limbs.
     """
     if settings.image_flip > 0:
         clips = _flip_some(clips, layout, dims, settings.image_flip, generator, widths)
@@ -110,7 +113,9 @@ def _flip_some(
             f"augment.image_flip mirrors 2-D images, but these joints have {dims} coordinates: set "
             "it to 0; augment.mirror makes the mirror image of a centred body"
         )
-    unknown = len(clips) if widths is None else int(widths.isnan().sum())
+    unknown = len(clips) if widths is None else 0
+    if widths is not None and widths.device.type == "cpu":
+        unknown = int(widths.isnan().sum())
     if widths is None or unknown:
         raise ValueError(
             f"augment.image_flip needs the width of every video, and {unknown} of {len(clips)} "
@@ -177,8 +182,9 @@ def image_flip(clips: Tensor, layout: Layout, widths: Tensor) -> Tensor:
     return torch.cat([torch.where(x != 0, width - x, x), swapped[..., 1:]], dim=-1)
 
 
+@functools.lru_cache(maxsize=16)
 def limb_masks(layout: Layout, device: torch.device | None = None) -> Tensor:
-    """For each of `LIMBS` the joints that remain without it: bool (4, V).
+    """For each of `LIMBS` the joints that remain without it: bool (4, V); made once a device.
 
     Raises:
         ValueError: the layout does not define the joints of a limb.

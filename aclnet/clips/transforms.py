@@ -21,7 +21,6 @@ from aclnet.skeleton import Layout
 
 _TINY = 1e-6
 _SHORT = 1e-4
-_ALL = slice(None)
 
 
 @functools.lru_cache(maxsize=256)
@@ -43,14 +42,25 @@ def present(clips: Tensor, dims: int) -> Tensor:
 
 
 def _midpoint(
-    clips: Tensor, seen: Tensor, joints: list[int] | slice, dims: int
+    clips: Tensor, seen: Tensor, joints: list[int] | None, dims: int
 ) -> tuple[Tensor, Tensor]:
-    """Mean of the seen joints among some: (N, M, T, dims), and whether any was seen (N, M, T)."""
+    """Mean of the seen joints among some or all (None), and whether any was seen.
+
+    Returns:
+        (N, M, T, dims) and (N, M, T).
+    """
+    if joints is not None:
+        clips, seen = _at(clips, joints), _at(seen, joints)
     # Not a matrix product, which may run in TF32 and would move pixels by half of one.
-    weight = seen[..., joints].to(clips.dtype).unsqueeze(-1)
+    weight = seen.to(clips.dtype).unsqueeze(-1)
     count = weight.sum(dim=-2)
-    total = (clips[..., joints, :dims] * weight).sum(dim=-2)
+    total = (clips[..., :dims] * weight).sum(dim=-2)
     return total / count.clamp(min=1), count.squeeze(-1) > 0
+
+
+def _at(values: Tensor, joints: list[int]) -> Tensor:
+    """Some of the joints of (N, M, T, V, ...)."""
+    return values.index_select(3, index_tensor(tuple(joints), values.device))
 
 
 def _sides(layout: Layout, name: str) -> list[int]:
@@ -110,7 +120,7 @@ def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
     """
     seen = present(clips, dims)
     hips, known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
-    body, found = _midpoint(clips, seen, _ALL, dims)
+    body, found = _midpoint(clips, seen, None, dims)
     never = ~known.any(dim=2, keepdim=True)
     hips, known = torch.where(never.unsqueeze(-1), body, hips), torch.where(never, found, known)
     if per == "clip":
@@ -152,7 +162,7 @@ def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
 
 def _extent(clips: Tensor, seen: Tensor, dims: int) -> Tensor:
     """Root mean square distance of the seen joints from their mean; NaN below two: (N, M, T)."""
-    middle, _ = _midpoint(clips, seen, _ALL, dims)
+    middle, _ = _midpoint(clips, seen, None, dims)
     square = (clips[..., :dims] - middle.unsqueeze(-2)).square().sum(dim=-1) * seen
     extent = (square.sum(dim=-1) / seen.sum(dim=-1).clamp(min=1)).sqrt()
     return torch.where(extent > _TINY, extent, torch.nan)
@@ -176,8 +186,8 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
     left = [layout.index("left_hip"), layout.index("left_shoulder")]
     right = [layout.index("right_hip"), layout.index("right_shoulder")]
     seen = present(clips, 3)
-    both = (seen[..., left] & seen[..., right]).unsqueeze(-1)
-    line = ((clips[..., left, :] - clips[..., right, :]) * both).sum(dim=-2)[..., [0, 2]]
+    both = (_at(seen, left) & _at(seen, right)).unsqueeze(-1)
+    line = ((_at(clips, left) - _at(clips, right)) * both).sum(dim=-2)[..., ::2]
     line = line / line.norm(dim=-1, keepdim=True).clamp(min=_TINY)
     if per == "clip":
         line = line.mean(dim=2, keepdim=True).expand_as(line)
@@ -189,7 +199,8 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
         rows = functional.avg_pool1d(rows, smooth_frames, stride=1)
         line = rows.reshape(N, M, 2, T).permute(0, 1, 3, 2)
     length = line.norm(dim=-1, keepdim=True)
-    ahead = torch.tensor([1.0, 0.0], dtype=line.dtype, device=line.device).expand_as(line)
+    ahead = torch.zeros_like(line)
+    ahead[..., 0] = 1
     return torch.where(length > _TINY, line / length.clamp(min=_TINY), ahead)
 
 
