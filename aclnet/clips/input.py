@@ -10,7 +10,7 @@ from aclnet.clips.augmentation import augment
 from aclnet.clips.sampling import Places, resized_places, stretched_frames, uniform_frames
 from aclnet.clips.settings import BodySettings, ClipSettings, Rows
 from aclnet.clips.streams import make_streams, stream_channels
-from aclnet.clips.transforms import mirror, normalise
+from aclnet.clips.transforms import index_tensor, mirror, normalise
 from aclnet.clips.windows import random_windows
 from aclnet.data.store import Store
 from aclnet.memory import require_memory
@@ -87,6 +87,15 @@ class ClipInput:
         self.require_memory(store, *frames.shape)
         return torch.from_numpy(store.gather(rows, frames))
 
+    def on_device(
+        self, store: Store, rows: Rows, frames: Rows | Places, device: torch.device
+    ) -> Tensor:
+        """As `stored`, on a device; a GPU is not waited for, so that it works meanwhile."""
+        clips = self.stored(store, rows, frames)
+        if device.type == "cuda":  # page-locked memory, from which it copies by itself
+            clips = clips.pin_memory()
+        return clips.to(device, non_blocking=True)
+
     def require_memory(self, store: Store, clips: int, frames: int) -> None:
         """Refuse batches that do not fit into memory, stored and as the network's input.
 
@@ -113,8 +122,8 @@ class ClipInput:
             hidden: joints set to zero, as if a detector had not seen them.
         """
         if hidden is not None:
-            clips = clips.clone()
-            clips[..., hidden, :] = 0  # before they are measured
+            # Before they are measured.
+            clips = clips.index_fill(3, index_tensor(tuple(hidden.tolist()), clips.device), 0)
         return self.streams(self.normalised(clips))
 
     def prepare_mirrored(self, clips: Tensor) -> Tensor:

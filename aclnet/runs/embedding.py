@@ -17,6 +17,9 @@ from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.settings import EmbedSettings
 
+_AT_ONCE = 64
+"""Batches whose embeddings the host waits for at once."""
+
 
 @torch.no_grad()
 def embed(
@@ -49,16 +52,23 @@ def embed(
     posterior = settings.feature == "posterior"
     width = classifier.out_features if posterior else classifier.in_features
     sums = torch.zeros(len(store), width)
+    made: list[Tensor] = []
+    summed = 0
     with evaluating(network):
         for first in range(0, len(owner), settings.batch_size):
             part = slice(first, first + settings.batch_size)
-            clips = clip_input.stored(store, owner[part], frames[part]).to(device)
+            clips = clip_input.on_device(store, owner[part], frames[part], device)
             vectors = _feature(network, clip_input.prepare(clips), settings)
             if settings.mirror:
                 mirrored = clip_input.prepare_mirrored(clips)
                 vectors = (vectors + _feature(network, mirrored, settings)) / 2
-            # Summed on the CPU, where the order of the sum is always the same.
-            sums.index_add_(0, torch.from_numpy(owner[part]), vectors.cpu())
+            made.append(vectors)
+            if len(made) == _AT_ONCE or part.stop >= len(owner):
+                # Summed on the CPU, where the order of the sum is always the same.
+                rows = torch.cat(made).cpu()
+                sums.index_add_(0, torch.from_numpy(owner[summed : summed + len(rows)]), rows)
+                summed += len(rows)
+                made.clear()
     if settings.normalise:
         return functional.normalize(sums, dim=1).numpy()
     counts = torch.from_numpy(np.bincount(owner, minlength=len(store)))

@@ -310,7 +310,7 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
         raise ValueError(f"{error}; was {folder / SETTINGS} or {RUN_INFO} edited?") from None
     try:
         placed = network.eval().to(torch.device(device))
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # the latter of a torch built without CUDA
         raise ValueError(f"device {device!r} cannot be used: {error}") from None
     return Model(folder, info, settings, placed, clip_input)
 

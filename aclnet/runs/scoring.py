@@ -104,10 +104,10 @@ def _test_clips(
     """Network input of the clips with frames (rows, clips, T), recording by recording."""
     count, clips, length = frames.shape
     if clip_input.settings.motion != "joined":
-        stored = clip_input.stored(store, np.repeat(rows, clips), frames.reshape(-1, length))
-        return clip_input.prepare(stored.to(device), hidden)
-    stored = clip_input.stored(store, rows, frames.reshape(count, -1))
-    made = clip_input.prepare(stored.to(device), hidden)
+        several = np.repeat(rows, clips), frames.reshape(-1, length)
+        return clip_input.prepare(clip_input.on_device(store, *several, device), hidden)
+    stored = clip_input.on_device(store, rows, frames.reshape(count, -1), device)
+    made = clip_input.prepare(stored, hidden)
     persons, joints, channels = made.shape[1], *made.shape[3:]
     made = made.view(count, persons, clips, length, joints, channels).transpose(1, 2)
     return made.reshape(count * clips, persons, length, joints, channels)

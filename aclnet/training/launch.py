@@ -43,6 +43,10 @@ def make_fabric(settings: TrainSettings) -> Fabric:
         )
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator == "cuda":
+        # cuBLAS reads this once in a process, when it is first used, and torch refuses to multiply
+        # deterministically without it: a later run may want to.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     lowered = settings.precision == "bf16-mixed"
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
@@ -84,9 +88,6 @@ def reproducible(settings: TrainSettings, device: torch.device) -> Iterator[None
     """
     was = torch.are_deterministic_algorithms_enabled()
     if settings.deterministic:
-        if device.type == "cuda":
-            # cuBLAS reads this when it is first used; without it, torch refuses to multiply.
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -53,7 +53,7 @@ def save_actionlets(
 
     def stored(store: Store, chosen: Rows) -> torch.Tensor:
         frames = scoring_frames(store.lengths[chosen], clip_input.settings, test)[:, 0]
-        return clip_input.stored(store, chosen, frames).to(device)
+        return clip_input.on_device(store, chosen, frames, device)
 
     known = clip_input.prepare(stored(trained, few))
     anchor = static_anchor(objective.slow.network, known, (len(known),))

@@ -16,6 +16,7 @@ from aclnet.data.sample import StoreInfo
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.temporal_conv import TemporalConvSettings
+from aclnet.runs import embedding
 from aclnet.runs.embedding import embed
 from aclnet.runs.settings import EmbedSettings
 from aclnet.runs.windows import window_store
@@ -194,3 +195,23 @@ def test_nothing_cannot_be_embedded() -> None:
     made = clip_input()
     with pytest.raises(ValueError, match="nothing to embed: toy holds no sample"):
         embed(network(made), store_of([]), made, SMALL)
+
+
+@pytest.mark.parametrize("kept", [1, 2, 64])
+def test_the_device_is_waited_for_once_for_several_batches(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, waits, to_host = clip_input(), [0], Tensor.cpu
+    settings = EmbedSettings(windows="all", stride=4, batch_size=5)
+    net, store = network(made), store_of(walks())
+    whole = embed(net, store, made, settings)
+
+    def count(tensor: Tensor) -> Tensor:
+        waits[0] += 1
+        return to_host(tensor)
+
+    monkeypatch.setattr(embedding, "_AT_ONCE", kept)
+    monkeypatch.setattr(Tensor, "cpu", count)
+    np.testing.assert_array_equal(embed(net, store, made, settings), whole)
+    batches = -(-17 // 5)
+    assert waits[0] == -(-batches // kept)

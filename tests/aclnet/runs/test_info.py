@@ -114,9 +114,10 @@ def test_a_backbone_that_nobody_registered_is_named(copy: Path) -> None:
         aclnet.load(copy)
 
 
-def test_no_such_device(copy: Path) -> None:
-    with pytest.raises(ValueError, match="device 'abacus' cannot be used"):
-        aclnet.load(copy, device="abacus")
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_no_such_device(copy: Path, device: str) -> None:
+    with pytest.raises(ValueError, match=f"device '{device}' cannot be used"):
+        aclnet.load(copy, device=device)
 
 
 def test_weights_of_another_network_are_refused(copy: Path) -> None:

@@ -79,7 +79,7 @@ def test_motion_of_joined_clips_leads_to_the_next_clip() -> None:
     store = window_store(list(frames), info)
     clip_input = ClipInput(settings, store.layout, store.info.channels)
     frames = scoring_frames(store.lengths[:2], settings, ScoringSettings(clips=3))
-    made = _test_clips(store, np.arange(2), frames, clip_input, "cpu", None)  # type: ignore[arg-type]
+    made = _test_clips(store, np.arange(2), frames, clip_input, torch.device("cpu"), None)  # type: ignore[arg-type]
     assert made.shape == (6, 1, 4, 20, 3)
     joints = store.gather(np.arange(2), frames.reshape(2, -1))
     want = np.zeros_like(joints)
