@@ -22,6 +22,7 @@ from protocols.gait.table import GaitTable, cell_rates, headline_of, mean_over_v
 from protocols.names import natural_order
 from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, IntArray, Metric
+from protocols.ranking.engine import Engine, refuse_device
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, same_labels
 from protocols.ranking.identification import (
     Identification,
@@ -39,6 +40,7 @@ def evaluate_gait(
     *,
     metric: Metric | None = None,
     device: Device = "auto",
+    engine: Engine | None = None,
     precision: bool = True,
     rerank: tuple[int, int, float] | None = None,
     generator: np.random.Generator | None = None,
@@ -52,8 +54,9 @@ def evaluate_gait(
         rule: How ranks become a table: ``exact``, ``gaitgraph``, ``gaitgraph2`` or ``opengait``
             (:mod:`protocols.gait.rules`); None takes the protocol's own, or ``exact``.
         metric: ``cosine`` or ``euclidean``; None takes the rule's own.
-        device: Where FAISS searches where neither mAP nor mINP is wanted: ``auto``, ``cpu`` or
-            ``gpu``.
+        device: Where to rank: ``cpu``, ``gpu`` or ``auto``
+            (:func:`protocols.ranking.identification.identify`).
+        engine: Ranks on a GPU; FAISS on one ranks only where neither mAP nor mINP is wanted.
         precision: Whether to compute the protocol's mAP and mINP, from the whole ranking.
         rerank: k1, k2 and weight of OpenGait's k-reciprocal re-ranking
             (:mod:`protocols.ranking.reranking`); None takes the protocol's own, usually none.
@@ -65,7 +68,8 @@ def evaluate_gait(
     Raises:
         ValueError: The protocol finds no gallery or no probe in the data, a sample has no view or
             take and the protocol needs it, ``cosine`` meets an embedding of zeros, re-ranking meets
-            a gallery for each view or scores of pairs, or a setting is unknown.
+            a gallery for each view or scores of pairs, ``gpu`` cannot be had, or a setting is
+            unknown.
     """
     spec = load_protocol(protocol) if isinstance(protocol, str) else protocol
     name = rule or spec.rule or "exact"
@@ -94,6 +98,7 @@ def evaluate_gait(
         hide=spec.views == "pooled",
         metric=chosen,
         device=device,
+        engine=engine,
         precision=not {"mAP", "mINP"}.isdisjoint(measures),
         rerank=rerank or spec.rerank,
         depth=max(spec.ranks),
@@ -105,6 +110,7 @@ def evaluate_gait(
         )
     if ranking.rerank and scores is not None:
         raise ValueError("Re-ranking needs embeddings: scores of pairs are ranked as they are.")
+    refuse_device(device, ranking.rerank is not None or scores is not None)
     results = ranking.found(grid.gallery_views if grid.single else (None,))
     labels, people = _labels(grid, roles, person, view)
     cells = count_views(
@@ -151,7 +157,8 @@ class _Ranking:
         person: (N,) numbers of their people.
         hide: Whether a probe does not see its own person in its own view.
         metric: The distance.
-        device: Where FAISS searches.
+        device: Where to rank.
+        engine: Ranks on a GPU.
         precision: Whether to compute AP and INP.
         rerank: k1, k2 and weight of re-ranking.
         depth: The deepest rank.
@@ -165,6 +172,7 @@ class _Ranking:
     hide: bool
     metric: Metric
     device: Device
+    engine: Engine | None
     precision: bool
     rerank: tuple[int, int, float] | None
     depth: int
@@ -208,6 +216,7 @@ class _Ranking:
             precision=self.precision,
             metric=self.metric,
             device=self.device,
+            engine=self.engine,
         )
 
     def _identify_by_blocks(self, probe: IntArray, gallery: IntArray) -> Identification:

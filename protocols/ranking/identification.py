@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -31,11 +32,18 @@ from protocols.ranking.distances import (
     row_blocks,
     to_distance,
 )
+from protocols.ranking.engine import (
+    Engine,
+    all_mates_on,
+    first_mates_on,
+    is_chosen,
+    searches_on_gpu,
+)
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, identity_codes
 from protocols.ranking.layout import Layout, lay_out, split_rows
 from protocols.ranking.precision import MateRanks, Ties, check_ties, rank_blocks
 from protocols.ranking.proven import all_mates, first_mates
-from protocols.ranking.retrieval import Device, choose_backend, search
+from protocols.ranking.retrieval import Device, search
 
 Unmated = Literal["wrong", "skip"]
 """Policy for probes without a mate."""
@@ -97,6 +105,7 @@ def identify(
     precision: bool = True,
     metric: Metric = "cosine",
     device: Device = "auto",
+    engine: Engine | None = None,
     block_bytes: int = BLOCK_BYTES,
     ties: Ties = "row",
     skip: int = 0,
@@ -119,7 +128,9 @@ def identify(
         depth: The deepest rank wanted.
         precision: Whether to compute AP and INP.
         metric: ``cosine`` or ``euclidean``.
-        device: Where to search if ``precision`` is off: ``auto``, ``cpu`` or ``gpu``.
+        device: Where to rank: ``cpu``; ``gpu``, by the engine or without AP by FAISS; or ``auto``,
+            a GPU where there is one and enough to rank.
+        engine: Ranks on a GPU (:class:`protocols.ranking.engine.Engine`).
         block_bytes: Working memory in bytes of the blocked parts.
         ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
         skip: Nearest rows, whatever they are, that rank-k leaves out; AP and INP do not.
@@ -128,8 +139,8 @@ def identify(
         One entry a probe, in the given order.
 
     Raises:
-        ValueError: Lengths disagree, ``skip`` is negative, or as
-            :func:`protocols.ranking.retrieval.search`.
+        ValueError: Lengths disagree, ``skip`` is negative, ``gpu`` is asked for and cannot be had,
+            or as :func:`protocols.ranking.retrieval.search`.
     """
     (found,) = identify_in_parts(
         probe,
@@ -142,6 +153,7 @@ def identify(
         precision=precision,
         metric=metric,
         device=device,
+        engine=engine,
         block_bytes=block_bytes,
         ties=ties,
         skip=skip,
@@ -161,6 +173,7 @@ def identify_in_parts(
     precision: bool = True,
     metric: Metric = "cosine",
     device: Device = "auto",
+    engine: Engine | None = None,
     block_bytes: int = BLOCK_BYTES,
     ties: Ties = "row",
     skip: int = 0,
@@ -178,6 +191,7 @@ def identify_in_parts(
         precision: As in :func:`identify`.
         metric: As in :func:`identify`.
         device: As in :func:`identify`.
+        engine: As in :func:`identify`.
         block_bytes: As in :func:`identify`.
         ties: As in :func:`identify`.
         skip: As in :func:`identify`.
@@ -197,12 +211,20 @@ def identify_in_parts(
             f"{len(own)} probe and {len(enrolled)} gallery identities were given for "
             f"{len(left)} probe and {len(right)} gallery embeddings."
         )
+    ranker = engine if is_chosen(engine, device, left, right) else None
     on_gpu = False
-    if not precision or device not in ("auto", "cpu"):  # FAISS is imported, and refuses a device
-        on_gpu = choose_backend(device) == "faiss-gpu" and not precision
+    if ranker is None and (not precision or device not in ("auto", "cpu")):
+        on_gpu = searches_on_gpu(device, left, precision)  # imports FAISS
     galleries = [np.arange(len(right))] if part is None else split_rows(part)
     exact = _Exact(
-        np.asarray(probe), np.asarray(gallery), own, enrolled, exclude, metric, device, block_bytes
+        np.asarray(probe),
+        np.asarray(gallery),
+        own,
+        enrolled,
+        exclude,
+        metric,
+        device if ranker is None else "auto",
+        block_bytes,
     )
     ranking = _Ranks(depth, skip, ties)
     if on_gpu or not left.in_one_space:
@@ -212,7 +234,7 @@ def identify_in_parts(
     stored = right.take(layout.order)
     found: list[Identification] = []
     for place, (ranks, proven) in enumerate(
-        _proven(left, stored, layout, ranking, precision, block_bytes)
+        _proven(left, stored, layout, ranking, precision, block_bytes, ranker)
     ):
         first, average, inverse = ranks
         open_rows = np.flatnonzero(~proven)
@@ -241,24 +263,26 @@ def _proven(
     ranking: _Ranks,
     precision: bool,
     block_bytes: int,
+    engine: Engine | None,
 ) -> Iterator[tuple[MateRanks, BoolArray]]:
     """The ranks in each gallery, and which are proven."""
     depth, skip, ties = ranking
+    if engine is None:
+        first_of = partial(first_mates, block_bytes=block_bytes)
+        all_of = partial(all_mates, block_bytes=block_bytes)
+    else:
+        first_of, all_of = partial(first_mates_on, engine), partial(all_mates_on, engine)
     if precision or skip:
-        for ranks, proven in all_mates(
-            probe, gallery, layout, ties=ties, skip=skip, block_bytes=block_bytes
-        ):
+        for ranks, proven in all_of(probe, gallery, layout, ties=ties, skip=skip):
             within = np.where(ranks.first <= depth, ranks.first, 0)
             if not precision:
                 ranks = MateRanks.nobody(len(probe))
             yield ranks._replace(first=within), proven
         return
-    first, proven = first_mates(probe, gallery, layout, depth, block_bytes)
+    first, proven = first_of(probe, gallery, layout, depth)
     open_rows = np.flatnonzero(~proven.all(axis=1))
     if len(open_rows):  # float64 proves nearly all of the rest
-        again = all_mates(
-            probe.take(open_rows), gallery, layout.take(open_rows), block_bytes=block_bytes
-        )
+        again = all_of(probe.take(open_rows), gallery, layout.take(open_rows))
         for place, (ranks, certain) in enumerate(again):
             first[open_rows, place] = np.where(ranks.first <= depth, ranks.first, 0)
             proven[open_rows, place] = certain

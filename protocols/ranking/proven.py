@@ -204,7 +204,7 @@ def _each_block(
     row_bytes = 2 * np.dtype(dtype).itemsize * len(gallery)
     budget = min(block_bytes, max(_WORKING_BYTES, 32 * row_bytes))
     blocks = list(row_blocks(len(probe), row_bytes, budget))
-    right = _Right(gallery, dtype, len(blocks))
+    right = Right(gallery, dtype, len(blocks))
 
     def one(block: slice) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not proven
@@ -225,7 +225,7 @@ def _blas_threads() -> int:
     return max(found, default=1)
 
 
-class _Right:
+class Right:
     """The gallery's side of the products, kept if several blocks of probes need it."""
 
     def __init__(self, gallery: Points, dtype: type[np.floating[Any]], blocks: int) -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from protocols.embeddings import Embeddings, TextArray
 from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, Metric
+from protocols.ranking.engine import Engine, refuse_device
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.identification import (
     Identification,
@@ -54,6 +55,7 @@ def evaluate_reid(
     level: Level = "sequence",
     depth: int = 20,
     device: Device = "auto",
+    engine: Engine | None = None,
     precision: bool = True,
     measuring: Measuring | None = None,
 ) -> ReidTable:
@@ -71,7 +73,9 @@ def evaluate_reid(
         level: ``sequence``; ``walk`` pools the sequences of each walk first
             (:func:`protocols.reid.walks.pool_walks`) and drops no partial batch.
         depth: Length of the CMC.
-        device: Where FAISS searches if ``precision`` is off: ``auto``, ``cpu`` or ``gpu``.
+        device: Where to rank: ``cpu``, ``gpu`` or ``auto``
+            (:func:`protocols.ranking.identification.identify`).
+        engine: Ranks on a GPU; FAISS on one ranks only if ``precision`` is off.
         precision: Whether to compute mAP and mINP, from the whole ranking.
         measuring: Distances in place of the metric's; ``precision`` comes with them.
 
@@ -80,7 +84,8 @@ def evaluate_reid(
 
     Raises:
         ValueError: A pair or set is unknown or has no sequences, the rule or level needs a take or
-            camera that is not there, cosine meets an embedding of zeros, or a setting is unknown.
+            camera that is not there, cosine meets an embedding of zeros, ``gpu`` cannot be had, or
+            a setting is unknown.
     """
     spec = protocol if isinstance(protocol, PairProtocol) else load_pairs(protocol)
     used = reid_rule(rule) if isinstance(rule, str) else rule
@@ -92,6 +97,7 @@ def evaluate_reid(
         raise ValueError(
             "Whole walks, re-ranking and query expansion need embeddings, and these are scores."
         )
+    refuse_device(device, scores is not None or measuring is not None)
     chosen = metric or used.metric
     if level not in ("sequence", "walk"):
         raise ValueError(f"level must be sequence or walk, not {level!r}.")
@@ -119,6 +125,7 @@ def evaluate_reid(
             depth,
             precision="mAP" in used.measures,
             device=device,
+            engine=engine,
             measuring=measuring,
             scores=scores,
         )
@@ -172,6 +179,7 @@ def identify_pair(
     *,
     precision: bool,
     device: Device = "auto",
+    engine: Engine | None = None,
     measuring: Measuring | None = None,
     scores: PairScores | None = None,
 ) -> Identification:
@@ -184,7 +192,8 @@ def identify_pair(
         metric: ``cosine`` or ``euclidean``.
         depth: The deepest rank wanted; rank 10 at least is searched.
         precision: Whether to compute AP and INP; ``measuring`` comes with them.
-        device: Where FAISS searches if not.
+        device: Where to rank.
+        engine: Ranks on a GPU.
         measuring: Distances in place of the metric's.
         scores: Scores in place of the embeddings.
 
@@ -220,6 +229,7 @@ def identify_pair(
         precision=precision,
         metric=metric,
         device=device,
+        engine=engine,
         ties=rule.ties,
         skip=comparison.skip,
     )

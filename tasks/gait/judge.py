@@ -12,7 +12,9 @@ from protocols.gait.evaluate import evaluate_gait
 from protocols.gait.table import GaitTable
 from protocols.gait.text import render_gait
 from protocols.ranking.distances import Metric
+from protocols.ranking.retrieval import Device
 from tasks.gait.settings import GaitSettings
+from tasks.run.device import TorchEngine, ranking_device
 from tasks.run.judged import Judged
 
 if TYPE_CHECKING:
@@ -25,10 +27,12 @@ def gait_table(
     metric: Metric | None = None,
     seed: int | None = None,
     rerank: tuple[int, int, float] | None = None,
+    device: Device = "auto",
 ) -> GaitTable:
     """Evaluate the protocol of the settings; by default with their seed and the rule's metric.
 
-    `rerank` has k1, k2 and weight of re-ranking; by default the protocol's own, if any.
+    `rerank` has k1, k2 and weight of re-ranking; by default the protocol's own, if any. `device` is
+    where to rank (`tasks.run.device.ranking_device`).
 
     Raises:
         ValueError: there is no such protocol or rule, or it does not fit the embeddings.
@@ -36,7 +40,14 @@ def gait_table(
     generator = np.random.default_rng(settings.train.seed if seed is None else seed)
     protocol = settings.gallery_probe()
     return evaluate_gait(
-        embeddings, protocol, settings.rule, metric=metric, rerank=rerank, generator=generator
+        embeddings,
+        protocol,
+        settings.rule,
+        metric=metric,
+        device=ranking_device(settings.train, device),
+        engine=TorchEngine(),
+        rerank=rerank,
+        generator=generator,
     )
 
 
@@ -54,7 +65,8 @@ def judge(embeddings: Embeddings, settings: GaitSettings | None, query: GaitQuer
     own = _chosen(settings, query)
     seed = own.train.seed if query is None or query.seed is None else query.seed
     metric, rerank = (None, None) if query is None else (query.metric, query.reranking())
-    table = gait_table(embeddings, own, metric, seed, rerank)
+    device: Device = "auto" if query is None else query.device
+    table = gait_table(embeddings, own, metric, seed, rerank, device)
 
     intervals = table.intervals(np.random.default_rng(0))
 

@@ -11,7 +11,7 @@ import typer
 from aclnet.config import LARGEST_SEED
 from protocols.gait.rules import RuleName
 from protocols.ranking.distances import Metric
-from tasks.run.queries import BiometricsQuery, several_numbers
+from tasks.run.queries import BiometricsQuery, RankingDevice, several_numbers
 from tasks.spec import TaskSpec, lazy
 
 _PROTOCOLS = """\b
@@ -72,6 +72,7 @@ class GaitQuery:
             min=0, max=LARGEST_SEED, help="Seed of the takes 'random N'; by default the run's."
         ),
     ] = None
+    device: RankingDevice = "auto"
 
     def __post_init__(self) -> None:
         """Check the numbers before anything is read."""

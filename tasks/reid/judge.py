@@ -17,6 +17,7 @@ from protocols.reid.pairs import load_pairs
 from protocols.reid.table import ReidTable
 from protocols.reid.text import render_reid
 from tasks.reid.settings import ReidSettings
+from tasks.run.device import TorchEngine, ranking_device
 from tasks.run.judged import Judged
 
 if TYPE_CHECKING:
@@ -89,7 +90,13 @@ def reid_table(embeddings: Embeddings, settings: ReidSettings, rule: str = "") -
     Raises:
         ValueError: as `judge`.
     """
-    return evaluate_reid(embeddings, *settings.chosen_pairs(), rule or settings.rule)
+    return evaluate_reid(
+        embeddings,
+        *settings.chosen_pairs(),
+        rule or settings.rule,
+        device=ranking_device(settings.train),
+        engine=TorchEngine(),
+    )
 
 
 def _all_tables(embeddings: Embeddings, settings: ReidSettings) -> dict[str, ReidTable]:
@@ -107,7 +114,15 @@ def _all_tables(embeddings: Embeddings, settings: ReidSettings) -> dict[str, Rei
             rules.append(rule)
     tables: dict[str, ReidTable] = {rule: reid_table(embeddings, settings, rule) for rule in rules}
     if known:
-        tables["walk"] = evaluate_reid(embeddings, protocol, pairs, settings.rule, level="walk")
+        tables["walk"] = evaluate_reid(
+            embeddings,
+            protocol,
+            pairs,
+            settings.rule,
+            level="walk",
+            device=ranking_device(settings.train),
+            engine=TorchEngine(),
+        )
     return tables
 
 
@@ -125,6 +140,8 @@ def _query_table(
         query.rule or settings.rule,
         metric=query.metric,
         level=query.level,
+        device=ranking_device(settings.train, query.device),
+        engine=TorchEngine(),
         measuring=_measuring(query),
     )
 

@@ -12,7 +12,7 @@ import typer
 from protocols.ranking.distances import Metric
 from protocols.reid.rules import ReidRuleName
 from tasks.commands.options import Cache, echo, say
-from tasks.run.queries import BiometricsQuery, several_numbers
+from tasks.run.queries import BiometricsQuery, RankingDevice, several_numbers
 from tasks.spec import TaskSpec, lazy
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class ReidQuery:
     expand: Annotated[
         str | None, typer.Option(help="Query expansion: neighbours,exponent, such as 5,3.")
     ] = None
+    device: RankingDevice = "auto"
 
     def __post_init__(self) -> None:
         """Check the numbers before anything is read."""

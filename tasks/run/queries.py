@@ -11,6 +11,12 @@ import typer
 
 from aclnet.config import LARGEST_SEED
 from protocols.ranking.distances import Metric
+from protocols.ranking.retrieval import Device
+
+RankingDevice = Annotated[
+    Device,
+    typer.Option(help="Where to rank; auto: a GPU, if there is one and the gallery is large."),
+]
 
 
 def several_numbers(text: str, kinds: Sequence[type], option: str, example: str) -> list[Any]:

@@ -130,13 +130,13 @@ def test_the_gallery_is_prepared_once_for_all_blocks(
     probe, gallery, own, enrolled = walkers(np.random.default_rng(1))
     made: list[int] = []
     monkeypatch.setattr(proven, "_TILE_BYTES", 100_000)
-    make = proven._Right._tile
+    make = proven.Right._tile
 
-    def count(side: proven._Right, rows: slice) -> Any:
+    def count(side: proven.Right, rows: slice) -> Any:
         made.extend(range(rows.start, rows.stop))
         return make(side, rows)
 
-    monkeypatch.setattr(proven._Right, "_tile", count)
+    monkeypatch.setattr(proven.Right, "_tile", count)
     ranks = {"depth": 1} if rank is first_mates else {}
     rank(*as_pair(probe, gallery, "cosine"), lay_out(own, enrolled), block_bytes=50_000, **ranks)
     assert sorted(made) == list(range(len(gallery)))
