@@ -1,0 +1,140 @@
+"""Runs the checks one after the other, each with its own time limit, and sums them up.
+
+One failing does not stop the others. What they say goes to `$OUT/checks.jsonl`, their errors to
+`$OUT/NAME.err`, and what the report's table of benchmarks shows to `$OUT/benchmarks/gpu-NAME.json`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+OUT = Path(os.environ.get("OUT", "/tmp/gpu_out"))
+SMALL = os.environ.get("SMALL") == "1"
+PATIENCE = 10 if SMALL else 1  # a CPU may be busy
+SECONDS = 470 * PATIENCE
+
+
+class Check(NamedTuple):
+    """A program, and the seconds that it may take."""
+
+    name: str
+    seconds: int
+    command: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> list[str]:
+        return [sys.executable, *(self.command or (str(HERE / f"{self.name}.py"),))]
+
+
+def checks() -> list[Check]:
+    """What is most wanted comes first: what is left when the time is over does not run."""
+    marked = [
+        str(path)
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if "mark.gpu" in path.read_text(encoding="utf-8") and path.parent != HERE
+    ]
+    losses = (
+        str(ROOT / "tests/benchmarks/bench_losses.py"),
+        "--device",
+        os.environ.get("DEV", "cuda"),
+    )
+    return [
+        Check("machine", 60),
+        Check("marked", 70, ("-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *marked)),
+        Check("waits", 60),
+        Check("training", 90),
+        Check("backbone", 110),
+        Check("recipe", 70),
+        Check("ranking", 50),
+        Check("ranks", 45),
+        *([] if SMALL else [Check("losses", 40, (*losses, "--rounds", "5"))]),
+        Check("search", 120),
+    ]
+
+
+def run(check: Check, left: float) -> dict[str, Any]:
+    """Run a check: its exit code, seconds, and the values that it printed."""
+    if check.name == "marked" and importlib.util.find_spec("pytest") is None:
+        return {"check": check.name, "skipped": "pytest is not installed", "values": []}
+    limit = min(check.seconds * PATIENCE, left)
+    start, values = time.perf_counter(), []
+    with (OUT / f"{check.name}.err").open("w") as errors:
+        process = subprocess.Popen(
+            check.line, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+        )
+        try:
+            text, code = process.communicate(timeout=limit)[0], process.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # and what it has started
+            text, code = process.communicate()[0], 124
+    for line in filter(str.strip, text.decode(errors="replace").splitlines()):
+        try:
+            values.append(json.loads(line))
+        except ValueError:
+            values.append({"text": line})
+    took = round(time.perf_counter() - start, 1)
+    return {"check": check.name, "exit": code, "seconds": took, "values": values}
+
+
+def merge(found: dict[str, Any], environment: dict[str, Any]) -> None:
+    """Write what belongs into the report's table of benchmarks."""
+    values = [one for one in found["values"] if isinstance(one, dict)]
+    rows = [one for one in values if "ratio" in one and "work" in one]
+    if rows:
+        said = [one for one in values if one not in rows]
+        name = found["check"]
+        content = {"benchmark": f"gpu-{name}", "rows": rows, "said": said}
+        content |= {"command": "bash tests/gpu/run.sh", "environment": environment}
+        (OUT / "benchmarks" / f"gpu-{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+
+
+def main() -> int:
+    shutil.rmtree(OUT / "benchmarks", ignore_errors=True)
+    (OUT / "benchmarks").mkdir(parents=True)
+    chosen = [check for check in checks() if check.name in (sys.argv[1:] or [check.name])]
+    start, environment, bad = time.perf_counter(), {}, []
+    with (OUT / "checks.jsonl").open("w") as log:
+        for check in chosen:
+            left = SECONDS - (time.perf_counter() - start)
+            if left < 15:
+                found: dict[str, Any] = {
+                    "check": check.name,
+                    "skipped": "no time left",
+                    "values": [],
+                }
+            else:
+                found = run(check, left)
+            for value in found["values"]:
+                environment = {**value} if value.get("what") == "environment" else environment
+                print(json.dumps(value), flush=True)
+            print(json.dumps({k: v for k, v in found.items() if k != "values"}), flush=True)
+            log.write(json.dumps(found) + "\n")
+            log.flush()
+            environment.pop("what", None)
+            merge(found, environment)
+            broken = [one["what"] for one in found["values"] if one.get("holds") is False]
+            if found.get("exit") not in (0, None) or "skipped" in found or broken:
+                bad.append({"check": check.name, "exit": found.get("exit"), "broken": broken})
+                bad[-1]["error"] = tail(OUT / f"{check.name}.err")
+    took = round(time.perf_counter() - start)
+    print(json.dumps({"seconds": took, "checks": len(chosen), "not well": bad}, indent=1))
+    return 1 if bad else 0
+
+
+def tail(path: Path) -> str:
+    return path.read_text(errors="replace")[-600:] if path.is_file() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
