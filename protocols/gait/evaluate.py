@@ -22,8 +22,8 @@ from protocols.gait.table import GaitTable, cell_rates, headline_of, mean_over_v
 from protocols.names import natural_order
 from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, IntArray, Metric
-from protocols.ranking.engine import Engine, refuse_device
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, same_labels
+from protocols.ranking.gpu import Engine, refuse_device
 from protocols.ranking.identification import (
     Identification,
     identify_by_distances,

@@ -32,18 +32,18 @@ from protocols.ranking.distances import (
     row_blocks,
     to_distance,
 )
-from protocols.ranking.engine import (
+from protocols.ranking.exclusion import BoolArray, ExclusionRule, identity_codes
+from protocols.ranking.gpu import (
     Engine,
     all_mates_on,
     first_mates_on,
     is_chosen,
-    searches_on_gpu,
+    refuse_ranking,
 )
-from protocols.ranking.exclusion import BoolArray, ExclusionRule, identity_codes
 from protocols.ranking.layout import Layout, lay_out, split_rows
 from protocols.ranking.precision import MateRanks, Ties, check_ties, rank_blocks
 from protocols.ranking.proven import all_mates, first_mates
-from protocols.ranking.retrieval import Device, search
+from protocols.ranking.retrieval import Device, choose_backend, search
 
 Unmated = Literal["wrong", "skip"]
 """Policy for probes without a mate."""
@@ -130,7 +130,7 @@ def identify(
         metric: ``cosine`` or ``euclidean``.
         device: Where to rank: ``cpu``; ``gpu``, by the engine or without AP by FAISS; or ``auto``,
             a GPU where there is one and enough to rank.
-        engine: Ranks on a GPU (:class:`protocols.ranking.engine.Engine`).
+        engine: Ranks on a GPU (:class:`protocols.ranking.gpu.Engine`).
         block_bytes: Working memory in bytes of the blocked parts.
         ties: Equal distances in AP: ``row`` (the lowest gallery row goes first) or ``grouped``.
         skip: Nearest rows, whatever they are, that rank-k leaves out; AP and INP do not.
@@ -214,7 +214,8 @@ def identify_in_parts(
     ranker = engine if is_chosen(engine, device, left, right) else None
     on_gpu = False
     if ranker is None and (not precision or device not in ("auto", "cpu")):
-        on_gpu = searches_on_gpu(device, left, precision)  # imports FAISS
+        refuse_ranking(device, left, precision)
+        on_gpu = choose_backend(device) == "faiss-gpu" and not precision  # imports FAISS
     galleries = [np.arange(len(right))] if part is None else split_rows(part)
     exact = _Exact(
         np.asarray(probe),

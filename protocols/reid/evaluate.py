@@ -17,8 +17,8 @@ import numpy.typing as npt
 from protocols.embeddings import Embeddings, TextArray
 from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, Metric
-from protocols.ranking.engine import Engine, refuse_device
 from protocols.ranking.exclusion import BoolArray
+from protocols.ranking.gpu import Engine, refuse_device
 from protocols.ranking.identification import (
     Identification,
     Unmated,

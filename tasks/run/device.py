@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.ranking.engine import Block, Nearest, Places
+from protocols.ranking.gpu import Block, Nearest, Places
 from protocols.ranking.precision import Ties
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ranking_device(settings: TrainSettings, asked: Device = "auto") -> Device:
 
 
 class TorchEngine:
-    """An engine of `protocols.ranking.engine`; torch is imported where there may be a card.
+    """An engine of `protocols.ranking.gpu`; torch is imported where there may be a card.
 
     Args:
         device: torch's name of it; "cpu" for tests.
@@ -64,7 +64,7 @@ class TorchEngine:
             return self._moved(left) @ held.t()
 
     def nearest(self, squared: Tensor, block: Block) -> list[Nearest]:
-        """See `protocols.ranking.engine.Engine`."""
+        """See `protocols.ranking.gpu.Engine`."""
         import torch
 
         error = self._moved(block.error)
@@ -83,7 +83,7 @@ class TorchEngine:
         return found
 
     def places(self, squared: Tensor, block: Block, ties: Ties) -> list[Places]:
-        """See `protocols.ranking.engine.Engine`."""
+        """See `protocols.ranking.gpu.Engine`."""
         import torch
 
         error = self._moved(block.error)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from aclnet.training.settings import TrainSettings
 from protocols.embeddings import Embeddings
 from protocols.gait.evaluate import evaluate_gait
-from protocols.ranking import engine
+from protocols.ranking import gpu
 from protocols.ranking.distances import Metric, as_pair
-from protocols.ranking.engine import all_mates_on, first_mates_on
 from protocols.ranking.exclusion import same_labels
+from protocols.ranking.gpu import all_mates_on, first_mates_on
 from protocols.ranking.identification import identify, identify_in_parts
 from protocols.ranking.layout import lay_out
 from protocols.ranking.precision import Ties
@@ -113,7 +113,7 @@ def test_a_gpu_ranks_by_itself_where_it_is_worth_it(
     there = Present("cpu")
     identify(*walkers(), precision=precision, engine=there)
     assert not there.used
-    monkeypatch.setattr(engine, "_WORTH_PAIRS", 200 * 600)
+    monkeypatch.setattr(gpu, "_WORTH_PAIRS", 200 * 600)
     identify(*walkers(), precision=precision, engine=there)
     assert there.used
     there.used = 0

@@ -17,7 +17,7 @@ from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.layout import Layout
 from protocols.ranking.precision import MateRanks, Ties, ranks_to_measures
 from protocols.ranking.proven import AllMates, FirstMates, Right
-from protocols.ranking.retrieval import Device, choose_backend
+from protocols.ranking.retrieval import Device
 
 _PAIR_BYTES = 64
 
@@ -132,11 +132,11 @@ def is_chosen(engine: Engine | None, device: Device, probe: Points, gallery: Poi
     return engine.usable(held + engine.working_bytes)
 
 
-def searches_on_gpu(device: Device, probe: Points, precision: bool) -> bool:
-    """Whether FAISS searches on a GPU, where no engine ranks.
+def refuse_ranking(device: Device, probe: Points, precision: bool) -> None:
+    """Refuse a GPU where no engine ranks and FAISS cannot either.
 
     Args:
-        device: Where to search.
+        device: What is asked for.
         probe: (P, D) points.
         precision: Whether all ranks are wanted, which FAISS does not give.
 
@@ -152,7 +152,6 @@ def searches_on_gpu(device: Device, probe: Points, precision: bool) -> bool:
         raise ValueError(
             "There is no GPU here with the memory to rank by: take device cpu or auto."
         )
-    return choose_backend(device) == "faiss-gpu" and not precision
 
 
 def first_mates_on(
