@@ -65,9 +65,10 @@ class RunningMeans:
         names = sorted(self._sums)
         if not names:
             return {}
-        pairs = [number for name in names for number in (self._sums[name], self._weights[name])]
-        numbers = [torch.as_tensor(number, dtype=torch.float64) for number in pairs]
-        table = torch.stack([number.to(fabric.device) for number in numbers]).view(-1, 2)
+        device, dtype = fabric.device, torch.float64
+        sums = [torch.as_tensor(self._sums[name], dtype=dtype, device=device) for name in names]
+        weights = torch.tensor([self._weights[name] for name in names], dtype=dtype, device=device)
+        table = torch.stack([torch.stack(sums), weights], dim=1)
         if fabric.world_size > 1:
             table = torch.as_tensor(fabric.all_reduce(table, reduce_op="mean"))
         rows = table.tolist()

@@ -89,4 +89,6 @@ def _rows(found: Benchmark) -> Iterator[Row]:
 
 def _note(found: Benchmark) -> str:
     cpu = found.environment.get("cpu", "an unknown processor")
-    return f"{found.benchmark}: {found.command} at {found.commit} on {cpu}."
+    gpus = [name for name in found.environment.get("devices", ()) if name != "cpu"]
+    place = ", ".join([*gpus[:1], cpu])
+    return f"{found.benchmark}: {found.command} at {found.commit} on {place}."

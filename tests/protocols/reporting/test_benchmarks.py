@@ -42,6 +42,18 @@ def test_ratios_are_a_table(tmp_path: Path) -> None:
     assert "bench_evaluation.py at 0123456789ab on a processor" in table.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("devices", "place"), [(["a card"], "on a card, a processor."), (["cpu"], "on a processor.")]
+)
+def test_the_card_is_named(tmp_path: Path, devices: list[str], place: str) -> None:
+    write(tmp_path)
+    file = tmp_path / "benchmarks" / "evaluation.json"
+    found = json.loads(file.read_text())
+    found["environment"]["devices"] = devices
+    file.write_text(json.dumps(found))
+    assert build_report(tmp_path).tables[-1].notes[0].endswith(place)
+
+
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     write(tmp_path, ratio=0)
     with pytest.raises(ValueError, match=r"evaluation\.json: no such measurements: rows"):
