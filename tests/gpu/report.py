@@ -51,7 +51,7 @@ def wait() -> None:
 
 def seconds(run: Callable[[], object], rounds: int, warm: int = 2) -> list[float]:
     """Wall-clock seconds of each round, between two waits for the device."""
-    for _ in range(1 if SMALL else warm):
+    for _ in range(min(warm, 1) if SMALL else warm):
         run()
     times: list[float] = []
     for _ in range(1 if SMALL else rounds):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,12 +18,15 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tasks.run.environment import describe_environment
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 OUT = Path(os.environ.get("OUT", "/tmp/gpu_out"))
 SMALL = os.environ.get("SMALL") == "1"
 PATIENCE = 10 if SMALL else 1  # a CPU may be busy
 SECONDS = 470 * PATIENCE
+LOSSES = OUT / "losses.json"
 
 
 class Check(NamedTuple):
@@ -58,7 +62,7 @@ def checks() -> list[Check]:
         Check("recipe", 70),
         Check("ranking", 50),
         Check("ranks", 45),
-        *([] if SMALL else [Check("losses", 40, (*losses, "--rounds", "5"))]),
+        *([] if SMALL else [Check("losses", 60, losses)]),
         Check("search", 120),
     ]
 
@@ -79,31 +83,40 @@ def run(check: Check, left: float) -> dict[str, Any]:
             os.killpg(process.pid, signal.SIGKILL)  # and what it has started
             text, code = process.communicate()[0], 124
     for line in filter(str.strip, text.decode(errors="replace").splitlines()):
-        try:
-            values.append(json.loads(line))
-        except ValueError:
-            values.append({"text": line})
+        values.append(value_of(line))
     took = round(time.perf_counter() - start, 1)
     return {"check": check.name, "exit": code, "seconds": took, "values": values}
 
 
+def value_of(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"text": line}
+
+
 def merge(found: dict[str, Any], environment: dict[str, Any]) -> None:
     """Write what belongs into the report's table of benchmarks."""
-    values = [one for one in found["values"] if isinstance(one, dict)]
-    rows = [one for one in values if "ratio" in one and "work" in one]
+    name, values = found["check"], found["values"]
+    rows = [one for one in values if {"ratio", "work"} <= one.keys()]
+    if name == LOSSES.stem and LOSSES.is_file():
+        rows = json.loads(LOSSES.read_text(encoding="utf-8")).get("rows", [])
+        values = []
     if rows:
         said = [one for one in values if one not in rows]
-        name = found["check"]
-        content = {"benchmark": f"gpu-{name}", "rows": rows, "said": said}
-        content |= {"command": "bash tests/gpu/run.sh", "environment": environment}
-        (OUT / "benchmarks" / f"gpu-{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+        command = shlex.join(["bash", "tests/gpu/run.sh", *sys.argv[1:]])
+        content = {"benchmark": f"gpu-{name}", "rows": rows, "said": said, "command": command}
+        text = json.dumps({**content, "environment": environment}, indent=1)
+        (OUT / "benchmarks" / f"gpu-{name}.json").write_text(text + "\n")
 
 
 def main() -> int:
     shutil.rmtree(OUT / "benchmarks", ignore_errors=True)
+    LOSSES.unlink(missing_ok=True)
     (OUT / "benchmarks").mkdir(parents=True)
     chosen = [check for check in checks() if check.name in (sys.argv[1:] or [check.name])]
-    start, environment, bad = time.perf_counter(), {}, []
+    start, environment, bad = time.perf_counter(), describe_environment(), []
     with (OUT / "checks.jsonl").open("w") as log:
         for check in chosen:
             left = SECONDS - (time.perf_counter() - start)
@@ -116,12 +129,12 @@ def main() -> int:
             else:
                 found = run(check, left)
             for value in found["values"]:
-                environment = {**value} if value.get("what") == "environment" else environment
+                if value.get("what") == "environment":  # with the cards
+                    environment = {key: each for key, each in value.items() if key != "what"}
                 print(json.dumps(value), flush=True)
             print(json.dumps({k: v for k, v in found.items() if k != "values"}), flush=True)
             log.write(json.dumps(found) + "\n")
             log.flush()
-            environment.pop("what", None)
             merge(found, environment)
             broken = [one["what"] for one in found["values"] if one.get("holds") is False]
             if found.get("exit") not in (0, None) or "skipped" in found or broken:
