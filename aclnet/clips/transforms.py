@@ -199,8 +199,7 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
         rows = functional.avg_pool1d(rows, smooth_frames, stride=1)
         line = rows.reshape(N, M, 2, T).permute(0, 1, 3, 2)
     length = line.norm(dim=-1, keepdim=True)
-    ahead = torch.zeros_like(line)
-    ahead[..., 0] = 1
+    ahead = torch.cat([torch.ones_like(length), torch.zeros_like(length)], dim=-1)
     return torch.where(length > _TINY, line / length.clamp(min=_TINY), ahead)
 
 

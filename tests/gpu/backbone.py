@@ -39,6 +39,8 @@ SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("channels last", {"channels_last": True}),
     ("bf16, channels last, TF32", {**BF16, "channels_last": True, "tf32": True}),
     ("bf16, compiled, channels last", {**BF16, "compile": True, "channels_last": True}),
+    ("bf16, fused optimizer", {**BF16, "fused_optimizer": True}),
+    ("bf16, activation checkpointing", {**BF16, "activation_checkpointing": True}),
     ("compiled", {"compile": True}),
 )
 
