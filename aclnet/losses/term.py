@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from aclnet.distributed import world_size
@@ -14,6 +16,10 @@ from aclnet.models.encoder import reset_layers
 
 NORM_FLOOR = 1e-12
 """Added to a norm before dividing by it, as in the released code."""
+
+
+OUT_OF_SIGHT = 1000.0
+"""Where this and more is taken off a similarity, its share of a softmax is 0."""
 
 
 class Term(nn.Module):
@@ -129,6 +135,12 @@ class Projection(nn.Linear):
         )
 
 
+def lengths_of(rows: Tensor) -> Tensor:
+    """Euclidean norms (N, 1) of rows (N, D), raised by `NORM_FLOOR`: safe to divide by."""
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return norms + NORM_FLOOR
+
+
 def unit_rows(rows: Tensor) -> Tensor:
     """Divide each row by its Euclidean norm.
 
@@ -141,5 +153,55 @@ def unit_rows(rows: Tensor) -> Tensor:
     >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[0.6..., 0.8...], [0.0, 0.0]]
     """
-    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows / (norms + NORM_FLOOR)
+    return rows / lengths_of(rows)
+
+
+def unit_gradient(units: Tensor, lengths: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient in rows from that in the unit rows.
+
+    Args:
+        units: (N, D) unit rows.
+        lengths: (N, 1) of the rows.
+        gradient: (N, D) in the unit rows.
+
+    Returns:
+        (N, D).
+    """
+    along = (units * gradient).sum(dim=1, keepdim=True)
+    along /= (1 - NORM_FLOOR / lengths).clamp(min=NORM_FLOOR)  # the floor does not depend on rows
+    return (gradient - units * along) / lengths
+
+
+def with_gradient(value: Tensor, *parts: tuple[Tensor, Tensor]) -> Tensor:
+    """A loss whose gradient was computed along with it, which saves keeping its steps.
+
+    Args:
+        value: (), computed without gradient.
+        parts: tensors that it depends on, each with the gradient of the value in it.
+
+    Returns:
+        The value, which can be differentiated once.
+
+    >>> x = torch.tensor([3.0, 4.0], requires_grad=True)
+    >>> with_gradient(x.detach().square().sum(), (x, 2 * x.detach())).backward()
+    >>> x.grad.tolist()
+    [6.0, 8.0]
+    """
+    tensors, gradients = zip(*parts, strict=True)
+    known: Tensor = _KnownGradient.apply(value, *tensors, *gradients)  # type: ignore[no-untyped-call]
+    return known
+
+
+class _KnownGradient(torch.autograd.Function):
+    """A value, the tensors that it depends on, and its gradients in them."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, *parts: Tensor) -> Tensor:
+        ctx.save_for_backward(*parts[len(parts) // 2 :])
+        return value.view_as(value)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        known = ctx.saved_tensors
+        return (None, *(gradient * each for each in known), *(None for _ in known))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aclnet.losses.inter import InterClassLoss, family_contrast
 from aclnet.losses.settings import ObjectiveSettings
+from aclnet.losses.term import with_gradient
 from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")
@@ -261,15 +262,17 @@ def test_a_step_needs_no_value_on_the_host(variant: Variant) -> None:
 
 def test_gradient_of_the_contrast_by_differences() -> None:
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(5, 4, generator=generator, dtype=torch.float64, requires_grad=True)
-    centres = torch.randn(6, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    similarity = torch.randn(5, 6, generator=generator, dtype=torch.float64, requires_grad=True)
     families = torch.rand(5, 6, generator=generator) > 0.5
     families[2] = False
     labels = torch.tensor([0, 1, 2, 3, 5])
     temperature = torch.tensor([0.1, 0.5, 1.0, 0.5, 0.1])
-    assert torch.autograd.gradcheck(
-        lambda r, c: family_contrast(r, labels, c, families, temperature), (rows, centres)
-    )
+
+    def contrast(similarity: Tensor) -> Tensor:
+        value, gradient = family_contrast(similarity.detach(), labels, families, temperature)
+        return with_gradient(value, (similarity, gradient))
+
+    assert torch.autograd.gradcheck(contrast, (similarity,))
 
 
 def test_gradient_of_a_released_step_by_differences() -> None:
