@@ -194,7 +194,7 @@ class InterClassLoss(Term):
         if self._epoch <= self.settings.start_epoch:
             return rows.sum() * 0.0 + 0.0  # + 0.0: never the minus zero of a negative sum
         value, gradient = self._contrast(rows.detach(), labels, moved)
-        return with_gradient(value, (rows, gradient))
+        return with_gradient(value, rows, gradient)
 
     @torch.no_grad()
     def _contrast(

@@ -69,7 +69,7 @@ def marginal_contrast(
     candidates = torch.cat([labels, past_labels])
     # Masks are numbers: multiplications are several times as fast as selections.
     positive = (labels[:, None] == candidates).view(torch.uint8).to(rows.dtype)
-    others = positive + (candidates == NO_LABEL)
+    others = positive + (candidates == NO_LABEL).to(rows.dtype)
     positive[:, :number].fill_diagonal_(0)
     lowered = torch.sub(similarity, others, alpha=OUT_OF_SIGHT + 2 / temperature)
     power = lowered.softmax(dim=1)  # of the negatives among themselves
@@ -151,7 +151,7 @@ class IntraClassLoss(Term):
                 temperature=self.settings.intra_temperature,
                 variant=self.settings.variant,
             )
-            loss = with_gradient(value, (rows, unit_gradient(units, lengths, gradient)))
+            loss = with_gradient(value, rows, unit_gradient(units, lengths, gradient))
             if self.waits:
                 loss = loss * self.queue.full().to(loss.dtype)
             return undo_gradient_average(loss) if self.training else loss

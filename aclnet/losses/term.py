@@ -161,47 +161,47 @@ def unit_gradient(units: Tensor, lengths: Tensor, gradient: Tensor) -> Tensor:
 
     Args:
         units: (N, D) unit rows.
-        lengths: (N, 1) of the rows.
+        lengths: (N, 1) of the rows, far above `NORM_FLOOR`.
         gradient: (N, D) in the unit rows.
 
     Returns:
         (N, D).
     """
     along = (units * gradient).sum(dim=1, keepdim=True)
-    along /= (1 - NORM_FLOOR / lengths).clamp(min=NORM_FLOOR)  # the floor does not depend on rows
     return (gradient - units * along) / lengths
 
 
-def with_gradient(value: Tensor, *parts: tuple[Tensor, Tensor]) -> Tensor:
+def with_gradient(value: Tensor, tensor: Tensor, gradient: Tensor) -> Tensor:
     """A loss whose gradient was computed along with it, which saves keeping its steps.
 
     Args:
         value: (), computed without gradient.
-        parts: tensors that it depends on, each with the gradient of the value in it.
+        tensor: that it depends on.
+        gradient: of the value in the tensor, of the same shape.
 
     Returns:
         The value, which can be differentiated once.
 
     >>> x = torch.tensor([3.0, 4.0], requires_grad=True)
-    >>> with_gradient(x.detach().square().sum(), (x, 2 * x.detach())).backward()
+    >>> with_gradient(x.detach().square().sum(), x, 2 * x.detach()).backward()
     >>> x.grad.tolist()
     [6.0, 8.0]
     """
-    tensors, gradients = zip(*parts, strict=True)
-    known: Tensor = _KnownGradient.apply(value, *tensors, *gradients)  # type: ignore[no-untyped-call]
+    known: Tensor = _KnownGradient.apply(value, tensor, gradient)  # type: ignore[no-untyped-call]
     return known
 
 
 class _KnownGradient(torch.autograd.Function):
-    """A value, the tensors that it depends on, and its gradients in them."""
+    """A value, the tensor that it depends on, and its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, *parts: Tensor) -> Tensor:
-        ctx.save_for_backward(*parts[len(parts) // 2 :])
+    def forward(ctx: Any, value: Tensor, tensor: Tensor, gradient: Tensor) -> Tensor:
+        del tensor
+        ctx.save_for_backward(gradient)
         return value.view_as(value)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        known = ctx.saved_tensors
-        return (None, *(gradient * each for each in known), *(None for _ in known))
+    def backward(ctx: Any, outer: Tensor) -> tuple[None, Tensor, None]:
+        (known,) = ctx.saved_tensors
+        return None, outer * known, None

@@ -209,6 +209,6 @@ def test_gradient_of_the_contrast_by_differences(variant: Variant) -> None:
             temperature=0.3,
             variant=variant,
         )
-        return with_gradient(value, (rows, gradient))
+        return with_gradient(value, rows, gradient)
 
     assert torch.autograd.gradcheck(contrast, (rows,))
