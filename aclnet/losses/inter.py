@@ -9,6 +9,7 @@ mistakes if e >= s; move the centres; if e > s, rebuild the families in the firs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from aclnet.distributed import all_gather_rows, join_rows, undo_gradient_average
 from aclnet.losses.settings import ObjectiveSettings
 from aclnet.losses.term import (
-    OUT_OF_SIGHT,
+    FAR,
     Projection,
     Term,
     full_precision,
@@ -73,20 +74,17 @@ def family_contrast(
     Returns:
         () mean over the rows, and its gradient (N, K) in the similarity.
     """
-    temperature, own_place = temperature[:, None], labels[:, None]
-    similarity = similarity / temperature
-    own = similarity.gather(1, own_place)
+    own = labels[:, None]
     # A mask of numbers: a multiplication is several times as fast as a selection.
-    others = (~families).view(torch.uint8).to(similarity.dtype)
-    lowered = similarity.addcmul_(others, -(OUT_OF_SIGHT + 2 / temperature))
-    power = lowered.softmax(dim=1)  # of the members among themselves
-    away = lowered.amax(dim=1, keepdim=True) - power.amax(dim=1, keepdim=True).log()
-    total = torch.logaddexp(own, away)
-    value = (total - own).mean()
-    step = 1 / (len(labels) * temperature)
-    slope = power.mul_((away - total).exp() * step)
-    pulled = slope.gather(1, own_place) + (own - total).expm1() * step
-    return value, slope.scatter_(1, own_place, pulled)
+    bias = (~families).view(torch.uint8).to(similarity.dtype).mul_(-FAR)
+    again = families.gather(1, own).to(bias.dtype).mul_(math.log(2))
+    bias.scatter_(1, own, again)
+    scaled = bias.addcdiv_(similarity, temperature[:, None])
+    found = scaled.log_softmax(dim=1).gather(1, own) - again
+    number = len(labels)
+    slope = scaled.softmax(dim=1)
+    slope.scatter_(1, own, slope.gather(1, own) - 1)
+    return -found.mean(), slope.div_(number * temperature[:, None])
 
 
 class InterClassLoss(Term):

@@ -16,7 +16,7 @@ from torch.nn import functional
 from aclnet.distributed import all_gather_rows, join_rows, undo_gradient_average
 from aclnet.losses.settings import ObjectiveSettings
 from aclnet.losses.term import (
-    OUT_OF_SIGHT,
+    FAR,
     Projection,
     Term,
     full_precision,
@@ -71,7 +71,7 @@ def marginal_contrast(
     positive = (labels[:, None] == candidates).view(torch.uint8).to(rows.dtype)
     others = positive + (candidates == NO_LABEL).to(rows.dtype)
     positive[:, :number].fill_diagonal_(0)
-    lowered = torch.sub(similarity, others, alpha=OUT_OF_SIGHT + 2 / temperature)
+    lowered = torch.sub(similarity, others, alpha=FAR, out=others)
     power = lowered.softmax(dim=1)  # of the negatives among themselves
     away = lowered.amax(dim=1, keepdim=True) - power.amax(dim=1, keepdim=True).log()
     total = away
@@ -79,17 +79,16 @@ def marginal_contrast(
         shift = similarity.amax(dim=1, keepdim=True)
         total = torch.logaddexp(away, shift + math.log(1e-6))
         # Released: the mean over the positives; paper: their sum.
-        positive /= positive.sum(dim=1, keepdim=True).clamp(min=1)
-    behind = (total + margin) - similarity
-    log_probability = margin - functional.softplus(behind, threshold=40)
-    value = -(log_probability * positive).sum() / number
+        positive /= positive.sum(dim=1, keepdim=True).clamp_(min=1)
+    behind = torch.sub(total + margin, similarity, out=similarity)
+    lost = functional.softplus(behind, threshold=40)
+    value = torch.dot(lost.view(-1), positive.view(-1)) - margin * positive.sum()
     pull = positive.mul_(behind.sigmoid_())
     push = pull.sum(dim=1, keepdim=True) * (away - total).exp()
     slope = power.mul_(push).sub_(pull)
     own = slope[:, :number]
-    gradient = (own + own.t()) @ rows + slope[:, number:] @ past
-    gradient /= number * temperature
-    return value, gradient
+    gradient = torch.addmm(slope[:, number:] @ past, own + own.t(), rows)
+    return value / number, gradient.div_(number * temperature)
 
 
 class IntraClassLoss(Term):

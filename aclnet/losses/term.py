@@ -18,8 +18,8 @@ NORM_FLOOR = 1e-12
 """Added to a norm before dividing by it, as in the released code."""
 
 
-OUT_OF_SIGHT = 1000.0
-"""Where this and more is taken off a similarity, its share of a softmax is 0."""
+FAR = 1e30
+"""A similarity lowered by it has no share in a softmax; finite, so that no NaN comes of it."""
 
 
 class Term(nn.Module):
@@ -168,7 +168,7 @@ def unit_gradient(units: Tensor, lengths: Tensor, gradient: Tensor) -> Tensor:
         (N, D).
     """
     along = (units * gradient).sum(dim=1, keepdim=True)
-    return (gradient - units * along) / lengths
+    return torch.addcmul(gradient, units, along, value=-1).div_(lengths)
 
 
 def with_gradient(value: Tensor, tensor: Tensor, gradient: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-def batch_classes(labels: Tensor, class_count: int) -> tuple[Tensor, Tensor]:
+def batch_classes(labels: Tensor, class_count: int) -> tuple[Tensor, Tensor | None]:
     """Classes among which are those of a batch, as few as the shapes allow to say in advance.
 
     They are the labels themselves, or all classes where there are fewer, so that thousands of
@@ -17,15 +17,14 @@ def batch_classes(labels: Tensor, class_count: int) -> tuple[Tensor, Tensor]:
         class_count: K.
 
     Returns:
-        (S,) int64 classes, S the smaller of N and K, and (S,) int64, the place where the class
-        stands first.
+        (S,) int64 classes, S the smaller of N and K; and where a class may be named again (S,)
+        int64, the place where it stands first, else None.
 
     >>> [tensor.tolist() for tensor in batch_classes(torch.tensor([7, 4, 7]), 10)]
     [[7, 4, 7], [0, 1, 0]]
     """
     if class_count <= len(labels):
-        every = torch.arange(class_count, device=labels.device)
-        return every, every
+        return torch.arange(class_count, device=labels.device), None
     return labels, (labels[:, None] == labels).to(torch.uint8).argmax(dim=1)
 
 
@@ -86,8 +85,12 @@ class ClassCentres(nn.Module):
         if begin_at_mean:
             past = torch.where(seen[:, None], past, means)
         moved = past.lerp(means, (1 - momentum) * present.to(rows.dtype))
-        # A class named twice has two equal means, which rounding may tell apart: the first counts.
-        self.centres.index_copy_(0, classes, moved[first].to(self.centres.dtype))
+        share *= 1 - momentum
+        if first is not None:
+            # A class named twice has equal means, which rounding may tell apart: the first counts.
+            moved = moved[first]
+            again = first != torch.arange(len(first), device=first.device)
+            share.masked_fill_(again[:, None], 0)
+        self.centres.index_copy_(0, classes, moved.to(self.centres.dtype))
         self.seen.index_copy_(0, classes, seen | present[:, 0])
-        again = first != torch.arange(len(first), device=first.device)
-        return classes, share.mul_(1 - momentum).masked_fill_(again[:, None], 0)
+        return classes, share
