@@ -70,7 +70,7 @@ def marginal_contrast(
     # Masks are numbers: multiplications are several times as fast as selections.
     positive = (labels[:, None] == candidates).view(torch.uint8).to(rows.dtype)
     others = positive + (candidates == NO_LABEL).to(rows.dtype)
-    positive[:, :number].fill_diagonal_(0)
+    positive.diagonal().zero_()
     lowered = torch.sub(similarity, others, alpha=FAR, out=others)
     power = lowered.softmax(dim=1)  # of the negatives among themselves
     away = lowered.amax(dim=1, keepdim=True) - power.amax(dim=1, keepdim=True).log()
@@ -81,8 +81,8 @@ def marginal_contrast(
         # Released: the mean over the positives; paper: their sum.
         positive /= positive.sum(dim=1, keepdim=True).clamp_(min=1)
     behind = torch.sub(total + margin, similarity, out=similarity)
-    lost = functional.softplus(behind, threshold=40)
-    value = torch.dot(lost.view(-1), positive.view(-1)) - margin * positive.sum()
+    lost = functional.softplus(behind, threshold=40).mul_(positive)
+    value = lost.sum() - margin * positive.sum()
     pull = positive.mul_(behind.sigmoid_())
     push = pull.sum(dim=1, keepdim=True) * (away - total).exp()
     slope = power.mul_(push).sub_(pull)
