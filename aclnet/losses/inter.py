@@ -9,6 +9,7 @@ mistakes if e >= s; move the centres; if e > s, rebuild the families in the firs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -16,8 +17,17 @@ from torch import Tensor
 
 from aclnet.distributed import all_gather_rows, join_rows, undo_gradient_average
 from aclnet.losses.settings import ObjectiveSettings
-from aclnet.losses.term import Projection, Term, full_precision, unit_rows
-from aclnet.state.centres import ClassCentres, class_means, moved_centres
+from aclnet.losses.term import (
+    FAR,
+    Projection,
+    Term,
+    full_precision,
+    lengths_of,
+    unit_gradient,
+    unit_rows,
+    with_gradient,
+)
+from aclnet.state.centres import ClassCentres
 from aclnet.state.confusion import ConfusionCounts
 from aclnet.state.families import MotionFamilies
 
@@ -48,26 +58,33 @@ def family_temperature(
     return chosen.masked_fill(family_sizes > 2 * neighbours, large)
 
 
+@torch.no_grad()
 def family_contrast(
-    rows: Tensor, labels: Tensor, centres: Tensor, families: Tensor, temperature: Tensor
-) -> Tensor:
+    similarity: Tensor, labels: Tensor, families: Tensor, temperature: Tensor
+) -> tuple[Tensor, Tensor]:
     """Pull each row to its class centre and away from those of its family (Eq. 8).
 
     Args:
-        rows: (N, D) floating.
+        similarity: (N, K) of rows and centres.
         labels: (N,) int64.
-        centres: (K, D).
         families: (N, K) bool, members for each row. A class that is a member of its own family
             appears twice in the denominator. With no member the term is 0.
         temperature: (N,).
 
     Returns:
-        () mean over the rows.
+        () mean over the rows, and its gradient (N, K) in the similarity.
     """
-    similarity = (rows @ centres.t()) / temperature[:, None]
-    own = similarity.gather(1, labels[:, None])
-    others = similarity.masked_fill(~families, -torch.inf)
-    return (torch.cat([own, others], dim=1).logsumexp(dim=1) - own[:, 0]).mean()
+    own = labels[:, None]
+    # A mask of numbers: a multiplication is several times as fast as a selection.
+    bias = (~families).view(torch.uint8).to(similarity.dtype).mul_(-FAR)
+    again = families.gather(1, own).to(bias.dtype).mul_(math.log(2))
+    bias.scatter_(1, own, again)
+    scaled = bias.addcdiv_(similarity, temperature[:, None])
+    found = scaled.log_softmax(dim=1).gather(1, own) - again
+    number = len(labels)
+    slope = scaled.softmax(dim=1)
+    slope.scatter_(1, own, slope.gather(1, own) - 1)
+    return -found.mean(), slope.div_(number * temperature[:, None])
 
 
 class InterClassLoss(Term):
@@ -142,18 +159,14 @@ class InterClassLoss(Term):
         """
         with full_precision(feature.device):
             own = self.cl_fc(feature)
-            own = own if self.released else unit_rows(own)
-            rows, centres = own, self.centres.centres
-            if self.training:
-                predicted = all_gather_rows(logits.argmax(dim=1), counts)
-                labels = all_gather_rows(labels, counts)
-                rows = join_rows(own, counts)
-                self._count(labels, predicted)
-                centres = self._move_centres(rows, labels, predicted)
-            if self._epoch <= self.settings.start_epoch:
-                return own.sum() * 0.0 + 0.0  # + 0.0: never the minus zero of a negative sum
-            loss = self._contrast(rows, labels, centres)
-            return undo_gradient_average(loss) if self.training else loss
+            if not self.training:
+                return self._loss(own, labels, None)
+            joined = join_rows(own, counts)
+            predicted = all_gather_rows(logits.argmax(dim=1), counts)
+            labels = all_gather_rows(labels, counts)
+            self._count(labels, predicted)
+            moved = self._move_centres(joined.detach(), labels, predicted)
+            return undo_gradient_average(self._loss(joined, labels, moved))
 
     def _count(self, labels: Tensor, predicted: Tensor) -> None:
         if self._epoch >= self.settings.start_epoch:
@@ -162,29 +175,51 @@ class InterClassLoss(Term):
             self.families.rebuild(self.confusion.counts, self._epoch)
             self._families_due = False
 
-    def _move_centres(self, rows: Tensor, labels: Tensor, predicted: Tensor) -> Tensor:
-        """Move the centres and return them for the loss."""
-        # Released: only samples classified rightly shape their class; paper: all of them.
-        everyone = torch.ones_like(labels, dtype=torch.bool)
-        chosen = predicted == labels if self.released else everyone
-        # Released: the batch's share of the centre lets the gradient through; paper: a constant.
-        source = rows if self.released else rows.detach()
-        past = self.centres.centres
-        means, present = class_means(source, labels, chosen, past.shape[0])
-        # Released: the random start is a past like any other; paper: the first mean starts it.
-        fresh = torch.zeros_like(present) if self.released else ~self.centres.seen
-        moved = moved_centres(past, means, present, fresh, self.settings.momentum)
-        self.centres.store(moved, present)
-        return moved
-
-    def _contrast(self, rows: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
-        families = self.families.members[labels]
-        sizes, settings = families.sum(dim=1), self.settings
-        temperature = family_temperature(
-            sizes, settings.neighbours, settings.temperatures, rows.dtype
-        )
+    def _move_centres(
+        self, rows: Tensor, labels: Tensor, predicted: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Move the centres; returns whose, and how each depends on each row."""
+        # Released: only samples classified rightly shape their class, and the random start is a
+        # past like any other; paper: all samples, as unit rows, and the first mean starts a centre.
+        momentum = self.settings.momentum
         if self.released:
-            rows, centres = unit_rows(rows), unit_rows(centres)
-        else:
-            families = families & self.centres.seen
-        return family_contrast(rows, labels, centres, families, temperature)
+            chosen = predicted == labels
+            return self.centres.move(rows, labels, chosen, momentum, begin_at_mean=False)
+        everyone = torch.ones_like(labels, dtype=torch.bool)
+        return self.centres.move(unit_rows(rows), labels, everyone, momentum, begin_at_mean=True)
+
+    def _loss(self, rows: Tensor, labels: Tensor, moved: tuple[Tensor, Tensor] | None) -> Tensor:
+        if self._epoch <= self.settings.start_epoch:
+            return rows.sum() * 0.0 + 0.0  # + 0.0: never the minus zero of a negative sum
+        value, gradient = self._contrast(rows.detach(), labels, moved)
+        return with_gradient(value, rows, gradient)
+
+    @torch.no_grad()
+    def _contrast(
+        self, rows: Tensor, labels: Tensor, moved: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """The loss and its gradient in the projected rows."""
+        families, settings = self.families.members[labels], self.settings
+        temperature = family_temperature(
+            families.sum(dim=1), settings.neighbours, settings.temperatures, rows.dtype
+        )
+        lengths, centres = lengths_of(rows), self.centres.centres.to(rows.dtype)
+        units = rows / lengths
+        similarity = units @ centres.t()
+        if not self.released:
+            families &= self.centres.seen
+            value, slope = family_contrast(similarity, labels, families, temperature)
+            return value, unit_gradient(units, lengths, slope @ centres)
+        # Released: cosines, and the batch's share of a centre lets the gradient through.
+        scale = 1 / lengths_of(centres).t()
+        value, slope = family_contrast(similarity.mul_(scale), labels, families, temperature)
+        slope *= scale
+        gradient = unit_gradient(units, lengths, slope @ centres)
+        if moved is not None:
+            classes, share = moved
+            of_class = centres[classes]
+            its_length = 1 / scale[0, classes, None]
+            of_class /= its_length
+            by_unit = slope[:, classes].t() @ units * its_length
+            gradient += share.t() @ unit_gradient(of_class, its_length, by_unit)
+        return value, gradient

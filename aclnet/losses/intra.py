@@ -11,43 +11,24 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from aclnet.distributed import all_gather_rows, join_rows, undo_gradient_average
 from aclnet.losses.settings import ObjectiveSettings
-from aclnet.losses.term import Projection, Term, full_precision, unit_rows
+from aclnet.losses.term import (
+    FAR,
+    Projection,
+    Term,
+    full_precision,
+    lengths_of,
+    unit_gradient,
+    with_gradient,
+)
 from aclnet.state.queue import NO_LABEL, FeatureQueue
 from aclnet.state.variant import Variant
 
-FAR = -1e30
-"""Logarithm used where there is no negative; finite, so that its gradient is 0 and not NaN."""
 
-
-def positive_log_probability(
-    similarity: Tensor, negative: Tensor, margin: float, temperature: float, variant: Variant
-) -> Tensor:
-    """Logarithm of the fraction of Eq. 15 for each pair, as if the pair were positive.
-
-    Args:
-        similarity: (N, P) cosines, divided by the temperature.
-        negative: (N, P) bool, the pairs of different classes.
-        margin: epsilon.
-        temperature: tau.
-        variant: paper or released.
-
-    Returns:
-        (N, P).
-    """
-    if variant == "paper":
-        away = similarity.masked_fill(~negative, FAR).logsumexp(dim=1, keepdim=True)
-        return similarity - torch.logaddexp(similarity - margin / temperature, away)
-    # Released: the margin is not divided by the temperature, and a constant is added to the sum,
-    # after each row is shifted by its largest value.
-    shifted = similarity - similarity.detach().amax(dim=1, keepdim=True)
-    power = shifted.exp()
-    away = (power * negative).sum(dim=1, keepdim=True)
-    return shifted - (math.exp(-margin) * power + away + 1e-6).log()
-
-
+@torch.no_grad()
 def marginal_contrast(
     rows: Tensor,
     labels: Tensor,
@@ -57,8 +38,12 @@ def marginal_contrast(
     margin: float,
     temperature: float,
     variant: Variant,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Contrast each row with the others of its batch and with past ones.
+
+    With x = log A + m - s the logarithm of Eq. 15's fraction is m - log(1 + exp(x)): s is a
+    similarity over the temperature, m the margin over it, A the sum over negatives. Its derivative
+    by s is sigmoid(x), and by log A minus that, so that the gradient comes with the value.
 
     Args:
         rows: (N, D) unit rows: the anchors, and candidates for each other.
@@ -70,21 +55,40 @@ def marginal_contrast(
         variant: paper or released.
 
     Returns:
-        () mean over the anchors; an anchor without positive counts as 0.
+        () mean over the anchors, where one without positive counts as 0, and its gradient (N, D)
+        in the rows.
     """
-    candidates = torch.cat([rows, past.to(rows.dtype)])
-    candidate_labels = torch.cat([labels, past_labels])
-    similarity = (rows @ candidates.t()) / temperature
-    same = labels[:, None] == candidate_labels
-    negative = ~same & (candidate_labels != NO_LABEL)
-    itself = torch.eye(*similarity.shape, dtype=torch.bool, device=rows.device)
-    positive = (same & ~itself).to(rows.dtype)
-    log_probability = positive_log_probability(similarity, negative, margin, temperature, variant)
-    of_anchor = (log_probability * positive).sum(dim=1)
-    # Paper: the sum over the positives; released: their mean.
-    if variant == "released":
-        of_anchor = of_anchor / positive.sum(dim=1).clamp(min=1)
-    return -of_anchor.mean()
+    number, released = len(rows), variant == "released"
+    # Released: the margin is not divided by the temperature.
+    margin = margin if released else margin / temperature
+    past = past.to(rows.dtype)
+    similarity = rows.new_empty(number, number + len(past))
+    scaled = rows / temperature
+    torch.mm(scaled, rows.t(), out=similarity[:, :number])
+    torch.mm(scaled, past.t(), out=similarity[:, number:])
+    candidates = torch.cat([labels, past_labels])
+    # Masks are numbers: multiplications are several times as fast as selections.
+    positive = (labels[:, None] == candidates).view(torch.uint8).to(rows.dtype)
+    others = positive + (candidates == NO_LABEL).to(rows.dtype)
+    positive.diagonal().zero_()
+    lowered = torch.sub(similarity, others, alpha=FAR, out=others)
+    power = lowered.softmax(dim=1)  # of the negatives among themselves
+    away = lowered.amax(dim=1, keepdim=True) - power.amax(dim=1, keepdim=True).log()
+    total = away
+    if released:  # a constant is added to the sum, after a shift by the row's largest value
+        shift = similarity.amax(dim=1, keepdim=True)
+        total = torch.logaddexp(away, shift + math.log(1e-6))
+        # Released: the mean over the positives; paper: their sum.
+        positive /= positive.sum(dim=1, keepdim=True).clamp_(min=1)
+    behind = torch.sub(total + margin, similarity, out=similarity)
+    lost = functional.softplus(behind, threshold=40).mul_(positive)
+    value = lost.sum() - margin * positive.sum()
+    pull = positive.mul_(behind.sigmoid_())
+    push = pull.sum(dim=1, keepdim=True) * (away - total).exp()
+    slope = power.mul_(push).sub_(pull)
+    own = slope[:, :number]
+    gradient = torch.addmm(slope[:, number:] @ past, own + own.t(), rows)
+    return value / number, gradient.div_(number * temperature)
 
 
 class IntraClassLoss(Term):
@@ -128,14 +132,17 @@ class IntraClassLoss(Term):
             () mean over the batch of all ranks; 0 with zero gradients while it waits.
         """
         with full_precision(feature.device):
-            rows = unit_rows(self.cl_fc(feature))
+            rows = self.cl_fc(feature)
             past_labels = self.queue.labels
             if self.training:
                 rows = join_rows(rows, counts)
                 labels = all_gather_rows(labels, counts)
-                past_labels = self.queue.push(rows, labels)
-            loss = marginal_contrast(
-                rows,
+            lengths = lengths_of(rows.detach())
+            units = rows.detach() / lengths
+            if self.training:
+                past_labels = self.queue.push(units, labels)
+            value, gradient = marginal_contrast(
+                units,
                 labels,
                 self.queue.features,
                 past_labels,
@@ -143,6 +150,7 @@ class IntraClassLoss(Term):
                 temperature=self.settings.intra_temperature,
                 variant=self.settings.variant,
             )
+            loss = with_gradient(value, rows, unit_gradient(units, lengths, gradient))
             if self.waits:
                 loss = loss * self.queue.full().to(loss.dtype)
             return undo_gradient_average(loss) if self.training else loss

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from aclnet.distributed import world_size
@@ -14,6 +16,10 @@ from aclnet.models.encoder import reset_layers
 
 NORM_FLOOR = 1e-12
 """Added to a norm before dividing by it, as in the released code."""
+
+
+FAR = 1e30
+"""A similarity lowered by it has no share in a softmax; finite, so that no NaN comes of it."""
 
 
 class Term(nn.Module):
@@ -129,6 +135,12 @@ class Projection(nn.Linear):
         )
 
 
+def lengths_of(rows: Tensor) -> Tensor:
+    """Euclidean norms (N, 1) of rows (N, D), raised by `NORM_FLOOR`: safe to divide by."""
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return norms + NORM_FLOOR
+
+
 def unit_rows(rows: Tensor) -> Tensor:
     """Divide each row by its Euclidean norm.
 
@@ -141,5 +153,55 @@ def unit_rows(rows: Tensor) -> Tensor:
     >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[0.6..., 0.8...], [0.0, 0.0]]
     """
-    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows / (norms + NORM_FLOOR)
+    return rows / lengths_of(rows)
+
+
+def unit_gradient(units: Tensor, lengths: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient in rows from that in the unit rows.
+
+    Args:
+        units: (N, D) unit rows.
+        lengths: (N, 1) of the rows, far above `NORM_FLOOR`.
+        gradient: (N, D) in the unit rows.
+
+    Returns:
+        (N, D).
+    """
+    along = (units * gradient).sum(dim=1, keepdim=True)
+    return torch.addcmul(gradient, units, along, value=-1).div_(lengths)
+
+
+def with_gradient(value: Tensor, tensor: Tensor, gradient: Tensor) -> Tensor:
+    """A loss whose gradient was computed along with it, which saves keeping its steps.
+
+    Args:
+        value: (), computed without gradient.
+        tensor: that it depends on.
+        gradient: of the value in the tensor, of the same shape.
+
+    Returns:
+        The value, which can be differentiated once.
+
+    >>> x = torch.tensor([3.0, 4.0], requires_grad=True)
+    >>> with_gradient(x.detach().square().sum(), x, 2 * x.detach()).backward()
+    >>> x.grad.tolist()
+    [6.0, 8.0]
+    """
+    known: Tensor = _KnownGradient.apply(value, tensor, gradient)  # type: ignore[no-untyped-call]
+    return known
+
+
+class _KnownGradient(torch.autograd.Function):
+    """A value, the tensor that it depends on, and its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, tensor: Tensor, gradient: Tensor) -> Tensor:
+        del tensor
+        ctx.save_for_backward(gradient)
+        return value.view_as(value)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[None, Tensor, None]:
+        (known,) = ctx.saved_tensors
+        return None, outer * known, None

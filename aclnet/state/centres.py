@@ -6,57 +6,26 @@ import torch
 from torch import Tensor, nn
 
 
-def class_means(
-    rows: Tensor, labels: Tensor, chosen: Tensor, class_count: int
-) -> tuple[Tensor, Tensor]:
-    """Mean of the chosen rows of each class.
+def batch_classes(labels: Tensor, class_count: int) -> tuple[Tensor, Tensor | None]:
+    """Classes among which are those of a batch, as few as the shapes allow to say in advance.
 
-    Written as one product with a 0/1 matrix: unlike scattered additions it gives the same bits
-    each time on a GPU. It costs K x N x D multiplications, small beside an encoder also for
-    thousands of classes.
+    They are the labels themselves, or all classes where there are fewer, so that thousands of
+    classes cost no more than the rows of the batch and the host need not wait for the device.
 
     Args:
-        rows: (N, D) floating.
         labels: (N,) int64 in 0..K-1.
-        chosen: (N,) bool, the rows that count.
         class_count: K.
 
     Returns:
-        Means (K, D), zero for a class without chosen rows, with gradient to `rows`; and (K,)
-        bool, the classes that have some.
+        (S,) int64 classes, S the smaller of N and K; and where a class may be named again (S,)
+        int64, the place where it stands first, else None.
 
-    >>> means, present = class_means(
-    ...     torch.tensor([[2.0], [4.0], [9.0]]), torch.tensor([0, 0, 1]),
-    ...     torch.tensor([True, True, False]), 2)
-    >>> means.tolist(), present.tolist()
-    ([[3.0], [0.0]], [True, False])
+    >>> [tensor.tolist() for tensor in batch_classes(torch.tensor([7, 4, 7]), 10)]
+    [[7, 4, 7], [0, 1, 0]]
     """
-    classes = torch.arange(class_count, device=labels.device)
-    share = ((labels == classes[:, None]) & chosen).to(rows.dtype)
-    number = share.sum(dim=1, keepdim=True)
-    return (share @ rows) / number.clamp(min=1), number[:, 0] > 0
-
-
-def moved_centres(
-    centres: Tensor, means: Tensor, present: Tensor, fresh: Tensor, momentum: float
-) -> Tensor:
-    """Move the centres of the present classes towards their means.
-
-    Source: Eq. 7, `m = momentum * m + (1 - momentum) * mean`.
-
-    Args:
-        centres: (K, D) before the step.
-        means: (K, D) of this step.
-        present: (K,) bool, classes with a mean; the others keep their centre.
-        fresh: (K,) bool, classes whose centre has no past and takes the mean as it is.
-        momentum: share of the past, 0..1.
-
-    Returns:
-        (K, D), with gradient to `means`.
-    """
-    past = torch.where(fresh[:, None], means, centres)
-    moved = momentum * past + (1 - momentum) * means
-    return torch.where(present[:, None], moved, centres)
+    if class_count <= len(labels):
+        return torch.arange(class_count, device=labels.device), None
+    return labels, (labels[:, None] == labels).to(torch.uint8).argmax(dim=1)
 
 
 class ClassCentres(nn.Module):
@@ -86,12 +55,42 @@ class ClassCentres(nn.Module):
         self.register_buffer("seen", torch.zeros(class_count, dtype=torch.bool))
 
     @torch.no_grad()
-    def store(self, centres: Tensor, present: Tensor) -> None:
-        """Keep the moved centres and remember which classes have been seen.
+    def move(
+        self, rows: Tensor, labels: Tensor, chosen: Tensor, momentum: float, *, begin_at_mean: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Move the centres of a batch's classes towards the means of its chosen rows.
+
+        Source: Eq. 7, `m = momentum * m + (1 - momentum) * mean`. A class without chosen rows keeps
+        its centre. The means are one product with a matrix of shares: unlike scattered additions it
+        gives the same bits each time on a GPU.
 
         Args:
-            centres: (K, D); any gradient is cut.
-            present: (K,) bool.
+            rows: (N, D) floating.
+            labels: (N,) int64 in 0..K-1.
+            chosen: (N,) bool, the rows that count.
+            momentum: share of the past, 0..1.
+            begin_at_mean: a class that has not been seen takes its first mean as it is.
+
+        Returns:
+            The classes (S,) of `batch_classes`, and (S, N), the derivative of each of their centres
+            by each row; 0 where a class is named again.
         """
-        self.centres.copy_(centres)
-        self.seen.logical_or_(present)
+        classes, first = batch_classes(labels, len(self.centres))
+        share = ((labels == classes[:, None]) & chosen).to(rows.dtype)
+        number = share.sum(dim=1, keepdim=True)
+        present = number > 0
+        share /= number.clamp_(min=1)
+        means, past = share @ rows, self.centres[classes].to(rows.dtype)
+        seen = self.seen[classes]
+        if begin_at_mean:
+            past = torch.where(seen[:, None], past, means)
+        moved = past.lerp(means, (1 - momentum) * present.to(rows.dtype))
+        share *= 1 - momentum
+        if first is not None:
+            # A class named twice has equal means, which rounding may tell apart: the first counts.
+            moved = moved[first]
+            again = first != torch.arange(len(first), device=first.device)
+            share.masked_fill_(again[:, None], 0)
+        self.centres.index_copy_(0, classes, moved.to(self.centres.dtype))
+        self.seen.index_copy_(0, classes, seen | present[:, 0])
+        return classes, share

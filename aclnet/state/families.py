@@ -6,22 +6,24 @@ weight exceeds a threshold.
 
 Few classes: with C classes a row has at most C - 1 neighbours (C in the released code, which may
 list the class itself); the threshold stays the share n_a / K of the nominal K, so that it means
-the same for any C. Thousands of classes: shared neighbours are counted through the K short lists,
-C^2 K additions of bytes instead of a C^3 product, and in blocks of rows, so that besides the
-buffers (C^2 bytes of families) only one block and one C^2-byte table are held.
+the same for any C. Thousands of classes: almost all counts are zero, so they are read once, for the
+largest of each stretch of classes, and only the best stretches are sorted; shared neighbours are
+counted through the K short lists, C^2 K additions of bytes instead of a C^3 product. Besides the
+buffers (C^2 bytes of families) two tables of C^2 bytes are held. No shape depends on the counts, so
+that the host never waits for the device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 
 import torch
 from torch import Tensor, nn
 
 from aclnet.state.variant import Variant
 
-BLOCK_ENTRIES = 1 << 23
-"""Matrix entries that one block of rows may hold while families are rebuilt (64 MB of keys)."""
+BLOCK_BYTES = 1 << 20
+"""Shared neighbours are counted for so many pairs of classes at a time, within the cache."""
 
 
 def nearest_classes(counts: Tensor, neighbours: int, variant: Variant) -> Tensor:
@@ -32,7 +34,7 @@ def nearest_classes(counts: Tensor, neighbours: int, variant: Variant) -> Tensor
     class itself (whose count is 0) not excluded.
 
     Args:
-        counts: (C, C) int64.
+        counts: (C, C) int64, not negative.
         neighbours: K.
         variant: paper or released.
 
@@ -44,18 +46,36 @@ def nearest_classes(counts: Tensor, neighbours: int, variant: Variant) -> Tensor
     [[1], [3], [0]]
     """
     class_count = counts.shape[0]
-    column = torch.arange(class_count, device=counts.device)
-    width = min(neighbours, class_count)
-    lists = torch.empty(class_count, width, dtype=torch.int64, device=counts.device)
-    for rows in _row_blocks(class_count):
-        # One number orders by count and then by smaller index, the same on every device.
-        keys = counts[rows] * class_count + (class_count - 1 - column)
-        if variant == "paper":
-            unrelated = (counts[rows] == 0) | (column == column[rows, None])
-            keys = keys.masked_fill(unrelated, -1)
-        best, index = keys.topk(width, dim=1)
-        lists[rows] = index.masked_fill(best < 0, class_count)
-    return lists
+    columns = _hopeful_columns(counts, neighbours + 1)  # one more: the class itself may be dropped
+    inside = columns < class_count
+    found = counts.gather(1, columns.clamp(max=class_count - 1))
+    # One number orders by count and then by smaller index, the same on every device.
+    keys = found * class_count + (class_count - 1 - columns)
+    if variant == "paper":
+        itself = torch.arange(class_count, device=counts.device)[:, None]
+        inside &= (found > 0) & (columns != itself)
+    best, place = keys.masked_fill_(~inside, -1).topk(min(neighbours, class_count), dim=1)
+    return columns.gather(1, place).masked_fill(best < 0, class_count)
+
+
+def _hopeful_columns(counts: Tensor, number: int) -> Tensor:
+    """Columns (C, W) among which are the `number` largest counts of each row, the first of ties.
+
+    The row is cut into stretches; the stretches with the largest maxima hold the largest counts.
+    Columns of C and more are past the end of the last stretch.
+    """
+    class_count = counts.shape[0]
+    length = max(1, math.isqrt(class_count // number))
+    whole = class_count // length
+    tops = counts[:, : whole * length].view(class_count, whole, length).amax(dim=2)
+    if whole * length < class_count:
+        tops = torch.cat([tops, counts[:, whole * length :].amax(dim=1, keepdim=True)], dim=1)
+    stretches = tops.shape[1]
+    earlier = stretches - 1 - torch.arange(stretches, device=counts.device)
+    chosen = (tops * stretches + earlier).topk(min(number, stretches), dim=1).indices
+    places = torch.arange(length, device=counts.device)
+    columns: Tensor = chosen[:, :, None] * length + places
+    return columns.flatten(1)
 
 
 def membership_table(lists: Tensor) -> Tensor:
@@ -74,46 +94,49 @@ def membership_table(lists: Tensor) -> Tensor:
     return table
 
 
-def shared_neighbours(lists: Tensor, table: Tensor) -> Tensor:
-    """M(i, j) of Eq. 5 for some rows: how many neighbours of i are neighbours of j.
+def family_members(lists: Tensor, neighbours: int, overlap: int, variant: Variant) -> Tensor:
+    """Members of the motion families.
+
+    Source: Eq. 5 and 6, `w > n_a / K`, where w is 1/2 for a neighbour plus the share of the class's
+    neighbours that are the other's too; compared in integers, so that a weight exactly at the
+    threshold never depends on rounding. `released`: neighbours, or more than n_a shared. By Eq. 5 a
+    class has the weight 1 with itself, but a family consists of the others: a class belongs to its
+    own only if it is among its neighbours (released).
 
     Args:
-        lists: (R, K), the rows' neighbours, K <= 255.
-        table: (C + 1, C) of `membership_table`.
-
-    Returns:
-        (R, C) uint8.
-    """
-    shared = torch.zeros(lists.shape[0], table.shape[1], dtype=torch.uint8, device=lists.device)
-    for place in range(lists.shape[1]):
-        shared += table[lists[:, place]]
-    return shared
-
-
-def family_members(
-    direct: Tensor, shared: Tensor, sizes: Tensor, neighbours: int, overlap: int, variant: Variant
-) -> Tensor:
-    """Members of the motion families for some rows; the class itself is decided in `rebuild`.
-
-    Source: Eq. 6, `w > n_a / K`, multiplied by 2 K and the list's size, so that a weight exactly
-    at the threshold never depends on rounding. `released`: neighbours, or more than n_a shared.
-
-    Args:
-        direct: (R, C) bool, neighbours (Eq. 4).
-        shared: (R, C) uint8, M of Eq. 5.
-        sizes: (R, 1) int64, number of neighbours of the row.
-        neighbours: K.
-        overlap: n_a.
+        lists: (C, K) from `nearest_classes`, K <= 255.
+        neighbours: nominal K.
+        overlap: n_a, at most 255.
         variant: paper or released.
 
     Returns:
-        (R, C) bool.
+        (C, C) bool.
     """
-    if variant == "released":
-        return direct | (shared > overlap)
-    sizes = sizes.to(torch.int32)  # half the time and memory of int64 for thousands of classes
-    weight = neighbours * (sizes * direct + 2 * shared.to(torch.int32))
-    return weight > 2 * overlap * sizes
+    class_count, width = lists.shape
+    table = membership_table(lists)
+    empty = lists == class_count
+    sizes = (~empty).sum(dim=1, keepdim=True)
+    itself = torch.arange(class_count, device=lists.device)[:, None]
+    listed = torch.where(empty, itself, lists)  # an empty place stands for the class itself
+    enough = torch.full_like(sizes, overlap)
+    if variant == "paper":
+        enough = (overlap * sizes).div(neighbours, rounding_mode="floor")
+    members = torch.empty(class_count, class_count, dtype=torch.bool, device=lists.device)
+    near = torch.empty_like(lists)
+    height = max(1, BLOCK_BYTES // class_count)
+    for start in range(0, class_count, height):
+        rows = slice(start, min(start + height, class_count))
+        shared = torch.zeros_like(table[rows])
+        found = torch.empty_like(shared)
+        for place in range(width):
+            torch.index_select(table, 0, lists[rows, place], out=found)
+            shared += found
+        torch.gt(shared, enough[rows].to(torch.uint8), out=members[rows])
+        near[rows] = shared.gather(1, listed[rows]).to(torch.int64)
+    belongs = torch.ones_like(empty)
+    if variant == "paper":
+        belongs = ~empty & (neighbours * (sizes + 2 * near) > 2 * overlap * sizes)
+    return members.fill_diagonal_(False).scatter_(1, listed, belongs)
 
 
 class MotionFamilies(nn.Module):
@@ -124,7 +147,7 @@ class MotionFamilies(nn.Module):
     Args:
         class_count: C.
         neighbours: K, at most 255 (shared neighbours are counted in bytes).
-        overlap: n_a.
+        overlap: n_a, at most 255.
         variant: paper or released.
     """
 
@@ -150,26 +173,7 @@ class MotionFamilies(nn.Module):
             counts: (C, C) int64.
             epoch: the epoch in which this happens, 1-based.
         """
-        class_count = counts.shape[0]
-        column = torch.arange(class_count, device=counts.device)
         lists = nearest_classes(counts, self.neighbours, self.variant)
-        table = membership_table(lists)
-        for rows in _row_blocks(class_count):
-            direct = table[:class_count, rows].t().bool()
-            shared = shared_neighbours(lists[rows], table)
-            sizes = (lists[rows] < class_count).sum(dim=1, keepdim=True)
-            itself = column == column[rows, None]
-            # By Eq. 5 a class has the weight 1 with itself, but a family consists of the others: a
-            # class belongs to its own only if it is among its neighbours (released).
-            found = family_members(
-                direct, shared, sizes, self.neighbours, self.overlap, self.variant
-            )
-            self.members[rows] = torch.where(itself, direct, found)
         self.nearest.copy_(lists)
+        self.members.copy_(family_members(lists, self.neighbours, self.overlap, self.variant))
         self.built_epoch.fill_(epoch)
-
-
-def _row_blocks(class_count: int) -> Iterator[slice]:
-    height = max(1, BLOCK_ENTRIES // class_count)
-    for start in range(0, class_count, height):
-        yield slice(start, min(start + height, class_count))

@@ -10,6 +10,7 @@ import pytest
 from protocols.report import build_report
 
 HERE = Path(__file__).parent
+SHORT = ("--share-batch", "1", "--share-rounds", "1", "--frames", "8")
 
 
 @pytest.mark.slow
@@ -18,6 +19,7 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
     commands = (
         ("bench_data_path.py", "--rounds", "1", "--batch", "4"),
         ("bench_evaluation.py", "--rounds", "1", "--reid", "80", "200"),
+        ("bench_losses.py", "--rounds", "1", "--largest", "60", *SHORT),
     )
     for name, *options in commands:
         done = subprocess.run(
@@ -28,4 +30,4 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     (table,) = (one for one in build_report(tmp_path).tables if one.key == "benchmarks")
-    assert len(table.rows) == 10
+    assert len(table.rows) == 13

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aclnet.losses.inter import InterClassLoss, family_contrast
 from aclnet.losses.settings import ObjectiveSettings
+from aclnet.losses.term import with_gradient
 from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")
@@ -166,6 +167,28 @@ def _same_state(loss: InterClassLoss, oracle: Any, class_count: int) -> None:
         assert loss.families.members[i].nonzero()[:, 0].tolist() == oracle.families[i]
 
 
+@pytest.mark.parametrize("many", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_classes_that_never_occur_change_nothing(many: int) -> None:
+    """Twelve classes, and the same twelve among thousands."""
+    few, lot = (_loss(count, 9, variant="paper", start_epoch=1).double() for count in (12, many))
+    lot.cl_fc.load_state_dict(few.cl_fc.state_dict())
+    places = torch.arange(12) * (many // 12) + 5
+    for epoch, logits, feature, labels in _steps(12, seed=4):
+        spread = torch.full((len(labels), many), -100.0, dtype=torch.float64)
+        spread[:, places] = logits
+        ours, theirs = feature.clone().requires_grad_(), feature.clone().requires_grad_()
+        few.set_epoch(epoch)
+        lot.set_epoch(epoch)
+        value, other = few(logits, ours, labels), lot(spread, theirs, places[labels])
+        torch.autograd.backward([value, other])
+        torch.testing.assert_close(other, value)
+        torch.testing.assert_close(theirs.grad, ours.grad)
+    assert value > 0
+    assert torch.equal(lot.families.members[places][:, places], few.families.members)
+    assert int(lot.families.members.sum()) == int(few.families.members.sum())
+    assert int(lot.centres.seen.sum()) == int(few.centres.seen.sum())
+
+
 def test_perfect_predictions_leave_the_paper_loss_at_zero() -> None:
     loss = _loss(3, 4, variant="paper", start_epoch=0)
     loss.set_epoch(1)
@@ -246,14 +269,15 @@ def test_resume_in_the_middle_equals_uninterrupted(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_step_needs_no_value_on_the_host(variant: Variant) -> None:
-    """Meta tensors have no values: whatever looked at one would raise."""
-    loss = _loss(6, 9, variant=variant, start_epoch=1)
+@pytest.mark.parametrize("class_count", [3, 6, 300])
+def test_a_step_needs_no_value_on_the_host(variant: Variant, class_count: int) -> None:
+    """Meta tensors have no values: whatever looked at one would raise. Families are built too."""
+    loss = _loss(class_count, 9, variant=variant, start_epoch=1)
     loss.set_epoch(2)
     loss = loss.to("meta")
     feature = torch.randn(5, 9, device="meta", requires_grad=True)
     labels = torch.zeros(5, dtype=torch.int64, device="meta")
-    value = loss(torch.randn(5, 6, device="meta"), feature, labels)
+    value = loss(torch.randn(5, class_count, device="meta"), feature, labels)
     value.backward()
     assert value.shape == ()
     assert feature.grad is not None
@@ -261,15 +285,17 @@ def test_a_step_needs_no_value_on_the_host(variant: Variant) -> None:
 
 def test_gradient_of_the_contrast_by_differences() -> None:
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(5, 4, generator=generator, dtype=torch.float64, requires_grad=True)
-    centres = torch.randn(6, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    similarity = torch.randn(5, 6, generator=generator, dtype=torch.float64, requires_grad=True)
     families = torch.rand(5, 6, generator=generator) > 0.5
     families[2] = False
     labels = torch.tensor([0, 1, 2, 3, 5])
     temperature = torch.tensor([0.1, 0.5, 1.0, 0.5, 0.1])
-    assert torch.autograd.gradcheck(
-        lambda r, c: family_contrast(r, labels, c, families, temperature), (rows, centres)
-    )
+
+    def contrast(similarity: Tensor) -> Tensor:
+        value, gradient = family_contrast(similarity.detach(), labels, families, temperature)
+        return with_gradient(value, similarity, gradient)
+
+    assert torch.autograd.gradcheck(contrast, (similarity,))
 
 
 def test_gradient_of_a_released_step_by_differences() -> None:

@@ -4,6 +4,8 @@ from fractions import Fraction
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 from torch import Tensor
 
@@ -58,6 +60,37 @@ def test_a_weight_at_the_threshold_is_never_a_matter_of_rounding(overlap: int) -
             assert bool(state.members[i, j]) == (i != j and weight > Fraction(overlap, 10))
 
 
+@settings(deadline=None, max_examples=150)
+@given(
+    class_count=st.integers(2, 70),
+    neighbours=st.integers(1, 14),
+    overlap=st.integers(0, 14),
+    confused=st.integers(0, 70),
+    variant=st.sampled_from(VARIANTS),
+    seed=st.integers(0, 99),
+)
+def test_equals_the_dense_form(
+    class_count: int, neighbours: int, overlap: int, confused: int, variant: Variant, seed: int
+) -> None:
+    """Every count sorted, every pair of classes compared; a class may be taken for itself."""
+    generator = torch.Generator().manual_seed(seed)
+    near = torch.rand(class_count, class_count, generator=generator).argsort(dim=1)
+    counts = torch.randint(0, 6, (class_count, class_count), generator=generator) * (
+        near < confused
+    )
+    lists = torch.zeros(class_count, class_count, dtype=torch.int64)
+    for i, row in enumerate(_plain_lists(counts, neighbours, variant)):
+        lists[i, row] = 1
+    shared, sizes = lists @ lists.t(), lists.sum(dim=1, keepdim=True)
+    expected = neighbours * (sizes * lists + 2 * shared) > 2 * overlap * sizes
+    if variant == "released":
+        expected = lists.bool() | (shared > overlap)
+    itself = torch.eye(class_count, dtype=torch.bool)
+    state = MotionFamilies(class_count, neighbours, overlap, variant)
+    state.rebuild(counts, 1)
+    assert torch.equal(state.members, torch.where(itself, lists.bool(), expected))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_blocks_of_rows_give_what_one_block_gives(
     monkeypatch: pytest.MonkeyPatch, variant: Variant
@@ -65,9 +98,7 @@ def test_blocks_of_rows_give_what_one_block_gives(
     counts = _counts(37, seed=3)
     whole, parts = (MotionFamilies(37, 10, 4, variant) for _ in range(2))
     whole.rebuild(counts, 1)
-    monkeypatch.setattr(families, "BLOCK_ENTRIES", 37 * 5)
-    blocks = [range(37)[block] for block in families._row_blocks(37)]
-    assert [len(block) for block in blocks] == [5] * 7 + [2]
+    monkeypatch.setattr(families, "BLOCK_BYTES", 37 * 5)  # seven blocks of 5 rows, one of 2
     parts.rebuild(counts, 1)
     torch.testing.assert_close(parts.state_dict(), whole.state_dict(), rtol=0, atol=0)
 

@@ -1,8 +1,7 @@
 """The affinity contrastive losses read plainly: one sample after the other, state in Python.
 
-The oracle of the loss tests and the other side of `bench_losses.py`. It is written from the
-equations (paper) and from the description of the released code, shares nothing with `aclnet`,
-and is slow on purpose.
+The oracle of the loss tests. It is written from the equations (paper) and from the description of
+the released code, shares nothing with `aclnet`, and is slow on purpose.
 """
 
 from __future__ import annotations
