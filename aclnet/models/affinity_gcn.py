@@ -14,6 +14,14 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aclnet.models.channels_last import (
+    BatchNorm,
+    differences,
+    mix_joints,
+    pool_frames,
+    spread,
+    with_mean,
+)
 from aclnet.models.encoder import (
     AbsentPersons,
     Encoder,
@@ -109,7 +117,7 @@ class AffinityGcn(Encoder):
         self.check_clips(clips)
         frames = clips.flatten(3).flatten(0, 1).transpose(1, 2)  # (N*M, V*C, T)
         x = self.input_norm(frames).unflatten(1, clips.shape[3:]).permute(0, 2, 3, 1)
-        x = x.contiguous()  # (N*M, C, T, V)
+        x = x.contiguous(memory_format=torch.channels_last)  # (N*M, C, T, V)
         *earlier, last = self.blocks
         for block in earlier:
             x, _ = block(x, with_graph=False)
@@ -148,7 +156,7 @@ class GraphUnit(nn.Module):
     and the output relu(BN(leave(p graph)) + short cut). The released code keeps K values of a and
     of b but reads only the first; here there is one of each. To save time the two relation maps
     are one convolution of the mean over time, entry and short cut are one convolution with one
-    normalisation, and one batched matrix product mixes the joints.
+    normalisation, one batched matrix product mixes the joints, and maps are stored channels last.
 
     Shapes: (n, c, T, V) to (n, o, T, V); the dynamic part of the graph is (n, V, V).
 
@@ -169,10 +177,10 @@ class GraphUnit(nn.Module):
         self.channel_scale = nn.Parameter(torch.zeros(()))
         self.adaptive_scale = nn.Parameter(torch.zeros(()))
         self.enter = nn.Conv2d(in_channels, enter, 1)
-        self.enter_norm = nn.BatchNorm2d(enter)
+        self.enter_norm = BatchNorm(enter)
         self.relate = nn.Conv1d(in_channels, 2 * self.inner, 1)
         self.leave = nn.Conv2d(self.inner, out_channels, 1)
-        self.leave_norm = nn.BatchNorm2d(out_channels)
+        self.leave_norm = BatchNorm(out_channels)
         self.reset_topology(None)
 
     def reset_topology(self, generator: torch.Generator | None) -> None:
@@ -189,27 +197,21 @@ class GraphUnit(nn.Module):
         Returns:
             Features (n, o, T, V) and the graph (n, V, V), None without `with_graph`.
         """
-        n, _, T, V = x.shape
-        entered = self.enter_norm(self.enter(x))
-        short_cut = entered[:, self.inner :] if self.has_projection else x
-        features = torch.relu(entered[:, : self.inner])
-        graph, dynamic = self._graph(x, with_graph)
-        mixed = torch.bmm(features.reshape(-1, T, V), graph.reshape(-1, V, V))
-        left = self.leave_norm(self.leave(mixed.reshape(n, self.inner, T, V)))
-        return left.add_(short_cut).relu_(), dynamic
-
-    def _graph(self, x: Tensor, with_graph: bool) -> tuple[Tensor, Tensor | None]:
-        """The whole graph (n, K, m, V, V) and the mean of its dynamic part (n, V, V)."""
-        relations = self.relate(x.mean(dim=2))  # a mean over time commutes with the convolution
-        rows, columns = relations.unflatten(1, (2, self.subsets, -1)).unbind(1)  # (n, K, m, V)
-        differences = torch.tanh(rows.unsqueeze(-1) - columns.unsqueeze(-2))
-        attention = torch.softmax(rows.transpose(-1, -2) @ columns, dim=-2)  # columns sum to one
+        entered, short_cut = self.enter_norm(self.enter(x)), x
+        if self.has_projection:
+            entered, short_cut = entered.split([self.inner, entered.shape[1] - self.inner], dim=1)
+        # A mean over time commutes with the convolution. A sum has the smaller backward pass.
+        means = x.sum(dim=2) * (1 / x.shape[2])
+        relations = self.relate(means).unflatten(1, (2, self.subsets, -1))  # (n, 2, K, m, V)
+        rows, columns = relations.unbind(1)
+        attention = torch.softmax(rows.mT @ columns, dim=-2)  # columns sum to one
         shared = self.topology + self.adaptive_scale * attention
-        graph = torch.addcmul(shared.unsqueeze(2), differences, self.channel_scale)
+        left = self.leave(mix_joints(entered, relations, shared, self.channel_scale))
+        left = self.leave_norm(left).add_(short_cut).relu_()
         if not with_graph:
-            return graph, None
-        by_channel = self.channel_scale * differences.mean(dim=(1, 2))
-        return graph, by_channel + self.adaptive_scale * attention.mean(dim=1)
+            return left, None
+        by_channel = self.channel_scale * differences(relations).mean(dim=(1, 2))
+        return left, by_channel + self.adaptive_scale * attention.mean(dim=1)
 
 
 class TemporalUnit(nn.Module):
@@ -236,32 +238,28 @@ class TemporalUnit(nn.Module):
         self.widths = [first] + [width] * (_BRANCHES - 2)
         self.global_scale = nn.Parameter(torch.zeros(joint_count))
         self.squeeze = nn.Conv2d(channels, channels, 1)
-        self.squeeze_norm = nn.BatchNorm2d(self.active)
+        self.squeeze_norm = BatchNorm(self.active)
         self.dilated = nn.ModuleList(
             nn.Conv2d(w, w, (3, 1), (stride, 1), padding=(d, 0), dilation=(d, 1))
             for w, d in zip(self.widths, _DILATIONS, strict=False)
         )
-        self.mix_norm = nn.BatchNorm2d(channels)
+        self.mix_norm = BatchNorm(channels)
         self.mix = nn.Conv2d(channels, channels, 1)
-        self.out_norm = nn.BatchNorm2d(channels)
+        self.out_norm = BatchNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the frames of x (n, o, T, V)."""
-        x = torch.cat([x, x.mean(dim=3, keepdim=True)], dim=3)
-        branches = self._branches(x)
-        local, common = branches[..., :-1], branches[..., -1:]
-        x = torch.addcmul(local, common, self.global_scale)
+        x = spread(self._branches(x), self.global_scale)
         out: Tensor = self.out_norm(self.mix(self.mix_norm(x).relu_()))
         return out
 
-    def _branches(self, x: Tensor) -> Tensor:
+    def _branches(self, x: Tensor) -> list[Tensor]:
         weight, bias = self.squeeze.weight, self.squeeze.get_parameter("bias")
         n = self.active
-        squeezed = functional.conv2d(x, weight[:n], bias[:n])
+        # The convolution of a mean is the mean of the convolution.
+        squeezed = with_mean(functional.conv2d(x, weight[:n], bias[:n]))
         # The pointwise branch needs only the frames that remain.
         pointwise = functional.conv2d(x[:, :, :: self.stride], weight[n:], bias[n:])
         parts = self.squeeze_norm(squeezed).relu_().split(self.widths, dim=1)
         outputs = [conv(part) for conv, part in zip(self.dilated, parts, strict=False)]
-        outputs.append(functional.max_pool2d(parts[-1], (3, 1), (self.stride, 1), (1, 0)))
-        outputs.append(pointwise)
-        return torch.cat(outputs, dim=1)
+        return [*outputs, pool_frames(parts[-1], self.stride), with_mean(pointwise)]

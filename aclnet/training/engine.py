@@ -30,6 +30,7 @@ from aclnet.training.log import FINISHED, RunLog
 from aclnet.training.optimizers import set_step
 from aclnet.training.progress import Report, RunProgress
 from aclnet.training.settings import TrainSettings
+from aclnet.training.speed import accelerated
 from aclnet.training.state import RunState, load_run, save_run
 from aclnet.training.stepper import Stepper
 from aclnet.training.task import Trainable
@@ -90,6 +91,8 @@ def fit(
         state, optimizer_state = load_run(path, task, settings, source.steps_per_epoch)
     with ExitStack() as stack:
         stack.enter_context(reproducible(settings, fabric.device))
+        remark = report if report is not None and fabric.global_rank == 0 else _unsaid
+        stack.enter_context(accelerated(task, settings, remark))
         loop = _Loop(task, source, settings, run_dir, evaluate, fabric, state, recipe)
         if optimizer_state is not None:
             loop.stepper.optimizer.load_state_dict(optimizer_state)
@@ -97,6 +100,10 @@ def fit(
         loop.run()
     task.eval()
     return loop.state
+
+
+def _unsaid(_: str) -> None:
+    """A remark that nobody reads."""
 
 
 @dataclass

@@ -44,12 +44,13 @@ def build_optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.O
     ]
     groups = [group for group in groups if group["params"]]
     rate = settings.learning_rate
+    fused = settings.fused_optimizer or None  # None: torch chooses among the others
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
-            groups, lr=rate, momentum=settings.momentum, nesterov=settings.nesterov
+            groups, rate, settings.momentum, nesterov=settings.nesterov, fused=fused
         )
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate)
+    return kind(groups, lr=rate, fused=fused)
 
 
 def set_step(

@@ -54,6 +54,19 @@ class TrainSettings(Settings):
     shares); without it that holds only for networks without batch norm. On one rank it changes
     nothing."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    tf32: bool | None = None
+    """Round the factors of float32 products to 10 bits on GPUs that are then faster; unset: as
+    torch does, in convolutions alone. It has no effect on a CPU."""
+    activation_checkpointing: bool = False
+    """Keep only the inputs of the encoder's blocks for the backward pass and compute the rest
+    again: less memory, about a third more time, the same result."""
+    channels_last: bool = False
+    """Store the weights of convolutions channels last, so that maps are stored so too."""
+    compile: bool = False
+    """Compile the encoder (torch.compile): minutes at the start, then faster steps on a GPU. Where
+    no compiler works it is left out, with a remark."""
+    fused_optimizer: bool = False
+    """Update all weights in one kernel."""
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     deterministic: bool = False
     """Refuse operations whose results may differ from run to run (matters on a GPU)."""
@@ -74,6 +87,11 @@ class TrainSettings(Settings):
                 f"warmup_epochs ({self.warmup_epochs}) must not exceed epochs ({self.epochs})"
             )
         self._check_decay()
+        if self.compile and self.activation_checkpointing:
+            raise ValueError(
+                "compile and activation_checkpointing exclude each other: a compiled encoder "
+                "chooses by itself what to compute again; leave one out"
+            )
         if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0; set nesterov: false")
         if self.cycle_momentum and self.schedule != "onecycle":
@@ -105,13 +123,19 @@ class TrainSettings(Settings):
 RESUMABLE = frozenset(
     {
         "accelerator",
+        "activation_checkpointing",
+        "channels_last",
+        "compile",
         "checkpoint_every_epochs",
         "evaluate_every_epochs",
         "log_every_steps",
         "keep_best",
     }
 )
-"""Settings that may change when a run is resumed."""
+"""Settings that may change when a run is resumed: they change no result, or only its rounding.
+
+Not `fused_optimizer`, which is part of the optimizer's saved state, nor `tf32`, which rounds more.
+"""
 
 
 class SamplerSettings(Settings):
