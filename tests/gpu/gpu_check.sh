@@ -206,7 +206,7 @@ def syncs():
 
 def faiss_gpu():
     import faiss
-    from protocols.ranking.retrieval import search, choose_backend, _gpu_resources
+    from protocols.ranking.engines import choose_backend, _gpu_resources; from protocols.ranking.retrieval import search
     D, P = 256, 1000; g = np.random.default_rng(0)
     gpu = CUDA and hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
     say(what="faiss backend", auto=choose_backend("auto"), gpu=bool(gpu))
