@@ -16,6 +16,7 @@ from aclnet.clips.windows import sliding_windows, windows_at_phase
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.settings import EmbedSettings
+from aclnet.runs.turns import in_turns
 
 
 @torch.no_grad()
@@ -23,6 +24,9 @@ def embed(
     network: SkeletonNetwork, store: Store, clip_input: ClipInput, settings: EmbedSettings
 ) -> npt.NDArray[np.float32]:
     """One embedding a sample: the mean over its windows' embeddings, normalised if set.
+
+    Where all ranks embed (`aclnet.distributed.every_rank`), each embeds a share of the windows, and
+    all get all embeddings, equal to the last bit to those of one rank.
 
     Args:
         network: in evaluation mode during the call.
@@ -49,14 +53,19 @@ def embed(
     posterior = settings.feature == "posterior"
     width = classifier.out_features if posterior else classifier.in_features
     sums = torch.zeros(len(store), width)
+    size = settings.batch_size
+    blocks = [slice(first, first + size) for first in range(0, len(owner), size)]
+
+    def vectors_of(part: slice) -> tuple[Tensor]:
+        clips = clip_input.stored(store, owner[part], frames[part]).to(device)
+        vectors = _feature(network, clip_input.prepare(clips), settings)
+        if settings.mirror:
+            mirrored = clip_input.prepare_mirrored(clips)
+            vectors = (vectors + _feature(network, mirrored, settings)) / 2
+        return (vectors,)
+
     with evaluating(network):
-        for first in range(0, len(owner), settings.batch_size):
-            part = slice(first, first + settings.batch_size)
-            clips = clip_input.stored(store, owner[part], frames[part]).to(device)
-            vectors = _feature(network, clip_input.prepare(clips), settings)
-            if settings.mirror:
-                mirrored = clip_input.prepare_mirrored(clips)
-                vectors = (vectors + _feature(network, mirrored, settings)) / 2
+        for part, (vectors,) in in_turns(network, blocks, vectors_of):
             # Summed on the CPU, where the order of the sum is always the same.
             sums.index_add_(0, torch.from_numpy(owner[part]), vectors.cpu())
     if settings.normalise:
