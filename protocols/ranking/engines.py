@@ -30,7 +30,7 @@ Backend = Literal["faiss-gpu", "faiss-cpu", "numpy"]
 GPU_LIMIT = 2048
 """Most neighbours of a probe that FAISS returns on a GPU."""
 
-TILE_ROWS = 8192
+TILE_ROWS = 2048
 """Gallery rows that NumPy searches at once."""
 
 _GPU_TILE_ROWS = 65_536
@@ -287,25 +287,38 @@ def _find(
     """As FAISS's ``knn``: (B, k) squared distances or inner products, the best first, and rows."""
     scores = np.empty((len(queries), 0), np.float32)
     rows = np.empty((len(queries), 0), np.int64)
-    own = np.einsum("nd,nd->n", queries, queries)[:, None]
+    left = queries * np.float32(-2.0 if nearest else -1.0)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no proof
         for tile in row_blocks(stored.size[0], 1, TILE_ROWS):
             part = stored.tile(tile)
-            here = queries @ part.T
+            here = left @ part.T
             if nearest:
-                here *= -2.0
                 here += np.einsum("nd,nd->n", part, part)
-                here += own
+            if scores.shape[1] < k:
+                best = _least(here, k)
+                better, places = _at(here, best), best
             else:
-                np.negative(here, out=here)
-            best = _least(here, k)
-            scores = np.concatenate([scores, _at(here, best)], axis=1)
-            rows = np.concatenate([rows, best + tile.start], axis=1)
+                better, places = _below(here, scores.max(axis=1))
+            scores = np.concatenate([scores, better], axis=1)
+            rows = np.concatenate([rows, places + tile.start], axis=1)
             kept = _least(scores, k)
             scores, rows = _at(scores, kept), _at(rows, kept)
     order = np.argsort(scores, axis=1, kind="stable")
     scores, rows = _at(scores, order), _at(rows, order)
-    return (scores if nearest else -scores), rows
+    if nearest:
+        return scores + np.einsum("nd,nd->n", queries, queries)[:, None], rows
+    return -scores, rows
+
+
+def _below(values: _Vectors, bound: _Vectors) -> tuple[_Vectors, IntArray]:
+    """The values of each row below its bound, and their places; filled up by infinities."""
+    row, column = np.divmod(np.flatnonzero(values < bound[:, None]), values.shape[1])
+    counts = np.bincount(row, minlength=len(values))
+    shape = len(values), counts.max(initial=0)
+    at = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    found, places = np.full(shape, np.inf, np.float32), np.zeros(shape, np.int64)
+    found[row, at], places[row, at] = values[row, column], column
+    return found, places
 
 
 def _at(values: Any, places: IntArray) -> Any:
