@@ -287,11 +287,11 @@ def _find(
     """As FAISS's ``knn``: (B, k) squared distances or inner products, the best first, and rows."""
     scores = np.empty((len(queries), 0), np.float32)
     rows = np.empty((len(queries), 0), np.int64)
-    left = queries * np.float32(-2.0 if nearest else -1.0)
+    left: _Vectors = queries * np.float32(-2.0 if nearest else -1.0)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no proof
         for tile in row_blocks(stored.size[0], 1, TILE_ROWS):
             part = stored.tile(tile)
-            here = left @ part.T
+            here: _Vectors = left @ part.T
             if nearest:
                 here += np.einsum("nd,nd->n", part, part)
             if scores.shape[1] < k:
