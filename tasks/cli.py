@@ -24,6 +24,7 @@ from tasks.commands.cost import cost_command
 from tasks.commands.data import data_app
 from tasks.commands.doctor import doctor_command
 from tasks.commands.report import report_command
+from tasks.commands.search import search_command
 from tasks.commands.submit import submit_command
 from tasks.commands.task import task_app
 from tasks.plugins import load_plugins
@@ -68,6 +69,7 @@ def make_app() -> typer.Typer:
     app.command("report")(report_command)
     app.command("cost")(cost_command)
     app.command("doctor")(doctor_command)
+    app.command("search")(search_command)
     # Options that it does not know are those of the command that is submitted.
     unknown = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command(
