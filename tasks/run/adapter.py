@@ -396,11 +396,7 @@ def train(
     network = build_network(settings.network, len(adapter.classes), adapter.clip_input, generator)
     trainable = adapter.make_task(network, generator)
     fabric = fabric or make_fabric(settings.train)
-    require_same(
-        (info.fingerprint, info.division),
-        f"not every rank finds the same data for {run}: with several machines give each the same "
-        "data, and its own or a common folder for --cache",
-    )
+    require_same((info.fingerprint, info.division), f"not every rank finds the same data for {run}")
     reached = reached_epoch(run, settings, info) if resume else None
     if reached is not None:
         adapter.initial = _initial_of(run)
