@@ -188,7 +188,9 @@ def main() -> None:
     options = made.parse_args()
     rows: list[dict[str, Any]] = []
     about: dict[str, Any] = {"clock": "processor", "engine": choose_backend("cpu")}
-    # First, while the process holds no memory of earlier work.
+    # Peaks first, while the process holds no memory of earlier work.
+    if options.rerank:
+        about["rerank"] = reranked(options.rerank)
     more, about["memory"] = halved(options.probes, max(options.gallery), options.rounds)
     for size in options.gallery:
         rows += exact(options.probes, size, options.rounds)
@@ -196,8 +198,6 @@ def main() -> None:
     if options.index:
         more, about["indices"] = indexed(options.probes, options.index, options.rounds)
         rows += more
-    if options.rerank:
-        about["rerank"] = reranked(options.rerank)
     write("search", rows, options.json, **about)
 
 
