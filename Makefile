@@ -39,7 +39,7 @@ tests: $(VENV)/.ready
 benchmarks: $(VENV)/.ready
 	$(BIN)/python tests/benchmarks/bench_losses.py
 	$(BIN)/python tests/benchmarks/bench_backbone.py
-	$(BIN)/python tests/benchmarks/bench_retrieval.py
+	$(BIN)/python tests/benchmarks/bench_search.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

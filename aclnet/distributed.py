@@ -8,12 +8,18 @@ instead of summing, which `undo_gradient_average` compensates. Ranks may have un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+
+T = TypeVar("T")
+_SHARING: ContextVar[bool] = ContextVar("sharing", default=False)
 
 
 def world_size() -> int:
@@ -140,6 +146,78 @@ def undo_gradient_average(loss: Tensor) -> Tensor:
     if ranks == 1:
         return loss
     return loss.detach() + ranks * (loss - loss.detach())
+
+
+def gather_objects(value: T) -> list[T]:
+    """The values of all ranks, in rank order; any that can be pickled."""
+    if world_size() == 1:
+        return [value]
+    found: list[Any] = [None] * world_size()
+    dist.all_gather_object(found, value)
+    return found
+
+
+def in_agreement(work: Callable[[], T]) -> T:
+    """Do something on every rank that may fail on some, such as read a file of this machine.
+
+    Returns:
+        This rank's result.
+
+    Raises:
+        ValueError: on every rank, if the work raised ValueError or OSError on any, so that no rank
+            waits for another that has ended.
+    """
+    if world_size() == 1:
+        return work()
+    result, failure = None, ""
+    try:
+        result = work()
+    except (ValueError, OSError) as error:
+        failure = str(error)
+    told = gather_objects((failure, socket.gethostname()))
+    failed = [number for number, (sentence, _) in enumerate(told) if sentence]
+    if failed:
+        sentence, host = told[failed[0]]
+        where = "" if failed[0] == 0 else f"on rank {failed[0]} ({host}): "
+        raise ValueError(f"{where}{sentence}")
+    return result  # type: ignore[return-value]
+
+
+def require_same(value: Any, sentence: str) -> None:
+    """Check that all ranks have the same value.
+
+    Raises:
+        ValueError: on every rank, if they have not; with the sentence.
+    """
+    # All are compared with rank 0's, so that all ranks come to one answer.
+    first, *others = gather_objects(value)
+    if any(other != first for other in others):
+        raise ValueError(sentence)
+
+
+@contextmanager
+def every_rank() -> Iterator[None]:
+    """While entered, all ranks do the same work, and may share it (`aclnet.runs.turns`)."""
+    token = _SHARING.set(world_size() > 1)
+    try:
+        yield
+    finally:
+        _SHARING.reset(token)
+
+
+def is_shared() -> bool:
+    """Whether all ranks do what this one does, and there are several."""
+    return _SHARING.get()
+
+
+@torch.no_grad()
+def copy_from_first(module: nn.Module) -> None:
+    """Give all ranks the weights and buffers of rank 0; batch norms may have seen other clips."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        # Not every backend sends booleans, and none what is not contiguous.
+        sent = tensor.to(torch.uint8 if tensor.dtype == torch.bool else tensor.dtype).contiguous()
+        dist.broadcast(sent, 0)
+        tensor.copy_(sent)
 
 
 def _grouped() -> bool:

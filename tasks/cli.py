@@ -24,6 +24,8 @@ from tasks.commands.cost import cost_command
 from tasks.commands.data import data_app
 from tasks.commands.doctor import doctor_command
 from tasks.commands.report import report_command
+from tasks.commands.search import search_command
+from tasks.commands.submit import submit_command
 from tasks.commands.task import task_app
 from tasks.plugins import load_plugins
 from tasks.spec import all_tasks
@@ -67,6 +69,12 @@ def make_app() -> typer.Typer:
     app.command("report")(report_command)
     app.command("cost")(cost_command)
     app.command("doctor")(doctor_command)
+    app.command("search")(search_command)
+    # Options that it does not know are those of the command that is submitted.
+    unknown = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(
+        "submit", context_settings=unknown, options_metavar="[OPTIONS] TASK COMMAND [ITS OPTIONS]"
+    )(submit_command)
     return app
 
 

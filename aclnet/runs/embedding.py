@@ -16,16 +16,16 @@ from aclnet.clips.windows import sliding_windows, windows_at_phase
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.settings import EmbedSettings
-
-_AT_ONCE = 64
-"""Batches whose embeddings the host waits for at once."""
-
+from aclnet.runs.turns import in_turns
 
 @torch.no_grad()
 def embed(
     network: SkeletonNetwork, store: Store, clip_input: ClipInput, settings: EmbedSettings
 ) -> npt.NDArray[np.float32]:
     """One embedding a sample: the mean over its windows' embeddings, normalised if set.
+
+    Where all ranks embed (`aclnet.distributed.every_rank`), each embeds a share of the windows, and
+    all get all embeddings, equal to the last bit to those of one rank.
 
     Args:
         network: in evaluation mode during the call.
@@ -52,23 +52,21 @@ def embed(
     posterior = settings.feature == "posterior"
     width = classifier.out_features if posterior else classifier.in_features
     sums = torch.zeros(len(store), width)
-    made: list[Tensor] = []
-    summed = 0
+    size = settings.batch_size
+    blocks = [slice(first, first + size) for first in range(0, len(owner), size)]
+
+    def vectors_of(part: slice) -> tuple[Tensor]:
+        clips = clip_input.on_device(store, owner[part], frames[part], device)
+        vectors = _feature(network, clip_input.prepare(clips), settings)
+        if settings.mirror:
+            mirrored = clip_input.prepare_mirrored(clips)
+            vectors = (vectors + _feature(network, mirrored, settings)) / 2
+        return (vectors,)
+
     with evaluating(network):
-        for first in range(0, len(owner), settings.batch_size):
-            part = slice(first, first + settings.batch_size)
-            clips = clip_input.on_device(store, owner[part], frames[part], device)
-            vectors = _feature(network, clip_input.prepare(clips), settings)
-            if settings.mirror:
-                mirrored = clip_input.prepare_mirrored(clips)
-                vectors = (vectors + _feature(network, mirrored, settings)) / 2
-            made.append(vectors)
-            if len(made) == _AT_ONCE or part.stop >= len(owner):
-                # Summed on the CPU, where the order of the sum is always the same.
-                rows = torch.cat(made).cpu()
-                sums.index_add_(0, torch.from_numpy(owner[summed : summed + len(rows)]), rows)
-                summed += len(rows)
-                made.clear()
+        for part, (vectors,) in in_turns(network, blocks, vectors_of):
+            # Summed on the CPU, where the order of the sum is always the same.
+            sums.index_add_(0, torch.from_numpy(owner[part]), vectors.cpu())
     if settings.normalise:
         return functional.normalize(sums, dim=1).numpy()
     counts = torch.from_numpy(np.bincount(owner, minlength=len(store)))

@@ -17,6 +17,7 @@ from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import evaluating
 from aclnet.runs.settings import ScoringSettings
+from aclnet.runs.turns import in_turns
 
 Scores = npt.NDArray[np.float32]
 
@@ -63,7 +64,7 @@ def score(
     *,
     hidden: Rows | None = None,
 ) -> Scored:
-    """Score recordings over their test clips.
+    """Score recordings over their test clips; where all ranks score, each does a share.
 
     Args:
         network: in evaluation mode during the call.
@@ -80,16 +81,19 @@ def score(
     device = next(network.parameters()).device
     frames = scoring_frames(store.lengths, clip_input.settings, test)
     at_once = max(test.batch_size // test.clips, 1)
-    parts = []
+    every = np.arange(len(store))
+    blocks = [every[first : first + at_once] for first in range(0, len(store), at_once)]
+
+    def scored(rows: Rows) -> tuple[Tensor, ...]:
+        clips = _test_clips(store, rows, frames[rows], clip_input, device, hidden)
+        output = network(clips)
+        count = (len(rows), test.clips, -1)
+        logits = output.logits.float()
+        shares = logits.softmax(dim=1).view(count).mean(dim=1)
+        return shares, logits.view(count).mean(1), output.embedding.view(count).mean(1)
+
     with evaluating(network):
-        for first in range(0, len(store), at_once):
-            rows = np.arange(first, min(first + at_once, len(store)))
-            clips = _test_clips(store, rows, frames[rows], clip_input, device, hidden)
-            output = network(clips)
-            count = (len(rows), test.clips, -1)
-            logits = output.logits.float()
-            shares = logits.softmax(dim=1).view(count).mean(dim=1)
-            parts.append((shares, logits.view(count).mean(1), output.embedding.view(count).mean(1)))
+        parts = [tensors for _, tensors in in_turns(network, blocks, scored)]
     return Scored(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
 
 

@@ -18,11 +18,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from aclnet.distributed import every_rank, gather_objects, in_agreement, require_same
 from aclnet.training.batches import BatchSource, Position, Prefetcher
 from aclnet.training.interrupts import Interrupted, StopRequest
 from aclnet.training.launch import make_fabric, reproducible
@@ -63,8 +65,8 @@ def fit(
         source: batches by epoch and step.
         settings: length, optimizer, precision, bookkeeping.
         run_dir: the run's folder; created if needed.
-        evaluate: called on rank 0 after an epoch with the task (evaluation mode, no gradient) and
-            the 1-based epoch; returns metrics by name.
+        evaluate: called on every rank after an epoch with the task (evaluation mode, no gradient)
+            and the 1-based epoch; returns metrics by name, of which rank 0's count.
         resume: continue from the folder's checkpoint; if there is none yet, start.
         fabric: launched device and ranks; by default made from `settings` (torchrun's ranks).
         report: takes one sentence an epoch; with it a bar is drawn on a terminal.
@@ -87,8 +89,18 @@ def fit(
         raise ValueError(f"{path} exists already: resume that run or choose another folder")
     fabric = fabric or make_fabric(settings)
     state, optimizer_state = RunState(), None
-    if path.exists():
-        state, optimizer_state = load_run(path, task, settings, source.steps_per_epoch)
+
+    def saved() -> tuple[RunState, Any] | None:
+        return load_run(path, task, settings, source.steps_per_epoch) if path.exists() else None
+
+    found = in_agreement(saved)
+    if found is not None:
+        state, optimizer_state = found
+    require_same(
+        (state.epoch, state.step),
+        f"not every rank finds the same checkpoint in {run_dir}: with several machines the run's "
+        "folder must be on a disk that all of them see",
+    )
     with ExitStack() as stack:
         stack.enter_context(reproducible(settings, fabric.device))
         remark = report if report is not None and fabric.global_rank == 0 else _unsaid
@@ -221,12 +233,18 @@ class _Loop:
         self.progress.epoch(epoch, self.state.metrics, seconds)
 
     def _evaluate(self, evaluate: Evaluate, epoch: int) -> dict[str, float]:
-        """The metrics, computed by rank 0 for all; a signal stops the run here too."""
+        """The metrics of rank 0; a signal stops the run here too."""
         scores: dict[str, float] | None = None
-        if self.fabric.global_rank == 0 and not self.stop.requested:
+        if not any(gather_objects(self.stop.requested)):
+            # A rank that stops alone would leave the others waiting for its share.
+            alone = self.fabric.world_size == 1
             self.task.eval()
             try:
-                with self.stop.at_once(), torch.no_grad():
+                with (
+                    self.stop.at_once() if alone else self.stop.together(),
+                    every_rank(),
+                    torch.no_grad(),
+                ):
                     scores = evaluate(self.task, epoch)
             except KeyboardInterrupt:
                 scores = None

@@ -57,6 +57,8 @@ class StopRequest:
         number: the first signal; None before there is one.
     """
 
+    _shared: StopRequest | None = None
+
     def __init__(self, at_once: bool = False) -> None:
         self.number: int | None = None
         self._at = 0.0
@@ -67,6 +69,20 @@ class StopRequest:
     def requested(self) -> bool:
         """Whether there was a signal."""
         return self.number is not None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """While entered, work that several ranks share asks `asked`, and all of them stop."""
+        before, StopRequest._shared = StopRequest._shared, self
+        try:
+            yield
+        finally:
+            StopRequest._shared = before
+
+    @classmethod
+    def asked(cls) -> int:
+        """The first signal of the request that is entered `together`; 0 without one."""
+        return 0 if cls._shared is None else int(cls._shared.number or 0)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:

@@ -19,8 +19,9 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 
 from aclnet.training.settings import TrainSettings
 
-# Rank 0 evaluates while the others wait; a full gallery may take long.
+# Rank 0 writes the tables while the others wait; a full gallery may take long.
 _PATIENCE = timedelta(hours=4)
+_NAMES = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def make_fabric(settings: TrainSettings) -> Fabric:
@@ -33,7 +34,8 @@ def make_fabric(settings: TrainSettings) -> Fabric:
         A launched Fabric: one process by itself, or one of WORLD_SIZE ranks.
 
     Raises:
-        ValueError: CUDA is set and not available.
+        ValueError: CUDA is set and not available, or WORLD_SIZE is set without the rest of what
+            torchrun sets.
     """
     accelerator = settings.accelerator
     if accelerator == "cuda" and not torch.cuda.is_available():
@@ -48,8 +50,7 @@ def make_fabric(settings: TrainSettings) -> Fabric:
         # deterministically without it: a later run may want to.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     lowered = settings.precision == "bf16-mixed"
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    world, local = _ranks()
     fabric = Fabric(
         accelerator=accelerator,
         strategy=DDPStrategy(timeout=_PATIENCE) if world > 1 else "auto",
@@ -65,6 +66,35 @@ def make_fabric(settings: TrainSettings) -> Fabric:
     if world > 1:
         atexit.register(_leave)
     return fabric
+
+
+def join_ranks(settings: TrainSettings) -> None:
+    """Be one of the ranks that torchrun started, for work without training; alone do nothing.
+
+    Raises:
+        ValueError: as `make_fabric`.
+    """
+    if _ranks()[0] > 1:
+        make_fabric(settings)
+
+
+def _ranks() -> tuple[int, int]:
+    """All ranks, and those of this machine, as torchrun or a cluster's job tells them."""
+    given = {name: os.environ.get(name) for name in ("WORLD_SIZE", *_NAMES)}
+    world = given["WORLD_SIZE"] or "1"
+    lacking = [name for name in _NAMES if not given[name]]
+    if world != "1" and lacking:
+        raise ValueError(
+            f"WORLD_SIZE is {world}, but {', '.join(lacking)} is not set: start the command with "
+            "torchrun, or unset WORLD_SIZE"
+        )
+    local = os.environ.get("LOCAL_WORLD_SIZE", world)
+    if not (world.isdecimal() and local.isdecimal() and 0 < int(local) <= int(world)):
+        raise ValueError(
+            f"WORLD_SIZE {world!r} and LOCAL_WORLD_SIZE {local!r} are not the numbers of processes "
+            "in all and on this machine: start the command with torchrun, or unset them"
+        )
+    return int(world), int(local)
 
 
 def _leave() -> None:

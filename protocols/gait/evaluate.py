@@ -22,6 +22,7 @@ from protocols.gait.table import GaitTable, cell_rates, headline_of, mean_over_v
 from protocols.names import natural_order
 from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, IntArray, Metric
+from protocols.ranking.engines import Device
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, same_labels
 from protocols.ranking.gpu import Engine, refuse_device
 from protocols.ranking.identification import (
@@ -29,7 +30,6 @@ from protocols.ranking.identification import (
     identify_by_distances,
     identify_in_parts,
 )
-from protocols.ranking.retrieval import Device
 from protocols.records import ONE_VIEW
 
 

@@ -48,13 +48,13 @@ class Points:
     D numbers are P parts of C numbers, one part after the other.
 
     Attributes:
-        values: (N, D) float32, contiguous, finite.
+        values: (N, D) float32, or float16 where they are given so, contiguous, finite.
         lengths: (N, P) float64, Euclidean norms of the parts.
         metric: ``euclidean``, or ``cosine`` (the parts count as unit vectors).
         centre: (D,) float64, the point that Euclidean distances are computed about.
     """
 
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[Any]
     lengths: FloatArray
     metric: Metric
     centre: FloatArray
@@ -111,7 +111,8 @@ def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
     """Check embeddings and prepare them for distances.
 
     Args:
-        embedding: (N, D) numbers, or (N, C, P) numbers of P parts, read as float32.
+        embedding: (N, D) numbers, or (N, C, P) numbers of P parts, read as float32; float16 is
+            kept, as half the memory.
         metric: ``euclidean`` or ``cosine``.
         role: Name of the rows in errors, such as ``probe``.
 
@@ -133,8 +134,9 @@ def as_points(embedding: npt.ArrayLike, metric: Metric, role: str) -> Points:
     parts = array.shape[2] if array.ndim == 3 else 1
     if array.ndim == 3:
         array = array.transpose(0, 2, 1).reshape(len(array), array.shape[1] * parts)
+    kept = np.float16 if array.dtype == np.float16 else np.float32
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(array, dtype=np.float32)
+        values: npt.NDArray[Any] = np.ascontiguousarray(array, dtype=kept)
     by_part = values.reshape(len(values), parts, values.shape[1] // parts)
     lengths = np.sqrt(np.einsum("npc,npc->np", by_part, by_part, dtype=np.float64))
     # Squares of float32 do not overflow in float64, so that the lengths tell.
@@ -171,22 +173,29 @@ def as_pair(probe: npt.ArrayLike, gallery: npt.ArrayLike, metric: Metric) -> tup
     probe_points = as_points(probe, metric, "probe")
     if not len(gallery_points):
         raise ValueError("The gallery is empty: at least one enrolled embedding is needed.")
-    dims = probe_points.values.shape[1], gallery_points.values.shape[1]
-    if dims[0] != dims[1]:
-        raise ValueError(
-            f"Probe embeddings have {dims[0]} dimensions and gallery embeddings {dims[1]}: both "
-            "must come from the same model."
-        )
-    if probe_points.parts != gallery_points.parts:
-        raise ValueError(
-            f"Probe embeddings have {probe_points.parts} parts and gallery embeddings "
-            f"{gallery_points.parts}: both must come from the same model."
-        )
+    require_alike(probe_points, gallery_points)
     if metric == "euclidean":
         # Distances do not change with the origin, but about a far origin their digits cancel.
         centre = gallery_points.values.mean(axis=0, dtype=np.float64)
         return replace(probe_points, centre=centre), replace(gallery_points, centre=centre)
     return probe_points, gallery_points
+
+
+def require_alike(probe: Points, gallery: Points) -> None:
+    """Check that probe and gallery can be compared.
+
+    Raises:
+        ValueError: They have other dimensions, or parts.
+    """
+    for what, own, enrolled in (
+        ("dimensions", probe.values.shape[1], gallery.values.shape[1]),
+        ("parts", probe.parts, gallery.parts),
+    ):
+        if own != enrolled:
+            raise ValueError(
+                f"Probe embeddings have {own} {what} and gallery embeddings {enrolled}: both must "
+                "come from the same model."
+            )
 
 
 def _on_grid(squared: FloatArray, scale: FloatArray) -> FloatArray:

@@ -32,6 +32,7 @@ from protocols.ranking.distances import (
     row_blocks,
     to_distance,
 )
+from protocols.ranking.engines import Device, choose_backend
 from protocols.ranking.exclusion import BoolArray, ExclusionRule, identity_codes
 from protocols.ranking.gpu import (
     Engine,
@@ -43,7 +44,7 @@ from protocols.ranking.gpu import (
 from protocols.ranking.layout import Layout, lay_out, split_rows
 from protocols.ranking.precision import MateRanks, Ties, check_ties, rank_blocks
 from protocols.ranking.proven import all_mates, first_mates
-from protocols.ranking.retrieval import Device, choose_backend, search
+from protocols.ranking.retrieval import search
 
 Unmated = Literal["wrong", "skip"]
 """Policy for probes without a mate."""

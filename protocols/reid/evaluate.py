@@ -17,6 +17,7 @@ import numpy.typing as npt
 from protocols.embeddings import Embeddings, TextArray
 from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, Metric
+from protocols.ranking.engines import Device
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.gpu import Engine, refuse_device
 from protocols.ranking.identification import (
@@ -25,7 +26,6 @@ from protocols.ranking.identification import (
     identify,
     identify_by_distances,
 )
-from protocols.ranking.retrieval import Device
 from protocols.reid.comparison import ReidComparison, compare_sets
 from protocols.reid.pairs import Pair, PairProtocol, load_pairs
 from protocols.reid.rules import ReidRule, reid_rule

@@ -19,7 +19,7 @@ from tasks.action.adapter import ActionAdapter
 from tasks.action.settings import ActionSettings, HoldOutSettings
 from tasks.run.adapter import run_info
 from tasks.run.folder import owned_run, start_run_folder, write_run_folder
-from tasks.run.pipeline import RunResult, judge_run
+from tasks.run.pipeline import RunResult, judge_run, output_of
 from tasks.samples.open import open_data
 from tasks.spec import Report, find_task
 
@@ -76,7 +76,8 @@ def import_weights(
             "notes": (f"weights imported from {file.name}, not trained here",),
         }
         spec = find_task("action")
-        return judge_run(spec, adapter, network.eval(), 0.0, run, command, report, **origin)
+        tested = output_of(adapter, network.eval(), report)
+        return judge_run(spec, adapter, network, tested, 0.0, run, command, **origin)
 
 
 def released_settings(settings: ActionSettings) -> ActionSettings:

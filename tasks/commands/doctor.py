@@ -91,7 +91,7 @@ def _search() -> Check:
             "FAISS is not installed: retrieval is exact but slow; "
             "pip install 'aclnet[cpu]' or 'aclnet[gpu]'",
         )
-    from protocols.ranking.retrieval import choose_backend, old_product
+    from protocols.ranking.engines import choose_backend, old_product
 
     place = "GPU" if choose_backend() == "faiss-gpu" else "CPU"
     text = f"FAISS {faiss.__version__} on the {place}"

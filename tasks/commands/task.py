@@ -223,12 +223,16 @@ def _embed(spec: TaskSpec) -> Callable[..., None]:
         unfinished: Unfinished = False,
         cache: Cache = STORES,
     ) -> None:
-        """Embed recordings with a trained network."""
+        """Embed recordings with a trained network; under torchrun all ranks share the work."""
         from tasks.run.open import embed_data
 
         if out.suffix != ".npz":  # checked before the work, not after it
             raise ValueError(f"--out {out}: embeddings are written as .npz; use that suffix")
         found = embed_data(spec, run, data, cache, say, unfinished=unfinished)
+        from aclnet.distributed import rank  # imports torch
+
+        if rank() > 0:
+            return
         found.save(out)
         echo(f"{len(found)} embeddings of {found.embedding.shape[1]} numbers in {out}")
 

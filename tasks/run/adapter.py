@@ -29,6 +29,7 @@ from aclnet.clips.windows import windows_at_phase
 from aclnet.config import dump_settings
 from aclnet.data.changes import stamps
 from aclnet.data.store import Store
+from aclnet.distributed import require_same
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
 from aclnet.runs.info import RUN_INFO, InitialWeights, RunInfo, RunModel, read_run_info
@@ -395,6 +396,7 @@ def train(
     network = build_network(settings.network, len(adapter.classes), adapter.clip_input, generator)
     trainable = adapter.make_task(network, generator)
     fabric = fabric or make_fabric(settings.train)
+    require_same((info.fingerprint, info.division), f"not every rank finds the same data for {run}")
     reached = reached_epoch(run, settings, info) if resume else None
     if reached is not None:
         adapter.initial = _initial_of(run)

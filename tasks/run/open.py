@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from aclnet.config import load_settings
+from aclnet.data.store import Store
+from aclnet.distributed import every_rank, in_agreement, rank, require_same
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.embedding import embed
 from aclnet.runs.finished import require_finished
@@ -16,6 +19,7 @@ from aclnet.runs.info import SETTINGS, RunInfo, read_run_model
 from aclnet.runs.model import load
 from aclnet.runs.reading import settings_for
 from aclnet.training.checkpoint import load_checkpoint
+from aclnet.training.launch import join_ranks
 from aclnet.training.settings import TrainSettings
 from aclnet.training.state import RunState
 from protocols.embeddings import Embeddings
@@ -81,7 +85,7 @@ def embed_data(
     *,
     unfinished: bool = False,
 ) -> Embeddings:
-    """Embed data with a run's network.
+    """Embed data with a run's network; all ranks that torchrun started share the work.
 
     `data` are read like the run's data (joints, minimum length; format and layout too if the file
     names have the same suffix).
@@ -98,25 +102,47 @@ def embed_data(
         ValueError: the folder is not a run, its training is not finished, or the data do not fit
             its network.
     """
-    if not require_finished(run, unfinished):
-        report(trained_so_far(run)[1])
-    if data is None:
-        adapter, network = open_run(spec, run, cache, report, unfinished=unfinished)
-        if left_out := left_out_of(adapter.counts()):
-            report(left_out)
-        return adapter.embeddings(network, adapter.test_samples(), report)
+    finished = require_finished(run, unfinished)
     require_task(spec, run)
     settings: TaskSettings = load_settings(spec.settings, run / SETTINGS)
+    join_ranks(settings.train)
+    if rank() > 0:
+        report = silent
+    if not finished:
+        report(trained_so_far(run)[1])
+    if data is None:
+
+        def opened() -> tuple[TaskAdapter[Any], SkeletonNetwork]:
+            return open_run(spec, run, cache, report, unfinished=unfinished)
+
+        adapter, network = in_agreement(opened)
+        if left_out := left_out_of(adapter.counts()):
+            report(left_out)
+        with _sharing(adapter.store):
+            return adapter.embeddings(network, adapter.test_samples(), report)
     model = load(run, unfinished=unfinished)
-    store = open_data(settings_for(settings.data, data), cache, report, model.layout)
+    reads = settings_for(settings.data, data)
+    store = in_agreement(lambda: open_data(reads, cache, report, model.layout))
     if left_out := left_out_of(dropped_counts(store.info)):
         report(left_out)
     samples = spec.adapter.whole(settings, spec.adapter.prepared(settings, store, report))
     model.info.require(samples, run)
     on_best_device(model.network, settings.train)
     report(f"embedding {len(samples)} sequences")
-    vectors = embed(model.network, samples, model.clip_input, settings.embed)
+    with _sharing(samples):
+        vectors = embed(model.network, samples, model.clip_input, settings.embed)
     return spec.adapter.labelled(settings, vectors, samples)
+
+
+@contextmanager
+def _sharing(store: Store) -> Iterator[None]:
+    """While entered, all ranks embed, each a share of the same data."""
+    require_same(
+        store.info.fingerprint,
+        "not every rank finds the same data: with several machines give each the same",
+    )
+    with every_rank():
+        yield
 
 
 def trained_so_far(run: Path) -> tuple[RunState, str]:

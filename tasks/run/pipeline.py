@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from aclnet.data.left_out import notes_in_words
 from aclnet.data.store import Store
+from aclnet.distributed import every_rank, in_agreement
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, read_run_info
@@ -34,7 +35,7 @@ from tasks.run.open import open_run, trained_so_far
 from tasks.run.trained_data import changed_since, require_unchanged
 from tasks.samples.open import open_data
 from tasks.settings import TaskSettings, naming_data
-from tasks.spec import Report, TaskSpec, silent
+from tasks.spec import Report, Represented, TaskSpec, silent
 
 MakeAdapter = Callable[[TaskSettings, Store, Report], TaskAdapter[Any]]
 
@@ -58,7 +59,7 @@ def train_and_evaluate(
     report: Report = silent,
     make_adapter: MakeAdapter | None = None,
 ) -> RunResult | None:
-    """Train and evaluate a run; with several ranks, rank 0 evaluates.
+    """Train and evaluate a run; with several ranks, all train and embed, and rank 0 writes.
 
     Args:
         spec: the task.
@@ -107,43 +108,55 @@ def train_and_evaluate(
             ready = fabric.broadcast(adapter is not None)
         if not ready:
             return None
-        adapter = adapter or opened()
+        own = adapter
+        try:
+            adapter = in_agreement(lambda: own or opened())
+        except ValueError:
+            if first:
+                raise
+            return None
         for sentence in (adapter.describe(), *adapter.notes()):
             report(sentence)
         network, fitted = train(
             spec.name, adapter, run, resume=resume, fabric=fabric, report=report
         )
+        with every_rank():
+            tested = output_of(adapter, network, report)
         if not first:
             return None
-        return judge_run(spec, adapter, network, fitted.seconds, run, command, report)
+        return judge_run(spec, adapter, network, tested, fitted.seconds, run, command)
+
+
+def output_of(adapter: TaskAdapter[Any], network: SkeletonNetwork, report: Report) -> Represented:
+    """The network's output on the test samples."""
+    message = adapter.testing()
+    if message:
+        report(message)
+    return adapter.represent(network, report)
 
 
 def judge_run(
     spec: TaskSpec,
     adapter: TaskAdapter[Any],
     network: SkeletonNetwork,
+    tested: Represented,
     seconds: float,
     run: Path,
     command: str,
-    report: Report = silent,
     **changes: Any,
 ) -> RunResult:
-    """Test and evaluate a run's network and the baseline, and write the records.
+    """Evaluate a run's tested network and the baseline, and write the records.
 
     Args:
         spec: the task.
         adapter: adapter of the run's data.
         network: the trained network.
+        tested: its output on the test samples.
         seconds: duration of the training.
         run: the run's folder, to which the network's output and the records are written.
         command: command line, for the records.
-        report: called with progress messages.
         **changes: overrides of the origin's fields (`tasks.run.judged.Origin`).
     """
-    message = adapter.testing()
-    if message:
-        report(message)
-    tested = adapter.represent(network, report)
     tested.save(run / spec.saved)
     adapter.save_more(network, run)
     origin = replace(origin_of(adapter, seconds), **changes)

@@ -58,6 +58,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("cost",),
     ("doctor",),
+    ("search",),
+    ("submit",),
 )
 HEAVY = ("torch", "pandas", "faiss", "matplotlib", "scipy", "sklearn", "lightning_fabric")
 

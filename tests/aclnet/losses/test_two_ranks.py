@@ -3,11 +3,22 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 SCRIPT = Path(__file__).with_name("objective_ranks.py")
+
+
+def loaded(path: Path) -> Any:
+    """A rank's program, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 @pytest.mark.ddp
@@ -21,11 +32,7 @@ def test_two_ranks_train_as_one(two_ranks: Callable[..., Path], cases: tuple[str
     if "paper" not in cases:
         pytest.importorskip("pytorch_metric_learning")
     out = two_ranks(SCRIPT, *cases)
-    spec = importlib.util.spec_from_file_location("objective_ranks", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = loaded(SCRIPT)
     runs = [torch.load(out / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
     for case in cases:
         first, second = (run[case] for run in runs)
@@ -38,3 +45,15 @@ def test_two_ranks_train_as_one(two_ranks: Callable[..., Path], cases: tuple[str
         assert means == pytest.approx(alone["losses"], rel=1e-9)
         assert alone["state"]["objective.terms.inter.families.members"].any()
         assert sum(value > 0 for value in alone["inter"]) == 6
+
+
+@pytest.mark.ddp
+def test_two_ranks_have_the_gradients_of_transg_of_one(two_ranks: Callable[..., Path]) -> None:
+    path = Path(__file__).with_name("transg_ranks.py")
+    out = two_ranks(path)
+    alone = loaded(path).gradients(0, 1)
+    first, second = (torch.load(out / f"rank{rank}.pt", weights_only=True) for rank in range(2))
+    assert all(value.any() for value in alone.values())
+    for found in (first, second):
+        shared = {**found, "loss": (first["loss"] + second["loss"]) / 2}
+        torch.testing.assert_close(shared, alone, rtol=1e-9, atol=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 import types
 import warnings
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from protocols.ranking import retrieval
+from protocols.ranking import engines, retrieval
 from protocols.ranking.distances import Metric, all_squared, as_pair, distance_blocks, some_squared
-from protocols.ranking.retrieval import Device, Neighbours, choose_backend, search
+from protocols.ranking.engines import Device, choose_backend
+from protocols.ranking.retrieval import Neighbours, search
 
 faiss = pytest.importorskip("faiss")
 
@@ -68,15 +70,16 @@ def gpu_faiss(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         "knn": faiss.knn,
         "StandardGpuResources": object,
         "get_num_gpus": lambda: 1,
-        "GpuIndexFlatL2": lambda resources, dims: Flat(faiss.IndexFlatL2(dims)),
-        "GpuIndexFlatIP": lambda resources, dims: Flat(faiss.IndexFlatIP(dims)),
+        "GpuIndexFlatConfig": types.SimpleNamespace,
+        "GpuIndexFlatL2": lambda resources, dims, config: Flat(faiss.IndexFlatL2(dims)),
+        "GpuIndexFlatIP": lambda resources, dims, config: Flat(faiss.IndexFlatIP(dims)),
     }
     for name, part in parts.items():
         setattr(module, name, part)
     monkeypatch.setitem(sys.modules, "faiss", module)
-    retrieval._gpu_resources.cache_clear()
+    engines._gpu_resources.cache_clear()
     yield asked
-    retrieval._gpu_resources.cache_clear()
+    engines._gpu_resources.cache_clear()
 
 
 @settings(max_examples=60, deadline=None)
@@ -332,6 +335,68 @@ def test_rows_whose_float32_sums_overflow_are_not_left_out(parts: int) -> None:
     np.testing.assert_array_equal(found, np.argsort(squared, axis=1, kind="stable")[:, :50])
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_a_float16_gallery_is_searched_as_the_same_values_in_float32(
+    metric: Metric, offset: float, device: Device, gpu_faiss: list[int]
+) -> None:
+    generator = np.random.default_rng(3)
+    rows = generator.normal(offset, 1, (9000, 16)).astype(np.float16)
+    rows[8000:] = rows[:1000]
+    found = search(rows[:50], rows, 7, metric=metric, device=device)
+    wanted = search(rows[:50].astype(np.float32), rows.astype(np.float32), 7, metric=metric)
+    np.testing.assert_array_equal(found.rows, wanted.rows)
+    np.testing.assert_array_equal(found.distances, wanted.distances)
+
+
+def test_a_float16_gallery_is_never_copied_whole() -> None:
+    gallery = np.random.default_rng(0).normal(0, 1, (60_000, 128)).astype(np.float16)
+    tracemalloc.start()
+    search(gallery[:4], gallery, 1, metric="cosine", device="cpu", block_bytes=2**20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < gallery.nbytes
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_several_gpus_hold_a_part_each(
+    metric: Metric, dtype: Any, gpu_faiss: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[tuple[int, bool, Any]] = []
+
+    def card(kind: int) -> Any:
+        def flat(resources: Any, dims: int, config: Any) -> Any:
+            coder = faiss.ScalarQuantizer.QT_fp16
+            index = faiss.IndexFlat(dims, kind)
+            if config.useFloat16:
+                index = faiss.IndexScalarQuantizer(dims, coder, kind)
+            held.append((config.device, config.useFloat16, index))
+            return index
+
+        return flat
+
+    module = sys.modules["faiss"]
+    for name, part in {
+        "get_num_gpus": lambda: 3,
+        "IndexShards": faiss.IndexShards,
+        "GpuIndexFlatL2": card(faiss.METRIC_L2),
+        "GpuIndexFlatIP": card(faiss.METRIC_INNER_PRODUCT),
+    }.items():
+        monkeypatch.setattr(module, name, part, raising=False)
+    rows = np.random.default_rng(8).normal(0, 1, (1000, 16)).astype(dtype)
+    rows[500:] = rows[:500]
+    found = search(rows[:40], rows, 5, metric=metric, device="gpu")
+    wanted = search(rows[:40], rows, 5, metric=metric, device="cpu")
+    np.testing.assert_array_equal(found.rows, wanted.rows)
+    np.testing.assert_array_equal(found.distances, wanted.distances)
+    assert [(device, half) for device, half, _ in held] == [
+        (device, dtype == np.float16) for device in range(3)
+    ]
+    assert [index.ntotal for *_, index in held] == [334, 334, 332]
+
+
 @pytest.fixture
 def old_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """FAISS's OpenBLAS takes the processor for an old one."""
@@ -340,10 +405,10 @@ def old_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         {"filepath": "/site-packages/numpy.libs/libopenblas.so", "architecture": "Haswell"},
         {"filepath": "/site-packages/faiss_cpu.libs/libgomp.so"},
     ]
-    monkeypatch.setattr(retrieval, "threadpool_info", lambda: found)
-    retrieval.old_product.cache_clear()
+    monkeypatch.setattr(engines, "threadpool_info", lambda: found)
+    engines.old_product.cache_clear()
     yield
-    retrieval.old_product.cache_clear()
+    engines.old_product.cache_clear()
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -351,7 +416,7 @@ def old_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_numpy_searches_where_the_product_of_faiss_is_old(
     old_kernel: None, metric: Metric, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert retrieval.old_product() == "Prescott"
+    assert engines.old_product() == "Prescott"
     assert choose_backend() == "numpy"
     generator = np.random.default_rng(9)
     probe, gallery = generator.normal(0, 1, (20, 8)), generator.normal(0, 1, (size, 8))
