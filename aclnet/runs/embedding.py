@@ -18,6 +18,7 @@ from aclnet.models import SkeletonNetwork
 from aclnet.runs.settings import EmbedSettings
 from aclnet.runs.turns import in_turns
 
+
 @torch.no_grad()
 def embed(
     network: SkeletonNetwork, store: Store, clip_input: ClipInput, settings: EmbedSettings

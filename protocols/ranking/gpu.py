@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.ranking.distances import IntArray, Points, row_blocks
+from protocols.ranking.engines import Device
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.layout import Layout
 from protocols.ranking.precision import MateRanks, Ties, ranks_to_measures
 from protocols.ranking.proven import AllMates, FirstMates, Right
-from protocols.ranking.retrieval import Device
 
 _PAIR_BYTES = 64
 

@@ -12,7 +12,7 @@ from protocols.gait.evaluate import evaluate_gait
 from protocols.gait.table import GaitTable
 from protocols.gait.text import render_gait
 from protocols.ranking.distances import Metric
-from protocols.ranking.retrieval import Device
+from protocols.ranking.engines import Device
 from tasks.gait.settings import GaitSettings
 from tasks.run.device import TorchEngine, ranking_device
 from tasks.run.judged import Judged

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from aclnet.training.settings import TrainSettings
-    from protocols.ranking.retrieval import Device
+    from protocols.ranking.engines import Device
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg")
 _FAR = 0x7FEF_FFFF_FFFF_FFFF  # the bits of the largest float64: the key of a hidden row, no mate

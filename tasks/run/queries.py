@@ -11,7 +11,7 @@ import typer
 
 from aclnet.config import LARGEST_SEED
 from protocols.ranking.distances import Metric
-from protocols.ranking.retrieval import Device
+from protocols.ranking.engines import Device
 
 RankingDevice = Annotated[
     Device,

@@ -12,7 +12,7 @@ from report import DEVICE, SMALL, close, compare, holds, seconds
 from protocols.embeddings import Embeddings
 from protocols.gait.evaluate import evaluate_gait
 from protocols.ranking.identification import Identification, identify
-from protocols.ranking.retrieval import Device
+from protocols.ranking.engines import Device
 from tasks.run.device import TorchEngine
 
 FIELDS = ("first_mate", "mates", "candidates", "average_precision", "inverse_penalty")

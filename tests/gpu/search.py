@@ -7,7 +7,8 @@ import numpy.typing as npt
 import torch
 from report import CUDA, DEVICE, SMALL, close, compare, holds, say, seconds
 
-from protocols.ranking.retrieval import Device, Neighbours, choose_backend, search
+from protocols.ranking.engines import Device, choose_backend
+from protocols.ranking.retrieval import Neighbours, search
 
 DIMS, PROBES = 256, 1000
 Rows = npt.NDArray[np.float16]
