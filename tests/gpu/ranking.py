@@ -11,8 +11,8 @@ from report import DEVICE, SMALL, close, compare, holds, seconds
 
 from protocols.embeddings import Embeddings
 from protocols.gait.evaluate import evaluate_gait
-from protocols.ranking.identification import Identification, identify
 from protocols.ranking.engines import Device
+from protocols.ranking.identification import Identification, identify
 from tasks.run.device import TorchEngine
 
 FIELDS = ("first_mate", "mates", "candidates", "average_precision", "inverse_penalty")
