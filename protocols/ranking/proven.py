@@ -41,7 +41,9 @@ _FAR = np.int64(0x7FEF_FFFF_FFFF_FFFF)
 _WORKING_BYTES = 4 * 2**20
 _TILE_BYTES = 64 * 2**20
 _KEPT_BYTES = 2 * 2**30
+_SORTED_BYTES = 8 * 2**20
 _MOST_NEAR = 16
+_FEWEST_ROWS = 128  # fewer make the product slow
 _FEW_VALUES = 2**22
 
 
@@ -240,6 +242,11 @@ def all_mates(
     ]
 
     def rank(block: slice, product: _Product) -> None:
+        for rows in row_blocks(len(product.error), 8 * len(gallery), _SORTED_BYTES):
+            here = slice(block.start + rows.start, block.start + rows.stop)
+            rank_some(here, _Product(*(values[rows] for values in product)))
+
+    def rank_some(block: slice, product: _Product) -> None:
         squared, error, safe = product
         # Twice the error, so that all are above zero: their bits then rise as they do.
         squared += 2 * error[:, None] + np.finfo(np.float64).tiny
@@ -311,7 +318,8 @@ def _each_block(
 ) -> None:
     """Work on blocks of probes, in as many threads as a matrix product would take."""
     row_bytes = 2 * np.dtype(dtype).itemsize * len(gallery)
-    budget = min(block_bytes, max(_WORKING_BYTES, 32 * row_bytes))
+    working = _WORKING_BYTES if dtype is np.float32 else 4 * _WORKING_BYTES
+    budget = min(block_bytes, max(working, _FEWEST_ROWS * row_bytes))
     blocks = list(row_blocks(len(probe), row_bytes, budget))
     right = _Right(gallery, dtype, len(blocks))
 

@@ -28,4 +28,4 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     (table,) = (one for one in build_report(tmp_path).tables if one.key == "benchmarks")
-    assert len(table.rows) == 16
+    assert len(table.rows) == 18
