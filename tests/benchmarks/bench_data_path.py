@@ -50,16 +50,16 @@ STREAMS = {"j": ("j",), "b": ("b",), "four streams": ("j", "b", "jm", "bm")}
 FRAMES, ANGLE = 100, 0.3
 
 
-def store(generator: np.random.Generator, count: int) -> Store:
-    """Recordings in memory."""
+def store(generator: np.random.Generator, count: int, frames: int = FRAMES) -> Store:
+    """Recordings of about so many frames in memory."""
     layout = load_layout("ntu25")
-    lengths = generator.integers(60, 141, count)
-    frames = generator.normal(0, 1, (int(lengths.sum()), 2, 25, 3)).astype(np.float32)
+    lengths = generator.integers(6 * frames // 10, 14 * frames // 10 + 1, count)
+    joints = generator.normal(0, 1, (int(lengths.sum()), 2, 25, 3)).astype(np.float32)
     index = pd.DataFrame({name: [""] * count for name in COLUMNS})
     index["sample"] = [f"s{i}" for i in range(count)]
     index["start"], index["length"] = np.cumsum(lengths) - lengths, lengths
     info = StoreInfo(name="made", layout=layout.to_dict(), channels=("x", "y", "z"), unit="metre")
-    return Store(info, index, frames)
+    return Store(info, index, joints)
 
 
 def rotation(angles: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -72,7 +72,11 @@ def rotation(angles: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def one_by_one(
-    data: Store, rows: npt.NDArray[Any], streams: Sequence[str], angles: npt.NDArray[np.float32]
+    data: Store,
+    rows: npt.NDArray[Any],
+    streams: Sequence[str],
+    angles: npt.NDArray[np.float32],
+    frames: int = FRAMES,
 ) -> torch.Tensor:
     """(N, M, T, V, C) streams, clip after clip."""
     parents = data.layout.parents.tolist()
@@ -93,9 +97,9 @@ def one_by_one(
                 found = moved
             parts.append(found)
         joined = np.concatenate(parts, axis=-1)
-        edges = np.arange(FRAMES + 1) * length // FRAMES
+        edges = np.arange(frames + 1) * length // frames
         width = np.diff(edges)
-        chosen = edges[:-1] + np.minimum((generator.random(FRAMES) * width).astype(int), width)
+        chosen = edges[:-1] + np.minimum((generator.random(frames) * width).astype(int), width)
         made.append(np.ascontiguousarray(joined[chosen].transpose(1, 0, 2, 3)))
     return torch.from_numpy(np.stack(made))
 
@@ -117,10 +121,10 @@ def check(clips: ClipInput, data: Store, streams: Sequence[str]) -> None:
     torch.testing.assert_close(plain, ours, atol=1e-5, rtol=1e-4)
 
 
-def input_for(data: Store, streams: Sequence[str]) -> ClipInput:
+def input_for(data: Store, streams: Sequence[str], frames: int = FRAMES) -> ClipInput:
     """The clips of `configs/action/released.yaml`."""
     settings = ClipSettings(
-        frames=FRAMES,
+        frames=frames,
         sampling="uniform",
         least_share=1.0,
         streams=tuple(streams),
