@@ -36,10 +36,9 @@ imports: $(VENV)/.ready
 tests: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
+# Our code against plain ways of the same work, into results/benchmarks; about a quarter of an hour.
 benchmarks: $(VENV)/.ready
-	$(BIN)/python tests/benchmarks/bench_losses.py
-	$(BIN)/python tests/benchmarks/bench_backbone.py
-	$(BIN)/python tests/benchmarks/bench_search.py
+	$(BIN)/python tests/benchmarks/run.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from protocols.embeddings import TextArray
 
 _SHOWN = 3
+_KEY_BITS = 63
 _FEW_LETTERS = 4_000_000
 _MOST_DIGITS = 1000  # Python refuses to read a number of more than 4,300
 _MOST_MARKS = 30  # Unicode's stream-safe text has no more (UAX 15)
@@ -31,9 +32,11 @@ def composed(values: npt.ArrayLike) -> TextArray:
     array([ True])
     """
     text = np.asarray(values, dtype=np.str_)
-    names, codes = np.unique(text, return_inverse=True)
-    made = np.array([compose(name) for name in names.tolist()], dtype=np.str_)
-    return made[codes].reshape(text.shape)
+    names, codes = distinct(text)
+    made = [compose(name) for name in names.tolist()]
+    if made == names.tolist():
+        return text
+    return np.array(made, dtype=np.str_)[codes].reshape(text.shape)
 
 
 def compose(text: str) -> str:
@@ -56,6 +59,30 @@ def compose(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def distinct(values: npt.ArrayLike) -> tuple[TextArray, npt.NDArray[np.int64]]:
+    """The names in order, each once, and which of them every entry is.
+
+    As ``np.unique`` with the inverse; short names are sorted as numbers, several times faster.
+
+    >>> names, codes = distinct(["nm", "bg", "nm"])
+    >>> names.tolist(), codes.tolist()
+    (['bg', 'nm'], [1, 0, 1])
+    """
+    text = np.ascontiguousarray(values, dtype=np.str_).reshape(-1)
+    letters = text.view(np.uint32) if text.nbytes else np.zeros(0, dtype=np.uint32)
+    width, bits = text.itemsize // 4, int(letters.max(initial=0)).bit_length()
+    if not len(letters) or width * bits > _KEY_BITS:
+        names, codes = np.unique(text, return_inverse=True)
+        return names, codes.astype(np.int64)
+    key = np.zeros(len(text), dtype=np.int64)
+    for column in letters.reshape(len(text), width).T:
+        key = (key << bits) | column
+    keys, codes = np.unique(key, return_inverse=True)
+    example = np.empty(len(keys), dtype=np.int64)
+    example[codes] = np.arange(len(text))
+    return text[example], codes.astype(np.int64)
+
+
 def text_array(cells: Sequence[str]) -> TextArray:
     """Cells of a table as an array, which has room for the longest one in every row.
 
@@ -76,9 +103,10 @@ def canonical(values: npt.ArrayLike) -> TextArray:
     >>> canonical(["018", " 18", "NM"]).tolist()
     ['18', '18', 'nm']
     """
-    names, codes = np.unique(composed(values), return_inverse=True)
-    plain = [_plain(str(name)) for name in names]
-    return np.array(plain, dtype=np.str_)[codes] if plain else names
+    text = np.asarray(values, dtype=np.str_)
+    names, codes = distinct(text)
+    plain = [_plain(compose(name)) for name in names.tolist()]
+    return np.array(plain, dtype=np.str_)[codes].reshape(text.shape) if plain else text
 
 
 def _plain(name: str) -> str:
@@ -97,7 +125,7 @@ def read_alike(field: str, values: npt.ArrayLike) -> tuple[str, ...]:
     ("Read as one condition: 'NM' and 'nm'.",)
     """
     spellings: dict[str, list[str]] = {}
-    for name in np.unique(np.asarray(values, dtype=np.str_)).tolist():
+    for name in distinct(values)[0].tolist():
         spellings.setdefault(_plain(name), []).append(name)
     merged = [" and ".join(map(repr, names)) for names in spellings.values() if len(names) > 1]
     if not merged:
@@ -172,4 +200,6 @@ def natural_order(values: Iterable[object]) -> list[str]:
     >>> natural_order(["90", "100", "left", "18", "²", "090"])
     ['18', '090', '90', '100', 'left', '²']
     """
+    if isinstance(values, np.ndarray) and values.dtype.kind == "U":
+        values = distinct(values)[0].tolist()
     return sorted({str(value) for value in values}, key=natural_key)

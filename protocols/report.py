@@ -107,7 +107,8 @@ def make_report(
         raise ValueError("There is nowhere to write to: give --out FOLDER, or --into FILE.")
     if results is None and not Path(USUAL).is_dir():
         passed_over(WITHOUT_RECORDS)
-    report = build_report(results or (USUAL if Path(USUAL).is_dir() else None))
+    folder = results or (USUAL if Path(USUAL).is_dir() else None)
+    report = build_report(folder)
     for line in report.skipped:
         passed_over(f"passed over {line}")
     opened: list[Path] = []
@@ -118,7 +119,7 @@ def make_report(
         return [*map(str, opened)]
     logs = {} if runs is None else run_logs(runs)
     if figures and set(chosen) & {"markdown", "latex", "html"}:
-        report = replace(report, figures=_draw(report, Path(out), logs, passed_over))
+        report = replace(report, figures=_draw(report, Path(out), folder, logs, passed_over))
     opened += write_report(report, out, chosen)
     counts = (len(report.runs), len(report.tables), len(report.figures))
     return ["{} records, {} tables, {} figures".format(*counts), *map(str, opened)]
@@ -168,14 +169,22 @@ def run_logs(runs: Path | str) -> dict[str, Path]:
 
 
 def _draw(
-    report: Report, out: Path, logs: Mapping[str, Path], passed_over: Say
+    report: Report,
+    out: Path,
+    results: Path | str | None,
+    logs: Mapping[str, Path],
+    passed_over: Say,
 ) -> tuple[ReportFigure, ...]:
     """The figures, or none where matplotlib is not installed."""
     try:
         from protocols.figures.registry import make_figures
 
         return make_figures(
-            report.runs, out, logs=logs, passed_over=lambda line: passed_over(f"passed over {line}")
+            report.runs,
+            out,
+            logs=logs,
+            results=results,
+            passed_over=lambda line: passed_over(f"passed over {line}"),
         )
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":

@@ -7,6 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
+from aclnet.clips.blocks import by_blocks
 from aclnet.clips.settings import AugmentSettings
 from aclnet.clips.transforms import exchange_sides, keep_missing, mirror, present
 from aclnet.skeleton import Layout
@@ -156,11 +157,14 @@ def rotate(clips: Tensor, angles: Tensor, dims: int) -> Tensor:
     else:
         rows = [[cz, -sz], [sz, cz]]
     matrix = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
-    N, M, T, V, C = clips.shape
-    # With the points as columns: the product of many rows with so small a matrix is slow.
-    points = clips[..., :dims].reshape(N, -1, dims).transpose(1, 2).contiguous()
-    turned = (matrix.to(clips.dtype) @ points).transpose(1, 2).reshape(N, M, T, V, dims)
-    return turned if dims == C else torch.cat([turned, clips[..., dims:]], dim=-1)
+
+    def turn(clips: Tensor, matrix: Tensor) -> Tensor:
+        # With the points as columns: the product of many rows with so small a matrix is slow.
+        points = clips[..., :dims].flatten(1, 3).transpose(1, 2).contiguous()
+        turned = (matrix @ points).transpose(1, 2).reshape(*clips.shape[:4], dims)
+        return turned if dims == clips.shape[-1] else torch.cat([turned, clips[..., dims:]], dim=-1)
+
+    return by_blocks(turn, clips, matrix.to(clips.dtype)).contiguous()
 
 
 def image_flip(clips: Tensor, layout: Layout, widths: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from aclnet.clips.augmentation import augment
+from aclnet.clips.blocks import by_blocks
 from aclnet.clips.sampling import Places, resized_places, stretched_frames, uniform_frames
 from aclnet.clips.settings import BodySettings, ClipSettings, Rows
 from aclnet.clips.streams import make_streams, stream_channels
@@ -150,6 +151,11 @@ class ClipInput:
 
     def streams(self, clips: Tensor) -> Tensor:
         """The streams of normalised clips: the network's input."""
+        if self.settings.streams == ("j",):
+            return clips
+        return by_blocks(self._streams, clips)
+
+    def _streams(self, clips: Tensor) -> Tensor:
         following = None
         if self.follows:
             clips, following = clips.chunk(2, dim=2)

@@ -12,20 +12,23 @@ from protocols.groups import RunEntry
 from protocols.labels import free_name
 
 Planner = Callable[[Any], Iterable[FigurePlan]]
-"""Finds the figures of a kind in all runs, or in the logs of runs by name."""
+"""Finds the figures of a kind in all runs, in the logs of runs by name, or in the results."""
+
+Source = Literal["runs", "logs", "results"]
 
 _FIGURES: dict[str, tuple[Planner, str]] = {}
 _UNEXPECTED = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
-def register_figure(name: str, plan: Planner, *, of: Literal["runs", "logs"] = "runs") -> None:
+def register_figure(name: str, plan: Planner, *, of: Source = "runs") -> None:
     """Add a kind of figure to every report that is made from now on.
 
     Args:
         name: Name of the kind.
         plan: Finds the figures that can be drawn (:class:`protocols.figures.planning.FigurePlan`).
         of: Argument of ``plan``: ``runs``, a sequence of runs, each a record with its file;
-            ``logs``, a mapping from names of runs to their ``log.jsonl``.
+            ``logs``, a mapping from names of runs to their ``log.jsonl``; ``results``, the folder
+            of the records, or None.
 
     Raises:
         ValueError: There is a kind of this name.
@@ -40,6 +43,7 @@ def make_figures(
     out: Path | str,
     *,
     logs: Mapping[str, Path] | None = None,
+    results: Path | str | None = None,
     passed_over: Callable[[str], object] | None = None,
 ) -> tuple[ReportFigure, ...]:
     """Draw every figure that the records allow, and write each as SVG, PNG and PDF.
@@ -48,6 +52,7 @@ def make_figures(
         runs: All runs.
         out: Folder of the report; the files go to ``out/figures``.
         logs: Logs of runs (``log.jsonl``) by name, for training curves.
+        results: Folder of the records, for what stands beside them; None: there is none.
         passed_over: Called with a sentence for each figure whose records are not as expected; the
             others are still drawn.
 
@@ -60,7 +65,7 @@ def make_figures(
     """
     from protocols.figures.style import save_figure
 
-    sources = {"runs": runs, "logs": logs or {}}
+    sources = {"runs": runs, "logs": logs or {}, "results": results}
     figures: list[ReportFigure] = []
     taken: set[str] = set()
     plans: list[FigurePlan] = []
@@ -116,3 +121,4 @@ for _module in (  # the paper's figures in its order, then ours
     register_figure(_module, _shipped(_module))
 for _module in ("training_curves", "actionlets"):
     register_figure(_module, _shipped(_module), of="logs")
+register_figure("benchmarks", _shipped("benchmarks"), of="results")

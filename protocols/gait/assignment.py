@@ -9,7 +9,7 @@ import numpy as np
 
 from protocols.embeddings import Embeddings, TextArray
 from protocols.gait.gallery_probe import ANY, SELECTOR, GalleryProbe, RoleRule
-from protocols.names import canonical, natural_order
+from protocols.names import canonical, distinct, natural_order
 from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.text import nouns
@@ -67,13 +67,18 @@ class _Labels:
     @classmethod
     def of(cls, data: Embeddings, protocol: GalleryProbe) -> _Labels:
         """Bring the labels to one form."""
-        both = (data.condition != "") & (data.take != "")
-        hyphen = np.where(both, "-", "")
-        kind = np.char.add(np.char.add(data.condition, hyphen), data.take)
-        names = (data.condition, data.take, kind)
-        condition, take, form = (canonical(labels) for labels in names)
+        condition, take = canonical(data.condition), canonical(data.take)
+        form = canonical(_kinds(data))
         seen = ~np.isin(canonical(data.view), canonical(protocol.left_out_views))
         return cls(condition, take, form, data.subject, seen)
+
+
+def _kinds(data: Embeddings) -> TextArray:
+    """(N,) condition and take, such as nm-01."""
+    (conditions, condition), (takes, take) = distinct(data.condition), distinct(data.take)
+    pairs, place = np.unique(condition * len(takes) + take, return_inverse=True)
+    rows = [(conditions[pair // len(takes)], takes[pair % len(takes)]) for pair in pairs]
+    return np.array(["-".join(filter(None, row)) for row in rows], dtype=np.str_)[place]
 
 
 def assign(
@@ -139,7 +144,7 @@ def read_views(protocol: GalleryProbe, data: Embeddings) -> TextArray:
         return np.full(len(data), "", dtype=np.str_)
     if not protocol.view_ends_at:
         return canonical(data.view)
-    names, place = np.unique(data.view, return_inverse=True)
+    names, place = distinct(data.view)
     heads = [str(name).split(protocol.view_ends_at)[0] for name in names]
     return canonical(np.array(heads, dtype=np.str_)[place])
 
@@ -161,11 +166,12 @@ def _probe_groups(
         here &= ~own.get(rule.group, common) if rule.group else ~common & ~probe
         here = _of_take(rule.take, here, labels, generator)
         name = rule.named
-        names = np.full(len(here), name, dtype=object)
+        members = {name: here}
         if name == ANY:  # the data's own conditions
-            names = np.where(labels.condition == "", "all", labels.condition).astype(object)
-        for group in natural_order(names[here]) if name == ANY else [name]:
-            groups[group] = groups.get(group, np.zeros_like(probe)) | (here & (names == group))
+            names = np.where(labels.condition == "", "all", labels.condition)
+            members = {group: here & (names == group) for group in natural_order(names[here])}
+        for group, rows in members.items():
+            groups[group] = groups.get(group, np.zeros_like(probe)) | rows
         probe |= here
     return groups
 
@@ -198,7 +204,7 @@ def _of_kind(rule: RoleRule, labels: _Labels) -> BoolArray:
     if rule.type:
         wanted = str(canonical([rule.type])[0])
         pattern = re.compile(".*".join(re.escape(part) for part in wanted.split(ANY)))
-        kinds, place = np.unique(labels.kind, return_inverse=True)
+        kinds, place = distinct(labels.kind)
         fits = [pattern.fullmatch(str(kind)) is not None for kind in kinds]
         return np.asarray(np.array(fits, dtype=np.bool_)[place] & labels.seen)
     if rule.condition == ANY:
@@ -239,7 +245,7 @@ def _of_take(
         raise ValueError(f"Takes {selector!r} are drawn at random: pass a seeded generator.")
     places = {name: place for place, name in enumerate(natural_order(take[here]))}
     place = np.array([places.get(name, -1) for name in take], dtype=np.int64)
-    person = np.unique(labels.person, return_inverse=True)[1]
+    person = distinct(labels.person)[1]
     pairs = np.unique(np.stack([person[here], place[here]], axis=1), axis=0)
     if match[1] == "random" and generator is not None:
         pairs = pairs[np.lexsort((generator.random(len(pairs)), pairs[:, 0]))]
@@ -282,7 +288,7 @@ def check_labels(protocol: GalleryProbe, data: Embeddings, roles: Assignment) ->
             f"{data.lacking('take', used)}: give every sample its take."
         )
     nameless = used & (canonical(data.view) == "")
-    views = np.unique(read_views(protocol, data)[used])
+    views = distinct(read_views(protocol, data)[used])[0]
     if protocol.views == "pooled" and len(views) == 1 and views[0]:
         raise ValueError(
             f"Protocol {protocol.name} leaves out a probe's own view, and all samples have view "
@@ -302,8 +308,11 @@ def check_labels(protocol: GalleryProbe, data: Embeddings, roles: Assignment) ->
 
 def _count_missing(protocol: GalleryProbe, data: Embeddings, labels: _Labels) -> int:
     """Recordings of the table that the data lack, over all their people and views."""
-    people, view = labels.person, read_views(protocol, data)
-    expected = len(np.unique(people)) * len(np.unique(view[labels.seen]))
+    (people, person), (views, view) = (
+        distinct(names) for names in (labels.person, read_views(protocol, data))
+    )
+    expected = len(people) * len(np.unique(view[labels.seen]))
+    each = person * len(views) + view
     missing = 0
     for rule in protocol.rules:
         named = rule.names_take and rule.condition != ANY
@@ -313,5 +322,5 @@ def _count_missing(protocol: GalleryProbe, data: Embeddings, labels: _Labels) ->
         here = _of_kind(rule, labels)
         if named:
             here &= np.isin(labels.take, canonical([rule.take]))
-        missing += expected - len(set(zip(people[here], view[here], strict=True)))
+        missing += expected - len(np.unique(each[here]))
     return missing

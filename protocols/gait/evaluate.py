@@ -19,7 +19,7 @@ from protocols.gait.counts import POOLED, Found, Grid, ProbeLabels, count_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.gait.rules import RULES, RuleName, TableRule
 from protocols.gait.table import GaitTable, cell_rates, headline_of, mean_over_views
-from protocols.names import natural_order
+from protocols.names import distinct, natural_order
 from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import FloatArray, IntArray, Metric
 from protocols.ranking.engines import Device
@@ -94,7 +94,7 @@ def evaluate_gait(
         scores=scores,
         roles=roles,
         view=view,
-        person=np.unique(person, return_inverse=True)[1],
+        person=distinct(person)[1],
         hide=spec.views == "pooled",
         metric=chosen,
         device=device,
@@ -260,14 +260,14 @@ def _lay_out(
 
 def _note_gaps(grid: Grid, roles: Assignment, view: TextArray) -> tuple[str, ...]:
     """Name the cells that have no probes or no gallery."""
-    enrolled = set(view[roles.gallery].tolist())
+    enrolled = set(distinct(view[roles.gallery])[0])
     notes = [
         f"No gallery in view {name}: its column does not count."
         for name in grid.gallery_views
         if name not in enrolled
     ]
     for index, condition in enumerate(grid.conditions):
-        seen = set(view[roles.probe[roles.condition == index]].tolist())
+        seen = set(distinct(view[roles.probe[roles.condition == index]])[0])
         absent = [name for name in grid.views if name not in seen]
         if absent:
             notes.append(f"No probes of condition {condition} in view {', '.join(absent)}.")
@@ -279,9 +279,10 @@ def _labels(
 ) -> tuple[ProbeLabels, tuple[str, ...]]:
     """The condition, view and person of each probe, as indices, and the names of the persons."""
     places = {name: place for place, name in enumerate(grid.views)}
-    views = [0 if grid.views == POOLED else places[name] for name in view[roles.probe].tolist()]
-    names, people = np.unique(person[roles.probe], return_inverse=True)
-    labels = ProbeLabels(roles.condition, np.array(views, np.int64), people.astype(np.int64))
+    here, place = distinct(view[roles.probe])
+    views = np.array([0 if grid.views == POOLED else places[name] for name in here.tolist()])
+    names, people = distinct(person[roles.probe])
+    labels = ProbeLabels(roles.condition, views[place], people)
     return labels, tuple(names.tolist())
 
 
@@ -326,7 +327,7 @@ def _totals(
     for (result, exists), skipped in zip(results, left_out.T, strict=True):
         mated |= (result.mates > 0) & ~skipped
         comparisons += int(np.count_nonzero(exists & (result.mates == 0) & ~skipped))
-    probed, enrolled = set(person[roles.probe].tolist()), set(person[roles.gallery].tolist())
+    probed, enrolled = (set(distinct(person[rows])[0]) for rows in (roles.probe, roles.gallery))
     return {
         "probes": len(np.unique(roles.probe)),
         "gallery": len(roles.gallery),

@@ -267,6 +267,16 @@ def some_squared(probe: Points, gallery: Points, rows: IntArray) -> FloatArray:
     return _on_grid(scale - 2.0 * inner, scale)
 
 
+def squared_between(vectors: tuple[FloatArray, FloatArray], scale: FloatArray) -> FloatArray:
+    """(K,) squared distances of pairs, on the tie grid, equal to ``all_squared`` at these pairs.
+
+    Args:
+        vectors: (K, D) and (K, D), of :meth:`Points.vectors`.
+        scale: (K,) sums of their squared lengths.
+    """
+    return _on_grid(scale - 2.0 * np.einsum("kd,kd->k", *vectors), scale)
+
+
 def _mean_of_parts(
     squared_of: Callable[..., FloatArray], probe: Points, gallery: Points, *rows: IntArray
 ) -> FloatArray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +62,54 @@ class Layout:
             (K,) place of the probe in the slice, rising, and (K,) column.
         """
         return _spread(self.start[probes, part], self.same[probes, part])
+
+    def all_mates_of(self, probes: slice) -> Mates:
+        """Every pair of one of the probes and a row of its person, in all parts."""
+        total = self.same[probes]
+        pair, column = _spread(self.start[probes].reshape(-1), total.reshape(-1))
+        return Mates(pair, pair // self.parts * len(self.order) + column, total)
+
+    @cached_property
+    def part_of(self) -> IntArray:
+        """(G,) the part of each column."""
+        return np.asarray(np.repeat(np.arange(self.parts), np.diff(self.bounds)))
+
+    def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Values of parts (B, S) for each of their columns: (B, G), or (B, 1) of one part."""
+        if self.parts == 1:
+            return values
+        return np.asarray(np.repeat(values, np.diff(self.bounds), axis=1))
+
+    def count(self, chosen: npt.NDArray[np.bool_]) -> IntArray:
+        """(B, S) how many of the columns (B, G) of each part are chosen."""
+        if self.parts == 1:
+            return np.asarray(np.count_nonzero(chosen, axis=1, keepdims=True))
+        ones = chosen.view(np.uint8)
+        counts = np.add.reduceat(ones, self.bounds[:-1], axis=1, dtype=np.int32)
+        return np.asarray(counts, dtype=np.int64)
+
+
+class Mates(NamedTuple):
+    """Pairs of B probes and K rows of their people, by probe, part and column.
+
+    Attributes:
+        pair: (K,) number of the probe and part, S times the place of the probe and the part.
+        at: (K,) place in the flat (B, G) columns.
+        total: (B, S) how many they are.
+    """
+
+    pair: IntArray
+    at: IntArray
+    total: IntArray
+
+    def least(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(B, S) the least of (K,) values of a probe and part, infinite where there is none."""
+        least = np.full(self.total.size, np.inf, np.float32)
+        some = np.flatnonzero(self.total)
+        if len(some):
+            start = (np.cumsum(self.total) - self.total.reshape(-1))[some]
+            least[some] = np.minimum.reduceat(values, start)
+        return least.reshape(self.total.shape)
 
 
 @dataclass(frozen=True, eq=False)

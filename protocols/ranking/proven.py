@@ -3,17 +3,20 @@
 A mate's rank is one more than the number of rows that are nearer. A row that is nearer, or farther,
 by more than the product can be wrong is so on the tie grid of
 :mod:`protocols.ranking.distances` too. So rows are only counted, or their distances only sorted,
-without the grid; a probe with a row of another person near one of its mates is not proven, and is
-left to the exact ranking.
+without the grid.
 
-The best mate's rank is counted in float32; the ranks of all mates, for average precision, are read
-from sorted float64 distances whose last bit says whether the row is a mate.
+The best mate's rank is counted in float32, and the few rows too near to it are put in order on the
+grid. The ranks of all mates, for average precision, are read from sorted float64 distances whose
+last bit says whether the row is a mate; a probe with a row of another person near one of them is
+not proven, and is left to the exact ranking.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +30,8 @@ from protocols.ranking.distances import (
     IntArray,
     Points,
     row_blocks,
+    some_squared,
+    squared_between,
 )
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.layout import Layout
@@ -34,9 +39,13 @@ from protocols.ranking.precision import MateRanks, Ties, ranks_to_measures
 
 _GRID = 2.0**-36
 _FAR = np.int64(0x7FEF_FFFF_FFFF_FFFF)
-_WORKING_BYTES = 32 * 2**20
+_WORKING_BYTES = 4 * 2**20
 _TILE_BYTES = 64 * 2**20
 _KEPT_BYTES = 2 * 2**30
+_SORTED_BYTES = 8 * 2**20
+_MOST_NEAR = 16
+_FEWEST_ROWS = 128  # fewer make the product slow
+_FEW_VALUES = 2**22
 
 
 class FirstMates(NamedTuple):
@@ -65,30 +74,133 @@ def first_mates(
     """
     first = np.zeros((len(probe), layout.parts), np.int64)
     proven = np.zeros((len(probe), layout.parts), np.bool_)
+    ties = _NearTies(probe, gallery, layout)
 
     def count(block: slice, product: _Product) -> None:
         squared, error, safe = product
         if layout.hidden is not None:
             squared[layout.hidden.of(block)] = np.inf
-        for part in range(layout.parts):
-            here = squared[:, layout.columns(part)]
-            place, column = layout.mates_of(block, part)
-            best = np.full(len(here), np.inf, np.float32)
-            values = squared[place, column]
-            np.minimum.at(best, place, values)
-            low, high = (best - error)[:, None], (best + error)[:, None]
-            others = np.count_nonzero(here <= high, axis=1)
-            others -= np.bincount(place[values <= high[place, 0]], minlength=len(here))
-            nearer = np.zeros_like(others)
-            behind = np.flatnonzero(others)
-            nearer[behind] = np.count_nonzero(here[behind] < low[behind], axis=1)
-            within = np.isfinite(best) & (nearer < depth)
-            first[block, part] = np.where(within, nearer + 1, 0)
-            proven[block, part] = ~within | (nearer == others)
-        proven[block] &= safe[:, None]
+        mates = layout.all_mates_of(block)
+        flat = squared.reshape(-1)
+        values = flat[mates.at]
+        flat[mates.at] = np.inf  # so that the others are left
+        best = mates.least(values)
+        low, high = best - error[:, None], best + error[:, None]
+        other = np.minimum.reduceat(squared, layout.bounds[:-1], axis=1)
+        there = np.isfinite(best)
+        nearer = (other < low).astype(np.int64)
+        certain = ~there | (other > high) | (nearer >= depth)
+        if not certain.all():
+            low[certain] = high[certain] = -np.inf
+            near = squared <= layout.spread(high)
+            if depth > 1:
+                before = squared < layout.spread(low)
+                nearer = np.where(certain, nearer, layout.count(before))
+                certain |= nearer >= depth
+                near ^= before
+            close = values <= high.reshape(-1)[mates.pair]
+            nearer += ties.before_first_mate(block, np.flatnonzero(near), mates.at[close], certain)
+        first[block] = np.where(there & (nearer < depth), nearer + 1, 0)
+        proven[block] = certain & safe[:, None]
 
     _each_block(count, probe, gallery, np.float32, block_bytes)
     return FirstMates(first, proven)
+
+
+class _NearTies:
+    """Rows too near to a best mate for float32, put in order on the tie grid."""
+
+    def __init__(self, probe: Points, gallery: Points, layout: Layout) -> None:
+        self.probe, self.gallery, self.layout = probe, gallery, layout
+
+    def before_first_mate(
+        self, block: slice, others: IntArray, mates: IntArray, certain: BoolArray
+    ) -> IntArray:
+        """Count the others that go before the first mate, where that is not certain yet.
+
+        Args:
+            block: The B probes.
+            others: Rows near their best mates, as places in the flat (B, G) distances.
+            mates: The same of the mates, those among the nearest at least.
+            certain: (B, S) which are certain; those that are settled here become so.
+
+        Returns:
+            (B, S) int64; 0 where nothing was to be settled.
+        """
+        count = np.zeros(certain.shape, np.int64)
+        open_pairs = np.zeros(count.size, np.bool_)
+        place, part, column = self._places(others)
+        chosen = ~certain[place, part]
+        place, part, column = place[chosen], part[chosen], column[chosen]
+        open_pairs[place * self.layout.parts + part] = True
+        certain |= ~open_pairs.reshape(certain.shape)
+        cut = len(place)  # from there on mates, by pair
+        # Where nearly all are tied, the exact ranking is faster.
+        if not 0 < cut <= _MOST_NEAR * count.size:
+            return count
+        both = zip((place, part, column), self._places(mates, open_pairs), strict=True)
+        place, part, column = (np.concatenate(each) for each in both)
+        squared = self._squared(block, place, part, column)
+        row, pair = self.layout.order[column], place * self.layout.parts + part
+        own, mate_squared = pair[cut:], squared[cut:]
+        start = np.flatnonzero(np.diff(own, prepend=-1))
+        best, best_row = np.full(count.size, np.inf), np.zeros(count.size, np.int64)
+        best[own[start]] = np.minimum.reduceat(mate_squared, start)
+        tied = np.where(mate_squared == best[own], row[cut:], len(self.gallery))
+        best_row[own[start]] = np.minimum.reduceat(tied, start)
+        own, squared, row = pair[:cut], squared[:cut], row[:cut]
+        ahead = (squared < best[own]) | ((squared == best[own]) & (row < best_row[own]))
+        certain[:] = True
+        return np.bincount(own[ahead], minlength=count.size).reshape(count.shape)
+
+    def _places(
+        self, at: IntArray, pairs: BoolArray | None = None
+    ) -> tuple[IntArray, IntArray, IntArray]:
+        """Places in the block, parts and columns; of some pairs of probes and parts alone."""
+        place, column = np.divmod(at, len(self.gallery))
+        part = self.layout.part_of[column]
+        if pairs is None:
+            return place, part, column
+        chosen = pairs[place * self.layout.parts + part]
+        return place[chosen], part[chosen], column[chosen]
+
+    def _squared(
+        self, block: slice, place: IntArray, part: IntArray, column: IntArray
+    ) -> FloatArray:
+        """Squared distances as of the exact ranking of each row's part."""
+        squared = np.empty(len(place))
+        alike = self.gallery.metric == "cosine" or self.layout.parts == 1
+        if alike and self.gallery.values.size <= _FEW_VALUES:
+            left = self.probe.take(block)
+            vectors = left.vectors()
+            lengths = left.squared_lengths(vectors)
+            for some in row_blocks(len(place), 16 * vectors.shape[1], _WORKING_BYTES):
+                rows, columns = place[some], column[some]
+                squared[some] = squared_between(
+                    (vectors[rows], self._vectors[columns]), lengths[rows] + self._lengths[columns]
+                )
+            return squared
+        for number in [None] if alike else np.unique(part).tolist():
+            chosen = np.arange(len(part)) if number is None else np.flatnonzero(part == number)
+            left, right = self.probe, self.gallery
+            if number is not None:
+                rows = np.arange(len(right))[self.layout.columns(number)]
+                rows = rows[self.layout.order[rows].argsort()]
+                centre = right.values[rows].mean(axis=0, dtype=np.float64)
+                left, right = replace(left, centre=centre), replace(right, centre=centre)
+            for some in row_blocks(len(chosen), 32 * left.values.shape[1], _WORKING_BYTES):
+                now = chosen[some]
+                probes = left.take(place[now] + block.start)
+                squared[now] = some_squared(probes, right, column[now, None])[:, 0]
+        return squared
+
+    @cached_property
+    def _vectors(self) -> FloatArray:
+        return self.gallery.vectors()
+
+    @cached_property
+    def _lengths(self) -> FloatArray:
+        return self.gallery.squared_lengths(self._vectors)
 
 
 class AllMates(NamedTuple):
@@ -131,6 +243,11 @@ def all_mates(
     ]
 
     def rank(block: slice, product: _Product) -> None:
+        for rows in row_blocks(len(product.error), 8 * len(gallery), _SORTED_BYTES):
+            here = slice(block.start + rows.start, block.start + rows.stop)
+            rank_some(here, _Product(*(values[rows] for values in product)))
+
+    def rank_some(block: slice, product: _Product) -> None:
         squared, error, safe = product
         # Twice the error, so that all are above zero: their bits then rise as they do.
         squared += 2 * error[:, None] + np.finfo(np.float64).tiny
@@ -202,7 +319,8 @@ def _each_block(
 ) -> None:
     """Work on blocks of probes, in as many threads as a matrix product would take."""
     row_bytes = 2 * np.dtype(dtype).itemsize * len(gallery)
-    budget = min(block_bytes, max(_WORKING_BYTES, 32 * row_bytes))
+    working = _WORKING_BYTES if dtype is np.float32 else 4 * _WORKING_BYTES
+    budget = min(block_bytes, max(working, _FEWEST_ROWS * row_bytes))
     blocks = list(row_blocks(len(probe), row_bytes, budget))
     right = Right(gallery, dtype, len(blocks))
 

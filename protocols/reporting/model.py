@@ -75,6 +75,12 @@ class Cell:
     note: str = ""
 
 
+def number_cell(value: float | None, form: str) -> Cell:
+    """A number of ours in this format, or an empty cell."""
+    text = "" if value is None else f"{value:{form}}"
+    return Cell(text, value, None, (), "none" if value is None else "ours")
+
+
 @dataclass(frozen=True)
 class Row:
     """One method or run.

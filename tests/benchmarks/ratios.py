@@ -14,7 +14,7 @@ from tasks.run.environment import describe_environment
 
 
 def ratio(work: str, plain: str, ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
-    """A row of `protocols.reporting.tables.benchmarks` from the seconds of each round."""
+    """A row of `protocols.measured.Benchmark` from the seconds of each round."""
     each = [a / b for a, b in zip(theirs, ours, strict=True)]
     mine, other = statistics.median(ours), statistics.median(theirs)
     values = {

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from protocols.records import BENCHMARKS, Name
-from protocols.reporting.model import Column, ReportTable, Row
-from protocols.reporting.tables.measured import Measured, number_cell, read_measured
+from protocols.measured import Benchmark, read_benchmarks
+from protocols.records import BENCHMARKS
+from protocols.reporting.model import Column, ReportTable, Row, number_cell
 
 _COLUMNS = (
     Column("ours", "s", False),
@@ -20,51 +18,13 @@ _COLUMNS = (
 )
 
 
-class Ratio(BaseModel):
-    """A plain way of some work, and ours, in one run.
-
-    Attributes:
-        work: What was done.
-        plain: The plain way.
-        seconds: Median of ours.
-        plain_seconds: Median of the plain way.
-        ratio: Of the medians.
-        lowest: Lowest ratio of a round.
-        highest: Highest.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    work: Name
-    plain: Name
-    seconds: float = Field(gt=0, allow_inf_nan=False)
-    plain_seconds: float = Field(gt=0, allow_inf_nan=False)
-    ratio: float = Field(gt=0, allow_inf_nan=False)
-    lowest: float = Field(gt=0, allow_inf_nan=False)
-    highest: float = Field(gt=0, allow_inf_nan=False)
-
-
-class Benchmark(Measured):
-    """A file of ratios.
-
-    Attributes:
-        benchmark: The program in tests/benchmarks.
-        rows: The ratios.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")  # some say more, such as a peak
-
-    benchmark: Name
-    rows: tuple[Ratio, ...]
-
-
 def benchmark_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
     """The table of the files in ``benchmarks`` below a folder of results; none without files.
 
     Raises:
-        ValueError: A file there is no such file; it is named.
+        ValueError: As :func:`read_benchmarks`.
     """
-    found = read_measured(results, BENCHMARKS, Benchmark)
+    found = read_benchmarks(results)
     if not found:
         return ()
     table = ReportTable(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from protocols.measured import Measured, read_measured
 from protocols.records import RELIABILITY, Name
-from protocols.reporting.model import Cell, Column, ReportTable, Row
-from protocols.reporting.tables.measured import Measured, number_cell, read_measured
+from protocols.reporting.model import Cell, Column, ReportTable, Row, number_cell
 
 _COLUMNS = (
     Column("tries", "", None),

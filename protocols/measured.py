@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from protocols.reporting.model import Cell
+from protocols.records import BENCHMARKS, Name
 
 
 class Measured(BaseModel):
@@ -59,7 +59,48 @@ def _read(path: Path, kind: type[MeasuredT]) -> MeasuredT:
         raise ValueError(f"{path}: no such measurements: {place}: {first['msg']}") from None
 
 
-def number_cell(value: float | None, form: str) -> Cell:
-    """A number of ours in this format, or an empty cell."""
-    text = "" if value is None else f"{value:{form}}"
-    return Cell(text, value, None, (), "none" if value is None else "ours")
+class Ratio(BaseModel):
+    """A plain way of some work, and ours, in one run.
+
+    Attributes:
+        work: What was done.
+        plain: The plain way.
+        seconds: Median of ours.
+        plain_seconds: Median of the plain way.
+        ratio: Of the medians.
+        lowest: Lowest ratio of a round.
+        highest: Highest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    work: Name
+    plain: Name
+    seconds: float = Field(gt=0, allow_inf_nan=False)
+    plain_seconds: float = Field(gt=0, allow_inf_nan=False)
+    ratio: float = Field(gt=0, allow_inf_nan=False)
+    lowest: float = Field(gt=0, allow_inf_nan=False)
+    highest: float = Field(gt=0, allow_inf_nan=False)
+
+
+class Benchmark(Measured):
+    """A file of ratios.
+
+    Attributes:
+        benchmark: The program in tests/benchmarks.
+        rows: The ratios.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")  # some say more, such as a peak
+
+    benchmark: Name
+    rows: tuple[Ratio, ...]
+
+
+def read_benchmarks(results: Path | str | None) -> list[Benchmark]:
+    """The files in ``benchmarks`` below a folder of results.
+
+    Raises:
+        ValueError: A file there is no such file; it is named.
+    """
+    return read_measured(results, BENCHMARKS, Benchmark)
