@@ -14,27 +14,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from aclnet.clips.input import ClipInput
 from aclnet.data.convert import prepare_samples
 from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import Frames, Sample, StoreInfo
-from aclnet.models import SkeletonNetwork
-from aclnet.runs.embedding import embed
+from aclnet.runs.averages import Answering, mean_embeddings, mean_scores
+from aclnet.runs.exported import is_exported, open_exported, read_exported
 from aclnet.runs.finished import require_finished
-from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo, RunModel, read_run_info, read_run_model
-from aclnet.runs.networks import build_network, fill_part, require_best, weight_generator
+from aclnet.runs.info import RunInfo, RunModel, read_run_info, read_run_model
 from aclnet.runs.reading import is_store, open_file, require_rate
-from aclnet.runs.scoring import score
 from aclnet.runs.settings import Persons, Preparation, ScoringSettings
 from aclnet.runs.windows import Window, cut_windows, whole_recording, window_store
-from aclnet.skeleton import Layout, layout_from_dict
-from aclnet.training.engine import BEST
+from aclnet.skeleton import Layout
+
+if TYPE_CHECKING:
+    from aclnet.clips.input import ClipInput
+    from aclnet.models import SkeletonNetwork
+    from aclnet.runs.whole import WholeNetwork
 
 WINDOW_CLIPS = 4
 
@@ -90,23 +90,38 @@ class Model:
     """A trained run, ready for any recording with the joints that it was trained on.
 
     Attributes:
-        run: the run's folder, for messages.
+        run: the run's folder, or the exported model's, for messages.
         info: what it was trained on.
         settings: of encoder, neck, clips, embedding and test clips.
-        network: in evaluation mode.
-        clip_input: prepares clips as in training.
+        answering: the network with its preparation of clips.
     """
 
     run: Path
     info: RunInfo
     settings: RunModel
-    network: SkeletonNetwork
-    clip_input: ClipInput
+    answering: Answering
+
+    @property
+    def network(self) -> SkeletonNetwork:
+        """The network as a torch module, in evaluation mode; an ONNX model has none."""
+        return self._torch().network
+
+    @property
+    def clip_input(self) -> ClipInput:
+        """Prepares clips as in training, by torch; an ONNX model has none."""
+        return self._torch().clips
+
+    def _torch(self) -> WholeNetwork:
+        from aclnet.runs.whole import TorchAnswering
+
+        if not isinstance(self.answering, TorchAnswering):
+            raise ValueError(f"{self.run} is not a network of torch: load the run")
+        return self.answering.whole
 
     @property
     def layout(self) -> Layout:
         """The V joints of its clips."""
-        return self.clip_input.layout
+        return self.answering.clips.layout
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -147,9 +162,9 @@ class Model:
                 store = window_store([frames for _, frames in kept], info)
                 self.info.require(store, self.run)
                 if self.settings.test is None:
-                    parts.append(embed(self.network, store, self.clip_input, self.settings.embed))
+                    parts.append(mean_embeddings(self.answering, store, self.settings.embed))
                 else:
-                    scored = score(self.network, store, self.clip_input, self.settings.test)
+                    scored = mean_scores(self.answering, store, self.settings.test)
                     parts.append(scored.embedding)
             names += [name for name, _ in kept]
             left_out.update(info.dropped)
@@ -266,7 +281,7 @@ class Model:
         fps = sample.fps or info.fps
         store = window_store([window.frames for window in windows], info)
         test = self.settings.test or ScoringSettings(clips=1)
-        probabilities = score(self.network, store, self.clip_input, test).probabilities
+        probabilities = mean_scores(self.answering, store, test).probabilities
         # Variants of a body, which trained as people of their own, count for their person.
         shares = probabilities.reshape(len(windows), len(self.classes), -1).sum(axis=2)
         for window, row in zip(windows, shares, strict=True):
@@ -284,35 +299,28 @@ class Model:
 
 
 def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> Model:
-    """Load a trained run of any task; its data are not needed.
+    """Load a trained run of any task, or an exported one; its data are not needed.
 
     Args:
-        run: the run's folder, as `aclnet-task ... train` wrote it.
-        device: where to compute, as torch names it.
+        run: the run's folder, as `aclnet-task ... train` wrote it; or an exported model's folder
+            or file (`aclnet-task export`). Exported to ONNX, it runs without torch.
+        device: where to compute, as torch names it; with ONNX "cpu" or "cuda".
         unfinished: also load a run whose training is not finished, as far as it got.
 
     Raises:
         ValueError: the folder is not a run, its training is not finished, it has no checkpoint
-            yet, its parts do not fit, or there is no such device.
+            yet, its parts do not fit, or there is no such device; or an exported model is damaged.
     """
     folder = Path(run)
+    if is_exported(folder):
+        exported, file, content = read_exported(folder)
+        answering = open_exported(exported, content, file, device)
+        return Model(file.parent, exported.run, exported.model, answering)
+    from aclnet.runs.trained import open_run_network
+
     info, settings = read_run_info(folder), read_run_model(folder)
     require_finished(folder, unfinished)
-    layout = layout_from_dict(info.layout, f"{folder / RUN_INFO}: layout")
-    clip_input = ClipInput(settings.clip, layout, info.channels)
-    # Any generator: the weights come from the checkpoint.
-    network = build_network(settings.network, len(info.classes), clip_input, weight_generator(0))
-    if settings.weights == BEST:
-        require_best(folder)
-    try:
-        fill_part(folder / settings.weights, network)
-    except ValueError as error:
-        raise ValueError(f"{error}; was {folder / SETTINGS} or {RUN_INFO} edited?") from None
-    try:
-        placed = network.eval().to(torch.device(device))
-    except RuntimeError as error:
-        raise ValueError(f"device {device!r} cannot be used: {error}") from None
-    return Model(folder, info, settings, placed, clip_input)
+    return Model(folder, info, settings, open_run_network(folder, info, settings, device))
 
 
 def _array_samples(
