@@ -23,6 +23,7 @@ from tasks.commands.compare import compare_command
 from tasks.commands.cost import cost_command
 from tasks.commands.data import data_app
 from tasks.commands.doctor import doctor_command
+from tasks.commands.export import export_command
 from tasks.commands.report import report_command
 from tasks.commands.task import task_app
 from tasks.plugins import load_plugins
@@ -66,6 +67,7 @@ def make_app() -> typer.Typer:
     app.command("compare")(compare_command)
     app.command("report")(report_command)
     app.command("cost")(cost_command)
+    app.command("export")(export_command)
     app.command("doctor")(doctor_command)
     return app
 

@@ -76,7 +76,8 @@ def keep_missing(clips: Tensor, coordinates: Tensor, seen: Tensor, dims: int) ->
 def _first_person(values: Tensor, seen: Tensor) -> Tensor:
     """The values (N, M, ...) of the first person with a seen joint: (N, 1, ...)."""
     first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1)
-    return values[torch.arange(len(first), device=first.device), first].unsqueeze(1)
+    place = first.view(-1, *[1] * (values.ndim - 1)).expand(-1, 1, *values.shape[2:])
+    return values.gather(1, place)
 
 
 def centre_on_joint(clips: Tensor, layout: Layout, dims: int) -> Tensor:
@@ -201,7 +202,7 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
         rows = functional.avg_pool1d(rows, smooth_frames, stride=1)
         line = rows.reshape(N, M, 2, T).permute(0, 1, 3, 2)
     length = line.norm(dim=-1, keepdim=True)
-    ahead = torch.tensor([1.0, 0.0], dtype=line.dtype, device=line.device).expand_as(line)
+    ahead = torch.cat([torch.ones_like(length), torch.zeros_like(length)], dim=-1)
     return torch.where(length > _TINY, line / length.clamp(min=_TINY), ahead)
 
 

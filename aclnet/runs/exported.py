@@ -43,7 +43,6 @@ class Graph(Settings):
         frames: T, if the graph takes no other number.
         compared: real clips that both answered for.
         difference: the largest, in shares of the largest value of the same output.
-        integer: whether its weights are of 8 bits.
     """
 
     opset: int
@@ -52,7 +51,6 @@ class Graph(Settings):
     frames: int | None
     compared: int
     difference: float
-    integer: bool = False
 
 
 class Exported(Settings):
@@ -65,8 +63,8 @@ class Exported(Settings):
         sha256: of the file.
         aclnet: version that exported it.
         weights: fingerprint of the run's weights (`aclnet.runs.networks.weights_fingerprint`).
-        run: what the run remembers of its data, without its files' places; its classes are numbers
-            where the names were left out.
+        named: whether the classes have their names, or numbers in their place.
+        run: what the run remembers of its data, without its files' places.
         graph: of an ONNX model.
     """
 
@@ -76,6 +74,7 @@ class Exported(Settings):
     sha256: str
     aclnet: str
     weights: str
+    named: bool
     run: RunInfo
     graph: Graph | None = None
 
@@ -178,7 +177,7 @@ class OnnxAnswering:
         """Answer for clips of `StoredClips.for_network`, or for their mirror images.
 
         Raises:
-            ValueError: the graph takes no such number of persons or frames.
+            ValueError: the graph takes no such number of persons or frames, or mirrors none.
         """
         import numpy as np
 
@@ -189,10 +188,15 @@ class OnnxAnswering:
                 raise ValueError(
                     f"{self._source} takes clips of {wanted} {name}, not of {clips.shape[axis]}"
                 )
+        if mirrored and not graph.mirrored:
+            raise ValueError(f"{self._source} makes no mirror images")
         given: dict[str, Any] = {"clips": clips}
         if graph.mirrored:
             given["mirrored"] = np.full(len(clips), mirrored)
-        return Answers(*self._session.run(list(Answers._fields), given))
+        try:
+            return Answers(*self._session.run(list(Answers._fields), given))
+        except Exception as error:  # a dozen types of its own
+            raise ValueError(f"{self._source}: onnxruntime failed: {_reason(error)}") from None
 
 
 def onnx_session(content: bytes, source: Path, device: str = "cpu") -> onnxruntime.InferenceSession:

@@ -154,7 +154,7 @@ class Model:
         names: list[str] = []
         parts = []
         left_out: Counter[str] = Counter()
-        for place, info, samples, how in self._opened(source, prepare, reading):
+        for place, info, samples, how in self.opened(source, prepare, reading):
             if how == "main_person":
                 info, samples = prepare_samples(info, samples)
             with _naming(place):
@@ -220,7 +220,7 @@ class Model:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         _require_choice("persons", persons, get_args(Persons))
         found: list[Prediction] = []
-        for place, info, samples, how in self._opened(
+        for place, info, samples, how in self.opened(
             source, prepare, {**reading, **(options or {})}
         ):
             here: list[Prediction] = []
@@ -242,13 +242,16 @@ class Model:
             found += [replace(one, left_out=left_out, notes=notes) for one in here]
         return found
 
-    def _opened(
+    def opened(
         self,
         source: Source | Sequence[Source],
         prepare: Preparation | None,
         reading: dict[str, Any],
     ) -> Iterator[tuple[Path, StoreInfo, Iterator[Sample], Preparation]]:
-        """Place, description, samples and preparation of each source; arrays together are one."""
+        """Place, description, samples and preparation of each source; arrays together are one.
+
+        Arguments and errors are those of `embed`.
+        """
         if prepare is not None:
             _require_choice("prepare", prepare, get_args(Preparation))
         one = isinstance(source, str | Path | np.ndarray)
