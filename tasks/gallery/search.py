@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from protocols.ranking.distances import FloatArray, IntArray, Metric, as_points
+from protocols.ranking.distances import FloatArray, IntArray, Metric, Points, as_points
 from protocols.ranking.retrieval import search_points
-from tasks.gallery.content import Templates
+from tasks.gallery.content import Templates, Vectors
 
 NEAR = 1e-4
 """Cosine distance below which two templates are taken for one recording."""
@@ -33,6 +33,14 @@ class Ranked(NamedTuple):
 def to_score(distance: FloatArray, metric: Metric) -> FloatArray:
     """Cosine similarity, or minus the Euclidean distance: higher is more alike."""
     return 1.0 - distance if metric == "cosine" else -distance
+
+
+def ready_points(vectors: Vectors, metric: Metric) -> Points:
+    """Templates (N, D) as a search takes them without a copy: under cosine of unit length."""
+    points = as_points(vectors, metric, "enrolled")
+    if metric == "euclidean" or not len(points):
+        return points
+    return as_points(points.vectors(np.float32), metric, "enrolled")
 
 
 def rank_people(probe: npt.ArrayLike, templates: Templates, count: int) -> Ranked:

@@ -22,7 +22,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from aclnet.files import whole_file
-from protocols.ranking.distances import as_points
 from tasks.gallery.content import (
     SCHEMA_VERSION,
     About,
@@ -32,6 +31,7 @@ from tasks.gallery.content import (
     Threshold,
     Vectors,
 )
+from tasks.gallery.search import ready_points
 
 _APPLICATION_ID = 0x61636C67  # "aclg"
 _BUSY_SECONDS = 30.0
@@ -135,7 +135,7 @@ class SqliteStorage:
                 vectors[first : first + len(part)] = self._vectors([v for _, v in part])
         ids = np.array([number for number, _ in people], dtype=np.int64)
         names = tuple(name for _, name in people)
-        points = as_points(vectors, self._about.metric, "enrolled")
+        points = ready_points(vectors, self._about.metric)
         return Templates(generation, names, np.searchsorted(ids, owner), points)
 
     def template(self, row: int) -> tuple[str, str]:
