@@ -125,7 +125,7 @@ class TaskSpec:
 
 _REQUIRED = ("help", "settings", "adapter", "judge", "query")
 
-UTILITIES = ("data", "compare", "report", "cost", "export", "doctor")
+UTILITIES = ("data", "gallery", "compare", "report", "cost", "export", "doctor")
 """Commands that are no tasks."""
 
 _REGISTERED: dict[str, TaskSpec] = {}

@@ -31,7 +31,6 @@ from aclnet.runs.exported import (
 )
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.runs.model import Model, Source
-from aclnet.runs.networks import weights_fingerprint
 from aclnet.runs.reading import CHOOSING
 from aclnet.runs.whole import TorchAnswering
 from aclnet.runs.windows import whole_recording, window_store
@@ -126,7 +125,8 @@ def export(
             file=file.name,
             sha256="",
             aclnet=version("aclnet"),
-            weights=weights_fingerprint(own.whole.network.state_dict()),
+            fingerprint=model.fingerprint,
+            dimensions=model.dimensions,
             named=named,
             run=shareable(model.info, model.settings, named),
         )
@@ -229,8 +229,8 @@ def shareable(info: RunInfo, settings: RunModel, named: bool) -> RunInfo:
         path=None if data.path is None else Path(f"data{data.path.suffix}"),
         format=data.format,
         layout=data.layout if data.layout in shipped else None,
-        # Any name: files are mapped to the joints of the run (`aclnet.runs.reading`).
-        map_to=None if data.map_to is None else str(info.layout["name"]),
+        # Another layout than a shipped one is that of the run (`aclnet.runs.reading`).
+        map_to=data.map_to if data.map_to in (None, *shipped) else "own",
         options=options,
         prepare=data.prepare,
     )

@@ -62,7 +62,8 @@ class Exported(Settings):
         file: its name, in the same folder.
         sha256: of the file.
         aclnet: version that exported it.
-        weights: fingerprint of the run's weights (`aclnet.runs.networks.weights_fingerprint`).
+        fingerprint: of all that an embedding depends on, that of the run.
+        dimensions: D, numbers of an embedding.
         named: whether the classes have their names, or numbers in their place.
         run: what the run remembers of its data, without its files' places.
         graph: of an ONNX model.
@@ -73,7 +74,8 @@ class Exported(Settings):
     file: str
     sha256: str
     aclnet: str
-    weights: str
+    fingerprint: str
+    dimensions: int
     named: bool
     run: RunInfo
     graph: Graph | None = None

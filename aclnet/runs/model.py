@@ -8,13 +8,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,7 @@ from aclnet.data.convert import prepare_samples
 from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.runs.averages import Answering, mean_embeddings, mean_scores
-from aclnet.runs.exported import is_exported, open_exported, read_exported
+from aclnet.runs.exported import Exported, is_exported, open_exported, read_exported
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RunInfo, RunModel, read_run_info, read_run_model
 from aclnet.runs.reading import is_store, open_file, require_rate
@@ -78,11 +80,15 @@ class Embedded(NamedTuple):
         sample: N keys of the recordings, in the order of the files; for arrays their numbers.
         embedding: (N, D) float32, compared by cosine or Euclidean distance.
         left_out: by reason, what was left out of the files: people, frames, recordings.
+        identity: N people as the files name them; empty text where they do not.
+        frames: N numbers of frames.
     """
 
     sample: list[str]
     embedding: npt.NDArray[np.float32]
     left_out: Mapping[str, int] = MappingProxyType({})
+    identity: Sequence[str] = ()
+    frames: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -94,12 +100,14 @@ class Model:
         info: what it was trained on.
         settings: of encoder, neck, clips, embedding and test clips.
         answering: the network with its preparation of clips.
+        exported: its description, if it is an exported one.
     """
 
     run: Path
     info: RunInfo
     settings: RunModel
     answering: Answering
+    exported: Exported | None = None
 
     @property
     def network(self) -> SkeletonNetwork:
@@ -128,6 +136,39 @@ class Model:
         """K class names, in the classifier's order: actions, or the training people."""
         return self.info.classes
 
+    @property
+    def dimensions(self) -> int:
+        """D, numbers of an embedding."""
+        if self.exported is not None:
+            return self.exported.dimensions
+        posterior = self.settings.test is None and self.settings.embed.feature == "posterior"
+        classifier = self.network.classifier
+        return int(classifier.out_features if posterior else classifier.in_features)
+
+    @property
+    def metric(self) -> Literal["cosine", "euclidean"]:
+        """How embeddings are compared: by their direction, unless their lengths are kept."""
+        own = self.settings
+        return "cosine" if own.test is not None or own.embed.normalise else "euclidean"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that an embedding depends on: weights, joints, unit and settings.
+
+        An exported model has that of its run. Settings at their defaults do not count, so that new
+        ones leave it as it is.
+        """
+        if self.exported is not None:
+            return self.exported.fingerprint
+        from aclnet.runs.networks import weights_fingerprint
+
+        parts = {"network": True, "clip": True, "embed": True, "test": True}
+        own = self.settings.model_dump(mode="json", include=parts, exclude_defaults=True)
+        for part in ("embed", "test"):
+            (own.get(part) or {}).pop("batch_size", None)
+        about = [self.layout.joints, self.info.channels, self.info.unit, own]
+        return weights_fingerprint(self.network.state_dict(), json.dumps(about, sort_keys=True))
+
     def embed(
         self,
         source: Source | Sequence[Source],
@@ -152,23 +193,30 @@ class Model:
                 or unit than the run, or there is none.
         """
         names: list[str] = []
+        people: list[str] = []
+        lengths: list[int] = []
         parts = []
         left_out: Counter[str] = Counter()
         for place, info, samples, how in self.opened(source, prepare, reading):
             if how == "main_person":
                 info, samples = prepare_samples(info, samples)
             with _naming(place):
-                kept = [(sample.sample, whole_recording(sample)) for sample in samples]
-                store = window_store([frames for _, frames in kept], info)
+                kept = [
+                    (sample.sample, sample.identity, len(sample.frames), whole_recording(sample))
+                    for sample in samples
+                ]
+                store = window_store([frames for *_, frames in kept], info)
                 self.info.require(store, self.run)
                 if self.settings.test is None:
                     parts.append(mean_embeddings(self.answering, store, self.settings.embed))
                 else:
                     scored = mean_scores(self.answering, store, self.settings.test)
                     parts.append(scored.embedding)
-            names += [name for name, _ in kept]
+            names += [name for name, *_ in kept]
+            people += [identity for _, identity, *_ in kept]
+            lengths += [length for *_, length, _ in kept]
             left_out.update(info.dropped)
-        return Embedded(names, np.concatenate(parts), dict(left_out))
+        return Embedded(names, np.concatenate(parts), dict(left_out), people, lengths)
 
     def classify(
         self,
@@ -318,7 +366,7 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
     if is_exported(folder):
         exported, file, content = read_exported(folder)
         answering = open_exported(exported, content, file, device)
-        return Model(file.parent, exported.run, exported.model, answering)
+        return Model(file.parent, exported.run, exported.model, answering, exported)
     from aclnet.runs.trained import open_run_network
 
     info, settings = read_run_info(folder), read_run_model(folder)

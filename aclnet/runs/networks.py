@@ -102,9 +102,9 @@ def fill_part(path: Path, module: nn.Module, part: str = "network") -> None:
     load_weights(module, own, path)
 
 
-def weights_fingerprint(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of tensors with their names, types and shapes, in the order of the names."""
-    digest = hashlib.sha256()
+def weights_fingerprint(tensors: Mapping[str, Tensor], about: str = "") -> str:
+    """SHA-256 of a text, and of tensors with names, types and shapes in the order of the names."""
+    digest = hashlib.sha256(about.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())

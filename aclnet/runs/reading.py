@@ -18,7 +18,7 @@ from aclnet.data.formats import READERS, detect, read, reader_options
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import open_store
-from aclnet.skeleton import Layout
+from aclnet.skeleton import Layout, layout_names, load_layout
 
 CHOOSING = ("split", "keep", "label_from", "labels")
 """Options of readers that choose or label the training recordings, not how they are read."""
@@ -76,14 +76,16 @@ def open_file(
 def _read_file(
     own: DataSettings, path: Path, given: Mapping[str, Any], joints: Layout
 ) -> tuple[StoreInfo, Iterator[Sample]]:
-    """A file's samples, read and, if the settings say so, mapped to the run's joints."""
+    """A file's samples, read and mapped as the settings say."""
     settings = settings_for(own, path, given.get("format"))
     kept = {name: value for name, value in settings.options.items() if name not in CHOOSING}
     options = {**kept, "layout": settings.layout, **given, "format": settings.format}
     info, samples = read(path, **{name: v for name, v in options.items() if v is not None})
     if own.map_to is None:
         return info, samples
-    return map_samples(info, samples, joints)
+    # The run has a layout of the user's own itself: its file may be gone.
+    shipped = own.map_to in layout_names()
+    return map_samples(info, samples, load_layout(own.map_to) if shipped else joints)
 
 
 def is_store(path: Path) -> bool:
