@@ -143,16 +143,27 @@ def open_exported(exported: Exported, content: bytes, file: Path, device: str) -
             library that runs it is not installed.
     """
     if exported.graph is None:
-        try:
-            from aclnet.runs.trained import open_weights
-        except ImportError as error:
-            raise ValueError(
-                f"{file} needs torch ({error}): install it, or export to onnx"
-            ) from None
+        require_torch(file)
+        from aclnet.runs.trained import open_weights
+
         return open_weights(exported, content, file, device)
     layout = layout_from_dict(exported.run.layout, f"{file}: layout")
     clips = StoredClips(exported.model.clip, layout, exported.run.channels)
     return OnnxAnswering(onnx_session(content, file, device), clips, exported.graph, file)
+
+
+def require_torch(source: Path) -> None:
+    """Refuse what only torch can run where it is not installed.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            f"{source} needs torch, which is not installed: install it, or export the run to onnx"
+        ) from None
 
 
 class OnnxAnswering:

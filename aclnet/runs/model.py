@@ -25,7 +25,7 @@ from aclnet.data.convert import prepare_samples
 from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.runs.averages import Answering, mean_embeddings, mean_scores
-from aclnet.runs.exported import Exported, is_exported, open_exported, read_exported
+from aclnet.runs.exported import Exported, is_exported, open_exported, read_exported, require_torch
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RunInfo, RunModel, read_run_info, read_run_model
 from aclnet.runs.reading import is_store, open_file, require_rate
@@ -367,9 +367,11 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
         exported, file, content = read_exported(folder)
         answering = open_exported(exported, content, file, device)
         return Model(file.parent, exported.run, exported.model, answering, exported)
+    info = read_run_info(folder)
+    require_torch(folder)
     from aclnet.runs.trained import open_run_network
 
-    info, settings = read_run_info(folder), read_run_model(folder)
+    settings = read_run_model(folder)
     require_finished(folder, unfinished)
     return Model(folder, info, settings, open_run_network(folder, info, settings, device))
 

@@ -66,6 +66,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("compare",),
     ("report",),
     ("cost",),
+    ("export",),
     ("doctor",),
 )
 HEAVY = ("torch", "pandas", "faiss", "matplotlib", "scipy", "sklearn", "lightning_fabric")

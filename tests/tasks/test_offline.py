@@ -77,6 +77,8 @@ def test_no_command_opens_an_internet_socket(
         ("gallery", "create", tmp_path / "g", "-r", run("gait")),
         ("gallery", "enrol", tmp_path / "g", walkers),
         ("gallery", "identify", tmp_path / "g", walkers, "--threshold", 0),
+        ("export", run("gait"), "-o", tmp_path / "onnx", *options),
+        ("gallery", "identify", tmp_path / "g", walkers, "-r", tmp_path / "onnx", "--threshold", 0),
         ("compare", run("gait"), run("gait")),
         ("cost", "-c", recipe, "--task", "gait", "--seconds", 0),
         ("report", "--results", tmp_path / "runs", "--out", tmp_path / "report"),
