@@ -68,7 +68,7 @@ def onnx_graph(
     if mirrored:
         inputs = (clips, torch.arange(len(clips)) % 2 == 0)
         shapes[MIRRORED] = {0: axes[0]}
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         whole(*inputs)  # tables that are kept are made outside the trace
         try:
             program = torch.onnx.export(
@@ -104,7 +104,7 @@ def _forget_places(model: Any) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the exporters' remarks, which do not concern the user."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

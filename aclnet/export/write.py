@@ -19,7 +19,9 @@ from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store
 from aclnet.export.compare import TOLERANCE, Comparison, clips_of, compare
 from aclnet.export.graph import onnx_graph
+from aclnet.export.integer import in_8_bits
 from aclnet.files import make_folder, naming, owned, whole_file
+from aclnet.runs.averages import Answering
 from aclnet.runs.exported import (
     DESCRIPTION,
     Exported,
@@ -56,12 +58,14 @@ class Written(NamedTuple):
         comparison: with the run's network.
         size: of the file in bytes.
         parts: whether the clips of the graph have an axis of parts (`StoredClips.for_network`).
+        answering: the exported network.
     """
 
     exported: Exported
     comparison: Comparison
     size: int
     parts: bool
+    answering: Answering
 
 
 def first_recordings(model: Model, source: Source, **reading: Any) -> Store:
@@ -97,6 +101,7 @@ def export(
     card: Callable[[Written], str],
     *,
     named: bool,
+    calibration: Store | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Written:
     """Export a run; the folder appears whole or not at all, private to its owner.
@@ -108,6 +113,8 @@ def export(
         out: the folder, which is new.
         card: makes the text of the card.
         named: whether the names of the classes are exported, or numbers in their place.
+        calibration: training recordings, for an ONNX graph with weights and activations of 8 bits;
+            None: in float32.
         report: called with progress messages.
 
     Raises:
@@ -146,13 +153,35 @@ def export(
                 f"the exported network differs from {model.run} by {comparison.difference:.1e} of "
                 f"the largest value, more than {TOLERANCE:.0e}: nothing was written"
             )
+        if calibration is not None and exported.graph is not None:
+            report("quantising to 8 bits")
+            clips = clips_of(calibration, own.clips)
+            content = in_8_bits(content, clips, exported.graph.mirrored)
+            again = open_exported(exported, content, file, "cpu")
+            comparison = compare(again, own, store, mirrored=exported.graph.mirrored)
+            exported = _integer(exported, comparison.difference)
+            _write(file, content)
+        again = open_exported(exported, content, file, "cpu")
         digest = hashlib.sha256(content).hexdigest()
         exported = exported.model_copy(update={"sha256": digest})
         _write(folder / DESCRIPTION, f"{exported.model_dump_json(indent=1)}\n".encode())
         parts = own.clips.follows or own.clips.settings.motion == "joined"
-        written = Written(exported, comparison, len(content), parts)
+        written = Written(exported, comparison, len(content), parts, again)
         _write(folder / CARD, card(written).encode())
     return written
+
+
+def _integer(exported: Exported, difference: float) -> Exported:
+    """The description of a graph of 8 bits, whose embeddings are others."""
+    graph = exported.graph
+    changes = {"integer": True, "difference": difference}
+    text = f"{exported.fingerprint} in 8 bits"
+    return exported.model_copy(
+        update={
+            "graph": graph and graph.model_copy(update=changes),
+            "fingerprint": hashlib.sha256(text.encode()).hexdigest(),
+        }
+    )
 
 
 def _graph(

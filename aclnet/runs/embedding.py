@@ -8,18 +8,21 @@ import numpy.typing as npt
 from aclnet.clips.input import ClipInput
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.averages import mean_embeddings
+from aclnet.runs.averages import Answering, mean_embeddings
 from aclnet.runs.settings import EmbedSettings
 from aclnet.runs.whole import TorchAnswering, WholeNetwork, evaluating
 
 
 def embed(
-    network: SkeletonNetwork, store: Store, clip_input: ClipInput, settings: EmbedSettings
+    network: SkeletonNetwork | Answering,
+    store: Store,
+    clip_input: ClipInput,
+    settings: EmbedSettings,
 ) -> npt.NDArray[np.float32]:
     """One embedding a sample: the mean over its windows' embeddings, normalised if set.
 
     Args:
-        network: in evaluation mode during the call.
+        network: in evaluation mode during the call; or one that prepares its clips itself.
         store: the samples to embed.
         clip_input: prepares clips as in training.
         settings: windows, mirror image, feature.
@@ -30,6 +33,8 @@ def embed(
     Raises:
         ValueError: there is no sample.
     """
+    if not isinstance(network, SkeletonNetwork):
+        return mean_embeddings(network, store, settings)
     with evaluating(network):
         answering = TorchAnswering(WholeNetwork(network, clip_input, settings))
         return mean_embeddings(answering, store, settings)

@@ -43,6 +43,7 @@ class Graph(Settings):
         frames: T, if the graph takes no other number.
         compared: real clips that both answered for.
         difference: the largest, in shares of the largest value of the same output.
+        integer: whether weights and activations are of 8 bits.
     """
 
     opset: int
@@ -51,6 +52,7 @@ class Graph(Settings):
     frames: int | None
     compared: int
     difference: float
+    integer: bool = False
 
 
 class Exported(Settings):

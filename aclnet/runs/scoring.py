@@ -6,7 +6,7 @@ from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.averages import Scored, mean_scores, scoring_frames
+from aclnet.runs.averages import Answering, Scored, mean_scores, scoring_frames
 from aclnet.runs.settings import ScoringSettings
 from aclnet.runs.whole import TorchAnswering, WholeNetwork, evaluating
 
@@ -14,7 +14,7 @@ __all__ = ["Scored", "score", "scoring_frames"]
 
 
 def score(
-    network: SkeletonNetwork,
+    network: SkeletonNetwork | Answering,
     store: Store,
     clip_input: ClipInput,
     test: ScoringSettings,
@@ -24,7 +24,7 @@ def score(
     """Score recordings over their test clips.
 
     Args:
-        network: in evaluation mode during the call.
+        network: in evaluation mode during the call; or one that prepares its clips itself.
         store: N recordings.
         clip_input: prepares clips as in training.
         test: number of clips, and of those scored at once.
@@ -33,6 +33,8 @@ def score(
     Raises:
         ValueError: there is no recording.
     """
+    if not isinstance(network, SkeletonNetwork):
+        return mean_scores(network, store, test, hidden=hidden)
     with evaluating(network):
         answering = TorchAnswering(WholeNetwork(network, clip_input, None))
         return mean_scores(answering, store, test, hidden=hidden)

@@ -11,6 +11,7 @@ from tasks.commands.options import STORES, Cache, echo, say
 
 if TYPE_CHECKING:
     from aclnet.export.write import Written
+    from tasks.export.accuracy import Loss
 
 
 def export_command(
@@ -36,6 +37,13 @@ def export_command(
             help="Export the names of the classes; by default unless they are people.",
         ),
     ] = None,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Weights and activations of 8 bits, for onnx; the run's test says what they cost.",
+        ),
+    ] = False,
     cache: Cache = STORES,
 ) -> None:
     """Export a run for use elsewhere, compared with the run on real recordings.
@@ -45,11 +53,13 @@ def export_command(
     """
     from tasks.export.run import export_run
 
-    written = export_run(run, to, out, data=data, cache=cache, named=names, report=say)
-    echo(_summary(written, out))
+    written, lost = export_run(
+        run, to, out, data=data, cache=cache, named=names, integer=int8, report=say
+    )
+    echo("\n".join([*_summary(written, out), *map(_in_words, lost)]))
 
 
-def _summary(written: Written, out: Path) -> str:
+def _summary(written: Written, out: Path) -> list[str]:
     exported, found = written.exported, written.comparison
     graph = exported.graph
     lines = [f"{out / exported.file}: {written.size / 1e6:.2f} MB, SHA-256 {exported.sha256[:12]}"]
@@ -69,4 +79,14 @@ def _summary(written: Written, out: Path) -> str:
             lines.append(f"with other numbers of {what}: {difference:.1e}")
     if not exported.named:
         lines.append("the names of the classes were left out (--names exports them)")
-    return "\n".join(lines)
+    return lines
+
+
+def _in_words(loss: Loss) -> str:
+    from protocols.text import format_rate
+
+    change = format_rate(loss.after - loss.before, sign="+")
+    return (
+        f"{loss.metric}: {format_rate(loss.before)} % in float32, {format_rate(loss.after)} % in 8 "
+        f"bits ({change})"
+    )

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aclnet.export.write import Written
 from protocols.records import ResultRecord
 from protocols.text import format_rate, printable
+from tasks.export.accuracy import Loss
 from tasks.spec import TaskSpec
 
 
-def model_card(written: Written, spec: TaskSpec, record: ResultRecord | None) -> str:
+def model_card(
+    written: Written,
+    spec: TaskSpec,
+    record: ResultRecord | None,
+    losses: Sequence[Loss] = (),
+) -> str:
     """The text of a card, in Markdown.
 
     Args:
         written: the exported model.
         spec: the run's task.
         record: of the run's test, if it was tested.
+        losses: by weights of 8 bits.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -47,6 +54,7 @@ def model_card(written: Written, spec: TaskSpec, record: ResultRecord | None) ->
         f"{len(exported.run.channels)})",
         people=spec.classes_are_people,
         record=record,
+        losses=[(loss.metric, *map(format_rate, loss[1:])) for loss in losses],
         metrics=[] if record is None else list(_metrics(spec, record)),
     )
 

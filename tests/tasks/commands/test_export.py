@@ -89,3 +89,23 @@ def test_a_network_that_answers_differently_is_not_written(
             words=["differs from", "nothing was written"],
         )  # fmt: skip
     assert not list(tmp_path.glob("*out*"))
+
+
+def test_8_bits_are_another_model_and_their_cost_is_said(
+    call: Call, mistake: Mistake, first: Path, cache: Path, tmp_path: Path
+) -> None:
+    out, options = tmp_path / "out", ("--int8", "--cache", cache)
+    lines = call("export", first, "-o", out, *options).out.splitlines()
+    metrics = json.loads((first / "record.json").read_text())["metrics"]
+    graph = json.loads((out / "model.json").read_text())["graph"]
+    assert graph["integer"] is True
+    assert 1e-4 < graph["difference"] < 0.2
+    before = f"rank1: {100 * metrics['rank1']:.2f} % in float32, "
+    (said,) = (line for line in lines if line.startswith(before))
+    after = said.removeprefix(before).partition(" % in 8 bits (")[0]
+    card = (out / "MODEL_CARD.md").read_text()
+    assert f"| rank1 | {100 * metrics['rank1']:.2f} % | {after} % |" in card
+    # Its vectors are not to stand beside those of the run.
+    assert aclnet.load(out).fingerprint != aclnet.load(first).fingerprint
+    to = ("--to", "torch", "-o", tmp_path / "other")
+    mistake("export", first, *to, *options, words=["8 bits are for onnx"])
