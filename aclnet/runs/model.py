@@ -27,6 +27,7 @@ from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.runs.averages import Answering, mean_embeddings, mean_scores
 from aclnet.runs.exported import Exported, is_exported, open_exported, read_exported, require_torch
 from aclnet.runs.finished import require_finished
+from aclnet.runs.hub import is_on_hub, pull
 from aclnet.runs.info import RunInfo, RunModel, read_run_info, read_run_model
 from aclnet.runs.reading import is_store, open_file, require_rate
 from aclnet.runs.settings import Persons, Preparation, ScoringSettings
@@ -354,15 +355,17 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
 
     Args:
         run: the run's folder, as `aclnet-task ... train` wrote it; or an exported model's folder
-            or file (`aclnet-task export`). Exported to ONNX, it runs without torch.
+            or file (`aclnet-task export`), or hf://USER/NAME, its place on the Hugging Face Hub.
+            Exported to ONNX, it runs without torch.
         device: where to compute, as torch names it; with ONNX "cpu" or "cuda".
         unfinished: also load a run whose training is not finished, as far as it got.
 
     Raises:
         ValueError: the folder is not a run, its training is not finished, it has no checkpoint
-            yet, its parts do not fit, or there is no such device; or an exported model is damaged.
+            yet, its parts do not fit, or there is no such device; or an exported model is damaged
+            or cannot be downloaded.
     """
-    folder = Path(run)
+    folder = pull(run) if is_on_hub(run) else Path(run)
     if is_exported(folder):
         exported, file, content = read_exported(folder)
         answering = open_exported(exported, content, file, device)

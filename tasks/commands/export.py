@@ -44,6 +44,13 @@ def export_command(
             help="Weights and activations of 8 bits, for onnx; the run's test says what they cost.",
         ),
     ] = False,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USER/NAME",
+            help="Also upload it to the Hugging Face Hub; a new repository is private.",
+        ),
+    ] = None,
     cache: Cache = STORES,
 ) -> None:
     """Export a run for use elsewhere, compared with the run on real recordings.
@@ -51,12 +58,20 @@ def export_command(
     Writes a folder with the model, its description (model.json) and a card for people
     (MODEL_CARD.md). aclnet.load(FOLDER) uses it like a run.
     """
+    from aclnet.export.write import CARD
+    from aclnet.runs.hub import push as push_to_hub
+    from aclnet.runs.hub import require_name
     from tasks.export.run import export_run
 
+    if push is not None:
+        require_name(push)
     written, lost = export_run(
         run, to, out, data=data, cache=cache, named=names, integer=int8, report=say
     )
     echo("\n".join([*_summary(written, out), *map(_in_words, lost)]))
+    if push is not None:
+        say(f"uploading to {push}")
+        echo(push_to_hub(out, push, CARD))
 
 
 def _summary(written: Written, out: Path) -> list[str]:

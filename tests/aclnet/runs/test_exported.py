@@ -18,6 +18,9 @@ from aclnet.export.write import Written, export, first_recordings
 from aclnet.runs.exported import Kind
 from aclnet.runs.model import Model
 
+for _needed in ("onnxruntime", "onnxscript", "safetensors"):
+    pytest.importorskip(_needed)
+
 KINDS: tuple[Kind, ...] = ("onnx", "safetensors", "torch")
 WITHOUT_TORCH = """
 import sys

@@ -10,8 +10,12 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import pytest
 
 import aclnet
+
+for _needed in ("onnxruntime", "onnxscript", "safetensors"):
+    pytest.importorskip(_needed)
 
 Call = Callable[..., Any]
 Mistake = Callable[..., str]
