@@ -51,6 +51,7 @@ class About(Settings):
         dimensions: D of its embeddings.
         metric: how they are compared: "cosine" or "euclidean".
         layout: joints of its recordings, as plain values.
+        hnsw: whether a database searches through an HNSW index, which may miss templates.
         model: place of the model when the gallery was created; empty: none was given.
         version: of the program that created the gallery.
         created: time in UTC, ISO 8601.
@@ -60,6 +61,7 @@ class About(Settings):
     dimensions: int = Field(ge=1, le=1_000_000)
     metric: Metric
     layout: dict[str, Any] = Field(default_factory=dict)
+    hnsw: bool = False
     model: str = ""
     version: str = ""
     created: str = ""
@@ -214,6 +216,9 @@ class Storage(Protocol):
 
     def faults(self) -> list[str]:
         """What is wrong with the stored data; a sentence each."""
+
+    def recall(self) -> float | None:
+        """Share of the nearest templates that the search finds; None: all, it is exact."""
 
     def close(self) -> None:
         """Close it."""

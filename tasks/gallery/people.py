@@ -37,6 +37,7 @@ from tasks.gallery.sqlite import SqliteStorage
 
 if TYPE_CHECKING:
     from aclnet.runs.model import Source
+    from tasks.gallery.postgres import PostgresStorage
 
 CANDIDATES = 5
 ERASURE_SECONDS = 30.0
@@ -134,7 +135,7 @@ class Gallery:
     """A gallery that is there; for one thread at a time.
 
     Args:
-        place: its file.
+        place: its file, or `postgresql://user@host/database` (extra `postgres`).
         model: a run's folder, an exported model, or what `aclnet.load` gave; by default the run
             that it was created with, loaded when files are first embedded.
 
@@ -156,13 +157,15 @@ class Gallery:
         place: str | Path,
         model: str | Path | Embedder | None = None,
         about: About | None = None,
+        hnsw: bool = False,
     ) -> Self:
         """Create an empty gallery.
 
         Args:
-            place: its file, which must not exist.
+            place: its file, which must not exist, or the URI of a database.
             model: a run's folder, an exported model, or what `aclnet.load` gave.
             about: instead of a model, if only embeddings will be given.
+            hnsw: let a database search through an HNSW index, which may miss templates.
 
         Raises:
             ValueError: there is a file, neither or both of model and `about` are given, or the
@@ -174,7 +177,7 @@ class Gallery:
         chosen = about if loaded is None else _describe(loaded, model)
         if chosen is None:
             raise TypeError("neither a model nor what is known of the embeddings")
-        stamp = {"created": _now(), "version": _version()}
+        stamp = {"created": _now(), "version": _version(), "hnsw": hnsw}
         create_storage(place, chosen.model_copy(update=stamp))
         return cls(place, loaded)
 
@@ -435,6 +438,10 @@ class Gallery:
                 faults.append(str(error))
         return faults
 
+    def recall(self) -> float | None:
+        """Share of the nearest templates that an HNSW index finds; None: the search is exact."""
+        return self._storage.recall()
+
     def close(self) -> None:
         """Close it."""
         self._storage.close()
@@ -546,6 +553,8 @@ def open_storage(place: str | Path) -> Storage:
     Raises:
         ValueError: there is none, or it is damaged.
     """
+    if _is_database(place):
+        return _postgres()(str(place))
     return SqliteStorage(Path(place))
 
 
@@ -555,7 +564,24 @@ def create_storage(place: str | Path, about: About) -> None:
     Raises:
         ValueError: something is there.
     """
-    SqliteStorage.create(Path(place), about).close()
+    if _is_database(place):
+        _postgres().create(str(place), about).close()
+    else:
+        SqliteStorage.create(Path(place), about).close()
+
+
+def _is_database(place: str | Path) -> bool:
+    return str(place).startswith(("postgresql://", "postgres://"))
+
+
+def _postgres() -> type[PostgresStorage]:
+    try:
+        from tasks.gallery.postgres import PostgresStorage
+    except ImportError:
+        raise ValueError(
+            "a gallery in PostgreSQL needs psycopg and pgvector: install aclnet[postgres]"
+        ) from None
+    return PostgresStorage
 
 
 def _answer(

@@ -92,6 +92,10 @@ class SqliteStorage:
         Raises:
             ValueError: there is a file.
         """
+        if about.hnsw:
+            raise ValueError(
+                "a file is searched exactly, in memory: an HNSW index is for postgresql://..."
+            )
         if path.exists():
             raise ValueError(f"{path} exists: give another file, or move it away")
         with whole_file(path) as draft, _naming(path), closing(_connect(draft)) as connection:
@@ -273,6 +277,10 @@ class SqliteStorage:
             while part := rows.fetchmany(_CHUNK):
                 found += self._wrong_vectors(part)
         return found
+
+    def recall(self) -> float | None:
+        """None: the search is exact."""
+        return None
 
     def close(self) -> None:
         """Close it; the last connection removes the log."""
