@@ -22,16 +22,18 @@ import numpy as np
 from pydantic import ValidationError
 
 from aclnet.files import whole_file
+from protocols.ranking.distances import FloatArray
 from tasks.gallery.content import (
     SCHEMA_VERSION,
     About,
+    Candidate,
     Person,
     Template,
     Templates,
     Threshold,
     Vectors,
 )
-from tasks.gallery.search import ready_points
+from tasks.gallery.search import only, rank_people, ready_points
 
 _APPLICATION_ID = 0x61636C67  # "aclg"
 _BUSY_SECONDS = 30.0
@@ -65,8 +67,11 @@ class SqliteStorage:
             newer version.
     """
 
+    beyond = ""
+
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.place = path, str(path)
+        self._loaded: tuple[int, Templates] | None = None
         if not path.is_file():
             raise ValueError(
                 f"there is no gallery {path}: create one with `aclnet-task gallery create {path} "
@@ -87,6 +92,10 @@ class SqliteStorage:
         Raises:
             ValueError: there is a file.
         """
+        if about.hnsw:
+            raise ValueError(
+                "a file is searched exactly, in memory: an HNSW index is for postgresql://..."
+            )
         if path.exists():
             raise ValueError(f"{path} exists: give another file, or move it away")
         with whole_file(path) as draft, _naming(path), closing(_connect(draft)) as connection:
@@ -120,29 +129,62 @@ class SqliteStorage:
         with _naming(self.path):
             return [Person(*row) for row in self._connection.execute(query).fetchall()]
 
+    def rank(self, probe: Vectors, count: int) -> list[list[Candidate]]:
+        """The most alike people of each of (P, D) probes, searched in memory."""
+        return rank_people(probe, self.templates(), count)
+
+    def scores_with(self, probe: Vectors, person: str) -> FloatArray | None:
+        """(P,) scores of probes with one person; None if nobody has this name."""
+        templates = self.templates()
+        if person not in templates.names:
+            return None
+        own = rank_people(probe, only(templates, person), 1)
+        return np.array([row[0].score for row in own])
+
     def templates(self) -> Templates:
-        """All templates in the order of their enrolment, at one moment."""
+        """All templates in memory, read again if anybody has changed the gallery."""
+        if self._loaded is None or self._loaded[0] != self.generation():
+            self._loaded = None  # two would not always fit
+            self._loaded = self._load()
+        return self._loaded[1]
+
+    def _load(self) -> tuple[int, Templates]:
+        """Generation and templates at one moment."""
         with _naming(self.path), self._transaction("DEFERRED"):
             generation = int(self._state("generation"))
             people = self._connection.execute("SELECT id, name FROM person ORDER BY id").fetchall()
             (count,) = self._connection.execute("SELECT COUNT(*) FROM template").fetchone()
             vectors = np.empty((count, self._about.dimensions), dtype=np.float32)
-            owner = np.empty(count, dtype=np.int64)
-            rows = self._connection.execute("SELECT person, vector FROM template ORDER BY id")
+            number, owner = np.empty((2, count), dtype=np.int64)
+            rows = self._connection.execute("SELECT id, person, vector FROM template ORDER BY id")
             for first in range(0, count, _CHUNK):
                 part = rows.fetchmany(_CHUNK)
-                owner[first : first + len(part)] = [person for person, _ in part]
-                vectors[first : first + len(part)] = self._vectors([v for _, v in part])
+                here = slice(first, first + len(part))
+                try:
+                    number[here], owner[here] = np.array([row[:2] for row in part]).T
+                    vectors[here] = self._vectors([row[2] for row in part])
+                except (TypeError, OverflowError):  # a damaged page has cells of any type
+                    raise ValueError(
+                        f"{self.path} is damaged: a template is no template; restore a copy"
+                    ) from None
         ids = np.array([number for number, _ in people], dtype=np.int64)
+        if not np.isin(owner, ids).all():
+            raise ValueError(
+                f"{self.path} is damaged: templates belong to nobody (`aclnet-task gallery check` "
+                "lists faults); restore a copy"
+            )
         names = tuple(name for _, name in people)
-        points = ready_points(vectors, self._about.metric)
-        return Templates(generation, names, np.searchsorted(ids, owner), points)
+        try:
+            points = ready_points(vectors, self._about.metric)
+        except ValueError as error:
+            raise ValueError(f"{self.path} is damaged: {error}") from None
+        return generation, Templates(names, np.searchsorted(ids, owner), number, points)
 
-    def template(self, row: int) -> tuple[str, str]:
-        """File and sample of a template by its place in `templates`."""
-        query = "SELECT file, sample FROM template ORDER BY id LIMIT 1 OFFSET ?"
+    def template(self, number: int) -> tuple[str, str]:
+        """File and sample of a template; empty texts if it is not there."""
+        query = "SELECT file, sample FROM template WHERE id = ?"
         with _naming(self.path):
-            found = self._connection.execute(query, (row,)).fetchall()
+            found = self._connection.execute(query, (number,)).fetchall()
         return found[0] if found else ("", "")
 
     def add(self, templates: Iterable[Template]) -> None:
@@ -179,6 +221,7 @@ class SqliteStorage:
             count = self._connection.execute(query, found[0]).rowcount
             self._connection.execute("DELETE FROM person WHERE id = ?", found[0])
             self._set_state("unerased", "1")
+        self._loaded = None
         return count
 
     def unerased(self) -> bool:
@@ -248,13 +291,17 @@ class SqliteStorage:
                 found += self._wrong_vectors(part)
         return found
 
+    def recall(self) -> float | None:
+        """None: the search is exact."""
+        return None
+
     def close(self) -> None:
         """Close it; the last connection removes the log."""
         self._connection.close()
 
     def _wrong_vectors(self, rows: list[tuple[int, bytes]]) -> Iterator[str]:
         size = 4 * self._about.dimensions
-        short = [number for number, vector in rows if len(vector) != size]
+        short = [number for number, v in rows if not isinstance(v, bytes) or len(v) != size]
         if short:
             yield (
                 f"{len(short)} templates have not {self._about.dimensions} dimensions, such as "
@@ -268,12 +315,12 @@ class SqliteStorage:
 
     def _vectors(self, stored: list[bytes]) -> Vectors:
         """(N, D) from N texts of bytes."""
-        found = np.frombuffer(b"".join(stored), dtype="<f4")
-        if len(found) != len(stored) * self._about.dimensions:
+        if {len(vector) for vector in stored} - {4 * self._about.dimensions}:
             raise ValueError(
                 f"{self.path} is damaged: templates have other than {self._about.dimensions} "
                 "dimensions (`aclnet-task gallery check` lists them)"
             )
+        found = np.frombuffer(b"".join(stored), dtype="<f4")
         return found.reshape(len(stored), self._about.dimensions)
 
     def _read_about(self) -> About:
@@ -352,6 +399,8 @@ def _naming(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into sentences that name the file."""
     try:
         yield
+    except UnicodeDecodeError:  # of the text of SQLite's own error
+        raise ValueError(f"{path} is damaged: a text is no text; restore a copy") from None
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if _is_busy(error):

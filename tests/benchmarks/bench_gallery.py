@@ -122,7 +122,7 @@ def main() -> None:
         noise = np.random.default_rng(2).standard_normal((len(chosen), options.dim))
         probes = (vectors[chosen] + 0.03 * noise).astype(np.float32)
         with Gallery(place) as gallery:
-            _, seconds, about["open"] = timed(lambda: gallery._current(), 1)
+            _, seconds, about["open"] = timed(lambda: gallery._storage.templates(), 1)
             about["open"]["seconds"] = round(seconds[0], 2)
             answers, ours, about["identify"] = timed(
                 lambda: gallery.identify_embeddings(probes, threshold=-1.0), options.rounds
