@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from aclnet.clips.stored import Clips, StoredClips
 from aclnet.config import Settings
-from aclnet.config.base import LIGHT
 from aclnet.foreign.text import check_regular
+from aclnet.models.settings import NamedEncoder
 from aclnet.runs.averages import Answering, Answers
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.skeleton import layout_from_dict
@@ -84,8 +84,13 @@ class Exported(Settings):
 
     @property
     def model(self) -> RunModel:
-        """What the network needs; its encoder's settings are unread."""
-        return RunModel.model_validate(self.run.model, context=LIGHT)
+        """What the network needs; its encoder's settings are unread, as a graph needs none."""
+        values = dict(self.run.model or {})
+        network = values.get("network")
+        if isinstance(network, dict) and isinstance(network.get("encoder"), dict):
+            unread = NamedEncoder.model_validate(network["encoder"])
+            values["network"] = {**network, "encoder": unread}
+        return RunModel.model_validate(values)
 
 
 def is_exported(path: Path) -> bool:

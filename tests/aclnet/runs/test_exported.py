@@ -180,3 +180,13 @@ def test_other_devices_than_the_library_s_are_refused(exported: Path) -> None:
         aclnet.load(exported / "onnx", "tpu")
     with pytest.raises(ValueError, match="is not a network of torch"):
         _ = aclnet.load(exported / "onnx").network
+
+
+def test_a_graph_needs_no_encoder_that_is_registered(
+    damaged: Callable[..., Path], exported: Path, walkers: Path
+) -> None:
+    place = damaged()
+    about = json.loads((place / "model.json").read_text())
+    about["run"]["model"]["network"]["encoder"] = {"name": "of_a_plugin", "own": 3}
+    (place / "model.json").write_text(json.dumps(about))
+    same(aclnet.load(place), aclnet.load(exported / "onnx"), walkers)
