@@ -77,6 +77,8 @@ class TaskSpec:
         run_prefix: prefix of the default run folder, before the recipe's name.
         saved: file in a run's folder with the network's output on the test samples.
         saved_option: option of `eval` that takes such a file from any system.
+        classes_are_people: whether the classes are the training people, whose names are not passed
+            on with an exported model.
         measures: metrics in a study's table, the headline metric first; includes its parts.
     """
 
@@ -96,6 +98,7 @@ class TaskSpec:
     run_prefix: str = ""
     saved: str = "embeddings.npz"
     saved_option: str = "embeddings"
+    classes_are_people: bool = True
     measures: tuple[str, ...] = ("rank1",)
 
     def floor_query(self) -> Any:
@@ -122,7 +125,7 @@ class TaskSpec:
 
 _REQUIRED = ("help", "settings", "adapter", "judge", "query")
 
-UTILITIES = ("data", "compare", "report", "cost", "doctor")
+UTILITIES = ("data", "gallery", "compare", "report", "cost", "export", "doctor")
 """Commands that are no tasks."""
 
 _REGISTERED: dict[str, TaskSpec] = {}

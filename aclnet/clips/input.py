@@ -8,17 +8,23 @@ from torch import Tensor
 
 from aclnet.clips.augmentation import augment
 from aclnet.clips.blocks import by_blocks
-from aclnet.clips.sampling import Places, resized_places, stretched_frames, uniform_frames
+from aclnet.clips.sampling import Places
 from aclnet.clips.settings import BodySettings, ClipSettings, Rows
-from aclnet.clips.streams import make_streams, stream_channels
-from aclnet.clips.transforms import index_tensor, mirror, normalise
-from aclnet.clips.windows import random_windows
+from aclnet.clips.stored import StoredClips
+from aclnet.clips.streams import make_streams
+from aclnet.clips.transforms import mirror, normalise
 from aclnet.data.store import Store
-from aclnet.memory import require_memory
 from aclnet.skeleton import Layout
 
 
-class ClipInput:
+def moved(clips: Tensor, device: torch.device) -> Tensor:
+    """Clips on a device; a GPU is not waited for, so that it works meanwhile."""
+    if device.type == "cuda":  # page-locked memory, from which it copies by itself
+        clips = clips.pin_memory()
+    return clips.to(device, non_blocking=True)
+
+
+class ClipInput(StoredClips):
     """Turns recordings into the network's input; one object for training and test.
 
     All of it is float32. (The released code centres half-precision files in half precision in the
@@ -30,101 +36,25 @@ class ClipInput:
         channels: the store's channel names, coordinates first.
 
     Attributes:
-        dims: coordinates a joint, 2 or 3.
-        channels: of the network's input.
-        follows: whether `stored` has the frames that follow too.
         bodies: the bodies that each person is shown with in training.
     """
 
     def __init__(self, settings: ClipSettings, layout: Layout, channels: tuple[str, ...]) -> None:
-        self.settings = settings
-        self.layout = layout
-        self.dims = sum(channel in ("x", "y", "z") for channel in channels)
-        self.channels = stream_channels(settings.streams, len(channels))
-        moves = any(stream.endswith("m") for stream in settings.streams)
-        self.follows = settings.motion == "recording" and moves
+        super().__init__(settings, layout, channels)
         self.bodies = BodyVariants(settings.bodies, layout, self.dims)
 
-    def training_frames(self, lengths: Rows, generator: np.random.Generator) -> Rows | Places:
-        """Frame numbers (N, T) of a random clip of each recording of `lengths` (N,).
-
-        With `sampling: resize` they are places between frames.
-        """
-        settings = self.settings
-        if settings.sampling == "window":
-            return random_windows(lengths, settings.frames, generator, settings.step)
-        share = generator.uniform(settings.least_share, 1, len(lengths))
-        covered = np.maximum((share * lengths).astype(np.int64), 1)
-        first = np.floor(generator.random(len(lengths)) * (lengths - covered + 1)).astype(np.int64)
-        if settings.sampling == "uniform":
-            return first[:, None] + uniform_frames(covered, settings.frames, generator)
-        if settings.sampling == "resize":
-            return first[:, None] + resized_places(covered, settings.frames)
-        phase = generator.random((len(lengths), settings.frames))
-        return first[:, None] + stretched_frames(covered, settings.frames, phase)
-
     def stored(self, store: Store, rows: Rows, frames: Rows | Places) -> Tensor:
-        """Frames of a store, for `prepare` and `augmented`.
-
-        Args:
-            store: the recordings.
-            rows: (N,) their rows.
-            frames: (N, T) frame numbers, or places between frames, of which a joint that was not
-                found in one counts as being at the origin there.
-
-        Returns:
-            (N, M, T, V, C); with `motion: recording` and a stream of motion (N, M, 2 T, V, C),
-            each clip's frames and then the frame that follows each of them in the recording.
-        """
-        if np.issubdtype(frames.dtype, np.floating):
-            before = np.floor(frames).astype(np.int64)
-            after = np.minimum(before + 1, store.lengths[rows][:, None] - 1)
-            share = torch.from_numpy((frames - before).astype(np.float32))
-            first, second = (self.stored(store, rows, part) for part in (before, after))
-            return torch.lerp(first, second, share[:, None, :, None, None])
-        if self.follows:
-            following = np.minimum(frames + 1, store.lengths[rows][:, None] - 1)
-            frames = np.concatenate([frames, following], axis=1)
-        self.require_memory(store, *frames.shape)
-        return torch.from_numpy(store.gather(rows, frames))
+        """Frames of a store (see `taken`), for `prepare` and `augmented`."""
+        return torch.from_numpy(self.taken(store, rows, frames))
 
     def on_device(
         self, store: Store, rows: Rows, frames: Rows | Places, device: torch.device
     ) -> Tensor:
-        """As `stored`, on a device; a GPU is not waited for, so that it works meanwhile."""
-        clips = self.stored(store, rows, frames)
-        if device.type == "cuda":  # page-locked memory, from which it copies by itself
-            clips = clips.pin_memory()
-        return clips.to(device, non_blocking=True)
+        """As `stored`, on a device (see `moved`)."""
+        return moved(self.stored(store, rows, frames), device)
 
-    def require_memory(self, store: Store, clips: int, frames: int) -> None:
-        """Refuse batches that do not fit into memory, stored and as the network's input.
-
-        Args:
-            store: the recordings.
-            clips: N, clips of a batch.
-            frames: T, of each.
-
-        Raises:
-            ValueError: the memory does not suffice.
-        """
-        persons, joints, stored = store.frames.shape[1:]
-        require_memory(
-            4 * clips * frames * persons * joints * (stored + self.channels),
-            f"batches of {clips:,} clips of {frames:,} frames",
-            "the batch's size, clip.frames or the test's clips",
-        )
-
-    def prepare(self, clips: Tensor, hidden: Rows | None = None) -> Tensor:
-        """Stored clips to network input (N, M, T, V, channels), no randomness.
-
-        Args:
-            clips: from `stored`.
-            hidden: joints set to zero, as if a detector had not seen them.
-        """
-        if hidden is not None:
-            # Before they are measured.
-            clips = clips.index_fill(3, index_tensor(tuple(hidden.tolist()), clips.device), 0)
+    def prepare(self, clips: Tensor) -> Tensor:
+        """Stored clips to network input (N, M, T, V, channels), no randomness."""
         return self.streams(self.normalised(clips))
 
     def prepare_mirrored(self, clips: Tensor) -> Tensor:
@@ -187,7 +117,7 @@ class BodyVariants:
         self.layout = layout
         self.dims = dims
         self.mirrored = settings.mirrored
-        self.count = len(settings.sizes) * (2 if settings.mirrored else 1)
+        self.count = settings.count
         self._sizes = torch.tensor(settings.sizes)
         self._as_recorded = settings == BodySettings()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -82,6 +83,11 @@ class BodySettings(Settings):
 
     sizes: tuple[PositiveFloat, ...] = Field(default=(1.0,), min_length=1, max_length=100)
     mirrored: bool = False
+
+    @property
+    def count(self) -> int:
+        """Variants of each body."""
+        return len(self.sizes) * (2 if self.mirrored else 1)
 
     @field_validator("sizes")
     @classmethod
@@ -182,3 +188,12 @@ class ClipSettings(Settings):
                 "other bodies, or set image_flip to 0 (augment.mirror is for centred clips)"
             )
         return self
+
+
+def stream_channels(streams: Sequence[str], channels: int) -> int:
+    """Channels that `aclnet.clips.streams.make_streams` returns for clips of `channels` channels.
+
+    >>> stream_channels(["j", "b", "l"], 3)
+    7
+    """
+    return sum(1 if stream == "l" else channels for stream in streams)

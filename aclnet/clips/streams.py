@@ -148,12 +148,3 @@ def _lengths(clips: Tensor, layout: Layout, dims: int) -> Tensor:
     seen = present(clips, dims)
     length: Tensor = bone.norm(dim=-1) * (seen & seen.index_select(3, parents))
     return length.unsqueeze(-1)
-
-
-def stream_channels(streams: Sequence[str], channels: int) -> int:
-    """Channels that `make_streams` returns for clips of `channels` channels.
-
-    >>> stream_channels(["j", "b", "l"], 3)
-    7
-    """
-    return sum(1 if stream == "l" else channels for stream in streams)

@@ -86,7 +86,8 @@ def keep_missing(clips: Tensor, coordinates: Tensor, seen: Tensor, dims: int) ->
 def _first_person(values: Tensor, seen: Tensor) -> Tensor:
     """The values (N, M, ...) of the first person with a seen joint: (N, 1, ...)."""
     first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1)
-    return values[torch.arange(len(first), device=first.device), first].unsqueeze(1)
+    place = first.view(-1, *[1] * (values.ndim - 1)).expand(-1, 1, *values.shape[2:])
+    return values.gather(1, place)
 
 
 def centre_on_joint(clips: Tensor, layout: Layout, dims: int) -> Tensor:
@@ -122,7 +123,7 @@ def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
     hips, known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
     body, found = _midpoint(clips, seen, None, dims)
     never = ~known.any(dim=2, keepdim=True)
-    hips, known = torch.where(never.unsqueeze(-1), body, hips), torch.where(never, found, known)
+    hips, known = torch.where(never.unsqueeze(-1), body, hips), known | (never & found)
     if per == "clip":
         hips, known = _first_person(hips, seen), _first_person(known, seen)
         first = known.to(torch.int64).argmax(dim=2)[..., None, None]
@@ -153,11 +154,23 @@ def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
     length = torch.where(hips_known & shoulders_known & (length > _TINY), length, torch.nan)
     never = length.isnan().flatten(1).all(dim=1)[:, None, None]
     length = torch.where(never, _extent(clips, seen, dims), length)
-    # Not nanmedian, which is not deterministic on CUDA.
-    median = length.flatten(1).nanquantile(0.5, dim=1)
+    median = _nan_median(length.flatten(1))
     median = torch.where(median.isnan(), torch.ones_like(median), median)
     scaled = clips[..., :dims] / median[:, None, None, None, None]
     return keep_missing(clips, scaled, seen, dims)
+
+
+def _nan_median(values: Tensor) -> Tensor:
+    """The medians of rows without their NaN, as `torch.nanquantile`; NaN of rows of NaN alone.
+
+    Not nanmedian, which is not deterministic on CUDA; nanquantile itself is not in ONNX.
+    """
+    missing = values.isnan()
+    ordered = torch.where(missing, torch.inf, values).sort(dim=1).values
+    count = (~missing).sum(dim=1, keepdim=True)
+    low, high = ((count - 1).clamp(min=0) // 2, count // 2)
+    median = torch.lerp(ordered.gather(1, low), ordered.gather(1, high), 0.5)
+    return torch.where(count > 0, median, torch.nan).squeeze(1)
 
 
 def _extent(clips: Tensor, seen: Tensor, dims: int) -> Tensor:

@@ -127,12 +127,12 @@ def cut(bodies: Tensor, length: int) -> Tensor:
 
     The last one is filled up with the last frame; S = ceil(T / length).
     """
-    missing = -bodies.shape[1] % length
-    if missing:
-        last = bodies[:, -1:].expand(-1, missing, -1, -1)
-        bodies = torch.cat([bodies, last], dim=1)
     count, frames, joints, channels = bodies.shape
-    segments = bodies.reshape(count, frames // length, length, joints, channels)
+    number = (frames + length - 1) // length
+    if torch.compiler.is_exporting() or frames % length:
+        places = torch.arange(number * length, device=bodies.device).clamp(max=frames - 1)
+        bodies = bodies.index_select(1, places)
+    segments = bodies.reshape(count, number, length, joints, channels)
     return segments.transpose(2, 3).flatten(3)
 
 
@@ -154,7 +154,8 @@ class Positions(nn.Module):
         """Positions (S, V, D) of S segments; other S than learned: linear, by segments' centres."""
         time: Tensor = self.time
         learned = len(time)
-        if segments != learned:
+        # An exported graph takes any number, so it always interpolates: exactly, if they are equal.
+        if torch.compiler.is_exporting() or segments != learned:
             numbers = torch.arange(segments, device=time.device, dtype=time.dtype)
             place = ((numbers + 0.5) * (learned / segments) - 0.5).clamp(0, learned - 1)
             distance = place[:, None] - torch.arange(learned, device=time.device)

@@ -8,33 +8,36 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from aclnet.clips.input import ClipInput
 from aclnet.data.convert import prepare_samples
 from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import Frames, Sample, StoreInfo
-from aclnet.models import SkeletonNetwork
-from aclnet.runs.embedding import embed
+from aclnet.runs.averages import Answering, mean_embeddings, mean_scores
+from aclnet.runs.exported import Exported, is_exported, open_exported, read_exported, require_torch
 from aclnet.runs.finished import require_finished
-from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo, RunModel, read_run_info, read_run_model
-from aclnet.runs.networks import build_network, fill_part, require_best, weight_generator
+from aclnet.runs.hub import is_on_hub, pull
+from aclnet.runs.info import RunInfo, RunModel, read_run_info, read_run_model
 from aclnet.runs.reading import is_store, open_file, require_rate
-from aclnet.runs.scoring import score
 from aclnet.runs.settings import Persons, Preparation, ScoringSettings
 from aclnet.runs.windows import Window, cut_windows, whole_recording, window_store
-from aclnet.skeleton import Layout, layout_from_dict
-from aclnet.training.engine import BEST
+from aclnet.skeleton import Layout
+
+if TYPE_CHECKING:
+    from aclnet.clips.input import ClipInput
+    from aclnet.models import SkeletonNetwork
+    from aclnet.runs.whole import WholeNetwork
 
 WINDOW_CLIPS = 4
 
@@ -78,11 +81,15 @@ class Embedded(NamedTuple):
         sample: N keys of the recordings, in the order of the files; for arrays their numbers.
         embedding: (N, D) float32, compared by cosine or Euclidean distance.
         left_out: by reason, what was left out of the files: people, frames, recordings.
+        identity: N people as the files name them; empty text where they do not.
+        frames: N numbers of frames.
     """
 
     sample: list[str]
     embedding: npt.NDArray[np.float32]
     left_out: Mapping[str, int] = MappingProxyType({})
+    identity: Sequence[str] = ()
+    frames: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -90,28 +97,78 @@ class Model:
     """A trained run, ready for any recording with the joints that it was trained on.
 
     Attributes:
-        run: the run's folder, for messages.
+        run: the run's folder, or the exported model's, for messages.
         info: what it was trained on.
         settings: of encoder, neck, clips, embedding and test clips.
-        network: in evaluation mode.
-        clip_input: prepares clips as in training.
+        answering: the network with its preparation of clips.
+        exported: its description, if it is an exported one.
     """
 
     run: Path
     info: RunInfo
     settings: RunModel
-    network: SkeletonNetwork
-    clip_input: ClipInput
+    answering: Answering
+    exported: Exported | None = None
+
+    @property
+    def network(self) -> SkeletonNetwork:
+        """The network as a torch module, in evaluation mode; an ONNX model has none."""
+        return self._torch().network
+
+    @property
+    def clip_input(self) -> ClipInput:
+        """Prepares clips as in training, by torch; an ONNX model has none."""
+        return self._torch().clips
+
+    def _torch(self) -> WholeNetwork:
+        from aclnet.runs.whole import TorchAnswering
+
+        if not isinstance(self.answering, TorchAnswering):
+            raise ValueError(f"{self.run} is not a network of torch: load the run")
+        return self.answering.whole
 
     @property
     def layout(self) -> Layout:
         """The V joints of its clips."""
-        return self.clip_input.layout
+        return self.answering.clips.layout
 
     @property
     def classes(self) -> tuple[str, ...]:
         """K class names, in the classifier's order: actions, or the training people."""
         return self.info.classes
+
+    @property
+    def dimensions(self) -> int:
+        """D, numbers of an embedding."""
+        if self.exported is not None:
+            return self.exported.dimensions
+        posterior = self.settings.test is None and self.settings.embed.feature == "posterior"
+        classifier = self.network.classifier
+        return int(classifier.out_features if posterior else classifier.in_features)
+
+    @property
+    def metric(self) -> Literal["cosine", "euclidean"]:
+        """How embeddings are compared: by their direction, unless their lengths are kept."""
+        own = self.settings
+        return "cosine" if own.test is not None or own.embed.normalise else "euclidean"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that an embedding depends on: weights, joints, unit and settings.
+
+        An exported model has that of its run. Settings at their defaults do not count, so that new
+        ones leave it as it is.
+        """
+        if self.exported is not None:
+            return self.exported.fingerprint
+        from aclnet.runs.networks import weights_fingerprint
+
+        parts = {"network": True, "clip": True, "embed": True, "test": True}
+        own = self.settings.model_dump(mode="json", include=parts, exclude_defaults=True)
+        for part in ("embed", "test"):
+            (own.get(part) or {}).pop("batch_size", None)
+        about = [self.layout.joints, self.info.channels, self.info.unit, own]
+        return weights_fingerprint(self.network.state_dict(), json.dumps(about, sort_keys=True))
 
     def embed(
         self,
@@ -137,23 +194,30 @@ class Model:
                 or unit than the run, or there is none.
         """
         names: list[str] = []
+        people: list[str] = []
+        lengths: list[int] = []
         parts = []
         left_out: Counter[str] = Counter()
-        for place, info, samples, how in self._opened(source, prepare, reading):
+        for place, info, samples, how in self.opened(source, prepare, reading):
             if how == "main_person":
                 info, samples = prepare_samples(info, samples)
             with _naming(place):
-                kept = [(sample.sample, whole_recording(sample)) for sample in samples]
-                store = window_store([frames for _, frames in kept], info)
+                kept = [
+                    (sample.sample, sample.identity, len(sample.frames), whole_recording(sample))
+                    for sample in samples
+                ]
+                store = window_store([frames for *_, frames in kept], info)
                 self.info.require(store, self.run)
                 if self.settings.test is None:
-                    parts.append(embed(self.network, store, self.clip_input, self.settings.embed))
+                    parts.append(mean_embeddings(self.answering, store, self.settings.embed))
                 else:
-                    scored = score(self.network, store, self.clip_input, self.settings.test)
+                    scored = mean_scores(self.answering, store, self.settings.test)
                     parts.append(scored.embedding)
-            names += [name for name, _ in kept]
+            names += [name for name, *_ in kept]
+            people += [identity for _, identity, *_ in kept]
+            lengths += [length for *_, length, _ in kept]
             left_out.update(info.dropped)
-        return Embedded(names, np.concatenate(parts), dict(left_out))
+        return Embedded(names, np.concatenate(parts), dict(left_out), people, lengths)
 
     def classify(
         self,
@@ -205,7 +269,7 @@ class Model:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         _require_choice("persons", persons, get_args(Persons))
         found: list[Prediction] = []
-        for place, info, samples, how in self._opened(
+        for place, info, samples, how in self.opened(
             source, prepare, {**reading, **(options or {})}
         ):
             here: list[Prediction] = []
@@ -227,13 +291,16 @@ class Model:
             found += [replace(one, left_out=left_out, notes=notes) for one in here]
         return found
 
-    def _opened(
+    def opened(
         self,
         source: Source | Sequence[Source],
         prepare: Preparation | None,
         reading: dict[str, Any],
     ) -> Iterator[tuple[Path, StoreInfo, Iterator[Sample], Preparation]]:
-        """Place, description, samples and preparation of each source; arrays together are one."""
+        """Place, description, samples and preparation of each source; arrays together are one.
+
+        Arguments and errors are those of `embed`.
+        """
         if prepare is not None:
             _require_choice("prepare", prepare, get_args(Preparation))
         one = isinstance(source, str | Path | np.ndarray)
@@ -266,7 +333,7 @@ class Model:
         fps = sample.fps or info.fps
         store = window_store([window.frames for window in windows], info)
         test = self.settings.test or ScoringSettings(clips=1)
-        probabilities = score(self.network, store, self.clip_input, test).probabilities
+        probabilities = mean_scores(self.answering, store, test).probabilities
         # Variants of a body, which trained as people of their own, count for their person.
         shares = probabilities.reshape(len(windows), len(self.classes), -1).sum(axis=2)
         for window, row in zip(windows, shares, strict=True):
@@ -284,35 +351,32 @@ class Model:
 
 
 def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> Model:
-    """Load a trained run of any task; its data are not needed.
+    """Load a trained run of any task, or an exported one; its data are not needed.
 
     Args:
-        run: the run's folder, as `aclnet-task ... train` wrote it.
-        device: where to compute, as torch names it.
+        run: the run's folder, as `aclnet-task ... train` wrote it; or an exported model's folder
+            or file (`aclnet-task export`), or hf://USER/NAME, its place on the Hugging Face Hub.
+            Exported to ONNX, it runs without torch.
+        device: where to compute, as torch names it; with ONNX "cpu" or "cuda".
         unfinished: also load a run whose training is not finished, as far as it got.
 
     Raises:
         ValueError: the folder is not a run, its training is not finished, it has no checkpoint
-            yet, its parts do not fit, or there is no such device.
+            yet, its parts do not fit, or there is no such device; or an exported model is damaged
+            or cannot be downloaded.
     """
-    folder = Path(run)
-    info, settings = read_run_info(folder), read_run_model(folder)
+    folder = pull(run) if is_on_hub(run) else Path(run)
+    if is_exported(folder):
+        exported, file, content = read_exported(folder)
+        answering = open_exported(exported, content, file, device)
+        return Model(file.parent, exported.run, exported.model, answering, exported)
+    info = read_run_info(folder)
+    require_torch(folder)
+    from aclnet.runs.trained import open_run_network
+
+    settings = read_run_model(folder)
     require_finished(folder, unfinished)
-    layout = layout_from_dict(info.layout, f"{folder / RUN_INFO}: layout")
-    clip_input = ClipInput(settings.clip, layout, info.channels)
-    # Any generator: the weights come from the checkpoint.
-    network = build_network(settings.network, len(info.classes), clip_input, weight_generator(0))
-    if settings.weights == BEST:
-        require_best(folder)
-    try:
-        fill_part(folder / settings.weights, network)
-    except ValueError as error:
-        raise ValueError(f"{error}; was {folder / SETTINGS} or {RUN_INFO} edited?") from None
-    try:
-        placed = network.eval().to(torch.device(device))
-    except (RuntimeError, AssertionError) as error:  # the latter of a torch built without CUDA
-        raise ValueError(f"device {device!r} cannot be used: {error}") from None
-    return Model(folder, info, settings, placed, clip_input)
+    return Model(folder, info, settings, open_run_network(folder, info, settings, device))
 
 
 def _array_samples(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from aclnet.clips.input import ClipInput
 from aclnet.losses.objective import Objective
@@ -98,6 +100,15 @@ def fill_part(path: Path, module: nn.Module, part: str = "network") -> None:
     start = f"{part}."
     own = {name[len(start) :]: value for name, value in saved.items() if name.startswith(start)}
     load_weights(module, own, path)
+
+
+def weights_fingerprint(tensors: Mapping[str, Tensor], about: str = "") -> str:
+    """SHA-256 of a text, and of tensors with names, types and shapes in the order of the names."""
+    digest = hashlib.sha256(about.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def require_best(run: Path, why: str = "") -> None:

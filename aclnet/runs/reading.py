@@ -18,9 +18,9 @@ from aclnet.data.formats import READERS, detect, read, reader_options
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import open_store
-from aclnet.skeleton import Layout, load_layout
+from aclnet.skeleton import Layout, layout_names, load_layout
 
-_CHOOSING = ("split", "keep", "label_from", "labels")
+CHOOSING = ("split", "keep", "label_from", "labels")
 """Options of readers that choose or label the training recordings, not how they are read."""
 
 
@@ -44,7 +44,7 @@ def settings_for(own: DataSettings, path: Path, format: str | None = None) -> Da
         name = chosen or detect(path)
         alike = alike if own.format is None else own.format == name
         if name in READERS:
-            known = {*reader_options(name), "unit"} - (set() if alike else {*_CHOOSING, "unit"})
+            known = {*reader_options(name), "unit"} - (set() if alike else {*CHOOSING, "unit"})
             options = {option: own.options[option] for option in own.options if option in known}
     layout = own.layout if alike else None
     keep = own.keep if alike else {}
@@ -69,21 +69,23 @@ def open_file(
     Raises:
         ValueError: the file or an option is not valid, or a store is to be read with options.
     """
-    opened = _open_store(path, given) if is_store(path) else _read_file(own, path, given)
+    opened = _open_store(path, given) if is_store(path) else _read_file(own, path, given, joints)
     return in_joint_order(*opened, joints)
 
 
 def _read_file(
-    own: DataSettings, path: Path, given: Mapping[str, Any]
+    own: DataSettings, path: Path, given: Mapping[str, Any], joints: Layout
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """A file's samples, read and mapped as the settings say."""
     settings = settings_for(own, path, given.get("format"))
-    kept = {name: value for name, value in settings.options.items() if name not in _CHOOSING}
+    kept = {name: value for name, value in settings.options.items() if name not in CHOOSING}
     options = {**kept, "layout": settings.layout, **given, "format": settings.format}
     info, samples = read(path, **{name: v for name, v in options.items() if v is not None})
     if own.map_to is None:
         return info, samples
-    return map_samples(info, samples, load_layout(own.map_to))
+    # The run has a layout of the user's own itself: its file may be gone.
+    shipped = own.map_to in layout_names()
+    return map_samples(info, samples, load_layout(own.map_to) if shipped else joints)
 
 
 def is_store(path: Path) -> bool:

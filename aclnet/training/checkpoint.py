@@ -33,10 +33,16 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
         OSError: it cannot be written; the old file is whole.
     """
     # In memory first: of a full disk torch only says that its writer failed.
+    content = checkpoint_bytes(state)
+    with whole_file(path) as draft:
+        draft.write_bytes(content)
+
+
+def checkpoint_bytes(state: Mapping[str, Any]) -> memoryview:
+    """The file of a checkpoint; the argument is that of `save_checkpoint`."""
     content = io.BytesIO()
     torch.save({_FORMAT_KEY: _FORMAT_VERSION, **state}, content)
-    with whole_file(path) as draft:
-        draft.write_bytes(content.getbuffer())
+    return content.getbuffer()
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

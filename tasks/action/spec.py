@@ -52,6 +52,7 @@ class Action(TaskSpec):
     join = lazy("tasks.action.judge:pooled")
     saved = "scores.npz"
     saved_option = "scores"
+    classes_are_people = False
     measures = ("top1", "mean_class")
 
     def recognises(self, path: Path, labels: Path | None) -> bool:

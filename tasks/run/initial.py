@@ -20,7 +20,12 @@ from aclnet.pretraining.masked import MaskedMotion
 from aclnet.pretraining.objective import ViewObjective
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import SETTINGS, InitialWeights, RunInfo, read_run_info, read_run_model
-from aclnet.runs.networks import fill_part, require_best, weight_generator
+from aclnet.runs.networks import (
+    fill_part,
+    require_best,
+    weight_generator,
+    weights_fingerprint,
+)
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import BEST
 from aclnet.training.settings import RESUMABLE
@@ -130,22 +135,17 @@ def fill_from(run: Path, parts: Mapping[str, nn.Module]) -> InitialWeights:
     path = run / model.weights
     for name, module in parts.items():
         fill_part(path, module, name)
-    digest, left, loaded = hashlib.sha256(), Counter[str](), 0
-    for name, tensor in sorted(load_checkpoint(path)["task"].items()):
-        if not name.startswith(tuple(f"{part}." for part in parts)):
-            left[".".join(name.split(".")[:2])] += 1
-            continue
-        loaded += 1
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
+    saved, starts = load_checkpoint(path)["task"], tuple(f"{part}." for part in parts)
+    loaded = {name: tensor for name, tensor in saved.items() if name.startswith(starts)}
+    left = Counter(".".join(name.split(".")[:2]) for name in sorted(saved) if name not in loaded)
     settings = _settings_of(run)
     return InitialWeights(
         run=str(run),
         task=info.task,
         objective=settings.objective_name,
-        fingerprint=digest.hexdigest(),
+        fingerprint=weights_fingerprint(loaded),
         recipe=_recipe(settings, info),
-        loaded=loaded,
+        loaded=len(loaded),
         left=dict(left),
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aclnet.clips.streams import stream_channels
+from aclnet.clips.settings import stream_channels
 from aclnet.config import load_settings
 from aclnet.skeleton import load_layout
 from protocols.action.split import load_split

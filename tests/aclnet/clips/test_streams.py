@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aclnet.clips.input import ClipInput
-from aclnet.clips.settings import ClipSettings
-from aclnet.clips.streams import STREAMS, grandparents, make_stream, make_streams, stream_channels
+from aclnet.clips.settings import ClipSettings, stream_channels
+from aclnet.clips.streams import STREAMS, grandparents, make_stream, make_streams
 from aclnet.skeleton import layout_names, load_layout
 
 NTU_FILES = ("pipeline_ntu_1p_f32", "pipeline_ntu_2p_f32", "pipeline_ntu_2p_f16")

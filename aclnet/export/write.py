@@ -1,0 +1,299 @@
+"""Writing an exported model: a folder with the file, its description and a card for people."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import nn
+
+from aclnet.data.sample import Frames
+from aclnet.data.settings import DataSettings
+from aclnet.data.store import Store
+from aclnet.export.compare import TOLERANCE, Comparison, clips_of, compare
+from aclnet.export.graph import onnx_graph
+from aclnet.export.integer import in_8_bits
+from aclnet.files import make_folder, naming, owned, whole_file
+from aclnet.runs.averages import Answering
+from aclnet.runs.exported import (
+    DESCRIPTION,
+    Exported,
+    Graph,
+    Kind,
+    OnnxAnswering,
+    onnx_session,
+    open_exported,
+)
+from aclnet.runs.info import RunInfo, RunModel
+from aclnet.runs.model import Model, Source
+from aclnet.runs.reading import CHOOSING
+from aclnet.runs.whole import TorchAnswering
+from aclnet.runs.windows import whole_recording, window_store
+from aclnet.skeleton import layout_names
+from aclnet.training.checkpoint import checkpoint_bytes
+
+CARD = "MODEL_CARD.md"
+
+_FILES: dict[Kind, str] = {
+    "onnx": "model.onnx",
+    "safetensors": "model.safetensors",
+    "torch": "model.pt",
+}
+_RECORDINGS = 16
+_EXAMPLES = 5  # clips to trace with; no other axis should have this length
+
+
+class Written(NamedTuple):
+    """What was exported.
+
+    Attributes:
+        exported: its description.
+        comparison: with the run's network.
+        size: of the file in bytes.
+        parts: whether the clips of the graph have an axis of parts (`StoredClips.for_network`).
+        answering: the exported network.
+    """
+
+    exported: Exported
+    comparison: Comparison
+    size: int
+    parts: bool
+    answering: Answering
+
+
+def first_recordings(model: Model, source: Source, **reading: Any) -> Store:
+    """The first recordings of a file, folder or store in which somebody is seen.
+
+    Args:
+        model: that is to be exported.
+        source: what it reads.
+        **reading: as for `Model.embed`.
+
+    Raises:
+        ValueError: there is none, or it cannot be read.
+    """
+    for _, info, samples, _ in model.opened(source, None, reading):
+        kept: list[Frames] = []
+        for sample in samples:
+            if sample.frames.any():
+                kept.append(whole_recording(sample))
+            if len(kept) == _RECORDINGS:
+                break
+        store = window_store(kept, info)
+        model.info.require(store, model.run)
+        if kept:
+            return store
+    raise ValueError(f"{source}: nobody is seen in any recording, so nothing can be compared")
+
+
+def export(
+    model: Model,
+    store: Store,
+    kind: Kind,
+    out: Path,
+    card: Callable[[Written], str],
+    *,
+    named: bool,
+    calibration: Store | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Written:
+    """Export a run; the folder appears whole or not at all, private to its owner.
+
+    Args:
+        model: the run, on the CPU.
+        store: recordings on which the exported network is compared with the run's.
+        kind: of the file.
+        out: the folder, which is new.
+        card: makes the text of the card.
+        named: whether the names of the classes are exported, or numbers in their place.
+        calibration: training recordings, for an ONNX graph with weights and activations of 8 bits;
+            None: in float32.
+        report: called with progress messages.
+
+    Raises:
+        ValueError: the folder exists, a library is missing, the network cannot be exported, or
+            the exported one differs from it.
+        OSError: the files cannot be written.
+    """
+    own = model.answering
+    if not isinstance(own, TorchAnswering):
+        raise ValueError(f"{model.run} is exported already: give the run")
+    with _new_folder(out) as folder:
+        file = folder / _FILES[kind]
+        exported = Exported(
+            kind=kind,
+            file=file.name,
+            sha256="",
+            aclnet=version("aclnet"),
+            fingerprint=model.fingerprint,
+            dimensions=model.dimensions,
+            named=named,
+            run=shareable(model.info, model.settings, named),
+        )
+        if kind == "onnx":
+            mirrored = model.settings.test is None and model.settings.embed.mirror
+            content, graph, comparison = _graph(own, store, mirrored, out, report)
+            exported = exported.model_copy(update={"graph": graph})
+            _write(file, content)
+        else:
+            content = _weights(kind, own.whole.network, out)
+            _write(file, content)
+            report(f"comparing with the run on {len(store)} recordings")
+            again = open_exported(exported, content, file, "cpu")
+            comparison = compare(again, own, store)
+        if not comparison.difference <= TOLERANCE:
+            raise ValueError(
+                f"the exported network differs from {model.run} by {comparison.difference:.1e} of "
+                f"the largest value, more than {TOLERANCE:.0e}: nothing was written"
+            )
+        if calibration is not None and exported.graph is not None:
+            report("quantising to 8 bits")
+            clips = clips_of(calibration, own.clips)
+            content = in_8_bits(content, clips, exported.graph.mirrored)
+            again = open_exported(exported, content, file, "cpu")
+            comparison = compare(again, own, store, mirrored=exported.graph.mirrored)
+            exported = _integer(exported, comparison.difference)
+            _write(file, content)
+        again = open_exported(exported, content, file, "cpu")
+        digest = hashlib.sha256(content).hexdigest()
+        exported = exported.model_copy(update={"sha256": digest})
+        _write(folder / DESCRIPTION, f"{exported.model_dump_json(indent=1)}\n".encode())
+        parts = own.clips.follows or own.clips.settings.motion == "joined"
+        written = Written(exported, comparison, len(content), parts, again)
+        _write(folder / CARD, card(written).encode())
+    return written
+
+
+def _integer(exported: Exported, difference: float) -> Exported:
+    """The description of a graph of 8 bits, whose embeddings are others."""
+    graph = exported.graph
+    changes = {"integer": True, "difference": difference}
+    text = f"{exported.fingerprint} in 8 bits"
+    return exported.model_copy(
+        update={
+            "graph": graph and graph.model_copy(update=changes),
+            "fingerprint": hashlib.sha256(text.encode()).hexdigest(),
+        }
+    )
+
+
+def _graph(
+    own: TorchAnswering, store: Store, mirrored: bool, out: Path, report: Callable[[str], None]
+) -> tuple[bytes, Graph, Comparison]:
+    """An ONNX graph, its description and its comparison; axes that do not come out free are fixed.
+
+    The exporter may also take an axis for free that is not: the comparison shows it.
+    """
+    clips = clips_of(store, own.clips)
+    example = np.resize(clips, (_EXAMPLES, *clips.shape[1:]))
+    axes = {"persons": 1, "frames": example.ndim - 3}
+    fixed: list[str] = []
+    while True:
+        report("exporting to ONNX" + "".join(f", with a fixed number of {name}" for name in fixed))
+        made = onnx_graph(
+            own.whole, example, mirrored=mirrored, fixed=tuple(axes[name] for name in fixed)
+        )
+        graph = Graph(
+            opset=made.opset,
+            mirrored=mirrored,
+            persons=made.persons,
+            frames=made.frames,
+            compared=0,
+            difference=0,
+        )
+        exported = OnnxAnswering(onnx_session(made.content, out), own.clips, graph, out)
+        report(f"comparing with the run on {len(store)} recordings")
+        found = compare(
+            exported,
+            own,
+            store,
+            mirrored=mirrored,
+            persons=made.persons is None,
+            lengths=made.frames is None,
+        )
+        wrong = [
+            name
+            for name, difference in (("persons", found.persons), ("frames", found.lengths))
+            if difference is not None and not difference <= TOLERANCE and name not in fixed
+        ]
+        if not wrong:
+            known = {"compared": found.clips, "difference": found.difference}
+            return made.content, graph.model_copy(update=known), found
+        fixed += wrong
+
+
+def _weights(kind: Kind, network: nn.Module, out: Path) -> bytes:
+    """The network's weights; for torch as a checkpoint of the network alone."""
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    if kind == "torch":
+        saved = {f"network.{name}": tensor for name, tensor in state.items()}
+        return bytes(checkpoint_bytes({"task": saved}))
+    try:
+        import safetensors.torch
+    except ImportError:
+        raise ValueError(f"{out} needs safetensors: pip install aclnet[export]") from None
+    content: bytes = safetensors.torch.save(state)
+    return content
+
+
+def shareable(info: RunInfo, settings: RunModel, named: bool) -> RunInfo:
+    """What a run remembers, without places on this machine and names of training recordings.
+
+    Args:
+        info: the run's.
+        settings: the run's.
+        named: whether the classes keep their names.
+    """
+    data, shipped = settings.data, layout_names()
+    options = {name: value for name, value in data.options.items() if name not in CHOOSING}
+    reading = DataSettings(
+        source=data.source,
+        path=None if data.path is None else Path(f"data{data.path.suffix}"),
+        format=data.format,
+        layout=data.layout if data.layout in shipped else None,
+        # Another layout than a shipped one is that of the run (`aclnet.runs.reading`).
+        map_to=data.map_to if data.map_to in (None, *shipped) else "own",
+        options=options,
+        prepare=data.prepare,
+    )
+    model = settings.model_copy(update={"data": reading}).model_dump(mode="json")
+    initial = info.initial
+    if initial is not None:
+        initial = initial.model_copy(update={"run": Path(initial.run).name})
+    numbered = tuple(f"class {number}" for number in range(1, len(info.classes) + 1))
+    kept = {"classes": info.classes if named else numbered, "files": None}
+    return info.model_copy(update={**kept, "initial": initial, "model": model})
+
+
+@contextmanager
+def _new_folder(place: Path) -> Iterator[Path]:
+    """A folder that appears under its name when the body ends, and not at all if it fails."""
+    target = Path(os.path.realpath(place))
+    draft, lock = (target.with_name(f".{target.name}.{kind}") for kind in ("new", "lock"))
+    with owned(lock, place, "wait for it to end, or choose another folder"), naming(place, draft):
+        _require_free(place)
+        shutil.rmtree(draft, ignore_errors=True)  # of a killed process
+        make_folder(draft)
+        try:
+            yield draft
+            _require_free(place)
+            os.replace(draft, target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _require_free(place: Path) -> None:
+    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise ValueError(f"{place} exists already: remove it, or choose another folder")
+
+
+def _write(file: Path, content: bytes) -> None:
+    with whole_file(file) as draft:
+        draft.write_bytes(content)

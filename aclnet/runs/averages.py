@@ -1,0 +1,176 @@
+"""Embeddings and class scores of recordings: means over windows or test clips, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from aclnet.clips.sampling import Places, released_test_frames, resized_places, stretched_frames
+from aclnet.clips.settings import ClipSettings, Rows
+from aclnet.clips.stored import Clips, StoredClips
+from aclnet.clips.windows import sliding_windows, windows_at_phase
+from aclnet.data.store import Store
+from aclnet.runs.settings import EmbedSettings, ScoringSettings
+
+Scores = npt.NDArray[np.float32]
+BlockT = TypeVar("BlockT")
+
+_SHORTEST = 1e-12
+"""Shorter embeddings keep their direction and are not scaled to unit length."""
+
+
+class Answers(NamedTuple):
+    """What a network says of N clips.
+
+    Attributes:
+        probabilities: (N, K).
+        logits: (N, K), before the softmax.
+        embedding: (N, D), the compared feature.
+    """
+
+    probabilities: Scores
+    logits: Scores
+    embedding: Scores
+
+
+class Answering(Protocol):
+    """A network with all that it does to clips, in whichever library it runs."""
+
+    @property
+    def clips(self) -> StoredClips:
+        """Takes its clips out of recordings."""
+
+    def __call__(self, clips: Clips, mirrored: bool = False) -> Answers:
+        """Answer for clips of `StoredClips.for_network`, or for their mirror images."""
+
+    def each(
+        self, blocks: Sequence[BlockT], clips_of: Callable[[BlockT], Clips], mirror: bool = False
+    ) -> Iterator[tuple[BlockT, Answers]]:
+        """Answer for the clips of every block, in order.
+
+        Args:
+            blocks: what names some clips.
+            clips_of: the clips of a block.
+            mirror: the compared feature is the mean of that of the clips and their mirror images.
+        """
+
+
+class Scored(NamedTuple):
+    """Scores of N recordings.
+
+    Attributes:
+        probabilities: (N, K), mean over clips of the softmax.
+        logits: (N, K), mean over clips.
+        embedding: (N, D), mean over clips of the feature before the classifier.
+    """
+
+    probabilities: Scores
+    logits: Scores
+    embedding: Scores
+
+
+def mirrored_too(network: Answering, clips: Clips, mirror: bool) -> Answers:
+    """Answer for clips; with `mirror` the feature is the mean of theirs and their images'."""
+    answers = network(clips)
+    if not mirror:
+        return answers
+    other = network(clips, mirrored=True).embedding
+    return answers._replace(embedding=np.float32(0.5) * (answers.embedding + other))
+
+
+def mean_embeddings(network: Answering, store: Store, settings: EmbedSettings) -> Scores:
+    """One embedding a sample: the mean over its windows' embeddings, normalised if set.
+
+    Args:
+        network: answers with the feature that the settings name.
+        store: the samples to embed.
+        settings: windows, mirror image, whether of unit length.
+
+    Returns:
+        (N, D) float32.
+
+    Raises:
+        ValueError: there is no sample.
+    """
+    if not len(store):
+        raise ValueError(f"there is nothing to embed: {store.info.name} holds no sample")
+    clip = network.clips.settings
+    if settings.windows == "centre":
+        owner = np.arange(len(store), dtype=np.int64)
+        frames = windows_at_phase(store.lengths, clip.frames, 0.5, clip.step)
+    else:
+        owner, frames = sliding_windows(store.lengths, clip.frames, settings.stride, clip.step)
+    size = settings.batch_size
+    blocks = [slice(first, first + size) for first in range(0, len(owner), size)]
+
+    def clips_of(part: slice) -> Clips:
+        return network.clips.for_network(store, owner[part], frames[part, None])
+
+    sums: Scores = np.zeros((0, 0), dtype=np.float32)
+    for part, answers in network.each(blocks, clips_of, settings.mirror):
+        vectors = answers.embedding
+        if part.start == 0:
+            sums = np.zeros((len(store), vectors.shape[1]), dtype=np.float32)
+        np.add.at(sums, owner[part], vectors)
+    if settings.normalise:
+        length = np.linalg.norm(sums.astype(np.float64), axis=1, keepdims=True)
+    else:
+        length = np.bincount(owner, minlength=len(store))[:, None]
+    means: Scores = (sums / np.maximum(length, _SHORTEST)).astype(np.float32)
+    return means
+
+
+def mean_scores(
+    network: Answering, store: Store, test: ScoringSettings, *, hidden: Rows | None = None
+) -> Scored:
+    """Score recordings over their test clips.
+
+    Args:
+        network: answers with the feature before its classifier.
+        store: N recordings.
+        test: number of clips, and of those scored at once.
+        hidden: joints set to zero in every clip, as if they had not been seen.
+
+    Raises:
+        ValueError: there is no recording.
+    """
+    if not len(store):
+        raise ValueError(f"there is nothing to score: {store.info.name} holds no sample")
+    frames = scoring_frames(store.lengths, network.clips.settings, test)
+    at_once = max(test.batch_size // test.clips, 1)
+    every = np.arange(len(store))
+    blocks = [every[first : first + at_once] for first in range(0, len(store), at_once)]
+
+    def clips_of(rows: Rows) -> Clips:
+        clips = network.clips.for_network(store, rows, frames[rows])
+        if hidden is not None:
+            clips[..., hidden, :] = 0  # before they are measured
+        return clips
+
+    parts = [
+        [one.reshape(len(rows), test.clips, -1).mean(axis=1) for one in answers]
+        for rows, answers in network.each(blocks, clips_of)
+    ]
+    return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def scoring_frames(lengths: Rows, clip: ClipSettings, test: ScoringSettings) -> Rows | Places:
+    """Frame numbers of the test clips: (N, clips, T), the same in every call.
+
+    Uniform clips are the release's; stretched ones take the frames at evenly spaced phases of the
+    parts; windows start at evenly spaced places; resized ones are all the same, at places between
+    frames.
+    """
+    if clip.sampling == "uniform":
+        return released_test_frames(lengths, clip.frames, test.clips, test.rule)
+    if clip.sampling == "resize":
+        places = resized_places(lengths, clip.frames)
+        return np.repeat(places[:, None], test.clips, axis=1)
+    phases = (np.arange(test.clips) + 0.5) / test.clips
+    if clip.sampling == "stretch":
+        return np.stack([stretched_frames(lengths, clip.frames, phase) for phase in phases], axis=1)
+    windows = [windows_at_phase(lengths, clip.frames, phase, clip.step) for phase in phases]
+    return np.stack(windows, axis=1)

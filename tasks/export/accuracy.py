@@ -1,0 +1,60 @@
+"""What weights of 8 bits cost, on the run's own test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from aclnet.data.store import Store
+from aclnet.models import SkeletonNetwork
+from aclnet.runs.averages import Answering
+from tasks.run.adapter import TaskAdapter
+from tasks.spec import TaskSpec
+
+_CALIBRATION = 64
+"""Training recordings; their activations' ranges give the scales."""
+
+
+class Loss(NamedTuple):
+    """A metric of the run's test.
+
+    Attributes:
+        metric: its name.
+        before: its value with the run's network.
+        after: that with the exported one.
+    """
+
+    metric: str
+    before: float
+    after: float
+
+
+def losses(
+    spec: TaskSpec, adapter: TaskAdapter[Any], network: SkeletonNetwork, exported: Answering
+) -> Iterator[Loss]:
+    """Test both networks and compare the metrics of a study's table.
+
+    Args:
+        spec: the task.
+        adapter: with the run's data.
+        network: the run's.
+        exported: the exported one.
+    """
+    # What a task does with a network in a test is to embed and to score, which take both.
+    before, after = (
+        spec.judge(adapter.represent(cast(SkeletonNetwork, one)), adapter.settings, None).metrics
+        for one in (network, exported)
+    )
+    headline = spec.measures[0]
+    for name, value in before.items():
+        if name in spec.measures or name.startswith(f"{headline}/"):
+            yield Loss(name, value, after[name])
+
+
+def calibration_samples(adapter: TaskAdapter[Any]) -> Store:
+    """Training recordings from all over the training set."""
+    store, _ = adapter.training_samples()
+    count = min(_CALIBRATION, len(store))
+    return store.select(np.linspace(0, len(store) - 1, count).astype(np.int64))

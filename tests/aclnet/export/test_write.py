@@ -1,0 +1,52 @@
+"""An exported network answers as the run's does, on recordings of real people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import aclnet
+from aclnet.export.write import Written, export
+
+from .conftest import ENCODERS, TASKS, Made
+
+for _needed in ("onnxruntime", "onnxscript"):
+    pytest.importorskip(_needed)
+
+Untrained = Callable[..., Made]
+QUICK = ("temporal_conv",)
+EACH = [
+    pytest.param(encoder, task, marks=() if encoder in QUICK else pytest.mark.slow)
+    for encoder in ENCODERS
+    for task in TASKS
+]
+
+
+def card(written: Written) -> str:
+    return f"# {written.exported.kind}\n"
+
+
+@pytest.mark.parametrize(("encoder", "task"), EACH)
+def test_onnx_answers_as_torch(
+    encoder: str, task: str, untrained: Untrained, tmp_path: Path
+) -> None:
+    model, store = untrained(encoder, task)
+    written = export(model, store, "onnx", tmp_path / "out", card, named=True)
+    graph = written.exported.graph
+    assert graph is not None
+    assert written.comparison.difference < 1e-5
+    assert graph.persons is None
+    # The mean over equal parts of a clip is no operator of ONNX.
+    assert graph.frames == (model.settings.clip.frames if encoder == "clip_mlp" else None)
+    found = aclnet.load(tmp_path / "out")
+    walks = [store.clip(row) for row in range(4)]
+    wanted = model.embed(walks).embedding
+    np.testing.assert_allclose(
+        found.embed(walks).embedding, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max()
+    )
+    for one, other in zip(found.classify(walks), model.classify(walks), strict=True):
+        assert one.classes == other.classes
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
