@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,114 +20,27 @@ import numpy.typing as npt
 
 from protocols.names import compose
 from protocols.ranking.distances import as_points
+from tasks.gallery.answers import Answer, Enrolled, Removed, Verified, to_answer
 from tasks.gallery.calibration import Kind, calibrate
 from tasks.gallery.content import (
     About,
-    Candidate,
     Embedder,
     Person,
     Storage,
     Template,
     Threshold,
-    Vectors,
 )
-from tasks.gallery.search import is_near
-from tasks.gallery.sqlite import SqliteStorage
+from tasks.gallery.duplicates import duplicates
+from tasks.gallery.places import create_storage, open_storage
+from tasks.gallery.recordings import Recordings, embedded
 
 if TYPE_CHECKING:
     from aclnet.runs.model import Source
-    from tasks.gallery.postgres import PostgresStorage
 
 CANDIDATES = 5
 ERASURE_SECONDS = 30.0
 _PROBES_BETWEEN_LOOKS = 1000
 _LONGEST_NAME = 200
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Who a recording shows.
-
-    Attributes:
-        file: the file of the recording; empty for embeddings.
-        sample: its key in the file.
-        person: the most alike enrolled person; None: nobody enrolled.
-        score: the score of the most alike enrolled person, by their best template; None: the
-            gallery is empty.
-        margin: by how much it exceeds that of the next person; None: there is no other.
-        threshold: people are named from this score on.
-        candidates: the most alike people and their scores, the best first.
-    """
-
-    file: str
-    sample: str
-    person: str | None
-    score: float | None
-    margin: float | None
-    threshold: float
-    candidates: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class Verified:
-    """Whether a recording shows a person.
-
-    Attributes:
-        file: the file of the recording; empty for embeddings.
-        sample: its key in the file.
-        person: the claimed person.
-        accepted: whether the score is at least the threshold.
-        score: the score with the person, by their best template.
-        threshold: as calibrated.
-    """
-
-    file: str
-    sample: str
-    person: str
-    accepted: bool
-    score: float
-    threshold: float
-
-
-@dataclass(frozen=True)
-class Enrolled:
-    """What was enrolled.
-
-    Attributes:
-        people: number of people.
-        templates: number of templates.
-        warnings: sentences on near duplicates and people who look enrolled already.
-    """
-
-    people: int
-    templates: int
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Removed:
-    """What was removed.
-
-    Attributes:
-        templates: number of templates.
-        erased: whether they are overwritten in all files; if not, a reader held them open.
-        beyond: a sentence on what could not be reached; empty if all was.
-    """
-
-    templates: int
-    erased: bool
-    beyond: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class _Recordings:
-    """N recordings of files, embedded."""
-
-    file: list[str]
-    sample: list[str]
-    identity: list[str]
-    frames: list[int]
-    embedding: npt.NDArray[np.float32]
 
 
 class Gallery:
@@ -258,7 +170,7 @@ class Gallery:
         counts = list(frames or [0] * count)
         if {len(names), len(files), len(samples), len(counts)} != {count} or not count:
             raise ValueError(f"give a person for each of the {count} embeddings, at least one")
-        warnings = self._warnings(names, values, samples) if compare else ()
+        warnings = duplicates(self._storage, names, values, samples) if compare else ()
         now, version = _now(), _version()
         self._storage.add(
             Template(*row, created=now, version=version)
@@ -322,7 +234,7 @@ class Gallery:
             part = slice(first, first + _PROBES_BETWEEN_LOOKS)
             for row, ranked in enumerate(self._storage.rank(values[part], max(candidates, 2))):
                 place = files[first + row], samples[first + row]
-                answers.append(_answer(*place, ranked, least, candidates))
+                answers.append(to_answer(*place, ranked, least, candidates))
         return answers
 
     def verify(
@@ -468,50 +380,8 @@ class Gallery:
             )
         return known.value
 
-    def _warnings(
-        self, names: Sequence[str], values: Vectors, samples: Sequence[str]
-    ) -> tuple[str, ...]:
-        """Sentences on templates that are there already, and on people who look like others."""
-        least = float("inf") if (known := self.threshold) is None else known.value
-        found = []
-        for name, vector, sample, ranked in zip(
-            names, values, samples, self._storage.rank(values, 2), strict=True
-        ):
-            label = f"recording {sample} of {name}" if sample else f"a template of {name}"
-            others = [one for one in ranked if one.person != name and one.score >= least]
-            if ranked and is_near(vector, ranked[0].score, self.about.metric):
-                file, key = self._storage.template(ranked[0].template)
-                what = " ".join(filter(None, (key, file and f"in {file}")))
-                found.append(
-                    f"{label} is almost the same as {what or 'a template'}, enrolled for "
-                    f"{ranked[0].person}"
-                )
-            elif others:
-                found.append(
-                    f"{label} looks like {others[0].person}, who is enrolled (score "
-                    f"{others[0].score:.3f}, threshold {least:.3f}): are they one person?"
-                )
-        return tuple(found)
-
-    def _embed(self, files: Source | Sequence[Source], reading: dict[str, Any]) -> _Recordings:
-        model = self._loaded()
-        one = isinstance(files, str | Path | np.ndarray)
-        sources: list[Any] = [files] if one else list(files)  # type: ignore[arg-type]
-        if not sources:
-            raise ValueError("there is nothing to read: give a file, a folder or an array")
-        found = _Recordings([], [], [], [], np.empty((0, self.about.dimensions), np.float32))
-        parts = [found.embedding]
-        for source in sources:
-            here = model.embed(source, **reading)
-            place = "" if isinstance(source, np.ndarray) else str(source)
-            found.file.extend([place] * len(here.sample))
-            found.sample.extend(here.sample)
-            found.identity.extend(here.identity)
-            found.frames.extend(here.frames)
-            parts.append(here.embedding)
-        return _Recordings(
-            found.file, found.sample, found.identity, found.frames, np.concatenate(parts)
-        )
+    def _embed(self, files: Source | Sequence[Source], reading: dict[str, Any]) -> Recordings:
+        return embedded(self._loaded(), files, reading)
 
     def _loaded(self) -> Embedder:
         """The gallery's model."""
@@ -545,53 +415,6 @@ class Gallery:
                 "give the gallery's own model, or create a gallery with this one and enrol again"
             )
         self._model = model
-
-
-def open_storage(place: str | Path) -> Storage:
-    """Open the gallery at a place.
-
-    Raises:
-        ValueError: there is none, or it is damaged.
-    """
-    if _is_database(place):
-        return _postgres()(str(place))
-    return SqliteStorage(Path(place))
-
-
-def create_storage(place: str | Path, about: About) -> None:
-    """Create an empty gallery at a place.
-
-    Raises:
-        ValueError: something is there.
-    """
-    if _is_database(place):
-        _postgres().create(str(place), about).close()
-    else:
-        SqliteStorage.create(Path(place), about).close()
-
-
-def _is_database(place: str | Path) -> bool:
-    return str(place).startswith(("postgresql://", "postgres://"))
-
-
-def _postgres() -> type[PostgresStorage]:
-    try:
-        from tasks.gallery.postgres import PostgresStorage
-    except ImportError:
-        raise ValueError(
-            "a gallery in PostgreSQL needs psycopg and pgvector: install aclnet[postgres]"
-        ) from None
-    return PostgresStorage
-
-
-def _answer(
-    file: str, sample: str, ranked: Sequence[Candidate], threshold: float, candidates: int
-) -> Answer:
-    score = ranked[0].score if ranked else None
-    margin = ranked[0].score - ranked[1].score if len(ranked) > 1 else None
-    person = ranked[0].person if score is not None and score >= threshold else None
-    shown = tuple((one.person, one.score) for one in ranked[:candidates])
-    return Answer(file, sample, person, score, margin, threshold, shown)
 
 
 def _name(text: str) -> str:

@@ -31,9 +31,12 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import launcher  # noqa: E402 - this checkout's own
+from galleries import GALLERY, make_gallery  # noqa: E402
 from launcher import Ended, Process  # noqa: E402
 from outcome import Progress, faults_as_text, write_counts  # noqa: E402
-from scenarios import GALLERY, SCENARIOS, Scenario, drafts, make_base, prepare  # noqa: E402
+from scenarios import SCENARIOS, Scenario, drafts, make_base, prepare  # noqa: E402
+
+SCENARIOS |= GALLERY
 
 _SIGNALS = (*[signal.SIGKILL] * 3, signal.SIGTERM, signal.SIGHUP)
 _TRAININGS = ("train_gait", "train_reid", "train_action")
@@ -50,6 +53,7 @@ class Harness:
     def __init__(self, root: Path) -> None:
         self.base, self.folder, self._wholes = root / "base", root / "work", root / "wholes"
         make_base(self.base)
+        make_gallery(self.base)
         self._known: dict[str, tuple[Path, Ended]] = {}
         self.gave_way = 0
 
