@@ -50,6 +50,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("reid", "show"),
     ("reid", "biometrics"),
     ("data",),
+    ("data", "walkers"),
+    ("data", "labels"),
     ("data", "convert"),
     ("data", "validate"),
     ("data", "show"),
