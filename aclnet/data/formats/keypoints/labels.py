@@ -151,8 +151,8 @@ def _check_filled(file: Path, table: pd.DataFrame) -> None:
         row = int(waiting.any(axis=1).argmax())
         column = str(waiting.columns[int(waiting.iloc[row].argmax())])
         sample = str(table["sample"].iat[row]) if "sample" in table else f"line {row + 2}"
+        still = f"{count} of its cells {'is' if count == 1 else 'are'} still {UNFILLED}"
         raise ValueError(
-            f"{file}: the table is not filled in: {count} of its cells {'is' if count == 1 else 'are'} still {UNFILLED}, the "
-            f"first is {column} of sample {sample!r}; write a value there, or the identity {NOBODY} "
-            "to leave somebody out"
+            f"{file}: the table is not filled in: {still}, the first is {column} of sample "
+            f"{sample!r}; write a value there, or the identity {NOBODY} to leave somebody out"
         )
