@@ -23,6 +23,7 @@ from tasks.commands.compare import compare_command
 from tasks.commands.cost import cost_command
 from tasks.commands.data import data_app
 from tasks.commands.doctor import doctor_command
+from tasks.commands.gallery import gallery_app
 from tasks.commands.report import report_command
 from tasks.commands.task import task_app
 from tasks.plugins import load_plugins
@@ -63,6 +64,7 @@ def make_app() -> typer.Typer:
     for name, spec in all_tasks().items():
         app.add_typer(task_app(spec), name=name)
     app.add_typer(data_app, name="data")
+    app.add_typer(gallery_app, name="gallery")
     app.command("compare")(compare_command)
     app.command("report")(report_command)
     app.command("cost")(cost_command)

@@ -122,7 +122,7 @@ class TaskSpec:
 
 _REQUIRED = ("help", "settings", "adapter", "judge", "query")
 
-UTILITIES = ("data", "compare", "report", "cost", "doctor")
+UTILITIES = ("data", "gallery", "compare", "report", "cost", "doctor")
 """Commands that are no tasks."""
 
 _REGISTERED: dict[str, TaskSpec] = {}

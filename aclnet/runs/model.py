@@ -8,13 +8,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -81,11 +84,15 @@ class Embedded(NamedTuple):
         sample: N keys of the recordings, in the order of the files; for arrays their numbers.
         embedding: (N, D) float32, compared by cosine or Euclidean distance.
         left_out: by reason, what was left out of the files: people, frames, recordings.
+        identity: N people as the files name them; empty text where they do not.
+        frames: N numbers of frames.
     """
 
     sample: list[str]
     embedding: npt.NDArray[np.float32]
     left_out: Mapping[str, int] = MappingProxyType({})
+    identity: Sequence[str] = ()
+    frames: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,36 @@ class Model:
         """K class names, in the classifier's order: actions, or the training people."""
         return self.info.classes
 
+    @property
+    def dimensions(self) -> int:
+        """D, numbers of an embedding."""
+        posterior = self.settings.test is None and self.settings.embed.feature == "posterior"
+        classifier = self.network.classifier
+        return int(classifier.out_features if posterior else classifier.in_features)
+
+    @property
+    def metric(self) -> Literal["cosine", "euclidean"]:
+        """How embeddings are compared: by their direction, unless their lengths are kept."""
+        own = self.settings
+        return "cosine" if own.test is not None or own.embed.normalise else "euclidean"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that an embedding depends on: weights, joints, unit and settings.
+
+        Settings at their defaults do not count, so that new ones leave it as it is.
+        """
+        parts = {"network": True, "clip": True, "embed": True, "test": True}
+        own = self.settings.model_dump(mode="json", include=parts, exclude_defaults=True)
+        for part in ("embed", "test"):
+            (own.get(part) or {}).pop("batch_size", None)
+        about = [self.layout.joints, self.info.channels, self.info.unit, own]
+        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
     def embed(
         self,
         source: Source | Sequence[Source],
@@ -140,23 +177,30 @@ class Model:
                 or unit than the run, or there is none.
         """
         names: list[str] = []
+        people: list[str] = []
+        lengths: list[int] = []
         parts = []
         left_out: Counter[str] = Counter()
         for place, info, samples, how in self._opened(source, prepare, reading):
             if how == "main_person":
                 info, samples = prepare_samples(info, samples)
             with _naming(place):
-                kept = [(sample.sample, whole_recording(sample)) for sample in samples]
-                store = window_store([frames for _, frames in kept], info)
+                kept = [
+                    (sample.sample, sample.identity, len(sample.frames), whole_recording(sample))
+                    for sample in samples
+                ]
+                store = window_store([frames for *_, frames in kept], info)
                 self.info.require(store, self.run)
                 if self.settings.test is None:
                     parts.append(embed(self.network, store, self.clip_input, self.settings.embed))
                 else:
                     scored = score(self.network, store, self.clip_input, self.settings.test)
                     parts.append(scored.embedding)
-            names += [name for name, _ in kept]
+            names += [name for name, *_ in kept]
+            people += [identity for _, identity, *_ in kept]
+            lengths += [length for *_, length, _ in kept]
             left_out.update(info.dropped)
-        return Embedded(names, np.concatenate(parts), dict(left_out))
+        return Embedded(names, np.concatenate(parts), dict(left_out), people, lengths)
 
     def classify(
         self,

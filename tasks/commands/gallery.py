@@ -1,0 +1,325 @@
+"""`aclnet-task gallery`: enrol people, and say who a recording shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from tasks.commands.options import JsonFile, ReaderOptions, echo, pin_run, reader_options, say
+
+if TYPE_CHECKING:
+    from tasks.gallery.content import Threshold
+    from tasks.gallery.people import Gallery
+
+gallery_app = typer.Typer(
+    no_args_is_help=True,
+    help="Enrol people, identify and verify recordings, and know who is not enrolled.",
+)
+
+Place = Annotated[str, typer.Argument(metavar="GALLERY", help="The gallery's file.")]
+Files = Annotated[list[Path], typer.Argument(help="Files, folders or stores of recordings.")]
+Run = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        "-r",
+        help="The gallery's model: a trained run; by default where it was on creation.",
+        callback=pin_run,
+    ),
+]
+Format = Annotated[str | None, typer.Option(help="Format of the files; by default found out.")]
+Layout = Annotated[str | None, typer.Option(help="Joints of the files, if they do not name them.")]
+Fps = Annotated[float | None, typer.Option(help="Frames per second of the recordings.")]
+Prepare = Annotated[
+    Literal["none", "main_person"] | None, typer.Option(help="By default as the run's data.")
+]
+Accepted = Annotated[
+    float | None,
+    typer.Option("--threshold", help="Score to name people from, not the calibrated one."),
+]
+
+
+@gallery_app.command("create")
+def create(
+    gallery: Place,
+    run: Annotated[Path, typer.Option("--run", "-r", help="A trained run.", callback=pin_run)],
+) -> None:
+    """Create an empty gallery for the embeddings of a trained run."""
+    from tasks.gallery.people import Gallery
+
+    with Gallery.create(gallery, run) as made:
+        about = made.about
+        echo(
+            f"{gallery}: embeddings of {about.dimensions} dimensions, compared by {about.metric}; "
+            f"model {about.fingerprint[:12]}"
+        )
+
+
+@gallery_app.command("enrol")
+def enrol(
+    gallery: Place,
+    files: Files,
+    person: Annotated[
+        str | None, typer.Option(help="Whose recordings they are; by default as the data say.")
+    ] = None,
+    run: Run = None,
+    format: Format = None,
+    layout: Layout = None,
+    fps: Fps = None,
+    options: ReaderOptions = None,
+    prepare: Prepare = None,
+) -> None:
+    """Enrol recordings, all or none: each becomes a template of its person."""
+    with _opened(gallery, run) as found:
+        reading = _reading(format, layout, fps, options, prepare)
+        done = found.enrol(files, person, **reading)
+        for warning in done.warnings:
+            say(f"warning: {warning}")
+        echo(
+            f"enrolled: {_count(done.templates, 'templates')} of {_count(done.people, 'people')}; "
+            f"{gallery} now holds {_count(len(found.people()), 'people')}"
+        )
+
+
+@gallery_app.command("identify")
+def identify(
+    gallery: Place,
+    files: Files,
+    run: Run = None,
+    threshold: Accepted = None,
+    candidates: Annotated[
+        int, typer.Option(min=1, max=1_000, help="Most alike people of each answer.")
+    ] = 5,
+    format: Format = None,
+    layout: Layout = None,
+    fps: Fps = None,
+    options: ReaderOptions = None,
+    prepare: Prepare = None,
+    json: JsonFile = None,
+) -> None:
+    """Say who each recording shows: an enrolled person, or nobody enrolled.
+
+    A person's score is that of the best template. With -o people=apart, where the format has it,
+    each person of a file is a recording.
+    """
+    from dataclasses import asdict
+
+    with _opened(gallery, run) as found:
+        reading = _reading(format, layout, fps, options, prepare)
+        answers = found.identify(files, threshold=threshold, candidates=candidates, **reading)
+        known = None if threshold is not None else found.threshold
+        enrolled = len(found.people())
+    _write(json, gallery, known, "answers", [asdict(one) for one in answers])
+    rows = [["file", "sample", "person", "score", "margin"]]
+    for one in answers:
+        who = "(nobody enrolled)" if one.person is None else one.person
+        rows.append([Path(one.file).name, one.sample, who, _number(one.score), _number(one.margin)])
+    _table(rows)
+    echo(f"threshold {answers[0].threshold:.4f}{_about(known, enrolled)}")
+
+
+@gallery_app.command("verify")
+def verify(
+    gallery: Place,
+    person: Annotated[str, typer.Argument(help="The claimed person.")],
+    files: Files,
+    run: Run = None,
+    threshold: Accepted = None,
+    format: Format = None,
+    layout: Layout = None,
+    fps: Fps = None,
+    options: ReaderOptions = None,
+    prepare: Prepare = None,
+    json: JsonFile = None,
+) -> None:
+    """Say of each recording whether it shows a person."""
+    from dataclasses import asdict
+
+    with _opened(gallery, run) as found:
+        reading = _reading(format, layout, fps, options, prepare)
+        answers = found.verify(person, files, threshold=threshold, **reading)
+        known = None if threshold is not None else found.threshold
+        enrolled = len(found.people())
+    _write(json, gallery, known, "answers", [asdict(one) for one in answers])
+    rows = [["file", "sample", "answer", "score"]]
+    for one in answers:
+        answer = "accepted" if one.accepted else "refused"
+        rows.append([Path(one.file).name, one.sample, answer, _number(one.score)])
+    _table(rows)
+    echo(f"threshold {answers[0].threshold:.4f}{_about(known, enrolled)}")
+
+
+@gallery_app.command("list")
+def list_people(gallery: Place, json: JsonFile = None) -> None:
+    """List the enrolled people, and what the gallery holds."""
+    with _opened(gallery) as found:
+        people, about, known = found.people(), found.about, found.threshold
+    _write(json, gallery, known, "people", [one._asdict() for one in people])
+    if people:
+        rows = [["person", "templates", "first", "last"]]
+        _table([*rows, *([one.name, str(one.templates), one.first, one.last] for one in people)], 1)
+    templates = sum(one.templates for one in people)
+    echo(
+        f"{_count(len(people), 'people')}, {_count(templates, 'templates')} of {about.dimensions} "
+        f"dimensions ({about.metric}); model {about.fingerprint[:12]} {about.model}".rstrip()
+    )
+    if known is None:
+        echo("no threshold: choose one with `aclnet-task gallery calibrate`")
+    else:
+        echo(f"threshold {known.value:.4f}{_about(known, len(people))}")
+
+
+@gallery_app.command("remove")
+def remove(
+    gallery: Place,
+    person: Annotated[str, typer.Argument(help="Whom to remove.")],
+    wait: Annotated[
+        float, typer.Option(min=0, max=86_400, help="Seconds to wait for readers.")
+    ] = 30.0,
+) -> None:
+    """Remove a person, and erase them from all files of the gallery.
+
+    It says "erased" only when their name and vectors are overwritten in the file and its log.
+    Copies and backups are yours. Given again, it finishes an erasure that a reader held up.
+    """
+    with _opened(gallery) as found:
+        done = found.remove(person, wait)
+    if not done.erased:
+        say("removed, not yet erased: a reader is open")
+        raise typer.Exit(1)
+    echo(f"erased: {_count(done.templates, 'templates')} of {person}")
+
+
+@gallery_app.command("calibrate")
+def calibrate(
+    gallery: Place,
+    files: Files,
+    fmr: Annotated[
+        float | None,
+        typer.Option(help="Highest share of pairs of two people to accept; by default 0.01."),
+    ] = None,
+    fpir: Annotated[
+        float | None,
+        typer.Option(
+            help="Instead: highest share of strangers' recordings for which this gallery, with "
+            "those enrolled now, names somebody."
+        ),
+    ] = None,
+    run: Run = None,
+    format: Format = None,
+    layout: Layout = None,
+    fps: Fps = None,
+    options: ReaderOptions = None,
+    prepare: Prepare = None,
+) -> None:
+    """Choose the threshold on other people, whose identities the data hold."""
+    if fmr is not None and fpir is not None:
+        raise ValueError("give --fmr or --fpir, not both")
+    chosen: dict[str, Any] = {"kind": "fmr", "target": 0.01 if fmr is None else fmr}
+    if fpir is not None:
+        chosen = {"kind": "fpir", "target": fpir}
+    with _opened(gallery, run) as found:
+        reading = _reading(format, layout, fps, options, prepare)
+        known = found.calibrate(files, **chosen, **reading)
+    echo(f"threshold {known.value:.4f}{_about(known, known.enrolled)}")
+    if known.fnmr is not None:
+        echo(f"there {known.fnmr:.2%} of the comparisons of one person are refused")
+    if known.fpir is not None:
+        people = _count(known.enrolled, "people")
+        echo(f"with the {people} enrolled, {known.fpir:.2%} of these recordings are named")
+
+
+@gallery_app.command("check")
+def check(gallery: Place, run: Run = None) -> None:
+    """Check the file, its people and vectors, and with --run the model; exit code 1 on faults."""
+    with _opened(gallery, run) as found:
+        people, faults = found.people(), found.check(model=run is not None)
+    for fault in faults:
+        say(f"fault: {fault}")
+    templates = sum(one.templates for one in people)
+    echo(
+        f"{_count(len(people), 'people')}, {_count(templates, 'templates')}: "
+        f"{_count(len(faults), 'faults') if faults else 'no fault'}"
+    )
+    if faults:
+        raise typer.Exit(1)
+
+
+def _opened(place: str, run: Path | None = None) -> Gallery:
+    from tasks.gallery.people import Gallery
+
+    return Gallery(place, run)
+
+
+def _reading(
+    format: str | None,
+    layout: str | None,
+    fps: float | None,
+    options: list[str] | None,
+    prepare: str | None,
+) -> dict[str, Any]:
+    given = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return chosen | (reader_options(options, _takes_none) if options else {})
+
+
+def _takes_none() -> None:
+    """All options are the reader's."""
+
+
+def _about(known: Threshold | None, enrolled: int) -> str:
+    """What a threshold was chosen on, and whether the gallery has grown since."""
+    if known is None:
+        return " as given"
+    rate, what = {
+        "fmr": ("false match rate", "comparisons of two people"),
+        "fpir": ("false positive identification rate", "recordings of strangers"),
+    }[known.kind]
+    grown = ""
+    if known.kind == "fpir" and known.enrolled != enrolled:
+        grown = (
+            f" (then {_count(known.enrolled, 'people')} enrolled, now {enrolled}: calibrate again)"
+        )
+    return (
+        f": {rate} {known.achieved:.2%}, at most {known.target:.2%}, on {known.comparisons:,} "
+        f"{what} ({_count(known.recordings, 'recordings')} of {_count(known.people, 'people')})"
+        f"{grown}"
+    )
+
+
+def _count(number: int, words: str) -> str:
+    from protocols.text import nouns
+
+    return f"{number:,} {nouns(words, number)}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _table(rows: Sequence[Sequence[str]], names: int = 3) -> None:
+    from protocols.text import align_columns
+
+    echo(align_columns(rows, names=names))
+
+
+def _write(
+    path: Path | None,
+    gallery: str,
+    known: Threshold | None,
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write a result as JSON; the file is complete or absent."""
+    if path is None:
+        return
+    from json import dumps
+
+    from protocols.files import write_text
+
+    threshold = None if known is None else known.model_dump()
+    content = {"gallery": gallery, "threshold": threshold, name: list(rows)}
+    write_text(path, dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,191 @@
+"""What a gallery holds, and what a place that keeps it must do; no network library is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from aclnet.config import Settings
+from protocols.ranking.distances import IntArray, Metric, Points
+
+if TYPE_CHECKING:
+    from aclnet.runs.model import Embedded
+    from aclnet.skeleton import Layout
+
+SCHEMA_VERSION = 1
+Vectors = npt.NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """What a gallery needs of a model: `aclnet.load` gives one for a run or an exported model."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that an embedding depends on; equal for a run and its export."""
+
+    @property
+    def dimensions(self) -> int:
+        """D, numbers of an embedding."""
+
+    @property
+    def metric(self) -> Metric:
+        """How its embeddings are compared."""
+
+    @property
+    def layout(self) -> Layout:
+        """The joints of its recordings."""
+
+    def embed(self, source: Any, **reading: Any) -> Embedded:
+        """One embedding a recording, with identity and number of frames (`aclnet.load`)."""
+
+
+class About(Settings):
+    """What all templates of a gallery have in common.
+
+    Attributes:
+        fingerprint: of the model.
+        dimensions: D of its embeddings.
+        metric: how they are compared: "cosine" or "euclidean".
+        layout: joints of its recordings, as plain values.
+        model: place of the model when the gallery was created; empty: none was given.
+        version: of the program that created the gallery.
+        created: time in UTC, ISO 8601.
+    """
+
+    fingerprint: str
+    dimensions: int = Field(ge=1, le=1_000_000)
+    metric: Metric
+    layout: dict[str, Any] = Field(default_factory=dict)
+    model: str = ""
+    version: str = ""
+    created: str = ""
+
+
+class Threshold(Settings):
+    """A score from which a person is named, and what it was chosen on.
+
+    Attributes:
+        value: scores of at least this are accepted.
+        kind: "fmr": share of comparisons of two people that are accepted; "fpir": share of
+            strangers' recordings for which somebody is named.
+        target: the share wanted, 0..1.
+        achieved: the share there, at most `target`.
+        comparisons: that many stand behind it: pairs of recordings for "fmr", recordings for
+            "fpir".
+        recordings: of the other people.
+        people: number of the other people.
+        enrolled: people in the gallery at that time.
+        fnmr: share of comparisons of one person that are refused; None: nobody had two recordings.
+        fpir: share of these recordings for which the gallery named somebody at that time; None:
+            nobody was enrolled.
+        created: time in UTC, ISO 8601.
+        version: of the program.
+    """
+
+    value: float = Field(allow_inf_nan=False)
+    kind: Literal["fmr", "fpir"]
+    target: float
+    achieved: float
+    comparisons: int
+    recordings: int
+    people: int
+    enrolled: int
+    fnmr: float | None = None
+    fpir: float | None = None
+    created: str = ""
+    version: str = ""
+
+
+class Template(NamedTuple):
+    """One embedding of a person, and where it comes from.
+
+    Attributes:
+        person: name.
+        vector: (D,) float32.
+        file: the file of the recording.
+        sample: its key in the file.
+        frames: number of its frames; 0: not known.
+        created: time in UTC, ISO 8601.
+        version: of the program.
+    """
+
+    person: str
+    vector: Vectors
+    file: str = ""
+    sample: str = ""
+    frames: int = 0
+    created: str = ""
+    version: str = ""
+
+
+class Person(NamedTuple):
+    """A row of the list: templates, and when the first and the last were enrolled."""
+
+    name: str
+    templates: int
+    first: str
+    last: str
+
+
+class Templates(NamedTuple):
+    """All templates at one moment, ready for a search.
+
+    Attributes:
+        generation: number of changes of the gallery so far.
+        names: K people.
+        person: (N,) index of each template's person.
+        points: N templates.
+    """
+
+    generation: int
+    names: Sequence[str]
+    person: IntArray
+    points: Points
+
+
+class Storage(Protocol):
+    """A place that keeps a gallery. Each method is one transaction, which none outlives."""
+
+    @property
+    def about(self) -> About:
+        """What all templates have in common."""
+
+    def generation(self) -> int:
+        """Number of changes so far; cheap, to be asked before each answer."""
+
+    def people(self) -> list[Person]:
+        """All people, by name."""
+
+    def templates(self) -> Templates:
+        """All templates in the order of their enrolment."""
+
+    def template(self, row: int) -> tuple[str, str]:
+        """File and sample of a template by its place in `templates`."""
+
+    def add(self, templates: Iterable[Template]) -> None:
+        """Enrol all or none."""
+
+    def remove(self, person: str) -> int:
+        """Delete a person; returns the number of templates, 0 if nobody has this name."""
+
+    def unerased(self) -> bool:
+        """Whether deleted people may still stand in the files."""
+
+    def erase(self, wait: float) -> bool:
+        """Erase what was deleted, waiting up to so many seconds; returns whether it is gone."""
+
+    def threshold(self) -> Threshold | None:
+        """The calibrated threshold."""
+
+    def set_threshold(self, threshold: Threshold) -> None:
+        """Replace the threshold."""
+
+    def faults(self) -> list[str]:
+        """What is wrong with the stored data; a sentence each."""
+
+    def close(self) -> None:
+        """Close it."""

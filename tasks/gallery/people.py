@@ -1,0 +1,626 @@
+"""The gallery from Python: `tasks.Gallery`.
+
+>>> import tasks  # doctest: +SKIP
+>>> gallery = tasks.Gallery.create("people.gallery", "runs/mine")  # doctest: +SKIP
+>>> gallery.calibrate("others")  # doctest: +SKIP
+>>> gallery.enrol("ann.json", person="Ann")  # doctest: +SKIP
+>>> gallery.identify("walk.json")[0].person  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.names import compose
+from protocols.ranking.distances import as_points
+from tasks.gallery.calibration import Kind, calibrate
+from tasks.gallery.content import About, Embedder, Person, Storage, Template, Templates, Threshold
+from tasks.gallery.search import are_near, rank_people, scores_with
+from tasks.gallery.sqlite import SqliteStorage
+
+if TYPE_CHECKING:
+    from aclnet.runs.model import Source
+
+CANDIDATES = 5
+ERASURE_SECONDS = 30.0
+_PROBES_BETWEEN_LOOKS = 1000
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Who a recording shows.
+
+    Attributes:
+        file: the file of the recording; empty for embeddings.
+        sample: its key in the file.
+        person: the most alike enrolled person; None: nobody enrolled.
+        score: the score of the most alike enrolled person, by their best template; None: the
+            gallery is empty.
+        margin: by how much it exceeds that of the next person; None: there is no other.
+        threshold: people are named from this score on.
+        candidates: the most alike people and their scores, the best first.
+    """
+
+    file: str
+    sample: str
+    person: str | None
+    score: float | None
+    margin: float | None
+    threshold: float
+    candidates: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Whether a recording shows a person.
+
+    Attributes:
+        file: the file of the recording; empty for embeddings.
+        sample: its key in the file.
+        person: the claimed person.
+        accepted: whether the score is at least the threshold.
+        score: the score with the person, by their best template.
+        threshold: as calibrated.
+    """
+
+    file: str
+    sample: str
+    person: str
+    accepted: bool
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What was enrolled.
+
+    Attributes:
+        people: number of people.
+        templates: number of templates.
+        warnings: sentences on near duplicates and people who look enrolled already.
+    """
+
+    people: int
+    templates: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was removed.
+
+    Attributes:
+        templates: number of templates.
+        erased: whether they are overwritten in all files; if not, a reader held them open.
+    """
+
+    templates: int
+    erased: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Recordings:
+    """N recordings of files, embedded."""
+
+    file: list[str]
+    sample: list[str]
+    identity: list[str]
+    frames: list[int]
+    embedding: npt.NDArray[np.float32]
+
+
+class Gallery:
+    """A gallery that is there; for one thread at a time.
+
+    Args:
+        place: its file.
+        model: a run's folder, an exported model, or what `aclnet.load` gave; by default the run
+            that it was created with, loaded when files are first embedded.
+
+    Raises:
+        ValueError: there is no gallery, it is damaged, or `model` is another one than its own.
+    """
+
+    def __init__(self, place: str | Path, model: str | Path | Embedder | None = None) -> None:
+        self._storage: Storage = open_storage(place)
+        self.place = str(place)
+        self._given = model
+        self._model: Embedder | None = None
+        self._templates: Templates | None = None
+        if model is not None and not isinstance(model, str | Path):
+            self._accept(model)
+
+    @classmethod
+    def create(
+        cls,
+        place: str | Path,
+        model: str | Path | Embedder | None = None,
+        about: About | None = None,
+    ) -> Self:
+        """Create an empty gallery.
+
+        Args:
+            place: its file, which must not exist.
+            model: a run's folder, an exported model, or what `aclnet.load` gave.
+            about: instead of a model, if only embeddings will be given.
+
+        Raises:
+            ValueError: there is a file, neither or both of model and `about` are given, or the
+                model cannot be loaded.
+        """
+        if (model is None) == (about is None):
+            raise ValueError("give either a model, or what is known of the embeddings")
+        loaded = _load(model) if isinstance(model, str | Path) else model
+        chosen = about if loaded is None else _describe(loaded, model)
+        if chosen is None:
+            raise TypeError("neither a model nor what is known of the embeddings")
+        stamp = {"created": _now(), "version": _version()}
+        create_storage(place, chosen.model_copy(update=stamp))
+        return cls(place, loaded)
+
+    @property
+    def about(self) -> About:
+        """What all templates have in common."""
+        return self._storage.about
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """The calibrated threshold."""
+        return self._storage.threshold()
+
+    def people(self) -> list[Person]:
+        """All people, by name."""
+        return self._storage.people()
+
+    def enrol(
+        self,
+        files: Source | Sequence[Source],
+        person: str | None = None,
+        **reading: Any,
+    ) -> Enrolled:
+        """Enrol recordings, all or none: one template each.
+
+        Args:
+            files: as for `aclnet.load(run).embed`.
+            person: whose recordings they are; by default the identities in the data.
+            **reading: as for `aclnet.load(run).embed`.
+
+        Raises:
+            ValueError: a file cannot be read, a recording has no identity, or the model is not
+                the gallery's.
+        """
+        found = self._embed(files, reading)
+        people = found.identity if person is None else [person] * len(found.sample)
+        for file, sample, name in zip(found.file, found.sample, people, strict=True):
+            if not name.strip():
+                raise ValueError(
+                    f"{file}: recording {sample} has no identity: say whose it is with --person"
+                )
+        return self.enrol_embeddings(
+            people, found.embedding, file=found.file, sample=found.sample, frames=found.frames
+        )
+
+    def enrol_embeddings(
+        self,
+        people: Sequence[str],
+        embedding: npt.ArrayLike,
+        *,
+        file: Sequence[str] | None = None,
+        sample: Sequence[str] | None = None,
+        frames: Sequence[int] | None = None,
+        compare: bool = True,
+    ) -> Enrolled:
+        """Enrol embeddings of the gallery's model, all or none.
+
+        Args:
+            people: N names.
+            embedding: (N, D) numbers.
+            file: N files, where known.
+            sample: N keys of recordings.
+            frames: N numbers of frames.
+            compare: whether to look for near duplicates, which takes a search.
+
+        Raises:
+            ValueError: lengths or D differ, a value is not finite, or a name is empty.
+        """
+        names = list(map(_name, people))
+        values = as_points(embedding, self.about.metric, "given").values
+        count, dims = values.shape
+        if dims != self.about.dimensions:
+            raise ValueError(
+                f"{self.place} holds embeddings of {self.about.dimensions} dimensions, not {dims}: "
+                "they must come from its model"
+            )
+        files, samples = list(file or [""] * count), list(sample or [""] * count)
+        counts = list(frames or [0] * count)
+        if {len(names), len(files), len(samples), len(counts)} != {count} or not count:
+            raise ValueError(f"give a person for each of the {count} embeddings, at least one")
+        warnings = self._warnings(names, values, samples) if compare else ()
+        now, version = _now(), _version()
+        self._storage.add(
+            Template(*row, created=now, version=version)
+            for row in zip(names, values, files, samples, counts, strict=True)
+        )
+        return Enrolled(len(set(names)), count, warnings)
+
+    def identify(
+        self,
+        files: Source | Sequence[Source],
+        *,
+        threshold: float | None = None,
+        candidates: int = CANDIDATES,
+        **reading: Any,
+    ) -> list[Answer]:
+        """Say who each recording shows: an enrolled person, or nobody enrolled.
+
+        Args:
+            files: as for `aclnet.load(run).embed`; with the reader's option `people="apart"` each
+                person of a file is a recording.
+            threshold: in place of the calibrated one.
+            candidates: number of the most alike people in each answer.
+            **reading: as for `aclnet.load(run).embed`.
+
+        Raises:
+            ValueError: a file cannot be read, the model is not the gallery's, or there is no
+                threshold.
+        """
+        self._threshold(threshold)
+        found = self._embed(files, reading)
+        return self.identify_embeddings(
+            found.embedding,
+            file=found.file,
+            sample=found.sample,
+            threshold=threshold,
+            candidates=candidates,
+        )
+
+    def identify_embeddings(
+        self,
+        embedding: npt.ArrayLike,
+        *,
+        file: Sequence[str] | None = None,
+        sample: Sequence[str] | None = None,
+        threshold: float | None = None,
+        candidates: int = CANDIDATES,
+    ) -> list[Answer]:
+        """As `identify`, of (N, D) embeddings of the gallery's model.
+
+        Changes of the gallery by other processes are seen, also while many are identified: a person
+        who was removed is not named any more.
+        """
+        least = self._threshold(threshold)
+        values: npt.NDArray[Any] = np.asarray(embedding)
+        files, samples = (
+            list(file or [""] * len(values)),
+            list(sample or map(str, range(len(values)))),
+        )
+        answers: list[Answer] = []
+        for first in range(0, len(values), _PROBES_BETWEEN_LOOKS):
+            part = slice(first, first + _PROBES_BETWEEN_LOOKS)
+            templates = self._current()
+            ranked = rank_people(values[part], templates, max(candidates, 2))
+            for row in range(len(ranked.person)):
+                own = tuple(
+                    (templates.names[person], float(score))
+                    for person, score in zip(ranked.person[row], ranked.score[row], strict=True)
+                    if person >= 0
+                )
+                place = files[first + row], samples[first + row]
+                answers.append(_answer(*place, own, least, candidates))
+        return answers
+
+    def verify(
+        self,
+        person: str,
+        files: Source | Sequence[Source],
+        *,
+        threshold: float | None = None,
+        **reading: Any,
+    ) -> list[Verified]:
+        """Say of each recording whether it shows a person.
+
+        Args:
+            person: an enrolled name.
+            files: as for `identify`.
+            threshold: in place of the calibrated one.
+            **reading: as for `identify`.
+
+        Raises:
+            ValueError: nobody has this name; or as `identify`.
+        """
+        least = self._threshold(threshold)
+        name = _name(person)
+        self._require_person(name, self._current())
+        found = self._embed(files, reading)
+        templates = self._current()
+        self._require_person(name, templates)
+        scores = scores_with(found.embedding, templates, list(templates.names).index(name))
+        return [
+            Verified(file, sample, name, bool(score >= least), float(score), least)
+            for file, sample, score in zip(found.file, found.sample, scores, strict=True)
+        ]
+
+    def remove(self, person: str, wait: float = ERASURE_SECONDS) -> Removed:
+        """Delete a person, and erase them from all files of the gallery.
+
+        Given again, it finishes an erasure that readers kept from ending.
+
+        Args:
+            person: the name.
+            wait: seconds to wait for readers.
+
+        Raises:
+            ValueError: nobody has this name, and nothing is left to erase.
+        """
+        name = _name(person)
+        count = self._storage.remove(name)
+        if not count and not self._storage.unerased():
+            raise ValueError(f"nobody called {name} is enrolled in {self.place}")
+        self._templates = None
+        return Removed(count, self._storage.erase(wait))
+
+    def calibrate(
+        self,
+        files: Source | Sequence[Source],
+        *,
+        kind: Kind = "fmr",
+        target: float = 0.01,
+        **reading: Any,
+    ) -> Threshold:
+        """Choose the threshold on recordings of other people, whose identities the data hold.
+
+        Args:
+            files: as for `enrol`.
+            kind: "fmr": the share of pairs of two people that are accepted; "fpir": the share of
+                recordings of strangers for which this gallery names somebody.
+            target: the highest share, above 0 and below 1.
+            **reading: as for `enrol`.
+
+        Raises:
+            ValueError: as `tasks.gallery.calibration.calibrate`, or a recording has no identity.
+        """
+        found = self._embed(files, reading)
+        for file, sample, name in zip(found.file, found.sample, found.identity, strict=True):
+            if not name.strip():
+                raise ValueError(
+                    f"{file}: recording {sample} has no identity: give data of other people with "
+                    "their identities"
+                )
+        return self.calibrate_embeddings(found.identity, found.embedding, kind=kind, target=target)
+
+    def calibrate_embeddings(
+        self,
+        people: Sequence[str],
+        embedding: npt.ArrayLike,
+        *,
+        kind: Kind = "fmr",
+        target: float = 0.01,
+    ) -> Threshold:
+        """As `calibrate`, of (N, D) embeddings of N other people's recordings."""
+        names = list(map(_name, people))
+        found = calibrate(embedding, names, self._current(), kind, target)
+        found = found.model_copy(update={"created": _now(), "version": _version()})
+        self._storage.set_threshold(found)
+        return found
+
+    def check(self, model: bool = False) -> list[str]:
+        """What is wrong with the gallery; a sentence each.
+
+        Args:
+            model: also load the model and compare it.
+        """
+        faults = self._storage.faults()
+        if self._storage.unerased():
+            faults.append(
+                "a removed person is not yet erased: a reader was open; give `aclnet-task gallery "
+                "remove` again"
+            )
+        if model:
+            try:
+                self._loaded()
+            except ValueError as error:
+                faults.append(str(error))
+        return faults
+
+    def close(self) -> None:
+        """Close it."""
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _current(self) -> Templates:
+        """The templates in memory, loaded again if the gallery has changed."""
+        if self._templates is None or self._templates.generation != self._storage.generation():
+            self._templates = None  # two would not always fit
+            self._templates = self._storage.templates()
+        return self._templates
+
+    def _threshold(self, given: float | None) -> float:
+        if given is not None:
+            return given
+        known = self.threshold
+        if known is None:
+            raise ValueError(
+                f"{self.place} has no threshold, so that strangers would be named: choose one on "
+                "other people with `aclnet-task gallery calibrate`, or give --threshold"
+            )
+        return known.value
+
+    def _require_person(self, name: str, templates: Templates) -> None:
+        if name not in templates.names:
+            raise ValueError(f"nobody called {name} is enrolled in {self.place}")
+
+    def _warnings(
+        self, names: Sequence[str], values: npt.NDArray[np.float32], samples: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Sentences on templates that are there already, and on people who look like others."""
+        templates, known = self._current(), self.threshold
+        ranked = rank_people(values, templates, 2)
+        near = are_near(values, ranked.score[:, 0], self.about.metric)
+        found = []
+        for row, name in enumerate(names):
+            if ranked.person[row, 0] < 0:
+                continue
+            label = (
+                f"recording {samples[row]} of {name}" if samples[row] else f"a template of {name}"
+            )
+            others = [
+                (templates.names[person], score)
+                for person, score in zip(ranked.person[row], ranked.score[row], strict=True)
+                if person >= 0 and templates.names[person] != name
+            ]
+            if near[row]:
+                owner = templates.names[ranked.person[row, 0]]
+                file, sample = self._storage.template(int(ranked.row[row, 0]))
+                what = " ".join(filter(None, (sample, file and f"in {file}")))
+                found.append(
+                    f"{label} is almost the same as {what or 'a template'}, enrolled for {owner}"
+                )
+            elif known is not None and others and others[0][1] >= known.value:
+                other, score = others[0]
+                found.append(
+                    f"{label} looks like {other}, who is enrolled (score {score:.3f}, threshold "
+                    f"{known.value:.3f}): are they one person?"
+                )
+        return tuple(found)
+
+    def _embed(self, files: Source | Sequence[Source], reading: dict[str, Any]) -> _Recordings:
+        model = self._loaded()
+        one = isinstance(files, str | Path | np.ndarray)
+        sources: list[Any] = [files] if one else list(files)  # type: ignore[arg-type]
+        if not sources:
+            raise ValueError("there is nothing to read: give a file, a folder or an array")
+        found = _Recordings([], [], [], [], np.empty((0, self.about.dimensions), np.float32))
+        parts = [found.embedding]
+        for source in sources:
+            here = model.embed(source, **reading)
+            place = "" if isinstance(source, np.ndarray) else str(source)
+            found.file.extend([place] * len(here.sample))
+            found.sample.extend(here.sample)
+            found.identity.extend(here.identity)
+            found.frames.extend(here.frames)
+            parts.append(here.embedding)
+        return _Recordings(
+            found.file, found.sample, found.identity, found.frames, np.concatenate(parts)
+        )
+
+    def _loaded(self) -> Embedder:
+        """The gallery's model."""
+        if self._model is None:
+            place = self._given or self.about.model
+            if not place:
+                raise ValueError(f"{self.place} does not know its model: give it with --run")
+            if not isinstance(place, str | Path):
+                raise TypeError("a model is accepted when it is given")
+            try:
+                model = _load(place)
+            except ValueError as error:
+                if self._given is not None:
+                    raise
+                raise ValueError(
+                    f"the model with which {self.place} was created cannot be loaded ({error}): "
+                    "give it with --run"
+                ) from None
+            self._accept(model)
+            self._model = model
+        return self._model
+
+    def _accept(self, model: Embedder) -> None:
+        """Refuse another model than the gallery's."""
+        own = self.about
+        if model.fingerprint != own.fingerprint:
+            known = f" ({own.model})" if own.model else ""
+            raise ValueError(
+                f"{self.place} holds templates of another model{known}: its fingerprint is "
+                f"{own.fingerprint[:12]}, and that of the given model {model.fingerprint[:12]}; "
+                "give the gallery's own model, or create a gallery with this one and enrol again"
+            )
+        self._model = model
+
+
+def open_storage(place: str | Path) -> Storage:
+    """Open the gallery at a place.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
+    return SqliteStorage(Path(place))
+
+
+def create_storage(place: str | Path, about: About) -> None:
+    """Create an empty gallery at a place.
+
+    Raises:
+        ValueError: something is there.
+    """
+    SqliteStorage.create(Path(place), about).close()
+
+
+def _answer(
+    file: str,
+    sample: str,
+    ranked: tuple[tuple[str, float], ...],
+    threshold: float,
+    candidates: int,
+) -> Answer:
+    score = ranked[0][1] if ranked else None
+    margin = ranked[0][1] - ranked[1][1] if len(ranked) > 1 else None
+    person = ranked[0][0] if score is not None and score >= threshold else None
+    return Answer(file, sample, person, score, margin, threshold, ranked[:candidates])
+
+
+def _name(text: str) -> str:
+    """A person's name as it is stored and compared.
+
+    Raises:
+        ValueError: it is empty or longer than a name.
+    """
+    name = compose(str(text)).strip()
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise ValueError(f"a person's name has 1 to {_LONGEST_NAME} characters, not {len(name)}")
+    return name
+
+
+def _load(place: str | Path) -> Embedder:
+    import aclnet
+
+    return aclnet.load(place)
+
+
+def _describe(model: Embedder, place: object) -> About:
+    return About(
+        fingerprint=model.fingerprint,
+        dimensions=model.dimensions,
+        metric=model.metric,
+        layout=model.layout.to_dict(),
+        model=str(Path(place).resolve()) if isinstance(place, str | Path) else "",
+    )
+
+
+def _version() -> str:
+    import aclnet
+
+    return aclnet.__version__
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
