@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -117,6 +119,19 @@ def test_wheel_is_used_from_another_folder(installed: Path, tmp_path: Path) -> N
     assert "casia_b, rule exact" in out
     written = elsewhere / "runs" / "walkers"
     assert json.loads((written / "record.json").read_text())["dataset"]["synthetic"] is True
+
+
+def test_the_tutorial_names_people_from_their_key_points(installed: Path, tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "own_people.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    assert len(commands) <= 10
+    for program, *arguments in commands:
+        assert program == "aclnet-task"
+        run = ("-P", "-m", "tasks.cli", *arguments)
+        python(*run, cwd=tmp_path, PYTHONPATH=str(installed), OMP_NUM_THREADS="1")
+    answers = json.loads((tmp_path / "answers.json").read_text())["answers"]
+    assert [one["person"] for one in answers] == ["018", "019", "020", None]
 
 
 def test_the_report_is_made_from_another_folder(installed: Path, tmp_path: Path) -> None:
