@@ -26,6 +26,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("action", "occlusion"),
     ("action", "difficulty"),
     ("action", "class-gain"),
+    ("action", "calibrate"),
+    ("action", "unknown"),
     ("action", "families"),
     ("action", "sweep"),
     ("action", "evolution"),

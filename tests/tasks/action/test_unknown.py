@@ -39,29 +39,22 @@ def run(gesture_run: Path, tmp_path: Path) -> Path:
 def test_a_calibrated_run_says_unknown(
     call: Call, run: Path, gesture: Any, clips_file: Any, tmp_path: Path
 ) -> None:
-    file, out = clips_file("clip.npz", gesture("raise", 60)), tmp_path / "out.json"
-    asked = ("action", "predict", file, "--run", run, "--json", out, "--false-alarms")
-    refused = call(*asked, 0.1, code=2)
+    known, out = clips_file("known.npz", gesture("raise", 60)), tmp_path / "out.json"
+    half = (gesture("raise", 61) + gesture("stand", 61)) / 2
+    strange = clips_file("strange.npz", half)
+    asked = ("--run", run, "--json", out)
+    refused = call("action", "predict", known, *asked, "--false-alarms", 0.1, code=2)
     assert f"calibrate it with `aclnet-task action calibrate --run {run}`" in refused.err
-    done = call(
-        "action",
-        "calibrate",
-        "--run",
-        run,
-        "--folds",
-        2,
-        "--score",
-        "energy",
-        "--cache",
-        tmp_path / "cache",
-    )
+    options = ("--folds", 2, "--score", "energy", "--cache", tmp_path / "cache")
+    done = call("action", "calibrate", "--run", run, *options)
     assert "calibrated on 12 held-out recordings of 6 people: temperature" in done.out
-    for rate, unknown in ((0.1, False), (0.99, True)):
-        shown = call(*asked, rate)
+    for file, unknown in ((known, False), (strange, True)):
+        shown = call("action", "predict", file, *asked, "--false-alarms", 0.1)
         (row,) = json.loads(out.read_text())
         assert (row["unknown"], "unknown" in shown.out) == (unknown, unknown)
-    assert "12 held-out recordings tell no rate of 0.01" in call(*asked, 0.01, code=2).err
-    call("action", "predict", file, "--run", run, "--json", out)
+    refused = call("action", "predict", known, *asked, "--false-alarms", 0.01, code=2)
+    assert "12 held-out recordings tell no rate of 0.01" in refused.err
+    call("action", "predict", known, *asked)
     assert json.loads(out.read_text())[0]["unknown"] is None
 
 
