@@ -19,7 +19,9 @@ gallery_app = typer.Typer(
     help="Enrol people, identify and verify recordings, and know who is not enrolled.",
 )
 
-Place = Annotated[str, typer.Argument(metavar="GALLERY", help="The gallery's file.")]
+Place = Annotated[
+    str, typer.Argument(metavar="GALLERY", help="A file, or postgresql://user@host/database.")
+]
 Files = Annotated[list[Path], typer.Argument(help="Files, folders or stores of recordings.")]
 Run = Annotated[
     Path | None,
@@ -46,15 +48,19 @@ Accepted = Annotated[
 def create(
     gallery: Place,
     run: Annotated[Path, typer.Option("--run", "-r", help="A trained run.", callback=pin_run)],
+    hnsw: Annotated[
+        bool,
+        typer.Option("--hnsw", help="Let a database search by an index that may miss templates."),
+    ] = False,
 ) -> None:
     """Create an empty gallery for the embeddings of a trained run."""
     from tasks.gallery.people import Gallery
 
-    with Gallery.create(gallery, run) as made:
+    with Gallery.create(gallery, run, hnsw=hnsw) as made:
         about = made.about
         echo(
-            f"{gallery}: embeddings of {about.dimensions} dimensions, compared by {about.metric}; "
-            f"model {about.fingerprint[:12]}"
+            f"{made.place}: embeddings of {about.dimensions} dimensions, compared by "
+            f"{about.metric}; model {about.fingerprint[:12]}"
         )
 
 
@@ -80,8 +86,9 @@ def enrol(
             say(f"warning: {warning}")
         echo(
             f"enrolled: {_count(done.templates, 'templates')} of {_count(done.people, 'people')}; "
-            f"{gallery} now holds {_count(len(found.people()), 'people')}"
+            f"{found.place} now holds {_count(len(found.people()), 'people')}"
         )
+        _show_recall(found)
 
 
 @gallery_app.command("identify")
@@ -112,7 +119,7 @@ def identify(
         answers = found.identify(files, threshold=threshold, candidates=candidates, **reading)
         known = None if threshold is not None else found.threshold
         enrolled = len(found.people())
-    _write(json, gallery, known, "answers", [asdict(one) for one in answers])
+    _write(json, found.place, known, "answers", [asdict(one) for one in answers])
     rows = [["file", "sample", "person", "score", "margin"]]
     for one in answers:
         who = "(nobody enrolled)" if one.person is None else one.person
@@ -143,7 +150,7 @@ def verify(
         answers = found.verify(person, files, threshold=threshold, **reading)
         known = None if threshold is not None else found.threshold
         enrolled = len(found.people())
-    _write(json, gallery, known, "answers", [asdict(one) for one in answers])
+    _write(json, found.place, known, "answers", [asdict(one) for one in answers])
     rows = [["file", "sample", "answer", "score"]]
     for one in answers:
         answer = "accepted" if one.accepted else "refused"
@@ -157,7 +164,7 @@ def list_people(gallery: Place, json: JsonFile = None) -> None:
     """List the enrolled people, and what the gallery holds."""
     with _opened(gallery) as found:
         people, about, known = found.people(), found.about, found.threshold
-    _write(json, gallery, known, "people", [one._asdict() for one in people])
+    _write(json, found.place, known, "people", [one._asdict() for one in people])
     if people:
         rows = [["person", "templates", "first", "last"]]
         _table([*rows, *([one.name, str(one.templates), one.first, one.last] for one in people)], 1)
@@ -190,7 +197,8 @@ def remove(
     if not done.erased:
         say("removed, not yet erased: a reader is open")
         raise typer.Exit(1)
-    echo(f"erased: {_count(done.templates, 'templates')} of {person}")
+    beyond = f"; {done.beyond}" if done.beyond else ""
+    echo(f"erased: {_count(done.templates, 'templates')} of {person}{beyond}")
 
 
 @gallery_app.command("calibrate")
@@ -237,6 +245,7 @@ def check(gallery: Place, run: Run = None) -> None:
     """Check the file, its people and vectors, and with --run the model; exit code 1 on faults."""
     with _opened(gallery, run) as found:
         people, faults = found.people(), found.check(model=run is not None)
+        _show_recall(found)
     for fault in faults:
         say(f"fault: {fault}")
     templates = sum(one.templates for one in people)
@@ -246,6 +255,12 @@ def check(gallery: Place, run: Run = None) -> None:
     )
     if faults:
         raise typer.Exit(1)
+
+
+def _show_recall(gallery: Gallery) -> None:
+    share = gallery.recall()
+    if share is not None:
+        echo(f"the index finds {share:.2%} of the 10 nearest templates of up to 100 enrolled ones")
 
 
 def _opened(place: str, run: Path | None = None) -> Gallery:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from protocols.ranking.distances import FloatArray, as_pair, distance_blocks, to_distance
-from tasks.gallery.content import Templates, Threshold
-from tasks.gallery.search import rank_people, to_score
+from protocols.ranking.distances import FloatArray, Metric, as_pair, distance_blocks, to_distance
+from tasks.gallery.content import Storage, Threshold, Vectors
+from tasks.gallery.search import to_score
 
 Kind = Literal["fmr", "fpir"]
 
 
 def calibrate(
-    embedding: npt.ArrayLike,
-    people: Sequence[str],
-    templates: Templates,
-    kind: Kind,
-    target: float,
+    embedding: npt.ArrayLike, people: Sequence[str], storage: Storage, kind: Kind, target: float
 ) -> Threshold:
     """The least threshold at which a rate is not above the target on other people.
 
     Args:
         embedding: (N, D) recordings of other people.
         people: N names.
-        templates: all enrolled.
+        storage: the gallery.
         kind: "fmr": among all pairs of recordings of two of these people; "fpir": among their
             recordings, each compared with the whole gallery.
         target: the rate, above 0 and below 1.
@@ -37,10 +33,14 @@ def calibrate(
             is enrolled, or so few comparisons cannot show the rate.
     """
     names: npt.NDArray[np.str_] = np.asarray(people, dtype=np.str_)
-    _check(names, templates, kind, target)
-    genuine, pairs = _pairs(embedding, names, templates, target)
-    strangers = np.sort(rank_people(embedding, templates, 1).score[:, 0])[::-1]
-    others, count = pairs if kind == "fmr" else (strangers, len(strangers))
+    enrolled = {one.name for one in storage.people()}
+    _check(names, enrolled, kind, target)
+    vectors: Vectors = np.asarray(embedding, dtype=np.float32)
+    ranked = storage.rank(vectors, 1) if enrolled else []
+    strangers = np.sort([row[0].score for row in ranked])[::-1]
+    genuine, others, count = _pairs(vectors, names, storage.about.metric, target)
+    if kind == "fpir":
+        others, count = strangers, len(strangers)
     allowed = int(target * count)
     if allowed < 1:
         what = "comparisons of two people" if kind == "fmr" else "recordings of strangers"
@@ -49,7 +49,8 @@ def calibrate(
             f"{int(np.ceil(1 / target))}; give more recordings of more people, or a higher "
             f"--{kind}"
         )
-    value = float(np.nextafter(others[allowed], np.inf)) if allowed < count else float(others[-1])
+    # `allowed` is below `count`, as the target is below 1.
+    value = float(np.nextafter(others[allowed], np.inf))
     return Threshold(
         value=value,
         kind=kind,
@@ -58,23 +59,25 @@ def calibrate(
         comparisons=count,
         recordings=len(names),
         people=len(np.unique(names)),
-        enrolled=len(templates.names),
+        enrolled=len(enrolled),
         fnmr=float(np.mean(genuine < value)) if len(genuine) else None,
-        fpir=float(np.mean(strangers >= value)) if templates.names else None,
+        fpir=float(np.mean(strangers >= value)) if enrolled else None,
     )
 
 
-def _check(names: npt.NDArray[np.str_], templates: Templates, kind: Kind, target: float) -> None:
+def _check(
+    names: npt.NDArray[np.str_], enrolled: Collection[str], kind: Kind, target: float
+) -> None:
     if not 0.0 < target < 1.0:
         raise ValueError(f"--{kind} is a rate above 0 and below 1, not {target:g}: such as 0.01")
-    if enrolled := sorted({*names.tolist()} & {*templates.names}):
+    if both := sorted({*names.tolist()} & {*enrolled}):
         raise ValueError(
-            f"{enrolled[0]} is enrolled ({len(enrolled)} in all): a threshold is chosen on people "
-            "who are not in the gallery; leave these recordings out"
+            f"{both[0]} is enrolled ({len(both)} in all): a threshold is chosen on people who are "
+            "not in the gallery; leave these recordings out"
         )
     if kind == "fmr" and len(np.unique(names)) < 2:
         raise ValueError("a false match rate takes recordings of at least two other people")
-    if kind == "fpir" and not templates.names:
+    if kind == "fpir" and not enrolled:
         raise ValueError(
             "nobody is enrolled, so that nobody can be named wrongly: enrol first, or calibrate "
             "with --fmr"
@@ -82,14 +85,13 @@ def _check(names: npt.NDArray[np.str_], templates: Templates, kind: Kind, target
 
 
 def _pairs(
-    embedding: npt.ArrayLike, names: npt.NDArray[np.str_], templates: Templates, target: float
-) -> tuple[FloatArray, tuple[FloatArray, int]]:
+    vectors: Vectors, names: npt.NDArray[np.str_], metric: Metric, target: float
+) -> tuple[FloatArray, FloatArray, int]:
     """Scores of pairs: all of one person; the highest of two people, falling, and their number.
 
     Of the latter only as many are kept as the target may let pass, and one more.
     """
-    metric = templates.points.metric
-    points, same = as_pair(embedding, embedding, metric)
+    points, same = as_pair(vectors, vectors, metric)
     _, person, sizes = np.unique(names, return_inverse=True, return_counts=True)
     count = (len(names) ** 2 - int((sizes**2).sum())) // 2
     kept = int(target * count) + 1
@@ -103,4 +105,4 @@ def _pairs(
         genuine.append(scores[after & alike])
         every = np.concatenate([highest, scores[after & ~alike]])
         highest = -np.partition(-every, kept)[:kept] if len(every) > kept else every
-    return np.concatenate(genuine), (np.sort(highest)[::-1], count)
+    return np.concatenate(genuine), np.sort(highest)[::-1], count

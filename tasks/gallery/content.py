@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from aclnet.config import Settings
-from protocols.ranking.distances import IntArray, Metric, Points
+from protocols.ranking.distances import FloatArray, IntArray, Metric, Points
 
 if TYPE_CHECKING:
     from aclnet.runs.model import Embedded
@@ -51,6 +51,7 @@ class About(Settings):
         dimensions: D of its embeddings.
         metric: how they are compared: "cosine" or "euclidean".
         layout: joints of its recordings, as plain values.
+        hnsw: whether a database searches through an HNSW index, which may miss templates.
         model: place of the model when the gallery was created; empty: none was given.
         version: of the program that created the gallery.
         created: time in UTC, ISO 8601.
@@ -60,6 +61,7 @@ class About(Settings):
     dimensions: int = Field(ge=1, le=1_000_000)
     metric: Metric
     layout: dict[str, Any] = Field(default_factory=dict)
+    hnsw: bool = False
     model: str = ""
     version: str = ""
     created: str = ""
@@ -131,24 +133,46 @@ class Person(NamedTuple):
     last: str
 
 
-class Templates(NamedTuple):
-    """All templates at one moment, ready for a search.
+class Candidate(NamedTuple):
+    """A person who is like a probe.
 
     Attributes:
-        generation: number of changes of the gallery so far.
+        person: name.
+        score: of the most alike template: cosine similarity, or minus the Euclidean distance.
+        template: number of that template.
+    """
+
+    person: str
+    score: float
+    template: int
+
+
+class Templates(NamedTuple):
+    """Templates in the order of their enrolment, ready for a search.
+
+    Attributes:
         names: K people.
         person: (N,) index of each template's person.
+        number: (N,) numbers of the templates, rising.
         points: N templates.
     """
 
-    generation: int
     names: Sequence[str]
     person: IntArray
+    number: IntArray
     points: Points
 
 
 class Storage(Protocol):
-    """A place that keeps a gallery. Each method is one transaction, which none outlives."""
+    """A place that keeps a gallery. Each method is one transaction, which none outlives.
+
+    Attributes:
+        place: for messages, without a password.
+        beyond: a sentence on what `erase` cannot reach; empty if it reaches all.
+    """
+
+    place: str
+    beyond: str
 
     @property
     def about(self) -> About:
@@ -160,11 +184,17 @@ class Storage(Protocol):
     def people(self) -> list[Person]:
         """All people, by name."""
 
-    def templates(self) -> Templates:
-        """All templates in the order of their enrolment."""
+    def rank(self, probe: Vectors, count: int) -> list[list[Candidate]]:
+        """The most alike people of each of (P, D) probes as they are enrolled now, the best first.
 
-    def template(self, row: int) -> tuple[str, str]:
-        """File and sample of a template by its place in `templates`."""
+        A person counts by the most alike template; ties are won by the earlier one.
+        """
+
+    def scores_with(self, probe: Vectors, person: str) -> FloatArray | None:
+        """(P,) scores of probes with one person; None if nobody has this name."""
+
+    def template(self, number: int) -> tuple[str, str]:
+        """File and sample of a template; empty texts if it is not there."""
 
     def add(self, templates: Iterable[Template]) -> None:
         """Enrol all or none."""
@@ -186,6 +216,9 @@ class Storage(Protocol):
 
     def faults(self) -> list[str]:
         """What is wrong with the stored data; a sentence each."""
+
+    def recall(self) -> float | None:
+        """Share of the nearest templates that the search finds; None: all, it is exact."""
 
     def close(self) -> None:
         """Close it."""

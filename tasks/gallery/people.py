@@ -22,12 +22,22 @@ import numpy.typing as npt
 from protocols.names import compose
 from protocols.ranking.distances import as_points
 from tasks.gallery.calibration import Kind, calibrate
-from tasks.gallery.content import About, Embedder, Person, Storage, Template, Templates, Threshold
-from tasks.gallery.search import are_near, rank_people, scores_with
+from tasks.gallery.content import (
+    About,
+    Candidate,
+    Embedder,
+    Person,
+    Storage,
+    Template,
+    Threshold,
+    Vectors,
+)
+from tasks.gallery.search import is_near
 from tasks.gallery.sqlite import SqliteStorage
 
 if TYPE_CHECKING:
     from aclnet.runs.model import Source
+    from tasks.gallery.postgres import PostgresStorage
 
 CANDIDATES = 5
 ERASURE_SECONDS = 30.0
@@ -102,10 +112,12 @@ class Removed:
     Attributes:
         templates: number of templates.
         erased: whether they are overwritten in all files; if not, a reader held them open.
+        beyond: a sentence on what could not be reached; empty if all was.
     """
 
     templates: int
     erased: bool
+    beyond: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +135,7 @@ class Gallery:
     """A gallery that is there; for one thread at a time.
 
     Args:
-        place: its file.
+        place: its file, or `postgresql://user@host/database` (extra `postgres`).
         model: a run's folder, an exported model, or what `aclnet.load` gave; by default the run
             that it was created with, loaded when files are first embedded.
 
@@ -133,10 +145,9 @@ class Gallery:
 
     def __init__(self, place: str | Path, model: str | Path | Embedder | None = None) -> None:
         self._storage: Storage = open_storage(place)
-        self.place = str(place)
+        self.place = self._storage.place
         self._given = model
         self._model: Embedder | None = None
-        self._templates: Templates | None = None
         if model is not None and not isinstance(model, str | Path):
             self._accept(model)
 
@@ -146,13 +157,15 @@ class Gallery:
         place: str | Path,
         model: str | Path | Embedder | None = None,
         about: About | None = None,
+        hnsw: bool = False,
     ) -> Self:
         """Create an empty gallery.
 
         Args:
-            place: its file, which must not exist.
+            place: its file, which must not exist, or the URI of a database.
             model: a run's folder, an exported model, or what `aclnet.load` gave.
             about: instead of a model, if only embeddings will be given.
+            hnsw: let a database search through an HNSW index, which may miss templates.
 
         Raises:
             ValueError: there is a file, neither or both of model and `about` are given, or the
@@ -164,7 +177,7 @@ class Gallery:
         chosen = about if loaded is None else _describe(loaded, model)
         if chosen is None:
             raise TypeError("neither a model nor what is known of the embeddings")
-        stamp = {"created": _now(), "version": _version()}
+        stamp = {"created": _now(), "version": _version(), "hnsw": hnsw}
         create_storage(place, chosen.model_copy(update=stamp))
         return cls(place, loaded)
 
@@ -307,16 +320,9 @@ class Gallery:
         answers: list[Answer] = []
         for first in range(0, len(values), _PROBES_BETWEEN_LOOKS):
             part = slice(first, first + _PROBES_BETWEEN_LOOKS)
-            templates = self._current()
-            ranked = rank_people(values[part], templates, max(candidates, 2))
-            for row in range(len(ranked.person)):
-                own = tuple(
-                    (templates.names[person], float(score))
-                    for person, score in zip(ranked.person[row], ranked.score[row], strict=True)
-                    if person >= 0
-                )
+            for row, ranked in enumerate(self._storage.rank(values[part], max(candidates, 2))):
                 place = files[first + row], samples[first + row]
-                answers.append(_answer(*place, own, least, candidates))
+                answers.append(_answer(*place, ranked, least, candidates))
         return answers
 
     def verify(
@@ -340,11 +346,12 @@ class Gallery:
         """
         least = self._threshold(threshold)
         name = _name(person)
-        self._require_person(name, self._current())
+        if name not in {one.name for one in self.people()}:
+            raise ValueError(f"nobody called {name} is enrolled in {self.place}")
         found = self._embed(files, reading)
-        templates = self._current()
-        self._require_person(name, templates)
-        scores = scores_with(found.embedding, templates, list(templates.names).index(name))
+        scores = self._storage.scores_with(found.embedding, name)
+        if scores is None:
+            raise ValueError(f"{name} has been removed from {self.place} meanwhile")
         return [
             Verified(file, sample, name, bool(score >= least), float(score), least)
             for file, sample, score in zip(found.file, found.sample, scores, strict=True)
@@ -366,8 +373,7 @@ class Gallery:
         count = self._storage.remove(name)
         if not count and not self._storage.unerased():
             raise ValueError(f"nobody called {name} is enrolled in {self.place}")
-        self._templates = None
-        return Removed(count, self._storage.erase(wait))
+        return Removed(count, self._storage.erase(wait), self._storage.beyond)
 
     def calibrate(
         self,
@@ -408,7 +414,7 @@ class Gallery:
     ) -> Threshold:
         """As `calibrate`, of (N, D) embeddings of N other people's recordings."""
         names = list(map(_name, people))
-        found = calibrate(embedding, names, self._current(), kind, target)
+        found = calibrate(embedding, names, self._storage, kind, target)
         found = found.model_copy(update={"created": _now(), "version": _version()})
         self._storage.set_threshold(found)
         return found
@@ -432,6 +438,10 @@ class Gallery:
                 faults.append(str(error))
         return faults
 
+    def recall(self) -> float | None:
+        """Share of the nearest templates that an HNSW index finds; None: the search is exact."""
+        return self._storage.recall()
+
     def close(self) -> None:
         """Close it."""
         self._storage.close()
@@ -447,13 +457,6 @@ class Gallery:
     ) -> None:
         self.close()
 
-    def _current(self) -> Templates:
-        """The templates in memory, loaded again if the gallery has changed."""
-        if self._templates is None or self._templates.generation != self._storage.generation():
-            self._templates = None  # two would not always fit
-            self._templates = self._storage.templates()
-        return self._templates
-
     def _threshold(self, given: float | None) -> float:
         if given is not None:
             return given
@@ -465,41 +468,28 @@ class Gallery:
             )
         return known.value
 
-    def _require_person(self, name: str, templates: Templates) -> None:
-        if name not in templates.names:
-            raise ValueError(f"nobody called {name} is enrolled in {self.place}")
-
     def _warnings(
-        self, names: Sequence[str], values: npt.NDArray[np.float32], samples: Sequence[str]
+        self, names: Sequence[str], values: Vectors, samples: Sequence[str]
     ) -> tuple[str, ...]:
         """Sentences on templates that are there already, and on people who look like others."""
-        templates, known = self._current(), self.threshold
-        ranked = rank_people(values, templates, 2)
-        near = are_near(values, ranked.score[:, 0], self.about.metric)
+        least = float("inf") if (known := self.threshold) is None else known.value
         found = []
-        for row, name in enumerate(names):
-            if ranked.person[row, 0] < 0:
-                continue
-            label = (
-                f"recording {samples[row]} of {name}" if samples[row] else f"a template of {name}"
-            )
-            others = [
-                (templates.names[person], score)
-                for person, score in zip(ranked.person[row], ranked.score[row], strict=True)
-                if person >= 0 and templates.names[person] != name
-            ]
-            if near[row]:
-                owner = templates.names[ranked.person[row, 0]]
-                file, sample = self._storage.template(int(ranked.row[row, 0]))
-                what = " ".join(filter(None, (sample, file and f"in {file}")))
+        for name, vector, sample, ranked in zip(
+            names, values, samples, self._storage.rank(values, 2), strict=True
+        ):
+            label = f"recording {sample} of {name}" if sample else f"a template of {name}"
+            others = [one for one in ranked if one.person != name and one.score >= least]
+            if ranked and is_near(vector, ranked[0].score, self.about.metric):
+                file, key = self._storage.template(ranked[0].template)
+                what = " ".join(filter(None, (key, file and f"in {file}")))
                 found.append(
-                    f"{label} is almost the same as {what or 'a template'}, enrolled for {owner}"
+                    f"{label} is almost the same as {what or 'a template'}, enrolled for "
+                    f"{ranked[0].person}"
                 )
-            elif known is not None and others and others[0][1] >= known.value:
-                other, score = others[0]
+            elif others:
                 found.append(
-                    f"{label} looks like {other}, who is enrolled (score {score:.3f}, threshold "
-                    f"{known.value:.3f}): are they one person?"
+                    f"{label} looks like {others[0].person}, who is enrolled (score "
+                    f"{others[0].score:.3f}, threshold {least:.3f}): are they one person?"
                 )
         return tuple(found)
 
@@ -563,6 +553,8 @@ def open_storage(place: str | Path) -> Storage:
     Raises:
         ValueError: there is none, or it is damaged.
     """
+    if _is_database(place):
+        return _postgres()(str(place))
     return SqliteStorage(Path(place))
 
 
@@ -572,20 +564,34 @@ def create_storage(place: str | Path, about: About) -> None:
     Raises:
         ValueError: something is there.
     """
-    SqliteStorage.create(Path(place), about).close()
+    if _is_database(place):
+        _postgres().create(str(place), about).close()
+    else:
+        SqliteStorage.create(Path(place), about).close()
+
+
+def _is_database(place: str | Path) -> bool:
+    return str(place).startswith(("postgresql://", "postgres://"))
+
+
+def _postgres() -> type[PostgresStorage]:
+    try:
+        from tasks.gallery.postgres import PostgresStorage
+    except ImportError:
+        raise ValueError(
+            "a gallery in PostgreSQL needs psycopg and pgvector: install aclnet[postgres]"
+        ) from None
+    return PostgresStorage
 
 
 def _answer(
-    file: str,
-    sample: str,
-    ranked: tuple[tuple[str, float], ...],
-    threshold: float,
-    candidates: int,
+    file: str, sample: str, ranked: Sequence[Candidate], threshold: float, candidates: int
 ) -> Answer:
-    score = ranked[0][1] if ranked else None
-    margin = ranked[0][1] - ranked[1][1] if len(ranked) > 1 else None
-    person = ranked[0][0] if score is not None and score >= threshold else None
-    return Answer(file, sample, person, score, margin, threshold, ranked[:candidates])
+    score = ranked[0].score if ranked else None
+    margin = ranked[0].score - ranked[1].score if len(ranked) > 1 else None
+    person = ranked[0].person if score is not None and score >= threshold else None
+    shown = tuple((one.person, one.score) for one in ranked[:candidates])
+    return Answer(file, sample, person, score, margin, threshold, shown)
 
 
 def _name(text: str) -> str:

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
-from protocols.ranking.distances import FloatArray, IntArray, Metric, as_points
+from protocols.ranking.distances import FloatArray, IntArray, Metric, Points, as_points
 from protocols.ranking.retrieval import search_points
-from tasks.gallery.content import Templates
+from tasks.gallery.content import Candidate, Templates, Vectors
 
 NEAR = 1e-4
 """Cosine distance below which two templates are taken for one recording."""
-
-
-class Ranked(NamedTuple):
-    """The most alike people of P probes, the best first.
-
-    Attributes:
-        person: (P, k) index of the person; -1 where there are fewer.
-        score: (P, k) float64: cosine similarity, or minus the Euclidean distance; minus infinity
-            where there are fewer.
-        row: (P, k) that person's most alike template.
-    """
-
-    person: IntArray
-    score: FloatArray
-    row: IntArray
 
 
 def to_score(distance: FloatArray, metric: Metric) -> FloatArray:
@@ -35,21 +18,31 @@ def to_score(distance: FloatArray, metric: Metric) -> FloatArray:
     return 1.0 - distance if metric == "cosine" else -distance
 
 
-def rank_people(probe: npt.ArrayLike, templates: Templates, count: int) -> Ranked:
-    """The `count` most alike people of each probe; ties by the earlier template.
+def ready_points(vectors: Vectors, metric: Metric) -> Points:
+    """Templates (N, D) as a search takes them without a copy: under cosine of unit length."""
+    points = as_points(vectors, metric, "enrolled")
+    if metric == "euclidean" or not len(points):
+        return points
+    return as_points(points.vectors(np.float32), metric, "enrolled")
+
+
+def rank_people(probe: npt.ArrayLike, templates: Templates, count: int) -> list[list[Candidate]]:
+    """The `count` most alike people of each probe, the best first; ties by the earlier template.
 
     Args:
         probe: (P, D) embeddings.
-        templates: all enrolled.
-        count: k, at least 1.
+        templates: all that are compared.
+        count: at least 1.
+
+    Returns:
+        P lists of at most `count`.
 
     Raises:
         ValueError: a value is not finite, or D differs.
     """
     gallery = templates.points
     points = as_points(probe, gallery.metric, "probe")
-    shape = (len(points), count)
-    found = Ranked(np.full(shape, -1), np.full(shape, -np.inf), np.full(shape, -1))
+    found: list[list[Candidate]] = [[] for _ in range(len(points))]
     if not len(gallery) or not len(points):
         return found
     if points.values.shape[1] != gallery.values.shape[1]:
@@ -62,30 +55,33 @@ def rank_people(probe: npt.ArrayLike, templates: Templates, count: int) -> Ranke
     fetch = 4 * count
     while len(left):
         near = search_points(points.take(left), gallery, fetch)
-        done = np.zeros(len(left), dtype=np.bool_)
         scores = to_score(near.distances, gallery.metric)
-        for place, (rows, own) in enumerate(zip(near.rows, scores, strict=True)):
-            people, first = np.unique(templates.person[rows], return_index=True)
-            first = np.sort(first)[:count]
-            done[place] = len(people) >= most or fetch >= len(gallery)
-            if done[place]:
-                at = left[place], slice(len(first))
-                found.row[at], found.score[at] = rows[first], own[first]
-                found.person[at] = templates.person[rows[first]]
-        left, fetch = left[~done], 4 * fetch
+        for probe_row, rows, own in zip(left, near.rows, scores, strict=True):
+            _, first = np.unique(templates.person[rows], return_index=True)
+            found[probe_row] = [
+                Candidate(
+                    templates.names[templates.person[rows[place]]],
+                    float(own[place]),
+                    int(templates.number[rows[place]]),
+                )
+                for place in np.sort(first)[:count]
+            ]
+        if fetch >= len(gallery):
+            break
+        left = np.array([row for row in left if len(found[row]) < most], dtype=np.int64)
+        fetch *= 4
     return found
 
 
-def scores_with(probe: npt.ArrayLike, templates: Templates, person: int) -> FloatArray:
-    """(P,) the score of each probe with one person: that of the most alike template."""
-    rows = np.flatnonzero(templates.person == person)
-    own = templates._replace(points=templates.points.take(rows), person=templates.person[rows])
-    return rank_people(probe, own, 1).score[:, 0]
+def only(templates: Templates, person: str) -> Templates:
+    """The templates of one person."""
+    rows = np.flatnonzero(templates.person == list(templates.names).index(person))
+    points, number = templates.points.take(rows), templates.number[rows]
+    return Templates((person,), np.zeros(len(rows), dtype=np.int64), number, points)
 
 
-def are_near(probe: npt.NDArray[np.float32], score: FloatArray, metric: Metric) -> FloatArray:
-    """(P,) whether a template of this score is as good as the same recording."""
+def is_near(probe: Vectors, score: float, metric: Metric) -> bool:
+    """Whether a template of this score is as good as the same recording."""
     if metric == "cosine":
-        return np.asarray(1.0 - score <= NEAR)
-    lengths = np.linalg.norm(probe, axis=1)
-    return np.asarray(score**2 <= 2.0 * NEAR * lengths**2)
+        return 1.0 - score <= NEAR
+    return score**2 <= 2.0 * NEAR * float(np.square(probe, dtype=np.float64).sum())

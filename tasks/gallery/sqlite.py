@@ -22,16 +22,18 @@ import numpy as np
 from pydantic import ValidationError
 
 from aclnet.files import whole_file
-from protocols.ranking.distances import as_points
+from protocols.ranking.distances import FloatArray
 from tasks.gallery.content import (
     SCHEMA_VERSION,
     About,
+    Candidate,
     Person,
     Template,
     Templates,
     Threshold,
     Vectors,
 )
+from tasks.gallery.search import only, rank_people, ready_points
 
 _APPLICATION_ID = 0x61636C67  # "aclg"
 _BUSY_SECONDS = 30.0
@@ -65,8 +67,11 @@ class SqliteStorage:
             newer version.
     """
 
+    beyond = ""
+
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.place = path, str(path)
+        self._loaded: tuple[int, Templates] | None = None
         if not path.is_file():
             raise ValueError(
                 f"there is no gallery {path}: create one with `aclnet-task gallery create {path} "
@@ -87,6 +92,10 @@ class SqliteStorage:
         Raises:
             ValueError: there is a file.
         """
+        if about.hnsw:
+            raise ValueError(
+                "a file is searched exactly, in memory: an HNSW index is for postgresql://..."
+            )
         if path.exists():
             raise ValueError(f"{path} exists: give another file, or move it away")
         with whole_file(path) as draft, _naming(path), closing(_connect(draft)) as connection:
@@ -120,29 +129,49 @@ class SqliteStorage:
         with _naming(self.path):
             return [Person(*row) for row in self._connection.execute(query).fetchall()]
 
+    def rank(self, probe: Vectors, count: int) -> list[list[Candidate]]:
+        """The most alike people of each of (P, D) probes, searched in memory."""
+        return rank_people(probe, self.templates(), count)
+
+    def scores_with(self, probe: Vectors, person: str) -> FloatArray | None:
+        """(P,) scores of probes with one person; None if nobody has this name."""
+        templates = self.templates()
+        if person not in templates.names:
+            return None
+        own = rank_people(probe, only(templates, person), 1)
+        return np.array([row[0].score for row in own])
+
     def templates(self) -> Templates:
-        """All templates in the order of their enrolment, at one moment."""
+        """All templates in memory, read again if anybody has changed the gallery."""
+        if self._loaded is None or self._loaded[0] != self.generation():
+            self._loaded = None  # two would not always fit
+            self._loaded = self._load()
+        return self._loaded[1]
+
+    def _load(self) -> tuple[int, Templates]:
+        """Generation and templates at one moment."""
         with _naming(self.path), self._transaction("DEFERRED"):
             generation = int(self._state("generation"))
             people = self._connection.execute("SELECT id, name FROM person ORDER BY id").fetchall()
             (count,) = self._connection.execute("SELECT COUNT(*) FROM template").fetchone()
             vectors = np.empty((count, self._about.dimensions), dtype=np.float32)
-            owner = np.empty(count, dtype=np.int64)
-            rows = self._connection.execute("SELECT person, vector FROM template ORDER BY id")
+            number, owner = np.empty((2, count), dtype=np.int64)
+            rows = self._connection.execute("SELECT id, person, vector FROM template ORDER BY id")
             for first in range(0, count, _CHUNK):
                 part = rows.fetchmany(_CHUNK)
-                owner[first : first + len(part)] = [person for person, _ in part]
-                vectors[first : first + len(part)] = self._vectors([v for _, v in part])
+                here = slice(first, first + len(part))
+                number[here], owner[here] = np.array([row[:2] for row in part]).T
+                vectors[here] = self._vectors([row[2] for row in part])
         ids = np.array([number for number, _ in people], dtype=np.int64)
         names = tuple(name for _, name in people)
-        points = as_points(vectors, self._about.metric, "enrolled")
-        return Templates(generation, names, np.searchsorted(ids, owner), points)
+        points = ready_points(vectors, self._about.metric)
+        return generation, Templates(names, np.searchsorted(ids, owner), number, points)
 
-    def template(self, row: int) -> tuple[str, str]:
-        """File and sample of a template by its place in `templates`."""
-        query = "SELECT file, sample FROM template ORDER BY id LIMIT 1 OFFSET ?"
+    def template(self, number: int) -> tuple[str, str]:
+        """File and sample of a template; empty texts if it is not there."""
+        query = "SELECT file, sample FROM template WHERE id = ?"
         with _naming(self.path):
-            found = self._connection.execute(query, (row,)).fetchall()
+            found = self._connection.execute(query, (number,)).fetchall()
         return found[0] if found else ("", "")
 
     def add(self, templates: Iterable[Template]) -> None:
@@ -179,6 +208,7 @@ class SqliteStorage:
             count = self._connection.execute(query, found[0]).rowcount
             self._connection.execute("DELETE FROM person WHERE id = ?", found[0])
             self._set_state("unerased", "1")
+        self._loaded = None
         return count
 
     def unerased(self) -> bool:
@@ -247,6 +277,10 @@ class SqliteStorage:
             while part := rows.fetchmany(_CHUNK):
                 found += self._wrong_vectors(part)
         return found
+
+    def recall(self) -> float | None:
+        """None: the search is exact."""
+        return None
 
     def close(self) -> None:
         """Close it; the last connection removes the log."""

@@ -18,6 +18,7 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
     commands = (
         ("bench_data_path.py", "--rounds", "1", "--batch", "4"),
         ("bench_evaluation.py", "--rounds", "1", "--reid", "80", "200"),
+        ("bench_gallery.py", "--rounds", "1", "--templates", "5000", "--part", "500"),
     )
     for name, *options in commands:
         done = subprocess.run(
@@ -28,4 +29,4 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     (table,) = (one for one in build_report(tmp_path).tables if one.key == "benchmarks")
-    assert len(table.rows) == 10
+    assert len(table.rows) == 12

@@ -4,10 +4,11 @@
         [--only SCENARIO ...] [--keep FOLDER] [--json FILE]
 
 Kills come at random times and at random calls that change a folder, before or after the call, such
-as between the two renames of `--overwrite`; three of five are SIGKILL, the others SIGTERM and
-SIGHUP, which must end with one line. After each, no half-written file may be accepted, the next
-owner's command must work and leave no draft, and the result must be that of the undisturbed command
-to the last bit. The exit code is 1 if there is a fault.
+as between the two renames of `--overwrite`, and of a gallery at random SQL statements; three of
+five are SIGKILL, the others SIGTERM and SIGHUP, which must end with one line. After each, no
+half-written file may be accepted, the next owner's command must work and leave no draft, and the
+result must be that of the undisturbed command to the last bit. The exit code is 1 if there is a
+fault.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 import launcher  # noqa: E402 - this checkout's own
 from launcher import Ended, Process  # noqa: E402
 from outcome import Progress, faults_as_text, write_counts  # noqa: E402
-from scenarios import SCENARIOS, Scenario, drafts, make_base, prepare  # noqa: E402
+from scenarios import GALLERY, SCENARIOS, Scenario, drafts, make_base, prepare  # noqa: E402
 
 _SIGNALS = (*[signal.SIGKILL] * 3, signal.SIGTERM, signal.SIGHUP)
 _TRAININGS = ("train_gait", "train_reid", "train_action")
@@ -196,7 +197,7 @@ def repeated(
         refused[name] += harness.gave_way - before
     rows = [
         {
-            "group": _GROUPS[what],
+            "group": _GROUPS[what] + (" with a gallery" if name in GALLERY else ""),
             "name": name,
             "tries": len(own),
             "read": sum(not faults for faults in own),

@@ -11,11 +11,12 @@ import os
 import resource
 import select
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tasks.cli
 
@@ -33,7 +34,7 @@ class Ended(NamedTuple):
     """What it wrote on standard error."""
     seconds: float
     calls: int
-    """How often it had called what changes folders."""
+    """How often it had called what changes folders, or a database."""
 
 
 class Process:
@@ -166,7 +167,7 @@ def _say_when_ready(counted: int) -> None:
 
 
 def _watch(counted: int, at_call: int | None, before: bool, number: int) -> None:
-    """Count the calls that change a folder, and send the signal at one of them."""
+    """Count calls that change a folder and SQL statements, and send the signal at one of them."""
     made = 0
 
     def watched(call: Callable[..., object]) -> Callable[..., object]:
@@ -185,6 +186,14 @@ def _watch(counted: int, at_call: int | None, before: bool, number: int) -> None
 
     for name in _CALLS:
         setattr(os, name, watched(getattr(os, name)))
+    connect, statement = sqlite3.connect, watched(lambda _: None)
+
+    def connected(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        made: sqlite3.Connection = connect(*arguments, **named)
+        made.set_trace_callback(statement)
+        return made
+
+    sqlite3.connect = connected
 
 
 def run(arguments: Sequence[object], folder: Path, **how: object) -> Ended:

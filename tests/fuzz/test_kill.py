@@ -32,3 +32,10 @@ def test_two_at_once_are_counted(tmp_path: Path) -> None:
 def test_kills_full_disks_and_two_processes() -> None:
     done = kill("--kills", 10, "--two-processes", 4, "--disk-full", 10, "--seed", 1)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_kills_and_full_disks_with_a_gallery() -> None:
+    only = ("gallery_enrol", "gallery_remove", "gallery_calibrate")
+    done = kill("--kills", 6, "--disk-full", 6, "--seed", 1, "--only", *only)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -58,6 +58,15 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("data", "validate"),
     ("data", "show"),
     ("data", "export"),
+    ("gallery",),
+    ("gallery", "create"),
+    ("gallery", "enrol"),
+    ("gallery", "identify"),
+    ("gallery", "verify"),
+    ("gallery", "list"),
+    ("gallery", "remove"),
+    ("gallery", "calibrate"),
+    ("gallery", "check"),
     ("compare",),
     ("report",),
     ("cost",),
@@ -150,7 +159,7 @@ def test_every_command_is_among_those_whose_help_is_tried() -> None:
         for one in inner.registered_commands:
             name = one.name or one.callback.__name__  # type: ignore[union-attr]
             there.add((str(group.name), str(name)))
-    groups = {(), ("action",), ("gait",), ("pretrain",), ("reid",), ("data",)}
+    groups = {(), ("action",), ("gait",), ("pretrain",), ("reid",), ("data",), ("gallery",)}
     assert there == set(COMMANDS) - groups
 
 

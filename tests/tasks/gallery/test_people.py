@@ -1,0 +1,192 @@
+"""People enrolled, found, unknown and removed, in a file and in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks import Gallery
+from tasks.gallery.content import Template
+
+D = 48
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_enrolled_people_are_named_and_strangers_are_not(
+    place: Any, metric: str, people_of: Any, about: Any
+) -> None:
+    with Gallery.create(place, about=about(metric)) as gallery:
+        gallery.calibrate_embeddings(*people_of(30, 4, seed=1), target=0.0002)
+        names, vectors = people_of(10, 4)
+        rows = np.arange(40) % 4 > 0
+        gallery.enrol_embeddings(np.array(names)[rows].tolist(), vectors[rows])
+        answers = gallery.identify_embeddings(vectors[~rows])
+        assert [one.person for one in answers] == names[::4]
+        assert all(one.margin is not None and one.margin > 0 for one in answers)
+        strangers = gallery.identify_embeddings(people_of(20, 1, seed=2)[1])
+        assert {one.person for one in strangers} == {None}
+        assert all(one.score < one.threshold for one in strangers)
+        assert {len(one.candidates) for one in strangers} == {5}
+
+
+def test_score_of_a_person_is_that_of_the_best_template(full: Gallery, people_of: Any) -> None:
+    """By a plain reading: all cosines, the largest of each person."""
+    names, vectors = people_of(10, 3)
+    probe = people_of(4, 2, seed=5)[1].astype(np.float32)
+    stored = vectors.astype(np.float32).astype(float)
+    cosine = (probe @ stored.T) / np.linalg.norm(probe, axis=1)[:, None]
+    best = (cosine / np.linalg.norm(stored, axis=1)).reshape(len(probe), 10, 3).max(axis=2)
+    for one, row in zip(full.identify_embeddings(probe, candidates=10), best, strict=True):
+        order = np.argsort(-row)
+        assert [name for name, _ in one.candidates] == [names[3 * place] for place in order]
+        np.testing.assert_allclose([score for _, score in one.candidates], row[order], atol=1e-7)
+        assert one.margin == pytest.approx(row[order[0]] - row[order[1]])
+
+
+def test_people_behind_one_with_many_templates_are_found(gallery: Gallery) -> None:
+    vectors = np.eye(D)[np.r_[np.zeros(100, int), 1, 2]] + 0.01
+    names = ["many"] * 100 + ["one", "two"]
+    gallery.enrol_embeddings(names, vectors)
+    (answer,) = gallery.identify_embeddings(np.eye(D)[:1], threshold=0.5)
+    assert [name for name, _ in answer.candidates] == ["many", "one", "two"]
+
+
+def test_nobody_is_enrolled_at_first(gallery: Gallery) -> None:
+    (answer,) = gallery.identify_embeddings(np.ones((1, D)), threshold=-1.0)
+    assert (answer.person, answer.score, answer.margin, answer.candidates) == (None, None, None, ())
+
+
+def test_no_threshold_no_name(gallery: Gallery) -> None:
+    gallery.enrol_embeddings(["Ann"], np.ones((1, D)))
+    with pytest.raises(ValueError, match="strangers would be named"):
+        gallery.identify_embeddings(np.ones((1, D)))
+
+
+def test_names_are_compared_composed(gallery: Gallery) -> None:
+    gallery.enrol_embeddings(["Zoe\u0308", "Zo\u00eb "], np.eye(D)[:2])
+    assert [(one.name, one.templates) for one in gallery.people()] == [("Zo\u00eb", 2)]
+
+
+@pytest.mark.parametrize(
+    ("people", "vectors", "words"),
+    [
+        (["Ann", " "], np.ones((2, D)), "1 to 200 characters, not 0"),
+        (["A" * 201], np.ones((1, D)), "not 201"),
+        (["Ann"], np.ones((2, D)), "a person for each of the 2"),
+        ([], np.ones((0, D)), "at least one"),
+        (["Ann"], np.ones((1, D + 1)), f"of {D} dimensions, not {D + 1}"),
+        (["Ann"], np.full((1, D), np.nan), "not finite"),
+        (["Ann"], np.zeros((1, D)), "all zeros"),
+    ],
+)
+def test_what_cannot_be_enrolled(
+    gallery: Gallery, people: list[str], vectors: np.ndarray, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        gallery.enrol_embeddings(people, vectors)
+    assert gallery.people() == []
+
+
+def test_enrolment_is_whole_or_absent(full: Gallery) -> None:
+    """An error half-way leaves neither people nor templates."""
+    before, generation = full.people(), full._storage.generation()
+
+    def half() -> Iterator[Template]:
+        yield Template("Ann", np.ones(D, np.float32))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        full._storage.add(half())
+    assert (full.people(), full._storage.generation()) == (before, generation)
+
+
+def test_near_duplicates_are_warned_about(full: Gallery, people_of: Any) -> None:
+    names, vectors = people_of(10, 3)
+    done = full.enrol_embeddings([names[0]], vectors[:1] + 1e-5, sample=["again"])
+    (warning,) = done.warnings
+    assert "recording again of person-0-0 is almost the same" in warning
+    (warning,) = full.enrol_embeddings(["Ann"], vectors[:3].mean(axis=0, keepdims=True)).warnings
+    assert "looks like person-0-0" in warning
+    assert full.enrol_embeddings(["Eve"], people_of(1, 1, seed=9)[1]).warnings == ()
+
+
+def test_another_process_sees_changes(full: Gallery, place: Any, people_of: Any) -> None:
+    names, vectors = people_of(10, 3)
+    with Gallery(place) as other:
+        assert other.identify_embeddings(vectors[:1])[0].person == names[0]
+        assert full.remove(names[0]).erased
+        assert other.identify_embeddings(vectors[:1])[0].person is None
+        full.enrol_embeddings(["Ann"], vectors[:1])
+        assert other.identify_embeddings(vectors[:1])[0].person == "Ann"
+
+
+def test_fmr_by_a_plain_reading(gallery: Gallery, people_of: Any) -> None:
+    names, vectors = people_of(12, 5, seed=3)
+    vectors[:, :40] = 1.0  # people who look alike
+    known = gallery.calibrate_embeddings(names, vectors, target=0.05)
+    unit = vectors.astype(np.float32) / np.linalg.norm(vectors, axis=1)[:, None]
+    scores = unit @ unit.T
+    impostor = [scores[i, j] for i in range(60) for j in range(i) if names[i] != names[j]]
+    genuine = [scores[i, j] for i in range(60) for j in range(i) if names[i] == names[j]]
+    assert known.comparisons == len(impostor) == 1650
+    assert (known.people, known.recordings, known.enrolled) == (12, 60, 0)
+    assert known.achieved == pytest.approx(82 / 1650)
+    assert np.mean(np.array(impostor) >= known.value) == pytest.approx(known.achieved)
+    assert np.mean(np.array(genuine) < known.value) == pytest.approx(known.fnmr)
+    assert gallery.threshold == known
+
+
+def test_fpir_counts_strangers_who_are_named(full: Gallery, people_of: Any) -> None:
+    names, vectors = people_of(50, 2, seed=4)
+    known = full.calibrate_embeddings(names, vectors, kind="fpir", target=0.1)
+    named = [one.person for one in full.identify_embeddings(vectors)]
+    assert sum(name is not None for name in named) == 10 == known.achieved * 100
+    assert (known.kind, known.comparisons, known.enrolled) == ("fpir", 100, 10)
+    assert known.fpir == known.achieved
+
+
+@pytest.mark.parametrize(
+    ("people", "how", "words"),
+    [
+        (["a", "a", "b"], {}, "0.01 cannot be seen in 2 comparisons of two people: .* least 100"),
+        (["a", "a", "a"], {}, "at least two other people"),
+        (["a", "b", "c"], {"target": 1.5}, "above 0 and below 1"),
+        (["a", "b", "person-0-3"], {"target": 0.5}, "person-0-3 is enrolled"),
+        (["a", "a", "b"], {"kind": "fpir"}, "seen in 3 recordings of strangers"),
+    ],
+)
+def test_what_cannot_be_calibrated(
+    full: Gallery, people: list[str], how: dict[str, object], words: str
+) -> None:
+    before = full.threshold
+    with pytest.raises(ValueError, match=words):
+        full.calibrate_embeddings(people, np.eye(D)[:3] + 0.1, **how)
+    assert full.threshold == before
+
+
+def test_a_removed_person_is_erased_once_no_reader_is_open(
+    full: Gallery, reader: AbstractContextManager[None]
+) -> None:
+    name = full.people()[0].name
+    with reader:
+        assert full.remove(name, wait=0.2).erased is False
+        assert any("not yet erased" in fault for fault in full.check())
+        assert name not in [one.name for one in full.people()]
+    removed = full.remove(name)
+    assert (removed.templates, removed.erased) == (0, True)
+    assert full.check() == []
+    with pytest.raises(ValueError, match="nobody called"):
+        full.remove(name)
+
+
+def test_a_reader_is_not_kept_waiting(full: Gallery, place: Any) -> None:
+    """Nothing holds a transaction: another gallery that has searched does not delay an erasure."""
+    vectors = np.eye(D)[:2]
+    with Gallery(place) as other:
+        other.identify_embeddings(vectors, threshold=0.0)
+        other.people()
+        assert full.remove(full.people()[0].name, wait=0).erased
