@@ -121,6 +121,7 @@ def test_wheel_is_used_from_another_folder(installed: Path, tmp_path: Path) -> N
     assert json.loads((written / "record.json").read_text())["dataset"]["synthetic"] is True
 
 
+@pytest.mark.timeout(1200)  # ten programs, one of them a training
 def test_the_tutorial_names_people_from_their_key_points(installed: Path, tmp_path: Path) -> None:
     page = (REPOSITORY / "docs" / "own_people.md").read_text("utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)

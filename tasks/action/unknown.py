@@ -26,7 +26,7 @@ from aclnet.runs.calibration import (
     known_scores,
     weights_hash,
 )
-from aclnet.runs.info import SETTINGS
+from aclnet.runs.info import SETTINGS, read_run_info
 from aclnet.runs.model import load
 from aclnet.runs.scoring import score
 from protocols.action.division import LEAVE, TEST, TRAIN, Division
@@ -42,6 +42,7 @@ from protocols.records import ResultRecord
 from protocols.text import align_columns, format_mean, format_rate
 from tasks.action.adapter import ActionAdapter
 from tasks.action.settings import ActionSettings
+from tasks.run.adapter import run_info
 from tasks.run.environment import describe_environment
 from tasks.run.judged import RECORD, read_record
 from tasks.run.pipeline import train_and_evaluate
@@ -172,12 +173,23 @@ class HeldOut:
         return Scores(*map(np.concatenate, zip(*parts, strict=True))), len(units) * named
 
     def train(self, run: Path, held: Rows | None = None) -> None:
-        """Train without the held rows, unless the run is finished."""
-        settings = self.adapter.settings
+        """Train without the held rows, unless the run is finished.
+
+        Raises:
+            ValueError: the finished run had other settings, classes or people, or as
+                `train_and_evaluate`.
+        """
+        settings, store = self.adapter.settings, self.adapter.store
+        left_out = self.adapter.left_out_classes
         if (run / RECORD).is_file():
             require_same(run, settings)
+            own = LeftOutAdapter(settings, store, classes=left_out, held=held)
+            if read_run_info(run).division != run_info("action", own).division:
+                raise ValueError(
+                    f"{run} was trained without other classes or people: give another folder with "
+                    "--runs, or delete that run"
+                )
             return
-        left_out = self.adapter.left_out_classes
         train_and_evaluate(
             find_task("action"),
             settings,

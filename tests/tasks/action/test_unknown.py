@@ -112,6 +112,8 @@ def test_every_class_is_left_out_and_the_study_goes_on(
     again = call(*study)
     assert again.out == done.out
     assert "epoch 1" not in again.err
+    refused = call(*study, "--groups", 3, code=2)
+    assert "seed0-group1-fold0 was trained without other classes or people" in refused.err
 
 
 def test_groups_that_leave_too_few_classes(call: Call, movements: Path, tmp_path: Path) -> None:
