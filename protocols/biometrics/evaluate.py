@@ -143,7 +143,8 @@ def evaluate_trials(
     comparisons = trials.comparisons
     rotations = rotations if trials.complete else 0
     open_set = draw_open_set(
-        comparisons, trials.condition, trials.conditions, targets, generator, rotations
+        *(comparisons, trials.condition, trials.conditions, targets, generator, rotations),
+        None if development is None or not development.complete else development.comparisons,
     )
     if open_set is not None:
         metrics |= open_set.metrics()

@@ -12,6 +12,7 @@ from protocols.biometrics.open_set import OpenSetPoint, OpenSetScores, rotate_un
 from protocols.biometrics.scores import Comparisons
 from protocols.biometrics.tally import POOLED_WORDS
 from protocols.ranking.distances import FloatArray, IntArray
+from protocols.ranking.exclusion import BoolArray
 from protocols.statistics.intervals import mean_rate, named_intervals
 
 SHORTLIST = 5
@@ -62,6 +63,58 @@ class OpenSetCell:
         return found
 
 
+@dataclass(frozen=True, eq=False)
+class TransferredCell:
+    """One condition at a threshold that was chosen on development people.
+
+    Attributes:
+        mark: The end of the metric names: empty, or ``/`` and the condition.
+        target: The FPIR wanted on the development people.
+        threshold: The threshold.
+        points: (R) the error rates there in each rotation, for one candidate.
+        missed: (S, R) mated probes of each person that are not found.
+        mated: (S, R) mated probes of each person.
+        named: (S, R) non-mated probes of each person for which somebody is named.
+        strangers: (S, R) non-mated probes of each person.
+    """
+
+    mark: str
+    target: float
+    threshold: float
+    points: tuple[OpenSetPoint, ...]
+    missed: IntArray
+    mated: IntArray
+    named: IntArray
+    strangers: IntArray
+
+    def metric(self, rate: str) -> str:
+        """Name of a rate, such as ``fnir_from_development@fpir0.01/nm``."""
+        return f"{rate}_from_development@fpir{self.target:g}{self.mark}"
+
+    def metrics(self) -> dict[str, float]:
+        """Flat rates by name, means over the rotations."""
+        return {
+            self.metric(rate): float(np.mean([getattr(point, rate) for point in self.points]))
+            for rate in ("fnir", "fpir")
+        }
+
+    def intervals(
+        self, generator: np.random.Generator, draws: int
+    ) -> dict[str, tuple[float, float]]:
+        """Bootstrap over people of both rates, each person with all rotations."""
+        found: dict[str, tuple[float, float]] = {}
+        sides = (("fnir", self.missed, self.mated), ("fpir", self.named, self.strangers))
+        for rate, wrong, trials in sides:
+            people = [int(np.count_nonzero(trials.sum(axis=1)))]
+            name = [self.metric(rate)]
+            found |= named_intervals(name, people, wrong, trials, generator, _mean_column, draws)
+        return found
+
+
+def _mean_column(hits: FloatArray, trials: FloatArray) -> FloatArray:
+    return mean_rate(hits, trials)[:, None]
+
+
 @dataclass(frozen=True)
 class OpenSetTable:
     """Open-set rates by condition and target.
@@ -72,6 +125,7 @@ class OpenSetTable:
         strangers: Least number of non-mated probes of a rotation, all conditions.
         cells: One a condition and target.
         notes: Sentences on rates that could not be computed.
+        transferred: The same at thresholds of development people, where there are any.
     """
 
     enrolled: int
@@ -79,32 +133,43 @@ class OpenSetTable:
     strangers: int
     cells: tuple[OpenSetCell, ...]
     notes: tuple[str, ...]
+    transferred: tuple[TransferredCell, ...] = ()
 
     def metrics(self) -> dict[str, float]:
         """Flat rates by name: ``dir@far0.01``, ``dir_spread@far0.01/nm`` ..."""
-        return {name: value for cell in self.cells for name, value in cell.metrics().items()}
+        every: tuple[OpenSetCell | TransferredCell, ...] = (*self.cells, *self.transferred)
+        return {name: value for cell in every for name, value in cell.metrics().items()}
 
     def intervals(
         self, generator: np.random.Generator, draws: int
     ) -> dict[str, tuple[float, float]]:
         """Bootstrap over people of DIR and FNIR, each person with all rotations."""
-
-        def mean(hits: FloatArray, trials: FloatArray) -> FloatArray:
-            return mean_rate(hits, trials)[:, None]
-
         found: dict[str, tuple[float, float]] = {}
         for cell in self.cells:
             people = [int(np.count_nonzero(cell.trials.sum(axis=1)))]
             counts = (cell.hits, cell.trials)
-            ends = named_intervals([cell.name], people, *counts, generator, mean, draws)
+            ends = named_intervals([cell.name], people, *counts, generator, _mean_column, draws)
             for name, (low, high) in ends.items():
                 found[f"dir@far{name}"] = (low, high)
                 found[f"fnir@fpir{name}"] = (1.0 - high, 1.0 - low)
+        for moved in self.transferred:
+            found |= moved.intervals(generator, draws)
         return found
 
     def record_cells(self) -> dict[str, Any]:
         """Each rotation's rates as plain lists, for a record."""
+        moved = [
+            {
+                "condition": cell.mark.removeprefix("/") or "all",
+                "target": cell.target,
+                "threshold": cell.threshold if np.isfinite(cell.threshold) else None,
+                "fnir": [point.fnir for point in cell.points],
+                "fpir": [point.fpir for point in cell.points],
+            }
+            for cell in self.transferred
+        ]
         return {
+            **({"from_development": moved} if moved else {}),
             "enrolled": self.enrolled,
             "rotations": self.rotations,
             "cells": [
@@ -130,8 +195,12 @@ def draw_open_set(
     targets: Sequence[float],
     generator: np.random.Generator,
     rotations: int,
+    development: Comparisons | None = None,
 ) -> OpenSetTable | None:
     """Take half of the people out of the gallery several times and tabulate the rates.
+
+    With development people the same is done with them first, all their rotations together give a
+    threshold at each target, and the rates there are tabulated too.
 
     Args:
         comparisons: P probes and their gallery.
@@ -140,6 +209,7 @@ def draw_open_set(
         targets: FPIRs wanted.
         generator: Draws the people.
         rotations: How often; 0 for not at all.
+        development: Comparisons of other people, to choose thresholds on.
 
     Returns:
         The table, with a note on each target that a rotation has too few non-mated probes for;
@@ -168,9 +238,82 @@ def draw_open_set(
                 f"An FPIR of {target:g} cannot be seen in the non-mated probes of "
                 f"{', '.join(lacking)}: no open-set rate there."
             )
+    moved: list[TransferredCell] = []
+    if development is not None:
+        thresholds, remarks = _thresholds(development, targets, generator, rotations)
+        notes += remarks
+        moved = [
+            _transferred(
+                [scores.select(rows) for scores in found],
+                *(person[rows], mark, target, threshold, int(person.max()) + 1),
+            )
+            for target, threshold in thresholds.items()
+            for mark, rows in groups.items()
+            if all(0 < scores.mated[rows].sum() < rows.sum() for scores in found)
+        ]
     strangers = min(int(np.count_nonzero(~scores.mated)) for scores in found)
     enrolled = people - round(people / 2)
-    return OpenSetTable(enrolled, rotations, strangers, tuple(cells), tuple(notes))
+    return OpenSetTable(enrolled, rotations, strangers, tuple(cells), tuple(notes), tuple(moved))
+
+
+def _thresholds(
+    development: Comparisons,
+    targets: Sequence[float],
+    generator: np.random.Generator,
+    rotations: int,
+) -> tuple[dict[float, float], list[str]]:
+    """The threshold at each target on all rotations of other people, and what cannot be seen."""
+    people = len(np.unique(development.enrolled))
+    if people < 2:
+        return {}, ["Fewer than two development people are enrolled: no open-set thresholds."]
+    drawn = rotate_unenrolled(development, generator, rotations)
+    pooled = OpenSetScores(*map(np.concatenate, zip(*drawn, strict=True)))
+    # A probe is counted in each rotation, and is still one probe.
+    probes = int(np.count_nonzero(~np.all([scores.mated for scores in drawn], axis=0)))
+    found: dict[float, float] = {}
+    notes = []
+    for target in targets:
+        if target * probes < 1.0:
+            notes.append(
+                f"An FPIR of {target:g} cannot be seen in {probes} non-mated probes of the "
+                "development people: no open-set threshold."
+            )
+            continue
+        found[target] = pooled.at_fpir(target).threshold
+    if not found:
+        return found, notes
+    enrolled = people - round(people / 2)
+    notes.append(
+        f"Open-set thresholds under from_development were chosen with {enrolled} enrolled people "
+        f"and {probes} non-mated probes; with more enrolled, more strangers are named."
+    )
+    return found, notes
+
+
+def _transferred(
+    parts: Sequence[OpenSetScores],
+    person: IntArray,
+    mark: str,
+    target: float,
+    threshold: float,
+    people: int,
+) -> TransferredCell:
+    """One condition at a threshold chosen elsewhere."""
+
+    def counts(rows: Sequence[BoolArray]) -> IntArray:
+        each = [np.bincount(person[chosen], minlength=people) for chosen in rows]
+        return np.stack(each, axis=1).astype(np.int64)
+
+    return TransferredCell(
+        mark,
+        target,
+        threshold,
+        tuple(scores.at_threshold(threshold) for scores in parts),
+        missed=counts([scores.mated & ~scores.found(threshold) for scores in parts]),
+        mated=counts([scores.mated for scores in parts]),
+        named=counts([~scores.mated & (scores.top >= threshold) for scores in parts]),
+        strangers=counts([~scores.mated for scores in parts]),
+    )
 
 
 def _cell(

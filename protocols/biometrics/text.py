@@ -38,6 +38,9 @@ def render_biometrics(
             f"{table.open_set.rotations} draws of them (spread over the draws)"
         )
         parts.append(align_columns(_open_set_rows(table, ends)))
+        if table.open_set.transferred:
+            parts.append("open set, thresholds chosen on development people")
+            parts.append(align_columns(_transferred_rows(table, ends), 2))
     if "fta" in table.metrics:
         parts.append(_acquisition(table))
     shown = (*_SIDES, "not_acquired")
@@ -90,6 +93,25 @@ def _open_set_rows(
             spread = table.metrics.get(f"dir_spread@far{target:g}{mark}")
             cells.append(cell if spread is None else f"{cell} ({100 * spread:.2f})")
         rows.append([name, *cells])
+    return rows
+
+
+def _transferred_rows(
+    table: BiometricsTable, ends: Mapping[str, tuple[float, float]]
+) -> list[list[str]]:
+    """A row a threshold and condition."""
+    rows = [["at FPIR", "applied to", "threshold", "FPIR", "FNIR"]]
+    names_of = {mark: name for name, mark in _marks(table)}
+    for cell in table.open_set.transferred if table.open_set is not None else ():
+        if cell.mark not in names_of:
+            continue
+        names = [f"{100 * cell.target:g}", names_of[cell.mark]]
+        rates = cell.metrics()
+        shown = [
+            format_rate(rates[cell.metric(rate)], ends.get(cell.metric(rate)))
+            for rate in ("fpir", "fnir")
+        ]
+        rows.append([*names, f"{cell.threshold:.4f}", *shown])
     return rows
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from protocols.text import printable
 from tasks.commands.options import JsonFile, ReaderOptions, echo, pin_run, reader_options, say
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def enrol(
         reading = _reading(format, layout, fps, options, prepare)
         done = found.enrol(files, person, **reading)
         for warning in done.warnings:
-            say(f"warning: {warning}")
+            say(f"warning: {printable(warning)}")
         echo(
             f"enrolled: {_count(done.templates, 'templates')} of {_count(done.people, 'people')}; "
             f"{found.place} now holds {_count(len(found.people()), 'people')}"
@@ -198,7 +199,7 @@ def remove(
         say("removed, not yet erased: a reader is open")
         raise typer.Exit(1)
     beyond = f"; {done.beyond}" if done.beyond else ""
-    echo(f"erased: {_count(done.templates, 'templates')} of {person}{beyond}")
+    echo(f"erased: {_count(done.templates, 'templates')} of {printable(person)}{beyond}")
 
 
 @gallery_app.command("calibrate")

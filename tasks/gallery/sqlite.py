@@ -160,11 +160,24 @@ class SqliteStorage:
             for first in range(0, count, _CHUNK):
                 part = rows.fetchmany(_CHUNK)
                 here = slice(first, first + len(part))
-                number[here], owner[here] = np.array([row[:2] for row in part]).T
-                vectors[here] = self._vectors([row[2] for row in part])
+                try:
+                    number[here], owner[here] = np.array([row[:2] for row in part]).T
+                    vectors[here] = self._vectors([row[2] for row in part])
+                except (TypeError, OverflowError):  # a damaged page has cells of any type
+                    raise ValueError(
+                        f"{self.path} is damaged: a template is no template; restore a copy"
+                    ) from None
         ids = np.array([number for number, _ in people], dtype=np.int64)
+        if not np.isin(owner, ids).all():
+            raise ValueError(
+                f"{self.path} is damaged: templates belong to nobody (`aclnet-task gallery check` "
+                "lists faults); restore a copy"
+            )
         names = tuple(name for _, name in people)
-        points = ready_points(vectors, self._about.metric)
+        try:
+            points = ready_points(vectors, self._about.metric)
+        except ValueError as error:
+            raise ValueError(f"{self.path} is damaged: {error}") from None
         return generation, Templates(names, np.searchsorted(ids, owner), number, points)
 
     def template(self, number: int) -> tuple[str, str]:
@@ -288,7 +301,7 @@ class SqliteStorage:
 
     def _wrong_vectors(self, rows: list[tuple[int, bytes]]) -> Iterator[str]:
         size = 4 * self._about.dimensions
-        short = [number for number, vector in rows if len(vector) != size]
+        short = [number for number, v in rows if not isinstance(v, bytes) or len(v) != size]
         if short:
             yield (
                 f"{len(short)} templates have not {self._about.dimensions} dimensions, such as "
@@ -302,12 +315,12 @@ class SqliteStorage:
 
     def _vectors(self, stored: list[bytes]) -> Vectors:
         """(N, D) from N texts of bytes."""
-        found = np.frombuffer(b"".join(stored), dtype="<f4")
-        if len(found) != len(stored) * self._about.dimensions:
+        if {len(vector) for vector in stored} - {4 * self._about.dimensions}:
             raise ValueError(
                 f"{self.path} is damaged: templates have other than {self._about.dimensions} "
                 "dimensions (`aclnet-task gallery check` lists them)"
             )
+        found = np.frombuffer(b"".join(stored), dtype="<f4")
         return found.reshape(len(stored), self._about.dimensions)
 
     def _read_about(self) -> About:
@@ -386,6 +399,8 @@ def _naming(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into sentences that name the file."""
     try:
         yield
+    except UnicodeDecodeError:  # of the text of SQLite's own error
+        raise ValueError(f"{path} is damaged: a text is no text; restore a copy") from None
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if _is_busy(error):

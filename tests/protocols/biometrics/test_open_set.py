@@ -181,3 +181,45 @@ def test_what_has_no_rate_is_refused() -> None:
     alone = compare_all(np.eye(2), np.eye(2), ["a", "a"], ["a", "a"])
     with pytest.raises(ValueError, match="not 1 people"):
         rotate_unenrolled(alone, np.random.default_rng(0), 1)
+
+
+def test_thresholds_of_other_people_by_a_slow_reading() -> None:
+    """The least threshold over all their rotations, applied to the test people's."""
+    test, other = compared(1, people=12), compared(2, people=10)
+    condition = np.zeros(60, dtype=np.int64)
+    generator = np.random.default_rng(3)
+    table = draw_open_set(test, condition, ["nm"], [0.1, 0.001], generator, 4, other)
+    assert table is not None
+    again = np.random.default_rng(3)
+    own, drawn = rotate_unenrolled(test, again, 4), rotate_unenrolled(other, again, 4)
+    tops = np.concatenate([scores.top[~scores.mated] for scores in drawn])
+    mine = np.concatenate([scores.own[scores.mated] for scores in drawn])
+    least = min(value for value in np.concatenate([tops, mine]) if np.mean(tops >= value) <= 0.1)
+    every, only = table.transferred
+    assert (every.threshold, every.mark, only.mark) == (least, "", "/nm")
+    fpir = np.mean([np.mean(scores.top[~scores.mated] >= least) for scores in own])
+    fnir = np.mean([1 - scores.found(least)[scores.mated].mean() for scores in own])
+    metrics = table.metrics()
+    assert metrics["fpir_from_development@fpir0.1"] == pytest.approx(fpir)
+    assert metrics["fnir_from_development@fpir0.1/nm"] == pytest.approx(fnir)
+    unseen = "non-mated probes of the development people: no open-set threshold"
+    assert [note[:13] for note in table.notes if unseen in note] == ["An FPIR of 0."]
+    ends = table.intervals(np.random.default_rng(0), 200)
+    for name, rate in (("fpir", fpir), ("fnir", fnir)):
+        low, high = ends[f"{name}_from_development@fpir0.1"]
+        assert low <= rate <= high
+        assert low < high
+
+
+def test_without_other_people_nothing_changes() -> None:
+    condition = np.zeros(60, dtype=np.int64)
+    plain, other = (
+        draw_open_set(compared(1, 12), condition, ["nm"], [0.1], np.random.default_rng(3), 4, more)
+        for more in (None, compared(2))
+    )
+    assert plain is not None
+    assert other is not None
+    assert plain.metrics().items() <= other.metrics().items()
+    first, second = (one.intervals(np.random.default_rng(0), 50) for one in (plain, other))
+    assert first.items() <= second.items()
+    assert plain.transferred == ()

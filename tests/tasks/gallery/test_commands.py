@@ -145,6 +145,18 @@ def test_mistakes(
     assert call("gallery", "list", ready).out == before
 
 
+def test_hostile_names_command_no_terminal(call: Call, ready: Path, parts: Path) -> None:
+    name = "Ann\x1b[2J\nerror: forged"
+    for _ in range(2):  # the second time they are near duplicates
+        done = call("gallery", "enrol", ready, parts / "unnamed", "--person", name)
+    assert "almost the same" in done.err
+    done = [done, call("gallery", "list", ready), call("gallery", "remove", ready, name)]
+    for text in (each.out + each.err for each in done):
+        assert "\x1b" not in text
+        assert "\nerror: forged" not in text
+        assert "Ann\\x1b[2J\\nerror: forged" in text or "enrolled" in text
+
+
 def test_a_gallery_without_a_threshold_names_nobody(
     call: Call, mistake: Call, first: Path, parts: Path, place: Path
 ) -> None:

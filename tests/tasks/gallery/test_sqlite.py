@@ -204,3 +204,24 @@ def test_a_full_disk_names_the_gallery(full: Gallery, place: Path, people_of: An
         full.enrol_embeddings(*people_of(500, 1, seed=8), compare=False)
     assert caught.value.filename == str(place)
     assert len(full.people()) == 10
+
+
+def test_damaged_bytes_are_refused_in_a_sentence(full: Gallery, place: Path) -> None:
+    full.close()
+    whole, generator = place.read_bytes(), np.random.default_rng(0)
+    refused, sentences = 0, []
+    for turn in range(60):
+        content = bytearray(whole[: generator.integers(len(whole))] if turn % 3 == 0 else whole)
+        for at in generator.integers(0, len(content), 20):
+            content[at] = generator.integers(256)
+        other = place.with_name(f"damaged{turn}")
+        other.write_bytes(content)
+        try:
+            with Gallery(other) as gallery:
+                gallery.identify_embeddings(np.ones((1, D)))
+                refused += bool(gallery.check())
+        except (ValueError, OSError) as error:
+            refused += 1
+            sentences.append(str(error))
+    assert refused > 40
+    assert [one for one in sentences if "damaged" not in one] == []
