@@ -40,6 +40,7 @@ _IN_WORDS = {
     "sweep": "sweep of {variant}",
     "difficulty": "difficulty against {variant}",
     "class-gain": "class gain against {variant}",
+    "unknown": "classes left out in turn, {variant}",
     "evolution": "t-SNE and silhouette of test embeddings, 1 clip",
     COST: "",
 }
@@ -78,8 +79,8 @@ class ResultRecord(BaseModel):
         task: Name of the task, such as ``action``; ``cost`` for the cost of a network, without
             data: its protocol is the recipe, its objective the backbone, its rule the device.
         kind: ``run`` for training and testing, or a study of runs: ``occlusion``, ``families``,
-            ``sweep``, ``evolution``, ``difficulty``, ``class-gain``, ``biometrics``, ``cost``, or
-            another name.
+            ``sweep``, ``evolution``, ``difficulty``, ``class-gain``, ``unknown``, ``biometrics``,
+            ``cost``, or another name.
         variant: Which study of its kind: the setting that was swept, or the objective that the
             classes were compared with; of a run how labels were used: by a probe of fixed features
             (``linear``, ``knn``, ``retrieval``, with 10 % of the labels ``linear-10``), or by

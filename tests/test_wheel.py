@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -117,6 +119,23 @@ def test_wheel_is_used_from_another_folder(installed: Path, tmp_path: Path) -> N
     assert "casia_b, rule exact" in out
     written = elsewhere / "runs" / "walkers"
     assert json.loads((written / "record.json").read_text())["dataset"]["synthetic"] is True
+
+
+@pytest.mark.timeout(1200)  # ten programs, one of them a training
+def test_the_tutorial_names_people_from_their_key_points(installed: Path, tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "own_people.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    assert len(commands) <= 10
+    for program, *arguments in commands:
+        assert program == "aclnet-task"
+        run = ("-P", "-m", "tasks.cli", *arguments)
+        python(*run, cwd=tmp_path, PYTHONPATH=str(installed), OMP_NUM_THREADS="1")
+    answers = json.loads((tmp_path / "answers.json").read_text())["answers"]
+    found = [one["person"] for one in answers]
+    assert found[3] is None  # a stranger
+    # Another CPU trains a slightly different network, which may miss one of them.
+    assert sum(map(str.__eq__, ["025", "026", "027"], map(str, found))) >= 2
 
 
 def test_the_report_is_made_from_another_folder(installed: Path, tmp_path: Path) -> None:

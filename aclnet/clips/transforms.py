@@ -188,7 +188,7 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
     over `smooth_frames`, or over the clip.
 
     Args:
-        clips: (N, M, T, V, 3), y up.
+        clips: (N, M, T, V, 3) with y up or down, or (N, M, T, V, 4) with a confidence.
         layout: needs hips and shoulders of both sides.
         per: "frame" or "clip".
         smooth_frames: length of the moving average.
@@ -266,13 +266,12 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
         (N, M, T, V, C).
 
     Raises:
-        ValueError: `heading` is set for joints that are 2-D or have a confidence.
+        ValueError: `heading` is set for joints that are 2-D.
     """
-    if settings.heading != "none" and (dims != 3 or clips.shape[-1] != dims):
+    if settings.heading != "none" and dims != 3:
         raise ValueError(
-            "normalise.heading turns a body about the vertical and needs 3-D joints without a "
-            f"confidence channel; these have {dims} coordinates and {clips.shape[-1]} channels: "
-            "set normalise.heading=none"
+            f"normalise.heading turns a body about the vertical and needs 3-D joints; these have "
+            f"{dims} coordinates: set normalise.heading=none"
         )
     # Scaled first: without a confidence, a joint moved to the origin looks like a missing one.
     if settings.scale == "torso":
@@ -283,12 +282,13 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
         clips = centre(clips, layout, dims, settings.centre)
     if settings.heading != "none":
         if settings.heading == "shoulders":
-            lines = shoulder_line(clips, layout)
+            lines = shoulder_line(clips[..., :dims], layout)
         else:
             lines = heading(clips, layout, settings.heading, settings.heading_smooth_frames)
         if settings.centre not in ("frame", "joint"):
             lines = _first_person(lines, present(clips, dims))
-        clips = turn(clips, lines)
+        turned = turn(clips[..., :dims], lines)
+        clips = torch.cat([turned, clips[..., dims:]], dim=-1)
     return clips
 
 

@@ -25,6 +25,7 @@ from aclnet.data.convert import prepare_samples
 from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.runs.averages import Answering, mean_embeddings, mean_scores
+from aclnet.runs.calibration import Calibration, calibrated, read_calibration
 from aclnet.runs.exported import Exported, is_exported, open_exported, read_exported, require_torch
 from aclnet.runs.finished import require_finished
 from aclnet.runs.hub import is_on_hub, pull
@@ -60,6 +61,7 @@ class Prediction:
         probabilities: of these classes, 0..1.
         left_out: by reason, what was left out of the whole file: people, frames, recordings.
         notes: sentences on how the file was read.
+        unknown: whether it looks like none of the classes; None where nobody asked.
     """
 
     sample: str
@@ -72,6 +74,7 @@ class Prediction:
     probabilities: tuple[float, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unknown: bool | None = None
 
 
 class Embedded(NamedTuple):
@@ -227,6 +230,7 @@ class Model:
         window: int | None = None,
         stride: int | None = None,
         persons: Persons = "together",
+        false_alarms: float | None = None,
         prepare: Preparation | None = None,
         options: Mapping[str, Any] | None = None,
         **reading: Any,
@@ -240,6 +244,9 @@ class Model:
                 window.
             stride: frames between windows; by default half a window.
             persons: "together" as in training, or "apart": each alone.
+            false_alarms: share of known actions that may be called unknown; the probabilities are
+                calibrated then. None: nothing is unknown. It was calibrated on whole recordings
+                (`aclnet.runs.calibration`).
             prepare: as in `aclnet.data.convert`; by default as for the run's data, and "none" for a
                 store or an array.
             options: the reader's own options, those too that are named as an argument here, such
@@ -253,8 +260,8 @@ class Model:
 
         Raises:
             ValueError: a file cannot be read, has other joints, channels or unit than the run,
-                holds coordinates that are not finite, or shows nobody; an argument is invalid; or
-                the run did not train its classifier.
+                holds coordinates that are not finite, or shows nobody; an argument is invalid;
+                the run did not train its classifier, or is not calibrated.
         """
         if not self.info.trains_classifier:
             raise ValueError(
@@ -268,6 +275,7 @@ class Model:
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         _require_choice("persons", persons, get_args(Persons))
+        sure = None if false_alarms is None else self._calibration(false_alarms)
         found: list[Prediction] = []
         for place, info, samples, how in self.opened(
             source, prepare, {**reading, **(options or {})}
@@ -280,7 +288,7 @@ class Model:
                     cut = list(
                         cut_windows(sample, info, length, step, persons=persons, prepare=how)
                     )
-                    here += self._predictions(sample, cut, info, top)
+                    here += self._predictions(sample, cut, info, top, sure)
                     skipped.update(_outside(sample, cut))
             if not here:
                 raise ValueError(
@@ -326,17 +334,27 @@ class Model:
             yield place, *open_file(data, place, reading, self.layout), prepare or usual
 
     def _predictions(
-        self, sample: Sample, windows: Sequence[Window], info: StoreInfo, top: int
+        self,
+        sample: Sample,
+        windows: Sequence[Window],
+        info: StoreInfo,
+        top: int,
+        sure: tuple[Calibration, float] | None,
     ) -> Iterator[Prediction]:
         if not windows:
             return
         fps = sample.fps or info.fps
         store = window_store([window.frames for window in windows], info)
         test = self.settings.test or ScoringSettings(clips=1)
-        probabilities = mean_scores(self.answering, store, test).probabilities
+        scored = mean_scores(self.answering, store, test)
         # Variants of a body, which trained as people of their own, count for their person.
-        shares = probabilities.reshape(len(windows), len(self.classes), -1).sum(axis=2)
-        for window, row in zip(windows, shares, strict=True):
+        shares = scored.probabilities.reshape(len(windows), len(self.classes), -1).sum(axis=2)
+        unknown: list[bool | None] = [None] * len(windows)
+        if sure is not None:
+            own, threshold = sure
+            shares = calibrated(scored.logits, own.temperature)
+            unknown = own.unknown(scored.logits, threshold).tolist()
+        for window, row, strange in zip(windows, shares, unknown, strict=True):
             order = np.argsort(-row, kind="stable")[:top]
             yield Prediction(
                 sample=sample.sample,
@@ -347,7 +365,13 @@ class Model:
                 end_seconds=None if fps is None else window.end / fps,
                 classes=tuple(self.classes[place] for place in order),
                 probabilities=tuple(float(row[place]) for place in order),
+                unknown=strange,
             )
+
+    def _calibration(self, false_alarms: float) -> tuple[Calibration, float]:
+        """The run's calibration, and its threshold for a rate of false alarms."""
+        found = read_calibration(self.run, self.settings.weights)
+        return found, found.threshold(false_alarms)
 
 
 def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -115,6 +115,55 @@ def hold_out(
         moved = train[np.isin(person[train], drawn)]
         extra["validation_people"] = people
     return _moved(division, moved, VALIDATION, extra)
+
+
+def divide_people(
+    identity: npt.ArrayLike, validation: Sequence[str], test: Sequence[str]
+) -> Division:
+    """Give every sample its person's role; whoever is in neither group trains.
+
+    Args:
+        identity: (N,) people, compared as they are.
+        validation: The validation people.
+        test: The test people.
+    """
+    person = np.array([str(name) for name in np.asarray(identity).tolist()], dtype=np.str_)
+    role = np.where(np.isin(person, list(validation)), VALIDATION, TRAIN)
+    role = np.where(np.isin(person, list(test)), TEST, role)
+    return Division.of(role, np.full(len(person), "", dtype=np.str_))
+
+
+def divide_samples(
+    label: npt.ArrayLike, train: float, validation: float, seed: int | np.random.Generator
+) -> Division:
+    """Draw each sample's role by its class, where nobody knows whose the samples are.
+
+    Every class has a training sample, and one to be tested if it has two samples. People who act in
+    training and test flatter the result, which a note says.
+
+    Args:
+        label: (N,) classes.
+        train: Share of each class that is not tested, 0..1.
+        validation: Share of those held out, 0..1; at 0 none.
+        seed: Seed of the draw, or a generator.
+
+    Raises:
+        ValueError: A share is not between 0 and 1.
+    """
+    classes = np.asarray(label)
+    generator = np.random.default_rng(seed)
+    everything = np.arange(len(classes), dtype=np.int64)
+    none = np.full(len(classes), "", dtype=np.str_)
+    whole = Division.of(np.full(len(classes), TRAIN), none)
+    tested = _moved(whole, _stratified(everything, classes, 1 - train, generator), TEST, {})
+    if validation:
+        held = _stratified(tested.rows(TRAIN), classes, validation, generator)
+        tested = _moved(tested, held, VALIDATION, {})
+    note = (
+        "Nobody knows who acts in which recording, so recordings are divided, not people: whoever "
+        "is in training and test flatters the result."
+    )
+    return replace(tested, notes=(note,))
 
 
 def train_on(division: Division, rows: npt.ArrayLike) -> Division:

@@ -22,6 +22,7 @@ from protocols.ranking.exclusion import BoolArray
 from protocols.splits import load_split_file
 
 Letter = str
+ANY = "*"
 
 
 class Pair(NamedTuple):
@@ -53,7 +54,7 @@ class PairProtocol(BaseModel):
         name: Name in results.
         field: Column of the samples that names the set; the evaluation reads it as the condition
             of the embeddings.
-        sets: Name of each set in that column, by its letter.
+        sets: Name of each set in that column, by its letter; ``*`` is any, also none.
         aliases: Other names of a set in data, by its letter.
         listed: The pairs that are reported, such as ``C-N``; the key in the file is ``pairs``.
     """
@@ -117,6 +118,8 @@ class PairProtocol(BaseModel):
 
     def members(self, letter: Letter, condition: TextArray) -> BoolArray:
         """(N,) samples of a set, by their condition (or split) in any spelling."""
+        if self.sets[letter] == ANY:
+            return np.ones(len(condition), dtype=np.bool_)
         found: BoolArray = np.isin(canonical(condition), self._spellings(letter))
         return found
 

@@ -18,7 +18,16 @@ from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.scoring import Scored, score
 from aclnet.training.settings import TrainSettings
-from protocols.action.division import TEST, TRAIN, VALIDATION, Division, hold_out, train_on
+from protocols.action.division import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Division,
+    divide_people,
+    divide_samples,
+    hold_out,
+    train_on,
+)
 from protocols.action.evaluate import evaluate_action
 from protocols.action.scores import ClassScores
 from protocols.embeddings import Embeddings
@@ -26,6 +35,7 @@ from protocols.names import natural_order
 from tasks.action.settings import ActionSettings
 from tasks.run.adapter import TaskAdapter
 from tasks.samples.batches import picture_widths
+from tasks.samples.identities import IdentitySettings, divide_identities
 from tasks.samples.labels import label_rows, labelled_rows
 from tasks.settings import naming
 from tasks.spec import Report, silent
@@ -48,24 +58,8 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
 
     def __init__(self, settings: ActionSettings, store: Store, report: Report = silent) -> None:
         super().__init__(settings, store, report)
-        index = self.store.index
-        self._label = index["label"].to_numpy()
-        fold = "" if settings.fold is None else f", fold={settings.fold}"
-        split = settings.table()
-        with naming(f"split={settings.split}{fold or ', fold not set' if split.by_fold else fold}"):
-            division = split.divide(index, settings.fold, overlap=settings.overlap)
-        for note in division.notes:
-            report(note)
-        if not division.counts.get(VALIDATION, 0):
-            with naming(f"hold_out.people={settings.hold_out.people}"):
-                division = hold_out(
-                    division,
-                    index["identity"].to_numpy(),
-                    settings.hold_out.people,
-                    settings.train.seed,
-                    label=np.unique(self._label, return_inverse=True)[1],
-                    share=settings.hold_out.share,
-                )
+        self._label = self.store.index["label"].to_numpy()
+        division = self._divided(report)
         self.division = division
         self._classes = self._find_classes()
         self._check_labels()
@@ -175,6 +169,48 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         labels = "" if share == 1 else f", {100 * share:g} % of the labels"
         return f"{self.settings.test.clips} clips, {epoch}{labels}"
 
+    def _divided(self, report: Report) -> Division:
+        """The roles of the samples by the split, or by shares of the people."""
+        settings, index = self.settings, self.store.index
+        if settings.identities is not None:
+            return self._by_shares(settings.identities, report)
+        fold = "" if settings.fold is None else f", fold={settings.fold}"
+        split = settings.table()
+        with naming(f"split={settings.split}{fold or ', fold not set' if split.by_fold else fold}"):
+            division = split.divide(index, settings.fold, overlap=settings.overlap)
+        for note in division.notes:
+            report(note)
+        if division.counts.get(VALIDATION, 0):
+            return division
+        with naming(f"hold_out.people={settings.hold_out.people}"):
+            return hold_out(
+                division,
+                index["identity"].to_numpy(),
+                settings.hold_out.people,
+                settings.train.seed,
+                label=np.unique(self._label, return_inverse=True)[1],
+                share=settings.hold_out.share,
+            )
+
+    def _by_shares(self, identities: IdentitySettings, report: Report) -> Division:
+        """The roles by shares of the people, or of each class's samples if nobody is named."""
+        people = self.store.index["identity"].to_numpy().astype(np.str_)
+        seed = self.settings.train.seed
+        if (people != "").all():
+            groups = divide_identities(people.tolist(), identities, seed)
+            return divide_people(people, groups.validation, groups.test)
+        with naming("identities"):
+            shares = (identities.train, identities.validation)
+            if max(shares) >= 1:
+                raise ValueError(
+                    f"data set {self.store.info.name} does not name everybody, so that recordings "
+                    "are divided: give shares below 1, not numbers of people"
+                )
+            division = divide_samples(self._label, *shares, seed)
+        for note in division.notes:
+            report(note)
+        return division
+
     def _shared(self, division: Division) -> Division:
         """The division with a share of each class's training samples."""
         if self.settings.train_share == 1:
@@ -207,6 +243,12 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
             )
         strange = sorted(set(self._labels(TEST)) - set(self._labels(TRAIN)))
         if strange:
+            if self.settings.identities is not None:
+                raise ValueError(
+                    f"{where}: class {strange[0]!r} is tested, but none of the training people "
+                    "does it: train on more people (-s identities.train=...), or draw others "
+                    "(-s train.seed=...)"
+                )
             held = strange[0] in self._labels(VALIDATION)
             fewer = ", or hold out fewer people (hold_out.people)" if held else ""
             raise ValueError(

@@ -55,10 +55,17 @@ Baselines = Annotated[
 ]
 
 
+Folds = Annotated[
+    int, typer.Option(min=2, help="Folds of the training people, each held out once.")
+]
+
+
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to an app."""
     app.command("fuse")(fuse_command)
     app.command("predict")(predict_command)
+    app.command("calibrate")(calibrate_command)
+    app.command("unknown")(with_query(unknown_command, StudyOptions))
     app.command("import-weights")(import_command)
     app.command("occlusion")(occlusion_command)
     app.command("difficulty")(difficulty_command)
@@ -127,6 +134,13 @@ def predict_command(
     prepare: Annotated[
         Literal["none", "main_person"] | None, typer.Option(help="By default as the run's data.")
     ] = None,
+    false_alarms: Annotated[
+        float | None,
+        typer.Option(
+            help="Answer unknown where only this share of known actions looks as strange, such as "
+            "0.05; needs `action calibrate`."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Device to compute on, such as cuda.")] = "cpu",
     unfinished: Unfinished = False,
     json: JsonFile = None,
@@ -150,6 +164,7 @@ def predict_command(
         say(note)
     model = load(run, device, unfinished=unfinished)
     arguments: dict[str, Any] = {"window": window, "stride": stride, "persons": persons}
+    arguments["false_alarms"] = false_alarms
     reading = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
     arguments |= {name: value for name, value in reading.items() if value is not None}
     arguments["options"] = reader_options(options, model.classify)
@@ -177,7 +192,12 @@ def _prediction_table(found: Mapping[Path, Sequence[Prediction]]) -> Table:
                 "all" if one.person is None else str(one.person),
                 _time(one.start, one.start_seconds),
                 _time(one.end, one.end_seconds),
-                "\n".join(f"{name} {share:.1%}" for name, share in shares),
+                "\n".join(
+                    [
+                        *(["unknown"] if one.unknown else []),
+                        *(f"{n} {share:.1%}" for n, share in shares),
+                    ]
+                ),
             )
             table.add_row(*cells(*row))
     return table
@@ -208,6 +228,60 @@ def _write_predictions(
         for one in each
     ]
     write_text(path, dumps(rows, indent=1) + "\n")
+
+
+def calibrate_command(
+    run: TrainedRun,
+    folds: Folds = 5,
+    score: Annotated[
+        Literal["probability", "energy", "logit"],
+        typer.Option(help="What tells known from unknown actions."),
+    ] = "probability",
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Prefix of the folders of the trainings; by default RUN-held-out."),
+    ] = None,
+    cache: Cache = STORES,
+) -> None:
+    """Calibrate a run on its training people, so that it knows what it does not know.
+
+    The recipe is trained again without each fold of the people in turn, and whoever was left out is
+    scored. The run keeps its weights; beside them it gets a temperature for its probabilities and
+    the scores of known actions, by which `predict --false-alarms` answers "unknown".
+    """
+    from tasks.action.unknown import calibrate  # imports torch
+
+    place = run.resolve()
+    prefix = runs or run.with_name(f"{place.name}-held-out")
+    found = calibrate(run, prefix, folds, score, cache, command_line(), say)
+    before, after = (f"{100 * error:.1f}" for error in found.error)
+    people = f" of {found.people} people" if found.people else ""
+    echo(
+        f"{run}: calibrated on {len(found.known)} held-out recordings{people}: temperature "
+        f"{found.temperature:.2f}, calibration error {before} % before, {after} % after"
+    )
+
+
+def unknown_command(
+    query: StudyOptions,
+    groups: Annotated[
+        int, typer.Option(min=2, help="Groups in which the classes are left out in turn.")
+    ] = 5,
+    folds: Folds = 5,
+    false_alarms: Annotated[
+        float, typer.Option(help="Share of known actions that may be called unknown.")
+    ] = 0.05,
+) -> None:
+    """Leave out every class once, and see how often its actions are refused as unknown.
+
+    The threshold and the temperature come from training people who were held out. Finished runs
+    are not trained again.
+    """
+    plan = query.plan(find_task("action"), "unknown")
+    from tasks.action.unknown import unknown_study  # imports torch
+
+    with plan.resumable():
+        echo(f"\n{unknown_study(plan, groups, folds, false_alarms)}")
 
 
 def import_command(

@@ -32,7 +32,7 @@ def judge(
         ValueError: no sample has a label.
     """
     del query
-    protocol = "scores" if settings is None else Path(settings.split).stem
+    protocol = "scores" if settings is None else Path(settings.benchmark).stem
     table = evaluate_action(scores, protocol=protocol)
     intervals = table.intervals(np.random.default_rng(0))
 

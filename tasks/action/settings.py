@@ -15,7 +15,11 @@ from aclnet.models.settings import NetworkSettings
 from aclnet.runs.settings import ScoringSettings
 from aclnet.training.settings import SamplerSettings, TrainSettings
 from protocols.action.split import ActionSplit, load_split
+from tasks.samples.identities import IdentitySettings
 from tasks.settings import TaskSettings, naming
+
+OWN = "own"
+"""Name in results of a division by shares."""
 
 
 class HoldOutSettings(Settings):
@@ -36,6 +40,9 @@ class ActionSettings(TaskSettings):
 
     Attributes:
         split: training and test samples: a name (`protocols.action.split`) or a CSV file.
+        identities: shares of the people who train, validate and are tested, in place of `split` and
+            `hold_out`; where the data do not name everybody, shares of each class's recordings.
+            None: `split`.
         overlap: "test": samples that the split lists for training and for the test are only tested;
             by default they are refused.
         fold: the fold, if the split has folds.
@@ -70,6 +77,7 @@ class ActionSettings(TaskSettings):
         schedule="onecycle",
     )
     split: str = "store"
+    identities: IdentitySettings | None = None
     overlap: Literal["test"] | None = None
     fold: str | None = None
     hold_out: HoldOutSettings = HoldOutSettings()
@@ -80,7 +88,7 @@ class ActionSettings(TaskSettings):
     @property
     def benchmark(self) -> str:
         """The split."""
-        return self.split
+        return OWN if self.identities is not None else self.split
 
     @property
     def variant(self) -> str:
@@ -99,7 +107,7 @@ class ActionSettings(TaskSettings):
     @classmethod
     def shaping(cls, before: Mapping[str, Any], best: bool) -> dict[str, tuple[str, ...]]:
         """As in all tasks, and what divides the samples."""
-        dividing = ("split", "fold", "hold_out", "train_share")
+        dividing = ("split", "identities", "fold", "hold_out", "train_share")
         return super().shaping(before, best) | dict.fromkeys(dividing, ())
 
     def folds(self) -> tuple[str | None, ...]:

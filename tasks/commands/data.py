@@ -1,4 +1,4 @@
-"""`aclnet-task data`: convert recordings into a store, check, show and export stores."""
+"""`aclnet-task data`: label recordings, convert them into a store, check, show and export it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 from protocols.text import nouns
-from tasks.commands.options import ReaderOptions, cells, echo, reader_options
+from tasks.commands.options import ReaderOptions, cells, echo, reader_options, whole_numbers
 
 if TYPE_CHECKING:
     from aclnet.data.store import Store
 
 data_app = typer.Typer(
-    no_args_is_help=True, help="Convert recordings into a store, check, show and export it."
+    no_args_is_help=True,
+    help="Label recordings, convert them into a store, check, show and export it.",
 )
 
 
@@ -94,6 +95,113 @@ def convert(
         )
     echo(f"{target}: {_size(store)}")
     console.print(_description(store))
+
+
+@data_app.command()
+def walkers(
+    folder: Annotated[Path, typer.Argument(help="Folder to write.")],
+    people: Annotated[int, typer.Option(min=1, help="Number of people.")] = 8,
+    takes: Annotated[int, typer.Option(min=1, help="Plain walks of each.")] = 4,
+    bags: Annotated[int, typer.Option(min=0, help="Walks of each with a bag.")] = 0,
+    views: Annotated[str, typer.Option(help="Cameras in degrees, comma-separated.")] = "90",
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds are other people.")] = 0,
+) -> None:
+    """Write synthetic people walking as keypoint files (MMPose's JSON), to try the commands on."""
+    from aclnet.config import load_settings
+    from aclnet.data.settings import DataSettings
+    from aclnet.data.walkers.files import write_walker_files
+
+    made = load_settings(
+        DataSettings,
+        None,
+        [
+            f"walkers.identities={people}",
+            f"walkers.nm_takes={takes}",
+            f"walkers.bg_takes={bags}",
+            "walkers.cl_takes=0",
+            f"walkers.views={whole_numbers(views, '--views')}",
+            f"walkers.seed={seed}",
+        ],
+    )
+    count = write_walker_files(folder, made.walkers)
+    echo(f"{folder}: {count} {nouns('recordings', count)}")
+
+
+@data_app.command()
+def labels(
+    source: Annotated[Path, typer.Argument(help="Folder or file of keypoints.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The table to write (.csv).")],
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="What the names of files and folders say, such as "
+            "'{identity}/{condition}-{take}*'; of identity, label, condition, view, take, camera."
+        ),
+    ] = None,
+    people: Annotated[
+        Literal["apart", "together"],
+        typer.Option(
+            help="apart: who is it, for gait and reid; together: what is done, for action."
+        ),
+    ] = "apart",
+    min_frames: Annotated[
+        int, typer.Option(min=0, help="Leave out people who are followed for fewer frames.")
+    ] = 20,
+    format: Annotated[
+        str | None, typer.Option(help="Format of the files; by default detected.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Joints of the files, if they do not name them.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="An option of the format, such as max_gap=50; repeatable."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing table.")] = False,
+) -> None:
+    """Write a table of recordings, and of the people in them, to fill in who and what they are.
+
+    Every ? in it waits for a value; the identity - leaves somebody out. Then convert with the
+    option labels=TABLE.
+    """
+    from aclnet.data.formats.keypoints.unfilled import unfilled_labels
+    from protocols.files import write_text
+
+    if out.suffix.lower() != ".csv":
+        raise ValueError(f"--out {out}: a table of labels ends in .csv")
+    if out.exists() and not overwrite:
+        raise ValueError(
+            f"{out} exists already and may be filled in; set --overwrite to replace it"
+        )
+    if out.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"--out {out}: write it outside {source}, where it is no recording")
+    own = reader_options(options, unfilled_labels)
+    if taken := [name for name in ("people", "pattern", "labels") if name in own]:
+        raise ValueError(f"--option {taken[0]}: this command sets it itself; see --help")
+    with _bar(Console(), "reading") as progress:
+        found = unfilled_labels(
+            source,
+            people=people,
+            pattern=pattern,
+            min_frames=min_frames,
+            format=format,
+            layout=layout,
+            progress=progress,
+            **own,
+        )
+    write_text(out, found.text())
+    rows, recordings = len(found.rows), found.recordings
+    echo(f"{out}: {rows} {nouns('rows', rows)}, {recordings} {nouns('recordings', recordings)}")
+    if found.unfit:
+        echo(f"{len(found.unfit)} do not fit {pattern}: {_few(found.unfit)}")
+    if found.crowded:
+        echo(f"{len(found.crowded)} show several people: {_few(found.crowded)}")
+    if found.short:
+        people_left = f"{found.short} {nouns('people', found.short)}"
+        echo(f"{people_left} of fewer than {min_frames} frames: left out (-)")
+    waiting = ", ".join(f"{count} of {name}" for name, count in found.unfilled.items())
+    echo(f"cells to fill in (?): {waiting}" if waiting else "every ? is filled in")
+    echo(f"then: aclnet-task data convert {source} STORE -o people={people} -o labels={out}")
 
 
 @data_app.command()
@@ -192,6 +300,10 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     if not (width.isdigit() and height.isdigit()):
         raise ValueError(f"--image-size must be WIDTHxHEIGHT such as 320x240, not {text!r}")
     return int(width), int(height)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _parse_kept(texts: Sequence[str]) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from aclnet.config import dump_settings
 from aclnet.files import DRAFT, make_folder, owned, remove_drafts, whole_file
+from aclnet.runs.calibration import CALIBRATION
 from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo
 from aclnet.training.engine import BEST, CHECKPOINT, LOG
 from tasks.spec import all_tasks
@@ -106,7 +107,7 @@ def _is_own(path: Path) -> bool:
     name = path.name
     if path.is_dir():
         return False
-    if name in (SETTINGS, RUN_INFO, LOG, CHECKPOINT, BEST) or _RECORDS.fullmatch(name):
+    if name in (SETTINGS, RUN_INFO, LOG, CHECKPOINT, BEST, CALIBRATION) or _RECORDS.fullmatch(name):
         return True
     # A study of the training also keeps the network's output after some epochs.
     kept = re.sub(r"-epoch\d+(?=\.)", "", name)

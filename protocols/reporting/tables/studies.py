@@ -1,4 +1,4 @@
-"""Tables of studies: parts of the objective, hidden parts of bodies, levels of difficulty, cost."""
+"""Tables of studies: parts of the objective, hidden parts, difficulty, unknown actions, cost."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ _COST = (
     ("peak_memory_bytes", Column("peak memory", "MiB", False), 2.0**-20, 0),
 )
 """Metric of a cost record, its column, the factor between their units, decimals."""
+
+
+_CALIBRATION = (
+    ("false_alarms", Column("false alarms", "%", False)),
+    ("top1", Column("top-1")),
+    ("ece/before", Column("calibration error before", "%", False)),
+    ("ece/after", Column("after", "%", False)),
+)
+"""Metric of a record of unknown actions, and its column."""
 
 
 def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
@@ -77,7 +86,7 @@ def _ablation_row(group: RunGroup, groups: Sequence[RunGroup]) -> Row:
 
 
 def study_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
-    """Accuracy with hidden parts of the body, gain by difficulty: a table a data set studied.
+    """Accuracy with hidden parts, gain by difficulty: a table a data set studied; unknown actions.
 
     Args:
         runs: All runs.
@@ -85,6 +94,42 @@ def study_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     return (
         *_studies(runs, "occlusion", "bodies with hidden parts", "top1"),
         *_studies(runs, "difficulty", "gain by difficulty of the class", "gain"),
+        *_unknowns(runs),
+    )
+
+
+def _unknowns(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
+    """One table of how often actions of left-out classes are refused, a row a data set."""
+    groups = group_runs([run for run in runs if run.record.kind == "unknown"])
+    if not groups:
+        return ()
+    rows = []
+    for group in groups:
+        row = (
+            cells.metric_cell(group, "refused"),
+            cells.interval_cell(group, "refused"),
+            *(cells.metric_cell(group, name) for name, _ in _CALIBRATION),
+            cells.seeds_cell(group),
+        )
+        record = group.record
+        heading = f"{dataset_of(record.dataset)}: {record.protocol}, streams {record.stream}"
+        rows.append(cells.group_row(group, row, heading))
+    records = [run.record for group in groups for run in group.runs]
+    return (
+        ReportTable(
+            key="unknown-actions",
+            title="Actions of classes that were left out of training: refused as unknown",
+            columns=(
+                Column("refused"),
+                Column("refused, interval", "%", None),
+                *(column for _, column in _CALIBRATION),
+                cells.RUNS,
+            ),
+            rows=tuple(rows),
+            notes=(*cells.spread_notes(groups), *cells.shared_notes(records)),
+            task=records[0].task,
+            datasets=tuple(dict.fromkeys(dataset_of(record.dataset) for record in records)),
+        ),
     )
 
 

@@ -270,11 +270,21 @@ def test_a_body_without_sides_is_not_turned() -> None:
     assert torch.equal(turn(clips, heading(clips, ROOM, "frame", 3)), clips)
 
 
-@pytest.mark.parametrize(("channels", "dims"), [(2, 2), (3, 2), (4, 3)])
-def test_heading_needs_three_coordinates_and_no_confidence(channels: int, dims: int) -> None:
+@pytest.mark.parametrize("channels", [2, 3])
+def test_heading_needs_three_coordinates(channels: int) -> None:
     clips = torch.ones(1, 1, 2, 20, channels)
-    with pytest.raises(ValueError, match=r"needs 3-D joints without a confidence.*heading=none"):
-        normalise(clips, ROOM, dims, HEADING)
+    with pytest.raises(ValueError, match=r"needs 3-D joints; these have 2 .*heading=none"):
+        normalise(clips, ROOM, 2, HEADING)
+
+
+@pytest.mark.parametrize("per", ["frame", "clip", "shoulders"])
+def test_a_confidence_turns_with_nobody(per: Literal["frame", "clip", "shoulders"]) -> None:
+    clips = bodies()
+    confidence = torch.rand((*clips.shape[:-1], 1), generator=generator()) + 0.1
+    chosen = NormaliseSettings(scale="none", heading=per)
+    both = normalise(torch.cat([clips, confidence], dim=-1), ROOM, 3, chosen)
+    torch.testing.assert_close(both[..., :3], normalise(clips, ROOM, 3, chosen), rtol=0, atol=0)
+    assert torch.equal(both[..., 3:], confidence)
 
 
 # --- mirror ---------------------------------------------------------------------------------------

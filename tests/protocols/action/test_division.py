@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.action.division import Division, hold_out
+from protocols.action.division import Division, divide_people, divide_samples, hold_out
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -102,3 +102,28 @@ def test_what_cannot_be_held_out_is_refused(change: dict[str, Any], message: str
 def test_a_role_has_a_known_name() -> None:
     with pytest.raises(ValueError, match="role must be one of train, validation, test, leave"):
         division().rows("training")
+
+
+def test_people_keep_together() -> None:
+    found = divide_people(["a", "b", "c", "a"], validation=["b"], test=["c"])
+    assert found.role.tolist() == ["train", "validation", "test", "train"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=SEEDS,
+    sizes=st.lists(st.integers(1, 9), min_size=3, max_size=6),
+    train=st.floats(0.1, 0.9),
+    validation=st.sampled_from([0.0, 0.2]),
+)
+def test_drawn_samples_leave_every_class_to_be_learnt(
+    seed: int, sizes: list[int], train: float, validation: float
+) -> None:
+    label = np.repeat(np.arange(len(sizes)), sizes)
+    found = divide_samples(label, train, validation, seed)
+    for number, size in enumerate(sizes):
+        roles = Counter(found.role[label == number].tolist())
+        assert roles["train"] >= 1
+        assert roles["test"] >= (size > 1)
+        assert not roles["validation"] or validation
+    assert "recordings are divided, not people" in found.notes[0]

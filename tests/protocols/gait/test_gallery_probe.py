@@ -44,6 +44,7 @@ def test_the_built_in_protocols_load() -> None:
         "kgbd_walks",
         "oumvlp",
         "oumvlp_gaitgraph2",
+        "own",
         "sustech1k",
         "ttg200",
         "ucalgary_gait",

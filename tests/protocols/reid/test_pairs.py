@@ -19,8 +19,13 @@ def test_the_shipped_protocols_are_those_of_the_field() -> None:
         "ias": ["A-B", "B-A"],
         "kgbd": ["P-G"],
         "ks20": ["P-G"],
+        "own": ["A-A"],
     }
     assert [load_pairs(name).field for name in ("casia_b", "kgbd")] == ["condition", "split"]
+
+
+def test_a_star_is_any_set_or_none() -> None:
+    assert load_pairs("own").members("A", np.array(["nm", "", "bag"])).all()
 
 
 @pytest.mark.parametrize(("probe", "gallery"), [("C", "N"), ("c", "NM"), (" cl ", "n"), ("2", "0")])

@@ -461,6 +461,24 @@ def test_studies_of_a_run_have_their_own_tables() -> None:
     assert levels.rows[0].cells[0].text == "+5.0"
 
 
+def test_refused_unknown_actions_have_a_table() -> None:
+    metrics = {"refused": 0.6, "false_alarms": 0.04, "top1": 0.9}
+    study = run(
+        "u.json",
+        task="action",
+        dataset="utkinect",
+        protocol="utkinect_xsub",
+        kind="unknown",
+        variant="5 % false alarms",
+        metrics={**metrics, "ece/before": 0.1, "ece/after": 0.02},
+        intervals={"refused": (0.5, 0.7), "false_alarms": (0.0, 0.1)},
+    )
+    (table,) = study_tables([study])
+    cells = [cell.text for cell in table.rows[0].cells]
+    assert cells[:6] == ["60.0", "50.0 to 70.0", "4.0", "90.0", "10.0", "2.0"]
+    assert len(cells) == len(table.columns)
+
+
 def test_a_small_set_says_what_its_spread_contains() -> None:
     def notes(probes: int, seeds: int, **settings: Any) -> str:
         made = {"counts": {"probes": probes}, "settings": settings}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aclnet.config import load_settings
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import write_store
@@ -303,3 +304,48 @@ def test_hidden_joints_have_no_influence(run: Path, tmp_path: Path) -> None:
     frames[:, :, hidden] += 3.0
     adapter.store.frames = frames
     np.testing.assert_array_equal(adapter.test_scores(network, hidden).probabilities, before)
+
+
+def own(store: Path, people: str = "0.7", named: bool = True) -> ActionAdapter:
+    """The adapter of data divided by shares."""
+    recipe = store.parent / "own.yaml"
+    recipe.write_text(RECIPE)
+    shares = [f"identities.train={people}", "identities.validation=0", "hold_out.people=0"]
+    settings = load_settings(ActionSettings, recipe, shares)
+    found = open_data(DataSettings(path=store), store.parent / "cache")
+    if not named:
+        found.index["identity"] = ""
+    return ActionAdapter(settings, found)
+
+
+def test_shares_of_the_people_train_and_are_tested(tmp_path: Path) -> None:
+    adapter = own(write_data(tmp_path / "store", people=5))
+    people = [set(adapter.samples(role).index["identity"]) for role in ("train", "test")]
+    assert [len(group) for group in people] == [4, 1]
+    assert not people[0] & people[1]
+    assert adapter.settings.benchmark == "own"
+
+
+def test_without_names_shares_of_each_class_are_tested(tmp_path: Path) -> None:
+    adapter = own(write_data(tmp_path / "store", people=5), named=False)
+    assert [len(adapter.samples(role)) for role in ("train", "test")] == [21, 9]
+    assert "recordings are divided, not people" in adapter.notes()[0]
+
+
+def test_numbers_of_people_need_their_names(tmp_path: Path) -> None:
+    store = write_data(tmp_path / "store", people=5)
+    with pytest.raises(ValueError, match="identities: data set movements does not name everybody"):
+        own(store, people="3", named=False)
+
+
+def test_a_class_that_no_training_person_does_is_refused(tmp_path: Path) -> None:
+    store = write_data(tmp_path / "store", people=5)
+    index = store / "index.csv"
+    lines = index.read_text().splitlines()
+    lines = [
+        line.replace(",kick,", ",sit,") if ",kick," in line and ",5,kick" not in line else line
+        for line in lines
+    ]
+    index.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match="'kick' is tested, but none of the training people does"):
+        own(store)

@@ -223,3 +223,54 @@ def test_people_are_listed_by_number(tmp_path: Path) -> None:
     done = run("convert", path, tmp_path / "store", "--layout", "coco17")
     assert done.exit_code == 0, done.output
     assert "1: 1, 2: 1, 10: 1" in run("show", tmp_path / "store").output
+
+
+def test_walkers_are_labelled_by_their_names_and_converted(tmp_path: Path) -> None:
+    files, table, store = (tmp_path / name for name in ("files", "labels.csv", "store"))
+    made = run("walkers", files, "--people", 2, "--takes", 2, "--views", "90,180")
+    assert "files: 8 recordings" in made.output, made.output
+    done = run("labels", files, "-o", table, "--pattern", "{identity}/{condition}-{take}-{view}")
+    assert "labels.csv: 8 rows, 8 recordings\nevery ? is filled in" in done.output, done.output
+    assert f"data convert {files} STORE -o people=apart -o labels={table}" in done.output
+    run("convert", files, store, "-o", "people=apart", "-o", f"labels={table}")
+    known = open_store(store).index[["identity", "condition", "take", "view"]]
+    assert known.to_numpy().tolist()[:2] == [["001", "nm", "01", "090"], ["001", "nm", "01", "180"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "labels.csv"), "labels.csv exists already and may be filled in; set --overwrite"),
+        (("-o", "files/labels.csv"), "write it outside files, where it is no recording"),
+        (("-o", "people=apart"), "a table of labels ends in .csv"),
+        (("-o", "new.csv", "--pattern", "{take}-{"), "a brace without its other half"),
+        (("-o", "new.csv", "--option", "people=apart"), "this command sets it itself"),
+    ],
+)
+def test_labels_that_cannot_be_written(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("walkers", "files", "--people", 1, "--takes", 1)
+    (tmp_path / "labels.csv").write_text("mine")
+    refused = run("labels", "files", *arguments)
+    assert isinstance(refused.exception, ValueError)
+    assert message in str(refused.exception)
+    assert (tmp_path / "labels.csv").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"files", "labels.csv"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--views", "400"), "views must be degrees from 0 to 359"),
+        (("--views", "north"), "--views 'north': expected comma-separated integers"),
+    ],
+)
+def test_walkers_that_cannot_be_made(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    refused = run("walkers", tmp_path / "files", *arguments)
+    assert isinstance(refused.exception, ValueError)
+    assert message in str(refused.exception)
+    assert not (tmp_path / "files").exists()

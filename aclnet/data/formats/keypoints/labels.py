@@ -8,7 +8,9 @@ walk-02/person-3,ben,walking,1
 
 `sample` is the key of a recording (its path below the folder that is read, without the ending) or
 of one of its people; identity, label, condition, view, take, camera and split are optional. Keys
-are compared composed (`aclnet.data.names.composed`).
+are compared composed (`aclnet.data.names.composed`). Whoever has the identity `-` is left out, such
+as a passer-by. `aclnet-task data labels` writes such a table to fill in, with a `?` in each cell
+that needs a value, and two columns more, frames and place, which are for people only.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from aclnet.data.names import composed
 from aclnet.data.sample import FIELDS, Sample
 from aclnet.data.table import read_csv
@@ -25,6 +29,12 @@ from aclnet.skeleton.names import nearest_name
 
 PERSON = "/person-"
 """Between a recording's key and a track's name in the key of one person's sample."""
+
+UNFILLED, NOBODY = "?", "-"
+"""A cell that waits for a value, and the identity of whoever is left out."""
+
+HINTS = ("frames", "place")
+"""Columns by which people recognise a sample; they are not read."""
 
 
 class LabelsTable(NamedTuple):
@@ -96,13 +106,14 @@ def read_labels(path: str | Path) -> LabelsTable:
 
     Raises:
         ValueError: there is no such file, it is no CSV, a column is unknown, sample or all fields
-            are missing, a sample is empty or comes twice, two identities differ only in the spaces
-            around them, or a row is longer than the header.
+            are missing, a cell waits for its value, a sample is empty or comes twice, two
+            identities differ only in the spaces around them, or a row is longer than the header.
     """
     file = Path(path)
     if not file.is_file():
         raise ValueError(f"{file}: no such file; labels is the path of a CSV with a column sample")
     table = read_csv(file, ragged=True)
+    table = table.drop(columns=[name for name in HINTS if name in table.columns])
     columns = list(table.columns)
     unknown = [column for column in columns if column not in ("sample", *FIELDS)]
     if unknown or "sample" not in columns or len(columns) < 2:
@@ -111,6 +122,7 @@ def read_labels(path: str | Path) -> LabelsTable:
             f"{file}: the columns must be sample and any of {', '.join(FIELDS)}, they are "
             f"{', '.join(columns)}{hint}"
         )
+    _check_filled(file, table)
     rows: dict[str, dict[str, str]] = {}
     written: dict[str, str] = {}
     for number, row in enumerate(table.to_dict("records"), 2):
@@ -129,3 +141,18 @@ def read_labels(path: str | Path) -> LabelsTable:
             )
         rows[sample] = {name: value for name, value in fields.items() if value}
     return LabelsTable(file, rows)
+
+
+def _check_filled(file: Path, table: pd.DataFrame) -> None:
+    """Refuse a table whose cells are not all filled in."""
+    waiting = table.apply(lambda column: column.str.strip() == UNFILLED)
+    count = int(waiting.to_numpy().sum())
+    if count:
+        row = int(waiting.any(axis=1).argmax())
+        column = str(waiting.columns[int(waiting.iloc[row].argmax())])
+        sample = str(table["sample"].iat[row]) if "sample" in table else f"line {row + 2}"
+        still = f"{count} of its cells {'is' if count == 1 else 'are'} still {UNFILLED}"
+        raise ValueError(
+            f"{file}: the table is not filled in: {still}, the first is {column} of sample "
+            f"{sample!r}; write a value there, or the identity {NOBODY} to leave somebody out"
+        )

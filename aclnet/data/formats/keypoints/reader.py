@@ -21,7 +21,7 @@ from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.keypoints.files import TIME_STEP, IndexArray, Recording
 from aclnet.data.formats.keypoints.frames import KeypointFrames, Unit
 from aclnet.data.formats.keypoints.joints import LayoutsByCount, choose_joints, unit_of
-from aclnet.data.formats.keypoints.labels import PERSON, read_labels
+from aclnet.data.formats.keypoints.labels import NOBODY, PERSON, read_labels
 from aclnet.data.formats.keypoints.tracks import (
     Track,
     find_tracks,
@@ -187,7 +187,11 @@ class KeypointReader:
                 _check_coordinates(recording, found, info)
                 for sample in _samples(recording, found, chosen, info):
                     made.append(sample.sample)
-                    yield table.fill(sample) if table else sample
+                    named = table.fill(sample) if table else sample
+                    if table and named.identity == NOBODY:
+                        info.count_dropped("samples that the labels leave out")
+                    else:
+                        yield named
             if table:
                 table.check_people(made)
 
