@@ -25,8 +25,9 @@ def by_blocks(make: Callable[..., Tensor], clips: Tensor, *others: Tensor) -> Te
     Returns:
         (N, ...).
     """
-    whole = clips.nbytes <= 2 * _BLOCK_BYTES or torch.compiler.is_compiling()
-    if whole or clips.device.type != "cpu" or clips.requires_grad:
+    if torch.compiler.is_compiling() or clips.device.type != "cpu" or clips.requires_grad:
+        return make(clips, *others)
+    if clips.nbytes <= 2 * _BLOCK_BYTES:
         return make(clips, *others)
     step = max(1, _BLOCK_BYTES * len(clips) // clips.nbytes)
     made = None
