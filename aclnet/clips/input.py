@@ -69,7 +69,8 @@ class ClipInput(StoredClips):
         """The streams of normalised clips: the network's input."""
         following = None
         if self.follows:
-            clips, following = clips.chunk(2, dim=2)
+            length = clips.shape[2] // 2
+            clips, following = clips[:, :, :length], clips[:, :, length:]
         return make_streams(
             clips,
             self.layout,
