@@ -88,7 +88,8 @@ class ClipInput(StoredClips):
     def _streams(self, clips: Tensor) -> Tensor:
         following = None
         if self.follows:
-            clips, following = clips.chunk(2, dim=2)
+            length = clips.shape[2] // 2
+            clips, following = clips[:, :, :length], clips[:, :, length:]
         return make_streams(
             clips,
             self.layout,

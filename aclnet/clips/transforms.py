@@ -232,7 +232,10 @@ def shoulder_line(clips: Tensor, layout: Layout) -> Tensor:
     """
     left, right = (clips[..., joint, :] for joint in _sides(layout, "shoulder"))
     x, _, z = (right - left).unbind(dim=-1)
-    cos = x / (torch.hypot(x, z) + _SHORT)
+    # ONNX has no hypot.
+    exporting = torch.compiler.is_exporting()
+    length = (x.square() + z.square()).sqrt() if exporting else torch.hypot(x, z)
+    cos = x / (length + _SHORT)
     sin = (1 - cos.square()).clamp(min=0).sqrt()
     behind = z.sum(dim=2, keepdim=True) >= 0
     return torch.stack([cos, torch.where(behind, sin, -sin)], dim=-1)

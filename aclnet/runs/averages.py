@@ -116,10 +116,11 @@ def mean_embeddings(network: Answering, store: Store, settings: EmbedSettings) -
             sums = np.zeros((len(store), vectors.shape[1]), dtype=np.float32)
         np.add.at(sums, owner[part], vectors)
     if settings.normalise:
-        length = np.linalg.norm(sums.astype(np.float64), axis=1, keepdims=True)
+        # Rounded as torch rounds it: saved embeddings keep their bits but for the norm's last.
+        length = np.linalg.norm(sums.astype(np.float64), axis=1, keepdims=True).astype(np.float32)
     else:
-        length = np.bincount(owner, minlength=len(store))[:, None]
-    means: Scores = (sums / np.maximum(length, _SHORTEST)).astype(np.float32)
+        length = np.bincount(owner, minlength=len(store))[:, None].astype(np.float32)
+    means: Scores = sums / np.maximum(length, np.float32(_SHORTEST))
     return means
 
 

@@ -43,7 +43,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "reid": {
         "file": "ucalgary_gait.npz",
         "clip": {
-            "frames": 6, "streams": ["j", "b", "l"], "motion": "recording",
+            "frames": 6, "streams": ["j", "jm", "l"], "motion": "recording",
             "normalise": {"scale": "none", "centre": "clip", "heading": "clip"},
         },
         "embed": EmbedSettings(windows="centre", mirror=False, normalise=False),

@@ -50,3 +50,19 @@ def test_onnx_answers_as_torch(
     for one, other in zip(found.classify(walks), model.classify(walks), strict=True):
         assert one.classes == other.classes
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "normalise",
+    [
+        {"scale": "none", "centre": "joint", "heading": "shoulders"},
+        {"scale": "torso", "centre": "frame", "heading": "frame", "heading_smooth_frames": 5},
+    ],
+)
+def test_every_normalisation_is_inside_the_graph(
+    normalise: dict[str, str], untrained: Untrained, tmp_path: Path
+) -> None:
+    model, store = untrained("temporal_conv", "gait", normalise=normalise)
+    written = export(model, store, "onnx", tmp_path / "out", card, named=True)
+    assert written.comparison.difference < 1e-5
+    assert (written.comparison.lengths or 0) < 1e-5
