@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -65,6 +65,7 @@ class Ratio(BaseModel):
     Attributes:
         work: What was done.
         plain: The plain way.
+        unit: Of ours and the plain way: seconds, or GiB of memory.
         seconds: Median of ours.
         plain_seconds: Median of the plain way.
         ratio: Of the medians.
@@ -76,6 +77,7 @@ class Ratio(BaseModel):
 
     work: Name
     plain: Name
+    unit: Literal["s", "GiB"] = "s"
     seconds: float = Field(gt=0, allow_inf_nan=False)
     plain_seconds: float = Field(gt=0, allow_inf_nan=False)
     ratio: float = Field(gt=0, allow_inf_nan=False)
@@ -89,12 +91,14 @@ class Benchmark(Measured):
     Attributes:
         benchmark: The program in tests/benchmarks.
         rows: The ratios.
+        notes: Sentences on what else was measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")  # some say more, such as a peak
 
     benchmark: Name
     rows: tuple[Ratio, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_benchmarks(results: Path | str | None) -> list[Benchmark]:

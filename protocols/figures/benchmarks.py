@@ -1,4 +1,4 @@
-"""Speed: how many times as fast as plain ways ours are, and how both grow."""
+"""Speed and memory: how many times as good as plain ways ours are, and how both grow."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _draw_bars(plot: Axes, rows: Sequence[Ratio]) -> None:
     plot.tick_params(axis="y", labelsize=TINY, length=0)
     plot.set_ylim(len(rows) - 0.4, -0.6)
     plot.grid(axis="x")
-    plot.set_xlabel("times as fast as the plain way")
+    plot.set_xlabel("times as good as the plain way")
 
 
 def _draw_curves(plot: Axes, curves: Sequence[Curve]) -> None:

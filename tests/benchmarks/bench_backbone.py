@@ -11,7 +11,7 @@ dynamic graph kept in every block. Where the released code itself was measured, 
 a step of 4 clips took 4.13 to 4.18 s and inference 1.42 s.
 
 Memory is measured twice: the bytes that autograd keeps, each storage once, and the peak of the
-resident memory of a process of its own. These rows are GiB instead of seconds.
+resident memory of a process of its own. Their unit is GiB.
 """
 
 from __future__ import annotations
@@ -277,9 +277,9 @@ def main() -> None:
         times = timed(works, arguments.rounds)
         rows.append(ratio(f"{work}, {size}", "as released", times["ours"], times["plain"]))
     kept = [[kept_bytes(model, clips) / 2**30] for model in (ours, plain)]
-    rows.append(ratio(f"kept for the backward pass in GiB, {size}", "as released", *kept))
+    rows.append(ratio(f"kept for the backward pass, {size}", "as released", *kept, unit="GiB"))
     peaks = [[child_peak(arguments, name) / 2**10] for name in ("ours", "plain")]
-    rows.append(ratio(f"peak memory of a step in GiB, {size}", "as released", *peaks))
+    rows.append(ratio(f"peak memory of a step, {size}", "as released", *peaks, unit="GiB"))
     write("backbone", rows, arguments.json, relative_difference=differences)
 
 

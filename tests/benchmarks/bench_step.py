@@ -83,8 +83,8 @@ def main() -> None:
     whole = kept_bytes(model, clips) / 2**30
     with accelerated(model, settings, print):
         few = kept_bytes(model, clips) / 2**30
-    work = f"kept for the backward pass in GiB with activation_checkpointing, {size}"
-    rows.append(ratio(work, without, [few], [whole]))
+    work = f"kept for the backward pass with activation_checkpointing, {size}"
+    rows.append(ratio(work, without, [few], [whole], "GiB"))
     write("step", rows, arguments.json)
 
 

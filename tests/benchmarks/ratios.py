@@ -13,8 +13,10 @@ from typing import Any
 from tasks.run.environment import describe_environment
 
 
-def ratio(work: str, plain: str, ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
-    """A row of `protocols.measured.Benchmark` from the seconds of each round."""
+def ratio(
+    work: str, plain: str, ours: Sequence[float], theirs: Sequence[float], unit: str = "s"
+) -> dict[str, Any]:
+    """A row of `protocols.measured.Benchmark` from the seconds, or GiB, of each round."""
     each = [a / b for a, b in zip(theirs, ours, strict=True)]
     mine, other = statistics.median(ours), statistics.median(theirs)
     values = {
@@ -24,7 +26,8 @@ def ratio(work: str, plain: str, ours: Sequence[float], theirs: Sequence[float])
         "lowest": min(each),
         "highest": max(each),
     }
-    return {"work": work, "plain": plain, **{name: round(x, 5) for name, x in values.items()}}
+    named = {"work": work, "plain": plain, "unit": unit}
+    return {**named, **{name: round(x, 5) for name, x in values.items()}}
 
 
 def write(name: str, rows: Sequence[dict[str, Any]], path: Path | None, **about: Any) -> None:

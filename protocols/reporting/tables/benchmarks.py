@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from protocols.measured import Benchmark, read_benchmarks
@@ -10,9 +11,9 @@ from protocols.records import BENCHMARKS
 from protocols.reporting.model import Column, ReportTable, Row, number_cell
 
 _COLUMNS = (
-    Column("ours", "s", False),
-    Column("the plain way", "s", False),
-    Column("times as fast", "", True),
+    Column("ours", "", False),
+    Column("the plain way", "", False),
+    Column("times as good", "", True),
     Column("lowest", "", True),
     Column("highest", "", True),
 )
@@ -41,9 +42,10 @@ def benchmark_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
 
 def _rows(found: Benchmark) -> Iterator[Row]:
     for one in found.rows:
-        seconds = (number_cell(value, ".3g") for value in (one.seconds, one.plain_seconds))
+        amounts = (number_cell(value, ".3g") for value in (one.seconds, one.plain_seconds))
+        taken = (replace(cell, text=f"{cell.text} {one.unit}") for cell in amounts)
         ratios = (number_cell(value, ".1f") for value in (one.ratio, one.lowest, one.highest))
-        cells = (*seconds, *ratios)
+        cells = (*taken, *ratios)
         yield Row(f"{one.work}; {one.plain}", cells, "ours", found.command)
 
 
@@ -51,4 +53,5 @@ def _note(found: Benchmark) -> str:
     cpu = found.environment.get("cpu", "an unknown processor")
     gpus = [name for name in found.environment.get("devices", ()) if name != "cpu"]
     place = ", ".join([*gpus[:1], cpu])
-    return f"{found.benchmark}: {found.command} at {found.commit} on {place}."
+    told = f"{found.benchmark}: {found.command} at {found.commit} on {place}."
+    return " ".join([told, *found.notes])
