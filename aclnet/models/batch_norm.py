@@ -99,6 +99,8 @@ def synchronise_batch_norm(module: Module) -> Module:
             module.track_running_stats,
             device="meta",
         )
+        for name, own in module.named_parameters():  # assigning would thaw a frozen one
+            new.get_parameter(name).requires_grad_(own.requires_grad)
         new.load_state_dict(module.state_dict(keep_vars=True), assign=True)
         return new.train(module.training)  # type: ignore[return-value]
     for name, child in module.named_children():

@@ -156,7 +156,7 @@ class _MixedJoints(torch.autograd.Function):
             back.contiguous(memory_format=_LAST),
             of_relations.to(relations.dtype),
             of_graph.sum(2),
-            torch.dot(of_graph.flatten(), apart.flatten()),
+            of_graph.mul_(apart).sum(),
         )
 
 

@@ -30,7 +30,7 @@ class Stepper:
 
     def __init__(self, task: Trainable, settings: TrainSettings, fabric: Fabric) -> None:
         self._task, self._settings, self._fabric = task, settings, fabric
-        if settings.sync_batch_norm:
+        if settings.sync_batch_norm and fabric.world_size > 1:  # one rank keeps its exact layers
             synchronise_batch_norm(task)
         self.optimizer = build_optimizer(task, settings)
         self._model, self._update = fabric.setup(task, self.optimizer)

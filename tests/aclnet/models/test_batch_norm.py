@@ -49,3 +49,10 @@ def test_one_rank_is_as_before(layer: nn.Module, shape: tuple[int, ...]) -> None
     assert torch.equal(inside(clips), plain)
     assert all(torch.equal(value, after[name]) for name, value in inside.state_dict().items())
     assert not synchronise_batch_norm(inside.eval())[0].training
+
+
+def test_a_frozen_bias_stays_frozen() -> None:
+    neck = nn.BatchNorm1d(3)
+    neck.bias.requires_grad_(False)
+    whole = synchronise_batch_norm(nn.Sequential(neck))
+    assert [one.requires_grad for one in whole.parameters()] == [True, False]
