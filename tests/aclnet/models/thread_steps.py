@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import torch
-from test_models import CASES, make_clips, make_encoder
 from torch import Tensor, nn
 
 STEPS = 2
@@ -14,6 +13,8 @@ STEPS = 2
 
 def train(case: str) -> tuple[Tensor, Tensor]:
     """All parameters and statistics after a few steps, and the last gradients, side by side."""
+    from test_models import make_clips, make_encoder  # beside this program, not in a package
+
     torch.manual_seed(0)
     encoder = make_encoder(case).train()
     head = nn.Linear(encoder.feature_dim, 5)
@@ -31,4 +32,6 @@ def train(case: str) -> tuple[Tensor, Tensor]:
 
 
 if __name__ == "__main__":
+    from test_models import CASES
+
     torch.save({case: train(case) for case in CASES}, Path(sys.argv[1]))
