@@ -35,6 +35,7 @@ aclnet-task gait eval --embeddings FILE with one of these:
   --protocol hid                         re-ranked by OpenGait's 6,6,0.3
   --protocol ucalgary_gait               N, AR, AL
   --protocol kgbd_walks                  two walks enrolled
+  --protocol own                         first recording of each enrolled
   --protocol my.yaml                     your own, see the README"""
 
 _PROTOCOL = "A name from the list above, or a CSV or YAML file; by default the run's."
