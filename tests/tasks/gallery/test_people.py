@@ -66,6 +66,12 @@ def test_no_threshold_no_name(gallery: Gallery) -> None:
         gallery.identify_embeddings(np.ones((1, D)))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_threshold_is_a_score(full: Gallery, value: float) -> None:
+    with pytest.raises(ValueError, match="a finite score"):
+        full.identify_embeddings(np.ones((1, D)), threshold=value)
+
+
 def test_names_are_compared_composed(gallery: Gallery) -> None:
     gallery.enrol_embeddings(["Zoe\u0308", "Zo\u00eb "], np.eye(D)[:2])
     assert [(one.name, one.templates) for one in gallery.people()] == [("Zo\u00eb", 2)]
@@ -76,6 +82,7 @@ def test_names_are_compared_composed(gallery: Gallery) -> None:
     [
         (["Ann", " "], np.ones((2, D)), "1 to 200 characters, not 0"),
         (["A" * 201], np.ones((1, D)), "not 201"),
+        (["Ann\udcff"], np.ones((1, D)), "text in UTF-8"),
         (["Ann"], np.ones((2, D)), "a person for each of the 2"),
         ([], np.ones((0, D)), "at least one"),
         (["Ann"], np.ones((1, D + 1)), f"of {D} dimensions, not {D + 1}"),
