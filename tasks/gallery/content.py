@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from aclnet.config import Settings
 from protocols.names import compose
@@ -164,6 +165,17 @@ class Templates(NamedTuple):
     person: IntArray
     number: IntArray
     points: Points
+
+
+@contextmanager
+def refusing_damage(place: str) -> Iterator[None]:
+    """Turn what is wrong with a stored description into a sentence that names the gallery."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        part = ".".join(map(str, first["loc"])) or "content"
+        raise ValueError(f"{place} is damaged: {part}: {first['msg']}; restore a copy") from None
 
 
 def person_name(text: str) -> str:

@@ -25,7 +25,8 @@ class Recordings:
         identity: N people as the files name them; empty text where they do not.
         frames: N numbers of frames.
         embedding: (N, D).
-        left_out: by file, what was left out of it: counts by reason.
+        left_out: by file, what was left out of it: counts by reason; not what a store left out
+            when it was written.
     """
 
     file: list[str]
@@ -56,6 +57,7 @@ def embedded(
             whom there would be one embedding.
     """
     from aclnet.data.formats.keypoints.labels import is_track
+    from aclnet.runs.reading import is_store
 
     one = isinstance(files, str | Path | np.ndarray)
     sources = [files] if one else list(cast("Sequence[Source]", files))
@@ -83,6 +85,6 @@ def embedded(
         left_out={
             place: dict(here.left_out)
             for place, (_, here) in zip(places, found, strict=True)
-            if any(here.left_out.values())
+            if any(here.left_out.values()) and not is_store(Path(place))
         },
     )

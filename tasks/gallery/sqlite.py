@@ -19,7 +19,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
 from aclnet.files import whole_file
 from protocols.ranking.distances import FloatArray
@@ -32,6 +31,7 @@ from tasks.gallery.content import (
     Templates,
     Threshold,
     Vectors,
+    refusing_damage,
 )
 from tasks.gallery.search import only, rank_people, ready_points
 
@@ -262,7 +262,7 @@ class SqliteStorage:
         with _naming(self.path):
             query = "SELECT value FROM state WHERE key = 'threshold'"
             found = self._connection.execute(query).fetchall()
-        with _refusing_damage(self.path):
+        with refusing_damage(self.place):
             return Threshold.model_validate_json(found[0][0]) if found else None
 
     def set_threshold(self, threshold: Threshold) -> None:
@@ -338,7 +338,7 @@ class SqliteStorage:
                 )
             self._connection.execute("PRAGMA journal_mode = WAL")
             text = self._state("about")
-        with _refusing_damage(self.path):
+        with refusing_damage(self.place):
             return About.model_validate_json(text)
 
     def _state(self, key: str) -> str:
@@ -415,13 +415,3 @@ def _naming(path: Path) -> Iterator[None]:
         if code == sqlite3.SQLITE_NOTADB:
             raise ValueError(f"{path} is no gallery, nor any SQLite file") from None
         raise ValueError(f"{path} is damaged: {error}; restore a copy") from None
-
-
-@contextmanager
-def _refusing_damage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "content"
-        raise ValueError(f"{path} is damaged: {place}: {first['msg']}; restore a copy") from None

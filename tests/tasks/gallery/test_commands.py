@@ -34,7 +34,8 @@ def parts(walkers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("stranger", people[7:], takes[:1]),
     ):
         kept = [one for one in samples if one.identity in own and one.take in chosen]
-        write_store(folder / name, kept, store.info)
+        dropped = {"samples of another identity": len(samples) - len(kept)}
+        write_store(folder / name, kept, store.info.model_copy(update={"dropped": dropped}))
     write_store(folder / "unnamed", [replace(samples[0], identity="")], store.info)
     return folder
 
@@ -59,6 +60,7 @@ def ready(call: Call, first: Path, parts: Path, place: Path) -> Path:
     done = call("gallery", "calibrate", place, parts / "others", "--fmr", "0.1")
     assert "comparisons of two people" in done.out
     assert "4 people" in done.out
+    assert "left out" not in done.err
     done = call("gallery", "enrol", place, parts / "enrolled")
     assert "3 people" in done.out
     return place
