@@ -220,7 +220,10 @@ def calibrate(
     files: Files,
     fmr: Annotated[
         float | None,
-        typer.Option(help="Highest share of pairs of two people to accept; by default 0.01."),
+        typer.Option(
+            help="Highest share of pairs of two people's recordings to accept; by default 0.01. A "
+            "stranger is compared with all enrolled, and is named more often."
+        ),
     ] = None,
     fpir: Annotated[
         float | None,

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aclnet.files import whole_file
+from aclnet.files import owned, whole_file
 from protocols.ranking.distances import FloatArray
 from tasks.gallery.content import (
     SCHEMA_VERSION,
@@ -96,17 +96,16 @@ class SqliteStorage:
             raise ValueError(
                 "a file is searched exactly, in memory: an HNSW index is for postgresql://..."
             )
-        if path.exists():
-            raise ValueError(f"{path} exists: give another file, or move it away")
-        with whole_file(path) as draft, _naming(path), closing(_connect(draft)) as connection:
+        lock = owned(path.with_name(f".{path.name}.lock"), path, "wait for it to end")
+        with lock, whole_file(path) as draft, _naming(path), closing(_connect(draft)) as connection:
+            if path.exists():
+                raise ValueError(f"{path} exists: give another file, or move it away")
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
             state = {"about": about.model_dump_json(), "generation": "0", "unerased": "0"}
             connection.executemany("INSERT INTO state VALUES (?, ?)", state.items())
-            if path.exists():
-                raise ValueError(f"{path} exists: another process has just created it")
         return cls(path)
 
     @property
