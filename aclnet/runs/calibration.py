@@ -95,10 +95,10 @@ class Calibration(BaseModel):
             raise ValueError(f"a rate of false alarms lies between 0 and 1, not {false_alarms:g}")
         place = math.floor(false_alarms * (len(self.known) + 1))
         if place < 1:
-            least = 1 / (len(self.known) + 1)
+            least = math.ceil(1e6 / (len(self.known) + 1)) / 1e6
             raise ValueError(
                 f"{len(self.known)} held-out recordings tell no rate of {false_alarms:g} false "
-                f"alarms: ask for {least:.2g} or more, or calibrate on more recordings"
+                f"alarms: ask for {least:g} or more, or calibrate on more recordings"
             )
         return sorted(self.known)[place - 1]
 

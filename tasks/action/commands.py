@@ -147,6 +147,7 @@ def predict_command(
 ) -> None:
     """Recognise the actions in skeleton files, in windows if they are long.
 
+    The run may be an exported one.
     Files of the run's own data format are read like the run's data (format, layout, options).
     """
     from aclnet.data.left_out import left_out_in_words
@@ -155,7 +156,7 @@ def predict_command(
     from tasks.run.open import trained_so_far
     from tasks.run.saved import require_task
 
-    require_task(find_task("action"), run)
+    require_task(find_task("action"), run, exported=True)
     trained: int | None = None
     of_run: tuple[str, ...] = ()
     if not require_finished(run, unfinished):

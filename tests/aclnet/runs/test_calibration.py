@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,14 @@ def test_a_rate_that_cannot_be_promised(rate: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         made([*map(float, range(19))]).threshold(rate)
     assert made([*map(float, range(19))]).threshold(0.05) == 0.0
+
+
+def test_the_rate_that_is_proposed_can_be_promised() -> None:
+    for count in range(1, 200):
+        with pytest.raises(ValueError, match="or more") as refused:
+            made([0.0] * count).threshold(1e-9)
+        (rate,) = re.findall(r"ask for (\S+) or more", str(refused.value))
+        assert made([0.0] * count).threshold(float(rate)) == 0.0
 
 
 def test_it_belongs_to_its_weights(tmp_path: Path) -> None:

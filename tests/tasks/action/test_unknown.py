@@ -61,7 +61,7 @@ def test_a_calibrated_run_says_unknown(
 
 @pytest.mark.parametrize("kind", ["onnx", "safetensors"])
 def test_an_exported_run_says_unknown_too(
-    call: Call, run: Path, gesture: Any, tmp_path: Path, kind: str
+    call: Call, run: Path, gesture: Any, clips_file: Any, tmp_path: Path, kind: str
 ) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("safetensors")
@@ -77,6 +77,9 @@ def test_an_exported_run_says_unknown_too(
     assert found.unknown == wanted.unknown
     assert found.probabilities == pytest.approx(wanted.probabilities, abs=1e-5)
     assert str(tmp_path) not in (out / CALIBRATION).read_text()
+    answers = tmp_path / "answers.json"
+    call("action", "predict", clips_file("half.npz", half), "--run", out, "--json", answers)
+    assert json.loads(answers.read_text())[0]["sample"]
 
 
 def test_training_again_deletes_the_calibration(call: Call, run: Path, tmp_path: Path) -> None:
