@@ -233,6 +233,8 @@ class Gallery:
             list(file or [""] * len(values)),
             list(sample or map(str, range(len(values)))),
         )
+        if not len(files) == len(samples) == len(values):
+            raise ValueError(f"give a file and a sample for each of the {len(values)} embeddings")
         answers: list[Answer] = []
         for first in range(0, len(values), _PROBES_BETWEEN_LOOKS):
             part = slice(first, first + _PROBES_BETWEEN_LOOKS)
