@@ -22,6 +22,7 @@ from aclnet.export.graph import onnx_graph
 from aclnet.export.integer import in_8_bits
 from aclnet.files import make_folder, naming, owned, whole_file
 from aclnet.runs.averages import Answering
+from aclnet.runs.calibration import CALIBRATION
 from aclnet.runs.exported import (
     DESCRIPTION,
     Exported,
@@ -165,6 +166,9 @@ def export(
         digest = hashlib.sha256(content).hexdigest()
         exported = exported.model_copy(update={"sha256": digest})
         _write(folder / DESCRIPTION, f"{exported.model_dump_json(indent=1)}\n".encode())
+        if calibration is None and (model.run / CALIBRATION).is_file():
+            sure = model.calibration().model_copy(update={"weights": digest, "command": ""})
+            sure.write(folder)
         parts = own.clips.follows or own.clips.settings.motion == "joined"
         written = Written(exported, comparison, len(content), parts, again)
         _write(folder / CARD, card(written).encode())

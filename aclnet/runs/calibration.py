@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from aclnet.files import whole_file
 
 CALIBRATION = "calibration.json"
-"""File of a run's folder."""
+"""File of a run's folder, and of an exported model's."""
 
 KnownScore = Literal["probability", "energy", "logit"]
 KNOWN_SCORES: tuple[KnownScore, ...] = get_args(KnownScore)
@@ -95,10 +95,10 @@ class Calibration(BaseModel):
             raise ValueError(f"a rate of false alarms lies between 0 and 1, not {false_alarms:g}")
         place = math.floor(false_alarms * (len(self.known) + 1))
         if place < 1:
-            least = 1 / (len(self.known) + 1)
+            least = math.ceil(1e6 / (len(self.known) + 1)) / 1e6
             raise ValueError(
                 f"{len(self.known)} held-out recordings tell no rate of {false_alarms:g} false "
-                f"alarms: ask for {least:.2g} or more, or calibrate on more recordings"
+                f"alarms: ask for {least:g} or more, or calibrate on more recordings"
             )
         return sorted(self.known)[place - 1]
 
@@ -112,26 +112,29 @@ class Calibration(BaseModel):
             draft.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def read_calibration(run: Path, weights: str) -> Calibration:
+def read_calibration(run: Path, weights: str, exported: bool = False) -> Calibration:
     """Read the calibration of a run.
 
     Args:
-        run: the run's folder.
-        weights: name of the file of its weights.
+        run: the run's folder, or the exported model's.
+        weights: hash of the file of its weights.
+        exported: whether it is an exported model.
 
     Raises:
         ValueError: there is none, it is damaged, or it is of other weights.
     """
     path = run / CALIBRATION
     again = f"calibrate it with `aclnet-task action calibrate --run {run}`"
+    if exported:
+        again = "calibrate its run (`aclnet-task action calibrate`) and export it again, in float32"
     if not path.is_file():
         raise ValueError(f"{run} does not know unknown actions: {again}")
     try:
         found = Calibration.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise ValueError(f"{path} is damaged ({error.errors()[0]['msg']}): {again}") from None
-    if found.weights != weights_hash(run / weights):
-        raise ValueError(f"{path} belongs to other weights than {run / weights}: {again}")
+    if found.weights != weights:
+        raise ValueError(f"{path} belongs to other weights: {again}")
     return found
 
 

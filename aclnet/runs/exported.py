@@ -103,11 +103,14 @@ def read_exported(path: Path) -> tuple[Exported, Path, bytes]:
     """The description of an exported model, its file and what that holds.
 
     Args:
-        path: its folder, or its file, which may have another name than it was given.
+        path: its folder, its description, or its file, which may have another name than it was
+            given.
 
     Raises:
         ValueError: the description is missing or damaged, or the file is, or is another one.
     """
+    if path.name == DESCRIPTION:
+        path = path.parent
     folder = path if path.is_dir() else path.parent
     description = folder / DESCRIPTION
     if not description.is_file():

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aclnet.runs.calibration import CALIBRATION
 from aclnet.runs.exported import DESCRIPTION
 
 _ADDRESS = re.compile(r"hf:/{1,2}(?P<name>[^@/]+/[^@/]+)(@(?P<revision>[^@]+))?")
@@ -46,7 +47,10 @@ def pull(address: str | Path) -> Path:
         folder = hub.snapshot_download(
             found["name"],
             revision=found["revision"],
-            allow_patterns=[DESCRIPTION, "model.onnx", "model.safetensors", "model.pt"],
+            allow_patterns=[
+                *(DESCRIPTION, CALIBRATION),
+                *("model.onnx", "model.safetensors", "model.pt"),
+            ],
         )
         return Path(folder)
 

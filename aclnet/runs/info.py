@@ -160,6 +160,8 @@ def read_run_info(run: Path) -> RunInfo:
     Raises:
         ValueError: the folder is not a run, or the file is damaged.
     """
+    if not run.exists():
+        raise ValueError(f"{run} is not a run: there is no such file or folder")
     missing = [name for name in (SETTINGS, RUN_INFO) if not (run / name).is_file()]
     if missing:
         raise ValueError(

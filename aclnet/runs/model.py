@@ -23,14 +23,14 @@ import numpy.typing as npt
 
 from aclnet.data.convert import prepare_samples
 from aclnet.data.left_out import notes_in_words
-from aclnet.data.sample import Frames, Sample, StoreInfo
+from aclnet.data.sample import Sample, StoreInfo
 from aclnet.runs.averages import Answering, mean_embeddings, mean_scores
-from aclnet.runs.calibration import Calibration, calibrated, read_calibration
+from aclnet.runs.calibration import Calibration, calibrated, read_calibration, weights_hash
 from aclnet.runs.exported import Exported, is_exported, open_exported, read_exported, require_torch
 from aclnet.runs.finished import require_finished
 from aclnet.runs.hub import is_on_hub, pull
 from aclnet.runs.info import RunInfo, RunModel, read_run_info, read_run_model
-from aclnet.runs.reading import is_store, open_file, require_rate
+from aclnet.runs.reading import array_samples, is_store, open_file, require_rate
 from aclnet.runs.settings import Persons, Preparation, ScoringSettings
 from aclnet.runs.windows import Window, cut_windows, whole_recording, window_store
 from aclnet.skeleton import Layout
@@ -86,6 +86,7 @@ class Embedded(NamedTuple):
         left_out: by reason, what was left out of the files: people, frames, recordings.
         identity: N people as the files name them; empty text where they do not.
         frames: N numbers of frames.
+        persons: N numbers of people who are seen, all of whom the embedding is of.
     """
 
     sample: list[str]
@@ -93,6 +94,7 @@ class Embedded(NamedTuple):
     left_out: Mapping[str, int] = MappingProxyType({})
     identity: Sequence[str] = ()
     frames: Sequence[int] = ()
+    persons: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ class Model:
         names: list[str] = []
         people: list[str] = []
         lengths: list[int] = []
+        seen: list[int] = []
         parts = []
         left_out: Counter[str] = Counter()
         for place, info, samples, how in self.opened(source, prepare, reading):
@@ -219,8 +222,9 @@ class Model:
             names += [name for name, *_ in kept]
             people += [identity for _, identity, *_ in kept]
             lengths += [length for *_, length, _ in kept]
+            seen += [int(frames.any(axis=(0, 2, 3)).sum()) for *_, frames in kept]
             left_out.update(info.dropped)
-        return Embedded(names, np.concatenate(parts), dict(left_out), people, lengths)
+        return Embedded(names, np.concatenate(parts), dict(left_out), people, lengths, seen)
 
     def classify(
         self,
@@ -275,7 +279,10 @@ class Model:
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         _require_choice("persons", persons, get_args(Persons))
-        sure = None if false_alarms is None else self._calibration(false_alarms)
+        sure = None
+        if false_alarms is not None:
+            own = self.calibration()
+            sure = own, own.threshold(false_alarms)
         found: list[Prediction] = []
         for place, info, samples, how in self.opened(
             source, prepare, {**reading, **(options or {})}
@@ -298,6 +305,16 @@ class Model:
             notes = notes_in_words(info.notes)
             found += [replace(one, left_out=left_out, notes=notes) for one in here]
         return found
+
+    def calibration(self) -> Calibration:
+        """What `aclnet-task action calibrate` found out; an exported model has that of its run.
+
+        Raises:
+            ValueError: it is not calibrated, or the file is damaged or of other weights.
+        """
+        if self.exported is not None:
+            return read_calibration(self.run, self.exported.sha256, exported=True)
+        return read_calibration(self.run, weights_hash(self.run / self.settings.weights))
 
     def opened(
         self,
@@ -326,7 +343,7 @@ class Model:
             own = self.info.model_dump(include={"layout", "channels", "unit"})
             info = StoreInfo(name="array", fps=require_rate(reading.get("fps")), **own)
             axes = len(self.layout.joints), len(self.info.channels)
-            yield Path("array"), info, _array_samples(arrays, *axes), prepare or "none"
+            yield Path("array"), info, array_samples(arrays, *axes), prepare or "none"
             return
         data = self.settings.data
         for place in map(Path, cast(list[str | Path], sources)):
@@ -368,11 +385,6 @@ class Model:
                 unknown=strange,
             )
 
-    def _calibration(self, false_alarms: float) -> tuple[Calibration, float]:
-        """The run's calibration, and its threshold for a rate of false alarms."""
-        found = read_calibration(self.run, self.settings.weights)
-        return found, found.threshold(false_alarms)
-
 
 def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> Model:
     """Load a trained run of any task, or an exported one; its data are not needed.
@@ -401,34 +413,6 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
     settings = read_run_model(folder)
     require_finished(folder, unfinished)
     return Model(folder, info, settings, open_run_network(folder, info, settings, device))
-
-
-def _array_samples(
-    arrays: Sequence[npt.NDArray[Any]], joints: int, channels: int
-) -> Iterator[Sample]:
-    """Recordings from arrays: (T, V, C) of one person or (T, M, V, C).
-
-    Raises:
-        ValueError: an array has other axes, or is not of numbers.
-    """
-    persons = max(array.shape[1] if array.ndim == 4 else 1 for array in arrays)
-    for number, array in enumerate(arrays):
-        if array.ndim not in (3, 4) or array.shape[-2:] != (joints, channels):
-            raise ValueError(
-                f"array {number} has the shape {array.shape}: a recording is (frames, {joints} "
-                f"joints, {channels} channels) or (frames, persons, {joints}, {channels})"
-            )
-        if array.dtype.kind not in "fiu":
-            raise ValueError(f"array {number} is of {array.dtype}: expected numbers")
-        frames = array[:, None] if array.ndim == 3 else array
-        absent = persons - frames.shape[1]
-        yield Sample(str(number), _single(np.pad(frames, [(0, 0), (0, absent), (0, 0), (0, 0)])))
-
-
-def _single(frames: npt.NDArray[Any]) -> Frames:
-    """As float32; what is beyond its range becomes infinite, which is refused by its place."""
-    with np.errstate(over="ignore"):
-        return frames.astype(np.float32)
 
 
 def _outside(sample: Sample, windows: Sequence[Window]) -> dict[str, int]:

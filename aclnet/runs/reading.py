@@ -8,14 +8,17 @@ file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from aclnet.data.convert import in_joint_order, map_samples
 from aclnet.data.formats import READERS, detect, read, reader_options
-from aclnet.data.sample import Sample, StoreInfo
+from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import open_store
 from aclnet.skeleton import Layout, layout_names, load_layout
@@ -116,3 +119,36 @@ def require_rate(fps: float | None) -> float | None:
     if fps is not None and not 0 < fps < float("inf"):
         raise ValueError(f"fps must be above 0, not {fps}")
     return fps
+
+
+def array_samples(
+    arrays: Sequence[npt.NDArray[Any]], joints: int, channels: int
+) -> Iterator[Sample]:
+    """Recordings from arrays: (T, V, C) of one person or (T, M, V, C).
+
+    Args:
+        arrays: the recordings.
+        joints: V.
+        channels: C.
+
+    Raises:
+        ValueError: an array has other axes, or is not of numbers.
+    """
+    persons = max(array.shape[1] if array.ndim == 4 else 1 for array in arrays)
+    for number, array in enumerate(arrays):
+        if array.ndim not in (3, 4) or array.shape[-2:] != (joints, channels):
+            raise ValueError(
+                f"array {number} has the shape {array.shape}: a recording is (frames, {joints} "
+                f"joints, {channels} channels) or (frames, persons, {joints}, {channels})"
+            )
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"array {number} is of {array.dtype}: expected numbers")
+        frames = array[:, None] if array.ndim == 3 else array
+        absent = persons - frames.shape[1]
+        yield Sample(str(number), _single(np.pad(frames, [(0, 0), (0, absent), (0, 0), (0, 0)])))
+
+
+def _single(frames: npt.NDArray[Any]) -> Frames:
+    """As float32; what is beyond its range becomes infinite, which is refused by its place."""
+    with np.errstate(over="ignore"):
+        return frames.astype(np.float32)

@@ -147,18 +147,20 @@ def predict_command(
 ) -> None:
     """Recognise the actions in skeleton files, in windows if they are long.
 
+    The run may be an exported one.
     Files of the run's own data format are read like the run's data (format, layout, options).
     """
     from aclnet.data.left_out import left_out_in_words
     from aclnet.runs.finished import require_finished
     from aclnet.runs.model import load
-    from tasks.run.open import trained_so_far
     from tasks.run.saved import require_task
 
-    require_task(find_task("action"), run)
+    require_task(find_task("action"), run, exported=True)
     trained: int | None = None
     of_run: tuple[str, ...] = ()
     if not require_finished(run, unfinished):
+        from tasks.run.open import trained_so_far
+
         state, note = trained_so_far(run)
         trained, of_run = state.epoch - 1, (note,)
         say(note)

@@ -195,7 +195,8 @@ def labels(
     if found.unfit:
         echo(f"{len(found.unfit)} do not fit {pattern}: {_few(found.unfit)}")
     if found.crowded:
-        echo(f"{len(found.crowded)} show several people: {_few(found.crowded)}")
+        verb = "recording shows" if len(found.crowded) == 1 else "recordings show"
+        echo(f"{len(found.crowded)} {verb} several people: {_few(found.crowded)}")
     if found.short:
         people_left = f"{found.short} {nouns('people', found.short)}"
         echo(f"{people_left} of fewer than {min_frames} frames: left out (-)")

@@ -90,6 +90,7 @@ def enrol(
     with _opened(gallery, run) as found:
         reading = _reading(format, layout, fps, options, prepare)
         done = found.enrol(files, person, **reading)
+        _say_left_out(found)
         for warning in done.warnings:
             say(f"warning: {printable(warning)}")
         echo(
@@ -127,7 +128,9 @@ def identify(
         answers = found.identify(files, threshold=threshold, candidates=candidates, **reading)
         known = None if threshold is not None else found.threshold
         enrolled = len(found.people())
-    _write(json, found.place, known, "answers", [asdict(one) for one in answers])
+        _say_left_out(found)
+    content = {"answers": [asdict(one) for one in answers], "left_out": found.left_out}
+    _write(json, found.place, known, content)
     rows = [["file", "sample", "person", "score", "margin"]]
     for one in answers:
         who = "(nobody enrolled)" if one.person is None else one.person
@@ -158,7 +161,9 @@ def verify(
         answers = found.verify(person, files, threshold=threshold, **reading)
         known = None if threshold is not None else found.threshold
         enrolled = len(found.people())
-    _write(json, found.place, known, "answers", [asdict(one) for one in answers])
+        _say_left_out(found)
+    content = {"answers": [asdict(one) for one in answers], "left_out": found.left_out}
+    _write(json, found.place, known, content)
     rows = [["file", "sample", "answer", "score"]]
     for one in answers:
         answer = "accepted" if one.accepted else "refused"
@@ -172,7 +177,7 @@ def list_people(gallery: Place, json: JsonFile = None) -> None:
     """List the enrolled people, and what the gallery holds."""
     with _opened(gallery) as found:
         people, about, known = found.people(), found.about, found.threshold
-    _write(json, found.place, known, "people", [one._asdict() for one in people])
+    _write(json, found.place, known, {"people": [one._asdict() for one in people]})
     if people:
         rows = [["person", "templates", "first", "last"]]
         _table([*rows, *([one.name, str(one.templates), one.first, one.last] for one in people)], 1)
@@ -215,7 +220,10 @@ def calibrate(
     files: Files,
     fmr: Annotated[
         float | None,
-        typer.Option(help="Highest share of pairs of two people to accept; by default 0.01."),
+        typer.Option(
+            help="Highest share of pairs of two people's recordings to accept; by default 0.01. A "
+            "stranger is compared with all enrolled, and is named more often."
+        ),
     ] = None,
     fpir: Annotated[
         float | None,
@@ -240,6 +248,7 @@ def calibrate(
     with _opened(gallery, run) as found:
         reading = _reading(format, layout, fps, options, prepare)
         known = found.calibrate(files, **chosen, **reading)
+        _say_left_out(found)
     echo(f"threshold {known.value:.4f}{_about(known, known.enrolled)}")
     if known.fnmr is not None:
         echo(f"there {known.fnmr:.2%} of the comparisons of one person are refused")
@@ -269,6 +278,13 @@ def _show_recall(gallery: Gallery) -> None:
     share = gallery.recall()
     if share is not None:
         echo(f"the index finds {share:.2%} of the 10 nearest templates of up to 100 enrolled ones")
+
+
+def _say_left_out(gallery: Gallery) -> None:
+    from aclnet.data.left_out import left_out_in_words
+
+    for file, counts in gallery.left_out.items():
+        say(f"{file}: left out: {left_out_in_words(counts)}")
 
 
 def _opened(place: str, run: Path | None = None) -> Gallery:
@@ -333,8 +349,7 @@ def _write(
     path: Path | None,
     gallery: str,
     known: Threshold | None,
-    name: str,
-    rows: Sequence[Mapping[str, Any]],
+    content: Mapping[str, Any],
 ) -> None:
     """Write a result as JSON; the file is complete or absent."""
     if path is None:
@@ -344,5 +359,5 @@ def _write(
     from protocols.files import write_text
 
     threshold = None if known is None else known.model_dump()
-    content = {"gallery": gallery, "threshold": threshold, name: list(rows)}
-    write_text(path, dumps(content, indent=1, ensure_ascii=False) + "\n")
+    whole = {"gallery": gallery, "threshold": threshold, **content}
+    write_text(path, dumps(whole, indent=1, ensure_ascii=False) + "\n")

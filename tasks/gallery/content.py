@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from aclnet.config import Settings
+from protocols.names import compose
 from protocols.ranking.distances import FloatArray, IntArray, Metric, Points
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 Vectors = npt.NDArray[np.float32]
+_LONGEST_NAME = 200
 
 
 class Embedder(Protocol):
@@ -161,6 +165,31 @@ class Templates(NamedTuple):
     person: IntArray
     number: IntArray
     points: Points
+
+
+@contextmanager
+def refusing_damage(place: str) -> Iterator[None]:
+    """Turn what is wrong with a stored description into a sentence that names the gallery."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        part = ".".join(map(str, first["loc"])) or "content"
+        raise ValueError(f"{place} is damaged: {part}: {first['msg']}; restore a copy") from None
+
+
+def person_name(text: str) -> str:
+    """A person's name as it is stored and compared.
+
+    Raises:
+        ValueError: it is empty or longer than a name, or no text.
+    """
+    name = compose(str(text)).strip()
+    if re.search(r"[\ud800-\udfff]", name):
+        raise ValueError(f"{name!a}: a person's name is text in UTF-8")
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise ValueError(f"a person's name has 1 to {_LONGEST_NAME} characters, not {len(name)}")
+    return name
 
 
 class Storage(Protocol):

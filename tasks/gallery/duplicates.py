@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.gallery.content import Storage, Vectors
-from tasks.gallery.search import is_near
+import numpy as np
+
+from tasks.gallery.content import Storage, Templates, Vectors
+from tasks.gallery.search import is_near, rank_people, ready_points
 
 
 def duplicates(
     storage: Storage, names: Sequence[str], values: Vectors, samples: Sequence[str]
 ) -> tuple[str, ...]:
-    """Sentences on templates that are there already, and on people who look like others.
+    """Sentences on templates that are there twice, and on people who look like others.
 
     Args:
         storage: the gallery.
@@ -19,14 +21,25 @@ def duplicates(
         values: (N, D) their embeddings.
         samples: N keys of the recordings; empty where unknown.
     """
+    metric = storage.about.metric
     least = float("inf") if (known := storage.threshold()) is None else known.value
+    people, person = np.unique(np.array(names, dtype=object), return_inverse=True)
+    new = Templates(tuple(people), person, np.arange(len(names)), ready_points(values, metric))
+    labels = [
+        f"recording {sample} of {name}" if sample else f"a template of {name}"
+        for name, sample in zip(names, samples, strict=True)
+    ]
     found = []
-    for name, vector, sample, ranked in zip(
-        names, values, samples, storage.rank(values, 2), strict=True
+    for name, vector, label, ranked, beside in zip(
+        names, values, labels, storage.rank(values, 2), rank_people(values, new, 2), strict=True
     ):
-        label = f"recording {sample} of {name}" if sample else f"a template of {name}"
+        same = [one for one in beside if one.person != name]
+        if same and is_near(vector, same[0].score, metric):
+            found.append(
+                f"{label} is almost the same as {labels[same[0].template]}, enrolled with it"
+            )
         others = [one for one in ranked if one.person != name and one.score >= least]
-        if ranked and is_near(vector, ranked[0].score, storage.about.metric):
+        if ranked and is_near(vector, ranked[0].score, metric):
             file, key = storage.template(ranked[0].template)
             what = " ".join(filter(None, (key, file and f"in {file}")))
             found.append(

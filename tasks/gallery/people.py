@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from protocols.names import compose
 from protocols.ranking.distances import as_points
 from tasks.gallery.answers import Answer, Enrolled, Removed, Verified, to_answer
 from tasks.gallery.calibration import Kind, calibrate
@@ -29,6 +29,7 @@ from tasks.gallery.content import (
     Storage,
     Template,
     Threshold,
+    person_name,
 )
 from tasks.gallery.duplicates import duplicates
 from tasks.gallery.places import create_storage, open_storage
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 CANDIDATES = 5
 ERASURE_SECONDS = 30.0
 _PROBES_BETWEEN_LOOKS = 1000
-_LONGEST_NAME = 200
 
 
 class Gallery:
@@ -51,6 +51,10 @@ class Gallery:
         model: a run's folder, an exported model, or what `aclnet.load` gave; by default the run
             that it was created with, loaded when files are first embedded.
 
+    Attributes:
+        place: for messages.
+        left_out: by file, what the last reading of files left out: counts by reason.
+
     Raises:
         ValueError: there is no gallery, it is damaged, or `model` is another one than its own.
     """
@@ -60,6 +64,7 @@ class Gallery:
         self.place = self._storage.place
         self._given = model
         self._model: Embedder | None = None
+        self.left_out: Mapping[str, Mapping[str, int]] = {}
         if model is not None and not isinstance(model, str | Path):
             self._accept(model)
 
@@ -125,12 +130,11 @@ class Gallery:
                 the gallery's.
         """
         found = self._embed(files, reading)
+        if person is None:
+            found.require_identities(
+                "say whose it is with --person, or in a table (`aclnet-task data labels`)"
+            )
         people = found.identity if person is None else [person] * len(found.sample)
-        for file, sample, name in zip(found.file, found.sample, people, strict=True):
-            if not name.strip():
-                raise ValueError(
-                    f"{file}: recording {sample} has no identity: say whose it is with --person"
-                )
         return self.enrol_embeddings(
             people, found.embedding, file=found.file, sample=found.sample, frames=found.frames
         )
@@ -158,7 +162,7 @@ class Gallery:
         Raises:
             ValueError: lengths or D differ, a value is not finite, or a name is empty.
         """
-        names = list(map(_name, people))
+        names = list(map(person_name, people))
         values = as_points(embedding, self.about.metric, "given").values
         count, dims = values.shape
         if dims != self.about.dimensions:
@@ -229,6 +233,8 @@ class Gallery:
             list(file or [""] * len(values)),
             list(sample or map(str, range(len(values)))),
         )
+        if not len(files) == len(samples) == len(values):
+            raise ValueError(f"give a file and a sample for each of the {len(values)} embeddings")
         answers: list[Answer] = []
         for first in range(0, len(values), _PROBES_BETWEEN_LOOKS):
             part = slice(first, first + _PROBES_BETWEEN_LOOKS)
@@ -257,7 +263,7 @@ class Gallery:
             ValueError: nobody has this name; or as `identify`.
         """
         least = self._threshold(threshold)
-        name = _name(person)
+        name = person_name(person)
         if name not in {one.name for one in self.people()}:
             raise ValueError(f"nobody called {name} is enrolled in {self.place}")
         found = self._embed(files, reading)
@@ -281,7 +287,7 @@ class Gallery:
         Raises:
             ValueError: nobody has this name, and nothing is left to erase.
         """
-        name = _name(person)
+        name = person_name(person)
         count = self._storage.remove(name)
         if not count and not self._storage.unerased():
             raise ValueError(f"nobody called {name} is enrolled in {self.place}")
@@ -308,12 +314,7 @@ class Gallery:
             ValueError: as `tasks.gallery.calibration.calibrate`, or a recording has no identity.
         """
         found = self._embed(files, reading)
-        for file, sample, name in zip(found.file, found.sample, found.identity, strict=True):
-            if not name.strip():
-                raise ValueError(
-                    f"{file}: recording {sample} has no identity: give data of other people with "
-                    "their identities"
-                )
+        found.require_identities("give data of other people with their identities")
         return self.calibrate_embeddings(found.identity, found.embedding, kind=kind, target=target)
 
     def calibrate_embeddings(
@@ -325,7 +326,7 @@ class Gallery:
         target: float = 0.01,
     ) -> Threshold:
         """As `calibrate`, of (N, D) embeddings of N other people's recordings."""
-        names = list(map(_name, people))
+        names = list(map(person_name, people))
         found = calibrate(embedding, names, self._storage, kind, target)
         found = found.model_copy(update={"created": _now(), "version": _version()})
         self._storage.set_threshold(found)
@@ -371,6 +372,8 @@ class Gallery:
 
     def _threshold(self, given: float | None) -> float:
         if given is not None:
+            if not isfinite(given):
+                raise ValueError(f"a threshold is a finite score, not {given}")
             return given
         known = self.threshold
         if known is None:
@@ -381,7 +384,9 @@ class Gallery:
         return known.value
 
     def _embed(self, files: Source | Sequence[Source], reading: dict[str, Any]) -> Recordings:
-        return embedded(self._loaded(), files, reading)
+        found = embedded(self._loaded(), files, reading)
+        self.left_out = found.left_out
+        return found
 
     def _loaded(self) -> Embedder:
         """The gallery's model."""
@@ -415,18 +420,6 @@ class Gallery:
                 "give the gallery's own model, or create a gallery with this one and enrol again"
             )
         self._model = model
-
-
-def _name(text: str) -> str:
-    """A person's name as it is stored and compared.
-
-    Raises:
-        ValueError: it is empty or longer than a name.
-    """
-    name = compose(str(text)).strip()
-    if not 0 < len(name) <= _LONGEST_NAME:
-        raise ValueError(f"a person's name has 1 to {_LONGEST_NAME} characters, not {len(name)}")
-    return name
 
 
 def _load(place: str | Path) -> Embedder:

@@ -35,6 +35,7 @@ from tasks.gallery.content import (
     Templates,
     Threshold,
     Vectors,
+    refusing_damage,
 )
 from tasks.gallery.search import rank_people
 
@@ -92,7 +93,8 @@ class PostgresStorage:
                     f"{self.place} has the schema {version}, and this version reads "
                     f"{SCHEMA_VERSION}: update aclnet"
                 )
-            self._about = About.model_validate_json(self._state("about"))
+            with refusing_damage(self.place):
+                self._about = About.model_validate_json(self._state("about"))
             if self._about.hnsw:
                 self._connection.execute("SET hnsw.ef_search = 100")
                 self._connection.execute("SET hnsw.iterative_scan = strict_order")
@@ -115,11 +117,17 @@ class PostgresStorage:
                 "leave out --hnsw"
             )
         with _naming(place), _connect(uri) as connection, connection.transaction():
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            encoding = connection.info.parameter_status("server_encoding")
+            if encoding != "UTF8":
+                raise ValueError(
+                    f"{place} has the encoding {encoding}, which has not all names: give a "
+                    "database of the encoding UTF8"
+                )
             try:
+                connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
                 for statement in _SCHEMA.format(dimensions=about.dimensions).split(";")[:-1]:
                     connection.execute(sql.SQL(statement))
-            except errors.DuplicateTable:
+            except (errors.DuplicateTable, errors.UniqueViolation):
                 raise ValueError(f"{place} holds a gallery: give another database") from None
             if about.hnsw:
                 operators = _OPERATORS[about.metric][1]
@@ -149,7 +157,7 @@ class PostgresStorage:
         rows = self._rows(
             "SELECT name, COUNT(t.id), COALESCE(MIN(created), ''), COALESCE(MAX(created), '') "
             "FROM gallery_person p LEFT JOIN gallery_template t ON t.person = p.id "
-            "GROUP BY p.id ORDER BY name"
+            'GROUP BY p.id ORDER BY name COLLATE "C"'
         )
         return [Person(*row) for row in rows]
 
@@ -272,7 +280,8 @@ class PostgresStorage:
     def threshold(self) -> Threshold | None:
         """The calibrated threshold."""
         found = self._rows("SELECT value FROM gallery_state WHERE key = 'threshold'")
-        return Threshold.model_validate_json(found[0][0]) if found else None
+        with refusing_damage(self.place):
+            return Threshold.model_validate_json(found[0][0]) if found else None
 
     def set_threshold(self, threshold: Threshold) -> None:
         """Replace the threshold."""
@@ -405,6 +414,6 @@ def _naming(place: str) -> Iterator[None]:
         raise OSError(errno.ENOSPC, str(error), place) from None
     except (errors.UndefinedFile, errors.FeatureNotSupported):
         raise ValueError(f"{place} has no extension pgvector: install it on the server") from None
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         first = (str(error).splitlines() or ["no reason given"])[0]
         raise ValueError(f"{place} cannot be used: {first}") from None

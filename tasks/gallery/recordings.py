@@ -25,6 +25,8 @@ class Recordings:
         identity: N people as the files name them; empty text where they do not.
         frames: N numbers of frames.
         embedding: (N, D).
+        left_out: by file, what was left out of it: counts by reason; not what a store left out
+            when it was written.
     """
 
     file: list[str]
@@ -32,6 +34,17 @@ class Recordings:
     identity: list[str]
     frames: list[int]
     embedding: Vectors
+    left_out: dict[str, dict[str, int]]
+
+    def require_identities(self, remedy: str) -> None:
+        """Refuse a recording of whom nobody knows who it is.
+
+        Raises:
+            ValueError: there is one.
+        """
+        for file, sample, name in zip(self.file, self.sample, self.identity, strict=True):
+            if not name.strip():
+                raise ValueError(f"{file}: recording {sample} has no identity: {remedy}")
 
 
 def embedded(
@@ -40,21 +53,38 @@ def embedded(
     """Embed files one by one, so that each recording knows its file.
 
     Raises:
-        ValueError: there is no file, or one cannot be read.
+        ValueError: there is no file, one cannot be read, or a recording shows several people, of
+            whom there would be one embedding.
     """
+    from aclnet.data.formats.keypoints.labels import is_track
+    from aclnet.runs.reading import is_store
+
     one = isinstance(files, str | Path | np.ndarray)
     sources = [files] if one else list(cast("Sequence[Source]", files))
     if not sources:
         raise ValueError("there is nothing to read: give a file, a folder or an array")
     found = [(source, model.embed(source, **reading)) for source in sources]
+    places = ["" if isinstance(source, np.ndarray) else str(source) for source, _ in found]
+    for place, (_, here) in zip(places, found, strict=True):
+        for sample, persons in zip(here.sample, here.persons, strict=True):
+            if persons > 1:
+                raise ValueError(
+                    f"{place or 'array'}: recording {sample} shows {persons} people, who would be "
+                    "taken for one: read each alone (-o people=apart, where the format has it)"
+                )
     return Recordings(
-        file=[
-            "" if isinstance(source, np.ndarray) else str(source)
-            for source, here in found
-            for _ in here.sample
-        ],
+        file=[place for place, (_, here) in zip(places, found, strict=True) for _ in here.sample],
         sample=[sample for _, here in found for sample in here.sample],
-        identity=[identity for _, here in found for identity in here.identity],
+        identity=[
+            "" if is_track(sample, identity) else identity
+            for _, here in found
+            for sample, identity in zip(here.sample, here.identity, strict=True)
+        ],
         frames=[frames for _, here in found for frames in here.frames],
         embedding=np.concatenate([here.embedding for _, here in found]),
+        left_out={
+            place: dict(here.left_out)
+            for place, (_, here) in zip(places, found, strict=True)
+            if any(here.left_out.values()) and not is_store(Path(place))
+        },
     )

@@ -19,9 +19,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
-from aclnet.files import whole_file
+from aclnet.files import owned, whole_file
 from protocols.ranking.distances import FloatArray
 from tasks.gallery.content import (
     SCHEMA_VERSION,
@@ -32,6 +31,7 @@ from tasks.gallery.content import (
     Templates,
     Threshold,
     Vectors,
+    refusing_damage,
 )
 from tasks.gallery.search import only, rank_people, ready_points
 
@@ -96,17 +96,16 @@ class SqliteStorage:
             raise ValueError(
                 "a file is searched exactly, in memory: an HNSW index is for postgresql://..."
             )
-        if path.exists():
-            raise ValueError(f"{path} exists: give another file, or move it away")
-        with whole_file(path) as draft, _naming(path), closing(_connect(draft)) as connection:
+        lock = owned(path.with_name(f".{path.name}.lock"), path, "wait for it to end")
+        with lock, whole_file(path) as draft, _naming(path), closing(_connect(draft)) as connection:
+            if path.exists():
+                raise ValueError(f"{path} exists: give another file, or move it away")
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
             state = {"about": about.model_dump_json(), "generation": "0", "unerased": "0"}
             connection.executemany("INSERT INTO state VALUES (?, ?)", state.items())
-            if path.exists():
-                raise ValueError(f"{path} exists: another process has just created it")
         return cls(path)
 
     @property
@@ -262,7 +261,7 @@ class SqliteStorage:
         with _naming(self.path):
             query = "SELECT value FROM state WHERE key = 'threshold'"
             found = self._connection.execute(query).fetchall()
-        with _refusing_damage(self.path):
+        with refusing_damage(self.place):
             return Threshold.model_validate_json(found[0][0]) if found else None
 
     def set_threshold(self, threshold: Threshold) -> None:
@@ -338,7 +337,7 @@ class SqliteStorage:
                 )
             self._connection.execute("PRAGMA journal_mode = WAL")
             text = self._state("about")
-        with _refusing_damage(self.path):
+        with refusing_damage(self.place):
             return About.model_validate_json(text)
 
     def _state(self, key: str) -> str:
@@ -415,13 +414,3 @@ def _naming(path: Path) -> Iterator[None]:
         if code == sqlite3.SQLITE_NOTADB:
             raise ValueError(f"{path} is no gallery, nor any SQLite file") from None
         raise ValueError(f"{path} is damaged: {error}; restore a copy") from None
-
-
-@contextmanager
-def _refusing_damage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "content"
-        raise ValueError(f"{path} is damaged: {place}: {first['msg']}; restore a copy") from None

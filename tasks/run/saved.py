@@ -16,13 +16,21 @@ from tasks.settings import TaskSettings, naming
 from tasks.spec import TaskSpec
 
 
-def require_task(spec: TaskSpec, run: Path) -> None:
+def require_task(spec: TaskSpec, run: Path, exported: bool = False) -> None:
     """Check that a folder is a run of a task.
+
+    Args:
+        spec: the task.
+        run: the folder.
+        exported: also accept an exported run.
 
     Raises:
         ValueError: it is not a run, or a run of another task.
     """
-    task = read_run_info(run).task
+    from aclnet.runs.exported import is_exported, read_exported
+
+    described = exported and is_exported(run)
+    task = read_exported(run)[0].run.task if described else read_run_info(run).task
     if task != spec.name:
         raise ValueError(
             f"{run} is a run of `{task}`, not of `{spec.name}`: see `{command_of(task, '--help')}`"

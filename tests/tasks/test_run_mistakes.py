@@ -71,7 +71,11 @@ AGAIN = ("gait", "train", "--resume", "--run", "RUN")
         (None, (*ANEW, "--data", "GONE"), ("GONE", "--data")),
         (None, (*ANEW, "-s", "identities.train=9"), ("0 test",)),
         (None, ("gait", "eval", "--run", "EMPTY"), ("EMPTY is not a run", "settings.yaml")),
-        (None, ("gait", "embed", "--run", "GONE", "--out", "OUT.npz"), ("GONE is not a run",)),
+        (
+            None,
+            ("gait", "embed", "--run", "GONE", "--out", "OUT.npz"),
+            ("GONE is not a run: there is no such",),
+        ),
         (without("embeddings.npz"), ("gait", "eval", "--run", "RUN"), ("embeddings.npz", "RUN")),
         (without("record.json"), ("gait", "eval", "--run", "RUN"), ("record.json", "--resume")),
         (cut("record.json", 0.5), ("gait", "eval", "--run", "RUN"), ("record.json", "damaged")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,18 +67,26 @@ def test_a_rate_that_cannot_be_promised(rate: float, message: str) -> None:
     assert made([*map(float, range(19))]).threshold(0.05) == 0.0
 
 
+def test_the_rate_that_is_proposed_can_be_promised() -> None:
+    for count in range(1, 200):
+        with pytest.raises(ValueError, match="or more") as refused:
+            made([0.0] * count).threshold(1e-9)
+        (rate,) = re.findall(r"ask for (\S+) or more", str(refused.value))
+        assert made([0.0] * count).threshold(float(rate)) == 0.0
+
+
 def test_it_belongs_to_its_weights(tmp_path: Path) -> None:
     weights = tmp_path / "checkpoint.pt"
     weights.write_bytes(b"weights")
     with pytest.raises(ValueError, match="does not know unknown actions: calibrate it with `acl"):
-        read_calibration(tmp_path, weights.name)
+        read_calibration(tmp_path, weights_hash(weights))
     own = made([1.0], weights_hash(weights))
     own.write(tmp_path)
-    assert read_calibration(tmp_path, weights.name) == own
+    assert read_calibration(tmp_path, weights_hash(weights)) == own
     assert own.unknown([[1.0, 0.0], [2.0, 0.0]], 1.0).tolist() == [True, False]
     weights.write_bytes(b"others")
-    with pytest.raises(ValueError, match="belongs to other weights than"):
-        read_calibration(tmp_path, weights.name)
+    with pytest.raises(ValueError, match="belongs to other weights"):
+        read_calibration(tmp_path, weights_hash(weights))
     (tmp_path / CALIBRATION).write_text('{"score": "logit"}')
     with pytest.raises(ValueError, match="is damaged"):
-        read_calibration(tmp_path, weights.name)
+        read_calibration(tmp_path, weights_hash(weights))

@@ -19,6 +19,7 @@ import pytest
 
 import aclnet
 from aclnet.export.write import CARD, export, first_recordings
+from aclnet.runs.calibration import CALIBRATION
 from aclnet.runs.hub import is_on_hub, pull, push
 
 pytest.importorskip("huggingface_hub")
@@ -134,6 +135,7 @@ def test_a_model_is_pushed_and_pulled(
     model, folder = aclnet.load(first), tmp_path / "model"
     store = first_recordings(model, walkers)
     export(model, store, "safetensors", folder, lambda _: "# Card\n", named=False)
+    (folder / CALIBRATION).write_text("{}")
     environment = os.environ | {
         "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": "hf_none",
         "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
@@ -148,7 +150,8 @@ def test_a_model_is_pushed_and_pulled(
     assert loaded == f"{model.fingerprint} {len(model.embed(walkers).sample)}"
     assert refused.startswith("hf://ann/other: the Hub cannot be used: ")
     assert served.private == [True]
-    assert served.files.keys() == {"README.md", "model.json", "model.safetensors"}
+    assert [*(tmp_path / "home").rglob(CALIBRATION)]
+    assert served.files.keys() == {"README.md", "model.json", "model.safetensors", CALIBRATION}
     assert served.files["README.md"] == (folder / CARD).read_bytes()
     assert not any("telemetry" in path for path in served.asked)
 

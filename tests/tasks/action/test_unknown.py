@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import aclnet
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import write_store
 from aclnet.runs.calibration import CALIBRATION
@@ -18,6 +21,12 @@ from aclnet.skeleton import load_layout
 from protocols.records import ResultRecord
 
 Call = Callable[..., Any]
+PROGRAM = """
+import sys
+sys.modules[{absent!r}] = None
+from tasks.cli import main
+main()
+"""
 RECIPE = """
 data: {source: file}
 identities: {train: 0.7, validation: 0}
@@ -56,6 +65,31 @@ def test_a_calibrated_run_says_unknown(
     assert "12 held-out recordings tell no rate of 0.01" in refused.err
     call("action", "predict", known, *asked)
     assert json.loads(out.read_text())[0]["unknown"] is None
+
+
+@pytest.mark.parametrize("kind", ["onnx", "safetensors"])
+def test_an_exported_run_says_unknown_too(
+    call: Call, run: Path, gesture: Any, clips_file: Any, tmp_path: Path, kind: str
+) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("safetensors")
+    out, half = tmp_path / "exported", (gesture("raise", 61) + gesture("stand", 61)) / 2
+    export = ("export", run, "--to", kind, "--cache", tmp_path / "cache")
+    call(*export, "--out", tmp_path / "early")
+    with pytest.raises(ValueError, match="calibrate its run"):
+        aclnet.load(tmp_path / "early").classify(half, false_alarms=0.1)
+    call("action", "calibrate", "--run", run, "--folds", 2, "--cache", tmp_path / "cache")
+    call(*export, "--out", out)
+    (wanted,) = aclnet.load(run).classify(half, false_alarms=0.1)
+    (found,) = aclnet.load(out).classify(half, false_alarms=0.1)
+    assert found.unknown == wanted.unknown
+    assert found.probabilities == pytest.approx(wanted.probabilities, abs=1e-5)
+    assert str(tmp_path) not in (out / CALIBRATION).read_text()
+    answers, file = tmp_path / "answers.json", clips_file("half.npz", half)
+    asked = ("action", "predict", file, "--run", out, "--false-alarms", "0.1", "--json", answers)
+    command = [sys.executable, "-c", PROGRAM.format(absent="torch" if kind == "onnx" else "-")]
+    subprocess.run([*command, *asked], check=True, capture_output=True)
+    assert json.loads(answers.read_text())[0]["unknown"] == wanted.unknown
 
 
 def test_training_again_deletes_the_calibration(call: Call, run: Path, tmp_path: Path) -> None:

@@ -34,8 +34,17 @@ def parts(walkers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("stranger", people[7:], takes[:1]),
     ):
         kept = [one for one in samples if one.identity in own and one.take in chosen]
-        write_store(folder / name, kept, store.info)
+        dropped = {"samples of another identity": len(samples) - len(kept)}
+        write_store(folder / name, kept, store.info.model_copy(update={"dropped": dropped}))
     write_store(folder / "unnamed", [replace(samples[0], identity="")], store.info)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def walkers_files(call: Call, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Key points of two walkers in files of MMPose."""
+    folder = tmp_path_factory.mktemp("keypoints") / "all"
+    call("data", "walkers", folder, "--people", 2)
     return folder
 
 
@@ -51,6 +60,7 @@ def ready(call: Call, first: Path, parts: Path, place: Path) -> Path:
     done = call("gallery", "calibrate", place, parts / "others", "--fmr", "0.1")
     assert "comparisons of two people" in done.out
     assert "4 people" in done.out
+    assert "left out" not in done.err
     done = call("gallery", "enrol", place, parts / "enrolled")
     assert "3 people" in done.out
     return place
@@ -155,6 +165,42 @@ def test_hostile_names_command_no_terminal(call: Call, ready: Path, parts: Path)
         assert "\x1b" not in text
         assert "\nerror: forged" not in text
         assert "Ann\\x1b[2J\\nerror: forged" in text or "enrolled" in text
+
+
+def test_tracks_of_a_pose_estimator_are_nobodys_names(
+    mistake: Call, call: Call, place: Path, first: Path, walkers_files: Path
+) -> None:
+    """Another file may have the same track for somebody else."""
+    call("gallery", "create", place, "--run", first)
+    for person in ("001", "002"):
+        shutil.copytree(walkers_files / person, place.parent / person)
+    files = sorted(place.parent.glob("00?/nm-01-090.json"))
+    apart = ("-o", "people=apart")
+    mistake("gallery", "enrol", place, *files, *apart, words=["nm-01-090/person-1 has no identity"])
+    mistake("gallery", "calibrate", place, *files, *apart, words=["has no identity"])
+    assert "0 people" in call("gallery", "list", place).out
+
+
+def test_two_people_are_not_taken_for_one(
+    call: Call, mistake: Call, ready: Path, walkers_files: Path, tmp_path: Path
+) -> None:
+    first, second = (
+        json.loads((walkers_files / person / "nm-04-090.json").read_text())
+        for person in ("001", "002")
+    )
+    for one, other in zip(first["instance_info"], second["instance_info"][:10], strict=False):
+        (added,) = other["instances"]
+        moved = [[x + 2000, *rest] for x, *rest in added["keypoints"]]
+        one["instances"].append({**added, "keypoints": moved})
+    both, out = tmp_path / "both.json", tmp_path / "out.json"
+    both.write_text(json.dumps(first))
+    mistake("gallery", "identify", ready, both, words=["both shows 2 people", "people=apart"])
+    options = ("-o", "people=apart", "-o", "min_frames=20", "--json", out)
+    done = call("gallery", "identify", ready, both, *options)
+    assert "both.json: left out: 1 sequence shorter than 20 frames" in done.err
+    content = json.loads(out.read_text())
+    assert content["left_out"] == {str(both): {"sequences shorter than 20 frames": 1}}
+    assert [one["sample"] for one in content["answers"]] == ["both/person-1"]
 
 
 def test_a_gallery_without_a_threshold_names_nobody(

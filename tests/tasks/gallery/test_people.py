@@ -66,6 +66,17 @@ def test_no_threshold_no_name(gallery: Gallery) -> None:
         gallery.identify_embeddings(np.ones((1, D)))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_threshold_is_a_score(full: Gallery, value: float) -> None:
+    with pytest.raises(ValueError, match="a finite score"):
+        full.identify_embeddings(np.ones((1, D)), threshold=value)
+
+
+def test_each_embedding_has_its_file(full: Gallery) -> None:
+    with pytest.raises(ValueError, match="for each of the 2 embeddings"):
+        full.identify_embeddings(np.ones((2, D)), file=["one"])
+
+
 def test_names_are_compared_composed(gallery: Gallery) -> None:
     gallery.enrol_embeddings(["Zoe\u0308", "Zo\u00eb "], np.eye(D)[:2])
     assert [(one.name, one.templates) for one in gallery.people()] == [("Zo\u00eb", 2)]
@@ -76,6 +87,7 @@ def test_names_are_compared_composed(gallery: Gallery) -> None:
     [
         (["Ann", " "], np.ones((2, D)), "1 to 200 characters, not 0"),
         (["A" * 201], np.ones((1, D)), "not 201"),
+        (["Ann\udcff"], np.ones((1, D)), "text in UTF-8"),
         (["Ann"], np.ones((2, D)), "a person for each of the 2"),
         ([], np.ones((0, D)), "at least one"),
         (["Ann"], np.ones((1, D + 1)), f"of {D} dimensions, not {D + 1}"),
@@ -112,6 +124,11 @@ def test_near_duplicates_are_warned_about(full: Gallery, people_of: Any) -> None
     (warning,) = full.enrol_embeddings(["Ann"], vectors[:3].mean(axis=0, keepdims=True)).warnings
     assert "looks like person-0-0" in warning
     assert full.enrol_embeddings(["Eve"], people_of(1, 1, seed=9)[1]).warnings == ()
+    both = np.repeat(people_of(1, 1, seed=8)[1], 2, axis=0)
+    warnings = full.enrol_embeddings(["Max", "Tom"], both).warnings
+    assert warnings[0] == (
+        "a template of Max is almost the same as a template of Tom, enrolled with it"
+    )
 
 
 def test_another_process_sees_changes(full: Gallery, place: Any, people_of: Any) -> None:

@@ -71,10 +71,36 @@ def test_mistakes(call: Callable[..., Any], server: str, database: str, tmp_path
         (database.replace("/gallery", "/nothing"), "does not exist"),
         (database.replace("postgres:@", "ann:secret@"), "ann:***@"),
         (f"postgresql:///a?host={tmp_path}", "cannot be used"),
+        ("postgresql:///a?nonsense=1", "nonsense"),
     ):
         done = call("gallery", "list", place, code=2)
         assert words in done.err
         assert "secret" not in done.err
+
+
+def test_what_a_database_refuses_is_said(database: str, about: Any) -> None:
+    import psycopg
+
+    Gallery.create(database, about=about()).close()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE ROLE reader LOGIN")
+        with pytest.raises(ValueError, match="permission denied for table gallery_state"):
+            Gallery(database.replace("postgres:@", "reader@"))
+        connection.execute("UPDATE gallery_state SET value = '{}' WHERE key = 'about'")
+    with pytest.raises(ValueError, match="is damaged: fingerprint: Field required"):
+        Gallery(database)
+
+
+def test_a_database_has_all_names(server: str, about: Any) -> None:
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            "CREATE DATABASE narrow ENCODING 'LATIN1' TEMPLATE template0 "
+            "LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+    with pytest.raises(ValueError, match="has the encoding LATIN1"):
+        Gallery.create(server.replace("/postgres?", "/narrow?"), about=about())
 
 
 def test_one_gallery_a_database(database: str, about: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aclnet.files import owned
 from tasks import Gallery
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,6 +42,16 @@ def test_a_reader_holds_up_the_erasure(full: Gallery, place: Path, people_of: An
     reader.close()
     with pytest.raises(ValueError, match="nobody called"):
         full.remove(names[0])
+
+
+def test_one_process_creates_a_gallery(place: Path, about: Any) -> None:
+    with (
+        owned(place.with_name(f".{place.name}.lock"), place, "wait"),
+        pytest.raises(ValueError, match="is being written by"),
+    ):
+        Gallery.create(place, about=about())
+    Gallery.create(place, about=about()).close()
+    assert os.listdir(place.parent) == [place.name]
 
 
 def test_two_writers_wait_for_each_other(full: Gallery, place: Path) -> None:
@@ -176,6 +187,7 @@ def test_what_is_no_gallery(tmp_path: Path, place: Path, about: Any) -> None:
 
 LIGHT = """
 import sys
+from aclnet.files import owned
 from tasks import Gallery
 import tasks.cli
 gallery = Gallery(sys.argv[1])

@@ -37,6 +37,15 @@ HINTS = ("frames", "place")
 """Columns by which people recognise a sample; they are not read."""
 
 
+def is_track(sample: str, identity: str) -> bool:
+    """Whether an identity is only a track's key, which another file may have for somebody else.
+
+    >>> is_track("walk-02/person-3", "walk-02/person-3"), is_track("walk-02/person-3", "ben")
+    (True, False)
+    """
+    return identity == sample and PERSON in sample
+
+
 class LabelsTable(NamedTuple):
     """The table.
 

@@ -42,7 +42,8 @@ class NamePattern:
         text: the pattern.
 
     Raises:
-        ValueError: it names no field, one that a table of labels has not, or one twice.
+        ValueError: it names no field, one that a table of labels has not, one twice, or one
+            directly behind another or a star.
 
     >>> NamePattern("{identity}/{condition}-{take}*").fields_of("anna/bag-02_cam1")
     {'identity': 'anna', 'condition': 'bag', 'take': '02'}
@@ -55,11 +56,18 @@ class NamePattern:
         whole = "".join(f"{{{n}}}" if n is not None else star or plain for n, star, plain in parts)
         twice = [name for name in self.fields if self.fields.count(name) > 1]
         unknown = [name for name in self.fields if name not in FIELDS]
-        if whole != text or not self.fields or twice or unknown:
+        vague = [
+            name
+            for (_, _, before), (name, _, _) in itertools.pairwise(parts)
+            if name is not None and before is None
+        ]
+        if whole != text or not self.fields or twice or unknown or vague:
             fault = (
                 f"field {unknown[0]!r}{nearest_name(unknown[0], FIELDS)}" if unknown else
                 f"field {twice[0]!r} is there twice" if twice else
-                "no field in braces" if not self.fields else "a brace without its other half"
+                "no field in braces" if not self.fields else
+                "a brace without its other half" if whole != text else
+                f"nothing says where {vague[0]!r} begins"
             )  # fmt: skip
             raise ValueError(
                 f"pattern {text!r}: {fault}; write it like {{identity}}/{{condition}}-{{take}}*, "

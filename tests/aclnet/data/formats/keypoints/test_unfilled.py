@@ -58,6 +58,8 @@ def test_a_pattern_takes_names_apart(pattern: str, key: str, fields: dict[str, s
         ("{take}-{take}", "'take' is there twice"),
         ("anna/*", "no field in braces"),
         ("{identity}/{take", "a brace without its other half"),
+        ("{identity}{take}", "nothing says where 'take' begins"),
+        ("{identity}/*{take}", "nothing says where 'take' begins"),
     ],
 )
 def test_a_bad_pattern_is_refused(pattern: str, message: str) -> None:
