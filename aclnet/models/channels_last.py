@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aclnet.gradients import refuse_second_derivative
+
 _LAST = torch.channels_last
 
 
@@ -123,6 +125,7 @@ class _Normalised(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> Any:
+        refuse_second_derivative()
         x, weight, mean, inverse = ctx.saved_tensors
         gradients = torch.ops.aten.native_batch_norm_backward(
             gradient.contiguous(memory_format=_LAST),
@@ -144,6 +147,7 @@ class _MixedJoints(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
+        refuse_second_derivative()
         features, relations, shared, scale = ctx.saved_tensors
         apart = differences(relations.to(shared.dtype))
         along = _matrices(gradient.contiguous())
@@ -200,6 +204,7 @@ class _Spread(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
+        refuse_second_derivative()
         scale, common = ctx.saved_tensors
         V = gradient.shape[3]
         rows = gradient.permute(0, 2, 3, 1).contiguous()  # (n, T, V, c)
