@@ -1,4 +1,4 @@
-"""Gradients written by hand: what they hold is a number to autograd, so they have none themselves."""
+"""Gradients written by hand: to autograd they are constants, without a gradient of their own."""
 
 from __future__ import annotations
 
