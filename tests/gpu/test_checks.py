@@ -2,12 +2,46 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from protocols.report import build_report
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def needed(*names: str) -> set[str]:
+    """Distributions that these need on Python 3.12, themselves included."""
+    environment = {"python_version": "3.12", "python_full_version": "3.12.0", "extra": ""}
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name not in found:
+            found.add(name)
+            lines = map(Requirement, metadata.requires(name) or ())
+            waiting += [
+                one.name for one in lines if not one.marker or one.marker.evaluate(environment)
+            ]
+    return found
+
+
+def test_the_wheels_of_a_bare_machine_are_all_named() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    own = [Requirement(line).name for line in pyproject["project"]["dependencies"]]
+    text = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"pip download(.*?)\n\n", text, flags=re.DOTALL)
+    words = command.partition("--dest tests/gpu")[2].replace("\\", " ").split()
+    named = {canonicalize_name(word.partition("==")[0]) for word in words}
+    assert needed(*own, "pytest", "hypothesis") - needed("torch", "numpy") <= named
 
 
 @pytest.mark.slow
