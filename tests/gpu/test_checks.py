@@ -14,7 +14,6 @@ from packaging.utils import canonicalize_name
 
 from protocols.report import build_report
 
-
 ROOT = Path(__file__).parents[2]
 
 
