@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -119,7 +119,7 @@ def tf32(allowed: bool, *, convolutions: bool = True) -> Iterator[None]:
         convolutions: whether this goes for convolutions too.
     """
     with ExitStack() as stack:
-        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        matmul, cudnn = torch.backends.cuda.matmul, cast(Any, torch.backends.cudnn)
         try:
             before = torch.get_float32_matmul_precision()
         except RuntimeError:
