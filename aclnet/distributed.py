@@ -18,6 +18,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from aclnet.gradients import refuse_second_derivative
+
 T = TypeVar("T")
 _SHARING: ContextVar[bool] = ContextVar("sharing", default=False)
 
@@ -123,6 +125,7 @@ class _SumOverRanks(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         del ctx
+        refuse_second_derivative()
         return _summed(gradients[0])
 
 

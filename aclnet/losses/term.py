@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from aclnet.distributed import world_size
+from aclnet.gradients import refuse_second_derivative
 from aclnet.models.encoder import reset_layers
 
 NORM_FLOOR = 1e-12
@@ -201,7 +201,7 @@ class _KnownGradient(torch.autograd.Function):
         return value.view_as(value)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[None, Tensor, None]:
+        refuse_second_derivative()
         (known,) = ctx.saved_tensors
         return None, outer * known, None

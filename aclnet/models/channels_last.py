@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aclnet.gradients import refuse_second_derivative
+
 _LAST = torch.channels_last
 
 
@@ -92,8 +94,8 @@ class BatchNorm(nn.BatchNorm2d):
         """Normalise the channels of x (n, c, T, V)."""
         share = self.momentum
         plain = not self.training or x.device.type != "cpu" or x.dtype != torch.float32
-        compiled, one = torch.compiler.is_compiling(), x.numel() == x.shape[1]
-        if plain or compiled or one or share is None:
+        plain |= torch.compiler.is_compiling() or x.numel() <= x.shape[1]
+        if plain or share is None or self.running_mean is None:
             whole: Tensor = super().forward(x)
             return whole
         normalised, mean, variance = _Normalised.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
@@ -123,6 +125,7 @@ class _Normalised(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> Any:
+        refuse_second_derivative()
         x, weight, mean, inverse = ctx.saved_tensors
         gradients = torch.ops.aten.native_batch_norm_backward(
             gradient.contiguous(memory_format=_LAST),
@@ -144,6 +147,7 @@ class _MixedJoints(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
+        refuse_second_derivative()
         features, relations, shared, scale = ctx.saved_tensors
         apart = differences(relations.to(shared.dtype))
         along = _matrices(gradient.contiguous())
@@ -192,14 +196,18 @@ class _Spread(torch.autograd.Function):
         V = parts[0].shape[3] - 1
         widths = [part.shape[1] for part in parts]
         joined = _empty(parts[0], sum(widths), V)
-        for part, place in zip(parts, torch.split(joined, widths, dim=1), strict=True):
+        start = 0  # not `split`: an exported graph may not fill its views where gradients are on
+        for part, width in zip(parts, widths, strict=True):
+            place = joined[:, start : start + width]
             place.copy_(torch.addcmul(part[..., :V], part[..., V:], scale.to(part.dtype)))
+            start += width
         ctx.widths = widths
         ctx.save_for_backward(scale, torch.cat([part[..., V] for part in parts], dim=1))
         return joined
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
+        refuse_second_derivative()
         scale, common = ctx.saved_tensors
         V = gradient.shape[3]
         rows = gradient.permute(0, 2, 3, 1).contiguous()  # (n, T, V, c)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -13,8 +13,6 @@ from torch.utils.checkpoint import checkpoint
 
 from aclnet.models.encoder import Encoder
 from aclnet.training.settings import TrainSettings
-
-_TF32: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
 
 
 @contextmanager
@@ -36,7 +34,7 @@ def accelerated(
     """
     with ExitStack() as stack:
         if settings.tf32 is not None:
-            stack.enter_context(_tf32(settings.tf32))
+            stack.enter_context(tf32(settings.tf32))
         if settings.channels_last:
             task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if settings.activation_checkpointing:
@@ -110,12 +108,34 @@ def _restored(block: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _tf32(allowed: bool) -> Iterator[None]:
-    before = [backend.allow_tf32 for backend in _TF32]
-    try:
-        for backend in _TF32:
-            backend.allow_tf32 = allowed
+def tf32(allowed: bool, *, convolutions: bool = True) -> Iterator[None]:
+    """Round the factors of float32 products on a GPU to 10 bits, or not; afterwards as before.
+
+    torch has older and newer names for it and raises where a process mixes them: the older are
+    taken, which torch.compile reads, unless the caller has used the newer.
+
+    Args:
+        allowed: whether to round.
+        convolutions: whether this goes for convolutions too.
+    """
+    with ExitStack() as stack:
+        matmul, cudnn = torch.backends.cuda.matmul, cast(Any, torch.backends.cudnn)
+        try:
+            before = torch.get_float32_matmul_precision()
+        except RuntimeError:
+            _set(stack, matmul, "fp32_precision", "tf32" if allowed else "ieee")
+        else:
+            stack.callback(torch.set_float32_matmul_precision, before)
+            matmul.allow_tf32 = allowed
+        if convolutions:
+            try:
+                _set(stack, cudnn, "allow_tf32", allowed)
+            except RuntimeError:
+                _set(stack, cudnn.conv, "fp32_precision", "tf32" if allowed else "ieee")
         yield
-    finally:
-        for backend, value in zip(_TF32, before, strict=True):
-            backend.allow_tf32 = value
+
+
+def _set(stack: ExitStack, owner: Any, name: str, value: object) -> None:
+    """Set an attribute until the stack is closed."""
+    stack.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from aclnet.runs.networks import build_network, weight_generator
 from aclnet.skeleton import load_layout
 from aclnet.training.batches import Batch
 from aclnet.training.launch import make_fabric
+from aclnet.training.speed import accelerated
 from aclnet.training.stepper import Stepper
 from aclnet.training.task import Trainable
 from tasks.cost.clips import ClipKind
@@ -115,8 +117,10 @@ def measure_cost(task: str, settings: TaskSettings, kind: ClipKind, conditions: 
         flops = _flops(network, prepared[:1])
         infer = torch.inference_mode()(partial(network, prepared))
         inference = _median_seconds(infer, clock, conditions.seconds)
-        step = _training_step(trainable, settings, Stepper(trainable, train, fabric), clips.batch)
-        training = _median_seconds(step, clock, conditions.seconds)
+        with accelerated(trainable, train, warnings.warn):
+            stepper = Stepper(trainable, train, fabric)
+            step = _training_step(trainable, settings, stepper, clips.batch)
+            training = _median_seconds(step, clock, conditions.seconds)
         environment = describe_environment()
     metrics = {
         "parameters": float(sum(weight.numel() for weight in network.parameters())),

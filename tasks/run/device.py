@@ -131,14 +131,10 @@ def _mates_in(keys: Tensor, error: Tensor, ties: Ties) -> Places:
 @contextmanager
 def _full_digits() -> Iterator[None]:
     """Products of float32 without TF32, whatever the training uses."""
-    import torch
+    from aclnet.training.speed import tf32
 
-    was = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
+    with tf32(allowed=False, convolutions=False):
         yield
-    finally:
-        torch.set_float32_matmul_precision(was)
 
 
 @functools.cache

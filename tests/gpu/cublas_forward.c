@@ -22,10 +22,10 @@ static void *library(void) {
 #define FORWARD(name)                                                                             \
   long name(long a, long b, long c, long d, long e, long f, long g, long h, long i, long j,       \
             long k, long l, long m, long n, long o, long p, long q, long r, long s, long t,       \
-            long u, long v) {                                                                     \
+            long u, long v, long w) {                                                                     \
     static long (*call)();                                                                        \
     if (!call) call = (long (*)())dlsym(library(), #name);                                        \
-    return call(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v);                \
+    return call(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w);                \
   }
 
 FORWARD(cublasCreate_v2)

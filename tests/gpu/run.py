@@ -58,7 +58,7 @@ def checks() -> list[Check]:
         Check("marked", 70, ("-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *marked)),
         Check("waits", 60),
         Check("training", 90),
-        Check("backbone", 110),
+        Check("backbone", 150),
         Check("recipe", 70),
         Check("ranking", 50),
         Check("ranks", 45),

@@ -247,3 +247,11 @@ def test_equals_the_plain_reading_at_other_sizes(
         assert parameter.grad is not None, name
         atol = max(1e-4 * float(expected[name].abs().max()), 1e-4)
         torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-3, atol=atol)
+
+
+def test_an_exported_graph_runs_where_gradients_are_on() -> None:
+    settings = AffinityGcnSettings(width=8, blocks=2, widen_at=(), stride_at=())
+    encoder = AffinityGcn(settings, 5, 3, torch.Generator().manual_seed(0)).eval()
+    clips = torch.randn(2, 1, 8, 5, 3)
+    exported = torch.export.export(encoder, (clips,)).module()
+    torch.testing.assert_close(exported(clips)[0], encoder(clips)[0])

@@ -106,6 +106,18 @@ def test_the_batch_norm_is_exact_over_many_rows() -> None:
     assert float((BatchNorm(4)(x) - wanted).abs().max().detach()) < 3e-6
 
 
+@pytest.mark.parametrize(
+    ("options", "rows"), [({"track_running_stats": False}, N), ({"affine": False}, N), ({}, 0)]
+)
+def test_the_batch_norm_takes_what_torchs_takes(options: dict[str, bool], rows: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(rows, C, T, V)
+    layers = [BatchNorm(C, **options), nn.BatchNorm2d(C, **options)]
+    found = [layer(x) for layer in layers]
+    torch.testing.assert_close(found[0], found[1])
+    torch.testing.assert_close(layers[0].state_dict(), layers[1].state_dict())
+
+
 def test_a_small_map_is_kept_of_the_pool() -> None:
     kept: list[Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):

@@ -173,6 +173,45 @@ def test_tf32_is_set_for_the_run_alone() -> None:
     assert torch.backends.cuda.matmul.allow_tf32 is before
 
 
+SET_BEFORE = """
+import sys, torch
+from aclnet.training.speed import tf32
+from tasks.run.device import _full_digits
+{before}
+for allowed in (True, False):
+    with tf32(allowed), _full_digits():
+        torch.backends.cuda.matmul.fp32_precision == "ieee" or sys.exit("digits are lost")
+print({left})
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "left", "wanted"),
+    [
+        (
+            "torch.set_float32_matmul_precision('medium')",
+            "torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32",
+            "medium True",
+        ),
+        (
+            "torch.backends.cuda.matmul.fp32_precision = 'tf32'",
+            "torch.backends.cuda.matmul.fp32_precision",
+            "tf32",
+        ),
+        (
+            "torch.backends.cudnn.conv.fp32_precision = 'ieee'",
+            "torch.backends.cudnn.conv.fp32_precision",
+            "ieee",
+        ),
+    ],
+)
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch before 2.9")
+def test_tf32_is_as_the_caller_set_it_by_any_name(before: str, left: str, wanted: str) -> None:
+    program = SET_BEFORE.format(before=before, left=left)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, wanted), done.stderr
+
+
 @pytest.mark.ddp
 def test_two_ranks_train_alike_with_all_of_them(tmp_path: Path) -> None:
     weights = []

@@ -39,6 +39,7 @@ def test_every_shipped_recipe_of_known_data_is_measured_or_another_stands_for_it
     shipped: list[CostPlan],
 ) -> None:
     named = [name for plan in shipped for name in (plan.recipe, *plan.alike)]
+    # Recipes for one's own data know none.
     bases = {name for name in recipe_names() if "/released" in name or "/own" in name}
     assert sorted(named) == sorted(set(recipe_names()) - bases)
     (ntu,) = (plan for plan in shipped if plan.recipe == "action/ntu60_xsub")
@@ -172,6 +173,16 @@ def a_cost(device: str, clips_per_second: float) -> Cost:
     counts = {"persons": 2, "frames": 100, "joints": 25, "channels": 3}
     memory: Any = "device" if device == "H100" else "process"
     return Cost(metrics, counts, device, "wall", memory, {"devices": ["other"]})
+
+
+def test_a_training_step_is_measured_with_the_settings_of_its_speed() -> None:
+    overrides = (
+        "network.encoder={name: resgcn, graph: bones}",
+        "train.activation_checkpointing=true",
+    )
+    plan = one("gait/kgbd", *overrides)
+    with pytest.raises(ValueError, match="ResGcn is not made of blocks"):
+        measure_cost(plan.task, plan.settings, plan.kind, AT_ONCE)
 
 
 def test_the_report_names_backbone_recipe_and_device() -> None:
