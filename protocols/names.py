@@ -69,6 +69,7 @@ def distinct(values: npt.ArrayLike) -> tuple[TextArray, npt.NDArray[np.int64]]:
     (['bg', 'nm'], [1, 0, 1])
     """
     text = np.ascontiguousarray(values, dtype=np.str_).reshape(-1)
+    text = text.astype(text.dtype.newbyteorder("="), copy=False)  # files may have another
     letters = text.view(np.uint32) if text.nbytes else np.zeros(0, dtype=np.uint32)
     width, bits = text.itemsize // 4, int(letters.max(initial=0)).bit_length()
     if not len(letters) or width * bits > _KEY_BITS:

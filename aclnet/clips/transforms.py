@@ -201,6 +201,7 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
     seen = present(clips, 3)
     both = (_at(seen, left) & _at(seen, right)).unsqueeze(-1)
     line = ((_at(clips, left) - _at(clips, right)) * both).sum(dim=-2)[..., ::2]
+    line = line.contiguous()  # the norm of strided numbers has other last bits
     line = line / line.norm(dim=-1, keepdim=True).clamp(min=_TINY)
     if per == "clip":
         line = line.mean(dim=2, keepdim=True).expand_as(line)

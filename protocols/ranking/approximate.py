@@ -160,13 +160,13 @@ def _build(gallery: Points, kind: Kind, effort: int | None, device: Device) -> A
     measure = faiss.METRIC_INNER_PRODUCT if gallery.metric == "cosine" else faiss.METRIC_L2
     index = faiss.index_factory(gallery.values.shape[1], name, measure)
     if kind == "ivf":
-        index.nprobe = effort or max(1, cells // 16)
+        index.nprobe = min(effort or max(1, cells // 16), cells)
         if choose_backend(device) == "faiss-gpu":
             options = faiss.GpuMultipleClonerOptions()
             options.shard, options.useFloat16 = True, half
             index = faiss.index_cpu_to_all_gpus(index, options)
     else:
-        index.hnsw.efSearch = effort or 128
+        index.hnsw.efSearch = min(effort or 128, count)
     if not index.is_trained:
         some = np.random.default_rng(0).permutation(count)[: 64 * cells]
         index.train(gallery.take(np.sort(some)).vectors(np.float32))

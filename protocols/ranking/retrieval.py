@@ -8,8 +8,9 @@ last one kept, by the worst-case error of a float32 inner product, (D + 8) 2^-23
 Probes for which that cannot be shown (many ties, extreme scales) are ranked against the whole
 gallery in float64. The result is thus the same with FAISS on CPU, on GPU, and without FAISS.
 
-NumPy proposes in its place where it is not installed, or its matrix product is an old one. By the
-mean of several parts' Euclidean distances NumPy proposes too, with the same proof.
+NumPy proposes in its place where it is not installed, its matrix product is an old one, or there
+are few probes. By the mean of several parts' Euclidean distances NumPy proposes too, with the same
+proof.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from protocols.ranking.distances import (
     to_distance,
 )
 from protocols.ranking.engines import (
+    FAISS_NUMBERS,
     GPU_LIMIT,
     TILE_ROWS,
     Backend,
@@ -115,8 +117,9 @@ def squared_neighbours(
     if not probe.in_one_space:
         return _search_proposed(probe, gallery, count, None, block_bytes)
     backend = choose_backend(device, count)
-    if backend == "faiss-cpu" and gallery.values.dtype == np.float16:
-        backend = "numpy"  # FAISS would need the whole gallery in float32
+    few = probe.values.size < FAISS_NUMBERS
+    if backend == "faiss-cpu" and (few or gallery.values.dtype == np.float16):
+        backend = "numpy"  # of float16 FAISS would need the whole gallery in float32
     if backend == "numpy" and load_faiss() is None:
         warnings.warn(
             "FAISS is not installed: the exact search runs in NumPy, which is slower on large "

@@ -100,20 +100,23 @@ def _agreed(
 ) -> tuple[Points, Points]:
     """The checked sides; a mistake in one process is raised in all, so that none waits for it."""
     sides: tuple[Points, Points] | None = None
-    failure, digest = "", 0
+    failure, question = "", ""
     try:
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}.")
         choose_backend(device, k)
         sides = as_points(probe, metric, "probe"), as_points(shard, metric, "gallery")
         require_alike(*sides)
-        digest = zlib.crc32(sides[0].values.tobytes())
+        values = sides[0].values
+        question = f"{k} {metric} {values.shape} {zlib.crc32(values.tobytes())}"
     except ValueError as error:
         failure = str(error)
-    told = exchange((failure, digest))
+    told = exchange((failure, question))
     failures = [other for other, _ in told if other]
     if failures:
         raise ValueError(failures[0])
     if sides is None or len({other for _, other in told}) > 1:
-        raise ValueError("The probes differ between the processes: give all of them the same.")
+        raise ValueError(
+            "The probes, k or the metric differ between the processes: give all of them the same."
+        )
     return sides

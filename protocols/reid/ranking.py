@@ -9,7 +9,8 @@ import numpy as np
 
 from protocols.embeddings import Embeddings
 from protocols.ranking.distances import FloatArray, IntArray, Metric
-from protocols.ranking.identification import DistanceCounts, Identification, count_distances
+from protocols.ranking.histogram import DistanceCounts, count_distances
+from protocols.ranking.identification import Identification
 from protocols.ranking.retrieval import search
 from protocols.reid.comparison import ReidComparison, compare_sets
 from protocols.reid.evaluate import RANKS, identify_pair, judge_pair

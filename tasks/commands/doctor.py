@@ -93,9 +93,10 @@ def _search() -> Check:
         )
     from protocols.ranking.engines import choose_backend, old_product
 
-    place = "GPU" if choose_backend() == "faiss-gpu" else "CPU"
-    text = f"FAISS {faiss.__version__} on the {place}"
-    if place == "CPU" and old_product():
+    if choose_backend() == "faiss-gpu":
+        return Check("search", True, f"FAISS {faiss.__version__} on the GPU")
+    text = f"FAISS {faiss.__version__} on the CPU, and NumPy where probes are few"
+    if old_product():
         text = f"NumPy: the product of FAISS {faiss.__version__} is an old one ({old_product()})"
     return Check("search", True, text)
 

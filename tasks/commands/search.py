@@ -54,6 +54,8 @@ def search_command(
         raise ValueError("--effort is for --index ivf or hnsw: an exact search has none")
     if index != "exact" and ranks > 1:
         raise ValueError(f"--index {index} runs in one process: start it without torchrun")
+    if out.resolve() in (probes.resolve(), gallery.resolve()):
+        raise ValueError(f"--out {out} are the embeddings themselves: give another file")
     from protocols.files import write_text
     from protocols.ranking.approximate import Index
     from protocols.ranking.retrieval import search
@@ -88,7 +90,7 @@ def _held(vectors: Any, half: bool) -> Any:
     """The gallery's vectors, in float16 if asked for.
 
     Raises:
-        ValueError: A value is beyond float16.
+        ValueError: A value is beyond float16, or a vector is all zeros there.
     """
     import numpy as np
 
@@ -98,6 +100,10 @@ def _held(vectors: Any, half: bool) -> Any:
         stored = vectors.astype(np.float16)
     if not np.isfinite(stored).all():
         raise ValueError("--half: a value of the gallery is beyond float16; search without --half")
+    if (vectors.any(axis=1) & ~stored.any(axis=1)).any():
+        raise ValueError(
+            "--half: a vector of the gallery is too short for float16; search without --half"
+        )
     return stored
 
 

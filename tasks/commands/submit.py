@@ -123,7 +123,13 @@ def _check(ctx: typer.Context, words: list[str]) -> None:
         if found is None:
             raise ValueError(f"{words[0]} has no command {word!r}: see aclnet-task {words[0]} -h")
         command = found
-    command.make_context(" ".join(words[:2]), words[2:], parent=above)
+    given = command.make_context(" ".join(words[:2]), words[2:], parent=above).params
+    if words[1] == "train" and given["config"] is not None:
+        from aclnet.config import load_settings
+        from tasks.recipes import find_recipe
+
+        kind = all_tasks()[words[0]].settings
+        load_settings(kind, find_recipe(given["config"]), given["overrides"] or [])
 
 
 @dataclass

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocols.names import distinct
@@ -9,9 +9,11 @@ from protocols.names import distinct
 letters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 
 
-@given(st.lists(st.text(letters, max_size=12), max_size=30))
-def test_distinct_names_are_those_of_numpy(names: list[str]) -> None:
+@given(st.lists(st.text(letters, max_size=12), max_size=30), st.sampled_from("<>"))
+@example(["\u0101", "b"], ">")
+def test_distinct_names_are_those_of_numpy(names: list[str], order: str) -> None:
     text = np.array(names, dtype=np.str_)
+    text = text.astype(text.dtype.newbyteorder(order))
     wanted, codes = np.unique(text, return_inverse=True)
     found = distinct(text)
     np.testing.assert_array_equal(found[0], wanted)

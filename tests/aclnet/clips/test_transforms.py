@@ -27,6 +27,7 @@ FLAT, ROOM = load_layout("coco17"), load_layout("kgbd20")
 SHOULDERS = [FLAT.index("left_shoulder"), FLAT.index("right_shoulder")]
 HIPS = [FLAT.index("left_hip"), FLAT.index("right_hip")]
 PICTURE = NormaliseSettings()
+ENDS = ("hip", "shoulder")
 HEADING = NormaliseSettings(scale="none", heading="frame", heading_smooth_frames=5)
 
 seeds = st.integers(0, 2**32 - 1)
@@ -262,6 +263,14 @@ def test_a_line_with_a_missing_end_does_not_turn_the_body() -> None:
     whole = heading(clips, ROOM, "frame", smooth_frames=1)
     clips[..., ROOM.index("left_hip"), :] = 0
     torch.testing.assert_close(heading(clips, ROOM, "frame", smooth_frames=1), whole)
+
+
+def test_the_heading_has_the_bits_of_all_earlier_trainings() -> None:
+    clips = random_numbers(4, 2, 30, 20, 3, seed=0)
+    left, right = ([ROOM.index(f"{side}_{end}") for end in ENDS] for side in ("left", "right"))
+    line = (clips[..., left, :] - clips[..., right, :]).sum(dim=-2)[..., [0, 2]]
+    line = line / line.norm(dim=-1, keepdim=True)
+    assert torch.equal(heading(clips, ROOM, "frame", 1), line / line.norm(dim=-1, keepdim=True))
 
 
 def test_a_body_without_sides_is_not_turned() -> None:

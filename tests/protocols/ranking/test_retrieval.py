@@ -82,6 +82,15 @@ def gpu_faiss(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     engines._gpu_resources.cache_clear()
 
 
+@pytest.fixture(autouse=True, scope="module", params=["few by NumPy", "all by FAISS"])
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test by both; FAISS is faster for many probes alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "all by FAISS":
+            patch.setattr(retrieval, "FAISS_NUMBERS", 0)
+        yield
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 60), dims=st.integers(1, 4))
 def test_integers_with_many_ties_are_ranked_exactly(seed: int, rows: int, dims: int) -> None:
@@ -323,6 +332,7 @@ def test_a_gallery_that_is_searched_as_it_is(metric: Metric, offset: float) -> N
     np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1, kind="stable")[:, :3])
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("parts", [1, 2])
 def test_rows_whose_float32_sums_overflow_are_not_left_out(parts: int) -> None:
     generator = np.random.default_rng(0)
@@ -409,6 +419,23 @@ def old_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     engines.old_product.cache_clear()
     yield
     engines.old_product.cache_clear()
+
+
+@pytest.mark.parametrize(("probes", "asked"), [(127, 0), (128, 1)])
+def test_faiss_is_not_asked_for_few_probes(
+    monkeypatch: pytest.MonkeyPatch, probes: int, asked: int
+) -> None:
+    monkeypatch.setattr(retrieval, "FAISS_NUMBERS", 1024)
+    calls = []
+
+    def knn(*given: Any, **named: Any) -> Any:
+        calls.append(given)
+        return real(*given, **named)
+
+    real = faiss.knn
+    monkeypatch.setattr(faiss, "knn", knn)
+    search(np.eye(8).repeat(16, axis=0)[:probes], np.eye(8), 1, device="cpu")
+    assert len(calls) == asked
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

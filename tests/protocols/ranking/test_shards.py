@@ -55,7 +55,7 @@ def test_parts_give_what_the_whole_gives(metric: Metric, ends: tuple[int, ...]) 
     ("probes", "parts", "message"),
     [
         ([[[1.0, 0]], [[1.0, 0]]], [[[1.0, 0]], [[np.nan, 0]]], "gallery embedding in row 0"),
-        ([[[1.0, 0]], [[1.0, 1]]], [[[1.0, 0]], [[1.0, 0]]], "probes differ"),
+        ([[[1.0, 0]], [[1.0, 1]]], [[[1.0, 0]], [[1.0, 0]]], "probes, k or the metric differ"),
         ([[[1.0, 0]], [[1.0, 0]]], [[[1.0, 0]], [[1.0]]], "2 dimensions and gallery embeddings 1"),
         ([[[1.0, 0]], [[1.0, 0]]], [np.empty((0, 2))] * 2, "The gallery is empty"),
     ],
@@ -66,6 +66,15 @@ def test_a_mistake_in_one_process_is_told_by_all(
     def sentence(rank: int, exchange: Exchange) -> str:
         with pytest.raises(ValueError, match=message) as caught:
             search_shards(probes[rank], parts[rank], 1, rank, exchange)
+        return str(caught.value)
+
+    assert len(set(together(2, sentence))) == 1
+
+
+def test_processes_that_want_other_neighbours_are_told() -> None:
+    def sentence(rank: int, exchange: Exchange) -> str:
+        with pytest.raises(ValueError, match="k or the metric differ") as caught:
+            search_shards([[1.0, 0]], [[1.0, 0], [1.0, 1]], 1 + rank, rank, exchange)
         return str(caught.value)
 
     assert len(set(together(2, sentence))) == 1

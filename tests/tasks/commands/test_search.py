@@ -51,6 +51,16 @@ def test_the_nearest_are_written_with_names_and_distances(
 
 
 @pytest.mark.parametrize("index", ["ivf", "hnsw"])
+def test_an_effort_beyond_the_gallery_looks_at_all_of_it(
+    call: Any, files: tuple[Path, Path], tmp_path: Path, index: str
+) -> None:
+    probe, gallery = files
+    asked = ("--probes", probe, "--gallery", gallery, "--out", tmp_path / "near.csv")
+    done = call("search", *asked, "--index", index, "--effort", 10**30)
+    assert "recall 1.0000" in done.out
+
+
+@pytest.mark.parametrize("index", ["ivf", "hnsw"])
 def test_an_index_tells_its_recall(
     call: Any, files: tuple[Path, Path], tmp_path: Path, index: str
 ) -> None:
@@ -95,6 +105,9 @@ def test_mistakes_of_a_search(
     large = gallery.parent / "large.npz"
     Embeddings(np.full((3, 8), 1e6), subject=[1, 2, 3]).save(large)
     mistake(*asked, "--gallery", large, "--half", words=["beyond float16"])
+    Embeddings(np.full((3, 8), 1e-9), subject=[1, 2, 3]).save(large)
+    mistake(*asked, "--gallery", large, "--half", words=["too short for float16"])
+    mistake(*asked, "--out", gallery, words=["are the embeddings themselves"])
     monkeypatch.setenv("WORLD_SIZE", "2")
     mistake(*asked, "--index", "ivf", words=["--index ivf runs in one process"])
     mistake(*asked, words=["WORLD_SIZE is 2, but RANK"])

@@ -124,6 +124,8 @@ def test_a_dry_run_prints_the_script_and_needs_no_cluster(call: Any, tmp_path: P
         (("doctor", "now"), "give a command of"),
         (("gait", "tran"), "gait has no command 'tran'"),
         (("gait", "eval", "--nodes", "2"), "eval runs in one process"),
+        (("gait", "train", "-c", "gait/casia"), "gait/casia"),
+        (("gait", "train", "-c", "gait/casia_b", "-s", "train.epoch=1"), "train.epoch"),
         (("gait", "train"), "sbatch is not found"),
     ],
 )
