@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.labels import dataset_of, objective_place, slug
@@ -22,13 +23,35 @@ _COST = (
 """Metric of a cost record, its column, the factor between their units, decimals."""
 
 
-_CALIBRATION = (
-    ("false_alarms", Column("false alarms", "%", False)),
-    ("top1", Column("top-1")),
-    ("ece/before", Column("calibration error before", "%", False)),
-    ("ece/after", Column("after", "%", False)),
+_REFUSED = "Actions of classes that were left out of training: refused as unknown"
+_NOBODY = "People who are not enrolled: named nobody, at thresholds of other people"
+
+_Rate = tuple[str, Column, Literal["value", "interval"]]
+
+_UNKNOWN: tuple[_Rate, ...] = (
+    ("refused", Column("refused"), "value"),
+    ("refused", Column("refused, interval", "%", None), "interval"),
+    ("false_alarms", Column("false alarms", "%", False), "value"),
+    ("top1", Column("top-1"), "value"),
+    ("ece/before", Column("calibration error before", "%", False), "value"),
+    ("ece/after", Column("after", "%", False), "value"),
 )
-"""Metric of a record of unknown actions, and its column."""
+"""Metric of a record of unknown actions, its column, and what that holds."""
+
+_STRANGERS: tuple[_Rate, ...] = tuple(
+    rate
+    for target, words in (("0.1", "10 %"), ("0.01", "1 %"))
+    for measure, name in (("fnir", f"FNIR at FPIR {words}"), ("fpir", f"FPIR reached, of {words}"))
+    for rate in (
+        (f"{measure}_from_development@fpir{target}", Column(name, "%", False), "value"),
+        (
+            f"{measure}_from_development@fpir{target}",
+            Column(f"{name}: interval", "%", None),
+            "interval",
+        ),
+    )
+)
+"""The same of a record of people who are not enrolled, at thresholds of other people."""
 
 
 def ablation_table(runs: Sequence[RunEntry]) -> ReportTable:
@@ -86,7 +109,7 @@ def _ablation_row(group: RunGroup, groups: Sequence[RunGroup]) -> Row:
 
 
 def study_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
-    """Accuracy with hidden parts, gain by difficulty: a table a data set studied; unknown actions.
+    """Hidden parts and difficulty, a table a data set studied; unknown actions, unknown people.
 
     Args:
         runs: All runs.
@@ -94,37 +117,34 @@ def study_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     return (
         *_studies(runs, "occlusion", "bodies with hidden parts", "top1"),
         *_studies(runs, "difficulty", "gain by difficulty of the class", "gain"),
-        *_unknowns(runs),
+        *_rates(runs, "unknown", "unknown-actions", _REFUSED, _UNKNOWN),
+        *_rates(runs, "biometrics", "open-set", _NOBODY, _STRANGERS),
     )
 
 
-def _unknowns(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
-    """One table of how often actions of left-out classes are refused, a row a data set."""
-    groups = group_runs([run for run in runs if run.record.kind == "unknown"])
+def _rates(
+    runs: Sequence[RunEntry], kind: str, key: str, title: str, rates: Sequence[_Rate]
+) -> tuple[ReportTable, ...]:
+    """One table of the records of a kind that have the first of these rates, by data set."""
+    first = rates[0][0]
+    groups = group_runs([x for x in runs if x.record.kind == kind and first in x.record.metrics])
     if not groups:
         return ()
     rows = []
     for group in groups:
-        row = (
-            cells.metric_cell(group, "refused"),
-            cells.interval_cell(group, "refused"),
-            *(cells.metric_cell(group, name) for name, _ in _CALIBRATION),
-            cells.seeds_cell(group),
+        found = (
+            (cells.interval_cell if holds == "interval" else cells.metric_cell)(group, metric)
+            for metric, _, holds in rates
         )
         record = group.record
         heading = f"{dataset_of(record.dataset)}: {record.protocol}, streams {record.stream}"
-        rows.append(cells.group_row(group, row, heading))
+        rows.append(cells.group_row(group, (*found, cells.seeds_cell(group)), heading))
     records = [run.record for group in groups for run in group.runs]
     return (
         ReportTable(
-            key="unknown-actions",
-            title="Actions of classes that were left out of training: refused as unknown",
-            columns=(
-                Column("refused"),
-                Column("refused, interval", "%", None),
-                *(column for _, column in _CALIBRATION),
-                cells.RUNS,
-            ),
+            key=key,
+            title=title,
+            columns=(*(column for _, column, _ in rates), cells.RUNS),
             rows=tuple(rows),
             notes=(*cells.spread_notes(groups), *cells.shared_notes(records)),
             task=records[0].task,

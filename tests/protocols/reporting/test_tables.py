@@ -479,6 +479,21 @@ def test_refused_unknown_actions_have_a_table() -> None:
     assert len(cells) == len(table.columns)
 
 
+def test_strangers_at_thresholds_of_other_people_have_a_table() -> None:
+    strangers = {f"{rate}_from_development@fpir0.1": 0.1 for rate in ("fnir", "fpir")}
+    judged = {
+        "kind": "biometrics",
+        "metrics": strangers,
+        "intervals": dict.fromkeys(strangers, (0.05, 0.2)),
+    }
+    runs = [run("a.json", **judged), run("b.json", kind="biometrics", metrics={"eer": 0.1})]
+    (table,) = study_tables(runs)
+    (row,) = table.rows
+    found = ["10.0", "5.0 to 20.0", "10.0", "5.0 to 20.0"]
+    assert [cell.text for cell in row.cells[:4]] == found
+    assert len(row.cells) == len(table.columns)
+
+
 def test_a_small_set_says_what_its_spread_contains() -> None:
     def notes(probes: int, seeds: int, **settings: Any) -> str:
         made = {"counts": {"probes": probes}, "settings": settings}
