@@ -486,7 +486,8 @@ def test_strangers_at_thresholds_of_other_people_have_a_table() -> None:
         "metrics": strangers,
         "intervals": dict.fromkeys(strangers, (0.05, 0.2)),
     }
-    runs = [run("a.json", **judged), run("b.json", kind="biometrics", metrics={"eer": 0.1})]
+    plain = run("b.json", kind="biometrics", metrics={"eer": 0.1}, intervals={})
+    runs = [run("a.json", **judged), plain]
     (table,) = study_tables(runs)
     (row,) = table.rows
     found = ["10.0", "5.0 to 20.0", "10.0", "5.0 to 20.0"]
