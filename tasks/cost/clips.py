@@ -50,6 +50,7 @@ _KNOWN = {
 """By prefix of the split's or protocol's name; the recipe may train on fewer people."""
 
 _UNKNOWN = ClipKind("coco17", _FOUND, 1, 60)
+_UNKNOWN_IN_SPACE = ClipKind("kgbd20", _SPACE, 1, 60)
 
 
 def clip_kind(settings: TaskSettings) -> tuple[ClipKind, bool]:
@@ -59,11 +60,12 @@ def clip_kind(settings: TaskSettings) -> tuple[ClipKind, bool]:
     settings override those of the data set.
 
     Returns:
-        The shape, and whether the data set is known; if not, 17 joints of one person in a picture
-        and 60 classes are assumed.
+        The shape, and whether the data set is known; if not, 17 joints of one person in a picture,
+        or 20 in space where the recipe turns them, and 60 classes are assumed.
     """
     known = [kind for name, kind in _KNOWN.items() if settings.benchmark.startswith(name)]
-    kind = known[0] if known else _UNKNOWN
+    turned = settings.clip.normalise.heading != "none"  # which 3-D joints alone can be
+    kind = known[0] if known else _UNKNOWN_IN_SPACE if turned else _UNKNOWN
     layout = settings.data.map_to or settings.data.layout or kind.layout
     classes = settings.class_count(kind.classes)
     return kind._replace(layout=layout, classes=classes), bool(known)

@@ -34,7 +34,7 @@ from tasks.spec import find_task
 META = torch.device("meta")
 # Bases and recipes for own data in 3-D have no data; the others differ from NTU-60's
 # cross-subject recipes in numbers only.
-LIKE_OTHERS = ("/released", "/own_3d", "ntu120", "xview", "pku")
+LIKE_OTHERS = ("/released", "ntu120", "xview", "pku")
 RECIPES = [name for name in recipe_names() if not any(part in name for part in LIKE_OTHERS)]
 CHANGES = {
     "frames, headings and noise": (
