@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -161,9 +160,6 @@ def test_no_step_of_a_recipe_waits_for_the_device(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (plan,) = plan_costs([name])
-    if name.endswith("_3d"):  # of no known data set
-        kind = plan.kind._replace(layout="kinect20", channels=("x", "y", "z"))
-        plan = replace(plan, kind=kind)
     train_two_steps(plan, monkeypatch)
 
 
