@@ -25,6 +25,7 @@ def write(results: Path, **changes: Any) -> None:
     found = {
         "benchmark": "evaluation",
         "rows": [{**ROW, **changes}],
+        "notes": ["Peaks stay below 1 GiB."],
         "command": "python tests/benchmarks/bench_evaluation.py",
         "environment": {"commit": "0123456789abcdef", "cpu": "a processor"},
     }
@@ -38,8 +39,9 @@ def test_ratios_are_a_table(tmp_path: Path) -> None:
     table = report.tables[-1]
     assert table.key == "benchmarks"
     shown = {row.label: [cell.text for cell in row.cells] for row in table.rows}
-    assert shown == {"a table; row by row": ["0.0512", "0.5", "9.8", "9.1", "10.2"]}
+    assert shown == {"a table; row by row": ["0.0512 s", "0.5 s", "9.8", "9.1", "10.2"]}
     assert "bench_evaluation.py at 0123456789ab on a processor" in table.notes[0]
+    assert table.notes[0].endswith("Peaks stay below 1 GiB.")
 
 
 @pytest.mark.parametrize(
