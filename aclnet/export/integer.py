@@ -11,6 +11,7 @@ import numpy as np
 
 from aclnet.clips.stored import Clips
 from aclnet.export.graph import CLIPS, MIRRORED, quiet
+from aclnet.runs.exported import silence_onnxruntime
 
 _OPERATORS = ("Conv", "MatMul", "Gemm")
 """Of these the network is made; normalisation and streams stay in float32."""
@@ -26,6 +27,7 @@ def in_8_bits(content: bytes, clips: Clips, mirrored: bool) -> bytes:
         clips: training clips, whose activations' ranges give the scales.
         mirrored: whether the graph has the input `mirrored`.
     """
+    silence_onnxruntime()
     from onnxruntime.quantization import (
         CalibrationDataReader,
         QuantFormat,

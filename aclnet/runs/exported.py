@@ -230,6 +230,15 @@ class OnnxAnswering:
             yield block, mirrored_too(self, clips_of(block), mirror)
 
 
+def silence_onnxruntime() -> None:
+    """Keep onnxruntime off the network; call it before every import.
+
+    From 1.29 on its wheels report to Microsoft, from the moment of their import and by a thread of
+    their own; what can be switched off afterwards comes too late.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 def onnx_session(content: bytes, source: Path, device: str = "cpu") -> onnxruntime.InferenceSession:
     """Open a graph.
 
@@ -242,6 +251,7 @@ def onnx_session(content: bytes, source: Path, device: str = "cpu") -> onnxrunti
         ValueError: onnxruntime is not installed or does not know the device, or the graph is
             damaged.
     """
+    silence_onnxruntime()
     try:
         import onnxruntime
     except ImportError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,29 @@ def same(found: Model, wanted: Model, source: Path) -> None:
     np.testing.assert_allclose(found.embed(source).embedding, vectors, rtol=0, atol=1e-5 * scale)
     assert (found.fingerprint, found.dimensions) == (wanted.fingerprint, wanted.dimensions)
     assert found.layout == wanted.layout
+
+
+WATCHED = """
+import os, sys
+from pathlib import Path
+
+def watch(event, arguments):
+    if event == "import" and arguments[0] == "onnxruntime":
+        sys.exit(0 if os.environ.get("ORT_DISABLE_TELEMETRY") == "1" else 3)
+
+sys.addaudithook(watch)
+"""
+DOORS = {
+    "a session": "from aclnet.runs.exported import onnx_session; onnx_session(b'', Path('m.onnx'))",
+    "8 bits": "from aclnet.export.integer import in_8_bits; in_8_bits(b'', None, False)",
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_onnxruntime_is_silenced_before_it_is_imported(door: str) -> None:
+    alone = {k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    done = subprocess.run([sys.executable, "-c", WATCHED + DOORS[door]], env=alone, check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
