@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -82,7 +83,8 @@ def test_the_stand_in_for_cublas_passes_all_arguments_on(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # on a busy machine; alone a minute
 def test_the_checks_run_without_a_gpu(tmp_path: Path) -> None:
-    environment = {"DEV": "cpu", "SMALL": "1", "OUT": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    small = {"DEV": "cpu", "SMALL": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**small, "OUT": str(tmp_path), "PY": sys.executable}
     done = subprocess.run(
         ["bash", Path(__file__).with_name("run.sh")],
         capture_output=True,
