@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from protocols.figures.planning import ReportFigure
+from protocols.figures.drawing.planning import ReportFigure
 from protocols.files import write_text
 from protocols.groups import RunEntry
 from protocols.records import read_record_files

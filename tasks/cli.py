@@ -17,7 +17,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from aclnet.memory import is_shortage
-from aclnet.training.interrupts import Interrupted, StopRequest
+from aclnet.training.machine.interrupts import Interrupted, StopRequest
 from protocols.text import printable
 from tasks.commands.compare import compare_command
 from tasks.commands.cost import cost_command

@@ -18,7 +18,7 @@ from aclnet.distributed import (
     sum_over_ranks,
     world_size,
 )
-from aclnet.training.interrupts import Signalled, StopRequest
+from aclnet.training.machine.interrupts import Signalled, StopRequest
 
 BlockT = TypeVar("BlockT")
 

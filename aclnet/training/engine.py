@@ -26,13 +26,13 @@ from torch import nn
 
 from aclnet.distributed import every_rank, gather_objects, in_agreement, require_same
 from aclnet.training.batches import BatchSource, Position, Prefetcher
-from aclnet.training.interrupts import Interrupted, StopRequest
-from aclnet.training.launch import make_fabric, reproducible
 from aclnet.training.log import FINISHED, RunLog
+from aclnet.training.machine.interrupts import Interrupted, StopRequest
+from aclnet.training.machine.launch import make_fabric, reproducible
+from aclnet.training.machine.speed import accelerated
 from aclnet.training.optimizers import set_step
 from aclnet.training.progress import Report, RunProgress
 from aclnet.training.settings import TrainSettings
-from aclnet.training.speed import accelerated
 from aclnet.training.state import RunState, load_run, save_run
 from aclnet.training.stepper import Stepper
 from aclnet.training.task import Trainable

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from aclnet.config import LARGEST_SEED, Settings
-from aclnet.training.instructions import InstructionSet
+from aclnet.training.machine.instructions import InstructionSet
 
 
 class TrainSettings(Settings):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from aclnet.models.batch_norm import synchronise_batch_norm
 from aclnet.seeding import derive_seed
 from aclnet.training.batches import Batch, to_device
-from aclnet.training.launch import seed_torch
+from aclnet.training.machine.launch import seed_torch
 from aclnet.training.optimizers import build_optimizer
 from aclnet.training.settings import TrainSettings
 from aclnet.training.task import Trainable

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from protocols.figures import style
-from protocols.figures.inputs import as_rates, check_names, shorten
-from protocols.figures.planning import Drawing, FigurePlan, describe_seeds
-from protocols.figures.skeletons import choose_frames, draw_bodies, project
+from protocols.figures.drawing import style
+from protocols.figures.drawing.inputs import as_rates, check_names, shorten
+from protocols.figures.drawing.planning import Drawing, FigurePlan, describe_seeds
+from protocols.figures.drawing.skeletons import choose_frames, draw_bodies, project
 from protocols.foreign import read_arrays
 from protocols.groups import RunEntry
 from protocols.labels import dataset_of, slug

@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from protocols.figures.inputs import shorten
-from protocols.figures.planning import Drawing, FigurePlan
-from protocols.figures.style import (
+from protocols.figures.drawing.inputs import shorten
+from protocols.figures.drawing.planning import Drawing, FigurePlan
+from protocols.figures.drawing.style import (
     GREY,
     PAGE_WIDTH,
     SMALL,

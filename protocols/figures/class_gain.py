@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from protocols.figures import planning, style
-from protocols.figures.inputs import as_rates, check_names, shorten
-from protocols.figures.planning import Drawing, FigurePlan
+from protocols.figures.drawing import planning, style
+from protocols.figures.drawing.inputs import as_rates, check_names, shorten
+from protocols.figures.drawing.planning import Drawing, FigurePlan
 from protocols.groups import RunEntry, RunGroup
 from protocols.labels import BASELINE, objective_label
 from protocols.ranking.distances import FloatArray, IntArray

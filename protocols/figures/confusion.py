@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from protocols.figures import planning, style
-from protocols.figures.inputs import as_counts, check_names, shorten
-from protocols.figures.planning import Drawing, FigurePlan
-from protocols.figures.shaded_matrix import shade
+from protocols.figures.drawing import planning, style
+from protocols.figures.drawing.inputs import as_counts, check_names, shorten
+from protocols.figures.drawing.planning import Drawing, FigurePlan
+from protocols.figures.drawing.shaded_matrix import shade
 from protocols.groups import RunEntry, RunGroup
 from protocols.ranking.distances import FloatArray
 from protocols.statistics.intervals import ratio

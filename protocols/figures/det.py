@@ -11,9 +11,9 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from protocols.figures import planning, style
-from protocols.figures.inputs import as_rates
-from protocols.figures.planning import Drawing, FigurePlan
+from protocols.figures.drawing import planning, style
+from protocols.figures.drawing.inputs import as_rates
+from protocols.figures.drawing.planning import Drawing, FigurePlan
 from protocols.groups import RunEntry, RunGroup
 from protocols.labels import dataset_of
 from protocols.ranking.distances import FloatArray

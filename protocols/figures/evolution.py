@@ -12,9 +12,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from protocols.figures import planning, style
-from protocols.figures.inputs import as_numbers, check_names, shorten
-from protocols.figures.planning import Drawing, FigurePlan
+from protocols.figures.drawing import planning, style
+from protocols.figures.drawing.inputs import as_numbers, check_names, shorten
+from protocols.figures.drawing.planning import Drawing, FigurePlan
 from protocols.groups import RunEntry
 from protocols.labels import dataset_of, objective_label, objective_place
 from protocols.ranking.distances import FloatArray, IntArray

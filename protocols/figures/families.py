@@ -17,10 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from protocols.figures import planning, style
-from protocols.figures.inputs import as_counts, as_numbers, shorten
-from protocols.figures.planning import Drawing, FigurePlan
-from protocols.figures.skeletons import draw_bodies, project
+from protocols.figures.drawing import planning, style
+from protocols.figures.drawing.inputs import as_counts, as_numbers, shorten
+from protocols.figures.drawing.planning import Drawing, FigurePlan
+from protocols.figures.drawing.skeletons import draw_bodies, project
 from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.ranking.distances import FloatArray
 from protocols.ranking.exclusion import BoolArray

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from protocols.figures import planning, style
-from protocols.figures.inputs import as_rates, check_names, shorten
-from protocols.figures.planning import Drawing, FigurePlan
+from protocols.figures.drawing import planning, style
+from protocols.figures.drawing.inputs import as_rates, check_names, shorten
+from protocols.figures.drawing.planning import Drawing, FigurePlan
 from protocols.groups import RunEntry, RunGroup, flat_settings
 from protocols.labels import BASELINE, dataset_of, objective_label
 from protocols.ranking.distances import FloatArray

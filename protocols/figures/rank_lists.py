@@ -9,8 +9,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from protocols.figures import style
-from protocols.figures.skeletons import choose_frames, draw_bodies, project
+from protocols.figures.drawing import style
+from protocols.figures.drawing.skeletons import choose_frames, draw_bodies, project
 from protocols.ranking.distances import FloatArray
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from protocols.figures.planning import FigurePlan, ReportFigure
+from protocols.figures.drawing.planning import FigurePlan, ReportFigure
 from protocols.groups import RunEntry
 from protocols.labels import free_name
 
@@ -25,7 +25,8 @@ def register_figure(name: str, plan: Planner, *, of: Source = "runs") -> None:
 
     Args:
         name: Name of the kind.
-        plan: Finds the figures that can be drawn (:class:`protocols.figures.planning.FigurePlan`).
+        plan: Finds the figures that can be drawn
+            (:class:`protocols.figures.drawing.planning.FigurePlan`).
         of: Argument of ``plan``: ``runs``, a sequence of runs, each a record with its file;
             ``logs``, a mapping from names of runs to their ``log.jsonl``; ``results``, the folder
             of the records, or None.
@@ -63,7 +64,7 @@ def make_figures(
         ModuleNotFoundError: matplotlib is not installed.
         OSError: A file cannot be written, or a log cannot be read.
     """
-    from protocols.figures.style import save_figure
+    from protocols.figures.drawing.style import save_figure
 
     sources = {"runs": runs, "logs": logs or {}, "results": results}
     figures: list[ReportFigure] = []

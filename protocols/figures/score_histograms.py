@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from protocols.figures import planning, style
 from protocols.figures.det import hardest
-from protocols.figures.inputs import as_counts, as_numbers
-from protocols.figures.planning import Drawing, FigurePlan
+from protocols.figures.drawing import planning, style
+from protocols.figures.drawing.inputs import as_counts, as_numbers
+from protocols.figures.drawing.planning import Drawing, FigurePlan
 from protocols.groups import RunEntry, RunGroup
 from protocols.records import BIOMETRICS
 

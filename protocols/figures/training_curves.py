@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from protocols.figures import style
-from protocols.figures.planning import Drawing, FigurePlan
+from protocols.figures.drawing import style
+from protocols.figures.drawing.planning import Drawing, FigurePlan
 from protocols.labels import dataset_of
 from protocols.ranking.distances import FloatArray
 from protocols.records import ResultRecord

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from protocols.figures import planning
-from protocols.figures.inputs import as_rates, check_names
-from protocols.figures.planning import Drawing, FigurePlan
-from protocols.figures.shaded_matrix import shade
-from protocols.figures.style import COLUMN_WIDTH, PAGE_WIDTH, house_style, new_figure
+from protocols.figures.drawing import planning
+from protocols.figures.drawing.inputs import as_rates, check_names
+from protocols.figures.drawing.planning import Drawing, FigurePlan
+from protocols.figures.drawing.shaded_matrix import shade
+from protocols.figures.drawing.style import COLUMN_WIDTH, PAGE_WIDTH, house_style, new_figure
 from protocols.groups import RunEntry, RunGroup
 from protocols.statistics.intervals import ratio
 

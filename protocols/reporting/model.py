@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from protocols.figures.planning import ReportFigure
+from protocols.figures.drawing.planning import ReportFigure
 from protocols.groups import RunEntry
 from protocols.labels import free_name
 from protocols.records import FOREIGN, ResultRecord

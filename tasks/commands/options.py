@@ -129,7 +129,7 @@ def pin_recipe(spec: TaskSpec, config: str, overrides: Sequence[str] | None) -> 
         ValueError: it cannot be pinned, or the settings are wrong.
     """
     from aclnet.config import load_settings
-    from aclnet.training.instructions import pin_instructions
+    from aclnet.training.machine.instructions import pin_instructions
     from tasks.recipes import find_recipe
 
     # Light: reading an encoder's settings would import torch.
@@ -141,7 +141,7 @@ def pin_run(run: Path | None) -> Path | None:
     """Pin the instruction set of a run's training, for the option that names the run."""
     from aclnet.config import read_mapping
     from aclnet.runs.info import SETTINGS
-    from aclnet.training.instructions import pin_instructions
+    from aclnet.training.machine.instructions import pin_instructions
 
     if run is not None and (run / SETTINGS).is_file():
         train = read_mapping(run / SETTINGS).get("train")

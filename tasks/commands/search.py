@@ -114,7 +114,7 @@ def _by_ranks(
     import numpy as np
 
     from aclnet.distributed import gather_objects, in_agreement, rank, world_size
-    from aclnet.training.launch import join_ranks
+    from aclnet.training.machine.launch import join_ranks
     from aclnet.training.settings import TrainSettings
     from protocols.ranking.shards import search_shards
 

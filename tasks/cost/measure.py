@@ -24,8 +24,8 @@ from aclnet.models import SkeletonNetwork
 from aclnet.runs.networks import build_network, weight_generator
 from aclnet.skeleton import load_layout
 from aclnet.training.batches import Batch
-from aclnet.training.launch import make_fabric
-from aclnet.training.speed import accelerated
+from aclnet.training.machine.launch import make_fabric
+from aclnet.training.machine.speed import accelerated
 from aclnet.training.stepper import Stepper
 from aclnet.training.task import Trainable
 from tasks.cost.clips import ClipKind

@@ -197,7 +197,7 @@ def _summaries(ranking: PairRanking, report: Report) -> Iterator[tuple[str, Figu
 
 
 def _save(figure: Figure, stem: Path, title: str) -> Iterator[str]:
-    from protocols.figures.style import save_figure
+    from protocols.figures.drawing.style import save_figure
 
     for path in save_figure(figure, stem, title=title):
         yield f"{path}: {title}"

@@ -35,7 +35,7 @@ from aclnet.runs.embedding import embed
 from aclnet.runs.info import RUN_INFO, InitialWeights, RunInfo, RunModel, read_run_info
 from aclnet.runs.networks import build_network, build_objective, fill_best, weight_generator
 from aclnet.training.engine import BEST, CHECKPOINT, fit
-from aclnet.training.launch import make_fabric
+from aclnet.training.machine.launch import make_fabric
 from aclnet.training.pretraining import build_pretraining
 from aclnet.training.samplers import IdentitySampler, Sampler, ShuffleSampler
 from aclnet.training.settings import TrainSettings

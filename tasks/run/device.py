@@ -131,7 +131,7 @@ def _mates_in(keys: Tensor, error: Tensor, ties: Ties) -> Places:
 @contextmanager
 def _full_digits() -> Iterator[None]:
     """Products of float32 without TF32, whatever the training uses."""
-    from aclnet.training.speed import tf32
+    from aclnet.training.machine.speed import tf32
 
     with tf32(allowed=False, convolutions=False):
         yield

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from aclnet.training.instructions import cpu_info
+from aclnet.training.machine.instructions import cpu_info
 
 PACKAGES = (
     "aclnet",

@@ -19,7 +19,7 @@ from aclnet.runs.info import SETTINGS, RunInfo, read_run_model
 from aclnet.runs.model import load
 from aclnet.runs.reading import settings_for
 from aclnet.training.checkpoint import load_checkpoint
-from aclnet.training.launch import join_ranks
+from aclnet.training.machine.launch import join_ranks
 from aclnet.training.settings import TrainSettings
 from aclnet.training.state import RunState
 from protocols.embeddings import Embeddings

@@ -15,9 +15,9 @@ from aclnet.models import SkeletonNetwork
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, read_run_info
 from aclnet.training.engine import CHECKPOINT
-from aclnet.training.instructions import pin_instructions
-from aclnet.training.interrupts import Interrupted
-from aclnet.training.launch import make_fabric
+from aclnet.training.machine.instructions import pin_instructions
+from aclnet.training.machine.interrupts import Interrupted
+from aclnet.training.machine.launch import make_fabric
 from protocols.records import DatasetReference, ResultRecord
 from tasks.run.adapter import TaskAdapter, require_room, train
 from tasks.run.folder import owned_run, start_run_folder

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from aclnet.config import load_settings
 from aclnet.data.changes import content_fingerprint
 from aclnet.runs.info import SETTINGS
-from aclnet.training.interrupts import Interrupted
+from aclnet.training.machine.interrupts import Interrupted
 from aclnet.training.settings import RESUMABLE
 from protocols.records import FOLDS_TOGETHER, ResultRecord
 from protocols.statistics.comparison import compare

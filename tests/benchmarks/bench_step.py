@@ -23,9 +23,9 @@ from bench_evaluation import timed
 from ratios import ratio, write
 
 from aclnet.models.affinity_gcn import AffinityGcnSettings
+from aclnet.training.machine.speed import accelerated
 from aclnet.training.optimizers import build_optimizer
 from aclnet.training.settings import TrainSettings
-from aclnet.training.speed import accelerated
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "off": {},

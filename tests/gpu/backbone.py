@@ -24,9 +24,9 @@ from aclnet.models import SkeletonNetwork
 from aclnet.models.affinity_gcn import AffinityGcn, AffinityGcnSettings
 from aclnet.models.official import import_official
 from aclnet.training.batches import Batch
-from aclnet.training.launch import make_fabric
+from aclnet.training.machine.launch import make_fabric
+from aclnet.training.machine.speed import accelerated
 from aclnet.training.settings import TrainSettings
-from aclnet.training.speed import accelerated
 from aclnet.training.stepper import Stepper
 from aclnet.training.task import Trainable
 

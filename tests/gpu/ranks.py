@@ -21,7 +21,7 @@ from report import CUDA, DEVICE, ROOT, SMALL, WORK, close, holds, say
 
 from aclnet.distributed import all_gather_rows, row_counts, sum_over_ranks
 from aclnet.runs.networks import build_network, weight_generator
-from aclnet.training.launch import make_fabric
+from aclnet.training.machine.launch import make_fabric
 from aclnet.training.stepper import Stepper
 from tasks.cost.measure import _RandomClips
 from tasks.cost.run import plan_costs

@@ -21,7 +21,7 @@ from report import CUDA, DEVICE, ROOT, SMALL, WORK, close, holds, say
 
 import aclnet.training.engine as engine
 from aclnet.runs.networks import build_network, weight_generator
-from aclnet.training.launch import make_fabric
+from aclnet.training.machine.launch import make_fabric
 from aclnet.training.stepper import Stepper
 from aclnet.training.watch import FiniteWatch
 from tasks.cost.measure import _RandomClips

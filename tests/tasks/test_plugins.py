@@ -93,7 +93,7 @@ register_split("gait", Path(__file__).with_name("two_and_two.csv"))
 """
 FIGURE = """
 from matplotlib.figure import Figure
-from protocols.figures.planning import plan_of
+from protocols.figures.drawing.planning import plan_of
 from protocols.figures.registry import register_figure
 
 def plan(runs):

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-from protocols.figures.planning import ReportFigure
+from protocols.figures.drawing.planning import ReportFigure
 from protocols.groups import flat_settings
 from protocols.labels import dataset_of
 from protocols.reporting.model import NOT_RUN, Report, ReportTable, Row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protocols.figures.planning import ReportFigure
+from protocols.figures.drawing.planning import ReportFigure
 from protocols.reporting.model import Report
 from protocols.reporting.writers.templates import load_template, path_from
 from protocols.text import printable

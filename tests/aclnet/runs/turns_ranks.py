@@ -21,7 +21,7 @@ from aclnet.runs.scoring import score
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
 from aclnet.runs.windows import window_store
 from aclnet.skeleton import load_layout
-from aclnet.training.interrupts import Signalled, StopRequest
+from aclnet.training.machine.interrupts import Signalled, StopRequest
 
 LAYOUT = load_layout("coco17")
 CHANNELS = ("x", "y", "confidence")

@@ -15,8 +15,8 @@ from torch.nn import functional
 from aclnet.training.batches import Batch
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import BEST, CHECKPOINT, LOG, fit
-from aclnet.training.interrupts import Interrupted
 from aclnet.training.log import read_log
+from aclnet.training.machine.interrupts import Interrupted
 from aclnet.training.samplers import ShuffleSampler, rank_slice
 from aclnet.training.settings import TrainSettings
 from aclnet.training.task import Trainable

@@ -19,7 +19,7 @@ from aclnet.skeleton import load_layout
 from aclnet.training.batches import Batch
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import CHECKPOINT, fit
-from aclnet.training.interrupts import Interrupted
+from aclnet.training.machine.interrupts import Interrupted
 from aclnet.training.prototypes import PrototypeTask
 from aclnet.training.samplers import ShuffleSampler, rank_slice
 from aclnet.training.settings import TrainSettings

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from aclnet.training.batches import Batch
 from aclnet.training.engine import fit
-from aclnet.training.interrupts import Interrupted
+from aclnet.training.machine.interrupts import Interrupted
 from aclnet.training.samplers import ShuffleSampler, rank_slice
 from aclnet.training.settings import TrainSettings
 from aclnet.training.task import Trainable

@@ -28,7 +28,7 @@ from protocols.figures import (
     score_histograms,
     view_heatmap,
 )
-from protocols.figures.planning import FigurePlan
+from protocols.figures.drawing.planning import FigurePlan
 from protocols.figures.registry import make_figures
 from protocols.groups import RunEntry
 from protocols.records import DatasetReference, ResultRecord
@@ -364,7 +364,7 @@ def test_two_data_sets_of_one_name_have_two_keys(tmp_path: Path) -> None:
 OWN_FIGURE = """
 from matplotlib.figure import Figure
 
-from protocols.figures.planning import plan_of
+from protocols.figures.drawing.planning import plan_of
 
 
 def plan(runs):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from protocols.figures.drawing.style import RIGHT, WRONG
 from protocols.figures.rank_lists import RankedStrip, RankList, draw_rank_grid, draw_rank_list
-from protocols.figures.style import RIGHT, WRONG
 
 BONES = [(0, 1), (1, 2)]
 

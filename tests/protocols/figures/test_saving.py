@@ -9,7 +9,13 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from protocols.figures.style import house_style, legend_below, new_axes, save_figure, series_style
+from protocols.figures.drawing.style import (
+    house_style,
+    legend_below,
+    new_axes,
+    save_figure,
+    series_style,
+)
 
 
 def figure() -> Figure:

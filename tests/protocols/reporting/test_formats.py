@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.figures.planning import ReportFigure
+from protocols.figures.drawing.planning import ReportFigure
 from protocols.report import main
 from protocols.reporting.model import Cell, Column, Report, ReportTable, Row
 from protocols.reporting.writers.csv import render_csv
@@ -100,7 +100,7 @@ def a_figure(folder: Path) -> ReportFigure:
     pytest.importorskip("matplotlib", reason="figures need matplotlib")
     from matplotlib.figure import Figure
 
-    from protocols.figures.style import save_figure
+    from protocols.figures.drawing.style import save_figure
 
     figure = Figure(figsize=(12, 3))
     figure.add_subplot().plot([0, 1])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from protocols.figures.planning import ReportFigure
+from protocols.figures.drawing.planning import ReportFigure
 from protocols.groups import RunEntry
 from protocols.records import DatasetReference, ResultRecord
 from protocols.reporting.model import NOT_RUN, Cell, Column, Report, ReportTable, Row, Source

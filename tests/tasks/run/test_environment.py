@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from aclnet.training.instructions import cpu_info
+from aclnet.training.machine.instructions import cpu_info
 from tasks.run.environment import describe_environment
 
 PIN = "train.instruction_set=avx2"

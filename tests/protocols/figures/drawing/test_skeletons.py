@@ -7,8 +7,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from protocols.figures.skeletons import choose_frames, draw_bodies, project
-from protocols.figures.style import new_axes
+from protocols.figures.drawing.skeletons import choose_frames, draw_bodies, project
+from protocols.figures.drawing.style import new_axes
 
 BONES = [(0, 1), (1, 2), (1, 3)]
 

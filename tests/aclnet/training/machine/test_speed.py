@@ -16,13 +16,13 @@ from aclnet.losses.settings import ObjectiveSettings
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.settings import EncoderSettings
 from aclnet.skeleton import load_layout
-from aclnet.training import speed
 from aclnet.training.batches import Batch
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import CHECKPOINT, fit
+from aclnet.training.machine import speed
+from aclnet.training.machine.speed import accelerated
 from aclnet.training.samplers import ShuffleSampler, rank_slice
 from aclnet.training.settings import TrainSettings
-from aclnet.training.speed import accelerated
 from aclnet.training.task import TrainingTask
 
 STAGES: dict[str, Any] = {"width": 12, "blocks": 2, "widen_at": (2,), "stride_at": (2,)}
@@ -175,7 +175,7 @@ def test_tf32_is_set_for_the_run_alone() -> None:
 
 SET_BEFORE = """
 import sys, torch
-from aclnet.training.speed import tf32
+from aclnet.training.machine.speed import tf32
 from tasks.run.device import _full_digits
 {before}
 for allowed in (True, False):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from aclnet.training.interrupts import Interrupted, Signalled, StopRequest
+from aclnet.training.machine.interrupts import Interrupted, Signalled, StopRequest
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

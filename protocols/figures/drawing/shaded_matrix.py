@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from protocols.figures.style import GREY, TINY
+from protocols.figures.drawing.style import GREY, TINY
 from protocols.ranking.distances import FloatArray
 
 _COLOURS = matplotlib.colormaps["Blues"]

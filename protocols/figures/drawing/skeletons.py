@@ -9,8 +9,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from protocols.figures.inputs import as_numbers
-from protocols.figures.style import BLACK, VERMILLION
+from protocols.figures.drawing.inputs import as_numbers
+from protocols.figures.drawing.style import BLACK, VERMILLION
 from protocols.ranking.distances import FloatArray, IntArray
 from protocols.ranking.exclusion import BoolArray
 

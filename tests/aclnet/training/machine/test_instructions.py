@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from aclnet.training.instructions import cpu_info, pin_instructions
+from aclnet.training.machine.instructions import cpu_info, pin_instructions
 
 needs_avx2 = pytest.mark.skipif(
     "avx2" not in cpu_info("flags").split(), reason="this CPU has no AVX2, or does not say so"
 )
 PROGRAM = """
 import json, os, sys
-from aclnet.training.instructions import pin_instructions
+from aclnet.training.machine.instructions import pin_instructions
 before = dict(os.environ)
 pin_instructions(None)
 assert dict(os.environ) == before
@@ -60,6 +60,6 @@ def test_a_process_with_torch_is_refused_whatever_its_variables(
 
 
 def test_a_cpu_without_the_instructions_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aclnet.training.instructions.cpu_info", lambda field: "sse2 avx")
+    monkeypatch.setattr("aclnet.training.machine.instructions.cpu_info", lambda field: "sse2 avx")
     with pytest.raises(ValueError, match="this CPU lacks it"):
         pin_instructions("avx2")

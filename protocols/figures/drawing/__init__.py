@@ -1,0 +1,1 @@
+"""What figures share: plans and captions, checked values, one look, pieces that several draw."""
