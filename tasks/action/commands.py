@@ -18,7 +18,7 @@ from tasks.commands.options import (
     JsonFile,
     Overrides,
     Overwrite,
-    ReaderOptions,
+    Reading,
     Recipe,
     StudyOptions,
     TrainedRun,
@@ -63,7 +63,7 @@ Folds = Annotated[
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to an app."""
     app.command("fuse")(fuse_command)
-    app.command("predict")(predict_command)
+    app.command("predict")(with_query(predict_command, Reading))
     app.command("calibrate")(calibrate_command)
     app.command("unknown")(with_query(unknown_command, StudyOptions))
     app.command("import-weights")(import_command)
@@ -106,6 +106,7 @@ def fuse_command(
 def predict_command(
     files: Annotated[list[Path], typer.Argument(help="Skeleton files, folders of them or stores.")],
     run: TrainedRun,
+    query: Reading,
     top: Annotated[int, typer.Option(min=1, max=1_000_000, help="Classes to list.")] = 5,
     window: Annotated[
         int | None,
@@ -121,19 +122,6 @@ def predict_command(
         Literal["together", "apart"],
         typer.Option(help="together: one prediction for all persons; apart: one for each."),
     ] = "together",
-    format: Annotated[
-        str | None, typer.Option(help="Format of the files; by default detected.")
-    ] = None,
-    layout: Annotated[
-        str | None, typer.Option(help="Joints of the files, if they do not name them.")
-    ] = None,
-    fps: Annotated[
-        float | None, typer.Option(help="Frames per second of the video, for the times.")
-    ] = None,
-    options: ReaderOptions = None,
-    prepare: Annotated[
-        Literal["none", "main_person"] | None, typer.Option(help="By default as the run's data.")
-    ] = None,
     false_alarms: Annotated[
         float | None,
         typer.Option(
@@ -167,9 +155,8 @@ def predict_command(
     model = load(run, device, unfinished=unfinished)
     arguments: dict[str, Any] = {"window": window, "stride": stride, "persons": persons}
     arguments["false_alarms"] = false_alarms
-    reading = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
-    arguments |= {name: value for name, value in reading.items() if value is not None}
-    arguments["options"] = reader_options(options, model.classify)
+    arguments |= query.keywords()
+    arguments["options"] = reader_options(query.options, model.classify)
     found = {file: model.classify(file, top=top, **arguments) for file in files}
     if json is not None:
         mark = {} if trained is None else {"trained_epochs": trained}

@@ -13,7 +13,15 @@ from rich.progress import Progress
 from rich.table import Table
 
 from protocols.text import nouns
-from tasks.commands.options import ReaderOptions, cells, echo, reader_options, whole_numbers
+from tasks.commands.options import (
+    Format,
+    Layout,
+    ReaderOptions,
+    cells,
+    echo,
+    reader_options,
+    whole_numbers,
+)
 
 if TYPE_CHECKING:
     from aclnet.data.store import Store
@@ -147,12 +155,8 @@ def labels(
     min_frames: Annotated[
         int, typer.Option(min=0, help="Leave out people who are followed for fewer frames.")
     ] = 20,
-    format: Annotated[
-        str | None, typer.Option(help="Format of the files; by default detected.")
-    ] = None,
-    layout: Annotated[
-        str | None, typer.Option(help="Joints of the files, if they do not name them.")
-    ] = None,
+    format: Format = None,
+    layout: Layout = None,
     options: Annotated[
         list[str] | None,
         typer.Option("--option", help="An option of the format, such as max_gap=50; repeatable."),

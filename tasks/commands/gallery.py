@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from protocols.text import printable
-from tasks.commands.options import JsonFile, ReaderOptions, echo, pin_run, reader_options, say
+from tasks.commands.options import (
+    JsonFile,
+    Reading,
+    echo,
+    pin_run,
+    reader_options,
+    say,
+    with_query,
+)
 
 if TYPE_CHECKING:
+    from tasks.gallery.answers import Answer, Verified
     from tasks.gallery.content import Threshold
     from tasks.gallery.people import Gallery
 
@@ -20,6 +30,7 @@ gallery_app = typer.Typer(
     help="Enrol people, identify and verify recordings, and know who is not enrolled.",
 )
 
+reads_files = partial(with_query, query=Reading)
 Place = Annotated[
     str, typer.Argument(metavar="GALLERY", help="A file, or postgresql://user@host/database.")
 ]
@@ -34,12 +45,6 @@ Run = Annotated[
         "creation.",
         callback=pin_run,
     ),
-]
-Format = Annotated[str | None, typer.Option(help="Format of the files; by default found out.")]
-Layout = Annotated[str | None, typer.Option(help="Joints of the files, if they do not name them.")]
-Fps = Annotated[float | None, typer.Option(help="Frames per second of the recordings.")]
-Prepare = Annotated[
-    Literal["none", "main_person"] | None, typer.Option(help="By default as the run's data.")
 ]
 Accepted = Annotated[
     float | None,
@@ -73,23 +78,19 @@ def create(
 
 
 @gallery_app.command("enrol")
+@reads_files
 def enrol(
     gallery: Place,
     files: Files,
+    query: Reading,
     person: Annotated[
         str | None, typer.Option(help="Whose recordings they are; by default as the data say.")
     ] = None,
     run: Run = None,
-    format: Format = None,
-    layout: Layout = None,
-    fps: Fps = None,
-    options: ReaderOptions = None,
-    prepare: Prepare = None,
 ) -> None:
     """Enrol recordings, all or none: each becomes a template of its person."""
     with _opened(gallery, run) as found:
-        reading = _reading(format, layout, fps, options, prepare)
-        done = found.enrol(files, person, **reading)
+        done = found.enrol(files, person, **_keywords(query))
         _say_left_out(found)
         for warning in done.warnings:
             say(f"warning: {printable(warning)}")
@@ -101,19 +102,16 @@ def enrol(
 
 
 @gallery_app.command("identify")
+@reads_files
 def identify(
     gallery: Place,
     files: Files,
+    query: Reading,
     run: Run = None,
     threshold: Accepted = None,
     candidates: Annotated[
         int, typer.Option(min=1, max=1_000, help="Most alike people of each answer.")
     ] = 5,
-    format: Format = None,
-    layout: Layout = None,
-    fps: Fps = None,
-    options: ReaderOptions = None,
-    prepare: Prepare = None,
     json: JsonFile = None,
 ) -> None:
     """Say who each recording shows: an enrolled person, or nobody enrolled.
@@ -121,55 +119,36 @@ def identify(
     A person's score is that of the best template. With -o people=apart, where the format has it,
     each person of a file is a recording.
     """
-    from dataclasses import asdict
-
     with _opened(gallery, run) as found:
-        reading = _reading(format, layout, fps, options, prepare)
+        reading = _keywords(query)
         answers = found.identify(files, threshold=threshold, candidates=candidates, **reading)
-        known = None if threshold is not None else found.threshold
-        enrolled = len(found.people())
-        _say_left_out(found)
-    content = {"answers": [asdict(one) for one in answers], "left_out": found.left_out}
-    _write(json, found.place, known, content)
-    rows = [["file", "sample", "person", "score", "margin"]]
-    for one in answers:
-        who = "(nobody enrolled)" if one.person is None else one.person
-        rows.append([Path(one.file).name, one.sample, who, _number(one.score), _number(one.margin)])
-    _table(rows)
-    echo(f"threshold {answers[0].threshold:.4f}{_about(known, enrolled)}")
+        rows = [["file", "sample", "person", "score", "margin"]]
+        for one in answers:
+            who = "(nobody enrolled)" if one.person is None else one.person
+            values = map(_number, (one.score, one.margin))
+            rows.append([Path(one.file).name, one.sample, who, *values])
+        _show_answers(found, answers, rows, threshold, json)
 
 
 @gallery_app.command("verify")
+@reads_files
 def verify(
     gallery: Place,
     person: Annotated[str, typer.Argument(help="The claimed person.")],
     files: Files,
+    query: Reading,
     run: Run = None,
     threshold: Accepted = None,
-    format: Format = None,
-    layout: Layout = None,
-    fps: Fps = None,
-    options: ReaderOptions = None,
-    prepare: Prepare = None,
     json: JsonFile = None,
 ) -> None:
     """Say of each recording whether it shows a person."""
-    from dataclasses import asdict
-
     with _opened(gallery, run) as found:
-        reading = _reading(format, layout, fps, options, prepare)
-        answers = found.verify(person, files, threshold=threshold, **reading)
-        known = None if threshold is not None else found.threshold
-        enrolled = len(found.people())
-        _say_left_out(found)
-    content = {"answers": [asdict(one) for one in answers], "left_out": found.left_out}
-    _write(json, found.place, known, content)
-    rows = [["file", "sample", "answer", "score"]]
-    for one in answers:
-        answer = "accepted" if one.accepted else "refused"
-        rows.append([Path(one.file).name, one.sample, answer, _number(one.score)])
-    _table(rows)
-    echo(f"threshold {answers[0].threshold:.4f}{_about(known, enrolled)}")
+        answers = found.verify(person, files, threshold=threshold, **_keywords(query))
+        rows = [["file", "sample", "answer", "score"]]
+        for one in answers:
+            answer = "accepted" if one.accepted else "refused"
+            rows.append([Path(one.file).name, one.sample, answer, _number(one.score)])
+        _show_answers(found, answers, rows, threshold, json)
 
 
 @gallery_app.command("list")
@@ -215,9 +194,11 @@ def remove(
 
 
 @gallery_app.command("calibrate")
+@reads_files
 def calibrate(
     gallery: Place,
     files: Files,
+    query: Reading,
     fmr: Annotated[
         float | None,
         typer.Option(
@@ -233,11 +214,6 @@ def calibrate(
         ),
     ] = None,
     run: Run = None,
-    format: Format = None,
-    layout: Layout = None,
-    fps: Fps = None,
-    options: ReaderOptions = None,
-    prepare: Prepare = None,
 ) -> None:
     """Choose the threshold on other people, whose identities the data hold."""
     if fmr is not None and fpir is not None:
@@ -246,8 +222,7 @@ def calibrate(
     if fpir is not None:
         chosen = {"kind": "fpir", "target": fpir}
     with _opened(gallery, run) as found:
-        reading = _reading(format, layout, fps, options, prepare)
-        known = found.calibrate(files, **chosen, **reading)
+        known = found.calibrate(files, **chosen, **_keywords(query))
         _say_left_out(found)
     echo(f"threshold {known.value:.4f}{_about(known, known.enrolled)}")
     if known.fnmr is not None:
@@ -274,6 +249,24 @@ def check(gallery: Place, run: Run = None) -> None:
         raise typer.Exit(1)
 
 
+def _show_answers(
+    gallery: Gallery,
+    answers: Sequence[Answer] | Sequence[Verified],
+    rows: Sequence[Sequence[str]],
+    threshold: float | None,
+    json: Path | None,
+) -> None:
+    """Write the answers, and print them as a table above the threshold."""
+    from dataclasses import asdict
+
+    known = None if threshold is not None else gallery.threshold
+    content = {"answers": [asdict(one) for one in answers], "left_out": gallery.left_out}
+    _say_left_out(gallery)
+    _write(json, gallery.place, known, content)
+    _table(rows)
+    echo(f"threshold {answers[0].threshold:.4f}{_about(known, len(gallery.people()))}")
+
+
 def _show_recall(gallery: Gallery) -> None:
     share = gallery.recall()
     if share is not None:
@@ -293,20 +286,10 @@ def _opened(place: str, run: Path | None = None) -> Gallery:
     return Gallery(place, run)
 
 
-def _reading(
-    format: str | None,
-    layout: str | None,
-    fps: float | None,
-    options: list[str] | None,
-    prepare: str | None,
-) -> dict[str, Any]:
-    given = {"format": format, "layout": layout, "fps": fps, "prepare": prepare}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return chosen | (reader_options(options, _takes_none) if options else {})
+def _keywords(query: Reading) -> dict[str, Any]:
+    from aclnet.runs.model import Model
 
-
-def _takes_none() -> None:
-    """All options are the reader's."""
+    return query.keywords() | reader_options(query.options, Model.embed)
 
 
 def _about(known: Threshold | None, enrolled: int) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 from rich.console import Console
@@ -45,6 +45,8 @@ ReaderOptions = Annotated[
         help="An option of the format, such as persons=1 or people=apart; repeatable.",
     ),
 ]
+Format = Annotated[str | None, typer.Option(help="Format of the files; by default detected.")]
+Layout = Annotated[str | None, typer.Option(help="Joints of the files, if they do not name them.")]
 Labels = Annotated[
     Path | None,
     typer.Option(
@@ -196,6 +198,25 @@ def recipe_settings(
         settings = settings.model_copy(update={"data": changed})
     require_data(settings.data, f"recipe {config}")
     return settings
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The options of commands that give files to a trained model."""
+
+    format: Format = None
+    layout: Layout = None
+    fps: Annotated[float | None, typer.Option(help="Frames per second of the recordings.")] = None
+    options: ReaderOptions = None
+    prepare: Annotated[
+        Literal["none", "main_person"] | None, typer.Option(help="By default as the run's data.")
+    ] = None
+
+    def keywords(self) -> dict[str, Any]:
+        """What was given of the options that all formats have."""
+        named = ("format", "layout", "fps", "prepare")
+        values = {name: getattr(self, name) for name in named}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)

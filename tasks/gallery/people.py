@@ -94,8 +94,7 @@ class Gallery:
         chosen = about if loaded is None else _describe(loaded, model)
         if chosen is None:
             raise TypeError("neither a model nor what is known of the embeddings")
-        stamp = {"created": _now(), "version": _version(), "hnsw": hnsw}
-        create_storage(place, chosen.model_copy(update=stamp))
+        create_storage(place, chosen.model_copy(update={**_stamp(), "hnsw": hnsw}))
         return cls(place, loaded)
 
     @property
@@ -175,11 +174,12 @@ class Gallery:
         if {len(names), len(files), len(samples), len(counts)} != {count} or not count:
             raise ValueError(f"give a person for each of the {count} embeddings, at least one")
         warnings = duplicates(self._storage, names, values, samples) if compare else ()
-        now, version = _now(), _version()
+        stamp = _stamp()
         self._storage.add(
-            Template(*row, created=now, version=version)
+            Template(*row, **stamp)
             for row in zip(names, values, files, samples, counts, strict=True)
         )
+        self._finish_erasure()
         return Enrolled(len(set(names)), count, warnings)
 
     def identify(
@@ -328,8 +328,9 @@ class Gallery:
         """As `calibrate`, of (N, D) embeddings of N other people's recordings."""
         names = list(map(person_name, people))
         found = calibrate(embedding, names, self._storage, kind, target)
-        found = found.model_copy(update={"created": _now(), "version": _version()})
+        found = found.model_copy(update=_stamp())
         self._storage.set_threshold(found)
+        self._finish_erasure()
         return found
 
     def check(self, model: bool = False) -> list[str]:
@@ -369,6 +370,11 @@ class Gallery:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _finish_erasure(self) -> None:
+        """Finish what a killed or impatient `remove` left, without waiting."""
+        if self._storage.unerased():
+            self._storage.erase(0)
 
     def _threshold(self, given: float | None) -> float:
         if given is not None:
@@ -438,11 +444,8 @@ def _describe(model: Embedder, place: object) -> About:
     )
 
 
-def _version() -> str:
+def _stamp() -> dict[str, str]:
     import aclnet
 
-    return aclnet.__version__
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"created": now, "version": aclnet.__version__}

@@ -225,7 +225,6 @@ class PostgresStorage:
                 for one in rows:
                     vector = np.asarray(one.vector, dtype=np.float32)
                     copy.write_row((known[one.person], vector, *one[2:]))
-        self._finish_erasure()
 
     def remove(self, person: str) -> int:
         """Delete a person; returns the number of templates, 0 if nobody has this name."""
@@ -260,6 +259,7 @@ class PostgresStorage:
             "AND pid <> pg_backend_pid() AND xact_start < %s"
         )
         with self._naming():
+            generation = self._state("generation")
             ((now,),) = self._rows("SELECT clock_timestamp()")
             while self._rows(older, (now,))[0][0]:
                 if time.monotonic() >= until:
@@ -274,7 +274,12 @@ class PostgresStorage:
                 return False
             finally:
                 self._connection.execute(sql.SQL("SET lock_timeout = {}").format(_BUSY_MS))
-            self._set_state("unerased", "0")
+            # What others have removed meanwhile is not erased yet.
+            self._connection.execute(
+                "UPDATE gallery_state SET value = '0' WHERE key = 'unerased' AND "
+                "(SELECT value FROM gallery_state WHERE key = 'generation') = %s",
+                (generation,),
+            )
         return True
 
     def threshold(self) -> Threshold | None:
@@ -287,7 +292,6 @@ class PostgresStorage:
         """Replace the threshold."""
         with self._naming(), self._change():
             self._set_state("threshold", threshold.model_dump_json())
-        self._finish_erasure()
 
     def faults(self) -> list[str]:
         """What is wrong with the stored data; the server itself keeps vectors whole and finite."""
@@ -359,11 +363,6 @@ class PostgresStorage:
             "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (key, value),
         )
-
-    def _finish_erasure(self) -> None:
-        """Finish what a killed or impatient `remove` left, without waiting."""
-        if self.unerased():
-            self.erase(0)
 
     @contextmanager
     def _change(self) -> Iterator[None]:

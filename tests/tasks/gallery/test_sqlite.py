@@ -112,6 +112,21 @@ def test_the_next_writer_finishes_an_erasure(full: Gallery, place: Path, people_
     assert residue(place.parent, names[0], vectors[:3]) == []
 
 
+def test_an_erasure_leaves_the_mark_of_a_removal_meanwhile(
+    full: Gallery, place: Path, people_of: Any
+) -> None:
+    names = people_of(10, 3)[0]
+    with Gallery(place) as other:
+
+        def remove_another(statement: str) -> None:
+            if statement == "PRAGMA busy_timeout = 30000":  # given again after the checkpoint
+                other._storage.remove(names[3])  # and killed before the erasure
+
+        full._storage._connection.set_trace_callback(remove_another)
+        assert full.remove(names[0]).erased
+        assert other._storage.unerased()
+
+
 def test_many_people_come_and_go_without_residue(place: Path, about: Any) -> None:
     """Pages are split, joined and reused; long vectors have pages of their own."""
     generator = np.random.default_rng(0)
