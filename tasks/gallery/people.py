@@ -444,7 +444,7 @@ def _describe(model: Embedder, place: object) -> About:
     )
 
 
-def _stamp() -> dict[str, str]:
+def _stamp() -> dict[str, Any]:
     import aclnet
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
