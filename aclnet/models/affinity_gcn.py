@@ -14,14 +14,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models.channels_last import (
-    BatchNorm,
-    differences,
-    mix_joints,
-    pool_frames,
-    spread,
-    with_mean,
-)
+from aclnet.models.channels_last import BatchNorm, differences, mix_joints, pool_frames
 from aclnet.models.encoder import (
     AbsentPersons,
     Encoder,
@@ -249,7 +242,10 @@ class TemporalUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the frames of x (n, o, T, V)."""
-        x = spread(self._branches(x), self.global_scale)
+        branches = torch.cat(self._branches(x), dim=1)
+        # Cloned, since autograd would keep the whole map of which it is a part.
+        local, common = branches[..., :-1], branches[..., -1:].clone()
+        x = torch.addcmul(local, common, self.global_scale.to(common.dtype))
         out: Tensor = self.out_norm(self.mix(self.mix_norm(x).relu_()))
         return out
 
@@ -257,9 +253,17 @@ class TemporalUnit(nn.Module):
         weight, bias = self.squeeze.weight, self.squeeze.get_parameter("bias")
         n = self.active
         # The convolution of a mean is the mean of the convolution.
-        squeezed = with_mean(functional.conv2d(x, weight[:n], bias[:n]))
+        squeezed = _with_mean(functional.conv2d(x, weight[:n], bias[:n]))
         # The pointwise branch needs only the frames that remain.
         pointwise = functional.conv2d(x[:, :, :: self.stride], weight[n:], bias[n:])
         parts = self.squeeze_norm(squeezed).relu_().split(self.widths, dim=1)
         outputs = [conv(part) for conv, part in zip(self.dilated, parts, strict=False)]
-        return [*outputs, pool_frames(parts[-1], self.stride), with_mean(pointwise)]
+        return [*outputs, pool_frames(parts[-1], self.stride), _with_mean(pointwise)]
+
+
+def _with_mean(x: Tensor) -> Tensor:
+    """The mean over the joints of x (n, c, T, V) as one more joint: (n, c, T, V + 1)."""
+    # A sum has the smaller backward pass. Autocast makes it float32 on a GPU, and it is stored
+    # channels first, which the whole would be too.
+    mean = (x.sum(dim=3, keepdim=True) * (1 / x.shape[3])).to(x.dtype)
+    return torch.cat([x, mean.contiguous(memory_format=torch.channels_last)], dim=3)

@@ -39,22 +39,29 @@ class SynchronisedBatchNorm(_BatchNorm):
             normalised: Tensor = super().forward(x)
             return normalised
         normalised, mean, variance, count = _joined(x, self.weight, self.bias, self.eps)
-        if self.running_mean is not None and self.running_var is not None:
-            self._track(mean.detach(), variance.detach() * count / (count - 1).clamp(min=1))
+        track(self, mean.detach(), variance.detach() * count / (count - 1).clamp(min=1))
         return normalised
-
-    @torch.no_grad()
-    def _track(self, mean: Tensor, variance: Tensor) -> None:
-        momentum: float | Tensor | None = self.momentum
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked += 1
-            momentum = 1 / self.num_batches_tracked if momentum is None else momentum
-        for running, new in ((self.running_mean, mean), (self.running_var, variance)):
-            if running is not None:
-                running.lerp_(new.to(running.dtype), momentum)  # type: ignore[arg-type]
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Any number of axes; the layer that was replaced knew its own."""
+
+
+@torch.no_grad()
+def track(norm: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
+    """Move a layer's running mean and variance, if it has them, towards a batch's.
+
+    Args:
+        norm: the layer.
+        mean: (C,).
+        variance: (C,), with Bessel's correction.
+    """
+    momentum: float | Tensor | None = norm.momentum
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked += 1
+        momentum = 1 / norm.num_batches_tracked if momentum is None else momentum
+    for running, new in ((norm.running_mean, mean), (norm.running_var, variance)):
+        if running is not None:
+            running.lerp_(new.to(running.dtype), momentum)  # type: ignore[arg-type]
 
 
 class UntrackedBatchNorm(nn.Module):

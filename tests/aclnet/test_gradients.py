@@ -7,14 +7,13 @@ import torch
 from torch import Tensor
 
 from aclnet.losses.term import with_gradient
-from aclnet.models.channels_last import BatchNorm, mix_joints, spread
+from aclnet.models.channels_last import BatchNorm, mix_joints
 
 STEPS: dict[str, Callable[[Tensor], Tensor]] = {
     "loss": lambda x: with_gradient(x.detach().square().sum(), x, 2 * x.detach()),
     "mixed joints": lambda x: mix_joints(
         x, torch.ones(2, 2, 2, 2, 5), torch.ones(2, 2, 5, 5), torch.ones(())
     ),
-    "spread": lambda x: spread([x], torch.ones(4)),
     "batch norm": lambda x: BatchNorm(4)(x),
 }
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.models import channels_last
-from aclnet.models.channels_last import BatchNorm, mix_joints, pool_frames, spread, with_mean
+from aclnet.models.channels_last import BatchNorm, mix_joints, pool_frames
 
 N, C, T, V, K = 3, 6, 7, 5, 2
 Step = Callable[..., Tensor]
@@ -43,26 +42,15 @@ def plain_mix(entered: Tensor, relations: Tensor, shared: Tensor, scale: Tensor)
     return torch.einsum("nkctv,nkcvw->nkctw", features, graph).flatten(1, 2)
 
 
-def plain_spread(scale: Tensor, *parts: Tensor) -> Tensor:
-    joined = torch.cat(parts, dim=1)
-    return joined[..., :-1] + joined[..., -1:] * scale
-
-
 @pytest.mark.parametrize(
     ("ours", "plain", "others"),
     [
         (mix_joints, plain_mix, [(N, 2, K, C // K, V), (N, K, V, V), ()]),
-        (with_mean, lambda x: torch.cat([x, x.mean(3, keepdim=True)], 3), []),
         (lambda x: pool_frames(x, 1), lambda x: functional.max_pool2d(x, (3, 1), 1, (1, 0)), []),
         (
             lambda x: pool_frames(x, 2),
             lambda x: functional.max_pool2d(x, (3, 1), (2, 1), (1, 0)),
             [],
-        ),
-        (
-            lambda x, scale: spread(list(x.split([1, 3, 2], dim=1)), scale),
-            lambda x, scale: plain_spread(scale, x),
-            [(V - 1,)],
         ),
     ],
 )
@@ -121,7 +109,7 @@ def test_the_batch_norm_takes_what_torchs_takes(options: dict[str, bool], rows: 
 def test_a_small_map_is_kept_of_the_pool() -> None:
     kept: list[Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        channels_last.pool_frames(maps().requires_grad_(), 1)
+        pool_frames(maps().requires_grad_(), 1)
     assert [one.dtype for one in kept] == [torch.float64]
 
 
