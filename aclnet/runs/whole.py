@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aclnet.clips.input import ClipInput, moved
+from aclnet.clips.input import ClipInput, to_device
 from aclnet.clips.stored import Clips
-from aclnet.clips.transforms import mirror
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.averages import Answers, BlockT
 from aclnet.runs.settings import EmbedSettings
@@ -48,7 +47,7 @@ class WholeNetwork(nn.Module):
         Returns:
             Probabilities (N, K), logits (N, K) and the compared feature (N, D), all float32.
         """
-        output = self.network(prepared(clips, self.clips, mirrored))
+        output = self.network(self.clips.prepare(clips, mirrored))
         logits = output.logits.float()
         probabilities = functional.softmax(logits, dim=1)
         if self.embed is None:
@@ -82,7 +81,7 @@ class TorchAnswering:
     @torch.no_grad()
     def __call__(self, clips: Clips, mirrored: bool = False) -> Answers:
         """Answer for clips of `StoredClips.for_network`, or for their mirror images."""
-        found = self.whole(moved(torch.from_numpy(clips), self._device), mirrored)
+        found = self.whole(to_device(torch.from_numpy(clips), self._device), mirrored)
         return Answers(*(one.cpu().numpy() for one in found))
 
     @torch.no_grad()
@@ -96,7 +95,7 @@ class TorchAnswering:
         """
 
         def compute(block: BlockT) -> tuple[Tensor, ...]:
-            clips = moved(torch.from_numpy(clips_of(block)), self._device)
+            clips = to_device(torch.from_numpy(clips_of(block)), self._device)
             probabilities, logits, feature = self.whole(clips)
             if mirror:
                 feature = (feature + self.whole(clips, True)[2]) / 2
@@ -125,23 +124,6 @@ def _copied(
     copies = [torch.split(torch.cat(column).cpu(), sizes) for column in columns]
     for place, (block, _) in enumerate(waiting):
         yield block, Answers(*(column[place].numpy() for column in copies))
-
-
-def prepared(clips: Tensor, clip_input: ClipInput, mirrored: Tensor | bool = False) -> Tensor:
-    """Clips of `StoredClips.for_network` as the network's input: (N, M, T, V, channels)."""
-    several = clips.ndim == 6
-    parts = clips.shape[2] if several else 1
-    clips = clip_input.normalised(clips.flatten(2, 3) if several else clips)
-    if isinstance(mirrored, Tensor):
-        chosen = mirrored[:, None, None, None, None]
-        clips = torch.where(chosen, mirror(clips, clip_input.layout), clips)
-    elif mirrored:
-        clips = mirror(clips, clip_input.layout)
-    clips = clip_input.streams(clips)
-    if clip_input.settings.motion == "joined":
-        N, M, _, V, C = clips.shape
-        clips = clips.reshape(N, M, parts, -1, V, C).transpose(1, 2).flatten(0, 1)
-    return clips
 
 
 @contextmanager
