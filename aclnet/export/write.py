@@ -21,21 +21,21 @@ from aclnet.export.compare import TOLERANCE, Comparison, clips_of, compare
 from aclnet.export.graph import onnx_graph
 from aclnet.export.integer import in_8_bits
 from aclnet.files import make_folder, naming, owned, whole_file
-from aclnet.runs.averages import Answering
+from aclnet.runs.averages import Predictor
 from aclnet.runs.calibration import CALIBRATION
 from aclnet.runs.exported import (
     DESCRIPTION,
     Exported,
     Graph,
     Kind,
-    OnnxAnswering,
+    OnnxPredictor,
     onnx_session,
     open_exported,
 )
+from aclnet.runs.inference import TorchPredictor
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.runs.model import Model, Source
 from aclnet.runs.reading import CHOOSING
-from aclnet.runs.whole import TorchAnswering
 from aclnet.runs.windows import whole_recording, window_store
 from aclnet.skeleton import layout_names
 from aclnet.training.checkpoint import checkpoint_bytes
@@ -59,14 +59,14 @@ class Written(NamedTuple):
         comparison: with the run's network.
         size: of the file in bytes.
         parts: whether the clips of the graph have an axis of parts (`StoredClips.for_network`).
-        answering: the exported network.
+        predictor: the exported network.
     """
 
     exported: Exported
     comparison: Comparison
     size: int
     parts: bool
-    answering: Answering
+    predictor: Predictor
 
 
 def first_recordings(model: Model, source: Source, **reading: Any) -> Store:
@@ -123,8 +123,8 @@ def export(
             the exported one differs from it.
         OSError: the files cannot be written.
     """
-    own = model.answering
-    if not isinstance(own, TorchAnswering):
+    own = model.predictor
+    if not isinstance(own, TorchPredictor):
         raise ValueError(f"{model.run} is exported already: give the run")
     with _new_folder(out) as folder:
         file = folder / _FILES[kind]
@@ -144,7 +144,7 @@ def export(
             exported = exported.model_copy(update={"graph": graph})
             _write(file, content)
         else:
-            content = _weights(kind, own.whole.network, out)
+            content = _weights(kind, own.module.network, out)
             _write(file, content)
             report(f"comparing with the run on {len(store)} recordings")
             again = open_exported(exported, content, file, "cpu")
@@ -189,7 +189,7 @@ def _integer(exported: Exported, difference: float) -> Exported:
 
 
 def _graph(
-    own: TorchAnswering, store: Store, mirrored: bool, out: Path, report: Callable[[str], None]
+    own: TorchPredictor, store: Store, mirrored: bool, out: Path, report: Callable[[str], None]
 ) -> tuple[bytes, Graph, Comparison]:
     """An ONNX graph, its description and its comparison; axes that do not come out free are fixed.
 
@@ -202,7 +202,7 @@ def _graph(
     while True:
         report("exporting to ONNX" + "".join(f", with a fixed number of {name}" for name in fixed))
         made = onnx_graph(
-            own.whole, example, mirrored=mirrored, fixed=tuple(axes[name] for name in fixed)
+            own.module, example, mirrored=mirrored, fixed=tuple(axes[name] for name in fixed)
         )
         graph = Graph(
             opset=made.opset,
@@ -212,7 +212,7 @@ def _graph(
             compared=0,
             difference=0,
         )
-        exported = OnnxAnswering(onnx_session(made.content, out), own.clips, graph, out)
+        exported = OnnxPredictor(onnx_session(made.content, out), own.clips, graph, out)
         report(f"comparing with the run on {len(store)} recordings")
         found = compare(
             exported,

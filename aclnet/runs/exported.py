@@ -1,7 +1,7 @@
 """Exported models: a file of weights or a graph, and `model.json` beside it that describes it.
 
 An ONNX model runs by onnxruntime, where torch need not be installed; its graph holds all that the
-network does to clips (`aclnet.runs.whole`). `aclnet.export` writes them.
+network does to clips (`aclnet.runs.inference`). `aclnet.export` writes them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import ValidationError
 
 from aclnet.clips.stored import Clips, StoredClips
 from aclnet.config import Settings
 from aclnet.foreign.text import check_regular
 from aclnet.models.settings import NamedEncoder
-from aclnet.runs.averages import Answering, Answers, BlockT, mirrored_too
+from aclnet.runs.averages import BlockT, Predictor, Scored
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.skeleton import layout_from_dict
 
@@ -140,8 +141,8 @@ def read_exported(path: Path) -> tuple[Exported, Path, bytes]:
     return exported, file, content
 
 
-def open_exported(exported: Exported, content: bytes, file: Path, device: str) -> Answering:
-    """An exported model, ready to answer.
+def open_exported(exported: Exported, content: bytes, file: Path, device: str) -> Predictor:
+    """An exported model, ready for use.
 
     Args:
         exported: its description.
@@ -160,7 +161,7 @@ def open_exported(exported: Exported, content: bytes, file: Path, device: str) -
         return open_weights(exported, content, file, device)
     layout = layout_from_dict(exported.run.layout, f"{file}: layout")
     clips = StoredClips(exported.model.clip, layout, exported.run.channels)
-    return OnnxAnswering(onnx_session(content, file, device), clips, exported.graph, file)
+    return OnnxPredictor(onnx_session(content, file, device), clips, exported.graph, file)
 
 
 def require_torch(source: Path) -> None:
@@ -177,8 +178,8 @@ def require_torch(source: Path) -> None:
         ) from None
 
 
-class OnnxAnswering:
-    """A network that answers by onnxruntime (see `aclnet.runs.averages.Answering`).
+class OnnxPredictor:
+    """A predictor that runs by onnxruntime (see `aclnet.runs.averages.Predictor`).
 
     Args:
         session: with its graph.
@@ -190,21 +191,15 @@ class OnnxAnswering:
     def __init__(
         self, session: onnxruntime.InferenceSession, clips: StoredClips, graph: Graph, source: Path
     ) -> None:
-        self._session, self._clips, self._graph, self._source = session, clips, graph, source
+        self.clips = clips
+        self._session, self._graph, self._source = session, graph, source
 
-    @property
-    def clips(self) -> StoredClips:
-        """Takes its clips out of recordings."""
-        return self._clips
-
-    def __call__(self, clips: Clips, mirrored: bool = False) -> Answers:
-        """Answer for clips of `StoredClips.for_network`, or for their mirror images.
+    def __call__(self, clips: Clips, mirrored: bool = False) -> Scored:
+        """Score clips of `StoredClips.for_network`, or their mirror images.
 
         Raises:
             ValueError: the graph takes no such number of persons or frames, or mirrors none.
         """
-        import numpy as np
-
         graph = self._graph
         axes = (("persons", graph.persons, 1), ("frames", graph.frames, clips.ndim - 3))
         for name, wanted, axis in axes:
@@ -214,20 +209,25 @@ class OnnxAnswering:
                 )
         if mirrored and not graph.mirrored:
             raise ValueError(f"{self._source} makes no mirror images")
-        given: dict[str, Any] = {"clips": clips}
+        inputs: dict[str, Any] = {"clips": clips}
         if graph.mirrored:
-            given["mirrored"] = np.full(len(clips), mirrored)
+            inputs["mirrored"] = np.full(len(clips), mirrored)
         try:
-            return Answers(*self._session.run(list(Answers._fields), given))
+            return Scored(*self._session.run(list(Scored._fields), inputs))
         except Exception as error:  # a dozen types of its own
             raise ValueError(f"{self._source}: onnxruntime failed: {_reason(error)}") from None
 
     def each(
         self, blocks: Sequence[BlockT], clips_of: Callable[[BlockT], Clips], mirror: bool = False
-    ) -> Iterator[tuple[BlockT, Answers]]:
-        """Answer for the clips of every block, in order (see `Answering.each`)."""
+    ) -> Iterator[tuple[BlockT, Scored]]:
+        """Score the clips of every block, in order (see `Predictor.each`)."""
         for block in blocks:
-            yield block, mirrored_too(self, clips_of(block), mirror)
+            clips = clips_of(block)
+            scored = self(clips)
+            if mirror:
+                both = scored.embedding + self(clips, mirrored=True).embedding
+                scored = scored._replace(embedding=np.float32(0.5) * both)
+            yield block, scored
 
 
 def silence_onnxruntime() -> None:

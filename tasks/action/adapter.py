@@ -16,7 +16,8 @@ import numpy as np
 from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.scoring import Scored, score
+from aclnet.runs.averages import Scored
+from aclnet.runs.inference import score
 from aclnet.training.settings import TrainSettings
 from protocols.action.division import (
     TEST,

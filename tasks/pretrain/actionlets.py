@@ -14,7 +14,7 @@ from aclnet.data.store import Store
 from aclnet.pretraining.actclr import ActionletContrast
 from aclnet.pretraining.actionlet import locate, static_anchor
 from aclnet.pretraining.body import body_of
-from aclnet.runs.scoring import scoring_frames
+from aclnet.runs.averages import scoring_frames
 from aclnet.runs.settings import ScoringSettings
 from protocols.files import write_arrays
 

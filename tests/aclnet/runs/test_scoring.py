@@ -11,7 +11,8 @@ from aclnet.clips.settings import ClipSettings
 from aclnet.data.sample import StoreInfo
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.temporal_conv import TemporalConvSettings
-from aclnet.runs.scoring import score, scoring_frames
+from aclnet.runs.averages import scoring_frames
+from aclnet.runs.inference import score
 from aclnet.runs.settings import ScoringSettings
 from aclnet.runs.windows import window_store
 from aclnet.skeleton import load_layout

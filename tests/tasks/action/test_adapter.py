@@ -14,8 +14,8 @@ from aclnet.config import load_settings
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import write_store
+from aclnet.runs.inference import score
 from aclnet.runs.networks import build_network, weight_generator
-from aclnet.runs.scoring import score
 from aclnet.skeleton import load_layout
 from protocols.action.scores import load_class_scores
 from tasks.action.adapter import ActionAdapter
