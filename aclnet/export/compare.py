@@ -81,7 +81,7 @@ def compare(
     _require_change(exported, clips)
     longer = (clips_of(store, own.clips, length) for length in _other_lengths(own.clips))
     return Comparison(
-        len(own(clips).logits),
+        _CLIPS * len(store),
         worst,
         _worst(exported, own, longer) if lengths else None,
         _worst(exported, own, _other_persons(clips)) if persons else None,

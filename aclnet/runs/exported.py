@@ -30,8 +30,14 @@ DESCRIPTION = "model.json"
 
 Kind = Literal["onnx", "safetensors", "torch"]
 
+FILES: dict[Kind, str] = {
+    "onnx": "model.onnx",
+    "safetensors": "model.safetensors",
+    "torch": "model.pt",
+}
+"""Names of the files that are written; a user may rename them."""
+
 _AGAIN = "copy it again or export the run again"
-_LONGEST_REASON = 200
 _MOST_BYTES = 64 << 20  # of the description, whose longest part are the classes
 
 
@@ -100,15 +106,15 @@ def is_exported(path: Path) -> bool:
     return path.is_file() or (path / DESCRIPTION).is_file()
 
 
-def read_exported(path: Path) -> tuple[Exported, Path, bytes]:
-    """The description of an exported model, its file and what that holds.
+def read_exported(path: Path) -> tuple[Exported, Path]:
+    """The description of an exported model, and the place of its file.
 
     Args:
         path: its folder, its description, or its file, which may have another name than it was
             given.
 
     Raises:
-        ValueError: the description is missing or damaged, or the file is, or is another one.
+        ValueError: the description is missing or damaged, or the file is missing.
     """
     if path.name == DESCRIPTION:
         path = path.parent
@@ -133,27 +139,27 @@ def read_exported(path: Path) -> tuple[Exported, Path, bytes]:
     if not file.is_file():
         raise ValueError(f"{file} is missing, which {description} describes: {_AGAIN}")
     check_regular(file)
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != exported.sha256:
-        raise ValueError(
-            f"{file} is not the file that {description} describes (its SHA-256 differs): {_AGAIN}"
-        )
-    return exported, file, content
+    return exported, file
 
 
-def open_exported(exported: Exported, content: bytes, file: Path, device: str) -> Predictor:
+def open_exported(exported: Exported, file: Path, device: str) -> Predictor:
     """An exported model, ready for use.
 
     Args:
         exported: its description.
-        content: what its file holds.
         file: its file.
         device: where to compute: "cpu" or "cuda"; with torch, as it names them.
 
     Raises:
-        ValueError: the file is damaged or of another network, there is no such device, or the
-            library that runs it is not installed.
+        ValueError: the file is damaged, is not the described one or of another network, there is no
+            such device, or the library that runs it is not installed.
     """
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != exported.sha256:
+        raise ValueError(
+            f"{file} is not the file that its {DESCRIPTION} describes (its SHA-256 differs): "
+            f"{_AGAIN}"
+        )
     if exported.graph is None:
         require_torch(file)
         from aclnet.runs.trained import open_weights

@@ -403,8 +403,8 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
     """
     folder = pull(run) if is_on_hub(run) else Path(run)
     if is_exported(folder):
-        exported, file, content = read_exported(folder)
-        predictor = open_exported(exported, content, file, device)
+        exported, file = read_exported(folder)
+        predictor = open_exported(exported, file, device)
         return Model(file.parent, exported.run, exported.model, predictor, exported)
     info = read_run_info(folder)
     require_torch(folder)
