@@ -17,8 +17,8 @@ from aclnet.data.store import Store
 from aclnet.skeleton import Layout
 
 
-def moved(clips: Tensor, device: torch.device) -> Tensor:
-    """Clips on a device; a GPU is not waited for, so that it works meanwhile."""
+def to_device(clips: Tensor, device: torch.device) -> Tensor:
+    """Copy clips to a device; a GPU is not waited for, so that it works meanwhile."""
     if device.type == "cuda":  # page-locked memory, from which it copies by itself
         clips = clips.pin_memory()
     return clips.to(device, non_blocking=True)
@@ -47,19 +47,29 @@ class ClipInput(StoredClips):
         """Frames of a store (see `taken`), for `prepare` and `augmented`."""
         return torch.from_numpy(self.taken(store, rows, frames))
 
-    def on_device(
-        self, store: Store, rows: Rows, frames: Rows | Places, device: torch.device
-    ) -> Tensor:
-        """As `stored`, on a device (see `moved`)."""
-        return moved(self.stored(store, rows, frames), device)
+    def prepare(self, clips: Tensor, mirrored: Tensor | bool = False) -> Tensor:
+        """Clips of `stored` or `for_network` as the network's input, no randomness.
 
-    def prepare(self, clips: Tensor) -> Tensor:
-        """Stored clips to network input (N, M, T, V, channels), no randomness."""
-        return self.streams(self.normalised(clips))
+        Args:
+            clips: N clips.
+            mirrored: of which the mirror image is taken, bool (N,); or whether of all.
 
-    def prepare_mirrored(self, clips: Tensor) -> Tensor:
-        """As `prepare`, of the mirror image."""
-        return self.streams(mirror(self.normalised(clips), self.layout))
+        Returns:
+            (N, M, T, V, channels); K clips of each recording that are joined are N.
+        """
+        several = clips.ndim == 6
+        parts = clips.shape[2] if several else 1
+        clips = self.normalised(clips.flatten(2, 3) if several else clips)
+        if isinstance(mirrored, Tensor):
+            chosen = mirrored[:, None, None, None, None]
+            clips = torch.where(chosen, mirror(clips, self.layout), clips)
+        elif mirrored:
+            clips = mirror(clips, self.layout)
+        clips = self.streams(clips)
+        if self.settings.motion == "joined":
+            N, M, _, V, C = clips.shape
+            clips = clips.reshape(N, M, parts, -1, V, C).transpose(1, 2).flatten(0, 1)
+        return clips
 
     def augmented(
         self, clips: Tensor, generator: torch.Generator, widths: Tensor | None = None

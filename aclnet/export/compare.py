@@ -9,7 +9,7 @@ import numpy as np
 
 from aclnet.clips.stored import Clips, StoredClips
 from aclnet.data.store import Store
-from aclnet.runs.averages import Answering, Answers, scoring_frames
+from aclnet.runs.averages import Predictor, Scored, scoring_frames
 from aclnet.runs.settings import ScoringSettings
 
 TOLERANCE = 1e-4
@@ -51,8 +51,8 @@ def clips_of(store: Store, clips: StoredClips, frames: int | None = None) -> Cli
 
 
 def compare(
-    exported: Answering,
-    own: Answering,
+    exported: Predictor,
+    own: Predictor,
     store: Store,
     *,
     mirrored: bool = True,
@@ -81,14 +81,14 @@ def compare(
     _require_change(exported, clips)
     longer = (clips_of(store, own.clips, length) for length in _other_lengths(own.clips))
     return Comparison(
-        len(own(clips).logits),
+        _CLIPS * len(store),
         worst,
         _worst(exported, own, longer) if lengths else None,
         _worst(exported, own, _other_persons(clips)) if persons else None,
     )
 
 
-def _worst(exported: Answering, own: Answering, parts: Iterable[Clips]) -> float:
+def _worst(exported: Predictor, own: Predictor, parts: Iterable[Clips]) -> float:
     """The largest difference over parts; infinite where one of the networks takes none such."""
     try:
         return max(difference(exported(clips), own(clips)) for clips in parts)
@@ -96,7 +96,7 @@ def _worst(exported: Answering, own: Answering, parts: Iterable[Clips]) -> float
         return float("inf")
 
 
-def difference(found: Answers, wanted: Answers) -> float:
+def difference(found: Scored, wanted: Scored) -> float:
     """The largest difference, in shares of the same output's largest value; infinite if not finite.
 
     Of embeddings of another width it is infinite, too.
@@ -124,7 +124,7 @@ def _other_persons(clips: Clips) -> Iterator[Clips]:
     yield np.pad(clips, absent)
 
 
-def _require_change(exported: Answering, clips: Clips) -> None:
+def _require_change(exported: Predictor, clips: Clips) -> None:
     """Refuse a network whose answers depend neither on the clip nor on its values.
 
     Raises:
@@ -132,7 +132,7 @@ def _require_change(exported: Answering, clips: Clips) -> None:
     """
     noise = np.random.default_rng(0).normal(1, _CHANGE, clips.shape).astype(np.float32)
     answers, changed = exported(clips), exported(clips * noise)
-    for name, one, other in zip(Answers._fields, answers, changed, strict=True):
+    for name, one, other in zip(Scored._fields, answers, changed, strict=True):
         scale = float(np.abs(one).max()) or 1.0
         if np.ptp(one, axis=0).max() < _SAME * scale or np.abs(one - other).max() == 0:
             raise ValueError(

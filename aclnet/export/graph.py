@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from aclnet.clips.stored import Clips
-from aclnet.runs.averages import Answers
-from aclnet.runs.whole import WholeNetwork
+from aclnet.runs.averages import Scored
+from aclnet.runs.inference import InferenceNetwork
 
 CLIPS, MIRRORED = "clips", "mirrored"
 
@@ -35,14 +35,14 @@ class OnnxGraph(NamedTuple):
 
 
 def onnx_graph(
-    whole: WholeNetwork, example: Clips, *, mirrored: bool, fixed: tuple[int, ...] = ()
+    module: InferenceNetwork, example: Clips, *, mirrored: bool, fixed: tuple[int, ...] = ()
 ) -> OnnxGraph:
     """Trace a network in evaluation mode.
 
     The numbers of clips, persons and frames stay free where the network lets them.
 
     Args:
-        whole: the network with its preparation, on the CPU.
+        module: the network with its preparation, on the CPU.
         example: clips of `StoredClips.for_network`, several of them; their values do not matter.
         mirrored: whether the graph has the input `mirrored`.
         fixed: axes of the clips that are to have the example's length alone.
@@ -69,13 +69,13 @@ def onnx_graph(
         inputs = (clips, torch.arange(len(clips)) % 2 == 0)
         shapes[MIRRORED] = {0: axes[0]}
     with torch.no_grad(), quiet():
-        whole(*inputs)  # tables that are kept are made outside the trace
+        module(*inputs)  # tables that are kept are made outside the trace
         try:
             program = torch.onnx.export(
-                whole.eval(),
+                module.eval(),
                 inputs,
                 input_names=list(shapes),
-                output_names=list(Answers._fields),
+                output_names=list(Scored._fields),
                 dynamic_shapes=shapes,
                 dynamo=True,
                 verbose=False,

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from torch import nn
 
+from aclnet.data.convert import prepare_samples
 from aclnet.data.sample import Frames
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store
@@ -21,32 +22,28 @@ from aclnet.export.compare import TOLERANCE, Comparison, clips_of, compare
 from aclnet.export.graph import onnx_graph
 from aclnet.export.integer import in_8_bits
 from aclnet.files import make_folder, naming, owned, whole_file
-from aclnet.runs.averages import Answering
+from aclnet.runs.averages import Predictor
 from aclnet.runs.calibration import CALIBRATION
 from aclnet.runs.exported import (
     DESCRIPTION,
+    FILES,
     Exported,
     Graph,
     Kind,
-    OnnxAnswering,
+    OnnxPredictor,
     onnx_session,
     open_exported,
 )
+from aclnet.runs.inference import TorchPredictor
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.runs.model import Model, Source
 from aclnet.runs.reading import CHOOSING
-from aclnet.runs.whole import TorchAnswering
 from aclnet.runs.windows import whole_recording, window_store
 from aclnet.skeleton import layout_names
 from aclnet.training.checkpoint import checkpoint_bytes
 
 CARD = "MODEL_CARD.md"
 
-_FILES: dict[Kind, str] = {
-    "onnx": "model.onnx",
-    "safetensors": "model.safetensors",
-    "torch": "model.pt",
-}
 _RECORDINGS = 16
 _EXAMPLES = 5  # clips to trace with; no other axis should have this length
 
@@ -59,28 +56,29 @@ class Written(NamedTuple):
         comparison: with the run's network.
         size: of the file in bytes.
         parts: whether the clips of the graph have an axis of parts (`StoredClips.for_network`).
-        answering: the exported network.
+        predictor: the exported network.
     """
 
     exported: Exported
     comparison: Comparison
     size: int
     parts: bool
-    answering: Answering
+    predictor: Predictor
 
 
-def first_recordings(model: Model, source: Source, **reading: Any) -> Store:
+def first_recordings(model: Model, source: Source) -> Store:
     """The first recordings of a file, folder or store in which somebody is seen.
 
     Args:
         model: that is to be exported.
         source: what it reads.
-        **reading: as for `Model.embed`.
 
     Raises:
         ValueError: there is none, or it cannot be read.
     """
-    for _, info, samples, _ in model.opened(source, None, reading):
+    for _, info, samples, how in model.opened(source, None, {}):
+        if how == "main_person":
+            info, samples = prepare_samples(info, samples)
         kept: list[Frames] = []
         for sample in samples:
             if sample.frames.any():
@@ -123,75 +121,71 @@ def export(
             the exported one differs from it.
         OSError: the files cannot be written.
     """
-    own = model.answering
-    if not isinstance(own, TorchAnswering):
+    own = model.predictor
+    if not isinstance(own, TorchPredictor):
         raise ValueError(f"{model.run} is exported already: give the run")
     with _new_folder(out) as folder:
-        file = folder / _FILES[kind]
+        file = folder / FILES[kind]
+        graph = None
+        if kind == "onnx":
+            mirrored = model.settings.test is None and model.settings.embed.mirror
+            content, graph, comparison, predictor = _graph(own, store, mirrored, out, report)
+        else:
+            content = _weights(kind, own.module.network, out)
+        _write(file, content)
         exported = Exported(
             kind=kind,
             file=file.name,
-            sha256="",
+            sha256=hashlib.sha256(content).hexdigest(),
             aclnet=version("aclnet"),
             fingerprint=model.fingerprint,
             dimensions=model.dimensions,
             named=named,
             run=shareable(model.info, model.settings, named),
+            graph=graph,
         )
-        if kind == "onnx":
-            mirrored = model.settings.test is None and model.settings.embed.mirror
-            content, graph, comparison = _graph(own, store, mirrored, out, report)
-            exported = exported.model_copy(update={"graph": graph})
-            _write(file, content)
-        else:
-            content = _weights(kind, own.whole.network, out)
-            _write(file, content)
+        if graph is None:
             report(f"comparing with the run on {len(store)} recordings")
-            again = open_exported(exported, content, file, "cpu")
-            comparison = compare(again, own, store)
+            predictor = open_exported(exported, file, "cpu")
+            comparison = compare(predictor, own, store)
         if not comparison.difference <= TOLERANCE:
             raise ValueError(
                 f"the exported network differs from {model.run} by {comparison.difference:.1e} of "
                 f"the largest value, more than {TOLERANCE:.0e}: nothing was written"
             )
-        if calibration is not None and exported.graph is not None:
+        if calibration is not None and graph is not None:
             report("quantising to 8 bits")
-            clips = clips_of(calibration, own.clips)
-            content = in_8_bits(content, clips, exported.graph.mirrored)
-            again = open_exported(exported, content, file, "cpu")
-            comparison = compare(again, own, store, mirrored=exported.graph.mirrored)
-            exported = _integer(exported, comparison.difference)
+            content = in_8_bits(content, clips_of(calibration, own.clips), graph.mirrored)
             _write(file, content)
-        again = open_exported(exported, content, file, "cpu")
-        digest = hashlib.sha256(content).hexdigest()
-        exported = exported.model_copy(update={"sha256": digest})
+            predictor = OnnxPredictor(onnx_session(content, out), own.clips, graph, out)
+            comparison = compare(predictor, own, store, mirrored=graph.mirrored)
+            exported = _integer(exported, graph, content, comparison.difference)
         _write(folder / DESCRIPTION, f"{exported.model_dump_json(indent=1)}\n".encode())
         if calibration is None and (model.run / CALIBRATION).is_file():
-            sure = model.calibration().model_copy(update={"weights": digest, "command": ""})
-            sure.write(folder)
+            changes = {"weights": exported.sha256, "command": ""}
+            model.calibration().model_copy(update=changes).write(folder)
         parts = own.clips.follows or own.clips.settings.motion == "joined"
-        written = Written(exported, comparison, len(content), parts, again)
+        written = Written(exported, comparison, len(content), parts, predictor)
         _write(folder / CARD, card(written).encode())
     return written
 
 
-def _integer(exported: Exported, difference: float) -> Exported:
+def _integer(exported: Exported, graph: Graph, content: bytes, difference: float) -> Exported:
     """The description of a graph of 8 bits, whose embeddings are others."""
-    graph = exported.graph
-    changes = {"integer": True, "difference": difference}
     text = f"{exported.fingerprint} in 8 bits"
     return exported.model_copy(
         update={
-            "graph": graph and graph.model_copy(update=changes),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "graph": graph.model_copy(update={"integer": True, "difference": difference}),
             "fingerprint": hashlib.sha256(text.encode()).hexdigest(),
         }
     )
 
 
 def _graph(
-    own: TorchAnswering, store: Store, mirrored: bool, out: Path, report: Callable[[str], None]
-) -> tuple[bytes, Graph, Comparison]:
-    """An ONNX graph, its description and its comparison; axes that do not come out free are fixed.
+    own: TorchPredictor, store: Store, mirrored: bool, out: Path, report: Callable[[str], None]
+) -> tuple[bytes, Graph, Comparison, Predictor]:
+    """An ONNX graph, described, compared and opened; axes that do not come out free are fixed.
 
     The exporter may also take an axis for free that is not: the comparison shows it.
     """
@@ -202,7 +196,7 @@ def _graph(
     while True:
         report("exporting to ONNX" + "".join(f", with a fixed number of {name}" for name in fixed))
         made = onnx_graph(
-            own.whole, example, mirrored=mirrored, fixed=tuple(axes[name] for name in fixed)
+            own.module, example, mirrored=mirrored, fixed=tuple(axes[name] for name in fixed)
         )
         graph = Graph(
             opset=made.opset,
@@ -212,7 +206,7 @@ def _graph(
             compared=0,
             difference=0,
         )
-        exported = OnnxAnswering(onnx_session(made.content, out), own.clips, graph, out)
+        exported = OnnxPredictor(onnx_session(made.content, out), own.clips, graph, out)
         report(f"comparing with the run on {len(store)} recordings")
         found = compare(
             exported,
@@ -229,7 +223,7 @@ def _graph(
         ]
         if not wrong:
             known = {"compared": found.clips, "difference": found.difference}
-            return made.content, graph.model_copy(update=known), found
+            return made.content, graph.model_copy(update=known), found, exported
         fixed += wrong
 
 

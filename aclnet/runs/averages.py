@@ -22,12 +22,12 @@ _SHORTEST = 1e-12
 """Shorter embeddings keep their direction and are not scaled to unit length."""
 
 
-class Answers(NamedTuple):
-    """What a network says of N clips.
+class Scored(NamedTuple):
+    """A network's output for N clips, or the means over the clips of N recordings.
 
     Attributes:
-        probabilities: (N, K).
-        logits: (N, K), before the softmax.
+        probabilities: (N, K), softmax of the logits.
+        logits: (N, K).
         embedding: (N, D), the compared feature.
     """
 
@@ -36,20 +36,20 @@ class Answers(NamedTuple):
     embedding: Scores
 
 
-class Answering(Protocol):
-    """A network with all that it does to clips, in whichever library it runs."""
+class Predictor(Protocol):
+    """A network with the preparation of its clips, in whichever library it runs."""
 
     @property
     def clips(self) -> StoredClips:
         """Takes its clips out of recordings."""
 
-    def __call__(self, clips: Clips, mirrored: bool = False) -> Answers:
-        """Answer for clips of `StoredClips.for_network`, or for their mirror images."""
+    def __call__(self, clips: Clips, mirrored: bool = False) -> Scored:
+        """Score clips of `StoredClips.for_network`, or their mirror images."""
 
     def each(
         self, blocks: Sequence[BlockT], clips_of: Callable[[BlockT], Clips], mirror: bool = False
-    ) -> Iterator[tuple[BlockT, Answers]]:
-        """Answer for the clips of every block, in order.
+    ) -> Iterator[tuple[BlockT, Scored]]:
+        """Score the clips of every block, in order.
 
         Args:
             blocks: what names some clips.
@@ -58,34 +58,11 @@ class Answering(Protocol):
         """
 
 
-class Scored(NamedTuple):
-    """Scores of N recordings.
-
-    Attributes:
-        probabilities: (N, K), mean over clips of the softmax.
-        logits: (N, K), mean over clips.
-        embedding: (N, D), mean over clips of the feature before the classifier.
-    """
-
-    probabilities: Scores
-    logits: Scores
-    embedding: Scores
-
-
-def mirrored_too(network: Answering, clips: Clips, mirror: bool) -> Answers:
-    """Answer for clips; with `mirror` the feature is the mean of theirs and their images'."""
-    answers = network(clips)
-    if not mirror:
-        return answers
-    other = network(clips, mirrored=True).embedding
-    return answers._replace(embedding=np.float32(0.5) * (answers.embedding + other))
-
-
-def mean_embeddings(network: Answering, store: Store, settings: EmbedSettings) -> Scores:
+def mean_embeddings(predictor: Predictor, store: Store, settings: EmbedSettings) -> Scores:
     """One embedding a sample: the mean over its windows' embeddings, normalised if set.
 
     Args:
-        network: answers with the feature that the settings name.
+        predictor: gives the feature that the settings name.
         store: the samples to embed.
         settings: windows, mirror image, whether of unit length.
 
@@ -97,7 +74,7 @@ def mean_embeddings(network: Answering, store: Store, settings: EmbedSettings) -
     """
     if not len(store):
         raise ValueError(f"there is nothing to embed: {store.info.name} holds no sample")
-    clip = network.clips.settings
+    clip = predictor.clips.settings
     if settings.windows == "centre":
         owner = np.arange(len(store), dtype=np.int64)
         frames = windows_at_phase(store.lengths, clip.frames, 0.5, clip.step)
@@ -107,11 +84,11 @@ def mean_embeddings(network: Answering, store: Store, settings: EmbedSettings) -
     blocks = [slice(first, first + size) for first in range(0, len(owner), size)]
 
     def clips_of(part: slice) -> Clips:
-        return network.clips.for_network(store, owner[part], frames[part, None])
+        return predictor.clips.for_network(store, owner[part], frames[part, None])
 
     sums: Scores = np.zeros((0, 0), dtype=np.float32)
-    for part, answers in network.each(blocks, clips_of, settings.mirror):
-        vectors = answers.embedding
+    for part, scored in predictor.each(blocks, clips_of, settings.mirror):
+        vectors = scored.embedding
         if part.start == 0:
             sums = np.zeros((len(store), vectors.shape[1]), dtype=np.float32)
         np.add.at(sums, owner[part], vectors)
@@ -125,12 +102,12 @@ def mean_embeddings(network: Answering, store: Store, settings: EmbedSettings) -
 
 
 def mean_scores(
-    network: Answering, store: Store, test: ScoringSettings, *, hidden: Rows | None = None
+    predictor: Predictor, store: Store, test: ScoringSettings, *, hidden: Rows | None = None
 ) -> Scored:
     """Score recordings over their test clips.
 
     Args:
-        network: answers with the feature before its classifier.
+        predictor: gives the feature before the classifier.
         store: N recordings.
         test: number of clips, and of those scored at once.
         hidden: joints set to zero in every clip, as if they had not been seen.
@@ -140,20 +117,20 @@ def mean_scores(
     """
     if not len(store):
         raise ValueError(f"there is nothing to score: {store.info.name} holds no sample")
-    frames = scoring_frames(store.lengths, network.clips.settings, test)
+    frames = scoring_frames(store.lengths, predictor.clips.settings, test)
     at_once = max(test.batch_size // test.clips, 1)
     every = np.arange(len(store))
     blocks = [every[first : first + at_once] for first in range(0, len(store), at_once)]
 
     def clips_of(rows: Rows) -> Clips:
-        clips = network.clips.for_network(store, rows, frames[rows])
+        clips = predictor.clips.for_network(store, rows, frames[rows])
         if hidden is not None:
             clips[..., hidden, :] = 0  # before they are measured
         return clips
 
     parts = [
-        [one.reshape(len(rows), test.clips, -1).mean(axis=1) for one in answers]
-        for rows, answers in network.each(blocks, clips_of)
+        [values.reshape(len(rows), test.clips, -1).mean(axis=1) for values in scored]
+        for rows, scored in predictor.each(blocks, clips_of)
     ]
     return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

@@ -1,7 +1,7 @@
 """Exported models: a file of weights or a graph, and `model.json` beside it that describes it.
 
 An ONNX model runs by onnxruntime, where torch need not be installed; its graph holds all that the
-network does to clips (`aclnet.runs.whole`). `aclnet.export` writes them.
+network does to clips (`aclnet.runs.inference`). `aclnet.export` writes them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import ValidationError
 
 from aclnet.clips.stored import Clips, StoredClips
 from aclnet.config import Settings
 from aclnet.foreign.text import check_regular
 from aclnet.models.settings import NamedEncoder
-from aclnet.runs.averages import Answering, Answers, BlockT, mirrored_too
+from aclnet.runs.averages import BlockT, Predictor, Scored
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.skeleton import layout_from_dict
 
@@ -29,8 +30,14 @@ DESCRIPTION = "model.json"
 
 Kind = Literal["onnx", "safetensors", "torch"]
 
+FILES: dict[Kind, str] = {
+    "onnx": "model.onnx",
+    "safetensors": "model.safetensors",
+    "torch": "model.pt",
+}
+"""Names of the files that are written; a user may rename them."""
+
 _AGAIN = "copy it again or export the run again"
-_LONGEST_REASON = 200
 _MOST_BYTES = 64 << 20  # of the description, whose longest part are the classes
 
 
@@ -99,15 +106,15 @@ def is_exported(path: Path) -> bool:
     return path.is_file() or (path / DESCRIPTION).is_file()
 
 
-def read_exported(path: Path) -> tuple[Exported, Path, bytes]:
-    """The description of an exported model, its file and what that holds.
+def read_exported(path: Path) -> tuple[Exported, Path]:
+    """The description of an exported model, and the place of its file.
 
     Args:
         path: its folder, its description, or its file, which may have another name than it was
             given.
 
     Raises:
-        ValueError: the description is missing or damaged, or the file is, or is another one.
+        ValueError: the description is missing or damaged, or the file is missing.
     """
     if path.name == DESCRIPTION:
         path = path.parent
@@ -132,27 +139,27 @@ def read_exported(path: Path) -> tuple[Exported, Path, bytes]:
     if not file.is_file():
         raise ValueError(f"{file} is missing, which {description} describes: {_AGAIN}")
     check_regular(file)
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != exported.sha256:
-        raise ValueError(
-            f"{file} is not the file that {description} describes (its SHA-256 differs): {_AGAIN}"
-        )
-    return exported, file, content
+    return exported, file
 
 
-def open_exported(exported: Exported, content: bytes, file: Path, device: str) -> Answering:
-    """An exported model, ready to answer.
+def open_exported(exported: Exported, file: Path, device: str) -> Predictor:
+    """An exported model, ready for use.
 
     Args:
         exported: its description.
-        content: what its file holds.
         file: its file.
         device: where to compute: "cpu" or "cuda"; with torch, as it names them.
 
     Raises:
-        ValueError: the file is damaged or of another network, there is no such device, or the
-            library that runs it is not installed.
+        ValueError: the file is damaged, is not the described one or of another network, there is no
+            such device, or the library that runs it is not installed.
     """
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != exported.sha256:
+        raise ValueError(
+            f"{file} is not the file that its {DESCRIPTION} describes (its SHA-256 differs): "
+            f"{_AGAIN}"
+        )
     if exported.graph is None:
         require_torch(file)
         from aclnet.runs.trained import open_weights
@@ -160,7 +167,7 @@ def open_exported(exported: Exported, content: bytes, file: Path, device: str) -
         return open_weights(exported, content, file, device)
     layout = layout_from_dict(exported.run.layout, f"{file}: layout")
     clips = StoredClips(exported.model.clip, layout, exported.run.channels)
-    return OnnxAnswering(onnx_session(content, file, device), clips, exported.graph, file)
+    return OnnxPredictor(onnx_session(content, file, device), clips, exported.graph, file)
 
 
 def require_torch(source: Path) -> None:
@@ -177,8 +184,8 @@ def require_torch(source: Path) -> None:
         ) from None
 
 
-class OnnxAnswering:
-    """A network that answers by onnxruntime (see `aclnet.runs.averages.Answering`).
+class OnnxPredictor:
+    """A predictor that runs by onnxruntime (see `aclnet.runs.averages.Predictor`).
 
     Args:
         session: with its graph.
@@ -190,21 +197,15 @@ class OnnxAnswering:
     def __init__(
         self, session: onnxruntime.InferenceSession, clips: StoredClips, graph: Graph, source: Path
     ) -> None:
-        self._session, self._clips, self._graph, self._source = session, clips, graph, source
+        self.clips = clips
+        self._session, self._graph, self._source = session, graph, source
 
-    @property
-    def clips(self) -> StoredClips:
-        """Takes its clips out of recordings."""
-        return self._clips
-
-    def __call__(self, clips: Clips, mirrored: bool = False) -> Answers:
-        """Answer for clips of `StoredClips.for_network`, or for their mirror images.
+    def __call__(self, clips: Clips, mirrored: bool = False) -> Scored:
+        """Score clips of `StoredClips.for_network`, or their mirror images.
 
         Raises:
             ValueError: the graph takes no such number of persons or frames, or mirrors none.
         """
-        import numpy as np
-
         graph = self._graph
         axes = (("persons", graph.persons, 1), ("frames", graph.frames, clips.ndim - 3))
         for name, wanted, axis in axes:
@@ -214,20 +215,25 @@ class OnnxAnswering:
                 )
         if mirrored and not graph.mirrored:
             raise ValueError(f"{self._source} makes no mirror images")
-        given: dict[str, Any] = {"clips": clips}
+        inputs: dict[str, Any] = {"clips": clips}
         if graph.mirrored:
-            given["mirrored"] = np.full(len(clips), mirrored)
+            inputs["mirrored"] = np.full(len(clips), mirrored)
         try:
-            return Answers(*self._session.run(list(Answers._fields), given))
+            return Scored(*self._session.run(list(Scored._fields), inputs))
         except Exception as error:  # a dozen types of its own
             raise ValueError(f"{self._source}: onnxruntime failed: {_reason(error)}") from None
 
     def each(
         self, blocks: Sequence[BlockT], clips_of: Callable[[BlockT], Clips], mirror: bool = False
-    ) -> Iterator[tuple[BlockT, Answers]]:
-        """Answer for the clips of every block, in order (see `Answering.each`)."""
+    ) -> Iterator[tuple[BlockT, Scored]]:
+        """Score the clips of every block, in order (see `Predictor.each`)."""
         for block in blocks:
-            yield block, mirrored_too(self, clips_of(block), mirror)
+            clips = clips_of(block)
+            scored = self(clips)
+            if mirror:
+                both = scored.embedding + self(clips, mirrored=True).embedding
+                scored = scored._replace(embedding=np.float32(0.5) * both)
+            yield block, scored
 
 
 def silence_onnxruntime() -> None:

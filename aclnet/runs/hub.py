@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aclnet.runs.calibration import CALIBRATION
-from aclnet.runs.exported import DESCRIPTION
+from aclnet.runs.exported import DESCRIPTION, FILES
 
 _ADDRESS = re.compile(r"hf:/{1,2}(?P<name>[^@/]+/[^@/]+)(@(?P<revision>[^@]+))?")
 _LONGEST_REASON = 300
@@ -47,10 +47,7 @@ def pull(address: str | Path) -> Path:
         folder = hub.snapshot_download(
             found["name"],
             revision=found["revision"],
-            allow_patterns=[
-                *(DESCRIPTION, CALIBRATION),
-                *("model.onnx", "model.safetensors", "model.pt"),
-            ],
+            allow_patterns=[DESCRIPTION, CALIBRATION, *FILES.values()],
         )
         return Path(folder)
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from aclnet.data.convert import prepare_samples
 from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import Sample, StoreInfo
-from aclnet.runs.averages import Answering, mean_embeddings, mean_scores
+from aclnet.runs.averages import Predictor, mean_embeddings, mean_scores
 from aclnet.runs.calibration import Calibration, calibrated, read_calibration, weights_hash
 from aclnet.runs.exported import Exported, is_exported, open_exported, read_exported, require_torch
 from aclnet.runs.finished import require_finished
@@ -38,7 +38,7 @@ from aclnet.skeleton import Layout
 if TYPE_CHECKING:
     from aclnet.clips.input import ClipInput
     from aclnet.models import SkeletonNetwork
-    from aclnet.runs.whole import WholeNetwork
+    from aclnet.runs.inference import InferenceNetwork
 
 WINDOW_CLIPS = 4
 
@@ -105,14 +105,14 @@ class Model:
         run: the run's folder, or the exported model's, for messages.
         info: what it was trained on.
         settings: of encoder, neck, clips, embedding and test clips.
-        answering: the network with its preparation of clips.
+        predictor: the network with its preparation of clips.
         exported: its description, if it is an exported one.
     """
 
     run: Path
     info: RunInfo
     settings: RunModel
-    answering: Answering
+    predictor: Predictor
     exported: Exported | None = None
 
     @property
@@ -125,17 +125,17 @@ class Model:
         """Prepares clips as in training, by torch; an ONNX model has none."""
         return self._torch().clips
 
-    def _torch(self) -> WholeNetwork:
-        from aclnet.runs.whole import TorchAnswering
+    def _torch(self) -> InferenceNetwork:
+        from aclnet.runs.inference import TorchPredictor
 
-        if not isinstance(self.answering, TorchAnswering):
+        if not isinstance(self.predictor, TorchPredictor):
             raise ValueError(f"{self.run} is not a network of torch: load the run")
-        return self.answering.whole
+        return self.predictor.module
 
     @property
     def layout(self) -> Layout:
         """The V joints of its clips."""
-        return self.answering.clips.layout
+        return self.predictor.clips.layout
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -215,9 +215,9 @@ class Model:
                 store = window_store([frames for *_, frames in kept], info)
                 self.info.require(store, self.run)
                 if self.settings.test is None:
-                    parts.append(mean_embeddings(self.answering, store, self.settings.embed))
+                    parts.append(mean_embeddings(self.predictor, store, self.settings.embed))
                 else:
-                    scored = mean_scores(self.answering, store, self.settings.test)
+                    scored = mean_scores(self.predictor, store, self.settings.test)
                     parts.append(scored.embedding)
             names += [name for name, *_ in kept]
             people += [identity for _, identity, *_ in kept]
@@ -363,7 +363,7 @@ class Model:
         fps = sample.fps or info.fps
         store = window_store([window.frames for window in windows], info)
         test = self.settings.test or ScoringSettings(clips=1)
-        scored = mean_scores(self.answering, store, test)
+        scored = mean_scores(self.predictor, store, test)
         # Variants of a body, which trained as people of their own, count for their person.
         shares = scored.probabilities.reshape(len(windows), len(self.classes), -1).sum(axis=2)
         unknown: list[bool | None] = [None] * len(windows)
@@ -403,9 +403,9 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
     """
     folder = pull(run) if is_on_hub(run) else Path(run)
     if is_exported(folder):
-        exported, file, content = read_exported(folder)
-        answering = open_exported(exported, content, file, device)
-        return Model(file.parent, exported.run, exported.model, answering, exported)
+        exported, file = read_exported(folder)
+        predictor = open_exported(exported, file, device)
+        return Model(file.parent, exported.run, exported.model, predictor, exported)
     info = read_run_info(folder)
     require_torch(folder)
     from aclnet.runs.trained import open_run_network

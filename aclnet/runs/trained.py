@@ -1,4 +1,4 @@
-"""Networks with trained weights that answer by torch: those of runs, and exported weights."""
+"""Networks of torch with trained weights: those of runs, and exported weights."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 from aclnet.clips.input import ClipInput
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.exported import Exported
+from aclnet.runs.inference import InferenceNetwork, TorchPredictor
 from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo, RunModel
 from aclnet.runs.networks import build_network, fill_part, require_best, weight_generator
-from aclnet.runs.whole import TorchAnswering, WholeNetwork
 from aclnet.skeleton import layout_from_dict
 from aclnet.training.engine import BEST
 from aclnet.training.state import load_weights
@@ -21,7 +21,7 @@ from aclnet.training.state import load_weights
 
 def open_run_network(
     folder: Path, info: RunInfo, settings: RunModel, device: str
-) -> TorchAnswering:
+) -> TorchPredictor:
     """The network of a run.
 
     Args:
@@ -43,7 +43,7 @@ def open_run_network(
     return _placed(network, clip_input, settings, device)
 
 
-def open_weights(exported: Exported, content: bytes, file: Path, device: str) -> TorchAnswering:
+def open_weights(exported: Exported, content: bytes, file: Path, device: str) -> TorchPredictor:
     """The network of exported weights; arguments and errors as of `open_exported`."""
     settings = exported.model
     network, clip_input = _untrained(exported.run, settings, file)
@@ -66,13 +66,13 @@ def _untrained(
 
 def _placed(
     network: SkeletonNetwork, clip_input: ClipInput, settings: RunModel, device: str
-) -> TorchAnswering:
+) -> TorchPredictor:
     try:
         placed = network.eval().to(torch.device(device))
     except (RuntimeError, AssertionError) as error:  # the latter of a torch built without CUDA
         raise ValueError(f"device {device!r} cannot be used: {error}") from None
     compared = settings.embed if settings.test is None else None
-    return TorchAnswering(WholeNetwork(placed, clip_input, compared))
+    return TorchPredictor(InferenceNetwork(placed, clip_input, compared))
 
 
 def _safetensors(content: bytes, source: Path) -> Mapping[str, Tensor]:

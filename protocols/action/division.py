@@ -117,20 +117,20 @@ def hold_out(
     return _moved(division, moved, VALIDATION, extra)
 
 
-def divide_people(
-    identity: npt.ArrayLike, validation: Sequence[str], test: Sequence[str]
-) -> Division:
-    """Give every sample its person's role; whoever is in neither group trains.
+def divide_people(identity: npt.ArrayLike, people: Mapping[str, Sequence[str]]) -> Division:
+    """Give every sample its person's role; whoever has none takes no part (count ``left_out``).
 
     Args:
         identity: (N,) people, compared as they are.
-        validation: The validation people.
-        test: The test people.
+        people: The people of each role; nobody has two.
     """
     person = np.array([str(name) for name in np.asarray(identity).tolist()], dtype=np.str_)
-    role = np.where(np.isin(person, list(validation)), VALIDATION, TRAIN)
-    role = np.where(np.isin(person, list(test)), TEST, role)
-    return Division.of(role, np.full(len(person), "", dtype=np.str_))
+    role = np.full(len(person), LEAVE, dtype=f"<U{max(map(len, ROLES))}")
+    for name, group in people.items():
+        role[np.isin(person, list(group))] = name
+    left_out = int((role == LEAVE).sum())
+    extra = {"left_out": left_out} if left_out else {}
+    return Division.of(role, np.full(len(person), "", dtype=np.str_), **extra)
 
 
 def divide_samples(

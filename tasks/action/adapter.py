@@ -16,7 +16,8 @@ import numpy as np
 from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.scoring import Scored, score
+from aclnet.runs.averages import Scored
+from aclnet.runs.inference import score
 from aclnet.training.settings import TrainSettings
 from protocols.action.division import (
     TEST,
@@ -198,13 +199,15 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         seed = self.settings.train.seed
         if (people != "").all():
             groups = divide_identities(people.tolist(), identities, seed)
-            return divide_people(people, groups.validation, groups.test)
+            roles = {TRAIN: groups.train, VALIDATION: groups.validation, TEST: groups.test}
+            division = divide_people(people, roles)
+            return replace(division, notes=tuple(filter(None, [groups.note])))
         with naming("identities"):
             shares = (identities.train, identities.validation)
-            if max(shares) >= 1:
+            if max(shares) >= 1 or identities.table is not None:
                 raise ValueError(
                     f"data set {self.store.info.name} does not name everybody, so that recordings "
-                    "are divided: give shares below 1, not numbers of people"
+                    "are divided: give shares below 1, not numbers of people or a table of them"
                 )
             division = divide_samples(self._label, *shares, seed)
         for note in division.notes:

@@ -18,7 +18,7 @@ from aclnet.data.store import Store
 from aclnet.files import whole_file
 from aclnet.foreign.arrays import read_arrays
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.scoring import score
+from aclnet.runs.inference import score
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import CHECKPOINT
 from aclnet.training.settings import TrainSettings

@@ -26,9 +26,9 @@ from aclnet.runs.calibration import (
     known_scores,
     weights_hash,
 )
+from aclnet.runs.inference import score
 from aclnet.runs.info import SETTINGS, read_run_info
 from aclnet.runs.model import load
-from aclnet.runs.scoring import score
 from protocols.action.division import LEAVE, TEST, TRAIN, Division
 from protocols.action.unknown import (
     Refusals,

@@ -9,7 +9,7 @@ import numpy as np
 
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.averages import Answering
+from aclnet.runs.averages import Predictor
 from tasks.run.adapter import TaskAdapter
 from tasks.spec import TaskSpec
 
@@ -32,7 +32,7 @@ class Loss(NamedTuple):
 
 
 def losses(
-    spec: TaskSpec, adapter: TaskAdapter[Any], network: SkeletonNetwork, exported: Answering
+    spec: TaskSpec, adapter: TaskAdapter[Any], network: SkeletonNetwork, exported: Predictor
 ) -> Iterator[Loss]:
     """Test both networks and compare the metrics of a study's table.
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aclnet.clips.input import ClipInput
+from aclnet.clips.input import ClipInput, to_device
 from aclnet.clips.settings import Rows
 from aclnet.clips.transforms import present
 from aclnet.data.store import Store
 from aclnet.pretraining.actclr import ActionletContrast
 from aclnet.pretraining.actionlet import locate, static_anchor
 from aclnet.pretraining.body import body_of
-from aclnet.runs.scoring import scoring_frames
+from aclnet.runs.averages import scoring_frames
 from aclnet.runs.settings import ScoringSettings
 from protocols.files import write_arrays
 
@@ -53,7 +53,7 @@ def save_actionlets(
 
     def stored(store: Store, chosen: Rows) -> torch.Tensor:
         frames = scoring_frames(store.lengths[chosen], clip_input.settings, test)[:, 0]
-        return clip_input.on_device(store, chosen, frames, device)
+        return to_device(clip_input.stored(store, chosen, frames), device)
 
     known = clip_input.prepare(stored(trained, few))
     anchor = static_anchor(objective.slow.network, known, (len(known),))

@@ -10,9 +10,10 @@ import numpy as np
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.pretraining.actclr import ActionletContrast
+from aclnet.runs.averages import Scored
+from aclnet.runs.inference import score
 from aclnet.runs.info import read_run_model
 from aclnet.runs.networks import fill_part, weight_generator
-from aclnet.runs.scoring import Scored, score
 from aclnet.training.pretraining import ViewTraining
 from protocols.action.division import TEST, TRAIN, VALIDATION
 from protocols.action.evaluate import evaluate_action

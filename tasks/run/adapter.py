@@ -31,7 +31,7 @@ from aclnet.data.changes import stamps
 from aclnet.data.store import Store
 from aclnet.distributed import require_same
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.embedding import embed
+from aclnet.runs.inference import embed
 from aclnet.runs.info import RUN_INFO, InitialWeights, RunInfo, RunModel, read_run_info
 from aclnet.runs.networks import build_network, build_objective, fill_best, weight_generator
 from aclnet.training.engine import BEST, CHECKPOINT, fit

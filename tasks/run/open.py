@@ -13,8 +13,8 @@ from aclnet.config import load_settings
 from aclnet.data.store import Store
 from aclnet.distributed import every_rank, in_agreement, rank, require_same
 from aclnet.models import SkeletonNetwork
-from aclnet.runs.embedding import embed
 from aclnet.runs.finished import require_finished
+from aclnet.runs.inference import embed
 from aclnet.runs.info import SETTINGS, RunInfo, read_run_model
 from aclnet.runs.model import load
 from aclnet.runs.reading import settings_for

@@ -134,9 +134,12 @@ def test_augmented_input_without_changes_is_the_prepared_one() -> None:
 
 def test_mirrored_input_is_the_input_of_the_mirror_image() -> None:
     made, clips = clip_input(), first_frames()
-    torch.testing.assert_close(
-        made.prepare_mirrored(clips), made.prepare(mirror(clips, LAYOUT)), rtol=0, atol=1e-4
-    )
+    images = made.prepare(clips, mirrored=True)
+    torch.testing.assert_close(images, made.prepare(mirror(clips, LAYOUT)), rtol=0, atol=1e-4)
+    chosen = torch.tensor([True, False, False, True, False])
+    some = made.prepare(clips, chosen)
+    assert torch.equal(some[chosen], images[chosen])
+    assert torch.equal(some[~chosen], made.prepare(clips)[~chosen])
 
 
 # --- training batches -----------------------------------------------------------------------------

@@ -16,11 +16,11 @@ from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store
 from aclnet.export.write import first_recordings
 from aclnet.models.settings import NetworkSettings
+from aclnet.runs.inference import InferenceNetwork, TorchPredictor
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.runs.model import Model
 from aclnet.runs.networks import build_network, weight_generator
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
-from aclnet.runs.whole import TorchAnswering, WholeNetwork
 from aclnet.skeleton import layout_from_dict
 
 STAGES = {"width": 16, "blocks": 2, "widen_at": [2], "stride_at": [2]}
@@ -90,8 +90,8 @@ def untrained(shared: Path) -> Callable[..., Made]:
             synthetic=False, model=settings.model_dump(mode="json"),
         )  # fmt: skip
         compared = settings.embed if settings.test is None else None
-        answering = TorchAnswering(WholeNetwork(network, clips, compared))
-        model = Model(file.parent, run, settings, answering)
+        predictor = TorchPredictor(InferenceNetwork(network, clips, compared))
+        model = Model(file.parent, run, settings, predictor)
         return model, first_recordings(model, file)
 
     return make

@@ -12,7 +12,7 @@ from aclnet.clips.stored import Clips, StoredClips
 from aclnet.data.sample import StoreInfo
 from aclnet.data.store import Store
 from aclnet.export.compare import compare, difference
-from aclnet.runs.averages import Answers
+from aclnet.runs.averages import Scored
 from aclnet.runs.windows import window_store
 from aclnet.skeleton import load_layout
 
@@ -27,15 +27,15 @@ def mean(clips: Clips) -> np.ndarray:
 
 
 class Toy:
-    """Answers with a function of the clips."""
+    """Scored with a function of the clips."""
 
     def __init__(self, answer: Answer = mean) -> None:
         self.answer = answer
         self.clips = StoredClips(ClipSettings(frames=4), LAYOUT, INFO.channels)
 
-    def __call__(self, clips: Clips, mirrored: bool = False) -> Answers:
+    def __call__(self, clips: Clips, mirrored: bool = False) -> Scored:
         found = self.answer(-clips if mirrored else clips)
-        return Answers(found, found, found)
+        return Scored(found, found, found)
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_a_network_whose_answers_do_not_depend_on_the_clips_is_refused(
 
 
 def test_differences_are_shares_of_the_largest_value() -> None:
-    def answers(*values: float) -> Answers:
-        return Answers(*[np.array([values], np.float32)] * 3)
+    def answers(*values: float) -> Scored:
+        return Scored(*[np.array([values], np.float32)] * 3)
 
     assert difference(answers(1, 2), answers(1, 4)) == 0.5
     assert difference(answers(1, np.nan), answers(1, 4)) == float("inf")

@@ -16,7 +16,7 @@ from aclnet.data.sample import StoreInfo
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.temporal_conv import TemporalConvSettings
-from aclnet.runs.embedding import embed
+from aclnet.runs.inference import embed
 from aclnet.runs.settings import EmbedSettings
 from aclnet.runs.windows import window_store
 from aclnet.skeleton import load_layout
@@ -209,7 +209,7 @@ def test_the_device_is_waited_for_once_for_several_batches(
         waits[0] += 1
         return to_host(tensor)
 
-    monkeypatch.setattr("aclnet.runs.whole._AT_ONCE", kept)
+    monkeypatch.setattr("aclnet.runs.inference._AT_ONCE", kept)
     monkeypatch.setattr(Tensor, "cpu", count)
     np.testing.assert_array_equal(embed(net, store, made, settings), whole)
     batches = -(-17 // 5)

@@ -13,8 +13,8 @@ import aclnet
 from aclnet.clips.settings import ClipSettings
 from aclnet.data.convert import convert
 from aclnet.data.store import open_store
+from aclnet.runs.inference import score
 from aclnet.runs.model import Model
-from aclnet.runs.scoring import score
 from protocols.embeddings import load_embeddings
 
 Make = Callable[..., Any]

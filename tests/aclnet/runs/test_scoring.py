@@ -11,9 +11,9 @@ from aclnet.clips.settings import ClipSettings
 from aclnet.data.sample import StoreInfo
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.temporal_conv import TemporalConvSettings
-from aclnet.runs.scoring import score, scoring_frames
+from aclnet.runs.averages import scoring_frames
+from aclnet.runs.inference import score
 from aclnet.runs.settings import ScoringSettings
-from aclnet.runs.whole import prepared
 from aclnet.runs.windows import window_store
 from aclnet.skeleton import load_layout
 
@@ -80,9 +80,7 @@ def test_motion_of_joined_clips_leads_to_the_next_clip() -> None:
     store = window_store(list(frames), info)
     clip_input = ClipInput(settings, store.layout, store.info.channels)
     frames = scoring_frames(store.lengths[:2], settings, ScoringSettings(clips=3))
-    made = prepared(
-        torch.from_numpy(clip_input.for_network(store, np.arange(2), frames)), clip_input
-    )
+    made = clip_input.prepare(torch.from_numpy(clip_input.for_network(store, np.arange(2), frames)))
     assert made.shape == (6, 1, 4, 20, 3)
     joints = store.gather(np.arange(2), frames.reshape(2, -1))
     want = np.zeros_like(joints)

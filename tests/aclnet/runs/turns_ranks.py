@@ -16,8 +16,7 @@ from aclnet.data.sample import StoreInfo
 from aclnet.distributed import every_rank, in_agreement, require_same
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.temporal_conv import TemporalConvSettings
-from aclnet.runs.embedding import embed
-from aclnet.runs.scoring import score
+from aclnet.runs.inference import embed, score
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
 from aclnet.runs.windows import window_store
 from aclnet.skeleton import load_layout

@@ -105,8 +105,10 @@ def test_a_role_has_a_known_name() -> None:
 
 
 def test_people_keep_together() -> None:
-    found = divide_people(["a", "b", "c", "a"], validation=["b"], test=["c"])
-    assert found.role.tolist() == ["train", "validation", "test", "train"]
+    people = {"train": ["a"], "validation": ["b"], "test": ["c"]}
+    found = divide_people(["a", "b", "c", "a", "d"], people)
+    assert found.role.tolist() == ["train", "validation", "test", "train", "leave"]
+    assert found.counts == {"train": 2, "validation": 1, "test": 1, "left_out": 1}
 
 
 @settings(max_examples=40, deadline=None)

@@ -14,8 +14,8 @@ from aclnet.config import load_settings
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import write_store
+from aclnet.runs.inference import score
 from aclnet.runs.networks import build_network, weight_generator
-from aclnet.runs.scoring import score
 from aclnet.skeleton import load_layout
 from protocols.action.scores import load_class_scores
 from tasks.action.adapter import ActionAdapter
@@ -306,11 +306,11 @@ def test_hidden_joints_have_no_influence(run: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(adapter.test_scores(network, hidden).probabilities, before)
 
 
-def own(store: Path, people: str = "0.7", named: bool = True) -> ActionAdapter:
+def own(store: Path, *changes: str, named: bool = True) -> ActionAdapter:
     """The adapter of data divided by shares."""
     recipe = store.parent / "own.yaml"
     recipe.write_text(RECIPE)
-    shares = [f"identities.train={people}", "identities.validation=0", "hold_out.people=0"]
+    shares = ["identities.train=0.7", "identities.validation=0", "hold_out.people=0", *changes]
     settings = load_settings(ActionSettings, recipe, shares)
     found = open_data(DataSettings(path=store), store.parent / "cache")
     if not named:
@@ -326,6 +326,18 @@ def test_shares_of_the_people_train_and_are_tested(tmp_path: Path) -> None:
     assert adapter.settings.benchmark == "own"
 
 
+def test_whom_a_table_does_not_name_takes_no_part(tmp_path: Path) -> None:
+    store, table = write_data(tmp_path / "store", people=5), tmp_path / "people.csv"
+    table.write_text("subject,split\n1,train\n2,train\n3,validation\n4,test\n")
+    adapter = own(store, f"identities.table={table}")
+    roles = ("train", "validation", "test")
+    people = [set(adapter.samples(role).index["identity"]) for role in roles]
+    assert people == [{"1", "2"}, {"3"}, {"4"}]
+    assert adapter.counts()["left_out"] == 6
+    with pytest.raises(ValueError, match="not numbers of people or a table of them"):
+        own(store, f"identities.table={table}", named=False)
+
+
 def test_without_names_shares_of_each_class_are_tested(tmp_path: Path) -> None:
     adapter = own(write_data(tmp_path / "store", people=5), named=False)
     assert [len(adapter.samples(role)) for role in ("train", "test")] == [21, 9]
@@ -335,7 +347,7 @@ def test_without_names_shares_of_each_class_are_tested(tmp_path: Path) -> None:
 def test_numbers_of_people_need_their_names(tmp_path: Path) -> None:
     store = write_data(tmp_path / "store", people=5)
     with pytest.raises(ValueError, match="identities: data set movements does not name everybody"):
-        own(store, people="3", named=False)
+        own(store, "identities.train=3", named=False)
 
 
 def test_a_class_that_no_training_person_does_is_refused(tmp_path: Path) -> None:

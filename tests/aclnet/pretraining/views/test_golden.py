@@ -28,7 +28,7 @@ from aclnet.pretraining.views.spatial import (
     Shear,
 )
 from aclnet.pretraining.views.temporal import Blur, Crop, RescaleTime, Reverse
-from aclnet.runs.scoring import scoring_frames
+from aclnet.runs.averages import scoring_frames
 from aclnet.runs.settings import ScoringSettings
 from aclnet.skeleton import load_layout
 
