@@ -207,7 +207,6 @@ class SqliteStorage:
                 f"INSERT INTO template ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 rows(),
             )
-        self._finish_erasure()
 
     def remove(self, person: str) -> int:
         """Delete a person; returns the number of templates, 0 if nobody has this name."""
@@ -239,6 +238,7 @@ class SqliteStorage:
         """
         until = time.monotonic() + wait
         with _naming(self.path):
+            generation = self._state("generation")
             while True:
                 left = max(until - time.monotonic(), 0.0)
                 self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * min(left, 1.0))}")
@@ -253,7 +253,12 @@ class SqliteStorage:
                     break
             self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_SECONDS)}")
             if not busy:
-                self._set_state("unerased", "0")
+                # What others have removed meanwhile is not erased yet.
+                self._connection.execute(
+                    "UPDATE state SET value = '0' WHERE key = 'unerased' AND "
+                    "(SELECT value FROM state WHERE key = 'generation') = ?",
+                    (generation,),
+                )
         return not busy
 
     def threshold(self) -> Threshold | None:
@@ -268,7 +273,6 @@ class SqliteStorage:
         """Replace the threshold."""
         with _naming(self.path), self._change():
             self._set_state("threshold", threshold.model_dump_json())
-        self._finish_erasure()
 
     def faults(self) -> list[str]:
         """What is wrong with the stored data; a sentence each."""
@@ -349,11 +353,6 @@ class SqliteStorage:
 
     def _set_state(self, key: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
-
-    def _finish_erasure(self) -> None:
-        """Finish what a killed or impatient `remove` left, without waiting."""
-        if self.unerased():
-            self.erase(0)
 
     @contextmanager
     def _change(self) -> Iterator[None]:
