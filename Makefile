@@ -36,7 +36,7 @@ imports: $(VENV)/.ready
 tests: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Our code against plain ways of the same work, into results/benchmarks; about a quarter of an hour.
+# Our code against plain ways, released ones and itself, into results/benchmarks; about a quarter of an hour.
 benchmarks: $(VENV)/.ready
 	$(BIN)/python tests/benchmarks/run.py
 

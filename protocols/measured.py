@@ -60,15 +60,16 @@ def _read(path: Path, kind: type[MeasuredT]) -> MeasuredT:
 
 
 class Ratio(BaseModel):
-    """A plain way of some work, and ours, in one run.
+    """Ours and what it is compared with, in one run.
 
     Attributes:
         work: What was done.
-        plain: The plain way.
-        unit: Of ours and the plain way: seconds, or GiB of memory.
-        seconds: Median of ours.
-        plain_seconds: Median of the plain way.
-        ratio: Of the medians.
+        plain: What ours is compared with: a plain way of the same work, one written after a
+            release, ours without a setting, or anything else that it names.
+        unit: Of both: seconds, or GiB of memory.
+        seconds: Median of ours, in this unit.
+        plain_seconds: Median of the other.
+        ratio: That of the other divided by that of ours.
         lowest: Lowest ratio of a round.
         highest: Highest.
     """

@@ -70,8 +70,7 @@ class TransferredCell:
     Attributes:
         mark: The end of the metric names: empty, or ``/`` and the condition.
         target: The FPIR wanted on the development people.
-        threshold: The threshold.
-        points: (R) the error rates there in each rotation, for one candidate.
+        points: (R) the error rates at the threshold in each rotation, for one candidate.
         missed: (S, R) mated probes of each person that are not found.
         mated: (S, R) mated probes of each person.
         named: (S, R) non-mated probes of each person for which somebody is named.
@@ -80,7 +79,6 @@ class TransferredCell:
 
     mark: str
     target: float
-    threshold: float
     points: tuple[OpenSetPoint, ...]
     missed: IntArray
     mated: IntArray
@@ -101,18 +99,23 @@ class TransferredCell:
     def intervals(
         self, generator: np.random.Generator, draws: int
     ) -> dict[str, tuple[float, float]]:
-        """Bootstrap over people of both rates, each person with all rotations."""
-        found: dict[str, tuple[float, float]] = {}
-        sides = (("fnir", self.missed, self.mated), ("fpir", self.named, self.strangers))
-        for rate, wrong, trials in sides:
-            people = [int(np.count_nonzero(trials.sum(axis=1)))]
-            name = [self.metric(rate)]
-            found |= named_intervals(name, people, wrong, trials, generator, _mean_column, draws)
-        return found
+        """Bootstrap over people of both rates."""
+        return {
+            **_interval(self.metric("fnir"), self.missed, self.mated, generator, draws),
+            **_interval(self.metric("fpir"), self.named, self.strangers, generator, draws),
+        }
 
 
-def _mean_column(hits: FloatArray, trials: FloatArray) -> FloatArray:
-    return mean_rate(hits, trials)[:, None]
+def _interval(
+    name: str, counts: IntArray, trials: IntArray, generator: np.random.Generator, draws: int
+) -> dict[str, tuple[float, float]]:
+    """Bootstrap over people of a rate, each person with all rotations."""
+
+    def mean(counts: FloatArray, trials: FloatArray) -> FloatArray:
+        return mean_rate(counts, trials)[:, None]
+
+    people = [int(np.count_nonzero(trials.sum(axis=1)))]
+    return named_intervals([name], people, counts, trials, generator, mean, draws)
 
 
 @dataclass(frozen=True)
@@ -143,33 +146,31 @@ class OpenSetTable:
     def intervals(
         self, generator: np.random.Generator, draws: int
     ) -> dict[str, tuple[float, float]]:
-        """Bootstrap over people of DIR and FNIR, each person with all rotations."""
+        """Bootstrap over people of DIR, FNIR and FPIR."""
         found: dict[str, tuple[float, float]] = {}
         for cell in self.cells:
-            people = [int(np.count_nonzero(cell.trials.sum(axis=1)))]
-            counts = (cell.hits, cell.trials)
-            ends = named_intervals([cell.name], people, *counts, generator, _mean_column, draws)
+            ends = _interval(cell.name, cell.hits, cell.trials, generator, draws)
             for name, (low, high) in ends.items():
                 found[f"dir@far{name}"] = (low, high)
                 found[f"fnir@fpir{name}"] = (1.0 - high, 1.0 - low)
-        for moved in self.transferred:
-            found |= moved.intervals(generator, draws)
+        for transferred in self.transferred:
+            found |= transferred.intervals(generator, draws)
         return found
 
     def record_cells(self) -> dict[str, Any]:
         """Each rotation's rates as plain lists, for a record."""
-        moved = [
+        transferred = [
             {
                 "condition": cell.mark.removeprefix("/") or "all",
                 "target": cell.target,
-                "threshold": cell.threshold if np.isfinite(cell.threshold) else None,
+                "threshold": _finite(cell.points[0].threshold),
                 "fnir": [point.fnir for point in cell.points],
                 "fpir": [point.fpir for point in cell.points],
             }
             for cell in self.transferred
         ]
         return {
-            **({"from_development": moved} if moved else {}),
+            **({"from_development": transferred} if transferred else {}),
             "enrolled": self.enrolled,
             "rotations": self.rotations,
             "cells": [
@@ -178,14 +179,15 @@ class OpenSetTable:
                     "target": cell.target,
                     "dir": [1.0 - point.fnir for point in cell.points],
                     "fpir": [point.fpir for point in cell.points],
-                    "threshold": [
-                        point.threshold if np.isfinite(point.threshold) else None
-                        for point in cell.points
-                    ],
+                    "threshold": [_finite(point.threshold) for point in cell.points],
                 }
                 for cell in self.cells
             ],
         }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def draw_open_set(
@@ -219,7 +221,8 @@ def draw_open_set(
     if rotations == 0 or people < 2:
         return None
     found = rotate_unenrolled(comparisons, generator, rotations)
-    person = np.unique(comparisons.own, return_inverse=True)[1].astype(np.int64)
+    person = np.unique(comparisons.own, return_inverse=True)[1]
+    size = int(person.max()) + 1
     # Keyed by mark, as a protocol may call a condition "all".
     groups = {"": np.ones(len(condition), dtype=np.bool_)}
     groups |= {f"/{name}": condition == index for index, name in enumerate(conditions)}
@@ -230,7 +233,7 @@ def draw_open_set(
         for mark, rows in groups.items():
             try:
                 parts = [scores.select(rows) for scores in found]
-                cells.append(_cell(parts, person[rows], mark, target, int(person.max()) + 1))
+                cells.append(_cell(parts, person[rows], size, mark, target))
             except ValueError:
                 lacking.append(mark.removeprefix("/") or POOLED_WORDS)
         if lacking:
@@ -238,22 +241,21 @@ def draw_open_set(
                 f"An FPIR of {target:g} cannot be seen in the non-mated probes of "
                 f"{', '.join(lacking)}: no open-set rate there."
             )
-    moved: list[TransferredCell] = []
+    transferred: list[TransferredCell] = []
     if development is not None:
         thresholds, remarks = _thresholds(development, targets, generator, rotations)
         notes += remarks
-        moved = [
-            _transferred(
-                [scores.select(rows) for scores in found],
-                *(person[rows], mark, target, threshold, int(person.max()) + 1),
-            )
-            for target, threshold in thresholds.items()
+        transferred = [
+            _transferred([one.select(rows) for one in found], person[rows], size, mark, *chosen)
+            for chosen in thresholds.items()
             for mark, rows in groups.items()
             if all(0 < scores.mated[rows].sum() < rows.sum() for scores in found)
         ]
     strangers = min(int(np.count_nonzero(~scores.mated)) for scores in found)
     enrolled = people - round(people / 2)
-    return OpenSetTable(enrolled, rotations, strangers, tuple(cells), tuple(notes), tuple(moved))
+    return OpenSetTable(
+        enrolled, rotations, strangers, tuple(cells), tuple(notes), tuple(transferred)
+    )
 
 
 def _thresholds(
@@ -293,45 +295,40 @@ def _thresholds(
 def _transferred(
     parts: Sequence[OpenSetScores],
     person: IntArray,
+    people: int,
     mark: str,
     target: float,
     threshold: float,
-    people: int,
 ) -> TransferredCell:
     """One condition at a threshold chosen elsewhere."""
-
-    def counts(rows: Sequence[BoolArray]) -> IntArray:
-        each = [np.bincount(person[chosen], minlength=people) for chosen in rows]
-        return np.stack(each, axis=1).astype(np.int64)
-
     return TransferredCell(
         mark,
         target,
-        threshold,
         tuple(scores.at_threshold(threshold) for scores in parts),
-        missed=counts([scores.mated & ~scores.found(threshold) for scores in parts]),
-        mated=counts([scores.mated for scores in parts]),
-        named=counts([~scores.mated & (scores.top >= threshold) for scores in parts]),
-        strangers=counts([~scores.mated for scores in parts]),
+        missed=_count(person, people, [x.mated & ~x.found(threshold) for x in parts]),
+        mated=_count(person, people, [x.mated for x in parts]),
+        named=_count(person, people, [~x.mated & (x.top >= threshold) for x in parts]),
+        strangers=_count(person, people, [~x.mated for x in parts]),
     )
 
 
 def _cell(
-    parts: Sequence[OpenSetScores], person: IntArray, mark: str, target: float, people: int
+    parts: Sequence[OpenSetScores], person: IntArray, people: int, mark: str, target: float
 ) -> OpenSetCell:
     """One condition at one target."""
     points = tuple(scores.at_fpir(target) for scores in parts)
-    hits, trials, longer = [], [], []
-    for scores, point in zip(parts, points, strict=True):
-        found = scores.found(point.threshold)
-        hits.append(np.bincount(person[found], minlength=people))
-        trials.append(np.bincount(person[scores.mated], minlength=people))
-        longer.append(scores.at_threshold(point.threshold, SHORTLIST).fnir)
+    both = list(zip(parts, [point.threshold for point in points], strict=True))
     return OpenSetCell(
         mark,
         target,
         points,
-        tuple(longer),
-        np.stack(hits, axis=1).astype(np.int64),
-        np.stack(trials, axis=1).astype(np.int64),
+        tuple(scores.at_threshold(threshold, SHORTLIST).fnir for scores, threshold in both),
+        hits=_count(person, people, [scores.found(threshold) for scores, threshold in both]),
+        trials=_count(person, people, [scores.mated for scores in parts]),
     )
+
+
+def _count(person: IntArray, people: int, chosen: Sequence[BoolArray]) -> IntArray:
+    """(S, R) how many of the chosen probes of each rotation, masks (P,), are of each person."""
+    counts = [np.bincount(person[rows], minlength=people) for rows in chosen]
+    return np.stack(counts, axis=1)

@@ -111,7 +111,7 @@ def _transferred_rows(
             format_rate(rates[cell.metric(rate)], ends.get(cell.metric(rate)))
             for rate in ("fpir", "fnir")
         ]
-        rows.append([*names, f"{cell.threshold:.4f}", *shown])
+        rows.append([*names, f"{cell.points[0].threshold:.4f}", *shown])
     return rows
 
 

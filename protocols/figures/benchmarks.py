@@ -1,11 +1,10 @@
-"""Speed and memory: how many times as good as plain ways ours are, and how both grow."""
+"""Speed and memory: ours against what each row names, and how both grow."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,9 @@ from protocols.figures.drawing.style import (
     PAGE_WIDTH,
     SMALL,
     TINY,
+    SeriesStyle,
     house_style,
+    legend_below,
     new_figure,
     series_style,
 )
@@ -38,7 +39,7 @@ class Curve(NamedTuple):
 
     Attributes:
         work: The work, with N for the number.
-        plain: The plain way.
+        plain: What ours is compared with.
         sizes: The number of each row, rising.
         rows: The rows.
     """
@@ -54,7 +55,7 @@ def plan(results: Path | None) -> Iterator[FigurePlan]:
     found = read_benchmarks(results)
     if found:
         draw = partial(_draw, found)
-        yield FigurePlan(BENCHMARKS, "Speed against plain ways", BENCHMARKS, (), draw)
+        yield FigurePlan(BENCHMARKS, "Speed and memory, compared", BENCHMARKS, (), draw)
 
 
 def find_curves(rows: Sequence[Ratio]) -> list[Curve]:
@@ -81,10 +82,11 @@ def find_curves(rows: Sequence[Ratio]) -> list[Curve]:
 def _draw(found: Sequence[Benchmark]) -> Drawing:
     rows = [row for one in found for row in one.rows]
     caption = (
-        "Time of a plain way of the same work divided by ours, medians, with the lowest and "
-        "highest of a round; right of the line ours are faster. Below, seconds of both as one "
-        "number of the work, N, grows: ours full, the plain way broken. Measured by "
-        "tests/benchmarks; the table of speed names the commands and processors."
+        "Time, or memory in GiB, of what stands after the semicolon, divided by that of ours: "
+        "medians, with the lowest and highest of a round. It is a plain way of the same work or "
+        "one written after a release; ours without a setting; or the import of torch alone. Right "
+        "of the line ours takes less. Below, both as one number of the work, N, grows. Measured "
+        "by tests/benchmarks; the table of speed names the commands and processors."
     )
     return draw_benchmarks(rows), caption
 
@@ -104,8 +106,10 @@ def draw_benchmarks(rows: Sequence[Ratio]) -> Figure:
     """
     if not rows:
         raise ValueError("There are no benchmarks to draw.")
-    works = [list(each) for _, each in groupby(find_curves(rows), key=lambda curve: curve.work)]
-    heights = [0.6 + 0.17 * len(rows), 1.9 * -(-len(works) // _ACROSS)]
+    works: dict[str, list[Curve]] = {}
+    for curve in find_curves(rows):
+        works.setdefault(curve.work, []).append(curve)
+    heights = [0.6 + 0.17 * len(rows), 0.5 + 1.9 * -(-len(works) // _ACROSS)]
     figure = new_figure(PAGE_WIDTH, sum(heights))
     if not works:
         _draw_bars(figure.add_subplot(), rows)
@@ -114,8 +118,11 @@ def draw_benchmarks(rows: Sequence[Ratio]) -> Figure:
     above, below = (figure.add_subfigure(grid[row]) for row in range(2))
     _draw_bars(above.add_subplot(), rows)
     down = -(-len(works) // _ACROSS)
-    for number, curves in enumerate(works):
-        _draw_curves(below.add_subplot(down, _ACROSS, number + 1), curves)
+    names = dict.fromkeys(curve.plain for curves in works.values() for curve in curves)
+    looks = {name: series_style(number) for number, name in enumerate(names, 1)}
+    for number, curves in enumerate(works.values(), 1):
+        _draw_curves(below.add_subplot(down, _ACROSS, number), curves, looks)
+    legend_below(below)
     return figure
 
 
@@ -134,23 +141,24 @@ def _draw_bars(plot: Axes, rows: Sequence[Ratio]) -> None:
     plot.tick_params(axis="y", labelsize=TINY, length=0)
     plot.set_ylim(len(rows) - 0.4, -0.6)
     plot.grid(axis="x")
-    plot.set_xlabel("times as good as the plain way")
+    plot.set_xlabel("time or memory, divided by that of ours")
 
 
-def _draw_curves(plot: Axes, curves: Sequence[Curve]) -> None:
-    for number, curve in enumerate(curves):
-        look = series_style(number)
-        for line, seconds in (
-            ("-", [row.seconds for row in curve.rows]),
-            ("--", [row.plain_seconds for row in curve.rows]),
-        ):
-            plot.plot(curve.sizes, seconds, line, color=look.colour, marker=look.marker)
-    sizes = sorted({size for curve in curves for size in curve.sizes})
+def _draw_curves(plot: Axes, curves: Sequence[Curve], looks: Mapping[str, SeriesStyle]) -> None:
+    first = curves[0]
+    ours = [row.seconds for row in first.rows]
+    lines = [(first.sizes, ours, "ours", series_style(0))]
+    for curve in curves:
+        values = [row.plain_seconds for row in curve.rows]
+        lines.append((curve.sizes, values, curve.plain, looks[curve.plain]))
+    for sizes, values, name, (colour, line, marker) in lines:
+        plot.plot(sizes, values, color=colour, linestyle=line, marker=marker, label=name)
+    ticks = sorted({size for curve in curves for size in curve.sizes})
     plot.set_xscale("log")
     plot.set_yscale("log")
-    plot.set_xticks(sizes, [f"{size:,g}" for size in sizes], minor=False)
+    plot.set_xticks(ticks, [f"{size:,.9g}" for size in ticks], minor=False)
     plot.set_xticks([], minor=True)
-    plot.set_title(shorten(curves[0].work, 42), fontsize=SMALL)
+    plot.set_title(shorten(first.work, 42), fontsize=SMALL)
     plot.set_xlabel("N")
-    plot.set_ylabel("seconds")
+    plot.set_ylabel(first.rows[0].unit)
     plot.grid()

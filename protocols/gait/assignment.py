@@ -67,18 +67,16 @@ class _Labels:
     @classmethod
     def of(cls, data: Embeddings, protocol: GalleryProbe) -> _Labels:
         """Bring the labels to one form."""
-        condition, take = canonical(data.condition), canonical(data.take)
-        form = canonical(_kinds(data))
-        seen = ~np.isin(canonical(data.view), canonical(protocol.left_out_views))
-        return cls(condition, take, form, data.subject, seen)
-
-
-def _kinds(data: Embeddings) -> TextArray:
-    """(N,) condition and take, such as nm-01."""
-    (conditions, condition), (takes, take) = distinct(data.condition), distinct(data.take)
-    pairs, place = np.unique(condition * len(takes) + take, return_inverse=True)
-    rows = [(conditions[pair // len(takes)], takes[pair % len(takes)]) for pair in pairs]
-    return np.array(["-".join(filter(None, row)) for row in rows], dtype=np.str_)[place]
+        (conditions, condition), (takes, take) = distinct(data.condition), distinct(data.take)
+        pairs, kind = np.unique(condition * len(takes) + take, return_inverse=True)
+        rows = [(conditions[pair // len(takes)], takes[pair % len(takes)]) for pair in pairs]
+        return cls(
+            condition=canonical(conditions)[condition],
+            take=canonical(takes)[take],
+            kind=canonical(["-".join(filter(None, row)) for row in rows])[kind],
+            person=data.subject,
+            seen=~np.isin(canonical(data.view), canonical(protocol.left_out_views)),
+        )
 
 
 def assign(

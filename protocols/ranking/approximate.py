@@ -30,20 +30,19 @@ from protocols.ranking.distances import (
     to_distance,
 )
 from protocols.ranking.engines import Device, choose_backend, load_faiss
-from protocols.ranking.retrieval import nearest_of, search_points
+from protocols.ranking.retrieval import SPARE_CANDIDATES, nearest_of, search_points
 
 Kind = Literal["ivf", "hnsw"]
 KINDS: tuple[Kind, ...] = ("ivf", "hnsw")
 
-_SPARE_CANDIDATES = 16
 _TILE_ROWS = 65_536
 _ROWS_A_CELL = 39
 """As few rows train a cell's centre as FAISS asks for."""
 _LINKS = 32
 
 
-class Found(NamedTuple):
-    """The nearest rows that an index found, nearest first, and what it is worth.
+class ApproximateNeighbours(NamedTuple):
+    """The nearest rows that an index found, nearest first, and its recall.
 
     Attributes:
         rows: (P, k) int64 gallery rows; -1 where fewer were found.
@@ -72,13 +71,14 @@ class Index:
         kind: ``ivf`` (built in seconds or minutes) or ``hnsw`` (slower to build, faster to search,
             more memory).
         metric: ``cosine`` or ``euclidean``.
-        effort: Cells (``ivf``) or candidates (``hnsw``) that a search looks at: more find more, and
-            take longer; by default a sixteenth of the cells, or 128.
+        nprobe: Cells that a search of ``ivf`` looks at: more find more, and take longer; by default
+            a sixteenth of them.
+        ef_search: The same of ``hnsw``, candidates; by default 128.
         device: ``auto``, ``cpu`` or ``gpu``; HNSW runs on the CPU only.
 
     Raises:
-        ValueError: FAISS is not installed, the kind is unknown, ``effort`` is below 1, or as
-            :func:`protocols.ranking.retrieval.search`.
+        ValueError: FAISS is not installed, the kind is unknown, ``nprobe`` or ``ef_search`` is
+            below 1 or of the other kind, or as :func:`protocols.ranking.retrieval.search`.
     """
 
     def __init__(
@@ -87,13 +87,15 @@ class Index:
         kind: Kind,
         *,
         metric: Metric = "cosine",
-        effort: int | None = None,
+        nprobe: int | None = None,
+        ef_search: int | None = None,
         device: Device = "auto",
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"The index must be one of {', '.join(KINDS)}, not {kind!r}.")
-        if effort is not None and effort < 1:
-            raise ValueError(f"effort must be at least 1, not {effort}.")
+        for name, value, own in (("nprobe", nprobe, "ivf"), ("ef_search", ef_search, "hnsw")):
+            if value is not None and (value < 1 or kind != own):
+                raise ValueError(f"{name} is for {own} and at least 1, not {value} for {kind}.")
         if kind == "hnsw" and device == "gpu":
             raise ValueError("FAISS has no HNSW on a GPU: take device cpu, or an ivf index.")
         _, self._gallery = as_pair(gallery, gallery, metric)
@@ -103,11 +105,11 @@ class Index:
                 "take the cosine metric, or search exactly."
             )
         self._device = device
-        self._index = _build(self._gallery, kind, effort, device)
+        self._index = _build(self._gallery, kind, nprobe or ef_search, device)
 
     def search(
         self, probe: npt.ArrayLike, k: int, *, sample: int = 100, block_bytes: int = BLOCK_BYTES
-    ) -> Found:
+    ) -> ApproximateNeighbours:
         """Find about the ``k`` nearest gallery rows of every probe, and measure how well.
 
         Args:
@@ -129,7 +131,7 @@ class Index:
                 f"probes, k {k} and sample {sample}."
             )
         count = min(k, len(gallery))
-        fetch = min(len(gallery), count + _SPARE_CANDIDATES)
+        fetch = min(len(gallery), count + SPARE_CANDIDATES)
         rows = np.empty((len(points), count), np.int64)
         squared = np.empty(rows.shape)
         for block in row_blocks(len(points), 24 * fetch + 4 * gallery.values.shape[1], block_bytes):
@@ -141,11 +143,11 @@ class Index:
         # By distance: of equally near rows any will do.
         right = to_distance(squared[tried], gallery.metric) <= exact.distances[:, -1:]
         distances = to_distance(squared, gallery.metric)
-        return Found(rows, distances, float(right.mean()), len(tried))
+        return ApproximateNeighbours(rows, distances, float(right.mean()), len(tried))
 
 
-def _build(gallery: Points, kind: Kind, effort: int | None, device: Device) -> Any:
-    """FAISS's index, with the gallery in it."""
+def _build(gallery: Points, kind: Kind, width: int | None, device: Device) -> Any:
+    """FAISS's index, with the gallery in it; ``width`` is nprobe or efSearch."""
     faiss = load_faiss()
     if faiss is None:
         raise ValueError(
@@ -160,13 +162,13 @@ def _build(gallery: Points, kind: Kind, effort: int | None, device: Device) -> A
     measure = faiss.METRIC_INNER_PRODUCT if gallery.metric == "cosine" else faiss.METRIC_L2
     index = faiss.index_factory(gallery.values.shape[1], name, measure)
     if kind == "ivf":
-        index.nprobe = min(effort or max(1, cells // 16), cells)
+        index.nprobe = min(width or max(1, cells // 16), cells)
         if choose_backend(device) == "faiss-gpu":
             options = faiss.GpuMultipleClonerOptions()
             options.shard, options.useFloat16 = True, half
             index = faiss.index_cpu_to_all_gpus(index, options)
     else:
-        index.hnsw.efSearch = min(effort or 128, count)
+        index.hnsw.efSearch = min(width or 128, count)
     if not index.is_trained:
         some = np.random.default_rng(0).permutation(count)[: 64 * cells]
         index.train(gallery.take(np.sort(some)).vectors(np.float32))

@@ -45,7 +45,8 @@ from protocols.ranking.engines import (
     proposer,
 )
 
-_SPARE_CANDIDATES = 16
+SPARE_CANDIDATES = 16
+"""Candidates beyond those wanted, as float32 may order the nearest otherwise."""
 
 
 class Neighbours(NamedTuple):
@@ -136,7 +137,7 @@ def _search_proposed(
 
     Probes without proof are ranked in full.
     """
-    fetch = min(len(gallery), 2 * count + _SPARE_CANDIDATES)
+    fetch = min(len(gallery), 2 * count + SPARE_CANDIDATES)
     # FAISS is slow on a few queries at a time, so its blocks are wider than those of float64.
     row_bytes = 24 * fetch + 16 * gallery.values.shape[1]
     if backend is None:

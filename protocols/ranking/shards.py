@@ -111,11 +111,11 @@ def _agreed(
         question = f"{k} {metric} {values.shape} {zlib.crc32(values.tobytes())}"
     except ValueError as error:
         failure = str(error)
-    told = exchange((failure, question))
-    failures = [other for other, _ in told if other]
+    answers = exchange((failure, question))
+    failures = [other for other, _ in answers if other]
     if failures:
         raise ValueError(failures[0])
-    if sides is None or len({other for _, other in told}) > 1:
+    if sides is None or len({other for _, other in answers}) > 1:
         raise ValueError(
             "The probes, k or the metric differ between the processes: give all of them the same."
         )

@@ -25,17 +25,16 @@ def search_command(
     index: Annotated[
         IndexName,
         typer.Option(
-            help="exact; or for galleries of many millions ivf or hnsw, which miss some: the share "
-            "that they found is measured and told."
+            help="exact; or for galleries of many millions ivf or hnsw, which miss some: their "
+            "recall is measured on 100 of the probes and printed."
         ),
     ] = "exact",
-    effort: Annotated[
-        int | None,
-        typer.Option(min=1, help="How much ivf (cells) or hnsw (candidates) looks at."),
+    nprobe: Annotated[
+        int | None, typer.Option(min=1, help="Cells that ivf looks at: more find more, slower.")
     ] = None,
-    sample: Annotated[
-        int, typer.Option(min=1, help="Probes that are searched exactly too, to measure ivf, hnsw.")
-    ] = 100,
+    ef_search: Annotated[
+        int | None, typer.Option(min=1, help="Candidates that hnsw looks at, likewise.")
+    ] = None,
     metric: Annotated[Metric, typer.Option(help="Distance.")] = "cosine",
     device: Annotated[
         Literal["auto", "cpu", "gpu"], typer.Option(help="Where to search; gpu takes all GPUs.")
@@ -50,8 +49,9 @@ def search_command(
     answer is the same.
     """
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    if index == "exact" and effort is not None:
-        raise ValueError("--effort is for --index ivf or hnsw: an exact search has none")
+    for option, value, own in (("nprobe", nprobe, "ivf"), ("ef-search", ef_search, "hnsw")):
+        if value is not None and index != own:
+            raise ValueError(f"--{option} is for --index {own}, not for {index}")
     if index != "exact" and ranks > 1:
         raise ValueError(f"--index {index} runs in one process: start it without torchrun")
     if out.resolve() in (probes.resolve(), gallery.resolve()):
@@ -60,7 +60,7 @@ def search_command(
     from protocols.ranking.approximate import Index
     from protocols.ranking.retrieval import search
 
-    recall, told = 1.0, "exact"
+    recall, how = 1.0, "exact"
     near: Any
     if ranks > 1:
         near, sides, first = _by_ranks(probes, gallery, k, metric, device, half)
@@ -72,12 +72,14 @@ def search_command(
         if index == "exact":
             near = search(sides[0].embedding, stored, k, metric=metric, device=device)
         else:
-            made = Index(stored, index, metric=metric, effort=effort, device=device)
-            near = made.search(sides[0].embedding, k, sample=sample)
-            recall, told = near.recall, f"{index}, {near}"
+            widths = {"nprobe": nprobe, "ef_search": ef_search}
+            near = Index(stored, index, metric=metric, device=device, **widths).search(
+                sides[0].embedding, k
+            )
+            recall, how = near.recall, f"{index}, {near}"
     write_text(out, _table(*sides, near, recall))
     counts = f"{len(sides[0])} probes in {len(sides[1])} gallery embeddings"
-    echo(f"{counts}: the {near.rows.shape[1]} nearest of each in {out} ({told})")
+    echo(f"{counts}: the {near.rows.shape[1]} nearest of each in {out} ({how})")
 
 
 def _read(probes: Path, gallery: Path) -> tuple[Embeddings, Embeddings]:

@@ -14,7 +14,7 @@ from protocols.ranking.expansion import expand
 from protocols.ranking.reranking import DistanceBlocks, rerank
 from protocols.reid.evaluate import Measuring, evaluate_reid
 from protocols.reid.pairs import load_pairs
-from protocols.reid.table import ReidTable
+from protocols.reid.table import Level, ReidTable
 from protocols.reid.text import render_reid
 from tasks.reid.settings import ReidSettings
 from tasks.run.device import TorchEngine, ranking_device
@@ -84,7 +84,9 @@ def judge(embeddings: Embeddings, settings: ReidSettings | None, query: ReidQuer
     )
 
 
-def reid_table(embeddings: Embeddings, settings: ReidSettings, rule: str = "") -> ReidTable:
+def reid_table(
+    embeddings: Embeddings, settings: ReidSettings, rule: str = "", level: Level = "sequence"
+) -> ReidTable:
     """Evaluate the pairs of the settings, under their rule unless another is given.
 
     Raises:
@@ -94,6 +96,7 @@ def reid_table(embeddings: Embeddings, settings: ReidSettings, rule: str = "") -
         embeddings,
         *settings.chosen_pairs(),
         rule or settings.rule,
+        level=level,
         device=ranking_device(settings.train),
         engine=TorchEngine(),
     )
@@ -105,7 +108,7 @@ def _all_tables(embeddings: Embeddings, settings: ReidSettings) -> dict[str, Rei
     `cross-take` is skipped if it adds nothing because no pair has probe and gallery in the same
     set; it and whole walks are skipped if the takes are unknown.
     """
-    protocol, pairs = settings.chosen_pairs()
+    _, pairs = settings.chosen_pairs()
     rules = [settings.rule]
     known = bool((embeddings.take != "").all())
     for rule in settings.beside:
@@ -114,15 +117,7 @@ def _all_tables(embeddings: Embeddings, settings: ReidSettings) -> dict[str, Rei
             rules.append(rule)
     tables: dict[str, ReidTable] = {rule: reid_table(embeddings, settings, rule) for rule in rules}
     if known:
-        tables["walk"] = evaluate_reid(
-            embeddings,
-            protocol,
-            pairs,
-            settings.rule,
-            level="walk",
-            device=ranking_device(settings.train),
-            engine=TorchEngine(),
-        )
+        tables["walk"] = reid_table(embeddings, settings, level="walk")
     return tables
 
 

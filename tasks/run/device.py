@@ -56,18 +56,18 @@ class TorchEngine:
 
     def hold(self, right: npt.NDArray[Any]) -> Tensor:
         """Copy (G, D) to the device."""
-        return self._moved(right)
+        return self._on_device(right)
 
     def product(self, left: npt.NDArray[Any], held: Tensor) -> Tensor:
         """(B, G) on the device."""
         with _full_digits():
-            return self._moved(left) @ held.t()
+            return self._on_device(left) @ held.t()
 
     def nearest(self, squared: Tensor, block: Block) -> list[Nearest]:
         """See `protocols.ranking.gpu.Engine`."""
         import torch
 
-        error = self._moved(block.error)
+        error = self._on_device(block.error)
         if block.hidden is not None:
             squared[self._pairs(block.hidden)] = torch.inf
         found = []
@@ -86,7 +86,7 @@ class TorchEngine:
         """See `protocols.ranking.gpu.Engine`."""
         import torch
 
-        error = self._moved(block.error)
+        error = self._on_device(block.error)
         # Twice the error, so that all are above zero: their bits then rise as they do.
         squared += 2 * error[:, None] + float(np.finfo(np.float64).tiny)
         keys = squared.view(torch.int64)
@@ -100,13 +100,13 @@ class TorchEngine:
             for columns, _ in block.parts
         ]
 
-    def _moved(self, values: npt.NDArray[Any]) -> Tensor:
+    def _on_device(self, values: npt.NDArray[Any]) -> Tensor:
         import torch
 
         return torch.from_numpy(values).to(self.device)
 
     def _pairs(self, pairs: tuple[npt.NDArray[np.int64], ...]) -> tuple[Tensor, ...]:
-        return tuple(map(self._moved, pairs))
+        return tuple(map(self._on_device, pairs))
 
 
 def _mates_in(keys: Tensor, error: Tensor, ties: Ties) -> Places:

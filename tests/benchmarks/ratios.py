@@ -1,4 +1,4 @@
-"""What the benchmarks write: ratios of a plain way's time to ours, with their spread."""
+"""What the benchmarks write: ratios of another way's time or memory to ours, with their spread."""
 
 from __future__ import annotations
 

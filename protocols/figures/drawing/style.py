@@ -16,7 +16,7 @@ import matplotlib
 import matplotlib.style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from protocols.files import whole_file
 
@@ -141,7 +141,7 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def legend_below(figure: Figure, columns: int = 2) -> None:
+def legend_below(figure: Figure | SubFigure, columns: int = 2) -> None:
     """One legend for all axes of a figure, below them, where it covers no data.
 
     A name that several axes share is listed once.

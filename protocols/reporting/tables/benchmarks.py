@@ -1,4 +1,4 @@
-"""Our code against plain ways of the same work: what tests/benchmarks measured."""
+"""Speed and memory of ours and of what each row names: what tests/benchmarks measured."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from protocols.reporting.model import Column, ReportTable, Row, number_cell
 
 _COLUMNS = (
     Column("ours", "", False),
-    Column("the plain way", "", False),
-    Column("times as good", "", True),
+    Column("compared with", "", False),
+    Column("ratio", "", True),
     Column("lowest", "", True),
     Column("highest", "", True),
 )
@@ -30,7 +30,7 @@ def benchmark_tables(results: Path | str | None) -> tuple[ReportTable, ...]:
         return ()
     table = ReportTable(
         key=BENCHMARKS,
-        title="Speed: the same results by plain ways and by ours, each pair in one run",
+        title="Speed and memory: work; what ours is compared with, both in one run",
         columns=_COLUMNS,
         rows=tuple(row for one in found for row in _rows(one)),
         notes=tuple(map(_note, found)),

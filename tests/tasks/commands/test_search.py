@@ -50,26 +50,29 @@ def test_the_nearest_are_written_with_names_and_distances(
     assert (found["recall"] == 1).all()
 
 
-@pytest.mark.parametrize("index", ["ivf", "hnsw"])
-def test_an_effort_beyond_the_gallery_looks_at_all_of_it(
-    call: Any, files: tuple[Path, Path], tmp_path: Path, index: str
+INDICES = [("ivf", "--nprobe"), ("hnsw", "--ef-search")]
+
+
+@pytest.mark.parametrize(("index", "option"), INDICES)
+def test_more_than_the_gallery_has_looks_at_all_of_it(
+    call: Any, files: tuple[Path, Path], tmp_path: Path, index: str, option: str
 ) -> None:
     probe, gallery = files
     asked = ("--probes", probe, "--gallery", gallery, "--out", tmp_path / "near.csv")
-    done = call("search", *asked, "--index", index, "--effort", 10**30)
+    done = call("search", *asked, "--index", index, option, 10**30)
     assert "recall 1.0000" in done.out
 
 
-@pytest.mark.parametrize("index", ["ivf", "hnsw"])
+@pytest.mark.parametrize(("index", "option"), INDICES)
 def test_an_index_tells_its_recall(
-    call: Any, files: tuple[Path, Path], tmp_path: Path, index: str
+    call: Any, files: tuple[Path, Path], tmp_path: Path, index: str, option: str
 ) -> None:
     probe, gallery = files
     out = tmp_path / "near.csv"
-    asked = ("--probes", probe, "--gallery", gallery, "--out", out, "--sample", 7)
-    done = call("search", *asked, "--index", index, "--effort", 2, "--half")
+    asked = ("--probes", probe, "--gallery", gallery, "--out", out)
+    done = call("search", *asked, "--index", index, option, 2, "--half")
     recall = pd.read_csv(out)["recall"].unique()
-    assert f"({index}, recall {recall[0]:.4f} of the 10 nearest, measured on 7 probes)" in done.out
+    assert f"({index}, recall {recall[0]:.4f} of the 10 nearest, measured on 20 probes)" in done.out
 
 
 @pytest.mark.ddp
@@ -101,7 +104,8 @@ def test_mistakes_of_a_search(
 ) -> None:
     probe, gallery = files
     asked = ("search", "--probes", probe, "--gallery", gallery, "--out", gallery.parent / "x.csv")
-    mistake(*asked, "--effort", 3, words=["--effort is for --index ivf or hnsw"])
+    mistake(*asked, "--nprobe", 3, words=["--nprobe is for --index ivf, not for exact"])
+    mistake(*asked, "--index", "ivf", "--ef-search", 3, words=["for --index hnsw, not for ivf"])
     large = gallery.parent / "large.npz"
     Embeddings(np.full((3, 8), 1e6), subject=[1, 2, 3]).save(large)
     mistake(*asked, "--gallery", large, "--half", words=["beyond float16"])
