@@ -43,8 +43,9 @@ def test_every_backbone_trains_with_two_threads_as_with_one(tmp_path: Path) -> N
     one, two = found
     assert one.keys() == two.keys()
     for case, sides in one.items():
-        for alone, together in zip(sides, two[case], strict=True):
-            assert (together - alone).norm() < 0.02 * alone.norm(), case
+        # Sums in another order: a ReLU or two of thousands falls to the other side of zero.
+        for alone, together, share in zip(sides, two[case], (1e-5, 0.01), strict=True):
+            assert (together - alone).norm() < share * alone.norm(), case
 
 
 def test_two_threads_do_not_write_beyond_their_memory() -> None:
