@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
@@ -120,6 +121,31 @@ def call() -> Call:
                 found = int(end.code or 0)
         assert code in (None, found), (found, err.getvalue())
         return Outcome(found, out.getvalue(), err.getvalue())
+
+    return run
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Refusal:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "lightning_fabric"):
+            raise ImportError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Refusal())
+"""
+
+
+@pytest.fixture(scope="session")
+def without_torch() -> Callable[..., str]:
+    """Run Python code where torch is not installed, and give what it prints."""
+
+    def run(code: str, *arguments: object) -> str:
+        command = [sys.executable, "-c", WITHOUT_TORCH + code, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     return run
 

@@ -67,15 +67,22 @@ def describe_environment() -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of this checkout, with `-dirty` if files differ from it; None elsewhere."""
+    """The commit of this checkout, with `-dirty` if files differ from it; None elsewhere.
+
+    Records do not count: a command that writes several would call the later ones dirty.
+    """
     root = Path(__file__).resolve().parents[2]
     # Otherwise Git would name the commit of a repository around an installed package.
     if not (root / ".git").exists():
         return None
-    describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    command = ["git", "-C", str(root), "--no-optional-locks", *describe]
+    git = ["git", "-C", str(root), "--no-optional-locks"]
+    changes = ["status", "--porcelain", "--untracked-files=no", "--", ":(exclude)results"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+        found = [
+            subprocess.run([*git, *words], capture_output=True, text=True, timeout=20).stdout  # noqa: S603
+            for words in (["rev-parse", "HEAD"], changes)
+        ]
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None
+    commit, changed = (text.strip() for text in found)
+    return f"{commit}-dirty" if commit and changed else commit or None

@@ -15,30 +15,42 @@ SHORT = ("--share-batch", "1", "--share-rounds", "1", "--frames", "8")
 SEARCHED = ("--probes", "20", "--gallery", "500", "--index", "2000", "--rerank", "100")
 
 
+IN_TURN = """
+import json, runpy, sys
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = list(map(str, arguments))
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.mark.slow
 def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
     results = tmp_path / "benchmarks"
     commands = (
-        ("bench_data_path.py", "--batch", "4", "--step", "0"),
-        ("bench_evaluation.py", "--reid", "80", "200"),
-        ("bench_losses.py", "--largest", "60", *SHORT),
-        ("bench_backbone.py", "--batch", "1", "--frames", "8"),
-        ("bench_step.py", "--batch", "1", "--frames", "8"),
-        ("bench_search.py", *SEARCHED),
-        ("bench_gallery.py", "--templates", "5000", "--part", "500"),
+        ("data_path", "--batch", "4", "--step", "0"),
+        ("evaluation", "--reid", "80", "200"),
+        ("losses", "--largest", "60", *SHORT),
+        ("backbone", "--batch", "1", "--frames", "8"),
+        ("step", "--batch", "1", "--frames", "8"),
+        ("search", *SEARCHED),
+        ("gallery", "--templates", "5000", "--part", "500"),
+        ("growth", "--frames", "8", "--batches", "4"),
     )
-    written = 0
-    for name, *options in commands:
-        path = results / f"{name}.json"
-        done = subprocess.run(
-            [sys.executable, HERE / name, "--rounds", "1", *options, "--json", path],
-            capture_output=True,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])},
-        )
-        assert done.returncode == 0, done.stderr
-        rows = json.loads(path.read_text())["rows"]
-        assert rows, name
-        written += len(rows)
+    programs = [
+        [HERE / f"bench_{name}.py", "--rounds", 1, *options, "--json", results / f"{name}.json"]
+        for name, *options in commands
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN, json.dumps(programs, default=str)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{HERE.parents[1]}:{HERE}"},
+    )
+    assert done.returncode == 0, done.stderr
+    written = {
+        name: len(json.loads((results / f"{name}.json").read_text())["rows"])
+        for name, *_ in commands
+    }
+    assert all(written.values())
     (table,) = (one for one in build_report(tmp_path).tables if one.key == "benchmarks")
-    assert len(table.rows) == written
+    assert len(table.rows) == sum(written.values())

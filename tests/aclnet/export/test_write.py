@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import aclnet
-from aclnet.export.write import Written, export
+from aclnet.export.write import Written, export, shareable
+from aclnet.runs.info import InitialWeights
 
 from .conftest import ENCODERS, TASKS, Made
 
@@ -17,11 +18,11 @@ for _needed in ("onnxruntime", "onnxscript"):
     pytest.importorskip(_needed)
 
 Untrained = Callable[..., Made]
-QUICK = ("temporal_conv",)
+QUICK = "temporal_conv"
+# Each network with two persons in several parts of clips, and each task's preparation.
 EACH = [
-    pytest.param(encoder, task, marks=() if encoder in QUICK else pytest.mark.slow)
-    for encoder in ENCODERS
-    for task in TASKS
+    *(pytest.param(name, "action", marks=pytest.mark.slow) for name in ENCODERS if name != QUICK),
+    *((QUICK, task) for task in TASKS),
 ]
 
 
@@ -66,3 +67,27 @@ def test_every_normalisation_is_inside_the_graph(
     written = export(model, store, "onnx", tmp_path / "out", card, named=True)
     assert written.comparison.difference < 1e-5
     assert (written.comparison.lengths or 0) < 1e-5
+
+
+def test_what_is_shared_names_neither_places_nor_people(untrained: Untrained) -> None:
+    model, _ = untrained("temporal_conv", "action")
+    initial = InitialWeights(
+        run="/home/me/runs/first", task="action", objective="acl", fingerprint="", loaded=1, left={}
+    )
+    data = model.settings.data.model_copy(
+        update={
+            "path": Path("/home/me/walks.npz"),
+            "layout": "/home/me/own.yaml",
+            "map_to": "/home/me/own.yaml",
+            "options": {"labels": "/home/me/labels.csv", "persons": 2},
+        }
+    )
+    info = model.info.model_copy(update={"initial": initial})
+    shared = shareable(info, model.settings.model_copy(update={"data": data}), named=False)
+    text = shared.model_dump_json()
+    assert "/home/me" not in text
+    assert not any(name in text for name in model.classes)
+    assert shared.model is not None
+    kept = ("path", "layout", "map_to", "options")
+    found = [shared.model["data"][name] for name in kept]
+    assert found == ["data.npz", None, "own", {"persons": 2}]

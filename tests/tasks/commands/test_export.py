@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,38 +115,24 @@ def test_8_bits_are_another_model_and_their_cost_is_said(
     mistake("export", first, *to, *options, words=["8 bits are for onnx"])
 
 
-IDENTIFY_WITHOUT_TORCH = """
-import sys
-
-class Refusal:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "lightning_fabric"):
-            raise ImportError(f"No module named {name!r}")
-
-sys.meta_path.insert(0, Refusal())
-from tasks.cli import main
-main()
-"""
-
-
 def test_a_gallery_identifies_by_an_exported_model_without_torch(
-    call: Call, first: Path, cache: Path, walkers: Path, tmp_path: Path
+    call: Call,
+    first: Path,
+    cache: Path,
+    walkers: Path,
+    without_torch: Callable[..., str],
+    tmp_path: Path,
 ) -> None:
     model, gallery = tmp_path / "model", tmp_path / "people.gallery"
     call("export", first, "-o", model, "--cache", cache)
     call("gallery", "create", gallery, "--run", first)
     call("gallery", "enrol", gallery, walkers)
-    found = []
-    for place in (first, model / "model.onnx"):
-        out = tmp_path / f"{place.name}.json"
-        arguments = ["gallery", "identify", gallery, walkers, "--threshold", 0.5, "--json", out]
-        command = [sys.executable, "-c", IDENTIFY_WITHOUT_TORCH, *arguments, "--model", place]
-        if place == first:
-            call(*arguments, "--run", place)
-        else:
-            subprocess.run(list(map(str, command)), check=True, capture_output=True)
-        found.append(json.loads(out.read_text()))
-    by_torch, by_onnx = (content["answers"] for content in found)
+    identify = ("gallery", "identify", gallery, walkers, "--threshold", 0.5, "--json")
+    answers = [tmp_path / f"{name}.json" for name in ("torch", "onnx")]
+    call(*identify, answers[0], "--run", first)
+    identify = (*identify, answers[1], "--model", model / "model.onnx")
+    without_torch("from tasks.cli import main; main()", *identify)
+    by_torch, by_onnx = (json.loads(file.read_text())["answers"] for file in answers)
     assert [one["person"] for one in by_onnx] == [one["person"] for one in by_torch]
     for one, other in zip(by_onnx, by_torch, strict=True):
         assert one["score"] == pytest.approx(other["score"], abs=1e-5)

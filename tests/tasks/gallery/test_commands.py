@@ -94,6 +94,9 @@ def test_a_gallery_is_used_by_commands(
         if owner == name:
             assert one["accepted"]
             assert one["score"] == pytest.approx(1.0, abs=1e-6)
+    threshold = ("--threshold", repr(answers[-1]["score"]))
+    call("gallery", "verify", ready, name, parts / "enrolled", *threshold, "--json", out)
+    assert json.loads(out.read_text())["answers"][-1]["accepted"]  # who reaches it
     call("gallery", "list", ready, "--json", out)
     listed = json.loads(out.read_text())["people"]
     assert [one["name"] for one in listed] == sorted(set(enrolled.identity))

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from protocols.ranking.distances import Metric
 from tasks import Gallery
 from tasks.gallery.content import Template
+from tasks.gallery.search import is_near
 
 D = 48
 
@@ -47,6 +49,26 @@ def test_score_of_a_person_is_that_of_the_best_template(full: Gallery, people_of
         assert one.margin == pytest.approx(row[order[0]] - row[order[1]])
 
 
+def test_whoever_reaches_the_threshold_is_named(full: Gallery, people_of: Any) -> None:
+    probe = people_of(10, 3)[1][:1] + 0.1
+    (answer,) = full.identify_embeddings(probe, candidates=1)
+    assert answer.score is not None
+    assert answer.margin is not None  # also of a single candidate
+    for threshold, named in ((answer.score, True), (np.nextafter(answer.score, 2), False)):
+        (found,) = full.identify_embeddings(probe, threshold=threshold)
+        assert (found.person is not None) == named
+
+
+def test_answers_know_their_recordings(
+    full: Gallery, people_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.gallery.people._PROBES_BETWEEN_LOOKS", 2)
+    given = {"file": list("aabbc"), "sample": list("12345")}
+    answers = full.identify_embeddings(people_of(10, 3)[1][:5], **given)
+    assert [one.file for one in answers] == given["file"]
+    assert [one.sample for one in answers] == given["sample"]
+
+
 def test_people_behind_one_with_many_templates_are_found(gallery: Gallery) -> None:
     vectors = np.eye(D)[np.r_[np.zeros(100, int), 1, 2]] + 0.01
     names = ["many"] * 100 + ["one", "two"]
@@ -75,6 +97,11 @@ def test_a_threshold_is_a_score(full: Gallery, value: float) -> None:
 def test_each_embedding_has_its_file(full: Gallery) -> None:
     with pytest.raises(ValueError, match="for each of the 2 embeddings"):
         full.identify_embeddings(np.ones((2, D)), file=["one"])
+
+
+def test_people_are_listed_by_name(gallery: Gallery) -> None:
+    gallery.enrol_embeddings(["Bea", "Ann"], np.eye(D)[:2])
+    assert [one.name for one in gallery.people()] == ["Ann", "Bea"]
 
 
 def test_names_are_compared_composed(gallery: Gallery) -> None:
@@ -114,6 +141,17 @@ def test_enrolment_is_whole_or_absent(full: Gallery) -> None:
     with pytest.raises(RuntimeError):
         full._storage.add(half())
     assert (full.people(), full._storage.generation()) == (before, generation)
+
+
+@pytest.mark.parametrize(
+    ("metric", "near", "far"), [("cosine", 0.99991, 0.99989), ("euclidean", -0.0700, -0.0715)]
+)
+def test_one_recording_is_a_ten_thousandth_from_itself(
+    metric: Metric, near: float, far: float
+) -> None:
+    probe = np.array([3, 4], np.float32)  # half of the squared distance over the squared length
+    assert is_near(probe, near, metric)
+    assert not is_near(probe, far, metric)
 
 
 def test_near_duplicates_are_warned_about(full: Gallery, people_of: Any) -> None:

@@ -130,8 +130,9 @@ def test_a_fast_run_equals_the_plain_one_and_resumes(tmp_path: Path, name: str) 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(speed.compiler_problem() is not None, reason="no compiler works here")
 def test_a_compiled_run_equals_the_plain_one_with_the_same_names(tmp_path: Path) -> None:
+    if speed.compiler_problem() is not None:  # it compiles: not while tests are collected
+        pytest.skip("no compiler works here")
     for name, changes in (("plain", {}), ("compiled", {"compile": True})):
         given = settings(learning_rate=0.001, **changes)
         fit(make_task("temporal_conv"), Source(), given, tmp_path / name)
