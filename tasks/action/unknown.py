@@ -414,12 +414,12 @@ def _record(
                 "held_out": sum(len(group.held.label) for group in groups),
                 "held_out_people": groups[0].people,
             },
-            "settings": {**first.settings, "unknown": {"score": best, "rate": false_alarms}},
+            "settings": {**first.settings, "unknown": {"rate": false_alarms}},
             "environment": describe_environment(),
             "seconds": first.seconds,
             "command": command,
             "notes": (*first.data_notes, note),
-            "cells": {"left_out": [list(part) for part in left_out]},
+            "cells": {"left_out": [list(part) for part in left_out], "score": best},
             "tested": "",
         }
     )
@@ -431,7 +431,7 @@ def _table(records: Sequence[ResultRecord]) -> str:
     names = ("refused", "false_alarms", "top1", "ece/before", "ece/after")
     for record in records:
         values = [format_rate(record.metrics[name]) for name in names]
-        rows.append([str(record.seed), str(record.settings["unknown"]["score"]), *values])
+        rows.append([str(record.seed), str((record.cells or {})["score"]), *values])
     if len(records) > 1:
         means = [format_mean([record.metrics[name] for record in records]) for name in names]
         rows.append(["mean", "", *means])
