@@ -6,7 +6,7 @@ trained without each fold of them in turn, and the network that never saw them s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -379,8 +379,11 @@ def _record(
             [group.refusals(getattr(group, side), kind, false_alarms) for group in groups]
         )
 
-    held = {kind: together("held", kind).rates()["refused"] for kind in KNOWN_SCORES}
-    best = max(KNOWN_SCORES, key=lambda kind: held[kind])
+    held = {
+        f"held_out/refused/{kind}": together("held", kind).rates()["refused"]
+        for kind in KNOWN_SCORES
+    }
+    best = _chosen(held)
     refusals = together("tested", best)
     errors = np.array([_errors(group.tested, group.temperature) for group in groups])
     right = np.concatenate(
@@ -394,7 +397,7 @@ def _record(
         "ece/after": float(errors[:, 1].mean()),
         "separation": float(np.mean([group.separation(best) for group in groups])),
         "temperature": float(np.mean([group.temperature for group in groups])),
-        **{f"held_out/refused/{kind}": rate for kind, rate in held.items()},
+        **held,
         **{f"refused/{kind}": together("tested", kind).rates()["refused"] for kind in KNOWN_SCORES},
     }
     note = (
@@ -419,10 +422,15 @@ def _record(
             "seconds": first.seconds,
             "command": command,
             "notes": (*first.data_notes, note),
-            "cells": {"left_out": [list(part) for part in left_out], "score": best},
+            "cells": {"left_out": [list(part) for part in left_out]},
             "tested": "",
         }
     )
+
+
+def _chosen(metrics: Mapping[str, float]) -> KnownScore:
+    """The score that refuses most of the held-out people's left-out actions."""
+    return max(KNOWN_SCORES, key=lambda kind: metrics[f"held_out/refused/{kind}"])
 
 
 def _table(records: Sequence[ResultRecord]) -> str:
@@ -431,7 +439,7 @@ def _table(records: Sequence[ResultRecord]) -> str:
     names = ("refused", "false_alarms", "top1", "ece/before", "ece/after")
     for record in records:
         values = [format_rate(record.metrics[name]) for name in names]
-        rows.append([str(record.seed), str((record.cells or {})["score"]), *values])
+        rows.append([str(record.seed), _chosen(record.metrics), *values])
     if len(records) > 1:
         means = [format_mean([record.metrics[name] for record in records]) for name in names]
         rows.append(["mean", "", *means])
