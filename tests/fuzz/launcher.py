@@ -90,8 +90,10 @@ class Process:
             os.dup2(0, 1)
             os.dup2(writes, 2)
             sys.stdout, sys.stderr = (os.fdopen(fd, "w", 1, closefd=False) for fd in (1, 2))
+            # One that comes after the command has ended is too late: it would end this process with
+            # nothing to say. Not ignored, as the command would leave it so.
             for each in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(each, signal.SIG_DFL)
+                signal.signal(each, lambda *_: None)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             _watch(counted, *kill)
             _say_when_ready(counted)
