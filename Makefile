@@ -34,7 +34,7 @@ imports: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Our code against plain ways, released ones and itself, into results/benchmarks; about a quarter of an hour.
 benchmarks: $(VENV)/.ready

@@ -8,10 +8,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -23,6 +24,8 @@ from hypothesis import settings
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import write_store
 from aclnet.skeleton import load_layout
+
+from .ready import Started
 
 RECIPE = """
 data:
@@ -59,6 +62,12 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no worker begins one while the other is done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +155,57 @@ def without_torch() -> Callable[..., str]:
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    return run
+
+
+Ready = Callable[..., Started]
+
+
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+    """Start `python ARGUMENTS...` as a process of its own, without waiting for imports."""
+    door = tmp_path_factory.mktemp("ready") / "door"
+    program = [sys.executable, "-P", str(Path(__file__).with_name("ready.py")), str(door)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    )
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+
+    def start(
+        *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Started:
+        return Started(door, arguments, env, cwd, tmp_path_factory.mktemp("texts"))
+
+    try:
+        yield start
+    finally:
+        server.kill()
+        server.communicate()
+
+
+@pytest.fixture
+def ranks(ready: Ready) -> Callable[..., list[tuple[str, str]]]:
+    """Run `python ARGUMENTS...` as two ranks, as torchrun starts them; what each wrote."""
+
+    def run(*arguments: object) -> list[tuple[str, str]]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        world = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo"}
+        world |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+        started = [
+            ready(*arguments, env={**world, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"
+        ]
+        try:
+            texts = [process.communicate() for process in started]
+        finally:
+            for process in started:
+                process.kill()
+        assert [process.returncode for process in started] == [0, 0], texts
+        return texts
 
     return run
 

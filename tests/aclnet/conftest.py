@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 
 @pytest.fixture
-def two_ranks(tmp_path: Path) -> Callable[..., Path]:
+def two_ranks(ready: Any, tmp_path: Path) -> Callable[..., Path]:
     """Run `script OUT RANK WORLD STORE ARGUMENTS...` once a rank; returns the folder OUT."""
 
     def start(script: Path, *arguments: str) -> Path:
-        command = [sys.executable, str(script), str(tmp_path)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+        environment = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
         ranks = [
-            subprocess.Popen(
-                [*command, str(rank), "2", str(tmp_path / "store"), *arguments],
-                env=environment,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            ready(script, tmp_path, rank, 2, tmp_path / "store", *arguments, env=environment)
             for rank in range(2)
         ]
         try:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,7 +125,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(ready: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a run was trained, and reported, with everything that the plug-ins add."""
     place = tmp_path_factory.mktemp("plugins")
     for name, text in PLUGINS.items():
@@ -141,13 +139,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = [word for name in PLUGINS for word in ("--plugin", f"{name}.py")]
     train = ["gait", "train", "-c", "tiny.yaml", "--data", "my.walks", "--run", "runs/r"]
     for command in (train, ["report", "--results", "runs", "--out", "out", "--formats", "html"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "tasks.cli", *options, *command],
-            cwd=place,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+        process = ready("-m", "tasks.cli", *options, *command, cwd=place)
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
     return place
 
 

@@ -3,11 +3,10 @@ from __future__ import annotations
 import random
 import runpy
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,20 +17,20 @@ EPOCHS, STEPS = 8, 5
 Same = Callable[[Path, Path], None]
 
 
-def start(run_dir: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(PROGRAM), str(run_dir), "--random", "--epochs", str(EPOCHS)]
-    return subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def start(ready: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda run, *options: ready(PROGRAM, run, "--random", "--epochs", EPOCHS, *options)
 
 
-def finish(process: subprocess.Popen[str]) -> str:
+def finish(process: Any) -> str:
     try:
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    return errors
+    return str(errors)
 
 
-def signal_after(process: subprocess.Popen[str], log: Path, steps: int, number: int) -> None:
+def signal_after(process: Any, log: Path, steps: int, number: int) -> None:
     """Send a signal when the log holds so many steps."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
@@ -54,7 +53,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_killed_at_a_random_step_and_resumed(
-    tmp_path: Path, whole: Path, assert_same_run: Same
+    start: Any, tmp_path: Path, whole: Path, assert_same_run: Same
 ) -> None:
     steps = random.SystemRandom().randrange(1, EPOCHS * STEPS - 4)
     torn = tmp_path / "torn"
@@ -71,7 +70,7 @@ def test_killed_at_a_random_step_and_resumed(
 
 @pytest.mark.slow
 def test_interrupted_program_says_how_to_go_on(
-    tmp_path: Path, whole: Path, assert_same_run: Same
+    start: Any, tmp_path: Path, whole: Path, assert_same_run: Same
 ) -> None:
     torn = tmp_path / "torn"
     process = start(torn, "--delay", "0.02")

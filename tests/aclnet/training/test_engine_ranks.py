@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,15 +26,6 @@ def start(run_dir: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def run(run_dir: Path, *options: str) -> None:
-    process = start(run_dir, *options)
-    try:
-        _, errors = process.communicate(timeout=100)
-    finally:
-        process.kill()
-    assert process.returncode == 0, errors
-
-
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run on one rank, made here, without a process of its own."""
@@ -44,9 +36,9 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.ddp
 @pytest.mark.parametrize("accumulate", ["1", "2"])
-def test_two_ranks_equal_one(tmp_path: Path, one: Path, accumulate: str) -> None:
+def test_two_ranks_equal_one(ranks: Any, tmp_path: Path, one: Path, accumulate: str) -> None:
     two = tmp_path / "two"
-    run(two, "--epochs", "3", "--accumulate", accumulate)
+    ranks(PROGRAM, two, "--epochs", "3", "--accumulate", accumulate)
     first, second = (load_checkpoint(folder / "checkpoint.pt") for folder in (one, two))
     for name, value in first["task"].items():
         if name != "seen":  # each rank of this toy counts its own clips
@@ -62,11 +54,11 @@ def test_two_ranks_equal_one(tmp_path: Path, one: Path, accumulate: str) -> None
 
 @pytest.mark.ddp
 def test_interrupted_ranks_stop_together_and_go_on(
-    tmp_path: Path, assert_same_run: Callable[[Path, Path], None]
+    ranks: Any, tmp_path: Path, assert_same_run: Callable[[Path, Path], None]
 ) -> None:
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     options = ("--epochs", "8", "--random")
-    run(whole, *options)
+    ranks(PROGRAM, whole, *options)
     process = start(torn, *options, "--delay", "0.05")
     deadline = time.monotonic() + 60
     log = torn / "log.jsonl"
@@ -76,5 +68,5 @@ def test_interrupted_ranks_stop_together_and_go_on(
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert errors.count("interrupted: stopped at epoch ") == 2
-    run(torn, *options, "--resume")
+    ranks(PROGRAM, torn, *options, "--resume")
     assert_same_run(whole, torn)

@@ -68,11 +68,16 @@ def test_an_exported_run_says_unknown_too(
     pytest.importorskip("safetensors")
     out, half = tmp_path / "exported", (gesture("raise", 61) + gesture("stand", 61)) / 2
     export = ("export", run, "--to", kind, "--cache", tmp_path / "cache")
-    call(*export, "--out", tmp_path / "early")
-    with pytest.raises(ValueError, match="calibrate its run"):
-        aclnet.load(tmp_path / "early").classify(half, false_alarms=0.1)
+    early = tmp_path / "early"
+    if kind != "onnx":
+        call(*export, "--out", early)
     call("action", "calibrate", "--run", run, "--folds", 2, "--cache", tmp_path / "cache")
     call(*export, "--out", out)
+    if kind == "onnx":  # not exported twice, which takes seconds
+        shutil.copytree(out, early)
+        (early / CALIBRATION).unlink()
+    with pytest.raises(ValueError, match="calibrate its run"):
+        aclnet.load(early).classify(half, false_alarms=0.1)
     (wanted,) = aclnet.load(run).classify(half, false_alarms=0.1)
     (found,) = aclnet.load(out).classify(half, false_alarms=0.1)
     assert found.unknown == wanted.unknown

@@ -21,11 +21,19 @@ Call = Callable[..., Any]
 Mistake = Callable[..., str]
 
 
+@pytest.fixture(scope="module")
+def exported(
+    call: Call, first: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Any]:
+    """A gait run as an ONNX model, and what the command said."""
+    out = tmp_path_factory.mktemp("exported") / "model"
+    return out, call("export", first, "-o", out, "--cache", cache)
+
+
 def test_a_gait_run_is_exported_without_the_names_of_people(
-    call: Call, first: Path, cache: Path, walkers: Path, tmp_path: Path
+    exported: tuple[Path, Any], first: Path, walkers: Path
 ) -> None:
-    out = tmp_path / "model"
-    done = call("export", first, "-o", out, "--cache", cache)
+    out, done = exported
     assert {path.name for path in out.iterdir()} == {"model.onnx", "model.json", "MODEL_CARD.md"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in out.iterdir())
     about = json.loads((out / "model.json").read_text())
@@ -118,13 +126,12 @@ def test_8_bits_are_another_model_and_their_cost_is_said(
 def test_a_gallery_identifies_by_an_exported_model_without_torch(
     call: Call,
     first: Path,
-    cache: Path,
+    exported: tuple[Path, Any],
     walkers: Path,
     without_torch: Callable[..., str],
     tmp_path: Path,
 ) -> None:
-    model, gallery = tmp_path / "model", tmp_path / "people.gallery"
-    call("export", first, "-o", model, "--cache", cache)
+    (model, _), gallery = exported, tmp_path / "people.gallery"
     call("gallery", "create", gallery, "--run", first)
     call("gallery", "enrol", gallery, walkers)
     identify = ("gallery", "identify", gallery, walkers, "--threshold", 0.5, "--json")

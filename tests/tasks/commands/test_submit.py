@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -36,7 +35,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def processes(logs: Path, count: int, **more: str) -> list[subprocess.Popen[str]]:
+def processes(ready: Any, logs: Path, count: int, **more: str) -> list[Any]:
     """The processes of job 7, as srun starts them."""
     place = {
         "SUBMITIT_EXECUTOR": "slurm",
@@ -51,12 +50,9 @@ def processes(logs: Path, count: int, **more: str) -> list[subprocess.Popen[str]
         **more,
     }
     return [
-        subprocess.Popen(
-            [sys.executable, "-u", "-m", "submitit.core._submit", str(logs)],
-            env=os.environ | place | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        ready(
+            *("-m", "submitit.core._submit", logs),
+            env=place | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
         )
         for rank in range(count)
     ]
@@ -65,14 +61,14 @@ def processes(logs: Path, count: int, **more: str) -> list[subprocess.Popen[str]
 @pytest.mark.slow
 @pytest.mark.ddp
 def test_a_job_whose_time_is_over_is_queued_again_and_resumes(
-    cluster: Path, call: Any, recipe: Path, cache: Path, walkers: Path
+    ready: Any, cluster: Path, call: Any, recipe: Path, cache: Path, walkers: Path
 ) -> None:
     run, logs, epochs = cluster / "run", cluster / "logs", 12
     train = ("gait", "train", "-c", recipe, "--run", run, "--cache", cache, "--overwrite")
     job = ("--gpus-per-node", 2, "--logs", logs, "--time", 60)
     submitted = call("submit", *train, *job, "-s", f"train.epochs={epochs}")
     assert "submitted job 7: aclnet-task gait train" in submitted.out
-    started = processes(logs, 2)
+    started = processes(ready, logs, 2)
     try:
         deadline = time.monotonic() + 120
         while not (run / "log.jsonl").is_file() or len(read_log(run / "log.jsonl")) < 3:
@@ -80,14 +76,14 @@ def test_a_job_whose_time_is_over_is_queued_again_and_resumes(
             time.sleep(0.05)
         for process in started:
             process.send_signal(signal.SIGUSR2)
-        text, _ = started[0].communicate(timeout=60)
+        text = started[0].communicate(timeout=60)
     finally:
         for process in started:
             process.kill()
     assert (cluster / "asked").read_text() == "requeue 7\n", text
     assert not (run / "record.json").exists()
-    again = processes(logs, 2, SLURM_RESTART_COUNT="1")
-    texts = [process.communicate(timeout=120)[0] for process in again]
+    again = processes(ready, logs, 2, SLURM_RESTART_COUNT="1")
+    texts = ["".join(process.communicate()) for process in again]
     assert [process.returncode for process in again] == [0, 0], texts
     assert "resuming at epoch" in texts[0]
     assert (run / "record.json").is_file()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,21 +42,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(folder: Path) -> Run:
+def run(ready: Any, folder: Path) -> Run:
     """Call `aclnet-task --plugin verify.py` there; what it prints."""
 
     def call(*arguments: str) -> str:
-        command = [sys.executable, "-c", START, "--plugin", str(PLUGIN), *arguments]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
+        process = ready("-c", START, "--plugin", PLUGIN, *arguments, cwd=folder)
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        return str(out + err)
 
     return call
 
 
 @pytest.fixture(scope="module")
-def trained(run: Run, folder: Path) -> Path:
-    run("verify", "train", "-c", "tiny.yaml", "--run", "runs/one")
+def trained(folder: Path) -> Path:
+    train = ("verify", "train", "-c", "tiny.yaml", "--run", "runs/one")
+    command = [sys.executable, "-c", START, "--plugin", str(PLUGIN), *train]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     return folder / "runs" / "one"
 
 

@@ -28,25 +28,24 @@ RANKS = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 SCRIPT = shutil.which("aclnet-task", path=str(Path(sys.executable).parent))
 
 
-def start(
-    *arguments: object, ranks: tuple[str, ...] = (), cwd: Path | None = None
-) -> subprocess.Popen[str]:
-    """`gait train` in a process of its own; with ranks as the README has it, by the script."""
-    program = ["-m", "tasks.cli"] if SCRIPT is None or not ranks else ["--no-python", SCRIPT]
-    command = [sys.executable, *ranks, *program, "gait", "train", *map(str, arguments)]
+def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
+    """`gait train` by torchrun, as the README has it, by the script."""
+    program = ["-m", "tasks.cli"] if SCRIPT is None else ["--no-python", SCRIPT]
+    command = [sys.executable, *RANKS, *program, "gait", "train", *map(str, arguments)]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, cwd=cwd)
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+def finish(process: Any) -> tuple[str, str]:
     try:
-        return process.communicate(timeout=100)
+        out, err = process.communicate(timeout=100)
     finally:
         process.kill()
+    return out, err
 
 
-def signal_after(process: subprocess.Popen[str], run: Path, steps: int, number: int) -> None:
+def signal_after(process: Any, run: Path, steps: int, number: int) -> None:
     """Send a signal when the log holds so many steps and a checkpoint is there."""
     deadline = time.monotonic() + 60
     log, checkpoint = run / "log.jsonl", run / "checkpoint.pt"
@@ -81,12 +80,18 @@ def whole(call: Any, recipe: Path, cache: Path, tmp_path_factory: pytest.TempPat
 
 @pytest.mark.slow
 def test_killed_at_a_random_moment_and_resumed(
-    recipe: Path, cache: Path, whole: Path, call: Any, tmp_path: Path, assert_same_run: Any
+    ready: Any,
+    recipe: Path,
+    cache: Path,
+    whole: Path,
+    call: Any,
+    tmp_path: Path,
+    assert_same_run: Any,
 ) -> None:
     torn = tmp_path / "torn"
     command = ("-c", recipe, "--cache", cache, "--run", torn, *LONG)
     steps = random.SystemRandom().randrange(STEPS, STEPS * (EPOCHS - 20))
-    process = start(*command)
+    process = ready("-m", "tasks.cli", "gait", "train", *command)
     signal_after(process, torn, steps, signal.SIGKILL)
     finish(process)
     assert process.returncode == -signal.SIGKILL
@@ -101,10 +106,17 @@ def test_killed_at_a_random_moment_and_resumed(
 
 @pytest.mark.slow
 def test_interrupted_says_how_to_go_on_and_goes_on(
-    recipe: Path, cache: Path, whole: Path, call: Any, tmp_path: Path, assert_same_run: Any
+    ready: Any,
+    recipe: Path,
+    cache: Path,
+    whole: Path,
+    call: Any,
+    tmp_path: Path,
+    assert_same_run: Any,
 ) -> None:
     torn = tmp_path / "torn"
-    process = start("-c", recipe, "--cache", cache, "--run", torn, *LONG)
+    command = ("gait", "train", "-c", recipe, "--cache", cache, "--run", torn, *LONG)
+    process = ready("-m", "tasks.cli", *command)
     signal_after(process, torn, 5, signal.SIGINT)
     _, err = finish(process)
     assert process.returncode == 130
@@ -146,7 +158,7 @@ def test_two_ranks_share_one_run(recipe: Path, tmp_path: Path) -> None:
     command = ("-c", recipe, "--cache", cache)
     (tmp_path / "tasks.py").write_text("raise ImportError('a file of the user, of the same name')")
     here = tmp_path if SCRIPT else None
-    process = start(*command, "-r", run, ranks=RANKS, cwd=here)
+    process = start(*command, "-r", run, cwd=here)
     out, err = finish(process)
     assert process.returncode == 0, err
     assert err.count("generating 8 walkers") == 1

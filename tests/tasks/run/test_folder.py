@@ -108,20 +108,15 @@ def test_a_run_that_was_killed_between_its_first_two_files(
 
 @pytest.mark.slow
 def test_two_processes_on_one_run(
-    recipe: Path, cache: Path, first: Path, tmp_path: Path, call: Any, assert_same_run: Any
-) -> None:
+    ready: Any, recipe: Path, cache: Path, first: Path, tmp_path: Path, call: Any,
+    assert_same_run: Any,
+) -> None:  # fmt: skip
     """One trains, the other is refused; killed, the first leaves a lock that holds no more."""
-    import subprocess
-    import sys
     import time
 
     run = tmp_path / "run"
     command = ["gait", "train", "-c", str(recipe), "--run", str(run), "--cache", str(cache)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tasks.cli", *command, "-s", "train.epochs=500"],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    process = ready("-m", "tasks.cli", *command, "-s", "train.epochs=500")
     try:
         deadline = time.monotonic() + 100
         while not (run / "checkpoint.pt").exists() and time.monotonic() < deadline:

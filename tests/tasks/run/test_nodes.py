@@ -27,11 +27,15 @@ SAME = (
 """Nothing random differs between ranks."""
 
 
-def nodes(folders: Sequence[Path], *arguments: object) -> list[subprocess.CompletedProcess[str]]:
-    """Run the command by one torchrun a folder, each with one process."""
+def free_port() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+        return str(free.getsockname()[1])
+
+
+def nodes(folders: Sequence[Path], *arguments: object) -> list[subprocess.CompletedProcess[str]]:
+    """Run the command by one torchrun a folder, each with one process."""
+    port = free_port()
     started = []
     for number, folder in enumerate(folders):
         folder.mkdir(exist_ok=True)
@@ -67,11 +71,27 @@ def nodes(folders: Sequence[Path], *arguments: object) -> list[subprocess.Comple
     ]
 
 
+def workers(ready: Any, folders: Sequence[Path], *arguments: object) -> list[tuple[int, str]]:
+    """The processes that these would start, without them; exit codes and errors."""
+    world = {"WORLD_SIZE": str(len(folders)), "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    world |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "GLOO_SOCKET_IFNAME": "lo"}
+    started = [
+        ready("-m", "tasks", *arguments, cwd=folder, env=world | {"RANK": str(rank)})
+        for rank, folder in enumerate(folders)
+    ]
+    try:
+        errors = [process.communicate()[1] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    return [(process.returncode, text) for process, text in zip(started, errors, strict=True)]
+
+
 @pytest.mark.slow
 @pytest.mark.ddp
 @pytest.mark.timeout(600)
 def test_two_machines_train_and_embed_as_one(
-    recipe: Path, tmp_path: Path, call: Callable[..., Any], cache: Path
+    ready: Any, recipe: Path, tmp_path: Path, call: Callable[..., Any], cache: Path
 ) -> None:
     sets = [part for setting in SAME for part in ("-s", setting)]
     alone, *both = (tmp_path / name for name in ("alone", "near", "far"))
@@ -88,14 +108,14 @@ def test_two_machines_train_and_embed_as_one(
 
     shutil.copytree(both[0] / "run", both[1] / "run")
     embed = ("gait", "embed", "-r", "run", "--cache", "stores", "--out", "out.npz")
-    for done in nodes(both, *embed):
-        assert done.returncode == 0, done.stderr
+    for code, errors in workers(ready, both, *embed):
+        assert code == 0, errors
     shared, own = (load_embeddings(both[0] / name) for name in ("out.npz", "run/embeddings.npz"))
     np.testing.assert_array_equal(shared.embedding, own.embedding)
     assert not (both[1] / "out.npz").exists()
 
     # The checkpoint is on one machine only.
     shutil.rmtree(both[1] / "run")
-    for done in nodes(both, *train, "--resume"):
-        assert done.returncode != 0
-        assert "not every rank finds the same checkpoint in run" in done.stderr
+    for code, errors in workers(ready, both, *train, "--resume"):
+        assert code != 0
+        assert "not every rank finds the same checkpoint in run" in errors

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +15,6 @@ from aclnet.data.store import open_store, write_store
 from aclnet.training.checkpoint import load_checkpoint
 
 PROGRAM = Path(__file__).with_name("train_ranks.py")
-RANKS = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 SAME = (
     "train={sync_batch_norm: true, optimizer: sgd, learning_rate: 0.05, epochs: 3}",
     "network.dropout=0",
@@ -70,12 +67,13 @@ def runs(
 @pytest.mark.slow
 @pytest.mark.ddp
 @pytest.mark.timeout(600)
-def test_two_ranks_with_batch_norm_equal_one(runs: Sequence[str], tmp_path: Path) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    for name, ranks in (("one", []), ("two", RANKS)):
-        command = [sys.executable, *ranks, str(PROGRAM), str(tmp_path / name), *runs]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+def test_two_ranks_with_batch_norm_equal_one(
+    ready: Any, ranks: Any, runs: Sequence[str], tmp_path: Path
+) -> None:
+    alone = ready(PROGRAM, tmp_path / "one", *runs)
+    _, errors = alone.communicate()
+    assert alone.returncode == 0, errors
+    ranks(PROGRAM, tmp_path / "two", *runs)
     for task in BACKBONES:
         one, two = (
             load_checkpoint(tmp_path / name / task / "checkpoint.pt")["task"]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -214,20 +213,13 @@ def test_tf32_is_as_the_caller_set_it_by_any_name(before: str, left: str, wanted
 
 
 @pytest.mark.ddp
-def test_two_ranks_train_alike_with_all_of_them(tmp_path: Path) -> None:
+def test_two_ranks_train_alike_with_all_of_them(ranks: Any, tmp_path: Path) -> None:
     weights = []
     for name, options in (
         ("plain", []),
         ("fast", ["activation_checkpointing", "channels_last", "fused_optimizer"]),
     ):
-        command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        done = subprocess.run(
-            [sys.executable, *command, __file__, tmp_path / name, *options],
-            capture_output=True,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        assert done.returncode == 0, done.stderr
+        ranks(__file__, tmp_path / name, *options)
         weights.append(load_checkpoint(tmp_path / name / CHECKPOINT)["task"])
     assert weights[0].keys() == weights[1].keys()
     for name, value in weights[0].items():
