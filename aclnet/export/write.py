@@ -162,12 +162,23 @@ def export(
             exported = _integer(exported, graph, content, comparison.difference)
         _write(folder / DESCRIPTION, f"{exported.model_dump_json(indent=1)}\n".encode())
         if calibration is None and (model.run / CALIBRATION).is_file():
-            changes = {"weights": exported.sha256, "command": ""}
-            model.calibration().model_copy(update=changes).write(folder)
+            _copy_calibration(model, exported, folder, report)
         parts = own.clips.follows or own.clips.settings.motion == "joined"
         written = Written(exported, comparison, len(content), parts, predictor)
         _write(folder / CARD, card(written).encode())
     return written
+
+
+def _copy_calibration(
+    model: Model, exported: Exported, folder: Path, report: Callable[[str], None]
+) -> None:
+    """Export the calibration of a run with it, or say why that is left out."""
+    try:
+        known = model.calibration()
+    except ValueError as error:
+        report(f"exporting without a calibration: {error}")
+        return
+    known.model_copy(update={"weights": exported.sha256, "command": ""}).write(folder)
 
 
 def _integer(exported: Exported, graph: Graph, content: bytes, difference: float) -> Exported:

@@ -141,7 +141,11 @@ def verify(
     threshold: Accepted = None,
     json: JsonFile = None,
 ) -> None:
-    """Say of each recording whether it shows a person."""
+    """Say of each recording whether it shows a person.
+
+    The best of their templates counts, and --fmr of `calibrate` holds for it: who has more needs a
+    higher score.
+    """
     with _opened(gallery, run) as found:
         answers = found.verify(person, files, threshold=threshold, **_keywords(query))
         rows = [["file", "sample", "answer", "score"]]
@@ -259,12 +263,16 @@ def _show_answers(
     """Write the answers, and print them as a table above the threshold."""
     from dataclasses import asdict
 
+    from tasks.gallery.answers import Verified
+
     known = None if threshold is not None else gallery.threshold
     content = {"answers": [asdict(one) for one in answers], "left_out": gallery.left_out}
     _say_left_out(gallery)
     _write(json, gallery.place, known, content)
     _table(rows)
-    echo(f"threshold {answers[0].threshold:.4f}{_about(known, len(gallery.people()))}")
+    first = answers[0]
+    claim = first if isinstance(first, Verified) else None
+    echo(f"threshold {first.threshold:.4f}{_about(known, len(gallery.people()), claim)}")
 
 
 def _show_recall(gallery: Gallery) -> None:
@@ -292,7 +300,7 @@ def _keywords(query: Reading) -> dict[str, Any]:
     return query.keywords() | reader_options(query.options, Model.embed)
 
 
-def _about(known: Threshold | None, enrolled: int) -> str:
+def _about(known: Threshold | None, enrolled: int, claim: Verified | None = None) -> str:
     """What a threshold was chosen on, and whether the gallery has grown since."""
     if known is None:
         return " as given"
@@ -305,8 +313,13 @@ def _about(known: Threshold | None, enrolled: int) -> str:
         grown = (
             f" (then {_count(known.enrolled, 'people')} enrolled, now {enrolled}: calibrate again)"
         )
+    least = f": {rate} {known.achieved:.2%}, at most {known.target:.2%}"
+    if known.kind == "fmr" and claim is not None and claim.rate is not None and claim.templates > 1:
+        least = f" for the best of {claim.templates:,} templates: {rate} at most {claim.rate:.2%}"
+        if claim.rate > known.target:
+            least += f", not {known.target:.2%} (calibrate with more recordings of more people)"
     return (
-        f": {rate} {known.achieved:.2%}, at most {known.target:.2%}, on {known.comparisons:,} "
+        f"{least}, on {known.comparisons:,} "
         f"{what} ({_count(known.recordings, 'recordings')} of {_count(known.people, 'people')})"
         f"{grown}"
     )

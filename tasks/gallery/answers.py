@@ -42,7 +42,9 @@ class Verified:
         person: the claimed person.
         accepted: whether the score is at least the threshold.
         score: the score with the person, by their best template.
-        threshold: as calibrated.
+        threshold: as calibrated for as many templates as they have, or as given.
+        templates: number of theirs.
+        rate: the highest share of false claims that are accepted; None: the threshold was given.
     """
 
     file: str
@@ -51,6 +53,8 @@ class Verified:
     accepted: bool
     score: float
     threshold: float
+    templates: int
+    rate: float | None
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,13 @@ def to_answer(
     person = ranked[0].person if score is not None and score >= threshold else None
     shown = tuple((one.person, one.score) for one in ranked[:candidates])
     return Answer(file, sample, person, score, margin, threshold, shown)
+
+
+def places_of(
+    count: int, file: Sequence[str] | None, sample: Sequence[str] | None
+) -> list[tuple[str, str]]:
+    """File and sample of each embedding."""
+    files, samples = list(file or [""] * count), list(sample or map(str, range(count)))
+    if not len(files) == len(samples) == count:
+        raise ValueError(f"give a file and a sample for each of the {count} embeddings")
+    return list(zip(files, samples, strict=True))

@@ -1,18 +1,32 @@
-"""The threshold of a gallery, chosen on people who are not in it."""
+"""The thresholds of a gallery, chosen on people who are not in it.
+
+A person counts by the best of k templates, which reaches a score more often than one: a claim is
+accepted from a threshold of its own for each k, on which the best of k recordings of one of the
+other people does so no more often than wanted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from protocols.ranking.distances import FloatArray, Metric, as_pair, distance_blocks, to_distance
+from protocols.ranking.distances import (
+    FloatArray,
+    IntArray,
+    Metric,
+    as_pair,
+    distance_blocks,
+    to_distance,
+)
 from tasks.gallery.content import Storage, Threshold, Vectors
 from tasks.gallery.search import to_score
 
 Kind = Literal["fmr", "fpir"]
+_MOST_TEMPLATES = 32
+"""Of a person whose threshold is kept; those of more have a higher rate, which is said."""
 
 
 def calibrate(
@@ -38,7 +52,8 @@ def calibrate(
     vectors: Vectors = np.asarray(embedding, dtype=np.float32)
     ranked = storage.rank(vectors, 1) if enrolled else []
     strangers = np.sort([row[0].score for row in ranked])[::-1]
-    genuine, others, count = _pairs(vectors, names, storage.about.metric, target)
+    genuine, alike, count = _pairs(vectors, names, storage.about.metric, target)
+    others = alike.score
     if kind == "fpir":
         others, count = strangers, len(strangers)
     allowed = int(target * count)
@@ -62,6 +77,7 @@ def calibrate(
         enrolled=len(enrolled),
         fnmr=float(np.mean(genuine < value)) if len(genuine) else None,
         fpir=float(np.mean(strangers >= value)) if enrolled else None,
+        claims=() if kind == "fpir" else _claims(alike, names, target, value, count),
     )
 
 
@@ -84,10 +100,18 @@ def _check(
         )
 
 
+class _Pairs(NamedTuple):
+    """Pairs of recordings of two people: scores, falling, and rows of both."""
+
+    score: FloatArray
+    one: IntArray
+    other: IntArray
+
+
 def _pairs(
     vectors: Vectors, names: npt.NDArray[np.str_], metric: Metric, target: float
-) -> tuple[FloatArray, FloatArray, int]:
-    """Scores of pairs: all of one person; the highest of two people, falling, and their number.
+) -> tuple[FloatArray, _Pairs, int]:
+    """Scores of pairs of one person; the most alike pairs of two people, and their number.
 
     Of the latter only as many are kept as the target may let pass, and one more.
     """
@@ -96,13 +120,70 @@ def _pairs(
     count = (len(names) ** 2 - int((sizes**2).sum())) // 2
     kept = int(target * count) + 1
     genuine: list[FloatArray] = []
-    highest: FloatArray = np.empty(0)
+    row: IntArray = np.empty(0, dtype=np.int64)
+    highest = _Pairs(np.empty(0), row, row)
     column = np.arange(len(names))
     for block, squared in distance_blocks(points, same):
         scores = to_score(to_distance(squared, metric), metric)
         after = column[None, :] > column[block, None]
         alike = person[None, :] == person[block, None]
         genuine.append(scores[after & alike])
-        every = np.concatenate([highest, scores[after & ~alike]])
-        highest = -np.partition(-every, kept)[:kept] if len(every) > kept else every
-    return np.concatenate(genuine), np.sort(highest)[::-1], count
+        least = highest.score.min() if len(highest.score) == kept else -np.inf
+        one, other = np.nonzero(after & ~alike & (scores >= least))
+        here = (scores[one, other], column[block][one], other)
+        every = [np.concatenate(both) for both in zip(highest, here, strict=True)]
+        if len(every[0]) > kept:
+            best = np.argpartition(-every[0], kept)[:kept]
+            every = [values[best] for values in every]
+        highest = _Pairs(*every)
+    falling = np.argsort(-highest.score, kind="stable")
+    one, other = highest.one[falling], highest.other[falling]
+    return np.concatenate(genuine), _Pairs(highest.score[falling], one, other), count
+
+
+def _claims(
+    pairs: _Pairs, names: npt.NDArray[np.str_], target: float, value: float, count: int
+) -> tuple[float, ...]:
+    """Thresholds of claims of people with 1, 2, ... templates, as far as the rate is seen.
+
+    A claim is a recording with the best of k recordings of another person, on average over all
+    choices of these k: the j-th best of m is the best of C(m - j, k - 1) out of C(m, k). Up to the
+    k that half of the people have this is counted. Beyond it k templates are taken for g groups of
+    fewer, each of which is given a g-th of the target (Bonferroni), so that the rate is kept.
+
+    Args:
+        pairs: of two people, as many as the target may let pass.
+        names: N people.
+        target: the rate.
+        value: the threshold of pairs, under which no other lies.
+        count: number of pairs.
+    """
+    _, person, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    score = np.concatenate([pairs.score, pairs.score])
+    probe = np.concatenate([pairs.one, pairs.other])
+    claimed = person[np.concatenate([pairs.other, pairs.one])]
+    order = np.lexsort((-score, claimed, probe))
+    score, size = score[order], sizes[claimed[order]]
+    group = np.flatnonzero(np.diff(probe[order] * len(sizes) + claimed[order], prepend=-1))
+    rank = np.arange(len(score)) - np.repeat(group, np.diff(group, append=len(score)))
+    falling = np.argsort(-score, kind="stable")
+    score, size, rank = score[falling], size[falling], rank[falling]
+    counted = int(np.median(sizes))
+    found = [value]
+    share = np.ones(len(score))  # C(m - j, k - 1) out of C(m - 1, k - 1), j from 1
+    for templates in range(2, _MOST_TEMPLATES + 1):
+        best_of = min(templates, counted)
+        if best_of == templates:
+            share *= np.maximum(size - rank - templates + 1, 0) / np.maximum(
+                size - templates + 1, 1
+            )
+        of = sizes[sizes >= best_of]
+        claims = int((len(names) - of).sum())
+        allowed = target / -(-templates // best_of)
+        if allowed * min(claims, count) < 1:
+            break
+        passing = np.cumsum(np.where(size >= best_of, share * best_of / size, 0.0))
+        place = int(np.searchsorted(passing, allowed * claims * (1 + 1e-9), side="right"))
+        least = float(np.nextafter(score[place], np.inf)) if place < len(score) else value
+        found.append(max(found[-1], least))
+    return tuple(found)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -88,6 +90,8 @@ class Threshold(Settings):
         fnmr: share of comparisons of one person that are refused; None: nobody had two recordings.
         fpir: share of these recordings for which the gallery named somebody at that time; None:
             nobody was enrolled.
+        claims: for "fmr", from which scores a claim is accepted whose person has 1, 2, ...
+            templates, of which the best counts.
         created: time in UTC, ISO 8601.
         version: of the program.
     """
@@ -102,8 +106,26 @@ class Threshold(Settings):
     enrolled: int
     fnmr: float | None = None
     fpir: float | None = None
+    claims: tuple[float, ...] = ()
     created: str = ""
     version: str = ""
+
+    def of_claim(self, templates: int) -> tuple[float, float]:
+        """Score from which the claim of a person is accepted, and the highest share of false ones.
+
+        Args:
+            templates: number of the person's.
+
+        Returns:
+            For "fpir" the value itself: whoever reaches it is named. For "fmr" the share is higher
+            than the target where so many templates could not be calibrated: k of them match
+            wrongly at most k / n as often as n do, rounded up.
+        """
+        if self.kind == "fpir":
+            return self.value, self.target
+        known = self.claims or (self.value,)
+        groups = -(-templates // len(known))
+        return known[min(templates, len(known)) - 1], min(groups * self.target, 1.0)
 
 
 class Template(NamedTuple):
@@ -176,6 +198,25 @@ def refusing_damage(place: str) -> Iterator[None]:
         first = error.errors()[0]
         part = ".".join(map(str, first["loc"])) or "content"
         raise ValueError(f"{place} is damaged: {part}: {first['msg']}; restore a copy") from None
+
+
+def describe(model: Embedder, place: object) -> About:
+    """What a gallery of a model's embeddings holds; `place` is that of the model, if it is one."""
+    return About(
+        fingerprint=model.fingerprint,
+        dimensions=model.dimensions,
+        metric=model.metric,
+        layout=model.layout.to_dict(),
+        model=str(Path(place).resolve()) if isinstance(place, str | Path) else "",
+    )
+
+
+def stamp() -> dict[str, Any]:
+    """When something was made, and by which version."""
+    import aclnet
+
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"created": now, "version": aclnet.__version__}
 
 
 def person_name(text: str) -> str:

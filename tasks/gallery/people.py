@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.ranking.distances import as_points
-from tasks.gallery.answers import Answer, Enrolled, Removed, Verified, to_answer
+from tasks.gallery.answers import Answer, Enrolled, Removed, Verified, places_of, to_answer
 from tasks.gallery.calibration import Kind, calibrate
 from tasks.gallery.content import (
     About,
@@ -29,7 +28,9 @@ from tasks.gallery.content import (
     Storage,
     Template,
     Threshold,
+    describe,
     person_name,
+    stamp,
 )
 from tasks.gallery.duplicates import duplicates
 from tasks.gallery.places import create_storage, open_storage
@@ -91,10 +92,10 @@ class Gallery:
         if (model is None) == (about is None):
             raise ValueError("give either a model, or what is known of the embeddings")
         loaded = _load(model) if isinstance(model, str | Path) else model
-        chosen = about if loaded is None else _describe(loaded, model)
+        chosen = about if loaded is None else describe(loaded, model)
         if chosen is None:
             raise TypeError("neither a model nor what is known of the embeddings")
-        create_storage(place, chosen.model_copy(update={**_stamp(), "hnsw": hnsw}))
+        create_storage(place, chosen.model_copy(update={**stamp(), "hnsw": hnsw}))
         return cls(place, loaded)
 
     @property
@@ -125,14 +126,16 @@ class Gallery:
             **reading: as for `aclnet.load(run).embed`.
 
         Raises:
-            ValueError: a file cannot be read, a recording has no identity, or the model is not
-                the gallery's.
+            ValueError: a file cannot be read, a recording has no identity, a person is given for
+                several, or the model is not the gallery's.
         """
         found = self._embed(files, reading)
         if person is None:
             found.require_identities(
                 "say whose it is with --person, or in a table (`aclnet-task data labels`)"
             )
+        else:
+            found.require_one_person(person)
         people = found.identity if person is None else [person] * len(found.sample)
         return self.enrol_embeddings(
             people, found.embedding, file=found.file, sample=found.sample, frames=found.frames
@@ -174,10 +177,9 @@ class Gallery:
         if {len(names), len(files), len(samples), len(counts)} != {count} or not count:
             raise ValueError(f"give a person for each of the {count} embeddings, at least one")
         warnings = duplicates(self._storage, names, values, samples) if compare else ()
-        stamp = _stamp()
+        now = stamp()
         self._storage.add(
-            Template(*row, **stamp)
-            for row in zip(names, values, files, samples, counts, strict=True)
+            Template(*row, **now) for row in zip(names, values, files, samples, counts, strict=True)
         )
         self._finish_erasure()
         return Enrolled(len(set(names)), count, warnings)
@@ -229,18 +231,12 @@ class Gallery:
         """
         least = self._threshold(threshold)
         values: npt.NDArray[Any] = np.asarray(embedding)
-        files, samples = (
-            list(file or [""] * len(values)),
-            list(sample or map(str, range(len(values)))),
-        )
-        if not len(files) == len(samples) == len(values):
-            raise ValueError(f"give a file and a sample for each of the {len(values)} embeddings")
+        places = places_of(len(values), file, sample)
         answers: list[Answer] = []
         for first in range(0, len(values), _PROBES_BETWEEN_LOOKS):
             part = slice(first, first + _PROBES_BETWEEN_LOOKS)
             for row, ranked in enumerate(self._storage.rank(values[part], max(candidates, 2))):
-                place = files[first + row], samples[first + row]
-                answers.append(to_answer(*place, ranked, least, candidates))
+                answers.append(to_answer(*places[first + row], ranked, least, candidates))
         return answers
 
     def verify(
@@ -251,7 +247,10 @@ class Gallery:
         threshold: float | None = None,
         **reading: Any,
     ) -> list[Verified]:
-        """Say of each recording whether it shows a person.
+        """Say of each recording whether it shows a person, at the calibrated false match rate.
+
+        It holds for claims: recordings of others with the best template of the person, however many
+        there are; `rate` of the answers is higher where so many could not be calibrated.
 
         Args:
             person: an enrolled name.
@@ -262,17 +261,30 @@ class Gallery:
         Raises:
             ValueError: nobody has this name; or as `identify`.
         """
-        least = self._threshold(threshold)
-        name = person_name(person)
-        if name not in {one.name for one in self.people()}:
-            raise ValueError(f"nobody called {name} is enrolled in {self.place}")
+        self._claim(person, threshold)
         found = self._embed(files, reading)
-        scores = self._storage.scores_with(found.embedding, name)
+        return self.verify_embeddings(
+            person, found.embedding, file=found.file, sample=found.sample, threshold=threshold
+        )
+
+    def verify_embeddings(
+        self,
+        person: str,
+        embedding: npt.ArrayLike,
+        *,
+        file: Sequence[str] | None = None,
+        sample: Sequence[str] | None = None,
+        threshold: float | None = None,
+    ) -> list[Verified]:
+        """As `verify`, of (N, D) embeddings of the gallery's model."""
+        name, templates, least, rate = self._claim(person, threshold)
+        scores = self._storage.scores_with(np.asarray(embedding), name)
         if scores is None:
             raise ValueError(f"{name} has been removed from {self.place} meanwhile")
+        places = places_of(len(scores), file, sample)
         return [
-            Verified(file, sample, name, bool(score >= least), float(score), least)
-            for file, sample, score in zip(found.file, found.sample, scores, strict=True)
+            Verified(*place, name, bool(score >= least), float(score), least, templates, rate)
+            for place, score in zip(places, scores, strict=True)
         ]
 
     def remove(self, person: str, wait: float = ERASURE_SECONDS) -> Removed:
@@ -328,7 +340,7 @@ class Gallery:
         """As `calibrate`, of (N, D) embeddings of N other people's recordings."""
         names = list(map(person_name, people))
         found = calibrate(embedding, names, self._storage, kind, target)
-        found = found.model_copy(update=_stamp())
+        found = found.model_copy(update=stamp())
         self._storage.set_threshold(found)
         self._finish_erasure()
         return found
@@ -375,6 +387,17 @@ class Gallery:
         """Finish what a killed or impatient `remove` left, without waiting."""
         if self._storage.unerased():
             self._storage.erase(0)
+
+    def _claim(self, person: str, given: float | None) -> tuple[str, int, float, float | None]:
+        """Name, templates, threshold and highest false match rate of the claim of a person."""
+        name = person_name(person)
+        least, rate = self._threshold(given), None
+        templates = {one.name: one.templates for one in self.people()}.get(name)
+        if templates is None:
+            raise ValueError(f"nobody called {name} is enrolled in {self.place}")
+        if given is None and (known := self.threshold) is not None:
+            least, rate = known.of_claim(templates)
+        return name, templates, least, rate
 
     def _threshold(self, given: float | None) -> float:
         if given is not None:
@@ -432,20 +455,3 @@ def _load(place: str | Path) -> Embedder:
     import aclnet
 
     return aclnet.load(place)
-
-
-def _describe(model: Embedder, place: object) -> About:
-    return About(
-        fingerprint=model.fingerprint,
-        dimensions=model.dimensions,
-        metric=model.metric,
-        layout=model.layout.to_dict(),
-        model=str(Path(place).resolve()) if isinstance(place, str | Path) else "",
-    )
-
-
-def _stamp() -> dict[str, Any]:
-    import aclnet
-
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"created": now, "version": aclnet.__version__}

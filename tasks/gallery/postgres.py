@@ -220,8 +220,11 @@ class PostgresStorage:
             columns = "person, vector, file, sample, frames, created, version"
             with (
                 self._connection.cursor() as cursor,
-                cursor.copy(f"COPY gallery_template ({columns}) FROM STDIN") as copy,
+                cursor.copy(
+                    f"COPY gallery_template ({columns}) FROM STDIN (FORMAT BINARY)"
+                ) as copy,
             ):
+                copy.set_types(("int8", "vector", "text", "text", "int8", "text", "text"))
                 for one in rows:
                     vector = np.asarray(one.vector, dtype=np.float32)
                     copy.write_row((known[one.person], vector, *one[2:]))

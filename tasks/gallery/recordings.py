@@ -46,6 +46,31 @@ class Recordings:
             if not name.strip():
                 raise ValueError(f"{file}: recording {sample} has no identity: {remedy}")
 
+    def require_one_person(self, name: str) -> None:
+        """Refuse to take several people for one.
+
+        Raises:
+            ValueError: the data name several, or one recording has several tracks.
+        """
+        from aclnet.data.formats.keypoints.labels import PERSON
+
+        named = {own for own, key in zip(self.identity, self.sample, strict=True) if own != key}
+        if len(named := named - {""}) > 1:
+            raise ValueError(
+                f"the data name {len(named)} people, {' and '.join(sorted(named)[:2])} among them, "
+                f"who are not all {name}: leave out --person, or give one person's recordings"
+            )
+        tracks: dict[tuple[str, str], str] = {}
+        for file, sample, own in zip(self.file, self.sample, self.identity, strict=True):
+            recording, mark, _ = sample.rpartition(PERSON)
+            other = tracks.setdefault((file, recording), sample) if mark and not own else sample
+            if other != sample:
+                raise ValueError(
+                    f"{file}: which track is {name}, {other} or {sample}? Name each in a table "
+                    "(`aclnet-task data labels`; the identity - leaves one out), and give it with "
+                    "-o labels=TABLE in place of --person"
+                )
+
 
 def embedded(
     model: Embedder, files: Source | Sequence[Source], reading: dict[str, Any]

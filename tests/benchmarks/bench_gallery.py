@@ -44,9 +44,9 @@ def people(templates: int, dimensions: int) -> tuple[list[str], np.ndarray]:
     return [f"person {row // EACH}" for row in range(len(vectors))], vectors
 
 
-def create(place: Path, dimensions: int) -> Gallery:
+def create(place: Path | str, dimensions: int, hnsw: bool = False) -> Gallery:
     about = About(fingerprint="0" * 64, dimensions=dimensions, metric="cosine")
-    return Gallery.create(place, about=about)
+    return Gallery.create(place, about=about, hnsw=hnsw)
 
 
 def enrol(gallery: Gallery, names: Sequence[str], vectors: np.ndarray) -> None:

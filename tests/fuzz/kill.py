@@ -4,7 +4,8 @@
         [--only SCENARIO ...] [--keep FOLDER] [--json FILE]
 
 Kills come at random times and at random calls that change a folder, before or after the call, such
-as between the two renames of `--overwrite`, and of a gallery at random SQL statements; three of
+as between the two renames of `--overwrite`, and of a gallery at random SQL statements (that in
+PostgreSQL, whose server lives on, only where `--only` names it); three of
 five are SIGKILL, the others SIGTERM and SIGHUP, which must end with one line. After each, no
 half-written file may be accepted, the next owner's command must work and leave no draft, and the
 result must be that of the undisturbed command to the last bit. The exit code is 1 if there is a
@@ -14,6 +15,7 @@ fault.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import shlex
@@ -31,12 +33,13 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import launcher  # noqa: E402 - this checkout's own
+from databases import POSTGRES, serving  # noqa: E402
 from galleries import GALLERY, make_gallery  # noqa: E402
 from launcher import Ended, Process  # noqa: E402
 from outcome import Progress, faults_as_text, write_counts  # noqa: E402
 from scenarios import SCENARIOS, Scenario, drafts, make_base, prepare  # noqa: E402
 
-SCENARIOS |= GALLERY
+SCENARIOS |= GALLERY | POSTGRES
 
 _SIGNALS = (*[signal.SIGKILL] * 3, signal.SIGTERM, signal.SIGHUP)
 _TRAININGS = ("train_gait", "train_reid", "train_action")
@@ -201,7 +204,7 @@ def repeated(
         refused[name] += harness.gave_way - before
     rows = [
         {
-            "group": _GROUPS[what] + (" with a gallery" if name in GALLERY else ""),
+            "group": _GROUPS[what] + _with(name),
             "name": name,
             "tries": len(own),
             "read": sum(not faults for faults in own),
@@ -211,6 +214,12 @@ def repeated(
         for name, own in found.items()
     ]
     return rows, [fault for own in found.values() for faults in own for fault in faults]
+
+
+def _with(name: str) -> str:
+    if name in POSTGRES:
+        return " with a gallery in PostgreSQL"
+    return " with a gallery" if name in GALLERY else ""
 
 
 def once(
@@ -239,7 +248,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--two-processes", type=int, default=0)
     made.add_argument("--disk-full", type=int, default=0)
     made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    made.add_argument("--only", nargs="+", choices=SCENARIOS)
     made.add_argument("--keep", type=Path)
     made.add_argument("--json", type=Path)
     made.add_argument("--repeat", metavar="WHAT:SCENARIO:NUMBER", help="such as kill:embed:6")
@@ -255,19 +264,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import tasks.run.study  # noqa: F401
 
     keep = options.keep.resolve() if options.keep else None
-    with tempfile.TemporaryDirectory(prefix="kill-") as root:
-        harness = Harness(Path(root))
+    only = options.only or [name for name in SCENARIOS if name not in POSTGRES]
+    files = [name for name in only if name not in POSTGRES]
+    repeated_name = (options.repeat or "::").split(":")[1]
+    database = not {*only, repeated_name}.isdisjoint(POSTGRES)
+    with contextlib.ExitStack() as stack:
+        harness = Harness(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kill-"))))
+        if database:
+            stack.enter_context(serving(harness.base))
         if options.repeat:
             what, name, number = options.repeat.split(":")
             faults = once(what, name, int(number), options.seed, keep, harness)
             print(json.dumps(faults, indent=1))
             return int(bool(faults))
-        trainings = [name for name in options.only if name in _TRAININGS]
-        pairs = [*trainings, *(name for name in options.only if name == "convert")]
+        trainings = [name for name in only if name in _TRAININGS]
+        pairs = [*trainings, *(name for name in only if name == "convert")]
         plans = (
-            ("kill", options.kills, options.only),
+            ("kill", options.kills, only),
             ("two", options.two_processes, pairs),
-            ("fill", options.disk_full, options.only),
+            ("fill", options.disk_full, files),
         )
         rows, faults = [], []
         progress = Progress(sum(count for _, count, _ in plans))

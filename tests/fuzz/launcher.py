@@ -169,7 +169,7 @@ def _say_when_ready(counted: int) -> None:
 
 
 def _watch(counted: int, at_call: int | None, before: bool, number: int) -> None:
-    """Count calls that change a folder and SQL statements, and send the signal at one of them."""
+    """Count calls that change a folder or ask a database, and send the signal at one of them."""
     made = 0
 
     def watched(call: Callable[..., object]) -> Callable[..., object]:
@@ -196,6 +196,9 @@ def _watch(counted: int, at_call: int | None, before: bool, number: int) -> None
         return made
 
     sqlite3.connect = connected
+    if "psycopg" in sys.modules:
+        connection = sys.modules["psycopg"].Connection
+        connection.wait = watched(connection.wait)  # what it asks of the server
 
 
 def run(arguments: Sequence[object], folder: Path, **how: object) -> Ended:

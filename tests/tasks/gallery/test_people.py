@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -193,6 +195,82 @@ def test_fmr_by_a_plain_reading(gallery: Gallery, people_of: Any) -> None:
     assert np.mean(np.array(impostor) >= known.value) == pytest.approx(known.achieved)
     assert np.mean(np.array(genuine) < known.value) == pytest.approx(known.fnmr)
     assert gallery.threshold == known
+
+
+def test_claims_by_a_plain_reading(gallery: Gallery, people_of: Any) -> None:
+    """Recordings with the best of k of another person, over all choices of these k."""
+    names, vectors = people_of(8, 4, seed=3)
+    vectors[:, :40] = 1.0
+    known = gallery.calibrate_embeddings(names, vectors, target=0.05)
+    unit = vectors.astype(np.float32) / np.linalg.norm(vectors, axis=1)[:, None]
+    scores = (unit @ unit.T).reshape(32, 8, 4)
+    for templates in range(1, 9):
+        choices = [list(one) for one in combinations(range(4), min(templates, 4))]
+        best = np.sort(
+            [
+                scores[probe, person, one].max()
+                for probe in range(32)
+                for person in range(8)
+                for one in choices
+                if person != probe // 4
+            ]
+        )[::-1]
+        target = 0.05 / (1 if templates <= 4 else 2)  # of two groups of at most 4
+        least = known.claims[templates - 1]
+        assert least == pytest.approx(best[int(target * len(best))], abs=1e-6)
+        assert np.mean(best > least + 1e-6) <= target
+
+
+@pytest.mark.parametrize(("templates", "each"), [(1, 10), (3, 10), (10, 10), (10, 4)])
+def test_verify_keeps_the_false_match_rate(
+    tmp_path: Path, people_of: Any, about: Any, templates: int, each: int
+) -> None:
+    """Of people who are as those of the calibration, whatever the number of templates."""
+    target = 0.05
+    with Gallery.create(tmp_path / "people.gallery", about=about()) as gallery:
+        known = gallery.calibrate_embeddings(*_spread(people_of(400, each, seed=1)), target=target)
+        names, vectors = _spread(people_of(200, templates, seed=2))
+        gallery.enrol_embeddings(names, vectors, compare=False)
+        _, probes = _spread(people_of(200, 1, seed=3))
+        claims = [gallery.verify_embeddings(name, probes) for name in sorted(set(names))]
+        scores = np.array([[one.score for one in row] for row in claims])
+    accepted = np.array([[one.accepted for one in row] for row in claims])
+    assert {one.rate for row in claims for one in row} == {target}
+    rate, error = _rate(accepted)
+    single, _ = _rate(scores >= known.value)
+    if templates <= each:
+        assert abs(rate - target) < 3 * error
+    assert rate < target + 3 * error
+    assert (templates > 1) == (single > target + 3 * error)
+
+
+def _spread(people: tuple[list[str], np.ndarray]) -> tuple[list[str], np.ndarray]:
+    """With recordings of a person so far apart that each has scores of its own."""
+    names, vectors = people
+    noise = np.random.default_rng(len(vectors)).normal(size=vectors.shape)
+    return names, vectors + 0.7 * noise
+
+
+def _rate(accepted: np.ndarray) -> tuple[float, float]:
+    """Share of claims, and its standard error over people, probes and those of the calibration."""
+    of_people, of_probes = (
+        accepted.mean(axis=axis).var(ddof=1) / accepted.shape[1 - axis] for axis in (1, 0)
+    )
+    return float(accepted.mean()), float(np.sqrt(2 * (of_people + of_probes)))
+
+
+def test_who_has_more_templates_than_could_be_calibrated_has_a_higher_rate(
+    gallery: Gallery, people_of: Any
+) -> None:
+    gallery.calibrate_embeddings(*people_of(6, 1, seed=1), target=0.1)  # 15 pairs
+    gallery.enrol_embeddings(*people_of(1, 3))
+    (one,) = gallery.verify_embeddings("person-0-0", np.ones((1, D)))
+    assert (one.templates, one.rate) == (3, pytest.approx(0.3))
+    (one,) = gallery.verify_embeddings("person-0-0", np.ones((1, D)), threshold=0.5)
+    assert (one.threshold, one.rate) == (0.5, None)
+    known = gallery.calibrate_embeddings(*people_of(30, 1, seed=2), kind="fpir", target=0.1)
+    (one,) = gallery.verify_embeddings("person-0-0", np.ones((1, D)))
+    assert (one.threshold, one.rate) == (known.value, 0.1)
 
 
 def test_fpir_counts_strangers_who_are_named(full: Gallery, people_of: Any) -> None:
