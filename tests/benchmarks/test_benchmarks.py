@@ -13,6 +13,7 @@ from protocols.report import build_report
 HERE = Path(__file__).parent
 SHORT = ("--share-batch", "1", "--share-rounds", "1", "--frames", "8")
 SEARCHED = ("--probes", "20", "--gallery", "500", "--index", "2000", "--rerank", "100")
+GROWN = ("--clips", "2", "--classes", "60", "--gallery", "500")
 
 
 IN_TURN = """
@@ -34,7 +35,7 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
         ("step", "--batch", "1", "--frames", "8"),
         ("search", *SEARCHED),
         ("gallery", "--templates", "5000", "--part", "500"),
-        ("growth", "--frames", "8", "--batches", "4"),
+        ("growth", "--frames", "8", "--batches", "4", *GROWN),
     )
     programs = [
         [HERE / f"bench_{name}.py", "--rounds", 1, *options, "--json", results / f"{name}.json"]
