@@ -163,6 +163,8 @@ _READERS: dict[str, Callable[[], Iterator[Seed]]] = {
     "ultralytics_text": seeds.ultralytics_text,
     "mediapipe": seeds.mediapipe,
     "keypoint_csv": seeds.keypoint_csv,
+    "bvh": seeds.bvh,
+    "asf_amc": seeds.asf_amc,
 }
 
 FORMATS: dict[str, Format] = {

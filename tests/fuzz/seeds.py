@@ -374,6 +374,36 @@ def mediapipe() -> Iterator[Seed]:
     yield from _case("mp_landmark")
 
 
+def bvh() -> Iterator[Seed]:
+    """A skeleton of three joints."""
+    turn = "CHANNELS 3 Zrotation Yrotation Xrotation"
+    arm = f"JOINT LArm {{ OFFSET 0 40 0 {turn} End Site {{ OFFSET 30 0 0 }} }}"
+    leg = f"JOINT LLeg {{ OFFSET 5 -90 0 {turn} End Site {{ OFFSET 0 0 20 }} }}"
+    root = "OFFSET 0 0 0 CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
+    head = f"HIERARCHY\nROOT Hips {{ {root}\n{arm}\n{leg}\n}}\nMOTION\nFrames: 4\n"
+    rows = "".join(f"{i} 90 0 {f'{i}.5 ' * 9}\n" for i in range(4))
+    yield _one("walk.bvh", f"{head}Frame Time: 0.0083333\n{rows}")
+    yield _tree({"01/01_01.bvh": f"{head}Frame Time: .05\n{rows}"})
+
+
+def asf_amc() -> Iterator[Seed]:
+    """A skeleton of two bones and a motion."""
+    bones = "".join(
+        f"begin\nid {i}\nname {name}\ndirection 0 1 0\nlength {i}.5\naxis 0 0 20 XYZ\n"
+        "dof rx rz\nlimits (-10 10)\n(0 5)\nend\n"
+        for i, name in ((1, "lowerback"), (2, "head"))
+    )
+    asf = (
+        ":version 1.10\n:units\nmass 1\nlength 0.45\nangle deg\n:root\norder TX TY TZ RX RY RZ\n"
+        "axis XYZ\nposition 0 0 0\norientation 0 0 0\n:bonedata\n"
+        f"{bones}:hierarchy\nbegin\nroot lowerback\nlowerback head\nend\n"
+    )
+    frames = "".join(f"{i}\nroot 1 {i} 3 4 5 6\nlowerback {i} 2\nhead 1 {i}\n" for i in range(1, 5))
+    amc = f":FULLY-SPECIFIED\n:DEGREES\n{frames}"
+    yield _tree({"bd.asf": asf, "HDM_bd_walk_001_120.amc": amc})
+    yield Seed({"01.asf": asf.encode(), "01_01.amc": amc.encode()}, "01_01.amc")
+
+
 def keypoint_csv() -> Iterator[Seed]:
     """A row a person and frame, with a table of labels beside it."""
     joints = load_layout("coco17").joints

@@ -28,11 +28,12 @@ from aclnet.skeleton import Layout, load_layout
 from aclnet.skeleton.names import nearest_name
 
 READERS: dict[str, str] = {
-    name: f"{__name__}.{name}"
+    name.rpartition(".")[2]: f"{__name__}.{name}"
     for name in (
         *("gaitgraph_csv", "pose_pickle", "pyskl", "npz", "kgbd_text", "transg_npy"),
         *("ntu_skeleton", "nwucla_json", "kinetics_json", "alphapose_json", "openpose_json"),
         *("mmpose_json", "ultralytics_json", "ultralytics_text", "mediapipe", "keypoint_csv"),
+        *("mocap.bvh", "mocap.asf_amc"),
     )
 }
 """The module of each format by the format's name, in the order in which `detect` tries them."""

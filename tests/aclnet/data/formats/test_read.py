@@ -27,6 +27,8 @@ KEYPOINTS = {
     "ultralytics_text": ("labels", "v_1.txt", "0 0.5 0.5 0.2 0.4" + " 0.5 0.5 0.9" * 17),
     "mediapipe": ("mp", "v.json", [{"frame": 0, "pose_landmarks": []}]),
     "kinetics_json": ("k400", "v.json", {"data": [{"frame_index": 1, "skeleton": []}]}),
+    "bvh": ("bvh", "v.bvh", "HIERARCHY\nROOT Hips\n"),
+    "asf_amc": ("amc", "v.amc", ":FULLY-SPECIFIED\n:DEGREES\n1\n"),
     "keypoint_csv": ("csv", "v.csv", "frame,person,nose_x,nose_y,neck_x,neck_y\n"),
 }
 
@@ -193,7 +195,7 @@ def test_a_reader_from_a_file_is_a_format(plugin: Path, tmp_path: Path) -> None:
     assert (convert(plugin, tmp_path / "store", place=3.0).clip(0) == 3).all()
     with pytest.raises(ValueError, match=r"still has no option 'plaice' \(did you mean place\?"):
         read(plugin, plaice=1)
-    with pytest.raises(ValueError, match=r"no format 'stil'; there are .*keypoint_csv, still$"):
+    with pytest.raises(ValueError, match=r"no format 'stil'; there are .*keypoint_csv, .*, still$"):
         read(plugin, "stil")
     with pytest.raises(ValueError, match="still is read by still_reader already; register x by"):
         register_reader("still", "x")

@@ -1,0 +1,1 @@
+"""Motion capture: skeletons whose joints follow from angles, one module a format."""
