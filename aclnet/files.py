@@ -158,18 +158,23 @@ def owned(lock: Path, what: object, remedy: str) -> Iterator[None]:
 def wait_until_free(lock: Path, report: Callable[[str], None], what: object) -> None:
     """Wait for a living process to free a lock, and say so once."""
     told = False
-    while lock.exists():
-        try:
-            descriptor = _lock(lock, os.O_RDWR)
-        except FileNotFoundError:
-            return
-        if descriptor is not None:
-            os.close(descriptor)
-            return
+    while is_held(lock):
         if not told:
             report(f"waiting for {_owner(lock)}, which is writing {what}")
             told = True
         time.sleep(_POLL_SECONDS)
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a living process holds a lock (see `owned`)."""
+    try:
+        descriptor = _lock(lock, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
 
 
 def _lock(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int | None:

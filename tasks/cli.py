@@ -26,6 +26,7 @@ from tasks.commands.doctor import doctor_command
 from tasks.commands.export import export_command
 from tasks.commands.gallery import gallery_app
 from tasks.commands.report import report_command
+from tasks.commands.runs import runs_command
 from tasks.commands.search import search_command
 from tasks.commands.submit import submit_command
 from tasks.commands.task import task_app
@@ -68,6 +69,7 @@ def make_app() -> typer.Typer:
         app.add_typer(task_app(spec), name=name)
     app.add_typer(data_app, name="data")
     app.add_typer(gallery_app, name="gallery")
+    app.command("runs")(runs_command)
     app.command("compare")(compare_command)
     app.command("report")(report_command)
     app.command("cost")(cost_command)

@@ -125,7 +125,18 @@ class TaskSpec:
 
 _REQUIRED = ("help", "settings", "adapter", "judge", "query")
 
-UTILITIES = ("data", "gallery", "compare", "report", "cost", "export", "doctor")
+UTILITIES = (
+    "data",
+    "gallery",
+    "runs",
+    "compare",
+    "report",
+    "cost",
+    "export",
+    "doctor",
+    "search",
+    "submit",
+)
 """Commands that are no tasks."""
 
 _REGISTERED: dict[str, TaskSpec] = {}

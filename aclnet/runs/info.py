@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from aclnet.data.store import Store
 
 SETTINGS, RUN_INFO = "settings.yaml", "run.json"
+LOCK = ".lock"
+"""Held by the process that trains or evaluates a run; with several ranks by rank 0."""
 _LAST, _BEST = "checkpoint.pt", "best.pt"
 
 

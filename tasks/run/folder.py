@@ -12,12 +12,9 @@ from pydantic import BaseModel
 from aclnet.config import dump_settings
 from aclnet.files import DRAFT, make_folder, owned, remove_drafts, whole_file
 from aclnet.runs.calibration import CALIBRATION
-from aclnet.runs.info import RUN_INFO, SETTINGS, RunInfo
+from aclnet.runs.info import LOCK, RUN_INFO, SETTINGS, RunInfo
 from aclnet.training.engine import BEST, CHECKPOINT, LOG
 from tasks.spec import all_tasks
-
-LOCK = ".lock"
-"""Held by the process that trains or evaluates a run; with several ranks by rank 0."""
 
 _RECORDS = re.compile(r"record(-[\w-]+)?\.json")
 

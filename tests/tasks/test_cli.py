@@ -68,6 +68,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("gallery", "calibrate"),
     ("gallery", "check"),
     ("compare",),
+    ("runs",),
     ("report",),
     ("cost",),
     ("export",),

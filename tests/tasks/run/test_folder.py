@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from aclnet.files import owned
-from tasks.run.folder import LOCK, check_run_folder, owned_run, start_run_folder
+from aclnet.runs.info import LOCK
+from tasks.run.folder import check_run_folder, owned_run, start_run_folder
 
 Mistake = Callable[..., str]
 
