@@ -162,6 +162,8 @@ class Pages:
             raise HTTPException(404, "there is no such file in the report")
         content, ending = found
         headers = {"content-security-policy": _REPORT_POLICY, "content-type": KINDS[ending]}
+        if ending == ".pdf":  # browsers show none in a sandbox
+            headers["content-disposition"] = "attachment"
         return Response(content, headers=headers)
 
     async def enter(self, request: Request) -> Response:

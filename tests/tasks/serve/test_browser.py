@@ -191,3 +191,27 @@ def test_runs_and_report_are_browsed(chromium: Any, site: Any, width: int, contr
     found = chromium("Runtime.evaluate", expression=blocked, awaitPromise=True)
     assert found["result"]["value"] == "blocked"
     picture(chromium, f"index-{width}-light")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_token_is_asked_for(
+    chromium: Any, serving: Any, gesture_run: Path, clips_file: Any, gesture: Any, contrast: str,
+    scheme: str,
+) -> None:  # fmt: skip
+    video = clips_file("video.npz", *(gesture(kind, 20) for kind in ("raise", "stand")))
+    with serving(gesture_run, ask_token=True) as client:
+        chromium.show(client.access.address, width=390, scheme=scheme)
+        assert chromium.run("location.pathname") == "/enter"
+        for token, place in (("wrong", "/enter"), (client.access.token, "/")):
+            chromium.run(f"document.getElementById('token').value = {json.dumps(token)}")
+            chromium.run("window.before = true; document.querySelector('button.main').click()")
+            loaded = "document.readyState === 'complete'"
+            wait(chromium, f"window.before === undefined && {loaded}")
+            assert chromium.run("location.pathname") == place
+            ratio, where = chromium.run(contrast)
+            assert ratio >= 4.5, where
+            picture(chromium, f"enter-{len(place)}-{scheme}")
+        look(chromium, video)
+        heads = "[...document.querySelectorAll('.reply h3')].map(one => one.textContent)"
+        assert chromium.run(heads) == ["raise", "stand"]
+        picture(chromium, f"action-390-{scheme}")

@@ -228,3 +228,14 @@ def test_who_walks_past_stays_in_the_picture(page: Any, keypoints: Path) -> None
     points = np.array(clip["frames"]).reshape(len(clip["frames"]), 17, 2)
     assert clip["height"] == 1000  # that of a body, not of its way
     assert np.median(np.ptp(points[..., 1], axis=1)) > 700
+
+
+def test_too_many_at_once_are_sent_away(
+    page: Any, keypoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.serve import desk
+
+    monkeypatch.setattr(desk, "MOST_WAITING", 0)
+    walk = keypoints / "001" / "nm-01-090.json"
+    done = page.post("/look", {walk.name: walk.read_bytes()})
+    assert (done.status, "try again soon" in done.text) == (503, True)
