@@ -147,9 +147,7 @@ def test_two_pages_at_once_get_their_own_answers(
         assert f"<h2>{kind}.npz</h2>" in text
 
 
-def test_changes_by_others_are_seen(
-    page: Any, gallery: Path, first: Path, keypoints: Path, call: Call
-) -> None:
+def test_changes_by_others_are_seen(page: Any, gallery: Path, keypoints: Path, call: Call) -> None:
     walk = keypoints / "002" / "nm-01-090.json"
     answer = page.post("/look", {walk.name: walk.read_bytes()}).text
     assert "Nobody is enrolled." in answer
@@ -158,19 +156,25 @@ def test_changes_by_others_are_seen(
     while "Ben" not in page.get("/people").text:
         assert time.monotonic() < until
     assert "<h3>Ben</h3>" in page.post("/look", {walk.name: walk.read_bytes()}).text
-    # Another file may take its place.
-    whole = gallery.with_suffix(".other")
-    with Gallery.create(whole, first) as other:
-        other.enrol_embeddings(["Eve"], np.ones((1, other.about.dimensions)))
-    for name in ("-wal", "-shm"):
-        Path(f"{gallery}{name}").unlink(missing_ok=True)
-    kept = gallery.with_suffix(".kept")
-    gallery.rename(kept)
-    whole.rename(gallery)
-    assert "Eve" in page.post("/look", {walk.name: walk.read_bytes()}).text
-    gallery.unlink()
-    kept.rename(gallery)
     call("gallery", "remove", gallery, "Ben")
+    assert "Ben" not in page.get("/people").text
+
+
+def test_another_gallery_may_take_its_place(
+    serving: Any, first: Path, keypoints: Path, tmp_path: Path
+) -> None:
+    walk, place, other = keypoints / "002" / "nm-01-090.json", tmp_path / "g", tmp_path / "other"
+    for path, name in ((place, "Ann"), (other, "Eve")):
+        with Gallery.create(path, first) as made:
+            made.enrol_embeddings([name], np.ones((1, made.about.dimensions)))
+    with serving(first, place) as client:
+        assert "Ann" in client.post("/look", {walk.name: walk.read_bytes()}).text
+        for part in (place, tmp_path / "g-wal", tmp_path / "g-shm"):
+            part.unlink(missing_ok=True)
+        gone = client.post("/look", {walk.name: walk.read_bytes()})
+        assert (gone.status, "there is no gallery" in gone.text) == (422, True)
+        other.rename(place)
+        assert "Eve" in client.post("/look", {walk.name: walk.read_bytes()}).text
 
 
 @pytest.mark.parametrize(
