@@ -28,6 +28,7 @@ from tasks.commands.gallery import gallery_app
 from tasks.commands.report import report_command
 from tasks.commands.runs import runs_command
 from tasks.commands.search import search_command
+from tasks.commands.serve import serve_command
 from tasks.commands.submit import submit_command
 from tasks.commands.task import task_app
 from tasks.plugins import load_plugins
@@ -76,6 +77,7 @@ def make_app() -> typer.Typer:
     app.command("export")(export_command)
     app.command("doctor")(doctor_command)
     app.command("search")(search_command)
+    app.command("serve")(serve_command)
     # Options that it does not know are those of the command that is submitted.
     unknown = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command(

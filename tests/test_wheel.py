@@ -14,7 +14,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("aclnet", "protocols", "tasks")
-TEMPLATES = ("*.css", "*.html", "*.js", "*.md", "*.tex")
+TEMPLATES = ("*.css", "*.html", "*.js", "*.md", "*.tex", "*.svg")
 PATTERNS = ("*.py", "*.yaml", "*.csv", "*.txt", *TEMPLATES, "py.typed")
 
 pytestmark = pytest.mark.slow

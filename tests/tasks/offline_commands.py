@@ -74,6 +74,23 @@ def deny_in_python() -> None:
     sys.addaudithook(watch)
 
 
+def deny_after_listening() -> None:
+    """Let a page have its listening socket, and forbid all others to this process and its children.
+
+    What connects to it gets its socket from that one (`accept`), not by asking for another.
+    """
+    from tasks.serve import listening
+
+    listen = listening.listen
+
+    def listen_alone(host: str, port: int) -> Any:
+        made = listen(host, port)
+        deny_in_kernel()
+        return made
+
+    listening.listen = listen_alone
+
+
 def run_all(arguments: list[str]) -> None:
     """Run the commands, each begun by `--`, and stop at the first that fails."""
     from tasks.cli import main
@@ -97,6 +114,8 @@ if __name__ == "__main__":
         deny_in_kernel()
     if layer in ("both", "python"):
         deny_in_python()
+    if layer == "after listening":
+        deny_after_listening()
     if options == ["try"]:
         import socket
 

@@ -74,9 +74,11 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("export",),
     ("doctor",),
     ("search",),
+    ("serve",),
     ("submit",),
 )
 HEAVY = ("torch", "pandas", "faiss", "matplotlib", "scipy", "sklearn", "lightning_fabric")
+HEAVY += ("starlette", "uvicorn")
 
 # One process asks for every help text: what it has imported at the end, no help needs.
 HELP_PROGRAM = f"""

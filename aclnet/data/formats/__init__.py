@@ -87,6 +87,7 @@ def read(
     image_size: tuple[int, int] | None = None,
     unit: str | None = None,
     progress: Progress | None = None,
+    apart: bool = False,
     **options: Any,
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Read a file or folder in one of the formats.
@@ -101,6 +102,8 @@ def read(
         image_size: width and height of the video in pixels, where the file does not have it.
         unit: pixel, metre or normalised, where the reader chooses another.
         progress: called with the amount read and the total.
+        apart: read any format, as pickles always are, in a process with limits of time and memory:
+            for files of strangers.
         **options: the format's own options (arguments of its module's `read`).
 
     Returns:
@@ -116,10 +119,9 @@ def read(
         raise ValueError(f"no format {name!r}; there are {', '.join(READERS)}")
     _check_place(place)
     _check_options(name, options)
-    module = _import(name)
-    reader = module.read
-    if getattr(module, "UNPICKLES", False):
-        reader = functools.partial(read_in_child, READERS[name])
+    reader = _import(name).read
+    if apart or unpickles(name):
+        reader = functools.partial(read_in_child, READERS[name], bounded=apart)
     if not (layout is None or isinstance(layout, Layout)):
         layout = load_layout(layout)
     with naming(place, name):
@@ -140,6 +142,15 @@ def reader_options(name: str) -> tuple[str, ...]:
     """
     known = inspect.signature(_import(name).read).parameters
     return tuple(option for option in known if option not in ("path", "layout", "progress"))
+
+
+def unpickles(name: str) -> bool:
+    """Whether files of a format are pickles, or may hold some.
+
+    >>> unpickles("pyskl"), unpickles("npz")
+    (True, False)
+    """
+    return getattr(_import(name), "UNPICKLES", False) is True
 
 
 def _import(name: str) -> Any:

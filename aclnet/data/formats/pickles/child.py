@@ -40,7 +40,12 @@ Progress = Callable[[int, int], None]
 
 
 def read_in_child(
-    module: str, path: Path, *, progress: Progress | None, **arguments: Any
+    module: str,
+    path: Path,
+    *,
+    progress: Progress | None,
+    bounded: bool = False,
+    **arguments: Any,
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Call a format module's `read` in a process that ends beyond the limits.
 
@@ -48,6 +53,7 @@ def read_in_child(
         module: the format's module.
         path: what to read.
         progress: as of `aclnet.data.formats.read`.
+        bounded: limit time and memory of all that is read, not of pickles alone.
         **arguments: the other arguments of the module's `read`.
 
     Returns:
@@ -58,12 +64,16 @@ def read_in_child(
         ValueError: that of the reader, or the process ended early; also while the samples are
             drawn.
     """
-    drawn = _draw(module, path, progress, arguments)
+    drawn = _draw(module, path, progress, bounded, arguments)
     return next(drawn), drawn  # a started generator ends the process when it is closed
 
 
 def _draw(
-    module: str, path: Path, progress: Progress | None, arguments: dict[str, Any]
+    module: str,
+    path: Path,
+    progress: Progress | None,
+    bounded: bool,
+    arguments: dict[str, Any],
 ) -> Iterator[Any]:
     """The description, and then the samples."""
     with subprocess.Popen(  # noqa: S603 - our own interpreter and code
@@ -78,7 +88,8 @@ def _draw(
             if request is None or answers is None:
                 raise RuntimeError("the process has no pipes")
             place = getattr(sys.modules.get(module), "__file__", None)
-            pickle.dump((module, place, path, progress is not None, arguments), request)
+            wanted = progress is not None
+            pickle.dump((module, place, path, wanted, bounded, arguments), request)
             request.flush()
             file = yield from _received(answers, path, progress)
             if file is not None:
@@ -132,6 +143,11 @@ def _ended(code: int, file: str | Path) -> ValueError:
             f"{file}: takes more than {limits.FIRST_SECONDS} s of the processor and 1 s for every "
             f"{limits.BYTES_A_SECOND / 1e6:.0f} MB to unpickle; do not trust this file"
         )
+    if ended_by == "SIGXCPU":
+        return ValueError(
+            f"{file}: takes more than {limits.READING_SECONDS} s of the processor and 1 s for every"
+            f" {limits.READ_A_SECOND / 1e6:.0f} MB to read; do not trust this file, or split it"
+        )
     if ended_by == "SIGALRM":
         return ValueError(
             f"{file}: no sign of progress for {limits.SILENCE:.0f} s; do not trust this file, or "
@@ -143,17 +159,22 @@ def _ended(code: int, file: str | Path) -> ValueError:
     )
 
 
-def _format(module: str, place: str) -> Any:
-    """A format's module; that of a plug-in, which is on no path, from its file."""
+def _format(module: str, place: str, bounding: Path | None) -> Any:
+    """A format's module; that of a plug-in, which is on no path, from its file.
+
+    What it does from now on is bounded, where a path to read is given for that.
+    """
     try:
-        return importlib.import_module(module)
+        loaded = importlib.import_module(module)
     except ModuleNotFoundError:
         found = importlib.util.spec_from_file_location(module, place)
         if found is None or found.loader is None:
             raise
         loaded = importlib.util.module_from_spec(found)
         found.loader.exec_module(loaded)
-        return loaded
+    if bounding is not None:
+        limits.bound(bounding)
+    return loaded
 
 
 def serve() -> None:
@@ -176,11 +197,12 @@ def serve() -> None:
             limits.set_alarm(limits.SILENCE)
 
     request = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's
-    module, place, path, wanted, arguments = request
+    module, place, path, wanted, bounded, arguments = request
     limits.end_with(sys.stdin.fileno())
     limits.enforce(lambda file: send({"file": str(file)}))
     try:
-        info, samples = _format(module, place).read(path, progress=report, **arguments)
+        reader = _format(module, place, path if bounded else None).read
+        info, samples = reader(path, progress=report, **arguments)
         send({"info": info.model_dump(mode="json")})
         for sample in samples:
             apart = ("frames", "frame_numbers")

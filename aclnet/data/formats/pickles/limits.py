@@ -24,6 +24,9 @@ MEMORY_A_BYTE = 6
 FIRST_SECONDS = 0.5
 BYTES_A_SECOND = 20e6
 """Bytes that a second of processor time unpickles, after `FIRST_SECONDS`."""
+READING_SECONDS = 20
+READ_A_SECOND = 1e6
+"""As the two above, of a reader that is bounded as a whole."""
 SILENCE = 60.0
 """Seconds without a sign of progress while nothing is unpickled."""
 
@@ -66,6 +69,24 @@ def set_alarm(seconds: float) -> None:
     """End the process after so many seconds, unless the alarm is set anew; 0 cancels it."""
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def bound(path: Path) -> None:
+    """Limit memory and the processor's time of this process from now on.
+
+    Args:
+        path: the file or folder that it reads; both limits grow with its size.
+    """
+    if sys.platform != "win32":
+        files = path.rglob("*") if path.is_dir() else [path]
+        size = sum(file.stat().st_size for file in files if file.is_file())
+        _limit_memory(size)
+        used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        seconds = int(used + READING_SECONDS + size / READ_A_SECOND)
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        with contextlib.suppress(ValueError):  # a lower limit of the user's holds
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
+        set_alarm(SILENCE + size / READ_A_SECOND)
 
 
 @contextlib.contextmanager

@@ -209,3 +209,38 @@ def test_hostile_pickles(
         assert said.isprintable()
         assert os.listdir(tmp_path) == []
         assert sum(os.times()[2:4]) - before < 2.5  # seconds of the processor
+
+
+BOUNDED = """
+import numpy as np
+from aclnet.data.formats.pickles import limits
+from aclnet.data.sample import Sample, StoreInfo
+
+limits.READING_SECONDS = 1
+
+def read(path, *, layout, progress, act):
+    info = StoreInfo(name="x", layout={"name": "made"}, channels=("x",), unit="pixel")
+    return info, iter([Sample("a", np.ones((1, 1, 1, 1)) if act is None else eval(act))])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux enforces all limits")
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        ("any(iter(bool, True))", "s of the processor"),
+        ("np.ones(1 << 32)", "memory"),
+    ],
+)
+def test_any_format_is_bounded_on_request(
+    act: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bounded_reader.py").write_text(BOUNDED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(READERS, "bounded", "bounded_reader")
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    _, samples = read(path, "bounded", apart=True, act=None)
+    assert [one.sample for one in samples] == ["a"]
+    with pytest.raises(ValueError, match=words):
+        list(read(path, "bounded", apart=True, act=act)[1])
