@@ -57,10 +57,14 @@ def write_clips(store: Store, rows: Sequence[int] | None, out: Path) -> None:
 def moving_clip(store: Store, row: int) -> MovingClip:
     """A sample as a clip of a page."""
     about = store.index.iloc[row]
+    # A person is often the label as well, and a camera the view.
+    twice = {"label": "identity", "camera": "view"}
+    told = [name for name in FIELDS if about[name] and about[name] != about.get(twice.get(name))]
+    words = tuple(f"{name}: {about[name]}" for name in told)
     return MovingClip(
         store.clip(row),
         store.info.model_copy(update={"fps": store.fps(row)}),
         str(about["sample"]),
-        words=tuple(f"{name}: {about[name]}" for name in FIELDS if about[name]),
+        words=words,
         numbers=store.frame_numbers(row),
     )
