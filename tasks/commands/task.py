@@ -320,7 +320,9 @@ def _show(spec: TaskSpec) -> Callable[..., None]:
         """Show the worst mistakes of a run, and where the right answer was."""
         from tasks.commands.worst import show_worst
 
-        shown = show_worst(spec, run, out, count=count, depth=depth, cache=cache, report=say)
+        shown = show_worst(
+            spec, run, out, find=spec.worst, count=count, depth=depth, cache=cache, report=say
+        )
         echo(f"{out}: {shown} cases" if shown else f"{run} makes no mistake: nothing is drawn")
 
     return show_cases

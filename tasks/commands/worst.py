@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,14 +62,23 @@ class Case:
 
 
 def show_worst(
-    spec: TaskSpec, run: Path, out: Path, *, count: int, depth: int, cache: Path, report: Report
+    spec: TaskSpec,
+    run: Path,
+    out: Path,
+    *,
+    find: Callable[[Any, Any, int, int], list[Case]],
+    count: int,
+    depth: int,
+    cache: Path,
+    report: Report,
 ) -> int:
     """Show the worst cases of a run, which are found in what it saved.
 
     Args:
-        spec: the task, with `worst`.
+        spec: the task.
         run: a finished run.
         out: the picture (.png, .svg, .pdf) or page (.html).
+        find: finds the cases, as `TaskSpec.worst` does.
         count: cases at most.
         depth: samples beside each at most.
         cache: folder for converted and generated data.
@@ -99,7 +108,7 @@ def show_worst(
             "restore them, or write its output again with "
             f"`{command_of(spec.name, 'train', '--run', run, '--resume')}`"
         )
-    cases = spec.worst(tested, settings, count, depth)
+    cases = find(tested, settings, count, depth)
     if not cases:
         return 0
     if kind == ".html":
