@@ -73,6 +73,9 @@ class TaskSpec:
         measuring: as `query`, for `biometrics`; None if the task has no such command.
         measure: function of (what `read` returns, settings, query, embeddings of the development
             people or None, probes by condition that gave no embedding or None) for `biometrics`.
+        worst: function of (what `read` returns, settings, count, depth) that returns the worst
+            cases (`tasks.commands.worst.Case`) for `show`; without it, or None, there is no such
+            command.
         recipe: the default recipe; None if a recipe must be given.
         run_prefix: prefix of the default run folder, before the recipe's name.
         saved: file in a run's folder with the network's output on the test samples.
@@ -94,6 +97,7 @@ class TaskSpec:
     eval_help: str = ""
     measuring: type[BiometricsQuery] | None = None
     measure: Callable[[Any, Any, Any, Embeddings | None, Any], Judged]
+    worst: Callable[[Any, Any, int, int], Any]
     recipe: str | None = None
     run_prefix: str = ""
     saved: str = "embeddings.npz"

@@ -141,17 +141,18 @@ def _animate(
             writer.grab_frame()
 
 
-def visible_points(frames: npt.NDArray[Any], info: StoreInfo) -> Points:
+def visible_points(frames: npt.NDArray[Any], info: StoreInfo, dims: int = 2) -> Points:
     """The drawn coordinates: x and y, NaN for a joint that was not seen.
 
     Args:
         frames: (T, M, V, C) of a store.
         info: the store's description.
+        dims: D, coordinates to keep: 2, or 3 for depth as well.
 
     Returns:
-        float32 (T, M, V, 2).
+        float32 (T, M, V, D).
     """
-    points = np.array(frames[..., :2], dtype=np.float32)
+    points = np.array(frames[..., :dims], dtype=np.float32)
     unseen = (frames[..., : info.dims] == 0).all(axis=-1)
     if "confidence" in info.channels:
         unseen |= frames[..., info.channels.index("confidence")] <= 0

@@ -48,6 +48,7 @@ class Action(TaskSpec):
     judge = lazy("tasks.action.judge:judge")
     query: type[Any] = ActionQuery
     read = lazy("protocols.action.scores:load_class_scores")
+    worst = lazy("tasks.action.worst:worst")
     has_folds = True
     join = lazy("tasks.action.judge:pooled")
     saved = "scores.npz"

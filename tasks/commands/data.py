@@ -241,19 +241,26 @@ def validate(
 
 @data_app.command()
 def show(
-    path: Annotated[Path, typer.Argument(help="Folder of the store.", metavar="STORE")],
+    path: Annotated[
+        Path, typer.Argument(help="A store, or recordings in a known format.", metavar="STORE")
+    ],
     sample: Annotated[str | None, typer.Option(help="Key of one sample to show.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Draw the sample (or the first) here: .png, .svg, .pdf or .gif."),
+        typer.Option(
+            "--out",
+            "--to",
+            help="Draw the sample (or the first) here: .png, .svg, .pdf, .gif, or a page of moving "
+            "skeletons, .html (of a dozen samples, unless one is named).",
+        ),
     ] = None,
     frames: Annotated[int, typer.Option(min=1, max=300, help="Frames in a still picture.")] = 8,
     limit: Annotated[int, typer.Option(help="Values to list per field.")] = 12,
 ) -> None:
-    """Show the contents of a store: counts, lengths, one sample, a picture or an animation."""
-    from aclnet.data.store import open_store
+    """Show the contents of a store: counts, lengths, one sample, a picture, animation or page."""
+    from tasks.commands.look import open_shown, write_clips
 
-    store = open_store(path)
+    store = open_shown(path)
     console = Console()
     if sample is None and out is None:
         echo(f"{path}: {_size(store)}")
@@ -262,7 +269,10 @@ def show(
         return
     row = 0 if sample is None else _row_of(store, sample)
     console.print(_sample_table(store, row))
-    if out is not None:
+    if out is not None and out.suffix.lower() == ".html":
+        write_clips(store, None if sample is None else [row], out)
+        echo(f"drawn: {out}")
+    elif out is not None:
         from aclnet.data.draw import draw_clip
 
         title = str(store.index["sample"].iat[row])

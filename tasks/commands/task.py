@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import getattr_static
 from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,6 +56,9 @@ def task_app(spec: TaskSpec) -> typer.Typer:
     app.command("study")(with_query(_study(spec), _StudyOptions))
     if spec.measuring is not None:
         app.command("biometrics")(with_query(_biometrics(spec), spec.measuring))
+    # Without importing what it names.
+    if getattr_static(spec, "worst", None) is not None:
+        app.command("show")(_show(spec))
     spec.add_commands(app)
     return app
 
@@ -300,3 +304,25 @@ def _biometrics(spec: TaskSpec) -> Callable[..., None]:
         show(*measure(spec, query, folder, embeddings, *rest), json)
 
     return biometrics
+
+
+def _show(spec: TaskSpec) -> Callable[..., None]:
+    def show_cases(
+        run: Annotated[Path, typer.Argument(help="A finished run.", callback=pin_run)],
+        out: Annotated[
+            Path,
+            typer.Option("--to", help="A page of moving skeletons, .html, or .png, .svg, .pdf."),
+        ],
+        count: Annotated[int, typer.Option(min=1, max=50, help="Cases to show.")] = 8,
+        depth: Annotated[int, typer.Option(min=1, max=20, help="Samples beside each.")] = 5,
+        cache: Cache = STORES,
+    ) -> None:
+        """Show the worst mistakes of a run, and where the right answer was."""
+        from tasks.commands.worst import show_worst
+
+        shown = show_worst(
+            spec, run, out, find=spec.worst, count=count, depth=depth, cache=cache, report=say
+        )
+        echo(f"{out}: {shown} cases" if shown else f"{run} makes no mistake: nothing is drawn")
+
+    return show_cases

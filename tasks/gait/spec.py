@@ -110,6 +110,7 @@ class Gait(TaskSpec):
     read = lazy("protocols.pair_scores:load_tested")
     measure = lazy("tasks.gait.biometrics:measure")
     measuring = BiometricsQuery
+    worst = lazy("tasks.gait.worst:worst")
 
     def floor_query(self) -> GaitQuery:
         """The bone lengths, which are compared by Euclidean distance."""

@@ -52,6 +52,7 @@ class Pretrain(Action):
     """Self-supervised pre-training, judged as action recognition."""
 
     name = "pretrain"
+    worst: Any = None
     help = "Pre-train an encoder without labels, and judge its features."
     settings = lazy("tasks.pretrain.settings:PretrainSettings")
     adapter = lazy("tasks.pretrain.adapter:PretrainAdapter")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -120,7 +120,12 @@ class ReidBiometricsQuery(BiometricsQuery):
 
 
 def show_command(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "--to", help="Folder for the pictures, or a page of moving skeletons, .html."
+        ),
+    ],
     run: Annotated[
         Path | None, typer.Option("--run", "-r", help="A run; by default the latest one.")
     ] = None,
@@ -139,10 +144,29 @@ def show_command(
 
     query = ReidQuery(probe=probe, gallery=gallery)
     folder = run or default_run(Reid())
+    if out.suffix.lower() == ".html":
+        _write_lists(folder, out, query, count=count, depth=depth, wrong=wrong, cache=cache)
+        return
     for line in show(
         folder, out, query, count=count, depth=depth, wrong=wrong, cache=cache, report=say
     ):
         echo(line)
+
+
+def _write_lists(
+    run: Path, out: Path, query: ReidQuery, *, count: int, depth: int, wrong: bool, cache: Path
+) -> None:
+    """Write the rank lists as a page of moving skeletons."""
+    from tasks.commands.worst import Case, show_worst
+    from tasks.reid.worst import rank_lists
+
+    def find(tested: Any, settings: Any, count: int, depth: int) -> list[Case]:
+        return rank_lists(tested, settings, query, count, depth, wrong=wrong)
+
+    shown = show_worst(
+        Reid(), run, out, find=find, count=count, depth=depth, cache=cache, report=say
+    )
+    echo(f"{out}: {shown} rank lists" if shown else "there is no such probe: nothing is drawn")
 
 
 class Reid(TaskSpec):

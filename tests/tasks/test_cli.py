@@ -50,6 +50,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("reid", "embed"),
     ("reid", "study"),
     ("reid", "show"),
+    ("gait", "show"),
+    ("action", "show"),
     ("reid", "biometrics"),
     ("data",),
     ("data", "walkers"),

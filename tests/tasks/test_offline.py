@@ -65,6 +65,7 @@ def test_no_command_opens_an_internet_socket(
         ("data", "convert", video, tmp_path / "store"),
         *([("data", "convert", pickle, tmp_path / "unpickled")] if pickle.is_file() else []),
         ("data", "show", tmp_path / "store", "--out", tmp_path / "clip.png"),
+        ("data", "show", tmp_path / "store", "--to", tmp_path / "clip.html"),
         ("gait", "train", "-c", recipe, "-r", run("gait"), *options),
         ("reid", "train", "-c", reid_recipe, "-r", run("reid"), *options),
         ("action", "train", "-c", action_recipe, "--data", arms, "-r", run("action"), *options),

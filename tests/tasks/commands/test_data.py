@@ -274,3 +274,19 @@ def test_walkers_that_cannot_be_made(
     assert isinstance(refused.exception, ValueError)
     assert message in str(refused.exception)
     assert not (tmp_path / "files").exists()
+
+
+def test_show_writes_a_page_of_a_store_or_a_file(walks: Path, tmp_path: Path) -> None:
+    run("convert", walks, tmp_path / "store", "--fps", 30)
+    pages = []
+    for number, source in enumerate((tmp_path / "store", walks)):
+        page = tmp_path / f"{number}.html"
+        result = run("show", source, "--to", page)
+        assert result.exit_code == 0, result.output
+        pages.append(page.read_text())
+    for text in pages:
+        assert text.count("<canvas") == 4
+        assert all(f"walk [{i}]" in text for i in range(4))
+        assert "condition: bg" in text
+    result = run("show", walks, "--sample", "walk [2]", "--to", tmp_path / "one.html")
+    assert (tmp_path / "one.html").read_text().count("<canvas") == 1

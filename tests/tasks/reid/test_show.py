@@ -199,3 +199,19 @@ def test_without_matplotlib(look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ValueError, match=r"aclnet\[report\]"):
         look()
+
+
+def test_a_page_shows_where_the_right_person_came(
+    reid_run: Path, cache: Path, call: Any, tmp_path: Path, look: Any, drawn: list[Any]
+) -> None:
+    page = tmp_path / "lists.html"
+    pair = ("--probe", "C", "--gallery", "N", "--count", 2, "--depth", 2)
+    call("reid", "show", "--run", reid_run, "--to", page, "--cache", cache, *pair)
+    text = page.read_text()
+    look(probe="C", gallery="N", count=2, depth=400)
+    assert text.count("<section>") == len(drawn) == 2
+    for one in drawn:
+        first = [strip.correct for strip in one.ranked].index(True) + 1
+        assert f"came at {first}, {one.note}" in text
+        right = one.ranked[first - 1].caption
+        assert f"<b>{first}. {right}</b>" in text
