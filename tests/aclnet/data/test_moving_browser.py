@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,6 @@ import pytest
 from aclnet.data.moving import MovingClip, MovingGroup, write_page
 from aclnet.data.sample import StoreInfo
 from aclnet.skeleton import load_layout
-
-_PATH = Path(__file__).parents[2] / "protocols" / "reporting" / "conftest.py"
-_SPEC = importlib.util.spec_from_file_location("driven_chromium", _PATH)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_DRIVEN = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_DRIVEN)
-chromium = _DRIVEN.chromium
 
 pytestmark = pytest.mark.slow
 
