@@ -29,6 +29,11 @@ SMALL, FEW = 500, 5
 RUNS = Column("runs", "", None)
 """Number of runs behind a row (:func:`seeds_cell`)."""
 
+INTERVAL_NOTE = (
+    "The interval is that of the records, 95 %; of several seeds the mean of their ends is shown."
+)
+"""The note of a table with :func:`interval_cell`."""
+
 
 def group_row(
     group: RunGroup, cells: Sequence[Cell], heading: str, label: str = "", compared: str = ""

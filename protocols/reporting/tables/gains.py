@@ -1,8 +1,9 @@
-"""ACL against cross-entropy on every set: a table a task, a row a test."""
+"""ACL against cross-entropy on every set: a table a task and one of all tasks, a row a test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.labels import BASELINE, dataset_of
@@ -17,13 +18,34 @@ _WHOLE = "acl"
 def gain_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     """The headline measure of both objectives and their difference, where both were run.
 
+    The last table, ``acl-gain``, has the rows of all tasks under a heading each.
+
     Args:
         runs: All runs.
     """
-    return tuple(
+    tables = tuple(
         table
         for task, shown in TASKS.items()
         if shown.measures and (table := _table(task, shown.title, shown.measures[0], runs))
+    )
+    return (*tables, _joined(tables)) if len(tables) > 1 else tables
+
+
+def _joined(tables: Sequence[ReportTable]) -> ReportTable:
+    """The rows of these tables under the title and measure of their tasks."""
+    heads = {
+        task: f"{shown.title}, {MEASURES[shown.measures[0]]}"
+        for task, shown in TASKS.items()
+        if shown.measures
+    }
+    return ReportTable(
+        key="acl-gain",
+        title="ACL against cross-entropy on every set",
+        columns=tables[0].columns,
+        rows=tuple(replace(row, group=heads[table.task]) for table in tables for row in table.rows),
+        notes=tuple(dict.fromkeys(note for table in tables for note in table.notes)),
+        task=tables[0].task,
+        datasets=tuple(dict.fromkeys(name for table in tables for name in table.datasets)),
     )
 
 
@@ -55,12 +77,13 @@ def _table(task: str, title: str, metric: str, runs: Sequence[RunEntry]) -> Repo
         columns=(  # rows are different tests, of which none is the best
             Column("cross-entropy", "%", None),
             Column("ACL", "%", None),
+            Column("ACL, interval", "%", None),
             Column("difference", "points", None),
             Column("tested", "", None),
             cells.RUNS,
         ),
         rows=tuple(sorted(rows, key=lambda row: row.source == "synthetic")),
-        notes=cells.spread_notes(used),
+        notes=(cells.INTERVAL_NOTE, *cells.spread_notes(used)),
         task=task,
         datasets=tuple(dict.fromkeys(dataset_of(group.record.dataset) for group in used)),
     )
@@ -86,6 +109,6 @@ def _row(plain: RunGroup, whole: RunGroup, metric: str) -> Row:
     count = cells.tested(record)
     size = Cell(f"{count:,}", float(count), None, whole.files, source_of(record))
     label = f"{dataset_of(record.dataset)}, {record.protocol}{cells.frames_named(record)}"
-    return cells.group_row(
-        whole, [first, second, gain, size, cells.seeds_cell(whole)], "", label, label
-    )
+    interval = cells.interval_cell(whole, metric)
+    row = [first, second, interval, gain, size, cells.seeds_cell(whole)]
+    return cells.group_row(whole, row, "", label, label)

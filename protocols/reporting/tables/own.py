@@ -11,6 +11,7 @@ from protocols.records import FOLDS_TOGETHER, RUN, ResultRecord
 from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables.cells import (
     EMPTY,
+    INTERVAL_NOTE,
     RUNS,
     comparison_cell,
     frames_named,
@@ -34,10 +35,6 @@ _GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
 
 _RULES = {"walk": "whole walks", "equal": "equal weights"}
 """Rules under which the same run is shown again, in the words of its label."""
-
-_INTERVALS = (
-    "The interval is that of the records, 95 %; of several seeds the mean of their ends is shown."
-)
 
 Measures = Mapping[str, Column]
 """Metrics of the records with their columns, the headline first."""
@@ -100,7 +97,7 @@ def _table(task: str, name: str, synthetic: bool, runs: Sequence[RunEntry]) -> R
             RUNS,
         ),
         rows=tuple(rows),
-        notes=(*((_INTERVALS,) if runs else ()), *spread_notes(every), *notes),
+        notes=(*((INTERVAL_NOTE,) if runs else ()), *spread_notes(every), *notes),
         task=task,
         datasets=(label,),
     )

@@ -380,14 +380,26 @@ def test_the_gain_of_the_objective_is_one_row_a_test() -> None:
     runs = [reid("ce.json", "ce", 2), reid("acl.json", "acl", 8)]
     runs += [run("a.json"), run("c.json", objective="ce", metrics={"rank1": 0.4}, intervals={})]
     runs.append(run("alone.json", dataset="casia_b 2"))
-    gait, person = gain_tables(runs)
+    gait, person, both = gain_tables(runs)
     (row,) = gait.rows
     assert row.label == "casia_b, casia_b"
-    assert [cell.text for cell in row.cells] == ["40.0", "50.0", "+10.0", "3,300", "1"]
-    assert "no counts of people" in row.cells[2].note
+    assert [cell.text for cell in row.cells] == [
+        "40.0",
+        "50.0",
+        "40.0 to 60.0",
+        "+10.0",
+        "3,300",
+        "1",
+    ]
+    assert "no counts of people" in row.cells[3].note
     (row,) = person.rows
-    assert [cell.text for cell in row.cells[:3]] == ["20.0", "80.0", "+60.0"]
-    assert "better" in row.cells[2].note
+    assert [row.cells[place].text for place in (0, 1, 3)] == ["20.0", "80.0", "+60.0"]
+    assert "better" in row.cells[3].note
+    assert [row.group for row in both.rows] == [
+        "Gait recognition, rank-1",
+        "Person re-identification, rank-1",
+    ]
+    assert [row.cells for row in both.rows] == [gait.rows[0].cells, person.rows[0].cells]
     twice = [*runs, run("b.json", settings={"clip": {"frames": 60}})]
     assert [table.key for table in gain_tables(twice)] == ["reid-acl-gain"]
 
