@@ -50,7 +50,7 @@ def _recordings(name: str, seed: Callable[[], Iterator[Seed]]) -> Format:
     return Format(seed, read, unpickles)
 
 
-def _read_here(module: str, path: Path, **how: Any) -> Any:
+def _read_here(module: str, path: Path, *, bounded: bool = False, **how: Any) -> Any:
     """What the child does, without its limits, in the time of a child's start."""
     return importlib.import_module(module).read(path, **how)
 

@@ -248,4 +248,4 @@ def test_many_samples_open_quickly(tmp_path: Path, store: Path) -> None:
     (store / "frames.npy").write_bytes(npy(np.zeros((count, 1, 3, 2), np.float32)))
     started = time.process_time()
     assert len(open_store(store)) == count
-    assert time.process_time() - started < 2  # about 0.4 s
+    assert time.process_time() - started < 10  # about 0.4 s; row by row it takes minutes

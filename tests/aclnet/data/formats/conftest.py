@@ -17,7 +17,7 @@ from aclnet.data.formats.pickles.limits import bytes_in_use
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers that unpickle are called here: their limits are tested in `pickles/test_child.py`."""
 
-    def read(module: str, path: Path, **how: Any) -> Any:
+    def read(module: str, path: Path, *, bounded: bool = False, **how: Any) -> Any:
         return importlib.import_module(module).read(path, **how)
 
     monkeypatch.setattr("aclnet.data.formats.read_in_child", read)
