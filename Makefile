@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= cpu,report,metric-learning,postgres,export,hub,page,slurm,dev
 
-.PHONY: demo test format lint types imports tests benchmarks clean
+.PHONY: demo test check format lint types imports tests benchmarks clean
 
 # The environment is made again whenever what is installed in it changes.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -20,6 +20,10 @@ demo: $(VENV)/.ready
 
 # Everything that CI runs; pytest's closing line comes last.
 test: format lint types imports tests
+
+# Quicker, while working: the static checks, and the tests of what differs from main.
+check: format lint types imports
+	tests=$$($(BIN)/python tests/changed.py main); test -z "$$tests" || OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $$tests
 
 format: $(VENV)/.ready
 	$(BIN)/ruff format --check .
