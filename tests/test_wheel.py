@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("aclnet", "protocols", "tasks")
 TEMPLATES = ("*.css", "*.html", "*.js", "*.md", "*.tex", "*.svg")
-PATTERNS = ("*.py", "*.yaml", "*.csv", "*.txt", *TEMPLATES, "py.typed")
+PATTERNS = ("*.py", "*.yaml", "*.csv", "*.txt", "*.json", "*.safetensors", *TEMPLATES, "py.typed")
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +114,7 @@ def test_wheel_is_used_from_another_folder(installed: Path, tmp_path: Path) -> N
         "objective.inter_weight=0",
     )
     options = [word for change in changes for word in ("--set", change)]
+    run("-c", "import aclnet; assert aclnet.load('walkers-gait').dimensions")
     # No --config: the recipe of the walkers, shipped in the wheel.
     out = run("-m", "tasks.cli", "gait", "train", *options)
     assert "casia_b, rule exact" in out

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import safetensors.torch
 from torch import nn
 
 from aclnet.data.convert import prepare_samples
@@ -131,7 +132,7 @@ def export(
             mirrored = model.settings.test is None and model.settings.embed.mirror
             content, graph, comparison, predictor = _graph(own, store, mirrored, out, report)
         else:
-            content = _weights(kind, own.module.network, out)
+            content = _weights(kind, own.module.network)
         _write(file, content)
         exported = Exported(
             kind=kind,
@@ -238,16 +239,12 @@ def _graph(
         fixed += wrong
 
 
-def _weights(kind: Kind, network: nn.Module, out: Path) -> bytes:
+def _weights(kind: Kind, network: nn.Module) -> bytes:
     """The network's weights; for torch as a checkpoint of the network alone."""
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     if kind == "torch":
         saved = {f"network.{name}": tensor for name, tensor in state.items()}
         return bytes(checkpoint_bytes({"task": saved}))
-    try:
-        import safetensors.torch
-    except ImportError:
-        raise ValueError(f"{out} needs safetensors: pip install aclnet[export]") from None
     content: bytes = safetensors.torch.save(state)
     return content
 

@@ -32,6 +32,7 @@ from aclnet.runs.hub import is_on_hub, pull
 from aclnet.runs.info import RunInfo, RunModel, read_run_info, read_run_model
 from aclnet.runs.reading import array_samples, is_store, open_file, require_rate
 from aclnet.runs.settings import Persons, Preparation, ScoringSettings
+from aclnet.runs.shipped import local_model
 from aclnet.runs.windows import Window, cut_windows, whole_recording, window_store
 from aclnet.skeleton import Layout
 
@@ -391,7 +392,8 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
 
     Args:
         run: the run's folder, as `aclnet-task ... train` wrote it; or an exported model's folder
-            or file (`aclnet-task export`), or hf://USER/NAME, its place on the Hugging Face Hub.
+            or file (`aclnet-task export`), or hf://USER/NAME, its place on the Hugging Face Hub, or
+            the name of a shipped one (`aclnet.runs.shipped`), such as walkers-gait.
             Exported to ONNX, it runs without torch.
         device: where to compute, as torch names it; with ONNX "cpu" or "cuda".
         unfinished: also load a run whose training is not finished, as far as it got.
@@ -401,7 +403,7 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
             yet, its parts do not fit, or there is no such device; or an exported model is damaged
             or cannot be downloaded.
     """
-    folder = pull(run) if is_on_hub(run) else Path(run)
+    folder = pull(run) if is_on_hub(run) else local_model(run)
     if is_exported(folder):
         exported, file = read_exported(folder)
         predictor = open_exported(exported, file, device)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -76,13 +78,6 @@ def _placed(
 
 
 def _safetensors(content: bytes, source: Path) -> Mapping[str, Tensor]:
-    try:
-        import safetensors
-        import safetensors.torch
-    except ImportError:
-        raise ValueError(
-            f"{source} needs safetensors: pip install safetensors (or aclnet[export])"
-        ) from None
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError
 
 from aclnet.config import Settings
+from aclnet.runs.shipped import is_shipped
 from protocols.names import compose
 from protocols.ranking.distances import FloatArray, IntArray, Metric, Points
 
@@ -202,12 +203,16 @@ def refusing_damage(place: str) -> Iterator[None]:
 
 def describe(model: Embedder, place: object) -> About:
     """What a gallery of a model's embeddings holds; `place` is that of the model, if it is one."""
+    known = ""
+    if isinstance(place, str | Path):
+        # A shipped model has another place in another environment.
+        known = str(place) if is_shipped(place) else str(Path(place).resolve())
     return About(
         fingerprint=model.fingerprint,
         dimensions=model.dimensions,
         metric=model.metric,
         layout=model.layout.to_dict(),
-        model=str(Path(place).resolve()) if isinstance(place, str | Path) else "",
+        model=known,
     )
 
 
