@@ -49,8 +49,10 @@ _MOST_INDEXED = 2000
 """Dimensions that an HNSW index takes."""
 _PROBES = 100
 _FEW = 16
-"""Probes up to which the database's search is faster: so many of its passes over the table take as
-long as reading it (`tests/benchmarks/bench_gallery_postgres.py`)."""
+"""Probes up to which the database is faster: so many of its passes over the table take as long as
+reading it (`crossing` of `tests/benchmarks/bench_gallery_postgres.py`)."""
+_INDEXED = 2000
+"""Templates a probe from which an index is faster (of `tests/benchmarks/bench_gallery_hnsw.py`)."""
 _OPERATORS = {"cosine": ("<=>", "vector_cosine_ops"), "euclidean": ("<->", "vector_l2_ops")}
 _SCHEMA = """
 CREATE TABLE gallery_state (key text PRIMARY KEY, value text NOT NULL);
@@ -178,7 +180,7 @@ class PostgresStorage:
                 f"enrolled people of {self._about.dimensions}: both must come from the same model"
             )
         ((people,),) = self._rows("SELECT COUNT(*) FROM gallery_person")
-        if len(points) > _FEW and not self._about.hnsw:
+        if self._fast_in_pages(len(points)):
             with self._naming():
                 return rank_in_pages(self._connection, points, count)
         found = []
@@ -335,6 +337,13 @@ class PostgresStorage:
     def close(self) -> None:
         """Close it."""
         self._connection.close()
+
+    def _fast_in_pages(self, probes: int) -> bool:
+        """Whether so many probes are answered faster by reading the table than by the database."""
+        if probes <= _FEW or not self._about.hnsw:
+            return probes > _FEW
+        ((templates,),) = self._rows("SELECT COUNT(*) FROM gallery_template")
+        return bool(templates < _INDEXED * probes)
 
     def _nearest(self, vector: Vectors, count: int) -> list[tuple[Any, ...]]:
         """Number, person and vector of the nearest templates by the database's arithmetic."""
