@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from bench_gallery import create, enrol, people
-from bench_gallery_postgres import identified, probes_of, read, seconds, served
+from bench_gallery_postgres import identified, probes_of, read, served
 from ratios import ratio, write
 
 
@@ -32,25 +32,27 @@ def main() -> None:
     options = parser.parse_args()
     names, vectors = people(options.templates, options.dim)
     given, few, about = probes_of(vectors, options.probes), options.few, {}
-    with served() as database, create(database("indexed"), options.dim, hnsw=True) as gallery:
-        about["enrol_seconds"], _ = seconds(lambda: enrol(gallery, names, vectors))
+    with served() as server, create(server.database("few"), options.dim, hnsw=True) as gallery:
+        about["enrol_seconds"] = server.timed(lambda: enrol(gallery, names, vectors))[0].seconds
         connection = gallery._storage._connection
-        by_index = identified(gallery, given, in_pages=False)
-        some = identified(gallery, given[:few], in_pages=False)[0]
-        in_pages = identified(gallery, given)
+        by_index = identified(server, gallery, given, in_pages=False)
+        some = identified(server, gallery, given[:few], in_pages=False)
+        in_pages = identified(server, gallery, given)
         connection.execute("SET enable_indexscan = off")
-        by_database = identified(gallery, given[:few], in_pages=False)[0]
+        by_database = identified(server, gallery, given[:few], in_pages=False)
         connection.execute("SET enable_indexscan = on")
-        about["read_seconds"], _ = seconds(lambda: read(gallery))
+        about["read_seconds"] = server.timed(lambda: read(gallery))[0].seconds
         about["recall_of_10"] = gallery.recall()
     same = [one == other for one, other in zip(by_index[1], in_pages[1], strict=True)]
     about["same_person"] = float(np.mean(same))
-    a_probe = (by_index[0] - in_pages[0] + about["read_seconds"]) / len(given)
+    index, paged = by_index[0].seconds, in_pages[0].seconds
+    a_probe = (index - paged + about["read_seconds"]) / len(given)
     about["crossing"] = len(vectors) * a_probe / about["read_seconds"]
     among = f"identified among {len(vectors):,} templates by HNSW"
+    exactly = [by_database[0].seconds]
     rows = [
-        ratio(f"{few:,} probes {among}", "exactly, by the database", [some], [by_database]),
-        ratio(f"{len(given):,} probes {among}", "exactly, in pages", [by_index[0]], [in_pages[0]]),
+        ratio(f"{few:,} probes {among}", "exactly, by the database", [some[0].seconds], exactly),
+        ratio(f"{len(given):,} probes {among}", "exactly, in pages", [index], [paged]),
     ]
     measured = {name: round(value, 4) for name, value in about.items()}
     write(
