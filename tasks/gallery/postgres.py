@@ -1,9 +1,11 @@
 """A gallery in a PostgreSQL database with the extension pgvector, for more than one machine.
 
 The commands are the same, with `postgresql://...` in place of the file: one gallery a database, or
-a schema (`?options=-csearch_path%3Dname`). Templates are searched in the database: exactly, in one
-pass over the table a probe, or through an HNSW index, which is faster and may miss some (`recall`).
-The candidates are compared again here, so that scores are those of a file's gallery.
+a schema (`?options=-csearch_path%3Dname`). Templates are searched exactly: for a few probes in the
+database, in one pass over the table each, and for many here, in one pass for all
+(`tasks.gallery.pages`); or through an HNSW index, which is faster for a few and may miss some
+(`recall`). What the database finds is compared again here, so that scores are those of a file's
+gallery.
 
 Removed people are deleted and their tables rewritten (VACUUM FULL) once nobody's transaction can
 see them. The server's write-ahead log, replicas and backups are its administrator's.
@@ -37,6 +39,7 @@ from tasks.gallery.content import (
     Vectors,
     refusing_damage,
 )
+from tasks.gallery.pages import rank_in_pages
 from tasks.gallery.search import rank_people
 
 _BUSY_MS = 30_000
@@ -45,6 +48,11 @@ _NEAREST = 10
 _MOST_INDEXED = 2000
 """Dimensions that an HNSW index takes."""
 _PROBES = 100
+_FEW = 16
+"""Probes up to which the database is faster: so many of its passes over the table take as long as
+reading it (`crossing` of `tests/benchmarks/bench_gallery_postgres.py`)."""
+_INDEXED = 2000
+"""Templates a probe from which an index is faster (of `tests/benchmarks/bench_gallery_hnsw.py`)."""
 _OPERATORS = {"cosine": ("<=>", "vector_cosine_ops"), "euclidean": ("<->", "vector_l2_ops")}
 _SCHEMA = """
 CREATE TABLE gallery_state (key text PRIMARY KEY, value text NOT NULL);
@@ -162,7 +170,7 @@ class PostgresStorage:
         return [Person(*row) for row in rows]
 
     def rank(self, probe: Vectors, count: int) -> list[list[Candidate]]:
-        """The most alike people of each of (P, D) probes, searched in the database."""
+        """The most alike people of each of (P, D) probes."""
         points = as_points(probe, self._about.metric, "probe")
         if not len(points):
             return []
@@ -172,6 +180,9 @@ class PostgresStorage:
                 f"enrolled people of {self._about.dimensions}: both must come from the same model"
             )
         ((people,),) = self._rows("SELECT COUNT(*) FROM gallery_person")
+        if self._fast_in_pages(len(points)):
+            with self._naming():
+                return rank_in_pages(self._connection, points, count)
         found = []
         for vector in points.values:
             fetch = 4 * count
@@ -326,6 +337,13 @@ class PostgresStorage:
     def close(self) -> None:
         """Close it."""
         self._connection.close()
+
+    def _fast_in_pages(self, probes: int) -> bool:
+        """Whether so many probes are answered faster by reading the table than by the database."""
+        if probes <= _FEW or not self._about.hnsw:
+            return probes > _FEW
+        ((templates,),) = self._rows("SELECT COUNT(*) FROM gallery_template")
+        return bool(templates < _INDEXED * probes)
 
     def _nearest(self, vector: Vectors, count: int) -> list[tuple[Any, ...]]:
         """Number, person and vector of the nearest templates by the database's arithmetic."""

