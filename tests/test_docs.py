@@ -167,6 +167,8 @@ def test_the_references_are_complete(site: Path) -> None:
         text = re.sub(r"<[^>]+>", "", text)
         assert [word for word in words if word not in text] == [], page
         assert "generated:" not in text
+    settings = (site / "reference" / "settings.html").read_text("utf-8")
+    assert "<dd><p><em>" not in settings, "a setting without a description"
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ CHAPTERS = {
     "Begin": ("start", "own_people", "embeddings", "troubleshooting"),
     "Tasks": ("gait", "actions", "reid", "pretraining"),
     "Work": (
-        *("formats", "training", "daily", "look", "compare", "python"),
+        *("data", "formats", "training", "daily", "look", "compare", "python"),
         *("gallery", "live", "export"),
     ),
     "What it shows": ("results", "reliability", "speed", "protocols", "paper_and_code"),

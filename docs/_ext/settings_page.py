@@ -10,14 +10,12 @@ from typing import Any, NamedTuple, cast
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from tables import code, fields_told, prose, table
+from tables import code, fields_told, prose
 
 from aclnet.config import NamedSettings, Settings
 from aclnet.losses.settings import TermSettings
 from aclnet.models.settings import EncoderSettings
 from tasks.spec import all_tasks
-
-HEADS = ("setting", "values", "default", "meaning")
 
 
 class Row(NamedTuple):
@@ -34,10 +32,10 @@ def settings_page() -> str:
     tasks = {name: list(_rows(spec.settings())) for name, spec in all_tasks().items()}
     first, *others = tasks.values()
     shared = [row for row in first if all(row in own for own in others)]
-    text = "## Every task\n\n" + table(HEADS, shared)
+    text = "## Every task\n\n" + _listed(shared)
     for name, rows in tasks.items():
         own = [row for row in rows if row not in shared]
-        text += f"## {name}\n\nBeside those above:\n\n" + table(HEADS, own)
+        text += f"## {name}\n\nBeside those above:\n\n" + _listed(own)
     families: dict[str, type[NamedSettings]] = {
         "network.encoder": EncoderSettings,
         "objective.terms": TermSettings,
@@ -47,10 +45,16 @@ def settings_page() -> str:
             model = cast(type[NamedSettings], family.member({"name": member}))
             about = prose((model.__doc__ or "").partition("\n\n")[0])
             fields = [row for row in _fields(model) if row.name not in ("name", "weight")]
-            text += f"## {place}: {member}\n\n{about}\n\n" + (
-                table(HEADS, fields) if fields else ""
-            )
+            text += f"## {place}: {member}\n\n{about}\n\n{_listed(fields)}"
     return text
+
+
+def _listed(rows: list[Row]) -> str:
+    """The settings as a list of definitions, which fits any screen."""
+    return "".join(
+        f"{row.name} = {row.default}\n: {row.meaning}{' ' * bool(row.meaning)}*{row.values}*\n\n"
+        for row in rows
+    )
 
 
 def _rows(settings: BaseModel, above: str = "") -> Iterator[Row]:

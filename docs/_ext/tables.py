@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from sphinx.pycode import ModuleAnalyzer
+
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; a cell is Markdown on one line."""
@@ -26,9 +28,21 @@ def prose(text: str) -> str:
 
 
 def fields_told(model: type) -> dict[str, str]:
-    """What a class and those that it inherits from say of their attributes."""
-    told = (attributes(base.__doc__) for base in reversed(model.__mro__))
-    return {name: text for one in told for name, text in one.items()}
+    """What a class and those that it inherits from say of their attributes.
+
+    That is a section of the class's docstring, or a text below the attribute.
+    """
+    told: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        told |= attributes(base.__doc__)
+        if base.__module__ != "builtins":
+            below = ModuleAnalyzer.for_module(base.__module__).find_attr_docs()
+            told |= {
+                name: " ".join(lines)
+                for (owner, name), lines in below.items()
+                if owner == base.__qualname__
+            }
+    return told
 
 
 def attributes(docstring: str | None, section: str = "Attributes") -> dict[str, str]:
