@@ -2,9 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS ?= cpu,report,metric-learning,postgres,export,hub,page,slurm,dev
+EXTRAS ?= cpu,report,metric-learning,postgres,export,hub,page,slurm,docs,dev
 
-.PHONY: demo test check format lint types imports tests benchmarks clean
+.PHONY: demo test check docs format lint types imports tests benchmarks clean
 
 # The environment is made again whenever what is installed in it changes.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -40,9 +40,14 @@ imports: $(VENV)/.ready
 tests: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# The documentation, into docs/_build; a warning is an error.
+docs: $(VENV)/.ready
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 # Our code against plain ways, released ones and itself, into results/benchmarks; about a quarter of an hour.
 benchmarks: $(VENV)/.ready
 	$(BIN)/python tests/benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 2 where the results cannot be read or the report cannot be written.
     """
-    options = _parser().parse_args(argv)
+    options = command_line().parse_args(argv)
     try:
         lines = make_report(
             options.results,
@@ -193,7 +193,8 @@ def _draw(
         return ()
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The arguments and options of ``python -m protocols.report``."""
     parser = argparse.ArgumentParser(
         prog="python -m protocols.report",
         description="Tables I to X of the paper and our own, and figures, from result records.",

@@ -94,7 +94,14 @@ register_encoder("transg", "aclnet.models.transg:TransgSettings")
 
 
 class NetworkSettings(Settings):
-    """The network: an encoder, the neck after it and the classifier's dropout."""
+    """The network: an encoder, the neck after it and the classifier's dropout.
+
+    Attributes:
+        encoder: the backbone: its `name`, and its own settings.
+        neck: bn: a batch norm between the pooled feature and the classifier; its output is the
+            embedding.
+        dropout: of the classifier's input.
+    """
 
     encoder: EncoderSettings = NamedEncoder(name="temporal_conv")
     neck: Literal["none", "bn"] = "bn"

@@ -140,7 +140,7 @@ class Model:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """K class names, in the classifier's order: actions, or the training people."""
+        """K class names in the classifier's order, of actions or the training people."""
         return self.info.classes
 
     @property
@@ -154,13 +154,13 @@ class Model:
 
     @property
     def metric(self) -> Literal["cosine", "euclidean"]:
-        """How embeddings are compared: by their direction, unless their lengths are kept."""
+        """How embeddings are compared, which is by direction unless their lengths are kept."""
         own = self.settings
         return "cosine" if own.test is not None or own.embed.normalise else "euclidean"
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that an embedding depends on: weights, joints, unit and settings.
+        """SHA-256 of all that an embedding depends on (weights, joints, unit and settings).
 
         An exported model has that of its run. Settings at their defaults do not count, so that new
         ones leave it as it is.

@@ -18,18 +18,26 @@ class TrainSettings(Settings):
     """
 
     epochs: int = Field(default=30, ge=1, le=1_000_000)
+    """Passes over the training samples; with identities, of `sampler.steps_per_epoch` batches."""
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
+    """Of initial weights, batches and augmentation, and of whatever a recipe draws."""
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    """As torch has them."""
     learning_rate: float = Field(default=0.1, gt=0)
+    """The highest that the schedule reaches."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Of SGD; Adam always has (0.9, 0.999)."""
     nesterov: bool = True
+    """Of SGD."""
     weight_decay: float = Field(default=5e-4, ge=0)
+    """Factor on the weights that is added to their gradients, or subtracted by AdamW."""
     decay_norm_and_bias: bool = True
     """Apply weight decay to parameters of fewer than two axes too (biases, norms, scalars)."""
 
     schedule: Literal["cosine", "onecycle", "constant", "step"] = "cosine"
+    """How the rate goes: cosine falls to `least_rate`, onecycle rises and falls, step falls after
+    each of `decay_epochs`."""
     warmup_epochs: float | None = Field(default=None, ge=0)
     """Epochs (also fractions) in which the rate rises; unset: 30 % of the run for onecycle, else
     none."""
@@ -54,6 +62,7 @@ class TrainSettings(Settings):
     shares); without it that holds only for networks without batch norm. On one rank it changes
     nothing."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """bf16-mixed: products in bfloat16, weights and losses in float32."""
     tf32: bool | None = None
     """Round the factors of float32 products to 10 bits on GPUs that are then faster; unset: as
     torch does, in convolutions alone. It has no effect on a CPU."""
@@ -68,6 +77,7 @@ class TrainSettings(Settings):
     fused_optimizer: bool = False
     """Update all weights in one kernel."""
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto: on a GPU if there is one."""
     deterministic: bool = False
     """Refuse operations whose results may differ from run to run (matters on a GPU)."""
     instruction_set: InstructionSet | None = None
@@ -75,8 +85,11 @@ class TrainSettings(Settings):
     CPU's best. The number of threads must be the same too (OMP_NUM_THREADS)."""
 
     checkpoint_every_epochs: int = Field(default=1, ge=1, le=1_000_000)
+    """How often the state to resume from is saved."""
     evaluate_every_epochs: int = Field(default=1, ge=1, le=1_000_000)
+    """How often the validation samples are judged, if there are any."""
     log_every_steps: int = Field(default=10, ge=1, le=1_000_000)
+    """How often a line goes into log.jsonl."""
     keep_best: str | None = None
     """Name of an evaluation metric (higher is better) whose best epoch is kept as best.pt."""
 
