@@ -77,6 +77,8 @@ class TrainSettings(Settings):
     checkpoint_every_epochs: int = Field(default=1, ge=1, le=1_000_000)
     evaluate_every_epochs: int = Field(default=1, ge=1, le=1_000_000)
     log_every_steps: int = Field(default=10, ge=1, le=1_000_000)
+    tensorboard: bool = False
+    """Also write what the log has as TensorBoard events, into `tensorboard` in the run's folder."""
     keep_best: str | None = None
     """Name of an evaluation metric (higher is better) whose best epoch is kept as best.pt."""
 
@@ -130,6 +132,7 @@ RESUMABLE = frozenset(
         "evaluate_every_epochs",
         "log_every_steps",
         "keep_best",
+        "tensorboard",
     }
 )
 """Settings that may change when a run is resumed: they change no result, or only its rounding.
