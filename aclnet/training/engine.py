@@ -26,7 +26,8 @@ from torch import nn
 
 from aclnet.distributed import every_rank, gather_objects, in_agreement, require_same
 from aclnet.training.batches import BatchSource, Position, Prefetcher
-from aclnet.training.log import FINISHED, RunLog
+from aclnet.training.events import EVENTS, EventLog
+from aclnet.training.log import FINISHED, RunLog, read_log
 from aclnet.training.machine.interrupts import Interrupted, StopRequest
 from aclnet.training.machine.launch import make_fabric, reproducible
 from aclnet.training.machine.speed import accelerated
@@ -58,7 +59,8 @@ def fit(
     """Train a task.
 
     The run folder gets `checkpoint.pt` (the last), `best.pt` if `keep_best` is set, and
-    `log.jsonl` with a line every `log_every_steps` and every epoch. Only rank 0 writes.
+    `log.jsonl` with a line every `log_every_steps` and every epoch; with `tensorboard` set, these
+    as events too. Only rank 0 writes.
 
     Args:
         task: trained in place, on the run's device; in evaluation mode afterwards.
@@ -145,8 +147,12 @@ class _Loop:
         self.stop = stack.enter_context(StopRequest())
         self.batches = stack.enter_context(Prefetcher(self.source, rank, world, pin=on_gpu))
         self.log: RunLog | None = None
+        self.events: EventLog | None = None
         if rank == 0:
             self.log = stack.enter_context(RunLog(self.run_dir / LOG, self.state.log_lines))
+        if rank == 0 and self.settings.tensorboard:
+            kept = read_log(self.run_dir / LOG)
+            self.events = stack.enter_context(EventLog(self.run_dir / EVENTS, kept))
         done = (self.state.epoch - 1) * self.steps + self.state.step
         self.progress = stack.enter_context(
             RunProgress(report if rank == 0 else None, self.settings.epochs, self.steps, done)
@@ -257,6 +263,8 @@ class _Loop:
     def _write(self, kind: str, epoch: int, step: int, values: dict[str, float]) -> None:
         if self.log is not None:
             self.log.write(kind, epoch=epoch, step=step, values=values)
+        if self.events is not None:
+            self.events.write(kind, epoch=epoch, step=step, values=values)
 
     def _save(self, name: str) -> None:
         """Write a checkpoint; all ranks wait for it."""

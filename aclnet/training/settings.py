@@ -90,6 +90,8 @@ class TrainSettings(Settings):
     """How often the validation samples are judged, if there are any."""
     log_every_steps: int = Field(default=10, ge=1, le=1_000_000)
     """How often a line goes into log.jsonl."""
+    tensorboard: bool = False
+    """Also write what the log has as TensorBoard events, into `tensorboard` in the run's folder."""
     keep_best: str | None = None
     """Name of an evaluation metric (higher is better) whose best epoch is kept as best.pt."""
 
@@ -143,6 +145,7 @@ RESUMABLE = frozenset(
         "evaluate_every_epochs",
         "log_every_steps",
         "keep_best",
+        "tensorboard",
     }
 )
 """Settings that may change when a run is resumed: they change no result, or only its rounding.

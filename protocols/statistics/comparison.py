@@ -82,7 +82,8 @@ class Scores(Protocol):
 
 Run: TypeAlias = ResultRecord | Outcomes | Scores | PartCounts
 
-_SIGNIFICANT = 1.0 - CONFIDENCE
+SIGNIFICANT = 1.0 - CONFIDENCE
+"""From which p-value on two runs are not told apart."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,10 @@ class Comparison:
         only_second: Those that only the second gets right.
         parts: Difference of each part, such as ``{"C-N": 0.03}``, for ``people``.
         gains: Difference of each person, mean over the person's parts; largest loss first.
+        names: Of the first and the second.
+        measure: What is compared, in words.
+        p_value_corrected: For the number of comparisons, where several were made at once
+            (:mod:`protocols.statistics.several`).
     """
 
     unit: Unit
@@ -130,6 +135,9 @@ class Comparison:
     only_second: int | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
     gains: Mapping[str, float] = field(default_factory=dict)
+    names: tuple[str, str] = ("the first", "the second")
+    measure: str = ""
+    p_value_corrected: float | None = None
 
 
 class _How(NamedTuple):
@@ -266,7 +274,7 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], how: _How) -> Compar
         shown = ", ".join(f"{100 * value:+.1f}" for value in differences)
         basis = f"the pairs differ by {shown}; {basis}"
     agree = all(value * difference >= 0 for value in differences)
-    sure = agree and max(found["p_value"], trainings or 0.0) < _SIGNIFICANT
+    sure = agree and max(found["p_value"], trainings or 0.0) < SIGNIFICANT
     basis = f"{basis}; {luck}"
     found |= {"units": size, "resampled": resampled, "p_value_of_trainings": trainings}
     return _comparison(difference, ends, sure, "top-1", basis, how.names, **found)
@@ -294,7 +302,7 @@ def _by_people(
     return _comparison(
         difference,
         ends,
-        max(p_value, trainings or 0.0) < _SIGNIFICANT,
+        max(p_value, trainings or 0.0) < SIGNIFICANT,
         measure,
         "; ".join(basis),
         how.names,
@@ -402,11 +410,8 @@ def _comparison(
 ) -> Comparison:
     """The verdict, given whether test and pairs allow one, and its sentence in points."""
     least = 0.5 ** (found["units"] - 1)
-    interval = f"{100 * CONFIDENCE:g} % interval {100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
-    if ends[0] == ends[1]:
-        interval = "no interval, as all differ alike,"
     over = f"{found['units']} {nouns(found['resampled'], found['units'])}"
-    reasons = f"({interval} over {over}; {basis})"
+    reasons = f"({interval_in_words(*ends)} over {over}; {basis})"
     if sure and (ends[0] > 0.0 or ends[1] < 0.0):
         verdict: Verdict = "better" if difference > 0 else "worse"
         sentence = (
@@ -419,7 +424,7 @@ def _comparison(
             f"These data do not tell {names[0]} and {names[1]} apart: {measure} differs by "
             f"{100 * difference:+.1f} points {reasons}."
         )
-        if least >= _SIGNIFICANT:
+        if least >= SIGNIFICANT:
             sentence += (
                 f" {over} {'is' if found['units'] == 1 else 'are'} too few to tell any two runs "
                 f"apart: the least p that so few allow is {least:.2g}."
@@ -432,5 +437,14 @@ def _comparison(
         least_p_value=least,
         verdict=verdict,
         sentence=sentence,
+        names=names,
+        measure=measure,
         **found,
     )
+
+
+def interval_in_words(low: float, high: float) -> str:
+    """The interval of a difference, in points, or that there is none."""
+    if low == high:
+        return "no interval, as all differ alike,"
+    return f"{100 * CONFIDENCE:g} % interval {100 * low:+.1f} to {100 * high:+.1f}"

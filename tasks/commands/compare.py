@@ -1,4 +1,4 @@
-"""`aclnet-task compare`: the differences between two runs on one screen."""
+"""`aclnet-task compare`: the differences between two runs, or several, on one screen."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ _RUN_HELP = (
 
 
 def compare_command(
-    first: Annotated[str, typer.Argument(metavar="RUN", help=_RUN_HELP)],
-    second: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare with it.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help=_RUN_HELP)],
+    pairs: Annotated[
+        bool,
+        typer.Option("--pairs", help="Of several runs all pairs, not each with the first."),
+    ] = False,
     metric: Annotated[
         list[str] | None,
         typer.Option(
@@ -24,8 +27,14 @@ def compare_command(
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option(min=0, max=1_000_000, help="People and classes to list on each side.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            min=0,
+            max=1_000_000,
+            help="Of two runs: people and classes to list on each side.",
+            show_default="5",
+        ),
+    ] = None,
     task: Annotated[
         str | None,
         typer.Option(
@@ -39,20 +48,32 @@ def compare_command(
     labels: Labels = None,
     json: JsonFile = None,
 ) -> None:
-    """Compare two runs, or two systems' embeddings: what differs, and whether significantly.
+    """Compare runs, or systems' embeddings: what differs, and whether significantly.
 
-    Differences are the second run minus the first.
+    Two are shown in full, the second minus the first. Of several there is a table, with p-values
+    that are corrected for the number of comparisons (Holm).
     """
     from json import dumps
 
     from protocols.files import write_text
     from tasks.compare.comparison import compare
+    from tasks.compare.several import compare_several
     from tasks.compare.sides import FileQuery
-    from tasks.compare.text import render_comparison
+    from tasks.compare.text import render_comparison, render_several
 
     options = {"protocol": protocol, "rule": rule}
     given = {name: value for name, value in options.items() if value is not None}
-    found = compare(first, second, metric or (), FileQuery(task, given, labels))
+    files = FileQuery(task, given, labels)
+    if len(runs) < 2:
+        raise ValueError(f"only {runs[0]} is given: name two runs or more to compare")
+    if len(runs) > 2 and top is not None:
+        raise ValueError("--top is for two runs: leave it out, or compare two of them")
+    if len(runs) == 2:
+        two = compare(runs[0], runs[1], metric or (), files)
+        content, text = two.to_json(), render_comparison(two, 5 if top is None else top)
+    else:
+        several = compare_several(runs, metric or (), files, all_pairs=pairs)
+        content, text = several.to_json(), render_several(several)
     if json is not None:
-        write_text(json, dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n")
-    echo(render_comparison(found, top))
+        write_text(json, dumps(content, indent=2, ensure_ascii=False) + "\n")
+    echo(text)

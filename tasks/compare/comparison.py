@@ -10,7 +10,7 @@ from typing import Any
 from protocols.statistics.comparison import Comparison
 from protocols.statistics.comparison import compare as compare_runs
 from tasks.compare.gains import Gain, class_gains, people_gains
-from tasks.compare.sides import FileQuery, Side, obstacles, read_sides
+from tasks.compare.sides import FileQuery, Side, obstacles, pair_sides, read_sides
 from tasks.run.resume import differences
 
 Ends = tuple[float, float]
@@ -111,7 +111,7 @@ class RunComparison:
                     ("classes", self.classes),
                 )
             },
-            "verdict": None if self.verdict is None else _verdict_json(self.verdict),
+            "verdict": None if self.verdict is None else verdict_json(self.verdict),
             "sentence": self.sentence,
             "notes": list(self.notes),
         }
@@ -132,10 +132,10 @@ def compare(
     Raises:
         ValueError: a record is missing, damaged or of another task, or a side lacks a metric.
     """
-    old, new, notes = read_sides(first, second, files)
+    old, new, notes = pair_sides(*read_sides((first, second), files))
     why = obstacles(old.record, new.record)
-    pairs, left_out = _metrics(old, new, metrics)
-    verdict, sentence = _verdict(old, new, why)
+    chosen, left_out = chosen_metrics((old, new), metrics)
+    verdict, sentence = find_verdict(old, new, why)
     several = len(old.records) > 1
     settings = [
         row
@@ -149,13 +149,13 @@ def compare(
         settings=tuple(settings),
         environment=tuple(all_differences(old.record.environment, new.record.environment)),
         counts=tuple(all_differences(old.record.counts, new.record.counts)),
-        metrics=pairs,
+        metrics=tuple(_pair(name, old, new) for name in chosen),
         left_out=left_out,
         people=() if why else tuple(people_gains(old, new)),
         classes=() if why else tuple(class_gains(old, new)),
         verdict=verdict,
         sentence=sentence,
-        notes=(*notes, *_other_settings(old), *_other_settings(new), *_file_notes(old, new)),
+        notes=(*notes, *side_notes(old, new)),
     )
 
 
@@ -182,20 +182,23 @@ def _one_sided(
             yield f"{above}{name}", old, new
 
 
-def _verdict(old: Side, new: Side, why: Sequence[str]) -> tuple[Comparison | None, str]:
-    """The verdict and its sentence, or None and the reason."""
+def find_verdict(
+    old: Side, new: Side, why: Sequence[str], draws: int = 2000
+) -> tuple[Comparison | None, str]:
+    """The verdict on the second side and its sentence, or None and the reason."""
     if why:
         return None, f"No verdict: {', '.join(why)}."
     try:
-        found = compare_runs(new.records, old.records, names=(new.name, old.name))
+        found = compare_runs(new.records, old.records, names=(new.name, old.name), draws=draws)
     except ValueError as error:
         return None, f"No verdict: {error}"
     return found, found.sentence
 
 
-def _verdict_json(found: Comparison) -> dict[str, Any]:
+def verdict_json(found: Comparison) -> dict[str, Any]:
     """A comparison under the names of the file format, which depend on its kind."""
     values = {key: value for key, value in asdict(found).items() if value not in (None, (), {})}
+    del values["names"]
     kind, resampled = values.pop("unit"), values.pop("resampled")
     if kind == "people":
         values["people"] = values.pop("units")
@@ -207,12 +210,12 @@ def _verdict_json(found: Comparison) -> dict[str, Any]:
     return {**values, "unit": resampled}
 
 
-def _metrics(old: Side, new: Side, names: Sequence[str]) -> tuple[tuple[MetricPair, ...], int]:
-    """The selected metrics, and the number of further ones that both sides have."""
-    every = [record.metrics for side in (old, new) for record in side.records]
-    shared = [name for name in old.record.metrics if all(name in known for known in every)]
+def chosen_metrics(sides: Sequence[Side], names: Sequence[str]) -> tuple[list[str], int]:
+    """The selected metrics, and the number of further ones that all sides have."""
+    every = [record.metrics for side in sides for record in side.records]
+    shared = [name for name in every[0] if all(name in known for known in every)]
     chosen = _named(shared, names) if names else _most_important(shared)
-    return tuple(_pair(name, old, new) for name in chosen), len(shared) - len(chosen)
+    return chosen, len(shared) - len(chosen)
 
 
 def _named(shared: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -223,7 +226,7 @@ def _named(shared: Sequence[str], names: Sequence[str]) -> list[str]:
         if not any(f"{metric}/".startswith(f"{name}/") for metric in shared):
             known = ", ".join(dict.fromkeys(metric.split("/")[0] for metric in shared))
             raise ValueError(
-                f"--metric {name!r}: not a metric of both runs, which share {known or 'none'}"
+                f"--metric {name!r}: not a metric of all runs, which share {known or 'none'}"
             )
     starts = tuple(f"{name}/" for name in names)
     return [metric for metric in shared if f"{metric}/".startswith(starts)]
@@ -244,6 +247,13 @@ def _pair(name: str, old: Side, new: Side) -> MetricPair:
     ends = [side.record.intervals.get(name) if single else None for side in (old, new)]
     means = [statistics.fmean(each) for each in values]
     return MetricPair(name, means[0], means[1], ends[0], ends[1], spread[0], spread[1])
+
+
+def side_notes(*sides: Side) -> Iterator[str]:
+    """Sentences on the runs of each side, and on how its files were read."""
+    for side in sides:
+        yield from _other_settings(side)
+    yield from _file_notes(*sides)
 
 
 def _other_settings(side: Side) -> Iterator[str]:

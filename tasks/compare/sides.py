@@ -24,11 +24,13 @@ class Side:
         name: name of the folder, the file or the pattern.
         paths: paths of its records.
         records: records of its runs, in the order of the pairs.
+        query: how its files are evaluated.
     """
 
     name: str
     paths: tuple[Path, ...]
     records: tuple[ResultRecord, ...]
+    query: FileQuery
 
     @property
     def files(self) -> bool:
@@ -98,51 +100,60 @@ class FileQuery:
         return find_task(self.task or ("" if info is None else info.task))
 
 
-def read_sides(
-    first: str, second: str, files: FileQuery | None = None
-) -> tuple[Side, Side, tuple[str, ...]]:
-    """Read both sides and pair their records by seed if there are several.
+def read_sides(texts: Sequence[str], files: FileQuery | None = None) -> list[Side]:
+    """Read the sides of a comparison.
 
     Args:
-        first: a run's folder, a record file, a file of embeddings or scores, or a pattern of one of
-            these, such as `ce-seed*.json`.
-        second: the same.
+        texts: for each side a run's folder, a record file, a file of embeddings or scores, or a
+            pattern of one of these, such as `ce-seed*.json`.
         files: how files of embeddings or scores are evaluated; None: by the defaults. Beside a
             record they are evaluated as it was, unless another way is given.
+
+    Returns:
+        The sides, in the order of the texts; sides of one name are called by their texts.
+
+    Raises:
+        ValueError: a record is missing or damaged, the tasks differ, or the records of one side are
+            not comparable.
+    """
+    query = files or FileQuery()
+    known = next((text for text in texts if not any(map(is_file, _find(text)))), None)
+    if known is not None:
+        query = query.like(_read_side(known).record)
+    found = [path for text in texts for path in _find(text) if is_file(path)]
+    if query.labels is not None and found and all(path.suffix == ".npz" for path in found):
+        raise ValueError(f"--labels: {found[0]} has labels of its own; leave it out")
+    sides = [_read_side(text, query) for text in texts]
+    if files not in (None, FileQuery()) and not found:
+        raise ValueError(
+            "--task, --protocol, --rule and --labels are for files of embeddings; records keep "
+            "their own"
+        )
+    names = Counter(side.name for side in sides)
+    for text, side in zip(texts, sides, strict=True):
+        if side.record.task != sides[0].record.task:
+            raise ValueError(
+                f"{texts[0]} is a record of {sides[0].record.task}, but {text} of "
+                f"{side.record.task}: compare runs of one task"
+            )
+    return [
+        side if names[side.name] == 1 else replace(side, name=text)
+        for text, side in zip(texts, sides, strict=True)
+    ]
+
+
+def pair_sides(first: Side, second: Side) -> tuple[Side, Side, tuple[str, ...]]:
+    """Pair the records of two sides by seed if there are several.
 
     Returns:
         Both sides, and notes on records without a partner and on samples of one file alone.
 
     Raises:
-        ValueError: a record is missing or damaged, the tasks differ, the records of one side are
-            not comparable, or the sides share no seed.
+        ValueError: a side has no seed, or one twice, or the sides share none.
     """
-    query = files or FileQuery()
-    texts = (first, second)
-    known = [_read_side(text) for text in texts if not any(map(is_file, _find(text)))]
-    if known:
-        query = query.like(known[0].record)
-    found = [path for text in texts for path in _find(text) if is_file(path)]
-    if query.labels is not None and found and all(path.suffix == ".npz" for path in found):
-        raise ValueError(f"--labels: {found[0]} has labels of its own; leave it out")
-    sides = [_read_side(text, query) for text in texts]
-    if files not in (None, FileQuery()) and not any(side.files for side in sides):
-        raise ValueError(
-            "--task, --protocol, --rule and --labels are for files of embeddings; records keep "
-            "their own"
-        )
-    if sides[0].name == sides[1].name:
-        named = zip((first, second), sides, strict=True)
-        sides = [Side(text, side.paths, side.records) for text, side in named]
-    tasks = [side.record.task for side in sides]
-    if tasks[0] != tasks[1]:
-        raise ValueError(
-            f"{first} is a record of {tasks[0]}, but {second} of {tasks[1]}: compare runs of one "
-            "task"
-        )
-    if len(sides[0].records) == len(sides[1].records) == 1:
-        return sides[0], sides[1], tuple(_strangers(sides[0], sides[1], query))
-    return _paired(sides[0], sides[1])
+    if len(first.records) == len(second.records) == 1:
+        return first, second, tuple(_strangers(first, second))
+    return _paired(first, second)
 
 
 def is_file(path: Path) -> bool:
@@ -150,11 +161,11 @@ def is_file(path: Path) -> bool:
     return path.suffix in READ and not path.is_dir()
 
 
-def _strangers(first: Side, second: Side, query: FileQuery) -> Iterator[str]:
+def _strangers(first: Side, second: Side) -> Iterator[str]:
     """The samples that only one of two files has."""
     if first.record.same_data(second.record) or not (first.files and second.files):
         return
-    old, new = (query.samples(side.paths[0]) for side in (first, second))
+    old, new = (side.query.samples(side.paths[0]) for side in (first, second))
     for side, only in ((first, old - new), (second, new - old)):
         if only:
             yield f"Only {side.name} has sample {min(only)!r} ({len(only)} in all)."
@@ -187,7 +198,7 @@ def _read_side(text: str, files: FileQuery | None = None) -> Side:
             )
     # A run's record is always called record.json; its folder has a meaningful name.
     name = Path(text).parent.name if Path(text).name == RECORD else Path(text).stem
-    return Side(name or text, tuple(paths), records)
+    return Side(name or text, tuple(paths), records, files)
 
 
 def _find(text: str) -> list[Path]:
@@ -227,4 +238,5 @@ def _seeds(side: Side) -> list[int]:
 
 def _kept(side: Side, seeds: Sequence[int], wanted: Sequence[int]) -> Side:
     rows = [seeds.index(seed) for seed in wanted]
-    return Side(side.name, tuple(side.paths[r] for r in rows), tuple(side.records[r] for r in rows))
+    paths, records = (side.paths[row] for row in rows), (side.records[row] for row in rows)
+    return replace(side, paths=tuple(paths), records=tuple(records))

@@ -1,4 +1,4 @@
-"""A comparison of two runs as text on one screen."""
+"""A comparison of two runs, or of several, as text on one screen."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
+from protocols.statistics.several import raw_p_value
 from protocols.text import align_columns, format_rate, render_notes
 from tasks.compare.comparison import RunComparison
 from tasks.compare.gains import Gain
+from tasks.compare.several import Pair, SeveralComparison, mean_and_spread
 from tasks.compare.sides import Side
 
 _ROWS = 12
 _WIDEST = 36
 _PLAIN_NUMBERS = ("dprime", "threshold")
 """Metrics that are not rates and not shown in percent."""
+_NO_VERDICT = "no verdict"
 
 
 def render_comparison(found: RunComparison, top: int = 5) -> str:
@@ -35,6 +38,50 @@ def render_comparison(found: RunComparison, top: int = 5) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def render_several(found: SeveralComparison) -> str:
+    """Render a comparison of several runs: their metrics, the verdicts, what was corrected.
+
+    Returns:
+        The text, without a newline at its end.
+    """
+    rows = [["run", "", *found.metrics]]
+    for side, values in zip(found.sides, found.values, strict=True):
+        shown = [
+            format_rate(mean, spread=spread, scale=_scale(name))
+            for name, (mean, spread) in zip(
+                found.metrics, map(mean_and_spread, values), strict=True
+            )
+        ]
+        rows.append([side.name, _run(side), *shown])
+    more = f"{found.left_out} more metrics with --metric all" if found.left_out else ""
+    tables = [
+        _tested(found.sides[0]),
+        "\n".join(filter(None, [align_columns(rows, names=2), more])),
+    ]
+    tables.append(align_columns([_PAIR, *map(_pair_cells, found.pairs)], names=2))
+    silent = (
+        f"{pair.second} and {pair.first}: {pair.sentence}"
+        for pair in found.pairs
+        if pair.verdict is None
+    )
+    tables.append("\n".join([*silent, found.sentence]))
+    tables.append(render_notes(found.notes))
+    return "\n\n".join(filter(None, tables))
+
+
+_PAIR = ["run", "than", "points", "95 % interval", "p", "corrected", "verdict"]
+
+
+def _pair_cells(pair: Pair) -> list[str]:
+    one = pair.verdict
+    if one is None:
+        return [pair.second, pair.first, *[""] * 4, _NO_VERDICT]
+    ends = "none" if one.low == one.high else f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
+    p_values = [f"{value:.2g}" for value in (raw_p_value(one), one.p_value_corrected)]
+    points = format_rate(one.difference, decimals=1, sign="+")
+    return [pair.second, pair.first, points, ends, *p_values, one.verdict]
+
+
 def _runs(found: RunComparison) -> str:
     lines = [
         f"{label}  {side.name}: {_run(side)}"
@@ -43,16 +90,21 @@ def _runs(found: RunComparison) -> str:
     if found.obstacles:
         lines.append(f"NOT COMPARABLE: {', '.join(found.obstacles)}")
     else:
-        record = found.first.record
-        data = f"{record.dataset.name}{' (synthetic)' if record.dataset.synthetic else ''}"
-        rule = f", rule {record.described_rule}" if record.described_rule else ""
-        lines.append(f"both    {record.task} on {data}, protocol {record.protocol}{rule}")
+        lines.append(f"both    {_tested(found.first)}")
     for what, rows in (("counts", found.counts), ("environment", found.environment)):
         if rows:
             named = [f"{name} {_short(old)} -> {_short(new)}" for name, old, new in rows[:6]]
             more = [f"and {len(rows) - 6} more"] if len(rows) > 6 else []
             lines.append(f"other {what}: {', '.join([*named, *more])}")
     return "\n".join(lines)
+
+
+def _tested(side: Side) -> str:
+    """Task, data, protocol and rule of a side."""
+    record = side.record
+    data = f"{record.dataset.name}{' (synthetic)' if record.dataset.synthetic else ''}"
+    rule = f", rule {record.described_rule}" if record.described_rule else ""
+    return f"{record.task} on {data}, protocol {record.protocol}{rule}"
 
 
 def _run(side: Side) -> str:
@@ -84,8 +136,7 @@ def _metrics(found: RunComparison) -> str:
         return "The runs have no metric in common."
     rows = [["percent", "first", "second", "difference"]]
     for one in found.metrics:
-        scale = 1.0 if one.metric.startswith(_PLAIN_NUMBERS) else 100.0
-        shown = partial(format_rate, scale=scale, end_decimals=1)
+        shown = partial(format_rate, scale=_scale(one.metric), end_decimals=1)
         rows.append(
             [
                 one.metric,
@@ -100,6 +151,10 @@ def _metrics(found: RunComparison) -> str:
     if found.left_out:
         remarks.append(f"{found.left_out} more metrics with --metric all")
     return "\n".join([align_columns(rows), *(["; ".join(remarks)] if remarks else [])])
+
+
+def _scale(metric: str) -> float:
+    return 1.0 if metric.startswith(_PLAIN_NUMBERS) else 100.0
 
 
 def _gains(what: str, gains: Sequence[Gain], found: RunComparison, top: int) -> str:

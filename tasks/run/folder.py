@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from aclnet.files import DRAFT, make_folder, owned, remove_drafts, whole_file
 from aclnet.runs.calibration import CALIBRATION
 from aclnet.runs.info import LOCK, RUN_INFO, SETTINGS, RunInfo
 from aclnet.training.engine import BEST, CHECKPOINT, LOG
+from aclnet.training.events import is_events_folder
 from tasks.spec import all_tasks
 
 _RECORDS = re.compile(r"record(-[\w-]+)?\.json")
@@ -67,7 +69,9 @@ def start_run_folder(run: Path, overwrite: bool) -> None:
     if overwrite:
         # run.json and the checkpoint last: killed in between, it is still known as a run.
         for name in sorted(_names(run), key=(RUN_INFO, CHECKPOINT).__contains__):
-            if _is_own(run / name):
+            if is_events_folder(run / name):
+                shutil.rmtree(run / name)
+            elif _is_own(run / name):
                 (run / name).unlink()
 
 
@@ -100,10 +104,10 @@ def _names(run: Path) -> list[str]:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether this is a file that the program writes into runs."""
+    """Whether this is a file, or the folder of events, that the program writes into runs."""
     name = path.name
     if path.is_dir():
-        return False
+        return is_events_folder(path)
     if name in (SETTINGS, RUN_INFO, LOG, CHECKPOINT, BEST, CALIBRATION) or _RECORDS.fullmatch(name):
         return True
     # A study of the training also keeps the network's output after some epochs.

@@ -14,7 +14,9 @@ from aclnet.distributed import every_rank, in_agreement
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, read_run_info
-from aclnet.training.engine import CHECKPOINT
+from aclnet.training.engine import CHECKPOINT, LOG
+from aclnet.training.events import EVENTS, EventLog, require_events
+from aclnet.training.log import read_log
 from aclnet.training.machine.instructions import pin_instructions
 from aclnet.training.machine.interrupts import Interrupted
 from aclnet.training.machine.launch import make_fabric
@@ -98,6 +100,7 @@ def train_and_evaluate(
                 ownership.enter_context(owned_run(run, resume, overwrite))
                 adapter = opened()
                 require_room(adapter)
+                require_events(settings.train)
                 require_unchanged(adapter.store, run if resume else None)
                 if not (resume and (run / CHECKPOINT).is_file()):
                     adapter.check_start()
@@ -124,7 +127,18 @@ def train_and_evaluate(
             tested = output_of(adapter, network, report)
         if not first:
             return None
-        return judge_run(spec, adapter, network, tested, fitted.seconds, run, command)
+        result = judge_run(spec, adapter, network, tested, fitted.seconds, run, command)
+        _add_events(run, settings, result.record)
+        return result
+
+
+def _add_events(run: Path, settings: TaskSettings, record: ResultRecord) -> None:
+    """Add the test's metrics to a run's events, if it has any, at its last step."""
+    if not settings.train.tensorboard:
+        return
+    last = read_log(run / LOG)[-1]
+    with EventLog(run / EVENTS, None) as events:
+        events.write("test", epoch=last["epoch"], step=last["step"], values=record.metrics)
 
 
 def output_of(adapter: TaskAdapter[Any], network: SkeletonNetwork, report: Report) -> Represented:

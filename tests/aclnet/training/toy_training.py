@@ -75,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--accumulate", type=int, default=1)
+    parser.add_argument("--tensorboard", action="store_true")
     given = parser.parse_args(arguments)
     torch.manual_seed(0)
     settings = TrainSettings(
@@ -84,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         optimizer="adamw",
         learning_rate=0.01,
         accumulate_steps=given.accumulate,
+        tensorboard=given.tensorboard,
     )
     try:
         fit(
