@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS ?= cpu,report,metric-learning,postgres,export,hub,page,slurm,dev
+EXTRAS ?= cpu,report,metric-learning,postgres,export,hub,mocap,page,parquet,slurm,dev
 
 .PHONY: demo test format lint types imports tests benchmarks clean
 
