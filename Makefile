@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS ?= cpu,report,metric-learning,postgres,export,hub,page,slurm,docs,tensorboard,dev
+EXTRAS ?= cpu,report,metric-learning,postgres,export,hub,page,slurm,docs,tensorboard,mocap,parquet,dev
 
 .PHONY: demo test check docs format lint types imports tests benchmarks clean
 

@@ -61,7 +61,7 @@ COMMANDS: dict[str, tuple[Arguments, ...]] = {
         name: (_convert,)
         for name, entry in FORMATS.items()
         if name.partition("_")[0] not in ("recipe", "embeddings")
-        and not entry.hostile
+        and not name.startswith("hostile")
         and entry.read.__qualname__.startswith("_recordings")
     },
     "hostile_pose_pickle": (_convert,),

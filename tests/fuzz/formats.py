@@ -46,8 +46,9 @@ def _recordings(name: str, seed: Callable[[], Iterator[Seed]]) -> Format:
             _draw(formats.read(path, name))
 
     module = importlib.import_module("aclnet.data.formats").READERS[name]
-    unpickles = getattr(importlib.import_module(module), "UNPICKLES", False)
-    return Format(seed, read, unpickles)
+    found = importlib.import_module(module)
+    native = hasattr(found, "NATIVE")  # which ends or hangs the process that it is called in
+    return Format(seed, read, native or getattr(found, "UNPICKLES", False), native)
 
 
 def _read_here(module: str, path: Path, *, bounded: bool = False, **how: Any) -> Any:
@@ -165,6 +166,7 @@ _READERS: dict[str, Callable[[], Iterator[Seed]]] = {
     "keypoint_csv": seeds.keypoint_csv,
     "bvh": seeds.bvh,
     "asf_amc": seeds.asf_amc,
+    "c3d": seeds.c3d,
 }
 
 FORMATS: dict[str, Format] = {

@@ -404,6 +404,28 @@ def asf_amc() -> Iterator[Seed]:
     yield Seed({"01.asf": asf.encode(), "01_01.amc": amc.encode()}, "01_01.amc")
 
 
+def c3d() -> Iterator[Seed]:
+    """Four frames of COCO's joints as markers, one of them missing; none without ezc3d."""
+    import tempfile
+
+    try:
+        import ezc3d
+    except ImportError:
+        return
+    joints = load_layout("coco17").joints
+    file = ezc3d.c3d()
+    point = file["parameters"]["POINT"]
+    point["LABELS"]["value"], point["UNITS"]["value"] = joints, ["mm"]
+    point["RATE"]["value"] = [120.0]
+    points = np.arange(4.0 * 17 * 4).reshape(4, 17, 4) + 1
+    points[:3, 1, 2] = np.nan
+    file["data"]["points"] = points
+    with tempfile.TemporaryDirectory() as folder:
+        file.write(f"{folder}/walk.c3d")
+        content = Path(folder, "walk.c3d").read_bytes()
+    yield _one("walk.c3d", content)
+
+
 def keypoint_csv() -> Iterator[Seed]:
     """A row a person and frame, with a table of labels beside it."""
     joints = load_layout("coco17").joints

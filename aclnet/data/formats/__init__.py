@@ -4,7 +4,8 @@ A format module has two functions: `recognises(path) -> bool`, a cheap check, an
 `read(path, *, layout, progress, ...) -> (StoreInfo, samples)`, whose further arguments are the
 format's own options. A reader streams: it holds one sample at a time where the file allows it,
 keeps every sample that has a frame, and counts what it leaves out in the StoreInfo's `dropped`.
-A module that unpickles sets `UNPICKLES = True`: its `read` then runs in a process with limits
+A module that unpickles sets `UNPICKLES = True`, one that calls native code `NATIVE`, the bytes of
+memory that it may take for each of the file's: its `read` then runs in a process with limits
 (`aclnet.data.formats.pickles.child`). A module outside this package becomes a format by
 `register_reader`.
 """
@@ -33,7 +34,7 @@ READERS: dict[str, str] = {
         *("gaitgraph_csv", "pose_pickle", "pyskl", "npz", "kgbd_text", "transg_npy"),
         *("ntu_skeleton", "nwucla_json", "kinetics_json", "alphapose_json", "openpose_json"),
         *("mmpose_json", "ultralytics_json", "ultralytics_text", "mediapipe", "keypoint_csv"),
-        *("mocap.bvh", "mocap.asf_amc"),
+        *("mocap.bvh", "mocap.asf_amc", "mocap.c3d"),
     )
 }
 """The module of each format by the format's name, in the order in which `detect` tries them."""
@@ -120,8 +121,9 @@ def read(
     _check_place(place)
     _check_options(name, options)
     reader = _import(name).read
-    if apart or unpickles(name):
-        reader = functools.partial(read_in_child, READERS[name], bounded=apart)
+    if apart or unpickles(name) or is_native(name):
+        bounded = apart or is_native(name)
+        reader = functools.partial(read_in_child, READERS[name], bounded=bounded)
     if not (layout is None or isinstance(layout, Layout)):
         layout = load_layout(layout)
     with naming(place, name):
@@ -151,6 +153,15 @@ def unpickles(name: str) -> bool:
     (True, False)
     """
     return getattr(_import(name), "UNPICKLES", False) is True
+
+
+def is_native(name: str) -> bool:
+    """Whether native code reads the files of a format, which may end its process or never end.
+
+    >>> is_native("c3d"), is_native("bvh")
+    (True, False)
+    """
+    return getattr(_import(name), "NATIVE", 0) > 0
 
 
 def _import(name: str) -> Any:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.keypoints.files import find_recordings
 from aclnet.data.formats.keypoints.labels import NOBODY, read_labels
+from aclnet.data.numbering import Numbers
 from aclnet.data.sample import FASTEST_FPS, SLOWEST_FPS, Sample, StoreInfo
 from aclnet.foreign.arrays import to_float32
 from aclnet.skeleton import Layout, layout_from_dict, layout_names, load_layout
@@ -48,6 +49,8 @@ class Motion(NamedTuple):
         fps: frames a second, if known.
         extra: how many of the last joints belong to a layout only if it names them.
         unit: how the unit of length was found, to be said; empty if the file says it.
+        numbers: (T,) rising, the frames' numbers in the recording; None: 0 to T - 1.
+        notes: sentences on how the file was read.
     """
 
     names: tuple[str, ...]
@@ -56,6 +59,8 @@ class Motion(NamedTuple):
     fps: float | None
     extra: int = 0
     unit: str = ""
+    numbers: Numbers | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_motions(
@@ -101,16 +106,17 @@ def read_motions(
                     f"{place}: {motion.unit}, but of {first[0].place.name}: {first[1].unit}; set "
                     "the option length_unit, or convert them separately"
                 )
-            if motion.unit:
-                info.note(motion.unit)
+            for sentence in filter(None, (motion.unit, *motion.notes)):
+                info.note(sentence)
             frames = to_float32(motion.joints[:, _columns(motion.names, chosen, place)])
             if not np.isfinite(frames).all():
                 raise ValueError(f"{place}: a joint's place is not a finite number")
             if not len(frames):
                 info.count_dropped("empty sequences")
                 continue
-            fields: dict[str, Any] = named_fields(place.stem)
-            sample = Sample(recording.key, frames[:, None], fps=motion.fps, **fields)
+            fields: dict[str, Any] = {"fps": motion.fps, "frame_numbers": motion.numbers}
+            fields |= named_fields(place.stem)
+            sample = Sample(recording.key, frames[:, None], **fields)
             sample = table.fill(sample) if table else sample
             if table and sample.identity == NOBODY:
                 info.count_dropped("samples that the labels leave out")
@@ -201,7 +207,8 @@ def _own_layout(motion: Motion, place: Path, ending: str) -> Layout:
     if not motion.parents:
         raise ValueError(
             f"{place}: no shipped layout has its {len(names)} points {', '.join(names[:4])}"
-            f"{', …' if len(names) > 4 else ''}; name the layout whose joints to take (--layout)"
+            f"{', …' if len(names) > 4 else ''}; name the layout whose joints to take (--layout), "
+            "or the markers of each joint (option markers=TABLE.yaml)"
         )
     bones = [[name, names[up]] for name, up in zip(names, motion.parents, strict=False) if up >= 0]
     about = {"joints": list(names), "bones": bones, "centre": names[0]}

@@ -93,7 +93,8 @@ def _draw(
             request.flush()
             file = yield from _received(answers, path, progress)
             if file is not None:
-                raise _ended(process.wait(), file)
+                native = native_memory(sys.modules.get(module))
+                raise _ended(process.wait(), file, limits.reading_seconds(native))
         finally:
             process.kill()
 
@@ -114,6 +115,7 @@ def _received(
                 yield (info := StoreInfo.model_validate(fields))
             case {"sample": fields, "dtype": dtype, "shape": shape, "axes": axes} as about if info:
                 info.dropped.update(about["dropped"])
+                info.notes.update(about["notes"])
                 content = bytearray(answers.read(about["size"]))
                 if len(content) < about["size"]:
                     break
@@ -125,17 +127,18 @@ def _received(
                     frame_numbers=None if numbers is None else np.array(numbers, np.int64),
                     **fields,
                 )
-            case {"end": dropped} if info:
+            case {"end": dropped, "notes": notes} if info:
                 info.dropped.update(dropped)
+                info.notes.update(notes)
                 return None
             case {"error": text}:
                 raise ValueError(text)
-            case {"memory": _}:
-                raise too_large(file)
+            case {"memory": a_byte}:
+                raise too_large(file, a_byte)
     return file
 
 
-def _ended(code: int, file: str | Path) -> ValueError:
+def _ended(code: int, file: str | Path, seconds: int) -> ValueError:
     """The error for a process that ended before its last sample."""
     ended_by = {-each.value: each.name for each in signal.Signals}.get(code, "")
     if ended_by == "SIGPROF":
@@ -145,8 +148,8 @@ def _ended(code: int, file: str | Path) -> ValueError:
         )
     if ended_by == "SIGXCPU":
         return ValueError(
-            f"{file}: takes more than {limits.READING_SECONDS} s of the processor and 1 s for every"
-            f" {limits.READ_A_SECOND / 1e6:.0f} MB to read; do not trust this file, or split it"
+            f"{file}: takes more than {seconds} s of the processor and 1 s for every "
+            f"{limits.READ_A_SECOND / 1e6:.0f} MB to read; do not trust this file, or split it"
         )
     if ended_by == "SIGALRM":
         return ValueError(
@@ -173,8 +176,13 @@ def _format(module: str, place: str, bounding: Path | None) -> Any:
         loaded = importlib.util.module_from_spec(found)
         found.loader.exec_module(loaded)
     if bounding is not None:
-        limits.bound(bounding)
+        limits.bound(bounding, native_memory(loaded))
     return loaded
+
+
+def native_memory(module: Any) -> int:
+    """Bytes that a format's native code may take for every byte of a file; 0 where it has none."""
+    return int(getattr(module, "NATIVE", 0))
 
 
 def serve() -> None:
@@ -201,8 +209,8 @@ def serve() -> None:
     limits.end_with(sys.stdin.fileno())
     limits.enforce(lambda file: send({"file": str(file)}))
     try:
-        reader = _format(module, place, path if bounded else None).read
-        info, samples = reader(path, progress=report, **arguments)
+        loaded = _format(module, place, path if bounded else None)
+        info, samples = loaded.read(path, progress=report, **arguments)
         send({"info": info.model_dump(mode="json")})
         for sample in samples:
             apart = ("frames", "frame_numbers")
@@ -212,13 +220,14 @@ def serve() -> None:
             frames = sample.frames.transpose(axes)
             about = {"dtype": frames.dtype.str, "shape": frames.shape, "size": frames.nbytes}
             numbers = None if sample.frame_numbers is None else sample.frame_numbers.tolist()
-            about |= {"axes": axes, "dropped": info.dropped, "numbers": numbers}
+            about |= {"axes": axes, "dropped": info.dropped, "notes": info.notes}
+            about["numbers"] = numbers
             send({"sample": fields, **about}, frames.tobytes())
-        send({"end": info.dropped})
+        send({"end": info.dropped, "notes": info.notes})
     except BrokenPipeError:
         return  # the parent wants no more
     except MemoryError:
-        send({"memory": True})
+        send({"memory": max(native_memory(sys.modules.get(module)), limits.MEMORY_A_BYTE)})
     except ValueError as error:
         send({"error": printable(str(error), _LONGEST_ERROR)})
     except Exception as error:

@@ -24,7 +24,7 @@ MEMORY_A_BYTE = 6
 FIRST_SECONDS = 0.5
 BYTES_A_SECOND = 20e6
 """Bytes that a second of processor time unpickles, after `FIRST_SECONDS`."""
-READING_SECONDS = 20
+READING_SECONDS, NATIVE_SECONDS = 20, 5
 READ_A_SECOND = 1e6
 """As the two above, of a reader that is bounded as a whole."""
 SILENCE = 60.0
@@ -65,24 +65,30 @@ def end_with(pipe: int) -> None:
             sys.exit(1)
 
 
+def reading_seconds(native: int) -> int:
+    """Seconds of the processor before those that grow with the file, as of `bound`."""
+    return NATIVE_SECONDS if native else READING_SECONDS
+
+
 def set_alarm(seconds: float) -> None:
     """End the process after so many seconds, unless the alarm is set anew; 0 cancels it."""
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def bound(path: Path) -> None:
+def bound(path: Path, native: int = 0) -> None:
     """Limit memory and the processor's time of this process from now on.
 
     Args:
         path: the file or folder that it reads; both limits grow with its size.
+        native: of a format that native code reads, bytes of memory for every byte of the file.
     """
     if sys.platform != "win32":
         files = path.rglob("*") if path.is_dir() else [path]
         size = sum(file.stat().st_size for file in files if file.is_file())
-        _limit_memory(size)
+        _limit_memory(size, max(native, MEMORY_A_BYTE))
         used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        seconds = int(used + READING_SECONDS + size / READ_A_SECOND)
+        seconds = int(used + reading_seconds(native) + size / READ_A_SECOND)
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
         with contextlib.suppress(ValueError):  # a lower limit of the user's holds
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
@@ -115,9 +121,9 @@ def unpickling(path: Path) -> Iterator[None]:
         set_alarm(SILENCE)
 
 
-def _limit_memory(size: int) -> None:
+def _limit_memory(size: int, a_byte: int = MEMORY_A_BYTE) -> None:
     # Other files may be in use, such as a Kinetics index or mapped arrays.
-    most = max(MEMORY, bytes_in_use() + MEMORY // 2) + MEMORY_A_BYTE * size
+    most = max(MEMORY, bytes_in_use() + MEMORY // 2) + a_byte * size
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
     with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and refuses it

@@ -164,11 +164,11 @@ def printable(text: str, longest: int = _LONGEST_WORDS) -> str:
     return shown if len(text) <= longest else shown + "…"
 
 
-def too_large(path: str | Path) -> ValueError:
-    """The error for a file that needs more memory than is allowed."""
+def too_large(path: str | Path, a_byte: int = limits.MEMORY_A_BYTE) -> ValueError:
+    """The error for a file that needs more memory than is allowed, `a_byte` for each of its own."""
     return ValueError(
-        f"{path}: needs more memory than {limits.MEMORY >> 20} MiB and {limits.MEMORY_A_BYTE} "
-        "times the file; do not trust this file, or split it"
+        f"{path}: needs more memory than {limits.MEMORY >> 20} MiB and {a_byte} times the file; do "
+        "not trust this file, or split it"
     )
 
 

@@ -77,6 +77,8 @@ def places(tmp_path: Path) -> dict[str, Path]:
     (tmp_path / "annotations.pkl").write_bytes(pickle.dumps({"split": {}, "annotations": []}))
     for name, content in (("S001C001P001R001A001.skeleton", "0"), ("a01_s01_e00_v01.json", UCLA)):
         (tmp_path / name).write_text(content)
+    capture = tmp_path / "walk.c3d"
+    capture.write_bytes(b"\x02P" + bytes(510))
     for folder, name, content in KEYPOINTS.values():
         (tmp_path / folder).mkdir()
         text = content if isinstance(content, str) else json.dumps(content)
@@ -87,6 +89,7 @@ def places(tmp_path: Path) -> dict[str, Path]:
         "pose_pickle": tmp_path / "tree",
         "pyskl": tmp_path / "annotations.pkl",
         "npz": write_npz(tmp_path / "poses.npz"),
+        "c3d": capture,
         "kgbd_text": tmp_path / "kgbd",
         "transg_npy": tmp_path / "KS20" / "6",
         "ntu_skeleton": tmp_path / "S001C001P001R001A001.skeleton",
