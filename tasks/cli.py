@@ -25,6 +25,8 @@ from tasks.commands.data import data_app
 from tasks.commands.doctor import doctor_command
 from tasks.commands.export import export_command
 from tasks.commands.gallery import gallery_app
+from tasks.commands.live import live_command
+from tasks.commands.options import Reading, with_query
 from tasks.commands.report import report_command
 from tasks.commands.runs import runs_command
 from tasks.commands.search import search_command
@@ -78,6 +80,7 @@ def make_app() -> typer.Typer:
     app.command("doctor")(doctor_command)
     app.command("search")(search_command)
     app.command("serve")(serve_command)
+    app.command("live")(with_query(live_command, Reading))
     # Options that it does not know are those of the command that is submitted.
     unknown = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command(

@@ -139,6 +139,8 @@ UTILITIES = (
     "export",
     "doctor",
     "search",
+    "serve",
+    "live",
     "submit",
 )
 """Commands that are no tasks."""

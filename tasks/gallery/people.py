@@ -364,6 +364,10 @@ class Gallery:
                 faults.append(str(error))
         return faults
 
+    def refresh(self) -> None:
+        """Forget in memory too who was removed, and learn who was enrolled, by other processes."""
+        self._storage.rank(np.zeros((0, self.about.dimensions), dtype=np.float32), 1)
+
     def recall(self) -> float | None:
         """Share of the nearest templates that an HNSW index finds; None: the search is exact."""
         return self._storage.recall()

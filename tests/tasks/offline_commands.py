@@ -8,6 +8,7 @@ whatever library; glibc's own look-ups of users and names go through Unix socket
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import platform
 import sys
@@ -74,21 +75,20 @@ def deny_in_python() -> None:
     sys.addaudithook(watch)
 
 
-def deny_after_listening() -> None:
-    """Let a page have its listening socket, and forbid all others to this process and its children.
+def deny_after_listening(module: str, name: str) -> None:
+    """Let a server have its listening socket, and forbid all others to this process and children.
 
     What connects to it gets its socket from that one (`accept`), not by asking for another.
     """
-    from tasks.serve import listening
+    owner = importlib.import_module(module)
+    listen = getattr(owner, name)
 
-    listen = listening.listen
-
-    def listen_alone(host: str, port: int) -> Any:
-        made = listen(host, port)
+    def listen_alone(*arguments: Any) -> Any:
+        made = listen(*arguments)
         deny_in_kernel()
         return made
 
-    listening.listen = listen_alone
+    setattr(owner, name, listen_alone)
 
 
 def run_all(arguments: list[str]) -> None:
@@ -115,7 +115,14 @@ if __name__ == "__main__":
     if layer in ("both", "python"):
         deny_in_python()
     if layer == "after listening":
-        deny_after_listening()
+        live = "live" in options
+        deny_after_listening(
+            *(
+                ("tasks.live.sockets", "_tcp_socket")
+                if live
+                else ("tasks.serve.listening", "listen")
+            )
+        )
     if options == ["try"]:
         import socket
 

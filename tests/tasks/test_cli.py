@@ -77,6 +77,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("doctor",),
     ("search",),
     ("serve",),
+    ("live",),
     ("submit",),
 )
 HEAVY = ("torch", "pandas", "faiss", "matplotlib", "scipy", "sklearn", "lightning_fabric")

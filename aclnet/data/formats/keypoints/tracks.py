@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,15 +49,17 @@ def find_tracks(found: KeypointFrames, max_gap: int) -> list[Track]:
         The tracks, the one with most frames first; of equals the one that appears first.
     """
     ids = _trusted_ids(found)
-    centre, size = _centres_and_sizes(found.points)
-    follower = _Follower(centre, size, max_gap, taken=set(ids))
+    centre, size = centres_and_sizes(found.points)
+    follower = Follower(max_gap, taken=set(ids))
+    found_rows: dict[str, list[int]] = {}
     for frame, group in itertools.groupby(range(len(found)), key=found.frame.tolist().__getitem__):
         rows = list(group)
-        for row in rows:
-            if ids[row]:
-                follower.add(ids[row], row, frame)
-        follower.match([row for row in rows if not ids[row]], frame)
-    tracks = [Track(name, np.array(rows, np.int64)) for name, rows in follower.rows.items()]
+        here = [ids[row] for row in rows]
+        for row, name in zip(
+            rows, follower.follow(frame, here, centre[rows], size[rows]), strict=True
+        ):
+            found_rows.setdefault(name, []).append(row)
+    tracks = [Track(name, np.array(rows, np.int64)) for name, rows in found_rows.items()]
     return sorted(tracks, key=lambda track: -len(track.rows))
 
 
@@ -103,54 +104,62 @@ def seen_joints(points: Points) -> BoolArray:
     return seen
 
 
-@dataclass
-class _Follower:
-    """The tracks so far, and where each was last seen if that is not too long ago."""
+class Follower:
+    """Follows people from frame to frame; it knows only who was seen in the last frames.
 
-    centre: Floats
-    size: Floats
-    max_gap: int
-    taken: set[str]
-    rows: dict[str, list[int]] = field(default_factory=dict)
-    last_frame: dict[str, int] = field(default_factory=dict)
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    Args:
+        max_gap: for how many frames a person without an id may be missing and be found again.
+        taken: names that new tracks do not get.
+        names: those that they get; by default 1, 2, ...
+    """
 
-    def add(self, name: str, row: int, frame: int) -> None:
-        self.rows.setdefault(name, []).append(row)
-        self.last_frame[name] = frame
+    def __init__(
+        self, max_gap: int, taken: Iterable[str] = (), names: Iterator[str] | None = None
+    ) -> None:
+        self._max_gap = max_gap
+        fresh = map(str, itertools.count(1)) if names is None else names
+        there = set(taken)
+        self._names = (name for name in fresh if name not in there)
+        self._last: dict[str, tuple[int, Floats, float]] = {}
 
-    def match(self, rows: list[int], frame: int) -> None:
-        """Assign each of a frame's people without an id to the nearest track, or a new one."""
-        lost = [name for name, last in self.last_frame.items() if frame - last - 1 > self.max_gap]
-        for name in lost:
-            del self.last_frame[name]
-        free = [name for name, last in self.last_frame.items() if last < frame]
-        cost = self._costs([self.rows[name][-1] for name in free], rows)
-        names: dict[int, str] = {}
+    def follow(self, frame: int, ids: Sequence[str], centre: Floats, size: Floats) -> list[str]:
+        """The tracks of a frame's people.
+
+        Args:
+            frame: its number, above that of the frame before.
+            ids: N ids; empty texts for people without one, who get the nearest track, or a new one.
+            centre: (N, dims) as of `centres_and_sizes`.
+            size: (N,).
+        """
+        names = list(ids)
+        for name in [one for one, at in self._last.items() if frame - at[0] - 1 > self._max_gap]:
+            del self._last[name]
+        nameless = [row for row, name in enumerate(names) if not name]
+        free = [name for name in self._last if name not in names] if nameless else []
+        cost = self._costs(free, centre[nameless], size[nameless])
         found: set[int] = set()
         near = np.argwhere(cost <= _WORST_MATCH)
         order = np.lexsort((near[:, 1], near[:, 0], cost[tuple(near.T)]))
         for place, column in near[order].tolist():
-            if rows[column] not in names and place not in found:
-                names[rows[column]] = free[place]
+            if not names[nameless[column]] and place not in found:
+                names[nameless[column]] = free[place]
                 found.add(place)
                 if len(found) == min(cost.shape):
                     break
-        for row in rows:
-            self.add(names.get(row) or self._new_name(), row, frame)
+        for row, name in enumerate(names):
+            names[row] = name or next(self._names)
+            self._last[names[row]] = frame, centre[row], float(size[row])
+        return names
 
-    def _costs(self, before: Sequence[int], now: Sequence[int]) -> Floats:
-        """(B, N) of the last detections of tracks, and detections in this frame."""
-        old, new = np.array(before, np.int64)[:, None], np.array(now, np.int64)
-        moved = np.linalg.norm(self.centre[new] - self.centre[old], axis=-1)
-        ratio = self.size[new] / self.size[old]
-        cost: Floats = 2 * moved / (self.size[new] + self.size[old]) + np.abs(np.log(ratio))
+    def _costs(self, tracks: Sequence[str], centre: Floats, size: Floats) -> Floats:
+        """(B, N) of where tracks were last seen, and people in this frame."""
+        if not tracks:
+            return np.zeros((0, len(size)))
+        last = [self._last[name] for name in tracks]
+        old, former = np.array([at[1] for at in last])[:, None], np.array([[at[2]] for at in last])
+        moved = np.linalg.norm(centre - old, axis=-1)
+        cost: Floats = 2 * moved / (size + former) + np.abs(np.log(size / former))
         return cost
-
-    def _new_name(self) -> str:
-        name = next(text for text in map(str, self.numbers) if text not in self.taken)
-        self.taken.add(name)
-        return name
 
 
 def _trusted_ids(found: KeypointFrames) -> list[str]:
@@ -169,7 +178,7 @@ def _trusted_ids(found: KeypointFrames) -> list[str]:
     return ids
 
 
-def _centres_and_sizes(points: Points) -> tuple[Floats, Floats]:
+def centres_and_sizes(points: Points) -> tuple[Floats, Floats]:
     """Of the joints that were seen: the mean (D, dims) and the box's diagonal (D,)."""
     place = points[..., :-1].astype(np.float64)
     seen = seen_joints(points)[..., None]
