@@ -76,6 +76,9 @@ class TaskSpec:
         worst: function of (what `read` returns, settings, count, depth) that returns the worst
             cases (`tasks.commands.worst.Case`) for `show`; without it, or None, there is no such
             command.
+        right_score: function of (adapter, network, what `read` returns) that returns how test
+            samples are scored (`tasks.joints.right.RightScore`) for `joints`; without it, or None,
+            there is no such command.
         recipe: the default recipe; None if a recipe must be given.
         run_prefix: prefix of the default run folder, before the recipe's name.
         saved: file in a run's folder with the network's output on the test samples.
@@ -98,6 +101,7 @@ class TaskSpec:
     measuring: type[BiometricsQuery] | None = None
     measure: Callable[[Any, Any, Any, Embeddings | None, Any], Judged]
     worst: Callable[[Any, Any, int, int], Any]
+    right_score: Callable[[Any, Any, Any], Any]
     recipe: str | None = None
     run_prefix: str = ""
     saved: str = "embeddings.npz"

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocols.embeddings import Embeddings
+from protocols.embeddings import Embeddings, TextArray
 from protocols.gait.assignment import assign, read_views
 from protocols.gait.gallery_probe import GalleryProbe
 from protocols.ranking.distances import FloatArray, IntArray, Metric, as_pair, distance_blocks
 from protocols.ranking.distances import to_distance as as_distance
+from protocols.ranking.exclusion import BoolArray
 
 
 class MissedProbe(NamedTuple):
@@ -31,6 +32,19 @@ class MissedProbe(NamedTuple):
     mate: int
     rank: int
     compared: int
+
+
+def own_view(data: Embeddings, view: TextArray, row: int, gallery: IntArray) -> BoolArray:
+    """Which gallery samples (G,) show a probe's own person in its own view, and are not shown.
+
+    Args:
+        data: The samples.
+        view: (N,) their views as the protocol reads them, empty where it ignores them.
+        row: The probe.
+        gallery: (G,) rows.
+    """
+    own = data.subject[gallery] == data.subject[row]
+    return np.asarray(own & (view[gallery] == view[row]) & (view[row] != ""), dtype=np.bool_)
 
 
 def missed_probes(
@@ -58,7 +72,6 @@ def missed_probes(
         ValueError: The protocol finds no gallery or no probe in the data.
     """
     roles = assign(protocol, data, generator)
-    hides = protocol.views != "ignored"
     view = read_views(protocol, data)
     found: dict[int, MissedProbe] = {}
     for places, gallery in roles.settings():
@@ -70,8 +83,7 @@ def missed_probes(
             rows = zip(probe[block].tolist(), as_distance(squared, metric), strict=True)
             for row, distance in rows:
                 own = data.subject[gallery] == data.subject[row]
-                hidden = own & (view[gallery] == view[row]) & (view[row] != "")
-                visible = np.flatnonzero(~hidden) if hides else np.arange(len(gallery))
+                visible = np.flatnonzero(~own_view(data, view, row, gallery))
                 order = visible[np.argsort(distance[visible], kind="stable")]
                 mates = np.flatnonzero(own[order])
                 if len(mates) and mates[0] > 0 and row not in found:

@@ -49,6 +49,7 @@ class Action(TaskSpec):
     query: type[Any] = ActionQuery
     read = lazy("protocols.action.scores:load_class_scores")
     worst = lazy("tasks.action.worst:worst")
+    right_score = lazy("tasks.action.joints:right_score")
     has_folds = True
     join = lazy("tasks.action.judge:pooled")
     saved = "scores.npz"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from inspect import getattr_static
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -59,6 +59,8 @@ def task_app(spec: TaskSpec) -> typer.Typer:
     # Without importing what it names.
     if getattr_static(spec, "worst", None) is not None:
         app.command("show")(_show(spec))
+    if getattr_static(spec, "right_score", None) is not None:
+        app.command("joints")(_joints(spec))
     spec.add_commands(app)
     return app
 
@@ -326,3 +328,46 @@ def _show(spec: TaskSpec) -> Callable[..., None]:
         echo(f"{out}: {shown} cases" if shown else f"{run} makes no mistake: nothing is drawn")
 
     return show_cases
+
+
+def _joints(spec: TaskSpec) -> Callable[..., None]:
+    def joints(
+        run: Annotated[Path, typer.Argument(help="A finished run.", callback=pin_run)],
+        out: Annotated[
+            Path | None, typer.Option("--to", help="Also draw it here: .png, .svg or .pdf.")
+        ] = None,
+        by: Annotated[
+            Literal["part", "joint"], typer.Option(help="Hide parts of the body, or single joints.")
+        ] = "part",
+        segments: Annotated[int, typer.Option(min=2, max=100, help="Segments of the time.")] = 8,
+        count: Annotated[
+            int, typer.Option(min=1, max=1_000_000, help="Test samples at most, evenly spread.")
+        ] = 100,
+        sample: Annotated[
+            list[str] | None, typer.Option(help="Key of a test sample to look at; repeatable.")
+        ] = None,
+        cache: Cache = STORES,
+        json: JsonFile = None,
+    ) -> None:
+        """Show which joints mattered, and when: hide them, and see the right score fall.
+
+        The score is the probability of the right class, or how much nearer the right person is than
+        anybody else.
+        """
+        from tasks.commands.joints import show_joints
+
+        text = show_joints(
+            spec,
+            run,
+            out,
+            json,
+            by=by,
+            segments=segments,
+            count=count,
+            names=sample or [],
+            cache=cache,
+            report=say,
+        )
+        echo(text)
+
+    return joints

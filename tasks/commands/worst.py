@@ -14,10 +14,9 @@ from aclnet.data.draw import need_matplotlib, visible_points
 from aclnet.data.moving import MovingGroup, write_page
 from aclnet.data.store import Store
 from aclnet.files import whole_file
-from aclnet.runs.info import SETTINGS, read_run_info
+from aclnet.runs.info import SETTINGS
 from tasks.commands.look import moving_clip
-from tasks.plugins import command_of
-from tasks.run.saved import read_saved
+from tasks.run.saved import read_saved, require_tested
 from tasks.samples.open import open_data
 from tasks.spec import Report, TaskSpec
 
@@ -100,14 +99,7 @@ def show_worst(
     settings = load_settings(spec.settings, run / SETTINGS)
     store = open_data(settings.data, cache, report)
     samples = spec.adapter(settings, store, report).test_samples()
-    names = samples.index["sample"].to_numpy().astype(np.str_)
-    same = np.array_equal(names, tested.sample)
-    if not same or store.info.fingerprint != read_run_info(run).fingerprint:
-        raise ValueError(
-            f"the data that {run / SETTINGS} names are not those that the run was tested on: "
-            "restore them, or write its output again with "
-            f"`{command_of(spec.name, 'train', '--run', run, '--resume')}`"
-        )
+    require_tested(spec, run, samples, tested)
     cases = find(tested, settings, count, depth)
     if not cases:
         return 0

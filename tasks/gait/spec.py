@@ -111,6 +111,7 @@ class Gait(TaskSpec):
     measure = lazy("tasks.gait.biometrics:measure")
     measuring = BiometricsQuery
     worst = lazy("tasks.gait.worst:worst")
+    right_score = lazy("tasks.gait.joints:right_score")
 
     def floor_query(self) -> GaitQuery:
         """The bone lengths, which are compared by Euclidean distance."""

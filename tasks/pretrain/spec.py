@@ -53,6 +53,7 @@ class Pretrain(Action):
 
     name = "pretrain"
     worst: Any = None
+    right_score: Any = None
     help = "Pre-train an encoder without labels, and judge its features."
     settings = lazy("tasks.pretrain.settings:PretrainSettings")
     adapter = lazy("tasks.pretrain.adapter:PretrainAdapter")

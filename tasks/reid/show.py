@@ -15,14 +15,13 @@ import numpy as np
 from aclnet.config import load_settings
 from aclnet.data.draw import need_matplotlib, visible_points
 from aclnet.data.store import Store
-from aclnet.runs.info import SETTINGS, read_run_info
+from aclnet.runs.info import SETTINGS
 from protocols.names import canonical
 from protocols.reid.ranking import PairRanking, rank_pair
 from protocols.reid.walks import number_walks
-from tasks.plugins import command_of
 from tasks.reid.adapter import ReidAdapter
 from tasks.reid.settings import ReidSettings
-from tasks.run.saved import read_saved
+from tasks.run.saved import read_saved, require_tested
 from tasks.samples.open import open_data
 from tasks.spec import Report, find_task
 
@@ -88,15 +87,8 @@ def _sequences(
 ) -> Store:
     """The sequences of the embeddings, row by row."""
     adapter = ReidAdapter(settings, open_data(settings.data, cache, report))
-    sequences, info = adapter.test_sequences, read_run_info(run)
-    names = sequences.index["sample"].to_numpy().astype(np.str_)
-    same = np.array_equal(names, ranking.data.sample)
-    if not same or adapter.store.info.fingerprint != info.fingerprint:
-        raise ValueError(
-            f"the data that {run / SETTINGS} names are not those that the run was tested on "
-            f"({info.dataset}): restore these data, or write the run's embeddings again with "
-            f"`{command_of('reid', 'train', '--run', run, '--resume')}`"
-        )
+    sequences = adapter.test_sequences
+    require_tested(find_task("reid"), run, sequences, ranking.data)
     return sequences
 
 

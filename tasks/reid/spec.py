@@ -183,6 +183,7 @@ class Reid(TaskSpec):
     read = lazy("protocols.pair_scores:load_tested")
     measure = lazy("tasks.reid.biometrics:measure")
     measuring = ReidBiometricsQuery
+    right_score = lazy("tasks.reid.joints:right_score")
 
     def floor_query(self) -> ReidQuery:
         """The bone lengths, which are compared by Euclidean distance."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from aclnet.config import load_settings
 from aclnet.runs.finished import require_finished
@@ -14,6 +16,9 @@ from tasks.plugins import command_of
 from tasks.run.judged import RECORD, UNNAMED, Names, Origin, make_record, saved_by
 from tasks.settings import TaskSettings, naming
 from tasks.spec import TaskSpec
+
+if TYPE_CHECKING:
+    from aclnet.data.store import Store
 
 
 def require_task(spec: TaskSpec, run: Path, exported: bool = False) -> None:
@@ -51,6 +56,23 @@ def read_saved(spec: TaskSpec, run: Path) -> Any:
             f"`{command_of(spec.name, 'train', '--run', run, '--resume')}`"
         )
     return spec.read(run / spec.saved)
+
+
+def require_tested(spec: TaskSpec, run: Path, samples: Store, tested: Any) -> None:
+    """Check that test samples are those of a run's saved output, row by row.
+
+    Raises:
+        ValueError: they are not.
+    """
+    info = read_run_info(run)
+    names = samples.index["sample"].to_numpy().astype(np.str_)
+    same = np.array_equal(names, tested.sample)
+    if not same or samples.info.fingerprint != info.fingerprint:
+        raise ValueError(
+            f"the data that {run / SETTINGS} names are not those that the run was tested on "
+            f"({info.dataset}): restore them, or write its output again with "
+            f"`{command_of(spec.name, 'train', '--run', run, '--resume')}`"
+        )
 
 
 def default_run(spec: TaskSpec) -> Path:

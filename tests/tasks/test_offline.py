@@ -75,6 +75,7 @@ def test_no_command_opens_an_internet_socket(
         ("gait", "embed", "-r", run("gait"), "--out", tmp_path / "again.npz", *options),
         ("action", "predict", arms, "-r", run("action")),
         ("reid", "show", "-r", run("reid"), "--out", tmp_path / "shown", *options),
+        ("gait", "joints", run("gait"), "--to", tmp_path / "joints.png", "--count", 2, *options),
         ("gallery", "create", tmp_path / "g", "-r", run("gait")),
         ("gallery", "enrol", tmp_path / "g", walkers),
         ("gallery", "identify", tmp_path / "g", walkers, "--threshold", 0),
