@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,16 +54,38 @@ class Assignment:
         ]
 
 
+_Names = tuple[TextArray, IntArray]
+"""Some names, and which of them each sample has."""
+
+
+def _among(labels: _Names, wanted: Sequence[str]) -> BoolArray:
+    """(N,) samples that have one of the names."""
+    names, place = labels
+    return np.asarray(np.isin(names, canonical(wanted))[place])
+
+
 @dataclass(frozen=True, eq=False)
 class _Labels:
     """The samples' labels, as rules match them."""
 
-    condition: TextArray
-    take: TextArray
+    conditions: _Names
+    takes: _Names
     kind: TextArray
     person: TextArray
     seen: BoolArray
     """(N,) whether the view is not one that the protocol leaves out."""
+
+    @property
+    def condition(self) -> TextArray:
+        """(N,) conditions."""
+        names, place = self.conditions
+        return names[place]
+
+    @property
+    def take(self) -> TextArray:
+        """(N,) takes."""
+        names, place = self.takes
+        return names[place]
 
     @classmethod
     def of(cls, data: Embeddings, protocol: GalleryProbe) -> _Labels:
@@ -71,8 +94,8 @@ class _Labels:
         pairs, kind = np.unique(condition * len(takes) + take, return_inverse=True)
         rows = [(conditions[pair // len(takes)], takes[pair % len(takes)]) for pair in pairs]
         return cls(
-            condition=canonical(conditions)[condition],
-            take=canonical(takes)[take],
+            conditions=(canonical(conditions), condition),
+            takes=(canonical(takes), take),
             kind=canonical(["-".join(filter(None, row)) for row in rows])[kind],
             person=data.subject,
             seen=~np.isin(canonical(data.view), canonical(protocol.left_out_views)),
@@ -208,7 +231,7 @@ def _of_kind(rule: RoleRule, labels: _Labels) -> BoolArray:
     if rule.condition == ANY:
         return labels.seen.copy()
     names = [name for name in (rule.condition, rule.alias) if name]
-    return np.isin(labels.condition, canonical(names)) & labels.seen
+    return _among(labels.conditions, names) & labels.seen
 
 
 def _enrollable(protocol: GalleryProbe, labels: _Labels) -> BoolArray:
@@ -221,7 +244,7 @@ def _enrollable(protocol: GalleryProbe, labels: _Labels) -> BoolArray:
     for rule in protocol.original:
         here = _of_kind(rule, labels)
         if rule.names_take:
-            here &= np.isin(labels.take, canonical([rule.take]))
+            here &= _among(labels.takes, [rule.take])
         if rule.role == "gallery":
             enrolled |= here
         elif rule.names_take:
@@ -235,12 +258,12 @@ def _of_take(
     """(N,) samples of ``here`` whose take the selector names."""
     if selector in (ANY, ""):
         return here
-    take = labels.take
     match = SELECTOR.fullmatch(selector)
     if match is None:
-        return here & np.isin(take, canonical([selector]))
+        return here & _among(labels.takes, [selector])
     if match[1] == "random" and generator is None:
         raise ValueError(f"Takes {selector!r} are drawn at random: pass a seeded generator.")
+    take = labels.take
     places = {name: place for place, name in enumerate(natural_order(take[here]))}
     place = np.array([places.get(name, -1) for name in take], dtype=np.int64)
     person = distinct(labels.person)[1]
@@ -319,6 +342,6 @@ def _count_missing(protocol: GalleryProbe, data: Embeddings, labels: _Labels) ->
             continue
         here = _of_kind(rule, labels)
         if named:
-            here &= np.isin(labels.take, canonical([rule.take]))
+            here &= _among(labels.takes, [rule.take])
         missing += expected - len(np.unique(each[here]))
     return missing

@@ -148,21 +148,22 @@ def count_views(
         The counts.
     """
     people = int(labels.subject.max(initial=-1)) + 1
+    cells, of_people = _Cells.of(grid, labels), _Cells.of(grid, labels, people)
     columns = []
     for outcome, exists in results:
         mated = outcome.mates > 0
         counted = exists & mated if unmated == "skip" else exists
         rated = exists & mated if unmated_precision == "skip" else exists
-        hits = [_sums(grid, labels, outcome.hits(k) & counted, people) for k in ranks]
+        hits = [of_people.sums(outcome.hits(k) & counted) for k in ranks]
         columns.append(
             (
                 np.stack(hits).astype(np.int64),
-                _sums(grid, labels, counted, people).astype(np.int64),
-                _sums(grid, labels, ~mated).astype(np.int64),
-                _sums(grid, labels, rated).astype(np.int64),
-                _sums(grid, labels, outcome.mates / np.maximum(outcome.candidates, 1)),
-                _sums(grid, labels, np.nan_to_num(outcome.average_precision)),
-                _sums(grid, labels, np.nan_to_num(outcome.inverse_penalty)),
+                of_people.sums(counted).astype(np.int64),
+                cells.sums(~mated).astype(np.int64),
+                cells.sums(rated).astype(np.int64),
+                cells.sums(outcome.mates / np.maximum(outcome.candidates, 1)),
+                cells.sums(np.nan_to_num(outcome.average_precision)),
+                cells.sums(np.nan_to_num(outcome.inverse_penalty)),
             )
         )
     hits_by_person, trials, lacking, rated_trials, chance, precision, penalty = (
@@ -171,7 +172,7 @@ def count_views(
     return ViewCounts(
         hits=hits_by_person.sum(axis=1),
         trials=trials.sum(axis=0),
-        probes=_sums(grid, labels, np.ones(len(labels.view))).astype(np.int64),
+        probes=cells.sums(np.ones(len(labels.view))).astype(np.int64),
         gallery=np.asarray(gallery, dtype=np.int64),
         unmated=lacking,
         precision=precision,
@@ -183,13 +184,27 @@ def count_views(
     )
 
 
-def _sums(
-    grid: Grid, labels: ProbeLabels, weights: npt.NDArray[Any], people: int | None = None
-) -> FloatArray:
-    """(C, P) sums of the probes' weights; (S, C, P) where a number of people is given."""
-    shape = grid.shape[:2] if people is None else (people, *grid.shape[:2])
-    cell = labels.condition * shape[-1] + labels.view
-    if people is not None:
-        cell = cell + labels.subject * shape[-2] * shape[-1]
-    sums = np.bincount(cell, weights=weights.astype(np.float64), minlength=math.prod(shape))
-    return sums.astype(np.float64).reshape(shape)
+class _Cells(NamedTuple):
+    """Where N probes are counted.
+
+    Attributes:
+        place: (N,) number of each probe's cell.
+        shape: C, P; S, C, P where people are told apart.
+    """
+
+    place: IntArray
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, grid: Grid, labels: ProbeLabels, people: int | None = None) -> _Cells:
+        """The cells of a grid, of each of a number of people if it is given."""
+        conditions, views, _ = grid.shape
+        place = labels.condition * views + labels.view
+        if people is None:
+            return cls(place, (conditions, views))
+        return cls(place + labels.subject * conditions * views, (people, conditions, views))
+
+    def sums(self, weights: npt.NDArray[Any]) -> FloatArray:
+        """The sums of the probes' weights by cell."""
+        sums = np.bincount(self.place, weights, math.prod(self.shape))
+        return np.asarray(sums, dtype=np.float64).reshape(self.shape)

@@ -323,13 +323,15 @@ def _totals(
 ) -> dict[str, int]:
     """Flat counts for the result record; ``left_out`` (P, G) comparisons are in no mean."""
     mated = np.zeros(len(roles.probe), dtype=np.bool_)
+    probes, used = (np.zeros(len(data), dtype=np.bool_) for _ in range(2))
+    probes[roles.probe] = used[roles.probe] = used[roles.gallery] = True
     comparisons = 0
     for (result, exists), skipped in zip(results, left_out.T, strict=True):
         mated |= (result.mates > 0) & ~skipped
         comparisons += int(np.count_nonzero(exists & (result.mates == 0) & ~skipped))
     probed, enrolled = (set(distinct(person[rows])[0]) for rows in (roles.probe, roles.gallery))
     return {
-        "probes": len(np.unique(roles.probe)),
+        "probes": int(probes.sum()),
         "gallery": len(roles.gallery),
         "probe_subjects": len(probed),
         "gallery_subjects": len(enrolled),
@@ -337,5 +339,5 @@ def _totals(
         "unmated": len(np.unique(roles.probe[~mated])),
         "unmated_comparisons": comparisons,
         "missing": roles.missing,
-        "ignored": len(data) - len(np.union1d(roles.probe, roles.gallery)),
+        "ignored": len(data) - int(used.sum()),
     }

@@ -63,7 +63,7 @@ class Layout:
         """
         return _spread(self.start[probes, part], self.same[probes, part])
 
-    def all_mates_of(self, probes: slice) -> Mates:
+    def all_mates_of(self, probes: slice | IntArray) -> Mates:
         """Every pair of one of the probes and a row of its person, in all parts."""
         total = self.same[probes]
         pair, column = _spread(self.start[probes].reshape(-1), total.reshape(-1))

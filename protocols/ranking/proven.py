@@ -13,15 +13,17 @@ not proven, and is left to the exact ranking.
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from protocols.ranking.distances import (
     BLOCK_BYTES,
@@ -90,16 +92,25 @@ def first_mates(
         there = np.isfinite(best)
         nearer = (other < low).astype(np.int64)
         certain = ~there | (other > high) | (nearer >= depth)
-        if not certain.all():
-            low[certain] = high[certain] = -np.inf
-            near = squared <= layout.spread(high)
-            if depth > 1:
-                before = squared < layout.spread(low)
-                nearer = np.where(certain, nearer, layout.count(before))
-                certain |= nearer >= depth
-                near ^= before
-            close = values <= high.reshape(-1)[mates.pair]
-            nearer += ties.before_first_mate(block, np.flatnonzero(near), mates.at[close], certain)
+        open_rows = ~certain.all(axis=1)
+        if open_rows.any():
+            few = 4 * np.count_nonzero(open_rows) < len(open_rows)
+            rows = np.flatnonzero(open_rows) if few else np.arange(len(open_rows))
+            probes = rows + block.start
+            some, low, high = squared[rows] if few else squared, low[rows], high[rows]
+            before = some < layout.spread(low)
+            nearer[rows] = layout.count(before)
+            certain[rows] |= nearer[rows] >= depth
+            high[certain[rows]] = -np.inf
+            near = np.flatnonzero((some <= layout.spread(high)) > before)
+            # Where nearly all are tied, the exact ranking is faster.
+            if len(near) <= _MOST_NEAR * certain.size:
+                if few:
+                    values = values[open_rows[mates.pair // layout.parts]]
+                    mates = layout.all_mates_of(probes)
+                close = values <= high.reshape(-1)[mates.pair]
+                nearer[rows] += ties.before_first_mate(probes, near, mates.at[close])
+                certain[rows] = True
         first[block] = np.where(there & (nearer < depth), nearer + 1, 0)
         proven[block] = certain & safe[:, None]
 
@@ -113,45 +124,36 @@ class _NearTies:
     def __init__(self, probe: Points, gallery: Points, layout: Layout) -> None:
         self.probe, self.gallery, self.layout = probe, gallery, layout
 
-    def before_first_mate(
-        self, block: slice, others: IntArray, mates: IntArray, certain: BoolArray
-    ) -> IntArray:
-        """Count the others that go before the first mate, where that is not certain yet.
+    def before_first_mate(self, probes: IntArray, others: IntArray, mates: IntArray) -> IntArray:
+        """Count the others that go before the first mate.
 
         Args:
-            block: The B probes.
+            probes: (B,) rows of the probes.
             others: Rows near their best mates, as places in the flat (B, G) distances.
             mates: The same of the mates, those among the nearest at least.
-            certain: (B, S) which are certain; those that are settled here become so.
 
         Returns:
-            (B, S) int64; 0 where nothing was to be settled.
+            (B, S) int64; 0 where there are no others.
         """
-        count = np.zeros(certain.shape, np.int64)
-        open_pairs = np.zeros(count.size, np.bool_)
+        shape = len(probes), self.layout.parts
+        size = math.prod(shape)
         place, part, column = self._places(others)
-        chosen = ~certain[place, part]
-        place, part, column = place[chosen], part[chosen], column[chosen]
+        open_pairs = np.zeros(size, np.bool_)
         open_pairs[place * self.layout.parts + part] = True
-        certain |= ~open_pairs.reshape(certain.shape)
         cut = len(place)  # from there on mates, by pair
-        # Where nearly all are tied, the exact ranking is faster.
-        if not 0 < cut <= _MOST_NEAR * count.size:
-            return count
         both = zip((place, part, column), self._places(mates, open_pairs), strict=True)
         place, part, column = (np.concatenate(each) for each in both)
-        squared = self._squared(block, place, part, column)
+        squared = self._squared(probes, place, part, column)
         row, pair = self.layout.order[column], place * self.layout.parts + part
         own, mate_squared = pair[cut:], squared[cut:]
         start = np.flatnonzero(np.diff(own, prepend=-1))
-        best, best_row = np.full(count.size, np.inf), np.zeros(count.size, np.int64)
+        best, best_row = np.full(size, np.inf), np.zeros(size, np.int64)
         best[own[start]] = np.minimum.reduceat(mate_squared, start)
         tied = np.where(mate_squared == best[own], row[cut:], len(self.gallery))
         best_row[own[start]] = np.minimum.reduceat(tied, start)
         own, squared, row = pair[:cut], squared[:cut], row[:cut]
         ahead = (squared < best[own]) | ((squared == best[own]) & (row < best_row[own]))
-        certain[:] = True
-        return np.bincount(own[ahead], minlength=count.size).reshape(count.shape)
+        return np.bincount(own[ahead], minlength=size).reshape(shape)
 
     def _places(
         self, at: IntArray, pairs: BoolArray | None = None
@@ -165,13 +167,13 @@ class _NearTies:
         return place[chosen], part[chosen], column[chosen]
 
     def _squared(
-        self, block: slice, place: IntArray, part: IntArray, column: IntArray
+        self, probes: IntArray, place: IntArray, part: IntArray, column: IntArray
     ) -> FloatArray:
         """Squared distances as of the exact ranking of each row's part."""
         squared = np.empty(len(place))
         alike = self.gallery.metric == "cosine" or self.layout.parts == 1
         if alike and self.gallery.values.size <= _FEW_VALUES:
-            left = self.probe.take(block)
+            left = self.probe.take(probes)
             vectors = left.vectors()
             lengths = left.squared_lengths(vectors)
             for some in row_blocks(len(place), 16 * vectors.shape[1], _WORKING_BYTES):
@@ -190,8 +192,8 @@ class _NearTies:
                 left, right = replace(left, centre=centre), replace(right, centre=centre)
             for some in row_blocks(len(chosen), 32 * left.values.shape[1], _WORKING_BYTES):
                 now = chosen[some]
-                probes = left.take(place[now] + block.start)
-                squared[now] = some_squared(probes, right, column[now, None])[:, 0]
+                near = left.take(probes[place[now]])
+                squared[now] = some_squared(near, right, column[now, None])[:, 0]
         return squared
 
     @cached_property
@@ -339,8 +341,13 @@ def _each_block(
 
 def _blas_threads() -> int:
     """Threads of NumPy's matrix product, as its library and the environment set them."""
-    found = [entry["num_threads"] for entry in threadpool_info() if entry["user_api"] == "blas"]
-    return max(found, default=1)
+    return max((entry["num_threads"] for entry in _blas().info()), default=1)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The libraries of matrix products, which take a millisecond to find."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 class Right:
@@ -352,6 +359,7 @@ class Right:
         row_bytes = np.dtype(dtype).itemsize * shape[1]
         self._tiles = list(row_blocks(len(gallery), row_bytes, _TILE_BYTES))
         self._kept: npt.NDArray[Any] | None = None
+        self._own = threading.local()
         if blocks > 1 and len(gallery) * row_bytes <= _KEPT_BYTES:
             self._kept = np.empty(shape, dtype)
             with np.errstate(over="ignore"):
@@ -382,9 +390,12 @@ class Right:
 
     def _times(self, left: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(B, G) products of (B, D + 2) rows."""
+        # Each thread uses its memory again: fresh memory costs a fifth of the product.
+        if not hasattr(self._own, "products"):
+            self._own.products = np.empty((len(left), len(self._gallery)), self._dtype)
+        result: npt.NDArray[Any] = self._own.products[: len(left)]
         if self._kept is not None:
-            return np.asarray(left @ self._kept.T)
-        result = np.empty((len(left), len(self._gallery)), self._dtype)
+            return np.matmul(left, self._kept.T, out=result)
         for tile in self._tiles:
             np.matmul(left, self._tile(tile).T, out=result[:, tile])
         return result
