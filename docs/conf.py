@@ -12,10 +12,9 @@ author = copyright = "the authors of aclnet"
 release = version = installed_version("aclnet")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 nitpicky = True
 default_role = "code"
-smartquotes = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4

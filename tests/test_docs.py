@@ -56,12 +56,6 @@ def test_the_python_of_a_page_compiles(page: Path) -> None:
         compile(code, str(page), "exec")
 
 
-def test_every_block_says_its_language() -> None:
-    for page in PAGES[1:]:
-        opened = re.findall(r"^```(.*)$", page.read_text("utf-8"), re.MULTILINE)[::2]
-        assert all(opened), page
-
-
 def test_every_protocol_and_rule_is_described() -> None:
     text = "".join(
         (DOCS / name).read_text("utf-8") for name in ("gait.md", "protocols.md", "reid.md")

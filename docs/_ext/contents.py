@@ -8,6 +8,7 @@ PAGES = Path(__file__).resolve().parents[1]
 CHAPTERS = {
     "Begin": ("start", "own_people", "embeddings", "troubleshooting"),
     "Tasks": ("gait", "actions", "reid", "pretraining"),
+    "Notebooks": ("notebooks/own_people", "notebooks/casia_b", "notebooks/embeddings"),
     "Work": (
         *("data", "formats", "training", "daily", "look", "compare", "python"),
         *("gallery", "live", "export"),
@@ -22,8 +23,9 @@ CHAPTERS = {
 
 def contents() -> str:
     """A table of contents for each chapter, of the pages that are there."""
-    files = (page.relative_to(PAGES) for page in PAGES.rglob("*.md"))
-    there = {page.with_suffix("").as_posix() for page in files if page.parts[0][0] != "_"}
+    files = [*PAGES.rglob("*.md"), *PAGES.rglob("*.ipynb")]
+    pages = (page.relative_to(PAGES).with_suffix("").as_posix() for page in files)
+    there = {page for page in pages if not page.startswith(("_", "."))}
     named = {"index"}.union(*CHAPTERS.values())
     chapters = {**CHAPTERS, "More": tuple(sorted(there - named))}
     return "".join(

@@ -15,6 +15,7 @@ import docutils.utils
 from commands_page import commands_page
 from contents import contents
 from docutils import nodes
+from notebooks import SUFFIX, NotebookParser
 from readers_page import readers_page
 from recipes_page import recipes_page
 from settings_page import settings_page
@@ -78,7 +79,9 @@ def _known(node: pending_xref) -> bool:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register both."""
+    """Register all of them."""
+    app.add_source_suffix(SUFFIX, SUFFIX[1:])
+    app.add_source_parser(NotebookParser)
     app.connect("source-read", _write)
     app.connect("missing-reference", _as_code)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

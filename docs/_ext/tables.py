@@ -20,7 +20,8 @@ def code(text: object) -> str:
 
 
 def prose(text: str) -> str:
-    """Plain text in a cell; what stands in backquotes remains code."""
+    """Plain text in a cell; options, and what stands in backquotes, are code."""
+    text = re.sub(r"(?<![\w`-])(--?[a-z][\w-]*)(?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)", r"`\1`", text)
     parts = re.split(r"(`+[^`]+`+)", " ".join(text.split()))
     for place in range(0, len(parts), 2):
         parts[place] = re.sub(r"([\\*_<>\[\]{}$#~])", r"\\\1", parts[place])

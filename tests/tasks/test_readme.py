@@ -16,7 +16,10 @@ from tasks.recipes import find_recipe
 from tasks.spec import all_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+PAGES = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*/*.md"))
+
+SHELL = re.compile(r" (?:\||&&|&|>|;)(?: |$)", re.MULTILINE)
+"""What ends a command in a shell."""
 
 
 def printed(program: str) -> list[str]:
@@ -26,7 +29,7 @@ def printed(program: str) -> list[str]:
         text = page.read_text("utf-8").replace("\\\n", " ")
         blocks = re.findall(rf"^(?:[A-Z_]+=\w+ )?({program} [^#`\n]+)", text, re.MULTILINE)
         inline = re.findall(rf"`(?:[A-Z_]+=\w+ )?({program} [^`]+)`", text)
-        found |= {" ".join(one.split()) for one in [*blocks, *inline]}
+        found |= {" ".join(SHELL.split(one)[0].split()) for one in [*blocks, *inline]}
     # Not those that the text cuts short, or options of the program itself.
     whole = (one for one in found if not re.search(rf"…|\.\.\.|^{program} --", one))
     return sorted(one.replace("action/NAME", "action/sbu") for one in whole)
