@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from aclnet.data.formats import Progress, read
 from aclnet.data.names import composed
 from aclnet.data.prepare import layout_centre, prepare_sample
+from aclnet.data.resample import resample_samples
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.settings import KeptBy
 from aclnet.data.store import Store, write_store
@@ -31,6 +32,8 @@ def convert(
     layout: Layout | str | Path | None = None,
     map_to: Layout | str | Path | None = None,
     prepare: Literal["none", "main_person"] = "none",
+    resample_fps: float | None = None,
+    upsample: bool = False,
     where: Where | None = None,
     min_frames: int = 0,
     dtype: Literal["float32", "float16"] = "float32",
@@ -49,6 +52,8 @@ def convert(
             layout's rules (coco20 from coco17).
         prepare: "main_person": the main person first, its empty frames dropped and counted, the
             recording centred on its spine (`aclnet.data.prepare`, the release's 3-D preparation).
+        resample_fps: frames a second to bring faster recordings down to (`aclnet.data.resample`).
+        upsample: bring slower ones up to it too.
         where: wanted values by field, such as {"label": ["walk"]}; other samples are dropped and
             counted (see `keep_samples`).
         min_frames: sequences that are shorter in the source are dropped and counted.
@@ -65,6 +70,8 @@ def convert(
     )
     if where:
         info, samples = keep_samples(info, samples, where)
+    if resample_fps is not None:
+        info, samples = resample_samples(info, samples, resample_fps, upsample=upsample)
     if map_to is not None:
         wanted = map_to if isinstance(map_to, Layout) else load_layout(map_to)
         info, samples = map_samples(info, samples, wanted)

@@ -268,6 +268,8 @@ def shareable(info: RunInfo, settings: RunModel, named: bool) -> RunInfo:
         map_to=data.map_to if data.map_to in (None, *shipped) else "own",
         options=options,
         prepare=data.prepare,
+        resample_fps=data.resample_fps,
+        upsample=data.upsample,
     )
     model = settings.model_copy(update={"data": reading}).model_dump(mode="json")
     initial = info.initial

@@ -30,7 +30,7 @@ from aclnet.runs.exported import Exported, is_exported, open_exported, read_expo
 from aclnet.runs.finished import require_finished
 from aclnet.runs.hub import is_on_hub, pull
 from aclnet.runs.info import RunInfo, RunModel, read_run_info, read_run_model
-from aclnet.runs.reading import array_samples, is_store, open_file, require_rate
+from aclnet.runs.reading import array_samples, at_rate, is_store, open_file, require_rate
 from aclnet.runs.settings import Persons, Preparation, ScoringSettings
 from aclnet.runs.shipped import local_model
 from aclnet.runs.windows import Window, cut_windows, whole_recording, window_store
@@ -344,7 +344,8 @@ class Model:
             own = self.info.model_dump(include={"layout", "channels", "unit"})
             info = StoreInfo(name="array", fps=require_rate(reading.get("fps")), **own)
             axes = len(self.layout.joints), len(self.info.channels)
-            yield Path("array"), info, array_samples(arrays, *axes), prepare or "none"
+            timed = at_rate(self.settings.data, info, array_samples(arrays, *axes))
+            yield Path("array"), *timed, prepare or "none"
             return
         data = self.settings.data
         for place in map(Path, cast(list[str | Path], sources)):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from aclnet.data.convert import in_joint_order, map_samples
 from aclnet.data.formats import READERS, detect, read, reader_options
+from aclnet.data.resample import resample_samples
 from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import open_store
@@ -60,8 +61,9 @@ def open_file(
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Description and samples of a file, mapped to a run's joints.
 
-    All its recordings are read, also where the run takes only some of its own. The same joints in
-    another order or spelling are brought into the run's; other joints stay as they are.
+    All its recordings are read, also where the run takes only some of its own, and brought to its
+    frame rate. The same joints in another order or spelling are brought into the run's; other
+    joints stay as they are.
 
     Args:
         own: the settings of the run's data.
@@ -73,7 +75,16 @@ def open_file(
         ValueError: the file or an option is not valid, or a store is to be read with options.
     """
     opened = _open_store(path, given) if is_store(path) else _read_file(own, path, given, joints)
-    return in_joint_order(*opened, joints)
+    return in_joint_order(*at_rate(own, *opened), joints)
+
+
+def at_rate(
+    own: DataSettings, info: StoreInfo, samples: Iterator[Sample]
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """Samples at the frame rate of a run's data, if its settings name one."""
+    if own.resample_fps is None:
+        return info, samples
+    return resample_samples(info, samples, own.resample_fps, upsample=own.upsample)
 
 
 def _read_file(

@@ -77,11 +77,20 @@ def convert(
             help="Put the main person first, drop their empty frames, centre on them.",
         ),
     ] = False,
+    resample_fps: Annotated[
+        float | None,
+        typer.Option(help="Bring faster recordings to this frame rate, such as 120 to 30."),
+    ] = None,
+    upsample: Annotated[
+        bool, typer.Option("--upsample", help="Bring slower ones to it too, linear in time.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing store.")] = False,
 ) -> None:
     """Convert recordings in one of the known formats into a store."""
     from aclnet.data.convert import convert as convert_data
 
+    if upsample and resample_fps is None:
+        raise ValueError("--upsample needs the frame rate to reach (--resample-fps)")
     own: dict[str, Any] = {"split": split, "pattern": pattern}
     own |= {"fps": fps, "image_size": _parse_size(image_size), "unit": unit}
     own |= reader_options(options, convert_data)
@@ -94,6 +103,8 @@ def convert(
             layout=layout,
             map_to=map_to,
             prepare="main_person" if main_person else "none",
+            resample_fps=resample_fps,
+            upsample=upsample,
             where=_parse_kept(keep or []),
             min_frames=min_frames,
             dtype=dtype,

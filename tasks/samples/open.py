@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aclnet.data.left_out import notes_in_words
+from aclnet.data.resample import resample_samples, to_be_resampled
 from aclnet.data.sample import StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store, write_store
@@ -53,7 +54,7 @@ def open_data(
 def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
     require_data(settings, "the recipe")
     if settings.path is None:
-        return _kept(_walkers(settings, cache, report), settings, cache, report)
+        return _fitted(_walkers(settings, cache, report), settings, cache, report)
     path = settings.path
     bring_back(path)
     if not path.exists():
@@ -63,7 +64,7 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
         )
     if (path / "store.json").is_file():
         store = _checked(open_store(path), settings, cache, report)
-        return _kept(store, settings, cache, report)
+        return _fitted(store, settings, cache, report)
     identity = _identity(path, settings)
     former, target = (
         cache / f"{path.resolve().stem}-{_digest({**identity, **version})}"
@@ -90,6 +91,8 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
                 layout=settings.layout,
                 map_to=settings.map_to,
                 prepare=settings.prepare,
+                resample_fps=settings.resample_fps,
+                upsample=settings.upsample,
                 where=settings.keep,
                 **options,
             )
@@ -104,6 +107,11 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
             ) from None
 
     return _made_once(target, make, f"converting {path} into {target}", report)
+
+
+def _fitted(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
+    """A store's samples that the settings name, at their frame rate."""
+    return _at_rate(_kept(store, settings, cache, report), settings, cache, report)
 
 
 def require_data(settings: DataSettings, recipe: str) -> None:
@@ -202,6 +210,22 @@ def _in_order(store: Store, wanted: Layout, cache: Path, report: Report) -> Stor
     return _made_once(target, lambda: write_store(target, samples, info), message, report)
 
 
+def _at_rate(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
+    """The store, or a copy in the cache with the frame rate of the settings."""
+    fps, upsample = settings.resample_fps, settings.upsample
+    if fps is None or not to_be_resampled(store, fps, upsample=upsample):
+        return store
+    info = store.info
+    # What the store lacks already is counted in it too.
+    whole = info.model_copy(update={"dropped": dict(info.dropped), "notes": dict(info.notes)})
+    made, samples = resample_samples(whole, store.samples(), fps, upsample=upsample)
+    made_by: dict[str, object] = {"fingerprint": info.fingerprint, "fps": [info.fps, fps, upsample]}
+    name = info.name if store.path is None else store.path.resolve().name
+    target = cache / f"{name}-{_digest(made_by)}"
+    message = f"resampling {name} to {fps:g} frames a second, in {target}"
+    return _made_once(target, lambda: write_store(target, samples, made), message, report)
+
+
 def _kept(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
     """The store, or a copy in the cache of the samples that `data.keep` names."""
     if not settings.keep:
@@ -259,6 +283,11 @@ def _identity(path: Path, settings: DataSettings) -> dict[str, object]:
         **({"beside": _seen(beside)} if beside else {}),
         **({"each": _seen(files)} if root.is_dir() else {}),
         **({} if settings.prepare == "none" else {"prepare": settings.prepare}),
+        **(
+            {}
+            if settings.resample_fps is None
+            else settings.model_dump(include={"resample_fps", "upsample"})
+        ),
         **({"keep": settings.model_dump()["keep"]} if settings.keep else {}),
     }
 

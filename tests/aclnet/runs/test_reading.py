@@ -138,3 +138,11 @@ def test_embedding_takes_the_same_from_the_run_as_predicting(nameless: Path, tab
     assert len(list(samples)) == 2
     gone = settings_for(own, Path("gone.csv"))
     assert (gone.path, gone.options) == (Path("gone.csv"), {})
+
+
+def test_recordings_are_brought_to_the_runs_rate(nameless: Path) -> None:
+    own = {"resample_fps": 30, "layout": "msr20", "format": "npz"}
+    info, samples = opened(nameless, own, fps=60)
+    assert (info.fps, [len(one.frames) for one in samples]) == (30, [2, 3])
+    info, samples = opened(nameless, own)
+    assert (info.fps, [len(one.frames) for one in samples]) == (None, [4, 5])

@@ -290,3 +290,11 @@ def test_show_writes_a_page_of_a_store_or_a_file(walks: Path, tmp_path: Path) ->
         assert "condition: bg" in text
     result = run("show", walks, "--sample", "walk [2]", "--to", tmp_path / "one.html")
     assert (tmp_path / "one.html").read_text().count("<canvas") == 1
+
+
+def test_recordings_are_resampled_where_asked(walks: Path, tmp_path: Path) -> None:
+    done = run("convert", walks, tmp_path / "s", "--fps", 120, "--resample-fps", 30)
+    assert "4 samples, 12 frames" in done.output
+    assert "4 recordings: resampled from 120 to 30 frames a second" in done.output
+    refused = run("convert", walks, tmp_path / "t", "--upsample")
+    assert "--upsample needs the frame rate" in str(refused.exception)

@@ -381,3 +381,18 @@ def test_a_store_that_another_process_is_making_is_waited_for(few: Path, tmp_pat
         assert len(open_data(settings, tmp_path / "stores", report)) == len(open_store(few))
     assert [one.partition(" on ")[0] for one in said] == [f"waiting for process {os.getpid()}"]
     assert said[0].endswith(f"which is writing {target}")
+
+
+def test_data_are_brought_to_the_rate_of_the_settings(few: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    file = as_npz(open_store(few), tmp_path)
+    store = convert(file, tmp_path / "store", fps=60)
+    settings = DataSettings(source="file", path=tmp_path / "store", resample_fps=30)
+    made = open_data(settings, tmp_path / "cache", said.append)
+    np.testing.assert_array_equal(made.clip(0), store.clip(0)[::2])
+    assert (made.info.fps, store.info.fps) == (30, 60)
+    assert any("resampled from 60 to 30 frames a second" in text for text in said)
+    from_file = settings.model_copy(update={"path": file, "options": {"fps": 60}})
+    assert open_data(from_file, tmp_path / "cache").info.fps == 30
+    faster = settings.model_copy(update={"resample_fps": 90})
+    assert open_data(faster, tmp_path / "cache").path == tmp_path / "store"
