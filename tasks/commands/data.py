@@ -261,15 +261,16 @@ def show(
         typer.Option(
             "--out",
             "--to",
-            help="Draw the sample (or the first) here: .png, .svg, .pdf, .gif, or a page of moving "
-            "skeletons, .html (of a dozen samples, unless one is named).",
+            help="Draw the sample (or the first) here: .png, .svg, .pdf, .gif; or moving skeletons "
+            "(of a dozen samples, unless one is named): a page, .html, or a recording for rerun's "
+            "viewer, .rrd.",
         ),
     ] = None,
     frames: Annotated[int, typer.Option(min=1, max=300, help="Frames in a still picture.")] = 8,
     limit: Annotated[int, typer.Option(help="Values to list per field.")] = 12,
 ) -> None:
     """Show the contents of a store: counts, lengths, one sample, a picture, animation or page."""
-    from tasks.commands.look import open_shown, write_clips
+    from tasks.commands.look import MOVING, open_shown, write_clips
 
     store = open_shown(path)
     console = Console()
@@ -279,10 +280,8 @@ def show(
         console.print(_counts(store, limit))
         return
     row = 0 if sample is None else _row_of(store, sample)
-    console.print(_sample_table(store, row))
-    if out is not None and out.suffix.lower() == ".html":
+    if out is not None and out.suffix.lower() in MOVING:
         write_clips(store, None if sample is None else [row], out)
-        echo(f"drawn: {out}")
     elif out is not None:
         from aclnet.data.draw import draw_clip
 
@@ -290,6 +289,8 @@ def show(
         info = store.info.model_copy(update={"fps": store.fps(row)})
         numbers = store.frame_numbers(row)
         draw_clip(store.clip(row), info, out, title=title, count=frames, numbers=numbers)
+    console.print(_sample_table(store, row))
+    if out is not None:
         echo(f"drawn: {out}")
 
 

@@ -1,4 +1,4 @@
-"""What `data show` looks at: a store or any recordings, and a page of moving skeletons."""
+"""What `data show` looks at: a store or any recordings; files of moving skeletons."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from aclnet.data.moving import MovingClip, MovingGroup, write_page
 from aclnet.data.numbering import numbers_to_text
 from aclnet.data.sample import FIELDS, FPS_COLUMN, FRAMES_COLUMN
 from aclnet.data.store import Store, open_store
+from aclnet.data.viewer import write_recording
 from aclnet.runs.reading import is_store
 from aclnet.runs.windows import window_store
 
 _CLIPS = 12
 """Samples on a page, if none is named."""
+
+MOVING = (".html", ".rrd")
+"""Endings of files with moving skeletons."""
 
 
 def open_shown(path: Path) -> Store:
@@ -38,20 +42,30 @@ def open_shown(path: Path) -> Store:
     return Store(info, index, store.frames)
 
 
+def write_moving(out: Path, title: str, groups: Sequence[MovingGroup]) -> Path:
+    """Write moving skeletons: a page, .html, or a recording for rerun's viewer, .rrd.
+
+    Raises:
+        ValueError: as `aclnet.data.moving.write_page` and `aclnet.data.viewer.write_recording`.
+    """
+    write = write_recording if out.suffix.lower() == ".rrd" else write_page
+    return write(out, title, groups)
+
+
 def write_clips(store: Store, rows: Sequence[int] | None, out: Path) -> None:
-    """Write samples as a page of moving skeletons, with what is known of each.
+    """Write samples as moving skeletons, with what is known of each.
 
     Args:
         store: the samples.
         rows: which of them; None: the first dozen.
-        out: the page.
+        out: the page or recording.
 
     Raises:
-        ValueError: as `aclnet.data.moving.write_page`.
+        ValueError: as `write_moving`.
     """
     chosen = range(min(len(store), _CLIPS)) if rows is None else rows
     title = store.info.name + (" (synthetic)" if store.info.synthetic else "")
-    write_page(out, title, [MovingGroup("", [moving_clip(store, row) for row in chosen])])
+    write_moving(out, title, [MovingGroup("", [moving_clip(store, row) for row in chosen])])
 
 
 def moving_clip(store: Store, row: int) -> MovingClip:

@@ -313,7 +313,9 @@ def _show(spec: TaskSpec) -> Callable[..., None]:
         run: Annotated[Path, typer.Argument(help="A finished run.", callback=pin_run)],
         out: Annotated[
             Path,
-            typer.Option("--to", help="A page of moving skeletons, .html, or .png, .svg, .pdf."),
+            typer.Option(
+                "--to", help="Moving skeletons, .html, or .rrd for rerun; or .png, .svg, .pdf."
+            ),
         ],
         count: Annotated[int, typer.Option(min=1, max=50, help="Cases to show.")] = 8,
         depth: Annotated[int, typer.Option(min=1, max=20, help="Samples beside each.")] = 5,

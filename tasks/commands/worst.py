@@ -1,4 +1,4 @@
-"""`show`: a run's worst cases as a picture, or as a page of moving skeletons."""
+"""`show`: a run's worst cases as a picture, or as moving skeletons."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 
 from aclnet.config import load_settings
 from aclnet.data.draw import need_matplotlib, visible_points
-from aclnet.data.moving import MovingGroup, write_page
+from aclnet.data.moving import MovingGroup
 from aclnet.data.store import Store
+from aclnet.data.viewer import need_rerun
 from aclnet.files import whole_file
 from aclnet.runs.info import SETTINGS
-from tasks.commands.look import moving_clip
+from tasks.commands.look import MOVING, moving_clip, write_moving
 from tasks.run.saved import read_saved, require_tested
 from tasks.samples.open import open_data
 from tasks.spec import Report, TaskSpec
@@ -76,7 +77,7 @@ def show_worst(
     Args:
         spec: the task.
         run: a finished run.
-        out: the picture (.png, .svg, .pdf) or page (.html).
+        out: the picture (.png, .svg, .pdf), page (.html) or recording for rerun's viewer (.rrd).
         find: finds the cases, as `TaskSpec.worst` does.
         count: cases at most.
         depth: samples beside each at most.
@@ -88,13 +89,18 @@ def show_worst(
 
     Raises:
         ValueError: the ending is unknown, the run is not finished, its data have changed, or a
-            picture is wanted and matplotlib is not installed.
+            picture or a recording is wanted and what draws or writes it is not installed.
     """
     kind = out.suffix.lower()
-    if kind not in (*_PICTURES, ".html"):
-        raise ValueError(f"--to {out}: give a page, .html, or a picture, {', '.join(_PICTURES)}")
-    if kind != ".html":
+    if kind not in (*_PICTURES, *MOVING):
+        raise ValueError(
+            f"--to {out}: give a page, .html, a recording for rerun's viewer, .rrd, or a picture, "
+            f"{', '.join(_PICTURES)}"
+        )
+    if kind in _PICTURES:
         need_matplotlib()
+    elif kind == ".rrd":
+        need_rerun()
     tested = read_saved(spec, run)
     settings = load_settings(spec.settings, run / SETTINGS)
     store = open_data(settings.data, cache, report)
@@ -103,9 +109,9 @@ def show_worst(
     cases = find(tested, settings, count, depth)
     if not cases:
         return 0
-    if kind == ".html":
+    if kind in MOVING:
         groups = [_group(case, samples) for case in cases]
-        write_page(out, f"The worst cases of {run.resolve().name}", groups)
+        write_moving(out, f"The worst cases of {run.resolve().name}", groups)
     else:
         _draw(cases, samples, out)
     return len(cases)

@@ -123,7 +123,9 @@ def show_command(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "--to", help="Folder for the pictures, or a page of moving skeletons, .html."
+            "--out",
+            "--to",
+            help="Folder for the pictures; or moving skeletons, .html, or .rrd for rerun's viewer.",
         ),
     ],
     run: Annotated[
@@ -144,7 +146,7 @@ def show_command(
 
     query = ReidQuery(probe=probe, gallery=gallery)
     folder = run or default_run(Reid())
-    if out.suffix.lower() == ".html":
+    if out.suffix.lower() in (".html", ".rrd"):
         _write_lists(folder, out, query, count=count, depth=depth, wrong=wrong, cache=cache)
         return
     for line in show(
@@ -156,7 +158,7 @@ def show_command(
 def _write_lists(
     run: Path, out: Path, query: ReidQuery, *, count: int, depth: int, wrong: bool, cache: Path
 ) -> None:
-    """Write the rank lists as a page of moving skeletons."""
+    """Write the rank lists as moving skeletons."""
     from tasks.commands.worst import Case, show_worst
     from tasks.reid.worst import rank_lists
 

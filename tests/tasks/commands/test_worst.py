@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,15 @@ def test_action_says_when_there_is_no_mistake(gesture_run: Path, call: Any, tmp_
     assert not page.exists()
 
 
+def test_without_rerun_one_sentence_names_the_extra(
+    first: Path, walkers: Path, mistake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    for command in (("gait", "show", first), ("data", "show", walkers)):
+        mistake(*command, "--to", tmp_path / "w.rrd", words=["aclnet[viewer]"])
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("out", ["p.txt", "folder"])
 def test_other_endings_are_refused(out: str, gesture_run: Path, mistake: Any) -> None:
-    mistake("action", "show", gesture_run, "--to", out, words=[".html", "--to"])
+    mistake("action", "show", gesture_run, "--to", out, words=[".html", ".rrd", "--to"])
