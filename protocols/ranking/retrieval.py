@@ -141,7 +141,7 @@ def _search_proposed(
     """
     fetch = min(len(gallery), 2 * count + SPARE_CANDIDATES)
     # FAISS is slow on a few queries at a time, so its blocks are wider than those of float64.
-    row_bytes = 24 * fetch + 16 * gallery.values.shape[1]
+    row_bytes = 48 * fetch + 16 * gallery.values.shape[1]
     if backend is None:
         propose = part_proposer(gallery, fetch)
         row_bytes += 24 * len(gallery)
@@ -156,7 +156,7 @@ def _search_proposed(
     for block in row_blocks(len(probe), row_bytes, block_bytes):
         part = probe.take(block)
         candidates, reach = propose(part)
-        whole = (candidates >= 0).all(axis=1)  # FAISS pads with -1 where sums overflow
+        whole = np.all(candidates >= 0, axis=1)  # FAISS pads with -1 where sums overflow
         near, apart, certain = rows[block], squared[block], proven[block]
         for measured in (min(count + _FIRST_SPARE, fetch), fetch):
             more = np.flatnonzero(~certain)
