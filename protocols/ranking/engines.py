@@ -46,8 +46,8 @@ _WITHOUT_AVX2 = (
 )
 
 Proposer = Callable[[Points], tuple[IntArray, FloatArray]]
-"""From (B, D) probes to (B, fetch) gallery rows, and (B,) the squared distance below which the
-arithmetic cannot have left a gallery row out."""
+"""From (B, D) probes to (B, fetch) gallery rows, the nearest first, and (B, fetch) bounds: neither
+that row nor any after it or left out has a smaller squared distance."""
 
 _Vectors = npt.NDArray[np.float32]
 _Find = Callable[..., tuple[_Vectors, IntArray]]
@@ -156,10 +156,12 @@ def part_proposer(gallery: Points, fetch: int) -> Proposer:
                 np.maximum(squared, 0.0, out=squared)
                 total += np.sqrt(squared, out=squared)
         rows = np.argpartition(total, fetch - 1, axis=1)[:, :fetch]
-        last = np.take_along_axis(total, rows[:, -1:], axis=1)[:, 0].astype(np.float64)
-        mean = last / gallery.parts * (1.0 - (gallery.parts + 8) * 2.0**-23)
+        found = _at(total, rows)
+        order = np.argsort(found, axis=1)
+        rows, found = _at(rows, order), _at(found, order).astype(np.float64)
+        mean = found / gallery.parts * (1.0 - (gallery.parts + 8) * 2.0**-23)
         safe = (reach < FLOAT32_REACH).all(axis=1)
-        return rows.astype(np.int64), np.where(safe, mean**2, -np.inf)
+        return rows.astype(np.int64), np.where(safe[:, None], mean**2, -np.inf)
 
     return propose
 
@@ -192,14 +194,15 @@ def proposer(gallery: Points, fetch: int, backend: Backend) -> Proposer:
             queries, moved = _halved(queries)
             moved += lost
         scores, rows = find(queries, k=fetch)
-        last = scores[:, -1].astype(np.float64)
         reach = (own + stored.longest + moved) ** 2
         rounding = (dims + 8) * (2.0**-23 * reach + np.finfo(np.float32).tiny)
+        found = scores.astype(np.float64)
         if inner:
-            least = 2.0 - 2.0 * last - rounding - 2.0 * moved * (1.0 + moved)
+            least = 2.0 - 2.0 * found - (rounding + 2.0 * moved * (1.0 + moved))[:, None]
         else:
-            least = np.maximum(np.sqrt(np.maximum(last - rounding, 0.0)) - moved, 0.0) ** 2
-        return rows.astype(np.int64), np.where(reach < FLOAT32_REACH, least, -np.inf)
+            shorter = np.sqrt(np.maximum(found - rounding[:, None], 0.0)) - np.transpose([moved])
+            least = np.maximum(shorter, 0.0) ** 2
+        return rows.astype(np.int64), np.where(reach[:, None] < FLOAT32_REACH, least, -np.inf)
 
     return propose
 

@@ -48,6 +48,8 @@ from protocols.ranking.engines import (
 SPARE_CANDIDATES = 16
 """Candidates beyond those wanted, as float32 may order the nearest otherwise."""
 
+_FIRST_SPARE = 3  # of them, measured at first
+
 
 class Neighbours(NamedTuple):
     """The nearest gallery rows of each probe, nearest first, ties by the lowest gallery row.
@@ -139,7 +141,7 @@ def _search_proposed(
     """
     fetch = min(len(gallery), 2 * count + SPARE_CANDIDATES)
     # FAISS is slow on a few queries at a time, so its blocks are wider than those of float64.
-    row_bytes = 24 * fetch + 16 * gallery.values.shape[1]
+    row_bytes = 48 * fetch + 16 * gallery.values.shape[1]
     if backend is None:
         propose = part_proposer(gallery, fetch)
         row_bytes += 24 * len(gallery)
@@ -150,14 +152,20 @@ def _search_proposed(
         propose = proposer(gallery, fetch, backend)
     rows = np.empty((len(probe), count), dtype=np.int64)
     squared = np.empty((len(probe), count))
-    proven = np.empty(len(probe), dtype=np.bool_)
+    proven = np.zeros(len(probe), dtype=np.bool_)
     for block in row_blocks(len(probe), row_bytes, block_bytes):
         part = probe.take(block)
         candidates, reach = propose(part)
-        rows[block], squared[block] = nearest_of(part, gallery, candidates, count, block_bytes)
-        proven[block] = (candidates >= 0).all(axis=1)  # FAISS pads with -1 where sums overflow
-        if fetch < len(gallery):
-            proven[block] &= squared[block, -1] < reach
+        whole = np.all(candidates >= 0, axis=1)  # FAISS pads with -1 where sums overflow
+        near, apart, certain = rows[block], squared[block], proven[block]
+        for measured in (min(count + _FIRST_SPARE, fetch), fetch):
+            more = np.flatnonzero(~certain)
+            chosen = candidates[more, :measured]
+            near[more], apart[more] = nearest_of(
+                part.take(more), gallery, chosen, count, block_bytes
+            )
+            last = reach[more, min(measured, fetch - 1)]
+            certain[more] = whole[more] & ((measured == len(gallery)) | (apart[more, -1] < last))
     open_rows = np.flatnonzero(~proven)
     if len(open_rows):
         rows[open_rows], squared[open_rows] = _rank_everything(

@@ -214,6 +214,22 @@ def test_candidates_of_parts_are_those_of_the_whole_matrix(
         np.testing.assert_allclose(found.distances, np.sqrt(squared), rtol=1e-11)
 
 
+def test_more_than_the_first_candidates_are_measured_only_where_these_prove_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = []
+
+    def some(probe: Any, gallery: Any, rows: npt.NDArray[np.int64]) -> Any:
+        measured.append(rows.shape)
+        return some_squared(probe, gallery, rows)
+
+    monkeypatch.setattr(retrieval, "some_squared", some)
+    gallery = np.eye(64, dtype=np.float32)
+    gallery[1:9] = gallery[0] + 1e-6 * gallery[1:9]  # nearer to each other than float32 tells
+    assert search(np.eye(64)[[0, 40]], gallery, 1).rows.tolist() == [[0], [40]]
+    assert measured == [(2, 4), (1, 18)]
+
+
 def test_parts_in_another_order_are_still_a_tie() -> None:
     gallery = np.random.default_rng(2).integers(-5, 6, (1, 4, 7)).astype(np.float64)
     gallery = np.concatenate(
