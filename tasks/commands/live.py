@@ -52,6 +52,14 @@ def live_command(
             min=1, max=10_000, help="Frames of a track that ends to be answered; by default a clip."
         ),
     ] = None,
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread/--together",
+            help="Whether windows of several people are due in different frames, so that none "
+            "waits for the others: a person's first begins up to a stride later.",
+        ),
+    ] = True,
     top: Annotated[int, typer.Option(min=1, max=100, help="People or actions to list.")] = 5,
     threshold: Annotated[
         float | None,
@@ -98,7 +106,7 @@ def live_command(
         )
         length, step = answers.cut(window, stride)
         shortest = min(least or model.settings.clip.frames, length)
-        cut = Cut(length, step, shortest, options.max_gap)
+        cut = Cut(length, step, shortest, options.max_gap, spread)
         answers.warm_up(length, joints.shape)
         stream = opened.enter_context(opened_source(source))
         live = Live(joints, Tracks(cut), answers, query.fps, typer.echo, say)
