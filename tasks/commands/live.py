@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +21,8 @@ def live_command(
     source: Annotated[
         str,
         typer.Argument(
-            help="- for lines on standard input; unix:PATH or tcp://127.0.0.1:PORT to listen there."
+            help="- for lines on standard input; unix:PATH or tcp://127.0.0.1:PORT to listen "
+            "there; a folder of key points that grows; or a video."
         ),
     ],
     run: Annotated[
@@ -52,6 +53,14 @@ def live_command(
             min=1, max=10_000, help="Frames of a track that ends to be answered; by default a clip."
         ),
     ] = None,
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread/--together",
+            help="Whether windows of several people are due in different frames, so that none "
+            "waits for the others: a person's first begins up to a stride later.",
+        ),
+    ] = True,
     top: Annotated[int, typer.Option(min=1, max=100, help="People or actions to list.")] = 5,
     threshold: Annotated[
         float | None,
@@ -65,6 +74,14 @@ def live_command(
     ] = 0.05,
     idle: Annotated[
         float | None, typer.Option(min=0, help="Seconds without a frame after which to end.")
+    ] = None,
+    pose_model: Annotated[
+        Path | None,
+        typer.Option("--model", help="For a video: your ONNX file of an RTMO, or of an RTMPose."),
+    ] = None,
+    detector: Annotated[
+        Path | None,
+        typer.Option(help="For a video with an RTMPose: your ONNX file of a YOLOX."),
     ] = None,
     device: Annotated[str, typer.Option(help="Device to compute on, such as cuda.")] = "cpu",
 ) -> None:
@@ -83,7 +100,7 @@ def live_command(
     from tasks.live.tracks import Cut, Tracks
 
     model = load(run, device)
-    options = _options(query, model)
+    given, options = _options(query, model)
     joints = RunJoints(model, query.layout)
     with ExitStack() as opened:
         known = None if gallery is None else opened.enter_context(Gallery(gallery, model))
@@ -98,9 +115,18 @@ def live_command(
         )
         length, step = answers.cut(window, stride)
         shortest = min(least or model.settings.clip.frames, length)
-        cut = Cut(length, step, shortest, options.max_gap)
+        cut = Cut(length, step, shortest, options.max_gap, spread)
         answers.warm_up(length, joints.shape)
-        stream = opened.enter_context(opened_source(source))
+        stream = opened.enter_context(
+            opened_source(
+                source,
+                format=query.format,
+                options=given,
+                layout=query.layout,
+                model=pose_model,
+                detector=detector,
+            )
+        )
         live = Live(joints, Tracks(cut), answers, query.fps, typer.echo, say)
         say(
             f"reading {stream.name}: an answer for each {length} frames of a person, every "
@@ -113,22 +139,25 @@ def live_command(
         say(live.summary())
 
 
-def _options(query: Reading, model: Model) -> KeypointOptions:
-    """The options of key points: the run's, and those given."""
+def _options(query: Reading, model: Model) -> tuple[dict[str, Any], KeypointOptions]:
+    """Options for a reader of key points, and those of a stream: the run's, and those given."""
     from aclnet.data.formats.keypoints.reader import KeypointOptions
     from aclnet.runs.reading import require_rate
+    from aclnet.skeleton import load_layout
+    from tasks.live.events import MOST_PEOPLE
+    from tasks.live.tracks import LONGEST_GAP
 
     require_rate(query.fps)
-    if query.format is not None:
-        raise ValueError("--format is for a folder of files: the lines of a stream have one format")
-    given = reader_options(query.options, KeypointOptions)
-    if unknown := sorted(given.keys() - {*_OPTIONS}):
-        raise ValueError(f"--option {unknown[0]}: a stream has only {' and '.join(_OPTIONS)}")
-    own = {
-        name: model.settings.data.options[name]
-        for name in _OPTIONS
-        if name in model.settings.data.options
-    }
+    known = model.settings.data.options
+    own = {name: known[name] for name in _OPTIONS if name in known}
     if model.exported is not None and model.exported.graph is not None:
         own["persons"] = model.exported.graph.persons or own.get("persons", 2)
-    return KeypointOptions(**{**own, **given})
+    given = reader_options(query.options, KeypointOptions)
+    found = {**own, **{name: given[name] for name in _OPTIONS if name in given}}
+    options = KeypointOptions(**found)
+    if options.max_gap > LONGEST_GAP or options.persons > MOST_PEOPLE:
+        raise ValueError(
+            f"max_gap is at most {LONGEST_GAP:,} and persons at most {MOST_PEOPLE} in a stream"
+        )
+    layout = {} if query.layout is None else {"layout": load_layout(query.layout)}
+    return {**given, **layout}, options

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from aclnet.runs.settings import Preparation
     from tasks.gallery.people import Gallery
 
+_WARM_UP = (1, 2, 4, 8)
+"""Windows at once; libraries prepare themselves for each number."""
+
 
 class Answers:
     """Answers windows by a model, and perhaps a gallery.
@@ -78,9 +81,15 @@ class Answers:
         return window or (clip.frames - 1) * clip.step + 1, stride or embed.stride
 
     def warm_up(self, window: int, shape: tuple[int, int]) -> None:
-        """Answer something, so that the first answer takes no longer than the others."""
+        """Answer something, so that the first answers take no longer than the others.
+
+        Args:
+            window: frames of a window.
+            shape: V joints and C channels.
+        """
         frames = np.random.default_rng(0).random((window, *shape), dtype=np.float32)
-        list(self.of([Window("", 0, window, None, frames, 0.0)]))
+        for count in _WARM_UP:
+            list(self.of([Window("", 0, window, None, frames, 0.0)] * count))
 
     def idle(self) -> None:
         """Forget who was removed from the gallery, also while nobody is asked for."""

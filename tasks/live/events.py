@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.skeleton import Layout
+
 Points = npt.NDArray[np.float32]
 
 MOST_PEOPLE = 64
@@ -24,6 +26,7 @@ class Frame(NamedTuple):
         tracks: P names of people; empty texts where the source has none.
         points: (P, V, C) x, y, [z,] [confidence].
         arrived: when it was there, as `time.monotonic` says it.
+        layout: of the joints, where the source knows it.
     """
 
     number: int | None
@@ -31,6 +34,7 @@ class Frame(NamedTuple):
     tracks: tuple[str, ...]
     points: Points
     arrived: float
+    layout: Layout | None = None
 
 
 class Wrong(NamedTuple):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aclnet.runs.model import Model
 
 _AXES = ("x", "y", "z")
+_MOST_LAYOUTS = 16
 
 
 class RunJoints:
@@ -29,12 +30,14 @@ class RunJoints:
         ValueError: the run's joints do not follow from these, or its channels are no coordinates.
     """
 
-    def __init__(self, model: Model, layout: str | None = None) -> None:
+    def __init__(self, model: Model, layout: Layout | str | None = None) -> None:
         own = model.settings.data
         target = model.layout
         if layout is None and own.map_to is not None and own.layout in layout_names():
             layout = own.layout
-        self.layout: Layout = target if layout is None else load_layout(layout)
+        named = target if layout is None else layout
+        self.layout = named if isinstance(named, Layout) else load_layout(named)
+        self._model, self._others = model, dict[tuple[str, ...], RunJoints]()
         if own.map_to is None and not same_joints(self.layout, target):
             raise ValueError(
                 f"the stream's joints are those of {self.layout.name}, and {model.run} was trained "
@@ -54,6 +57,20 @@ class RunJoints:
     def shape(self) -> tuple[int, int]:
         """V joints of a person of the run, and C channels."""
         return len(self._map.columns), self._channels
+
+    def of(self, layout: Layout | None) -> RunJoints:
+        """The same for joints of another layout; None: of this one.
+
+        Raises:
+            ValueError: the run's joints do not follow from these.
+        """
+        if layout is None or layout.joints == self.layout.joints:
+            return self
+        if layout.joints not in self._others:
+            if len(self._others) >= _MOST_LAYOUTS:
+                self._others.clear()
+            self._others[layout.joints] = RunJoints(self._model, layout)
+        return self._others[layout.joints]
 
     def fit(self, points: Points) -> tuple[Points, Points]:
         """The run's joints of P people.

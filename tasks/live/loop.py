@@ -87,7 +87,7 @@ class Live:
         try:
             seen = points = frame.points
             if len(points):
-                seen, points = self.joints.fit(points)
+                seen, points = self.joints.of(frame.layout).fit(points)
             else:
                 seen = points = points.reshape(0, *self.joints.shape)
             windows = self.tracks.add(frame, seen, points)

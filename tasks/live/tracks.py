@@ -31,12 +31,15 @@ class Cut(NamedTuple):
         stride: frames between the starts of two.
         least: frames that a track must have for its last window; a shorter one is not answered.
         max_gap: for how many frames a person may be missing and be found again.
+        spread: begin the first window of a track up to a stride later, so that windows of several
+            people are due in different frames.
     """
 
     window: int
     stride: int
     least: int
     max_gap: int
+    spread: bool = False
 
 
 class Window(NamedTuple):
@@ -61,9 +64,10 @@ class Window(NamedTuple):
 
 @dataclass
 class _Track:
-    """The last frames of a person; `next` is where the next window starts."""
+    """The last frames of a person; `next` is where the next window starts, of `begin` and on."""
 
     first: int
+    begin: int
     next: int
     frames: deque[tuple[int, float | None, Points]] = field(default_factory=deque)
 
@@ -126,7 +130,10 @@ class Tracks:
             if name not in self._tracks and len(self._tracks) >= MOST_PEOPLE:
                 self.left_out += 1
                 continue
-            track = self._tracks.setdefault(name, _Track(number, number))
+            if name not in self._tracks:
+                begin = number + self._delay(number)
+                self._tracks[name] = _Track(number, begin, begin)
+            track = self._tracks[name]
             track.frames.append((number, frame.seconds, points[row]))
             due += self._due(name, track, frame.arrived)
         return due
@@ -136,6 +143,15 @@ class Tracks:
         due = [window for name in list(self._tracks) for window in self._finish(name, arrived)]
         self._begin()
         return due
+
+    def _delay(self, number: int) -> int:
+        """By how much the windows of a track that begins with a frame start later."""
+        if not (self._cut.spread and self._tracks):
+            return 0
+        stride = self._cut.stride
+        others = np.array([one.next - number for one in self._tracks.values()])
+        apart = (np.arange(stride)[:, None] - others) % stride
+        return int(np.minimum(apart, stride - apart).min(axis=1).argmax())
 
     def _is_over(self, track: _Track, number: int) -> bool:
         return number - track.last - 1 > self._cut.max_gap
@@ -154,7 +170,7 @@ class Tracks:
         track = self._tracks.pop(name)
         end = track.last + 1
         start = max(end - self._cut.window, track.first)
-        if track.next > track.first and start <= track.next - self._cut.stride:
+        if track.next > track.begin and start <= track.next - self._cut.stride:
             return ()
         if end - start < self._cut.least:
             self.short += 1

@@ -35,6 +35,7 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
         ("step", "--batch", "1", "--frames", "8"),
         ("search", *SEARCHED),
         ("gallery", "--templates", "5000", "--part", "500"),
+        ("live", "--enrolled", "200", "--seconds", "4", "--people", "2"),
         ("growth", "--frames", "8", "--batches", "4", *GROWN),
     )
     programs = [

@@ -46,7 +46,7 @@ def test_a_window_is_identified_as_its_frames_in_a_file(
 ) -> None:
     people = {"1": (0, walk("001", "nm-02-090")), "9": (7, walk("003"))}
     stream = lines_of([(name, *one) for name, one in people.items()])
-    options = ("--run", first, "--gallery", gallery, "--window", 24, "--fps", 30)
+    options = ("--run", first, "--gallery", gallery, "--window", 24, "--fps", 30, "--together")
     told = live(stream, *options)
     found = [(one["track"], one["start"], one["end"]) for one in told.answers]
     assert set(found) == {
@@ -81,7 +81,8 @@ def test_actions_are_predicted_as_in_a_file(
     call: Call, live: Call, lines_of: Call, gestures: Any, clips_file: Call, gesture_run: Path,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    told = live(lines_of([(n, 0, one) for n, one in enumerate(gestures)]), "--run", gesture_run)
+    lines = lines_of([(n, 0, one) for n, one in enumerate(gestures)])
+    told = live(lines, "--run", gesture_run, "--together")
     file, out = clips_file("both.npz", np.stack(gestures, axis=1)), tmp_path / "out.json"
     call("action", "predict", file, "--run", gesture_run, "--persons", "apart", "--json", out)
     expected = json.loads(out.read_text())
@@ -146,7 +147,8 @@ def test_mistakes(
     mistake("live", "-", "--run", tmp_path / "none", words=["none"])
     mistake(*run, "--gallery", gallery, words=["another model"])
     mistake(*run, "--layout", "ntu25", words=["those of ntu25", "coco17"])
-    mistake(*run, "--format", "npz", words=["--format"])
+    mistake(*run, "--format", "npz", words=["--format is for a folder"])
+    mistake(*run, "--model", "a.onnx", words=["for a video"])
     mistake(*run, "--fps", "0", words=["fps must be above 0"])
     mistake(*run, "-o", "people=apart", words=["people", "persons and max_gap"])
     mistake(*run, "-o", "max_gap=-1", words=["max_gap"])

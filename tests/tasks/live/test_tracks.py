@@ -54,6 +54,16 @@ def test_little_is_kept_and_gaps_are_zeros(seen: list[bool], window: int, stride
         assert any(expected)
 
 
+def test_windows_of_several_people_can_be_due_in_different_frames() -> None:
+    tracks = Tracks(Cut(8, 8, 1, 3, spread=True))
+    found = [spans(add(tracks, frame(n, {str(i): 90.0 * i for i in range(4)}))) for n in range(24)]
+    assert max(map(len, found)) == 1
+    own = [one for due in found for one in due if one[0] == "1"]
+    assert own == [("1", 4, 12), ("1", 12, 20)]
+    assert spans(tracks.end(0.0)) == [("1", 16, 24), ("2", 16, 24), ("3", 16, 24)]
+    assert tracks.short == 0
+
+
 def test_a_track_ends_with_a_gap_and_begins_again() -> None:
     tracks = Tracks(Cut(4, 2, 2, 1))
     for number in (0, 1, 3):

@@ -197,6 +197,28 @@ class KeypointReader:
 
         return info, samples()
 
+    def read_file(self, file: Path, **options: Any) -> tuple[Layout | None, KeypointFrames]:
+        """The people of one file as they are found, such as those of a single frame.
+
+        Args:
+            file: it.
+            **options: as of a whole reading; nobody is followed, and there are no labels.
+
+        Returns:
+            The layout, and the people with its joints; None if there is nobody.
+
+        Raises:
+            ValueError: an option is wrong, the file is of another format, or its joints fit no
+                layout or another.
+        """
+        chosen = self._options(**options)
+        (recording,) = self._find(file)
+        found = self._load(recording, chosen)
+        if not len(found):
+            return None, found
+        layout, columns = choose_joints(found, self._by_count, chosen.layout, file)
+        return layout, replace(found, points=found.points[:, columns])
+
 
 def _with_people(
     recordings: Sequence[Recording],
