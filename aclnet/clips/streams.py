@@ -2,8 +2,9 @@
 
 The field's six streams (j, b, k, jm, bm, km) are defined as in PYSKL and the ACLNet release: a bone
 is a joint minus its parent, a k-bone a joint minus its grandparent, a motion the next frame minus
-this one. Distances are those of the plain check in "Two people as two people": a joint's channels
-are its distances to every joint, of the other person (ip) or of the same (jd).
+this one. Of a distance stream a joint's channels are its distances to every joint: those of the
+other person (ip), or of the same (jd). The other of several people is the first who is seen in the
+clip besides.
 """
 
 from __future__ import annotations
