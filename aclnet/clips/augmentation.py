@@ -9,7 +9,13 @@ from torch import Tensor
 
 from aclnet.clips.blocks import by_blocks
 from aclnet.clips.settings import AugmentSettings
-from aclnet.clips.transforms import exchange_sides, keep_missing, mirror, present
+from aclnet.clips.transforms import (
+    exchange_people,
+    exchange_sides,
+    keep_missing,
+    mirror,
+    present,
+)
 from aclnet.skeleton import Layout
 
 LIMBS = ("left_arm", "left_leg", "right_arm", "right_leg")
@@ -23,6 +29,8 @@ def augment(
     settings: AugmentSettings,
     generator: torch.Generator,
     widths: Tensor | None = None,
+    *,
+    between_people: bool = False,
 ) -> Tensor:
     """Random changes, drawn independently for every clip of the batch.
 
@@ -37,6 +45,7 @@ def augment(
         settings: the changes and their strengths.
         generator: on the clips' device.
         widths: (N,) of the videos in pixels, NaN where unknown; only `image_flip` needs them.
+        between_people: which mirror image, see `aclnet.clips.transforms.mirror`.
 
     Returns:
         (N, M, T, V, C).
@@ -48,22 +57,39 @@ def augment(
     """
     if settings.image_flip > 0:
         clips = _flip_some(clips, layout, dims, settings.image_flip, generator, widths)
-    clips = _change_body(clips, layout, dims, settings, generator)
+    if settings.mirror > 0:
+        chosen = _chosen(clips, settings.mirror, generator)
+        clips = torch.where(chosen, mirror(clips, layout, between_people=between_people), clips)
+    clips = _change_body(clips, dims, settings, generator)
     return _change_release(clips, layout, dims, settings, generator)
 
 
+def exchange_some(clips: Tensor, settings: AugmentSettings, generator: torch.Generator) -> Tensor:
+    """People in the reverse order in some clips, as stored: how they are turned depends on it.
+
+    Args:
+        clips: (N, M, T, V, C) as stored.
+        settings: how often.
+        generator: on the clips' device.
+
+    Returns:
+        (N, M, T, V, C).
+    """
+    if settings.exchange_people == 0:
+        return clips
+    chosen = _chosen(clips, settings.exchange_people, generator)
+    return torch.where(chosen, exchange_people(clips), clips)
+
+
 def _change_body(
-    clips: Tensor, layout: Layout, dims: int, settings: AugmentSettings, generator: torch.Generator
+    clips: Tensor, dims: int, settings: AugmentSettings, generator: torch.Generator
 ) -> Tensor:
-    """Mirror image, time, size, noise and missing joints."""
+    """Time, size, noise and missing joints."""
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=clips.device, dtype=clips.dtype)
 
     N, M, T, V, _ = clips.shape
-    if settings.mirror > 0:
-        chosen = _chosen(clips, settings.mirror, generator)
-        clips = torch.where(chosen, mirror(clips, layout), clips)
     if settings.reverse > 0:
         chosen = _chosen(clips, settings.reverse, generator)
         clips = torch.where(chosen, clips.flip(2), clips)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aclnet.clips.augmentation import augment
+from aclnet.clips.augmentation import augment, exchange_some
 from aclnet.clips.blocks import by_blocks
 from aclnet.clips.sampling import Places
 from aclnet.clips.settings import BodySettings, ClipSettings, Rows
@@ -62,9 +62,9 @@ class ClipInput(StoredClips):
         clips = self.normalised(clips.flatten(2, 3) if several else clips)
         if isinstance(mirrored, Tensor):
             chosen = mirrored[:, None, None, None, None]
-            clips = torch.where(chosen, mirror(clips, self.layout), clips)
+            clips = torch.where(chosen, self._mirror(clips), clips)
         elif mirrored:
-            clips = mirror(clips, self.layout)
+            clips = self._mirror(clips)
         clips = self.streams(clips)
         if self.settings.motion == "joined":
             N, M, _, V, C = clips.shape
@@ -81,8 +81,12 @@ class ClipInput(StoredClips):
             generator: on the clips' device.
             widths: (N,) of the videos in pixels; only `augment.image_flip` needs them.
         """
-        clips = self.normalised(clips)
-        clips = augment(clips, self.layout, self.dims, self.settings.augment, generator, widths)
+        changes = self.settings.augment
+        clips = self.normalised(exchange_some(clips, changes, generator))
+        between = self._between_people
+        clips = augment(
+            clips, self.layout, self.dims, changes, generator, widths, between_people=between
+        )
         return self.streams(clips)
 
     def normalised(self, clips: Tensor) -> Tensor:
@@ -94,6 +98,13 @@ class ClipInput(StoredClips):
         if self.settings.streams == ("j",):
             return clips
         return by_blocks(self._streams, clips)
+
+    @property
+    def _between_people(self) -> bool:
+        return self.settings.normalise.heading == "people"
+
+    def _mirror(self, clips: Tensor) -> Tensor:
+        return mirror(clips, self.layout, between_people=self._between_people)
 
     def _streams(self, clips: Tensor) -> Tensor:
         following = None

@@ -12,6 +12,9 @@ from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, mode
 from aclnet.config import Settings
 
 Rows = npt.NDArray[np.int64]
+Stream = Literal["j", "b", "k", "ip", "jd", "jm", "bm", "km", "ipm", "jdm", "l"]
+DISTANCES = ("ip", "jd")
+"""Streams with a channel for each joint."""
 
 
 class NormaliseSettings(Settings):
@@ -19,7 +22,8 @@ class NormaliseSettings(Settings):
 
     Attributes:
         centre: subtract the hips' midpoint of every frame, of the clip's first seen frame, or not;
-            "joint": the layout's centre joint of every frame (AimCLR, ActCLR).
+            "joint": the layout's centre joint of every frame (AimCLR, ActCLR); "people": the middle
+            between all people's hips, over the whole clip.
         scale: divide by the clip's median torso length (hips to shoulders), or not. Pixels need
             it: without it an embedding depends on the camera's resolution. Metres do not, and
             would lose the body's height, which is an identity cue.
@@ -27,13 +31,29 @@ class NormaliseSettings(Settings):
             per frame (smoothed), once a clip, or not; "shoulders": their line in each frame, with
             one sense a clip (AimCLR, ActCLR). With `centre: frame` or `joint` each person turns
             separately; otherwise all turn with the first, which keeps their relative places.
+            "people": the line from the first person to the second lies along x, once a clip; a
+            person who is alone is turned as by "clip".
         heading_smooth_frames: moving average over that line, in frames.
     """
 
-    centre: Literal["frame", "clip", "joint", "none"] = "frame"
+    centre: Literal["frame", "clip", "joint", "people", "none"] = "frame"
     scale: Literal["torso", "none"] = "torso"
-    heading: Literal["frame", "clip", "shoulders", "none"] = "none"
+    heading: Literal["frame", "clip", "shoulders", "people", "none"] = "none"
     heading_smooth_frames: int = Field(default=15, ge=1, le=10_000)
+
+    @property
+    def keeps_distances(self) -> bool:
+        """Whether people stay as far from each other as they are."""
+        return self.centre not in ("frame", "joint")
+
+    @model_validator(mode="after")
+    def _line_between_people(self) -> NormaliseSettings:
+        if self.heading == "people" and not self.keeps_distances:
+            raise ValueError(
+                f"heading: people turns by the line between two people, whose places centre: "
+                f"{self.centre} removes: set centre to people, clip or none, or heading to frame"
+            )
+        return self
 
 
 class AugmentSettings(Settings):
@@ -59,6 +79,8 @@ class AugmentSettings(Settings):
             release's Part_Drop).
         image_flip: probability that the image is mirrored: for 2-D joints in pixels that are not
             centred (PYSKL's Flip, there 0.5); needs the videos' widths.
+        exchange_people: probability that the people come in the reverse order, before the clip is
+            normalised; only in clips that show all of them.
     """
 
     mirror: float = Field(default=0.5, ge=0, le=1)
@@ -71,6 +93,7 @@ class AugmentSettings(Settings):
     exchange_sides: float = Field(default=0.0, ge=0, le=1)
     drop_part: float = Field(default=0.0, ge=0, le=1)
     image_flip: float = Field(default=0.0, ge=0, le=1)
+    exchange_people: float = Field(default=0.0, ge=0, le=1)
 
 
 class BodySettings(Settings):
@@ -112,6 +135,8 @@ class ClipSettings(Settings):
         least_share: unless with windows, the least share of a recording that a training clip
             covers; 1 is the whole recording, as in the released code.
         streams: the input, concatenated on the channel axis (`aclnet.clips.streams.STREAMS`).
+            Distances between people (ip, ipm) need clips whose people keep them: not
+            `normalise.centre: frame` or `joint`.
         motion: the frame that a motion leads to: "clip": the clip's next, 0 at its last;
             "recording": the recording's next, whatever the clip's next is (released code, 3-D);
             "joined": as "clip", but over all clips of a test one after another (released code,
@@ -128,9 +153,7 @@ class ClipSettings(Settings):
     sampling: Literal["window", "uniform", "stretch", "resize"] = "window"
     step: int = Field(default=1, ge=1, le=10_000)
     least_share: float = Field(default=1.0, gt=0, le=1)
-    streams: tuple[Literal["j", "b", "k", "jm", "bm", "km", "l"], ...] = Field(
-        default=("j", "b", "jm"), min_length=1
-    )
+    streams: tuple[Stream, ...] = Field(default=("j", "b", "jm"), min_length=1)
     motion: Literal["clip", "recording", "joined"] = "clip"
     confidence: Literal["mean", "released"] = "mean"
     normalise: NormaliseSettings = NormaliseSettings()
@@ -178,6 +201,16 @@ class ClipSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _people_keep_their_distances(self) -> ClipSettings:
+        between = [stream for stream in self.streams if stream.startswith("ip")]
+        if between and not self.normalise.keeps_distances:
+            raise ValueError(
+                f"stream {between[0]} is the distances between people, which normalise.centre: "
+                f"{self.normalise.centre} removes: set it to people, clip or none"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pictures_stay_pictures(self) -> ClipSettings:
         changes = self.normalise.model_dump(include={"centre", "scale", "heading"})
         moved = [name for name, value in changes.items() if value != "none"]
@@ -190,10 +223,16 @@ class ClipSettings(Settings):
         return self
 
 
-def stream_channels(streams: Sequence[str], channels: int) -> int:
-    """Channels that `aclnet.clips.streams.make_streams` returns for clips of `channels` channels.
+def stream_channels(streams: Sequence[str], channels: int, joints: int) -> int:
+    """Channels that `aclnet.clips.streams.make_streams` returns.
 
-    >>> stream_channels(["j", "b", "l"], 3)
-    7
+    Args:
+        streams: their names.
+        channels: C of the clips.
+        joints: V of the clips.
+
+    >>> stream_channels(["j", "b", "l"], 3, joints=17), stream_channels(["j", "ip"], 3, joints=17)
+    (7, 20)
     """
-    return sum(1 if stream == "l" else channels for stream in streams)
+    sizes = {"l": 1} | dict.fromkeys(DISTANCES, joints)
+    return sum(sizes.get(stream.removesuffix("m"), channels) for stream in streams)

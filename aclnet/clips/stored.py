@@ -33,9 +33,22 @@ class StoredClips:
         self.settings = settings
         self.layout = layout
         self.dims = sum(channel in ("x", "y", "z") for channel in channels)
-        self.channels = stream_channels(settings.streams, len(channels))
+        self.channels = stream_channels(settings.streams, len(channels), layout.joint_count)
         moves = any(stream.endswith("m") for stream in settings.streams)
         self.follows = settings.motion == "recording" and moves
+
+    def require_people(self, store: Store) -> None:
+        """Refuse distances between people where recordings hold one person.
+
+        Raises:
+            ValueError: they do. (A recording that lacks the second person has distances of 0.)
+        """
+        between = [stream for stream in self.settings.streams if stream.startswith("ip")]
+        if between and store.frames.shape[1] < 2:
+            raise ValueError(
+                f"stream {between[0]} is the distances between two people, but recordings of "
+                f"{store.info.name} hold one person: leave it out of clip.streams"
+            )
 
     def training_frames(self, lengths: Rows, generator: np.random.Generator) -> Rows | Places:
         """Frame numbers (N, T) of a random clip of each recording of `lengths` (N,).
@@ -46,7 +59,7 @@ class StoredClips:
         if settings.sampling == "window":
             return random_windows(lengths, settings.frames, generator, settings.step)
         share = generator.uniform(settings.least_share, 1, len(lengths))
-        covered = np.maximum((share * lengths).astype(np.int64), 1)
+        covered = covered_frames(lengths, share)
         first = np.floor(generator.random(len(lengths)) * (lengths - covered + 1)).astype(np.int64)
         if settings.sampling == "uniform":
             return first[:, None] + uniform_frames(covered, settings.frames, generator)
@@ -119,6 +132,30 @@ class StoredClips:
             f"batches of {clips:,} clips of {frames:,} frames",
             "the batch's size, clip.frames or the test's clips",
         )
+
+
+def covered_frames(lengths: Rows, share: npt.ArrayLike) -> Rows:
+    """How many frames a share of each recording is, at least 1: (N,) int64."""
+    covered: Rows = np.maximum((np.asarray(share) * lengths).astype(np.int64), 1)
+    return covered
+
+
+def with_people_exchanged(clips: Clips, chosen: slice) -> Clips:
+    """Clips with the people of some in the reverse order; those that lack one stay as they are.
+
+    As `aclnet.clips.transforms.exchange_people`, without torch.
+
+    Args:
+        clips: (N, M, ...) as stored: an absent person is zero throughout.
+        chosen: which of the N.
+    """
+    some = clips[chosen]
+    all_seen = (some != 0).any(axis=tuple(range(2, some.ndim))).all(axis=1)
+    made = clips.copy()
+    made[chosen] = np.where(
+        np.expand_dims(all_seen, tuple(range(1, some.ndim))), some[:, ::-1], some
+    )
+    return made
 
 
 def _between(first: Clips, second: Clips, share: Clips) -> Clips:

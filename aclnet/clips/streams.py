@@ -1,8 +1,10 @@
-"""Streams of a skeleton, a network's input: joints, bones, their motions, bone lengths.
+"""Streams of a skeleton, a network's input: joints, bones, distances, their motions, bone lengths.
 
 The field's six streams (j, b, k, jm, bm, km) are defined as in PYSKL and the ACLNet release: a bone
 is a joint minus its parent, a k-bone a joint minus its grandparent, a motion the next frame minus
-this one.
+this one. Of a distance stream a joint's channels are its distances to every joint: those of the
+other person (ip), or of the same (jd). The other of several people is the first who is seen in the
+clip besides.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from aclnet.clips.transforms import index_tensor, present
+from aclnet.clips.settings import DISTANCES
+from aclnet.clips.transforms import index_tensor, of_people, partners, present
 from aclnet.skeleton import Layout
 
 Confidence = Literal["mean", "released"]
@@ -23,9 +26,13 @@ STREAMS: dict[str, str] = {
     "j": "joint",
     "b": "bone",
     "k": "k-bone: joint minus grandparent",
+    "ip": "distances to the V joints of the other person, V channels; zero where either is missing",
+    "jd": "distances to the V joints of the same person, V channels; zero where either is missing",
     "jm": "joint motion",
     "bm": "bone motion",
     "km": "k-bone motion",
+    "ipm": "motion of ip",
+    "jdm": "motion of jd",
     "l": "bone length, one channel; zero at the root and where an end of the bone is missing",
 }
 
@@ -89,7 +96,8 @@ def make_streams(
             frame; at its last frame the coordinates' motion is 0. Only streams of motion use it.
 
     Returns:
-        (N, M, T, V, sum of the streams' channels): C each, and 1 of bone lengths.
+        (N, M, T, V, sum of the streams' channels): C each, V of distances and 1 of bone lengths.
+        Confidence channels are of the streams with C channels.
 
     Raises:
         ValueError: a stream is unknown.
@@ -103,7 +111,7 @@ def make_streams(
 
 
 class _Places:
-    """Joints, bones and k-bones of clips, now and in the frames that follow; each is made once."""
+    """Places and distances of clips, now and in the frames that follow; each is made once."""
 
     def __init__(
         self, clips: Tensor, following: Tensor | None, layout: Layout, dims: int, *, averaged: bool
@@ -116,14 +124,24 @@ class _Places:
         """One stream."""
         if name == "l":
             return _lengths(self._clips, self._layout, self._dims)
-        now = self._place(name[0], then=False)
-        if not name.endswith("m"):
+        kind = name.removesuffix("m")
+        now = self._place(kind, then=False)
+        if kind == name:
             return now
-        return _difference(self._place(name[0], then=True), now, self._dims, self._averaged)
+        then = self._place(kind, then=True)
+        if kind in DISTANCES:
+            return then - now
+        return _difference(then, now, self._dims, self._averaged)
 
     def _place(self, kind: str, *, then: bool) -> Tensor:
         if (kind, then) not in self._made:
-            self._made[kind, then] = self._joints(then) if kind == "j" else self._bones(kind, then)
+            if kind == "j":
+                made = self._joints(then)
+            elif kind in DISTANCES:
+                made = self._distances(kind, then)
+            else:
+                made = self._bones(kind, then)
+            self._made[kind, then] = made
         return self._made[kind, then]
 
     def _joints(self, then: bool) -> Tensor:
@@ -139,6 +157,28 @@ class _Places:
         ends = tuple(layout.parents.tolist()) if kind == "b" else grandparents(layout)
         others = joints.index_select(3, index_tensor(ends, joints.device))
         return _difference(joints, others, self._dims, self._averaged or kind == "b")
+
+    def _distances(self, kind: str, then: bool) -> Tensor:
+        if then and self._following is None:  # the same frames again
+            now = self._place(kind, then=False)
+            return torch.cat([now[:, :, 1:], now[:, :, -1:]], dim=2)
+        joints = self._place("j", then=then)
+        seen = present(joints, self._dims)
+        places, others, seen_others = joints[..., : self._dims], joints[..., : self._dims], seen
+        if kind == "ip":
+            people, found = partners(present(self._clips, self._dims))
+            others = of_people(places, people)
+            seen_others = of_people(seen, people) & found[..., None, None]
+        return distances(places, others) * (seen.unsqueeze(-1) & seen_others.unsqueeze(-2))
+
+
+def distances(points: Tensor, others: Tensor) -> Tensor:
+    """Euclidean distances of points (..., V, D) to others (..., W, D): (..., V, W)."""
+    if torch.compiler.is_exporting():  # ONNX has no cdist
+        apart = points.unsqueeze(-2) - others.unsqueeze(-3)
+        return apart.square().sum(dim=-1).sqrt()
+    # Not by products, whose differences lose the small distances.
+    return torch.cdist(points, others, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _lengths(clips: Tensor, layout: Layout, dims: int) -> Tensor:

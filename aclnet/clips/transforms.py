@@ -85,9 +85,29 @@ def keep_missing(clips: Tensor, coordinates: Tensor, seen: Tensor, dims: int) ->
 
 def _first_person(values: Tensor, seen: Tensor) -> Tensor:
     """The values (N, M, ...) of the first person with a seen joint: (N, 1, ...)."""
-    first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1)
-    place = first.view(-1, *[1] * (values.ndim - 1)).expand(-1, 1, *values.shape[2:])
-    return values.gather(1, place)
+    first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1, keepdim=True)
+    return of_people(values, first)
+
+
+def of_people(values: Tensor, people: Tensor) -> Tensor:
+    """The values (N, M, ...) of some people (N, M'): (N, M', ...)."""
+    place = people.view(*people.shape, *[1] * (values.ndim - 2))
+    return values.gather(1, place.expand(-1, -1, *values.shape[2:]))
+
+
+def partners(seen: Tensor) -> tuple[Tensor, Tensor]:
+    """The other person of each: the first one else who is seen in the clip.
+
+    Args:
+        seen: bool (N, M, T, V), see `present`.
+
+    Returns:
+        Their numbers (N, M) int64, and whether there is one (N, M).
+    """
+    there = seen.flatten(2).any(dim=2)
+    person = torch.arange(there.shape[1], device=there.device)
+    others = there.unsqueeze(1) & (person.unsqueeze(0) != person.unsqueeze(1))  # (N, M, M)
+    return others.to(torch.int64).argmax(dim=2), others.any(dim=2)
 
 
 def centre_on_joint(clips: Tensor, layout: Layout, dims: int) -> Tensor:
@@ -120,10 +140,7 @@ def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
         ValueError: the layout has no hips.
     """
     seen = present(clips, dims)
-    hips, known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
-    body, found = _midpoint(clips, seen, None, dims)
-    never = ~known.any(dim=2, keepdim=True)
-    hips, known = torch.where(never.unsqueeze(-1), body, hips), known | (never & found)
+    hips, known = _middles(clips, seen, layout, dims)
     if per == "clip":
         hips, known = _first_person(hips, seen), _first_person(known, seen)
         first = known.to(torch.int64).argmax(dim=2)[..., None, None]
@@ -134,6 +151,36 @@ def centre(clips: Tensor, layout: Layout, dims: int, per: str) -> Tensor:
         mean = total / weight.sum(dim=2, keepdim=True).clamp(min=1)
         origin = torch.where(known.unsqueeze(-1), hips, mean)
     return keep_missing(clips, clips[..., :dims] - origin.unsqueeze(-2), seen, dims)
+
+
+def _middles(clips: Tensor, seen: Tensor, layout: Layout, dims: int) -> tuple[Tensor, Tensor]:
+    """The hips' midpoint, or the body's of who never shows hips, and where it is known.
+
+    Returns:
+        (N, M, T, dims) and (N, M, T).
+    """
+    hips, known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
+    body, found = _midpoint(clips, seen, None, dims)
+    never = ~known.any(dim=2, keepdim=True)
+    return torch.where(never.unsqueeze(-1), body, hips), known | (never & found)
+
+
+def centre_between_people(clips: Tensor, layout: Layout, dims: int) -> Tensor:
+    """Move the mean of all people's hips, over the whole clip, to the origin.
+
+    A person who never shows hips counts by the mean of the seen joints. Each person counts alike,
+    however many frames show them.
+
+    Returns:
+        (N, M, T, V, C).
+    """
+    seen = present(clips, dims)
+    hips, known = _middles(clips, seen, layout, dims)
+    weight = known.to(clips.dtype).unsqueeze(-1)
+    place = (hips * weight).sum(dim=2) / weight.sum(dim=2).clamp(min=1)  # (N, M, dims)
+    there = known.any(dim=2).to(clips.dtype).unsqueeze(-1)
+    origin = (place * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+    return keep_missing(clips, clips[..., :dims] - origin[:, None, None, None], seen, dims)
 
 
 def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
@@ -242,6 +289,28 @@ def shoulder_line(clips: Tensor, layout: Layout) -> Tensor:
     return torch.stack([cos, torch.where(behind, sin, -sin)], dim=-1)
 
 
+def line_between_people(clips: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+    """The direction on the ground from the first person seen in a clip to the next.
+
+    That of the mean way between their hips over the frames that show both.
+
+    Args:
+        clips: (N, M, T, V, 3) with y up or down, or (N, M, T, V, 4) with a confidence.
+        layout: needs hips of both sides.
+
+    Returns:
+        (N, 2): x and z, a unit vector; and (N,) whether there is one.
+    """
+    seen = present(clips, 3)
+    hips, known = _middles(clips, seen, layout, 3)
+    people, found = partners(seen)
+    ways = of_people(hips, people) - hips
+    both = (of_people(known, people) & known & found.unsqueeze(-1)).unsqueeze(-1)
+    way = _first_person((ways * both).sum(dim=2), seen)[:, 0, ::2].contiguous()
+    length = way.norm(dim=-1, keepdim=True)
+    return way / length.clamp(min=_TINY), (length > _TINY).squeeze(-1)
+
+
 def turn(clips: Tensor, direction: Tensor) -> Tensor:
     """Rotate about the vertical (y) so that `direction` becomes +x.
 
@@ -282,31 +351,59 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
         clips = scale_by_torso(clips, layout, dims)
     if settings.centre == "joint":
         clips = centre_on_joint(clips, layout, dims)
+    elif settings.centre == "people":
+        clips = centre_between_people(clips, layout, dims)
     elif settings.centre != "none":
         clips = centre(clips, layout, dims, settings.centre)
     if settings.heading != "none":
         if settings.heading == "shoulders":
             lines = shoulder_line(clips[..., :dims], layout)
         else:
-            lines = heading(clips, layout, settings.heading, settings.heading_smooth_frames)
-        if settings.centre not in ("frame", "joint"):
+            per = "clip" if settings.heading == "people" else settings.heading
+            lines = heading(clips, layout, per, settings.heading_smooth_frames)
+        if settings.keeps_distances:
             lines = _first_person(lines, present(clips, dims))
+        if settings.heading == "people":
+            between, known = line_between_people(clips, layout)
+            lines = torch.where(known[:, None, None, None], between[:, None, None], lines)
         turned = turn(clips[..., :dims], lines)
         clips = torch.cat([turned, clips[..., dims:]], dim=-1)
     return clips
 
 
-def mirror(clips: Tensor, layout: Layout) -> Tensor:
+def mirror(clips: Tensor, layout: Layout, *, between_people: bool = False) -> Tensor:
     """The mirror image: x changes sign, left and right joints change places.
 
     Meant for centred clips, where x = 0 is the body's middle; its own inverse.
+
+    Args:
+        clips: (N, M, T, V, C).
+        layout: joint layout.
+        between_people: the clips are turned by the line between two people (`heading: people`).
+            Where there is one z changes sign, not x, so that the line still leads from the first
+            person to the second: the image is what `normalise` makes of a mirrored recording.
 
     Returns:
         (N, M, T, V, C).
     """
     swapped = exchange_sides(clips, layout)
     swapped[..., 0].neg_()
-    return swapped
+    if not between_people:
+        return swapped
+    _, known = line_between_people(clips, layout)
+    half = torch.where(known, -1.0, 1.0).to(clips.dtype)[:, None, None, None]
+    x, y, z, *rest = swapped.unbind(dim=-1)
+    return torch.stack([x * half, y, z * half, *rest], dim=-1)
+
+
+def exchange_people(clips: Tensor) -> Tensor:
+    """The people of each clip in the reverse order; clips that lack one stay as they are.
+
+    Args:
+        clips: (N, M, ...) as stored: an absent person is zero throughout.
+    """
+    all_seen = (clips != 0).flatten(2).any(dim=2).all(dim=1)
+    return torch.where(all_seen.view(-1, *[1] * (clips.ndim - 1)), clips.flip(1), clips)
 
 
 def exchange_sides(clips: Tensor, layout: Layout) -> Tensor:

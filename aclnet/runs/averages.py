@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from aclnet.clips.sampling import Places, released_test_frames, resized_places, stretched_frames
 from aclnet.clips.settings import ClipSettings, Rows
-from aclnet.clips.stored import Clips, StoredClips
+from aclnet.clips.stored import Clips, StoredClips, covered_frames, with_people_exchanged
 from aclnet.clips.windows import sliding_windows, windows_at_phase
 from aclnet.data.store import Store
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
@@ -126,6 +126,8 @@ def mean_scores(
         clips = predictor.clips.for_network(store, rows, frames[rows])
         if hidden is not None:
             clips[..., hidden, :] = 0  # before they are measured
+        if test.exchange_people:
+            clips = with_people_exchanged(clips, slice(1, None, 2))
         return clips
 
     parts = [
@@ -139,16 +141,41 @@ def scoring_frames(lengths: Rows, clip: ClipSettings, test: ScoringSettings) -> 
     """Frame numbers of the test clips: (N, clips, T), the same in every call.
 
     Uniform clips are the release's; stretched ones take the frames at evenly spaced phases of the
-    parts; windows start at evenly spaced places; resized ones are all the same, at places between
-    frames.
+    parts; windows start at evenly spaced places; resized ones are at places between frames, and all
+    the same. With `least_share` stretched and resized clips are of parts of a recording, in turn.
+
+    Raises:
+        ValueError: `least_share` with clips of another kind.
     """
+    test.require_clips(clip.sampling)
+    crops = _crops(lengths, test)
     if clip.sampling == "uniform":
         return released_test_frames(lengths, clip.frames, test.clips, test.rule)
     if clip.sampling == "resize":
-        places = resized_places(lengths, clip.frames)
-        return np.repeat(places[:, None], test.clips, axis=1)
+        parts = [first[:, None] + resized_places(part, clip.frames) for first, part in crops]
+        return np.stack(parts, axis=1)
     phases = (np.arange(test.clips) + 0.5) / test.clips
     if clip.sampling == "stretch":
-        return np.stack([stretched_frames(lengths, clip.frames, phase) for phase in phases], axis=1)
+        return np.stack(
+            [
+                first[:, None] + stretched_frames(part, clip.frames, phase)
+                for (first, part), phase in zip(crops, phases, strict=True)
+            ],
+            axis=1,
+        )
     windows = [windows_at_phase(lengths, clip.frames, phase, clip.step) for phase in phases]
     return np.stack(windows, axis=1)
+
+
+def _crops(lengths: Rows, test: ScoringSettings) -> list[tuple[Rows, Rows]]:
+    """First frames and numbers of frames of the part of each recording that each clip covers.
+
+    Two successive clips cover the same part, so that with `exchange_people` both orders do.
+    """
+    if test.least_share == 1:
+        return [(np.zeros_like(lengths), lengths)] * test.clips
+    part = covered_frames(lengths, test.least_share)
+    left = lengths - part
+    whole = (np.zeros_like(lengths), lengths)
+    parts = [whole, (np.zeros_like(left), part), (left, part), (left // 2, part)]
+    return [parts[number // 2 % len(parts)] for number in range(test.clips)]

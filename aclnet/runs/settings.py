@@ -47,9 +47,27 @@ class ScoringSettings(Settings):
         clips: clips of each recording, whose probabilities are averaged (10 in the release).
         rule: the release's sampler, with uniform sampling: "decode" (its 3-D data) or "frames" (its
             2-D data); they differ for recordings shorter than a clip.
+        least_share: with stretched or resized clips, the share of a recording that some clips
+            cover: in turn the whole of it, this share at its beginning, at its end and in its
+            middle; 1: all clips cover the whole.
+        exchange_people: every second clip has the people in the reverse order, if all are seen.
         batch_size: clips scored at once.
     """
 
     clips: int = Field(default=10, ge=1, le=1_000)
+    least_share: float = Field(default=1.0, gt=0, le=1)
+    exchange_people: bool = False
     rule: Literal["decode", "frames"] = "decode"
     batch_size: int = Field(default=128, ge=1, le=100_000)
+
+    def require_clips(self, sampling: str) -> None:
+        """Refuse parts of recordings where clips do not span them.
+
+        Raises:
+            ValueError: `least_share` is below 1 with another sampling than stretch and resize.
+        """
+        if self.least_share < 1 and sampling not in ("stretch", "resize"):
+            raise ValueError(
+                f"test.least_share cuts recordings for stretched or resized clips, not with "
+                f"clip.sampling: {sampling}: set it to 1"
+            )

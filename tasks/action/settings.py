@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aclnet.clips.settings import AugmentSettings, ClipSettings, NormaliseSettings
 from aclnet.config import Settings
@@ -84,6 +84,11 @@ class ActionSettings(TaskSettings):
     train_share: float = Field(default=1.0, gt=0, le=1)
     select: Literal["best", "last"] = "best"
     test: ScoringSettings = ScoringSettings()
+
+    @model_validator(mode="after")
+    def _test_fits_clips(self) -> Self:
+        self.test.require_clips(self.clip.sampling)
+        return self
 
     @property
     def benchmark(self) -> str:

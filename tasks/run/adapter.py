@@ -82,6 +82,7 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         self.store = self.prepared(settings, store, report)
         self.dropped = {"short": len(store) - len(self.store)}
         self.clip_input = ClipInput(settings.clip, store.layout, store.info.channels)
+        self.clip_input.require_people(store)
         self.initial: InitialWeights | None = None
 
     @classmethod

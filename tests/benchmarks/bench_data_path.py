@@ -4,7 +4,8 @@
         [--step 4] [--json results/benchmarks/data_path.json]
 
 Clips of NTU's shape (2 people, 100 of 60 to 140 frames, 25 joints) are sampled, rotated and turned
-into streams as in `configs/action/released.yaml`, for joints, for bones, and for all four streams.
+into streams as in `configs/action/released.yaml`, for joints, for bones, for all four streams, and
+for joints with the distances between the two people.
 Ours is what a training step calls; times are processor time, in turn. Three plain sides:
 
 - *PYSKL's pipeline* (`plain_clips.py`): its transforms as it has them, normalisation first. PYSKL's
@@ -47,6 +48,8 @@ from aclnet.skeleton import load_layout
 Clip = npt.NDArray[np.float32]
 Times = dict[str, list[float]]
 STREAMS = {"j": ("j",), "b": ("b",), "four streams": ("j", "b", "jm", "bm")}
+BETWEEN = {"j, ip, ipm": ("j", "ip", "ipm")}
+"""Distances between two people, which PYSKL's pipeline does not make."""
 FRAMES, ANGLE = 100, 0.3
 
 
@@ -91,6 +94,9 @@ def one_by_one(
                 found = np.zeros_like(whole)
                 for joint, parent in enumerate(parents):
                     found[:, :, joint] = whole[:, :, joint] - whole[:, :, parent]
+            if stream.startswith("ip"):
+                apart = whole[:, :, :, None] - whole[:, ::-1, None]
+                found = np.sqrt(np.square(apart).sum(axis=-1))
             if stream.endswith("m"):
                 moved = np.zeros_like(found)
                 moved[:-1] = found[1:] - found[:-1]
@@ -163,7 +169,7 @@ def streams_rows(
     samples, parents = annotations(data), data.layout.parents.tolist()
     rows: list[dict[str, Any]] = []
     speeds: dict[str, float] = {}
-    for name, streams in STREAMS.items():
+    for name, streams in (STREAMS | BETWEEN).items():
         clips = input_for(data, streams)
         check(clips, data, streams)
         random = np.random.RandomState(1)
@@ -181,12 +187,16 @@ def streams_rows(
                     one_by_one, data, chosen, streams, angles
                 ),
             }
+            if name in BETWEEN:
+                works = {plain: work for plain, work in works.items() if "NumPy" in plain}
             for plain, work in works.items():
                 others.setdefault(plain, []).append(seconds(work))
             ours.append(seconds(functools.partial(batched, clips, data, chosen), 5))
         work = f"Streams of {batch} clips of {FRAMES} frames: {name}"
         rows += [ratio(work, plain, ours, times) for plain, times in others.items()]
-        speeds[name] = round(batch / statistics.median(others["clip by clip, as PYSKL's pipeline"]))
+        if name in STREAMS:
+            plain_seconds = statistics.median(others["clip by clip, as PYSKL's pipeline"])
+            speeds[name] = round(batch / plain_seconds)
     return rows, speeds
 
 

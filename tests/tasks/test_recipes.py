@@ -70,7 +70,7 @@ def test_every_shipped_recipe_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_shipped_network_can_be_built(name: str) -> None:
     settings = load_settings(SETTINGS[Path(name).parts[0]], FOLDER / name)
-    channels = stream_channels(settings.clip.streams, 3)
+    channels = stream_channels(settings.clip.streams, 3, joints=17)
     encoder = settings.network.encoder.build(load_layout("coco17"), channels, None)
     assert encoder.feature_dim > 0
     assert settings.objective.feature == "pooled" or encoder.graph_dim is not None

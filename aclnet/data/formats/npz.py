@@ -69,6 +69,7 @@ def read(
     split: str | None = None,
     confidence: bool = True,
     keep: str = "",
+    metres: str = "",
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Read an `.npz`; its joints are held in memory while samples are drawn.
 
@@ -86,10 +87,13 @@ def read(
             position, as some sensors write 0 for joints that they only infer.
         keep: the key of a boolean (or 1 or 0) a sample, such as used_in_cvpr12; samples with False
             are dropped and counted.
+        metres: a factor for each coordinate by which it is in metres, such as "-2.56,-1.92,1.28" of
+            SBU Kinect Interaction, whose y then points up.
 
     Raises:
         ValueError: a key is missing, has the wrong shape or does not belong to the layout, the
-            third number of joints is a score, or samples in pixels and in shares are mixed.
+            third number of joints is a score, samples in pixels and in shares are mixed, or
+            `metres` is not one number a coordinate.
     """
     found = read_arrays(path, lambda keys: _read_keys(keys, split, keep, path))
     arrays = {key: _text_of_bytes(array) for key, array in found.items()}
@@ -98,10 +102,13 @@ def read(
         arrays.pop("confidence", None)
     key = _split_key(arrays, split, path)
     kept = _kept_samples(arrays, keep, path)
+    if metres:
+        arrays["joints"] = arrays["joints"] * _factors(metres, arrays["joints"].shape[-1], path)
     columns = _sample_columns(arrays, key, path)
     whole, rates = _rates(arrays)
     about = _about(arrays, layout, columns["sample"], path)
     about["settings"]["split"] = key
+    about["unit"] = "metre" if metres else about["unit"]
     about["fps"] = whole or about.get("fps")
     info = StoreInfo.of_file(path, about.pop("layout"), classes=_class_order(arrays), **about)
     if not kept.all():
@@ -129,6 +136,20 @@ def read(
 def _text_of_bytes(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Bytes, as MATLAB and HDF5 have names, as text in UTF-8; other arrays as they are."""
     return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+
+
+def _factors(text: str, dims: int, path: Path) -> npt.NDArray[np.float32]:
+    """The factors of the option `metres`: (dims,)."""
+    try:
+        factors = np.array([float(number) for number in text.split(",")], dtype=np.float32)
+    except ValueError:
+        factors = np.zeros(0, dtype=np.float32)
+    if factors.shape != (dims,) or not np.isfinite(factors).all() or not factors.all():
+        raise ValueError(
+            f"{path}: metres must be {dims} numbers other than 0, one for each coordinate, with "
+            f"commas between, got {text[:40]!r}"
+        )
+    return factors
 
 
 def _read_keys(keys: list[str], split: str | None, keep: str, path: Path) -> list[str]:

@@ -164,7 +164,7 @@ def test_a_layout_without_limbs_is_refused() -> None:
     [
         {"mirror": 1.1}, {"reverse": -0.1}, {"joint_noise": -1}, {"point_noise": math.inf},
         {"drop_joints": 1}, {"flip": 0.5}, {"rotate": -0.1}, {"exchange_sides": 1.1},
-        {"drop_part": -1}, {"image_flip": 2},
+        {"drop_part": -1}, {"image_flip": 2}, {"exchange_people": 1.5},
     ],
 )  # fmt: skip
 def test_senseless_settings_are_refused(values: dict[str, float]) -> None:

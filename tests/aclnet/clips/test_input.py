@@ -80,6 +80,11 @@ def walks(lengths: Sequence[int] = (12, 30, 9, 17, 25)) -> list[Clip]:
         ("motion=recording\nnormalise.heading=shoulders", "smoothed heading is not known"),
         (PICTURES.replace("scale: none", "scale: torso"), "places in pixels"),
         (PICTURES + "\nbodies={sizes: [2.0]}", "give no other bodies"),
+        ("streams=[j, ipm]", "stream ipm .*centre: frame removes: set it to people"),
+        (
+            "normalise={centre: joint, heading: people}",
+            "centre: joint removes: set centre to people",
+        ),
         ("streams=[]", "`streams`"),
         ("streams=[joint]", "must be 'j', 'b', 'k'"),
         ("frames=0", "`frames` = 0"),
@@ -140,6 +145,43 @@ def test_mirrored_input_is_the_input_of_the_mirror_image() -> None:
     some = made.prepare(clips, chosen)
     assert torch.equal(some[chosen], images[chosen])
     assert torch.equal(some[~chosen], made.prepare(clips)[~chosen])
+
+
+def pairs() -> Tensor:
+    return torch.randn((6, 2, 4, 15, 3), generator=torch.Generator().manual_seed(3))
+
+
+def pair_input(**changes: float) -> ClipInput:
+    chosen = ClipSettings(
+        streams=("j", "ip"),
+        normalise=NormaliseSettings(centre="people", scale="none", heading="people"),
+        augment=AugmentSettings(**{"mirror": 0, **changes}),
+    )
+    return ClipInput(chosen, load_layout("sbu15"), ("x", "y", "z"))
+
+
+def test_exchanged_people_are_prepared_as_if_recorded_so() -> None:
+    clips, made = pairs(), pair_input()
+    exchanged = pair_input(exchange_people=1).augmented(clips, torch.Generator())
+    assert torch.equal(exchanged, made.prepare(clips.flip(1)))
+    some = pair_input(exchange_people=0.5).augmented(clips, torch.Generator().manual_seed(0))
+    as_they_are = (some == made.prepare(clips)).flatten(1).all(dim=1)
+    assert as_they_are.any()
+    assert torch.equal(some[~as_they_are], exchanged[~as_they_are])
+
+
+def test_mirrored_people_are_prepared_as_if_recorded_so() -> None:
+    clips, made, layout = pairs(), pair_input(), load_layout("sbu15")
+    wanted = made.prepare(mirror(clips, layout))
+    torch.testing.assert_close(made.prepare(clips, mirrored=True), wanted)
+    augmented = pair_input(mirror=1).augmented(clips, torch.Generator())
+    torch.testing.assert_close(augmented, wanted)
+
+
+def test_distances_are_of_the_changed_bodies() -> None:
+    noisy = pair_input(point_noise=0.5, joint_noise=0.3).augmented(pairs(), torch.Generator())
+    between = make_streams(noisy[..., :3], load_layout("sbu15"), ("ip",), 3)
+    torch.testing.assert_close(noisy[..., 3:], between)
 
 
 # --- training batches -----------------------------------------------------------------------------

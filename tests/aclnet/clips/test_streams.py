@@ -142,12 +142,64 @@ def test_all_but_joints_are_blind_to_the_place(
     torch.testing.assert_close(moved, make_stream(clips, layout, stream, dims=3), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("stream", "other"), [("ip", 1), ("jd", 0)])
+def test_distances_lead_to_every_joint_of_the_other_or_of_the_same(stream: str, other: int) -> None:
+    clips = random_clips(2, 2, 3, 17, 3).abs()
+    made = make_stream(clips, load_layout("coco17"), stream, dims=2)
+    assert made.shape == (2, 2, 3, 17, 17)
+    for person in (0, 1):
+        ends = clips[1, person, 2, 4, :2], clips[1, abs(person - other), 2, 9, :2]
+        wanted = torch.dist(*ends)
+        torch.testing.assert_close(made[1, person, 2, 4, 9], wanted)
+
+
+def test_distances_are_zero_where_a_joint_or_a_person_is_missing() -> None:
+    layout = load_layout("coco17")
+    clips = random_clips(3, 3, 4, 17, 3)
+    clips[..., 2] = clips[..., 2].abs() + 0.1
+    clips[0, 1, 0, 5] = 0  # a joint
+    clips[1, :2] = 0  # all but one person
+    clips[2, 1] = 0  # the one in the middle
+    made = make_stream(clips, layout, "ip", dims=2)
+    assert not made[0, 1, 0, 5].any()
+    assert not made[0, 0, 0, :, 5].any()
+    assert made[0, 0, 1, :, 5].all()
+    assert not made[1].any()
+    assert not made[2, 1].any()
+    torch.testing.assert_close(made[2, 0], made[2, 2].transpose(-1, -2))  # of each other
+    alone = make_stream(clips[:, :1], layout, "ipm", dims=2)
+    assert not alone.any()
+    assert not make_stream(clips, layout, "jd", dims=2)[0, 1, 0, :, 5].any()
+
+
+@pytest.mark.parametrize("stream", ["ip", "jd"])
+def test_the_motion_of_distances_leads_to_the_next_frame_or_the_one_that_follows(
+    stream: str,
+) -> None:
+    layout = load_layout("ntu25")
+    clips, following = random_clips(2, 2, 5, 25, 3), random_clips(2, 2, 5, 25, 3, seed=1)
+    now, then = (make_stream(x, layout, stream, dims=3) for x in (clips, following))
+    motion = make_stream(clips, layout, stream + "m", dims=3)
+    torch.testing.assert_close(motion[:, :, :-1], now[:, :, 1:] - now[:, :, :-1])
+    assert not motion[:, :, -1].any()
+    made = make_stream(clips, layout, stream + "m", dims=3, following=following)
+    torch.testing.assert_close(made, then - now)
+
+
+def test_small_distances_are_not_differences_of_large_numbers() -> None:
+    clips = torch.zeros(1, 2, 1, 25, 3)
+    clips += torch.tensor([3.0, -2.0, 4.0])
+    clips[:, 1, ..., 0] += 1e-3
+    made = make_stream(clips, load_layout("ntu25"), "ip", dims=3)
+    torch.testing.assert_close(made, torch.full_like(made, 1e-3), rtol=1e-3, atol=0)
+
+
 def test_streams_stand_side_by_side_in_the_order_asked_for() -> None:
     layout = load_layout("coco17")
     clips = random_clips(2, 1, 5, 17, 3)
-    names = ("bm", "l", "j")
+    names = ("bm", "l", "jdm", "j")
     together = make_streams(clips, layout, names, dims=2)
-    assert together.shape[-1] == stream_channels(names, channels=3) == 7
+    assert together.shape[-1] == stream_channels(names, channels=3, joints=17) == 24
     parts = [make_stream(clips, layout, name, dims=2) for name in names]
     assert torch.equal(together, torch.cat(parts, dim=-1))
 

@@ -14,6 +14,7 @@ from aclnet.clips.settings import AugmentSettings, NormaliseSettings
 from aclnet.clips.streams import STREAMS, make_stream
 from aclnet.clips.transforms import (
     centre,
+    exchange_people,
     heading,
     mirror,
     normalise,
@@ -143,12 +144,13 @@ def test_all_persons_of_a_clip_have_one_scale() -> None:
 
 def test_an_empty_clip_stays_empty() -> None:
     empty = torch.zeros(2, 2, 5, 17, 3)
-    for per in ("frame", "clip", "none"):
+    for per in ("frame", "clip", "people", "none"):
         result = normalise(empty, FLAT, 2, NormaliseSettings.model_validate({"centre": per}))
         assert torch.equal(result, empty)
     assert torch.equal(
         normalise(torch.zeros(1, 2, 5, 20, 3), ROOM, 3, HEADING), torch.zeros(1, 2, 5, 20, 3)
     )
+    assert not normalise(torch.zeros(1, 2, 5, 20, 3), ROOM, 3, BETWEEN).any()
 
 
 def test_a_joint_alone_is_put_at_the_origin() -> None:
@@ -296,6 +298,84 @@ def test_a_confidence_turns_with_nobody(per: Literal["frame", "clip", "shoulders
     assert torch.equal(both[..., 3:], confidence)
 
 
+# --- two people -----------------------------------------------------------------------------------
+
+BETWEEN = NormaliseSettings(centre="people", scale="none", heading="people")
+
+
+def pairs(seed: int = 0) -> Tensor:
+    """Two clips of two people some metres apart; the second person of the first comes late."""
+    clips = bodies(seed, persons=2) + torch.tensor([[0.0, 0, 0], [2.0, 0, 1]])[:, None, None]
+    clips[0, 1, :3] = 0
+    return clips
+
+
+@quick
+@given(seeds, st.floats(-math.pi, math.pi), st.tuples(*[st.floats(-5, 5)] * 3))
+def test_aligned_pairs_depend_neither_on_the_camera_nor_on_the_place(
+    seed: int, angle: float, shift: tuple[float, float, float]
+) -> None:
+    clips = pairs(seed)
+    there = present(clips, 3).unsqueeze(-1)
+    other = (spin(clips, angle) + torch.tensor(shift)) * there
+    aligned = normalise(clips, ROOM, 3, BETWEEN)
+    torch.testing.assert_close(normalise(other, ROOM, 3, BETWEEN), aligned, rtol=0, atol=2e-3)
+    assert not aligned[~present(clips, 3)].any()
+    for stream in ("ip", "l"):
+        made, kept = (make_stream(x, ROOM, stream, dims=3) for x in (clips, aligned))
+        torch.testing.assert_close(kept, made, rtol=1e-3, atol=1e-4)
+
+
+def test_the_line_leads_from_the_first_person_to_the_second_about_their_middle() -> None:
+    aligned = normalise(pairs(), ROOM, 3, BETWEEN)
+    hips = aligned[..., [ROOM.index("left_hip"), ROOM.index("right_hip")], :].mean(dim=-2)
+    way = hips[1].mean(dim=1)  # both are seen throughout
+    torch.testing.assert_close(way[0], -way[1], rtol=0, atol=1e-5)
+    assert way[1, 0] > 0
+    torch.testing.assert_close(way[1, 2], torch.tensor(0.0), rtol=0, atol=1e-5)
+    late = (hips[0, 1] - hips[0, 0])[3:].mean(dim=0)
+    assert late[0] > 0
+    torch.testing.assert_close(late[2], torch.tensor(0.0), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_person_alone_is_centred_and_turned_by_itself(place: int) -> None:
+    clips = bodies(persons=2)
+    clips[:, 1 - place] = 0
+    aligned = normalise(clips, ROOM, 3, BETWEEN)[:, place]
+    body = bodies(persons=2)[:, place : place + 1]
+    across = NormaliseSettings(centre="people", scale="none", heading="clip")
+    torch.testing.assert_close(aligned, normalise(body, ROOM, 3, across)[:, 0])
+    hips = aligned[..., [ROOM.index("left_hip"), ROOM.index("right_hip")], :].mean(dim=(1, 2))
+    torch.testing.assert_close(hips, torch.zeros_like(hips), rtol=0, atol=1e-5)
+
+
+@quick
+@given(seeds, st.booleans())
+def test_the_mirror_image_of_aligned_people_is_aligned_too(seed: int, alone: bool) -> None:
+    clips = pairs(seed)
+    if alone:
+        clips[:, 1] = 0
+    image = mirror(normalise(clips, ROOM, 3, BETWEEN), ROOM, between_people=True)
+    wanted = normalise(mirror(clips, ROOM), ROOM, 3, BETWEEN)
+    torch.testing.assert_close(image, wanted, rtol=0, atol=1e-3)
+
+
+def test_people_in_a_picture_are_centred_between_them() -> None:
+    clips = pictures(persons=2, missing=0)
+    centred = normalise(clips, FLAT, 2, NormaliseSettings(centre="people"))
+    middle = centred[..., HIPS, :2].mean(dim=(1, 2, 3))
+    torch.testing.assert_close(middle, torch.zeros_like(middle), rtol=0, atol=1e-5)
+
+
+def test_only_clips_that_show_everybody_exchange_people() -> None:
+    clips = bodies(persons=3)
+    clips[0, 2] = 0
+    made = exchange_people(clips)
+    assert torch.equal(made[0], clips[0])
+    assert torch.equal(made[1], clips[1].flip(0))
+
+
 # --- mirror ---------------------------------------------------------------------------------------
 
 
@@ -308,8 +388,10 @@ def test_mirroring_twice_changes_nothing_and_commutes_with_streams(name: str) ->
     assert torch.equal(mirror(image, layout), clips)
     for stream in STREAMS:
         made, of_image = (make_stream(x, layout, stream, dims=3) for x in (clips, image))
-        if stream == "l":  # lengths have no sign: the sides change places and that is all
-            swapped = made[:, :, :, torch.tensor(layout.mirror_index)]
+        if stream[:2] in ("l", "ip", "jd"):  # they have no sign: the sides change places
+            sides = torch.tensor(layout.mirror_index)
+            swapped = made[:, :, :, sides]
+            swapped = swapped if stream == "l" else swapped[..., sides]
             torch.testing.assert_close(of_image, swapped)
         else:
             torch.testing.assert_close(of_image, mirror(made, layout))

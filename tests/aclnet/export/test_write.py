@@ -27,6 +27,12 @@ NORMALISE: dict[str, dict[str, Any]] = {
     "gait": {"scale": "torso", "centre": "frame", "heading": "frame", "heading_smooth_frames": 5},
     "action": {"scale": "none", "centre": "joint", "heading": "shoulders"},
 }
+# Two people as two people.
+BETWEEN = {
+    "normalise": {"scale": "none", "centre": "people", "heading": "people"},
+    "streams": ["j", "ip", "ipm", "jd"],
+    "motion": "clip",
+}
 # Each network with two persons in several parts of clips, and each task's preparation.
 EACH = [
     *(
@@ -35,6 +41,7 @@ EACH = [
         if name != QUICK
     ),
     *((QUICK, task, {"normalise": NORMALISE[task]} if task in NORMALISE else {}) for task in TASKS),
+    (QUICK, "action", BETWEEN),
 ]
 
 

@@ -8,6 +8,8 @@ import torch
 
 from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import ClipSettings
+from aclnet.clips.stored import with_people_exchanged
+from aclnet.clips.transforms import exchange_people
 from aclnet.data.sample import StoreInfo
 from aclnet.models import SkeletonNetwork, build_encoder
 from aclnet.models.temporal_conv import TemporalConvSettings
@@ -36,6 +38,35 @@ def test_the_test_clips_of_a_long_recording_are_all_different(sampling: Any) -> 
     clip = ClipSettings(frames=8, sampling=sampling)
     frames = scoring_frames(np.array([100]), clip, ScoringSettings(clips=10))[0]
     assert len(np.unique(frames, axis=0)) == 10
+
+
+@pytest.mark.parametrize("sampling", ["stretch", "resize"])
+def test_clips_cover_the_whole_and_parts_in_turn(sampling: Any) -> None:
+    clip = ClipSettings(frames=50, sampling=sampling)
+    test = ScoringSettings(clips=10, least_share=0.8)
+    frames = scoring_frames(np.array([100, 1]), clip, test)
+    ends = np.round(frames[0][:, [0, -1]] / 10).astype(int).tolist()
+    parts = [[0, 10], [0, 8], [2, 10], [1, 9]]
+    assert ends == [part for part in (*parts, parts[0]) for _ in (0, 1)]
+    assert not frames[1].any()
+
+
+def test_parts_need_clips_that_span_a_recording() -> None:
+    clip = ClipSettings(frames=8, sampling="window")
+    with pytest.raises(
+        ValueError, match=r"least_share cuts .* not with clip.sampling: window: set it"
+    ):
+        scoring_frames(np.array([40]), clip, ScoringSettings(least_share=0.5))
+
+
+def test_every_second_clip_has_the_people_exchanged_where_all_are_seen() -> None:
+    clips = np.random.default_rng(0).normal(size=(6, 2, 3, 5, 3)).astype(np.float32)
+    clips[3, 1] = 0
+    made = with_people_exchanged(clips, slice(1, None, 2))
+    np.testing.assert_array_equal(made[[0, 2, 3, 4]], clips[[0, 2, 3, 4]])
+    np.testing.assert_array_equal(made[[1, 5]], clips[[1, 5]][:, ::-1])
+    every = with_people_exchanged(clips, slice(None))
+    np.testing.assert_array_equal(every, exchange_people(torch.from_numpy(clips)).numpy())
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100])

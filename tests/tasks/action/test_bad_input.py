@@ -197,6 +197,23 @@ def test_a_division_that_fails_names_its_setting(
     assert not (place / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("data.options={persons: 1}", ("stream ip", "hold one person: leave it")),
+        ("test.least_share=0.9", ("not with clip.sampling: uniform: set it to 1",)),
+    ],
+)
+def test_what_does_not_fit_the_clips_is_refused_before_the_training(
+    change: str, words: tuple[str, ...], mistake: Any, place: Path
+) -> None:
+    (place / "whole.pkl").write_bytes(pickle.dumps(whole()))
+    clip = "clip={streams: [j, ip], normalise: {centre: clip}}"
+    train = ("action", "train", "-c", "r.yaml", "--data", "whole.pkl", "-r", "run", "-s", clip)
+    mistake(*train, "-s", change, words=words)
+    assert not (place / "run").exists()
+
+
 def test_18_joints_for_a_layout_of_17(mistake: Any, place: Path) -> None:
     file = place / "eighteen.pkl"
     file.write_bytes(with_18_joints(whole()))

@@ -98,6 +98,24 @@ def test_two_persons_in_an_image(shared: Path) -> None:
     assert (info.unit, sample.split) == ("normalised", "0")
 
 
+def test_shares_become_metres_by_factors(shared: Path) -> None:
+    source = shared / "data" / "sbu.npz"
+    info, samples = read(source, split="fold", metres="-2.56,-1.92,1.28")
+    assert info.unit == "metre"
+    frames = next(samples).frames
+    plain = next(read(source, split="fold")[1]).frames
+    np.testing.assert_allclose(frames, plain * [-2.56, -1.92, 1.28], rtol=1e-6)
+    head, neck, foot = (info.layout["joints"].index(name) for name in ("head", "neck", "left_foot"))
+    assert (frames[..., head, 1] > frames[..., foot, 1]).all()  # y points up
+    assert 1.1 < np.median(frames[..., neck, 1] - frames[..., foot, 1]) < 1.4
+
+
+@pytest.mark.parametrize("metres", ["2", "1,2,x", "1,0,2", "1,2,nan", "1 2 3"])
+def test_factors_that_make_no_metres_are_refused(shared: Path, metres: str) -> None:
+    with pytest.raises(ValueError, match="metres must be 3 numbers other than 0, one for each"):
+        read(shared / "data" / "sbu.npz", split="fold", metres=metres)
+
+
 def test_empty_sequences_are_counted(tmp_path: Path) -> None:
     info, samples = read(write(tmp_path / "x.npz"))
     kept = list(samples)
