@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,7 +92,7 @@ def live_command(
     """
     from aclnet.runs.model import load
     from aclnet.training.machine.interrupts import Interrupted
-    from tasks.gallery.people import Gallery
+    from tasks.gallery.current import CurrentGallery
     from tasks.live.answers import Answers
     from tasks.live.joints import RunJoints
     from tasks.live.loop import Live
@@ -103,7 +103,9 @@ def live_command(
     given, options = _options(query, model)
     joints = RunJoints(model, query.layout)
     with ExitStack() as opened:
-        known = None if gallery is None else opened.enter_context(Gallery(gallery, model))
+        known = None
+        if gallery is not None:
+            known = opened.enter_context(closing(CurrentGallery(gallery, model)))
         answers = Answers(
             model,
             known,

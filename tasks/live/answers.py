@@ -14,7 +14,7 @@ from tasks.live.tracks import Window
 if TYPE_CHECKING:
     from aclnet.runs.model import Model
     from aclnet.runs.settings import Preparation
-    from tasks.gallery.people import Gallery
+    from tasks.gallery.current import CurrentGallery
 
 _WARM_UP = (1, 2, 4, 8)
 """Windows at once; libraries prepare themselves for each number."""
@@ -41,7 +41,7 @@ class Answers:
     def __init__(
         self,
         model: Model,
-        gallery: Gallery | None,
+        gallery: CurrentGallery | None,
         *,
         persons: int = 1,
         top: int = 5,
@@ -55,7 +55,9 @@ class Answers:
         self._prepare = prepare or model.settings.data.prepare
         self._sure: float | None = None
         if gallery is not None:
-            gallery.identify_embeddings(np.zeros((0, model.dimensions)), threshold=threshold)
+            gallery.opened().identify_embeddings(
+                np.zeros((0, model.dimensions)), threshold=threshold
+            )
         elif not model.info.trains_classifier:
             raise ValueError(
                 f"{model.run} did not train its classifier ({model.info.task}): give a gallery of "
@@ -94,7 +96,7 @@ class Answers:
     def idle(self) -> None:
         """Forget who was removed from the gallery, also while nobody is asked for."""
         if self._gallery is not None:
-            self._gallery.refresh()
+            self._gallery.opened().refresh()
 
     def of(self, windows: Sequence[Window]) -> Iterator[tuple[Window, dict[str, Any]]]:
         """The windows with what each shows, as plain values; they are computed together.
@@ -116,7 +118,7 @@ class Answers:
             return
         usable = np.isfinite(embedding).all(axis=1) & (embedding != 0).any(axis=1)
         rows = np.flatnonzero(usable).tolist()
-        answers = self._gallery.identify_embeddings(
+        answers = self._gallery.opened().identify_embeddings(
             embedding[rows], threshold=self._threshold, candidates=self._top
         )
         for row, one in zip(rows, answers, strict=True):

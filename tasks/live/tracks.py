@@ -19,8 +19,8 @@ from aclnet.data.formats.keypoints.tracks import Follower, centres_and_sizes
 from tasks.live.events import MOST_PEOPLE, Frame, Points
 from tasks.live.lines import OWN
 
-LONGEST_WINDOW = 10_000
-LONGEST_GAP = 10_000
+LONGEST_GAP = 1_000
+"""Largest `max_gap` of a stream: whoever was seen within it is remembered."""
 
 
 class Cut(NamedTuple):

@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -19,6 +18,7 @@ from aclnet.runs.model import Prediction
 from protocols.text import nouns
 from tasks.gallery.answers import Answer
 from tasks.gallery.content import Person, Threshold
+from tasks.gallery.current import CurrentGallery
 from tasks.gallery.people import Gallery
 from tasks.gallery.recordings import Recordings, embedded
 from tasks.serve.clips import MOST_CLIPS, clip_of
@@ -27,6 +27,7 @@ from tasks.serve.uploads import Upload, UploadedFile, opened
 MOST_WAITING = 8
 MOST_SHOWN = 100
 """Answers of one upload."""
+_NO_GALLERY = "there is no gallery: start the page with --gallery"
 _NOBODY = sys.float_info.max
 """A threshold that nobody reaches, where a gallery has none."""
 
@@ -104,14 +105,14 @@ class Desk:
     top: int
     false_alarms: float
     _waiting: int = 0
-    _seen: tuple[int, int] | None = None
-    _gallery: Gallery | None = None
+    _current: CurrentGallery | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.model = aclnet.load(self.run)
         self._sure = self.gallery is None and self._is_calibrated()
         if self.gallery is not None:
+            self._current = CurrentGallery(self.gallery, self.model)
             Gallery(self.gallery, self.model).close()
         elif not self.model.info.trains_classifier:
             raise ValueError(
@@ -219,21 +220,14 @@ class Desk:
 
     def _place(self) -> str:
         if self.gallery is None:
-            raise ValueError("there is no gallery: start the page with --gallery")
+            raise ValueError(_NO_GALLERY)
         return self.gallery
 
     def _opened_gallery(self) -> Gallery:
-        """The worker's own, opened again where another file has taken its place."""
-        place, seen = self._place(), None
-        with suppress(OSError):
-            found = Path(place).stat()
-            seen = found.st_dev, found.st_ino
-        if self._gallery is None or seen != self._seen:
-            if self._gallery is not None:
-                self._gallery.close()
-                self._gallery = None
-            self._gallery, self._seen = Gallery(place, self.model), seen
-        return self._gallery
+        """The worker's own."""
+        if self._current is None:
+            raise ValueError(_NO_GALLERY)
+        return self._current.opened()
 
     def _embedded(self, upload: Upload) -> Recordings:
         return embedded(self.model, upload.place, {"prepare": upload.prepare})

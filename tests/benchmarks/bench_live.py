@@ -156,16 +156,16 @@ def main() -> None:
                 os.sched_setaffinity(0, {cores[0]})
                 rounds = [replay(run, gallery, lines, more) for _ in range(options.rounds)]
                 os.sched_setaffinity(0, set(cores))
-                name = " ".join([f"{network}, {options.people} people", *more])
+                name = f"{options.people} people among {options.enrolled:,}, {network} {more[0]}"
                 each = [one.latencies for one in rounds]
                 for measure, share in (("median", 50), ("p95", 95), ("p99", 99)):
                     values = [max(float(np.percentile(one, share)), 1e-5) for one in each]
-                    work = f"{name}, {options.enrolled:,} enrolled: latency of a window, {measure}"
+                    work = f"latency of a live window, {measure}: {name}"
                     rows.append(ratio(work, "the goal of 50 ms", values, [GOAL] * len(values)))
                 whole = np.concatenate(each)
                 p99 = 1000 * float(np.percentile(whole, 99))
                 notes.append(
-                    f"{name}: {len(whole)} windows in {options.rounds} rounds of "
+                    f"{name}: {len(whole):,} windows in {options.rounds} rounds of "
                     f"{options.seconds:g} s, p99 of all {p99:.1f} ms."
                 )
                 about[" ".join([network, *more])] = {

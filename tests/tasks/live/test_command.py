@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 
 import aclnet
 from tasks import Gallery
+from tasks.gallery.current import CurrentGallery
 from tasks.live.answers import Answers
 
 OFFLINE = Path(__file__).parents[1] / "offline_commands.py"
@@ -152,6 +153,7 @@ def test_mistakes(
     mistake(*run, "--fps", "0", words=["fps must be above 0"])
     mistake(*run, "-o", "people=apart", words=["people", "persons and max_gap"])
     mistake(*run, "-o", "max_gap=-1", words=["max_gap"])
+    mistake(*run, "-o", "max_gap=1001", words=["max_gap is at most 1,000"])
     empty = tmp_path / "empty.gallery"
     call("gallery", "create", empty, "--run", first)
     mistake("live", "-", "--run", first, "--gallery", empty, words=["has no threshold"])
@@ -304,13 +306,19 @@ def test_a_silent_stream_forgets_who_was_removed(
     own = tmp_path / "own.gallery"
     own.write_bytes(gallery.read_bytes())
     model = aclnet.load(first)
-    with Gallery(own, model) as opened, Gallery(own) as other:
-        answers = Answers(model, opened)
+    with closing(CurrentGallery(str(own), model)) as current, Gallery(own) as other:
+        answers = Answers(model, current)
         answers.idle()
-        assert "001" in opened._storage._loaded[1].names
+        assert "001" in current.opened()._storage._loaded[1].names  # type: ignore[attr-defined]
         other.remove("001")
         answers.idle()
-        assert opened._storage._loaded[1].names == ("002",)
+        assert current.opened()._storage._loaded[1].names == ("002",)  # type: ignore[attr-defined]
+        (tmp_path / "other.gallery").write_bytes(gallery.read_bytes())
+        (tmp_path / "other.gallery").rename(own)
+        assert len(current.opened().people()) == 2
+        own.unlink()
+        with pytest.raises(ValueError, match="there is no gallery"):
+            answers.idle()
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -92,3 +93,21 @@ def test_a_line_without_an_end_is_not_kept() -> None:
 
 def test_points_are_float32() -> None:
     assert parse_line(line(people=[person([1, 2])]), 0.0).points.dtype == np.float32
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["people", "joints", "track", "frame", "time"]), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(VALUES.map(lambda one: json.dumps(one).encode()) | st.binary(max_size=40))
+def test_whatever_comes_is_a_frame_or_a_mistake(text: bytes) -> None:
+    with suppress(ValueError):
+        frame = parse_line(text, 0.0)
+        assert frame.points.ndim == 3
+        assert len(frame.points) == len(frame.tracks)
