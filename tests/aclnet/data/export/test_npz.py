@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aclnet.data.convert import convert
-from aclnet.data.export import npz_arrays
+from aclnet.data.export.npz import npz_arrays
 from aclnet.data.formats import detect, read
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import Store, write_store
