@@ -34,11 +34,13 @@ data_app = typer.Typer(
 
 @data_app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="File or folder of recordings.")],
+    source: Annotated[
+        Path, typer.Argument(help="File or folder of recordings (docs/formats.md lists all kinds).")
+    ],
     target: Annotated[Path, typer.Argument(help="Folder of the store to write.")],
     format: Annotated[
         str | None,
-        typer.Option(help="Such as pyskl, ntu_skeleton, npz; by default detected."),
+        typer.Option(help="Such as pyskl, ntu_skeleton, bvh, c3d; by default detected."),
     ] = None,
     layout: Annotated[
         str | None, typer.Option(help="The recordings' joints: a shipped layout or a YAML file.")
@@ -253,7 +255,10 @@ def validate(
 @data_app.command()
 def show(
     path: Annotated[
-        Path, typer.Argument(help="A store, or recordings in a known format.", metavar="STORE")
+        Path,
+        typer.Argument(
+            help="A store, or recordings in a known format (docs/formats.md).", metavar="STORE"
+        ),
     ],
     sample: Annotated[str | None, typer.Option(help="Key of one sample to show.")] = None,
     out: Annotated[
