@@ -18,6 +18,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 import socket
 import stat
 import time
@@ -79,6 +80,39 @@ def whole_file(path: Path) -> Iterator[Path]:
     # The rename is an entry of the folder; systems that cannot open a folder do not need this.
     with suppress(OSError):
         _flush(target.parent)
+
+
+@contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """A folder that appears under its name when the body ends, and not at all if it fails.
+
+    Args:
+        place: the folder, which may be there if it is empty.
+
+    Yields:
+        The folder to fill, beside it.
+
+    Raises:
+        Busy: another process writes it.
+        ValueError: something is there already.
+    """
+    target = Path(os.path.realpath(place))
+    draft, lock = (target.with_name(f".{target.name}.{kind}") for kind in ("new", "lock"))
+    with owned(lock, place, "wait for it to end, or choose another folder"), naming(place, draft):
+        _require_free(place)
+        shutil.rmtree(draft, ignore_errors=True)  # of a killed process
+        make_folder(draft)
+        try:
+            yield draft
+            _require_free(place)
+            os.replace(draft, target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _require_free(place: Path) -> None:
+    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise ValueError(f"{place} exists already: remove it, or choose another folder")
 
 
 def make_folder(path: Path) -> list[Path]:

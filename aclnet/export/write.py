@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +19,7 @@ from aclnet.data.store import Store
 from aclnet.export.compare import TOLERANCE, Comparison, clips_of, compare
 from aclnet.export.graph import onnx_graph
 from aclnet.export.integer import in_8_bits
-from aclnet.files import make_folder, naming, owned, whole_file
+from aclnet.files import whole_file, whole_folder
 from aclnet.runs.averages import Predictor
 from aclnet.runs.calibration import CALIBRATION
 from aclnet.runs.exported import (
@@ -125,7 +122,7 @@ def export(
     own = model.predictor
     if not isinstance(own, TorchPredictor):
         raise ValueError(f"{model.run} is exported already: give the run")
-    with _new_folder(out) as folder:
+    with whole_folder(out) as folder:
         file = folder / FILES[kind]
         graph = None
         if kind == "onnx":
@@ -278,28 +275,6 @@ def shareable(info: RunInfo, settings: RunModel, named: bool) -> RunInfo:
     numbered = tuple(f"class {number}" for number in range(1, len(info.classes) + 1))
     kept = {"classes": info.classes if named else numbered, "files": None}
     return info.model_copy(update={**kept, "initial": initial, "model": model})
-
-
-@contextmanager
-def _new_folder(place: Path) -> Iterator[Path]:
-    """A folder that appears under its name when the body ends, and not at all if it fails."""
-    target = Path(os.path.realpath(place))
-    draft, lock = (target.with_name(f".{target.name}.{kind}") for kind in ("new", "lock"))
-    with owned(lock, place, "wait for it to end, or choose another folder"), naming(place, draft):
-        _require_free(place)
-        shutil.rmtree(draft, ignore_errors=True)  # of a killed process
-        make_folder(draft)
-        try:
-            yield draft
-            _require_free(place)
-            os.replace(draft, target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _require_free(place: Path) -> None:
-    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
-        raise ValueError(f"{place} exists already: remove it, or choose another folder")
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -34,11 +34,13 @@ data_app = typer.Typer(
 
 @data_app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="File or folder of recordings.")],
+    source: Annotated[
+        Path, typer.Argument(help="File or folder of recordings (docs/formats.md lists all kinds).")
+    ],
     target: Annotated[Path, typer.Argument(help="Folder of the store to write.")],
     format: Annotated[
         str | None,
-        typer.Option(help="Such as pyskl, ntu_skeleton, npz; by default detected."),
+        typer.Option(help="Such as pyskl, ntu_skeleton, bvh, c3d; by default detected."),
     ] = None,
     layout: Annotated[
         str | None, typer.Option(help="The recordings' joints: a shipped layout or a YAML file.")
@@ -253,7 +255,10 @@ def validate(
 @data_app.command()
 def show(
     path: Annotated[
-        Path, typer.Argument(help="A store, or recordings in a known format.", metavar="STORE")
+        Path,
+        typer.Argument(
+            help="A store, or recordings in a known format (docs/formats.md).", metavar="STORE"
+        ),
     ],
     sample: Annotated[str | None, typer.Option(help="Key of one sample to show.")] = None,
     out: Annotated[
@@ -297,19 +302,37 @@ def show(
 @data_app.command()
 def export(
     path: Annotated[Path, typer.Argument(help="Folder of the store.", metavar="STORE")],
-    file: Annotated[Path, typer.Argument(help="The .npz file to write.", metavar="FILE")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="The .npz or .parquet file to write, or the folder of a file a recording.",
+            metavar="OUT",
+        ),
+    ],
+    to: Annotated[
+        Literal["npz", "parquet", "csv", "trc", "kinetics"] | None,
+        typer.Option(help="The format; by default by the ending of OUT."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a store into one .npz file, which `data convert` and NumPy read."""
-    from aclnet.data.export import npz_arrays
-    from aclnet.data.store import open_store
-    from protocols.files import write_arrays
+    """Write a store in another format, which `data convert` reads: docs/formats.md lists them.
 
-    if file.exists() and not overwrite:
-        raise ValueError(f"{file} exists already; remove it or set --overwrite")
+    NumPy reads .npz; `datasets` and pandas read .parquet; OpenSim reads trc, ST-GCN kinetics.
+    """
+    from aclnet.data.export import export_store
+    from aclnet.data.store import open_store
+
     store = open_store(path)
-    write_arrays(file, "Samples", npz_arrays(store))
-    echo(f"{file}: {_size(store)}")
+    with _bar(Console(), "writing") as progress:
+        options = export_store(store, out, to, overwrite=overwrite, progress=progress)
+    echo(f"{out}: {_size(store)}")
+    if options:
+        named = ("layout", "unit", "fps", "image_size")
+        words = [
+            f"--{name.replace('_', '-')} {value}" if name in named else f"-o {name}={value}"
+            for name, value in options.items()
+        ]
+        echo(f"read it with: aclnet-task data convert {out} STORE {' '.join(words)}")
 
 
 @contextmanager

@@ -167,6 +167,8 @@ _READERS: dict[str, Callable[[], Iterator[Seed]]] = {
     "bvh": seeds.bvh,
     "asf_amc": seeds.asf_amc,
     "c3d": seeds.c3d,
+    "trc": seeds.trc,
+    "parquet": seeds.parquet,
 }
 
 FORMATS: dict[str, Format] = {

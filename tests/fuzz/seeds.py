@@ -426,6 +426,47 @@ def c3d() -> Iterator[Seed]:
     yield _one("walk.c3d", content)
 
 
+def trc() -> Iterator[Seed]:
+    """Three frames of COCO's joints as markers, one of them missing."""
+    joints = load_layout("coco17").joints
+    head = ["PathFileType\t4\t(X/Y/Z)\twalk.trc"]
+    head += ["DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits", "120\t120\t3\t17\tmm"]
+    head += ["Frame#\tTime\t" + "\t\t\t".join(joints), "\t\tX1\tY1\tZ1", ""]
+    rows = [
+        "\t".join([str(t + 1), f"{t / 120:.4f}", *(f"{t + j}.5" for j in range(51))])
+        for t in range(3)
+    ]
+    rows[1] = rows[1].replace("1.5\t2.5\t3.5", "\t\t")
+    yield _one("walk.trc", "\n".join([*head, *rows]) + "\n")
+
+
+def parquet() -> Iterator[Seed]:
+    """Two samples of two people; none without pyarrow."""
+    import tempfile
+
+    from aclnet.data.export import export_store
+    from aclnet.data.sample import Sample, StoreInfo
+    from aclnet.data.store import write_store
+
+    info = StoreInfo(
+        name="walks",
+        layout=load_layout("coco17").to_dict(),
+        channels=("x", "y", "confidence"),
+        unit="pixel",
+        image_size=(640, 480),
+        fps=30,
+    )
+    frames = np.arange(3.0 * 2 * 17 * 3, dtype=np.float32).reshape(3, 2, 17, 3) + 1
+    samples = (Sample(name, frames, identity=name, label="walk") for name in ("a", "b/c"))
+    with tempfile.TemporaryDirectory() as folder:
+        store = write_store(Path(folder, "store"), samples, info)
+        try:
+            export_store(store, Path(folder, "walks.parquet"))
+        except ValueError:
+            return
+        yield _one("walks.parquet", Path(folder, "walks.parquet").read_bytes())
+
+
 def keypoint_csv() -> Iterator[Seed]:
     """A row a person and frame, with a table of labels beside it."""
     joints = load_layout("coco17").joints

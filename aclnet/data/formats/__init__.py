@@ -5,9 +5,9 @@ A format module has two functions: `recognises(path) -> bool`, a cheap check, an
 format's own options. A reader streams: it holds one sample at a time where the file allows it,
 keeps every sample that has a frame, and counts what it leaves out in the StoreInfo's `dropped`.
 A module that unpickles sets `UNPICKLES = True`, one that calls native code `NATIVE`, the bytes of
-memory that it may take for each of the file's: its `read` then runs in a process with limits
-(`aclnet.data.formats.pickles.child`). A module outside this package becomes a format by
-`register_reader`.
+memory that it may take for each of the file's, and `LIBRARY`, whose code it is: its `read` then
+runs in a process with limits (`aclnet.data.formats.pickles.child`). A module outside this package
+becomes a format by `register_reader`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ READERS: dict[str, str] = {
         *("gaitgraph_csv", "pose_pickle", "pyskl", "npz", "kgbd_text", "transg_npy"),
         *("ntu_skeleton", "nwucla_json", "kinetics_json", "alphapose_json", "openpose_json"),
         *("mmpose_json", "ultralytics_json", "ultralytics_text", "mediapipe", "keypoint_csv"),
-        *("mocap.bvh", "mocap.asf_amc", "mocap.c3d"),
+        *("mocap.bvh", "mocap.asf_amc", "mocap.c3d", "mocap.trc", "parquet"),
     )
 }
 """The module of each format by the format's name, in the order in which `detect` tries them."""

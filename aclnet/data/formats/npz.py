@@ -110,6 +110,7 @@ def read(
     about["settings"]["split"] = key
     about["unit"] = "metre" if metres else about["unit"]
     about["fps"] = whole or about.get("fps")
+    rates = [None if rate == about["fps"] else rate for rate in rates]
     info = StoreInfo.of_file(path, about.pop("layout"), classes=_class_order(arrays), **about)
     if not kept.all():
         info.count_dropped(f"not {keep}", int((~kept).sum()))

@@ -144,8 +144,8 @@ def test_export_and_back(walks: Path, tmp_path: Path) -> None:
     run("convert", out, tmp_path / "again")
     stores = [open_store(tmp_path / name) for name in ("store", "again")]
     assert stores[0].info.fingerprint == stores[1].info.fingerprint
-    refused = run("export", tmp_path / "store", tmp_path / "out.csv")
-    assert "are saved as .npz" in str(refused.exception)
+    refused = run("export", tmp_path / "store", tmp_path / "out.txt")
+    assert "give a name that ends in .npz, or a format: npz, parquet" in str(refused.exception)
 
 
 def test_errors_give_exit_code_one(walks: Path, tmp_path: Path) -> None:
@@ -298,3 +298,14 @@ def test_recordings_are_resampled_where_asked(walks: Path, tmp_path: Path) -> No
     assert "4 recordings: resampled from 120 to 30 frames a second" in done.output
     refused = run("convert", walks, tmp_path / "t", "--upsample")
     assert "--upsample needs the frame rate" in str(refused.exception)
+
+
+def test_export_says_how_to_read_it_back(walks: Path, tmp_path: Path) -> None:
+    run("convert", walks, tmp_path / "store", "--fps", 30)
+    done = run("export", tmp_path / "store", tmp_path / "trc", "--to", "trc")
+    words = done.output.replace("\n", " ").partition("aclnet-task data ")[2].split()
+    words[words.index("STORE")] = str(tmp_path / "again")
+    assert run(*words).exit_code == 0
+    one, other = (open_store(tmp_path / name) for name in ("store", "again"))
+    np.testing.assert_array_equal(one.frames, other.frames)
+    assert one.index["condition"].tolist() == other.index["condition"].tolist()

@@ -73,8 +73,9 @@ def joint_columns(columns: Sequence[str]) -> dict[str, dict[str, str]]:
 def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
     """The people of a table.
 
-    A joint whose cells are empty was not found. Without confidence columns a joint has confidence
-    1, or 0 if all its coordinates are 0.
+    A joint whose cells are empty was not found; a row that names nobody and has no joint is a frame
+    without anybody. Without confidence columns a joint has confidence 1, or 0 if all its
+    coordinates are 0.
 
     Columns that are not read are noted.
 
@@ -107,12 +108,20 @@ def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
     read = {frame_column, person_column, *(c for axes in joints.values() for c in axes.values())}
     further = further_columns(table, read)
     _check_told_apart(table[further], frames, people, file)
+    places = [
+        f"frame {frame}" + (f", person {person}" if person else "")
+        for frame, person in zip(frames, people, strict=True)
+    ]
+    points = _points(table, joints, places, file)
+    named = np.array([person_column is None or person != "" for person in people])
+    somebody = named | points.any(axis=(1, 2))
     found = PeopleInFrames()
-    for frame, person in zip(frames, people, strict=True):
-        place = f"frame {frame}" + (f", person {person}" if person else "")
-        found.add(frame, None, place, person)
-    built = found.build(_points(table, joints, found.places, file), tuple(joints))
-    return replace(built, notes=not_read(further))
+    for frame, person, place, there in zip(frames, people, places, somebody, strict=True):
+        if there:
+            found.add(frame, None, place, person)
+        else:
+            found.add_frame(frame)
+    return replace(found.build(points[somebody], tuple(joints)), notes=not_read(further))
 
 
 def check_one_recording(table: pd.DataFrame, file: Path) -> None:

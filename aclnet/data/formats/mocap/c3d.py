@@ -28,6 +28,7 @@ from aclnet.skeleton import Layout
 
 NATIVE = 48
 """A point of 8 bytes in the file takes about 250 in ezc3d, and its numbers here 100."""
+LIBRARY = "ezc3d"
 _ENDING = ".c3d"
 _BLOCK = 512
 _ORDERS = {84: ("<", 15), 85: ("<", 13), 86: (">", 12)}

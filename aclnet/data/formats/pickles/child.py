@@ -11,6 +11,7 @@ and 394 MiB in the process.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -175,6 +176,9 @@ def _format(module: str, place: str, bounding: Path | None) -> Any:
             raise
         loaded = importlib.util.module_from_spec(found)
         found.loader.exec_module(loaded)
+    if library := getattr(loaded, "LIBRARY", ""):
+        with contextlib.suppress(ImportError):  # which its `read` says
+            importlib.import_module(library)
     if bounding is not None:
         limits.bound(bounding, native_memory(loaded))
     return loaded

@@ -227,3 +227,14 @@ def test_people_whose_names_differ_in_spaces_are_refused(tmp_path: Path) -> None
     path = write(tmp_path / "v.csv", table([("1", "ann", 10.0), ("2", "ann ", 11.0)]))
     with pytest.raises(ValueError, match="person 'ann ' is there with other spaces too"):
         load(path)
+
+
+def test_a_row_of_its_number_alone_is_a_frame_without_anybody(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    rows = ["frame,person,hip_x,hip_y,neck_x,neck_y", "0,,,,,", "1,1,1,2,3,4", "2,,,,,", "3,1,,,,"]
+    file.write_text("\n".join(rows))
+    layout = tmp_path / "two.yaml"
+    layout.write_text("name: two\njoints: [hip, neck]\ncentre: hip\nbones: {neck: hip}\n")
+    info, (sample,) = read(file, layout=layout)
+    assert sample.frames.any(axis=(1, 2, 3)).tolist() == [False, True, False, False]
+    assert info.dropped == {"people without a joint": 1}

@@ -28,6 +28,7 @@ KEYPOINTS = {
     "mediapipe": ("mp", "v.json", [{"frame": 0, "pose_landmarks": []}]),
     "kinetics_json": ("k400", "v.json", {"data": [{"frame_index": 1, "skeleton": []}]}),
     "bvh": ("bvh", "v.bvh", "HIERARCHY\nROOT Hips\n"),
+    "trc": ("trc", "v.trc", "PathFileType\t4\t(X/Y/Z)\tv.trc\n"),
     "asf_amc": ("amc", "v.amc", ":FULLY-SPECIFIED\n:DEGREES\n1\n"),
     "keypoint_csv": ("csv", "v.csv", "frame,person,nose_x,nose_y,neck_x,neck_y\n"),
 }
@@ -77,6 +78,8 @@ def places(tmp_path: Path) -> dict[str, Path]:
     (tmp_path / "annotations.pkl").write_bytes(pickle.dumps({"split": {}, "annotations": []}))
     for name, content in (("S001C001P001R001A001.skeleton", "0"), ("a01_s01_e00_v01.json", UCLA)):
         (tmp_path / name).write_text(content)
+    table = tmp_path / "walk.parquet"
+    table.write_bytes(b"PAR1")
     capture = tmp_path / "walk.c3d"
     capture.write_bytes(b"\x02P" + bytes(510))
     for folder, name, content in KEYPOINTS.values():
@@ -90,6 +93,7 @@ def places(tmp_path: Path) -> dict[str, Path]:
         "pyskl": tmp_path / "annotations.pkl",
         "npz": write_npz(tmp_path / "poses.npz"),
         "c3d": capture,
+        "parquet": table,
         "kgbd_text": tmp_path / "kgbd",
         "transg_npy": tmp_path / "KS20" / "6",
         "ntu_skeleton": tmp_path / "S001C001P001R001A001.skeleton",

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.data.formats import Progress
 from aclnet.data.formats.npz import ABOUT, FIELD_KEYS
 from aclnet.data.sample import FPS_COLUMN, FRAMES_COLUMN, SIZE_COLUMN
 from aclnet.data.store import Store
+from aclnet.files import whole_file
 
 _COORDINATES = (("x", "y"), ("x", "y", "z"))
+
+
+def write_npz(store: Store, out: Path, _: Progress | None = None) -> None:
+    """Write a store as one file, whole or not at all.
+
+    Raises:
+        ValueError: as of `npz_arrays`.
+    """
+    arrays = npz_arrays(store)
+    with whole_file(out) as draft:
+        np.savez(draft, allow_pickle=False, **arrays)
 
 
 def npz_arrays(store: Store) -> dict[str, npt.NDArray[Any]]:
@@ -20,9 +34,6 @@ def npz_arrays(store: Store) -> dict[str, npt.NDArray[Any]]:
 
     Frames are the recordings' own (`frame_numbers`, `fps`); what only a store's description says
     (layout, unit, what was left out) is text under `about`.
-
-    >>> import aclnet.data.store  # doctest: +SKIP
-    >>> np.savez("walks.npz", **npz_arrays(aclnet.data.store.open_store("walks")))  # doctest: +SKIP
 
     Returns:
         By key as in `aclnet.data.formats.npz`, of the store's type: bit-equal frames.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aclnet.data.convert import convert
-from aclnet.data.export import npz_arrays
+from aclnet.data.export.npz import npz_arrays
 from aclnet.data.formats import detect, read
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.store import Store, write_store
@@ -82,6 +82,13 @@ def test_the_same_store_comes_back(
     )
     assert ours == theirs
     assert again.info.settings["people"] == "apart"
+
+
+def test_some_recordings_have_a_rate_of_their_own(tmp_path: Path) -> None:
+    store = made(tmp_path, {"fps": 25.0}, {"fps": [None, 30.0, None]})
+    np.savez(tmp_path / "out.npz", **npz_arrays(store))  # type: ignore[arg-type]
+    again = convert(tmp_path / "out.npz", tmp_path / "again")
+    assert again.info.fingerprint == store.info.fingerprint
 
 
 def test_classes_keep_their_order(tmp_path: Path) -> None:
