@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aclnet import progress
+
 if TYPE_CHECKING:
     import typer
 
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     from tasks.run.queries import BiometricsQuery
     from tasks.settings import TaskSettings
 
-Report = Callable[[str], None]
-"""A function that takes progress messages."""
+
+Report = progress.Report
+"""A function that takes progress messages, and may show bars (`aclnet.progress`)."""
 
 
 def silent(message: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from aclnet.clips.stored import Clips, StoredClips
 from aclnet.data.store import Store
+from aclnet.progress import Progress, share, with_progress
 from aclnet.runs.averages import Predictor, Scored, scoring_frames
 from aclnet.runs.settings import ScoringSettings
 
@@ -58,6 +59,7 @@ def compare(
     mirrored: bool = True,
     lengths: bool = False,
     persons: bool = False,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Compare the answers for one clip and for several.
 
@@ -68,24 +70,28 @@ def compare(
         mirrored: also compare mirror images.
         lengths: also compare clips of other numbers of frames.
         persons: also compare with other numbers of persons.
+        progress: called with the amount done and the total.
 
     Raises:
         ValueError: the exported network gives the same answer whatever it is given.
     """
     clips = clips_of(store, own.clips)
-    worst = max(
-        difference(exported(part, image), own(part, image))
-        for part in (clips, clips[:1], clips[-3:])
-        for image in ((False, True) if mirrored else (False,))
-    )
+    images = (False, True) if mirrored else (False,)
+    asked = [(part, image) for part in (clips, clips[:1], clips[-3:]) for image in images]
+    found = (difference(exported(*one), own(*one)) for one in asked)
+    worst = max(with_progress(found, len(asked), share(progress, 0, 3)))
     _require_change(exported, clips)
-    longer = (clips_of(store, own.clips, length) for length in _other_lengths(own.clips))
-    return Comparison(
-        _CLIPS * len(store),
-        worst,
-        _worst(exported, own, longer) if lengths else None,
-        _worst(exported, own, _other_persons(clips)) if persons else None,
-    )
+    other = _other_lengths(own.clips)
+    of_lengths, of_persons = None, None
+    if lengths:
+        longer = (clips_of(store, own.clips, length) for length in other)
+        counted = with_progress(longer, len(other), share(progress, 1, 3))
+        of_lengths = _worst(exported, own, counted)
+    if persons:
+        of_persons = _worst(exported, own, _other_persons(clips))
+    if progress is not None:
+        progress(1, 1)
+    return Comparison(_CLIPS * len(store), worst, of_lengths, of_persons)
 
 
 def _worst(exported: Predictor, own: Predictor, parts: Iterable[Clips]) -> float:

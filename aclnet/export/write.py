@@ -20,6 +20,7 @@ from aclnet.export.compare import TOLERANCE, Comparison, clips_of, compare
 from aclnet.export.graph import onnx_graph
 from aclnet.export.integer import in_8_bits
 from aclnet.files import whole_file, whole_folder
+from aclnet.progress import Report, counting
 from aclnet.runs.averages import Predictor
 from aclnet.runs.calibration import CALIBRATION
 from aclnet.runs.exported import (
@@ -99,7 +100,7 @@ def export(
     *,
     named: bool,
     calibration: Store | None = None,
-    report: Callable[[str], None] = lambda _: None,
+    report: Report = lambda _: None,
 ) -> Written:
     """Export a run; the folder appears whole or not at all, private to its owner.
 
@@ -145,7 +146,8 @@ def export(
         if graph is None:
             report(f"comparing with the run on {len(store)} recordings")
             predictor = open_exported(exported, file, "cpu")
-            comparison = compare(predictor, own, store)
+            with counting(report, "comparing") as progress:
+                comparison = compare(predictor, own, store, progress=progress)
         if not comparison.difference <= TOLERANCE:
             raise ValueError(
                 f"the exported network differs from {model.run} by {comparison.difference:.1e} of "
@@ -153,10 +155,14 @@ def export(
             )
         if calibration is not None and graph is not None:
             report("quantising to 8 bits")
-            content = in_8_bits(content, clips_of(calibration, own.clips), graph.mirrored)
+            with counting(report, "quantising"):
+                content = in_8_bits(content, clips_of(calibration, own.clips), graph.mirrored)
             _write(file, content)
             predictor = OnnxPredictor(onnx_session(content, out), own.clips, graph, out)
-            comparison = compare(predictor, own, store, mirrored=graph.mirrored)
+            with counting(report, "comparing") as progress:
+                comparison = compare(
+                    predictor, own, store, mirrored=graph.mirrored, progress=progress
+                )
             exported = _integer(exported, graph, content, comparison.difference)
         _write(folder / DESCRIPTION, f"{exported.model_dump_json(indent=1)}\n".encode())
         if calibration is None and (model.run / CALIBRATION).is_file():
@@ -167,9 +173,7 @@ def export(
     return written
 
 
-def _copy_calibration(
-    model: Model, exported: Exported, folder: Path, report: Callable[[str], None]
-) -> None:
+def _copy_calibration(model: Model, exported: Exported, folder: Path, report: Report) -> None:
     """Export the calibration of a run with it, or say why that is left out."""
     try:
         known = model.calibration()
@@ -192,7 +196,7 @@ def _integer(exported: Exported, graph: Graph, content: bytes, difference: float
 
 
 def _graph(
-    own: TorchPredictor, store: Store, mirrored: bool, out: Path, report: Callable[[str], None]
+    own: TorchPredictor, store: Store, mirrored: bool, out: Path, report: Report
 ) -> tuple[bytes, Graph, Comparison, Predictor]:
     """An ONNX graph, described, compared and opened; axes that do not come out free are fixed.
 
@@ -204,9 +208,10 @@ def _graph(
     fixed: list[str] = []
     while True:
         report("exporting to ONNX" + "".join(f", with a fixed number of {name}" for name in fixed))
-        made = onnx_graph(
-            own.module, example, mirrored=mirrored, fixed=tuple(axes[name] for name in fixed)
-        )
+        with counting(report, "exporting"):
+            made = onnx_graph(
+                own.module, example, mirrored=mirrored, fixed=tuple(axes[name] for name in fixed)
+            )
         graph = Graph(
             opset=made.opset,
             mirrored=mirrored,
@@ -217,14 +222,16 @@ def _graph(
         )
         exported = OnnxPredictor(onnx_session(made.content, out), own.clips, graph, out)
         report(f"comparing with the run on {len(store)} recordings")
-        found = compare(
-            exported,
-            own,
-            store,
-            mirrored=mirrored,
-            persons=made.persons is None,
-            lengths=made.frames is None,
-        )
+        with counting(report, "comparing") as progress:
+            found = compare(
+                exported,
+                own,
+                store,
+                mirrored=mirrored,
+                persons=made.persons is None,
+                lengths=made.frames is None,
+                progress=progress,
+            )
         wrong = [
             name
             for name, difference in (("persons", found.persons), ("frames", found.lengths))

@@ -13,6 +13,7 @@ from aclnet.clips.settings import ClipSettings, Rows
 from aclnet.clips.stored import Clips, StoredClips, covered_frames, with_people_exchanged
 from aclnet.clips.windows import sliding_windows, windows_at_phase
 from aclnet.data.store import Store
+from aclnet.progress import Progress, with_progress
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
 
 Scores = npt.NDArray[np.float32]
@@ -58,13 +59,16 @@ class Predictor(Protocol):
         """
 
 
-def mean_embeddings(predictor: Predictor, store: Store, settings: EmbedSettings) -> Scores:
+def mean_embeddings(
+    predictor: Predictor, store: Store, settings: EmbedSettings, progress: Progress | None = None
+) -> Scores:
     """One embedding a sample: the mean over its windows' embeddings, normalised if set.
 
     Args:
         predictor: gives the feature that the settings name.
         store: the samples to embed.
         settings: windows, mirror image, whether of unit length.
+        progress: called with the number of batches done and their total.
 
     Returns:
         (N, D) float32.
@@ -87,7 +91,8 @@ def mean_embeddings(predictor: Predictor, store: Store, settings: EmbedSettings)
         return predictor.clips.for_network(store, owner[part], frames[part, None])
 
     sums: Scores = np.zeros((0, 0), dtype=np.float32)
-    for part, scored in predictor.each(blocks, clips_of, settings.mirror):
+    found = predictor.each(blocks, clips_of, settings.mirror)
+    for part, scored in with_progress(found, len(blocks), progress):
         vectors = scored.embedding
         if part.start == 0:
             sums = np.zeros((len(store), vectors.shape[1]), dtype=np.float32)
@@ -102,7 +107,12 @@ def mean_embeddings(predictor: Predictor, store: Store, settings: EmbedSettings)
 
 
 def mean_scores(
-    predictor: Predictor, store: Store, test: ScoringSettings, *, hidden: Rows | None = None
+    predictor: Predictor,
+    store: Store,
+    test: ScoringSettings,
+    *,
+    hidden: Rows | None = None,
+    progress: Progress | None = None,
 ) -> Scored:
     """Score recordings over their test clips.
 
@@ -111,6 +121,7 @@ def mean_scores(
         store: N recordings.
         test: number of clips, and of those scored at once.
         hidden: joints set to zero in every clip, as if they had not been seen.
+        progress: called with the number of batches done and their total.
 
     Raises:
         ValueError: there is no recording.
@@ -132,7 +143,7 @@ def mean_scores(
 
     parts = [
         [values.reshape(len(rows), test.clips, -1).mean(axis=1) for values in scored]
-        for rows, scored in predictor.each(blocks, clips_of)
+        for rows, scored in with_progress(predictor.each(blocks, clips_of), len(blocks), progress)
     ]
     return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

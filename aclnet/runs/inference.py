@@ -16,12 +16,13 @@ from aclnet.clips.settings import Rows
 from aclnet.clips.stored import Clips
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
+from aclnet.progress import Progress
 from aclnet.runs.averages import BlockT, Predictor, Scored, mean_embeddings, mean_scores
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
 from aclnet.runs.turns import in_turns
 
 _AT_ONCE = 64
-"""Blocks whose output the host waits for at once."""
+"""Blocks whose output the host waits for at once, where a GPU computes meanwhile."""
 
 
 class InferenceNetwork(nn.Module):
@@ -100,10 +101,11 @@ class TorchPredictor:
                 feature = (feature + self.module(clips, True)[2]) / 2
             return probabilities, logits, feature
 
+        at_once = _AT_ONCE if self._device.type == "cuda" else 1
         waiting: list[tuple[BlockT, tuple[Tensor, ...]]] = []
         for output in in_turns(self.module, blocks, compute):
             waiting.append(output)
-            if len(waiting) == _AT_ONCE:
+            if len(waiting) == at_once:
                 yield from _copied(waiting)
                 waiting.clear()
         yield from _copied(waiting)
@@ -130,6 +132,7 @@ def embed(
     store: Store,
     clip_input: ClipInput,
     settings: EmbedSettings,
+    progress: Progress | None = None,
 ) -> npt.NDArray[np.float32]:
     """One embedding a sample: the mean over its windows' embeddings, normalised if set.
 
@@ -141,6 +144,7 @@ def embed(
         store: the samples to embed.
         clip_input: prepares clips as in training.
         settings: windows, mirror image, feature.
+        progress: called with the number of batches done and their total.
 
     Returns:
         (N, D) float32.
@@ -149,7 +153,7 @@ def embed(
         ValueError: there is no sample.
     """
     with _predicting(network, clip_input, settings) as predictor:
-        return mean_embeddings(predictor, store, settings)
+        return mean_embeddings(predictor, store, settings, progress)
 
 
 def score(
@@ -159,6 +163,7 @@ def score(
     test: ScoringSettings,
     *,
     hidden: Rows | None = None,
+    progress: Progress | None = None,
 ) -> Scored:
     """Score recordings over their test clips; where all ranks score, each does a share.
 
@@ -168,12 +173,13 @@ def score(
         clip_input: prepares clips as in training.
         test: number of clips, and of those scored at once.
         hidden: joints set to zero in every clip, as if they had not been seen.
+        progress: called with the number of batches done and their total.
 
     Raises:
         ValueError: there is no recording.
     """
     with _predicting(network, clip_input, None) as predictor:
-        return mean_scores(predictor, store, test, hidden=hidden)
+        return mean_scores(predictor, store, test, hidden=hidden, progress=progress)
 
 
 @contextmanager

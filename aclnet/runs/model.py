@@ -24,6 +24,7 @@ import numpy.typing as npt
 from aclnet.data.convert import prepare_samples
 from aclnet.data.left_out import notes_in_words
 from aclnet.data.sample import Sample, StoreInfo
+from aclnet.progress import Progress, share, with_progress
 from aclnet.runs.averages import Predictor, mean_embeddings, mean_scores
 from aclnet.runs.calibration import Calibration, calibrated, read_calibration, weights_hash
 from aclnet.runs.exported import Exported, is_exported, open_exported, read_exported, require_torch
@@ -181,6 +182,7 @@ class Model:
         source: Source | Sequence[Source],
         *,
         prepare: Preparation | None = None,
+        progress: Progress | None = None,
         **reading: Any,
     ) -> Embedded:
         """One embedding a recording, in the order of the files.
@@ -193,6 +195,7 @@ class Model:
         Args:
             source: one or several files, folders, stores or arrays.
             prepare: as for `classify`.
+            progress: called with the amount done and the total; by default nothing is shown.
             **reading: as for `classify`.
 
         Raises:
@@ -205,7 +208,11 @@ class Model:
         seen: list[int] = []
         parts = []
         left_out: Counter[str] = Counter()
-        for place, info, samples, how in self.opened(source, prepare, reading):
+        shares = 2 * _count(source)  # each is read, then embedded
+        for number, (place, info, samples, how) in enumerate(
+            self.opened(source, prepare, reading, progress, phases=2)
+        ):
+            own = share(progress, 2 * number + 1, shares)
             if how == "main_person":
                 info, samples = prepare_samples(info, samples)
             with _naming(place):
@@ -216,9 +223,9 @@ class Model:
                 store = window_store([frames for *_, frames in kept], info)
                 self.info.require(store, self.run)
                 if self.settings.test is None:
-                    parts.append(mean_embeddings(self.predictor, store, self.settings.embed))
+                    parts.append(mean_embeddings(self.predictor, store, self.settings.embed, own))
                 else:
-                    scored = mean_scores(self.predictor, store, self.settings.test)
+                    scored = mean_scores(self.predictor, store, self.settings.test, progress=own)
                     parts.append(scored.embedding)
             names += [name for name, *_ in kept]
             people += [identity for _, identity, *_ in kept]
@@ -238,6 +245,7 @@ class Model:
         false_alarms: float | None = None,
         prepare: Preparation | None = None,
         options: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
         **reading: Any,
     ) -> list[Prediction]:
         """Classify recordings window by window: the action or, for gait and re-ID runs, the person.
@@ -256,6 +264,7 @@ class Model:
                 store or an array.
             options: the reader's own options, those too that are named as an argument here, such
                 as `persons`, the number of people that a reader keeps.
+            progress: called with the amount done and the total; by default nothing is shown.
             **reading: passed to `aclnet.data.formats.read` (`format`, `layout`, `fps`, a reader's
                 own); by default as in the run's settings (`aclnet.runs.reading`), of which None
                 removes one. For arrays only `fps` is used.
@@ -286,7 +295,7 @@ class Model:
             sure = own, own.threshold(false_alarms)
         found: list[Prediction] = []
         for place, info, samples, how in self.opened(
-            source, prepare, {**reading, **(options or {})}
+            source, prepare, {**reading, **(options or {})}, progress
         ):
             here: list[Prediction] = []
             skipped: Counter[str] = Counter()
@@ -322,10 +331,13 @@ class Model:
         source: Source | Sequence[Source],
         prepare: Preparation | None,
         reading: dict[str, Any],
+        progress: Progress | None = None,
+        phases: int = 1,
     ) -> Iterator[tuple[Path, StoreInfo, Iterator[Sample], Preparation]]:
         """Place, description, samples and preparation of each source; arrays together are one.
 
-        Arguments and errors are those of `embed`.
+        Arguments and errors are those of `embed`; reading is the first of several phases of a
+        source's progress.
         """
         if prepare is not None:
             _require_choice("prepare", prepare, get_args(Preparation))
@@ -344,13 +356,15 @@ class Model:
             own = self.info.model_dump(include={"layout", "channels", "unit"})
             info = StoreInfo(name="array", fps=require_rate(reading.get("fps")), **own)
             axes = len(self.layout.joints), len(self.info.channels)
-            timed = at_rate(self.settings.data, info, array_samples(arrays, *axes))
-            yield Path("array"), *timed, prepare or "none"
+            read = array_samples(arrays, *axes)
+            shown = with_progress(read, len(arrays), share(progress, 0, phases))
+            yield Path("array"), *at_rate(self.settings.data, info, shown), prepare or "none"
             return
         data = self.settings.data
-        for place in map(Path, cast(list[str | Path], sources)):
+        for number, place in enumerate(map(Path, cast(list[str | Path], sources))):
             usual = "none" if is_store(place) else data.prepare
-            yield place, *open_file(data, place, reading, self.layout), prepare or usual
+            first = share(progress, number * phases, phases * len(sources))
+            yield place, *open_file(data, place, reading, self.layout, first), prepare or usual
 
     def _predictions(
         self,
@@ -416,6 +430,13 @@ def load(run: str | Path, device: str = "cpu", *, unfinished: bool = False) -> M
     settings = read_run_model(folder)
     require_finished(folder, unfinished)
     return Model(folder, info, settings, open_run_network(folder, info, settings, device))
+
+
+def _count(source: Source | Sequence[Source]) -> int:
+    """Number of sources that are opened one after another; arrays together are one."""
+    if isinstance(source, str | Path | np.ndarray):
+        return 1
+    return 1 if any(isinstance(one, np.ndarray) for one in source) else len(source)
 
 
 def _outside(sample: Sample, windows: Sequence[Window]) -> dict[str, int]:

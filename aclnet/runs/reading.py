@@ -22,6 +22,7 @@ from aclnet.data.resample import resample_samples
 from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import open_store
+from aclnet.progress import Progress, with_progress
 from aclnet.skeleton import Layout, layout_names, load_layout
 
 CHOOSING = ("split", "keep", "label_from", "labels")
@@ -57,7 +58,11 @@ def settings_for(own: DataSettings, path: Path, format: str | None = None) -> Da
 
 
 def open_file(
-    own: DataSettings, path: Path, given: Mapping[str, Any], joints: Layout
+    own: DataSettings,
+    path: Path,
+    given: Mapping[str, Any],
+    joints: Layout,
+    progress: Progress | None = None,
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Description and samples of a file, mapped to a run's joints.
 
@@ -70,11 +75,15 @@ def open_file(
         path: a file or folder that some reader knows, or a store, which is not changed.
         given: options of `aclnet.data.formats.read` that replace the run's; None removes one.
         joints: the run's.
+        progress: called with the amount read and the total.
 
     Raises:
         ValueError: the file or an option is not valid, or a store is to be read with options.
     """
-    opened = _open_store(path, given) if is_store(path) else _read_file(own, path, given, joints)
+    if is_store(path):
+        opened = _open_store(path, given, progress)
+    else:
+        opened = _read_file(own, path, given, joints, progress)
     return in_joint_order(*at_rate(own, *opened), joints)
 
 
@@ -88,13 +97,18 @@ def at_rate(
 
 
 def _read_file(
-    own: DataSettings, path: Path, given: Mapping[str, Any], joints: Layout
+    own: DataSettings,
+    path: Path,
+    given: Mapping[str, Any],
+    joints: Layout,
+    progress: Progress | None,
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """A file's samples, read and mapped as the settings say."""
     settings = settings_for(own, path, given.get("format"))
     kept = {name: value for name, value in settings.options.items() if name not in CHOOSING}
     options = {**kept, "layout": settings.layout, **given, "format": settings.format}
-    info, samples = read(path, **{name: v for name, v in options.items() if v is not None})
+    chosen = {name: value for name, value in options.items() if value is not None}
+    info, samples = read(path, progress=progress, **chosen)
     if own.map_to is None:
         return info, samples
     # The run has a layout of the user's own itself: its file may be gone.
@@ -107,13 +121,15 @@ def is_store(path: Path) -> bool:
     return (path / "store.json").is_file()
 
 
-def _open_store(path: Path, given: Mapping[str, Any]) -> tuple[StoreInfo, Iterator[Sample]]:
+def _open_store(
+    path: Path, given: Mapping[str, Any], progress: Progress | None
+) -> tuple[StoreInfo, Iterator[Sample]]:
     """A store's samples; only the frame rate may be given."""
     unfit = [name for name, value in given.items() if value is not None and name != "fps"]
     if unfit:
         raise ValueError(f"{path} is a store, which describes itself: leave out {', '.join(unfit)}")
     store = open_store(path)
-    samples = store.samples()
+    samples = with_progress(store.samples(), len(store), progress)
     fps = given.get("fps")
     if fps is None:
         return store.info, samples

@@ -25,6 +25,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from aclnet.distributed import every_rank, gather_objects, in_agreement, require_same
+from aclnet.progress import Report
 from aclnet.training.batches import BatchSource, Position, Prefetcher
 from aclnet.training.events import EVENTS, EventLog
 from aclnet.training.log import FINISHED, RunLog, read_log
@@ -32,7 +33,7 @@ from aclnet.training.machine.interrupts import Interrupted, StopRequest
 from aclnet.training.machine.launch import make_fabric, reproducible
 from aclnet.training.machine.speed import accelerated
 from aclnet.training.optimizers import set_step
-from aclnet.training.progress import Report, RunProgress
+from aclnet.training.progress import RunProgress
 from aclnet.training.settings import TrainSettings
 from aclnet.training.state import RunState, load_run, save_run
 from aclnet.training.stepper import Stepper
@@ -71,7 +72,7 @@ def fit(
             and the 1-based epoch; returns metrics by name, of which rank 0's count.
         resume: continue from the folder's checkpoint; if there is none yet, start.
         fabric: launched device and ranks; by default made from `settings` (torchrun's ranks).
-        report: takes one sentence an epoch; with it a bar is drawn on a terminal.
+        report: takes one sentence an epoch, and shows a bar if it can (`aclnet.progress`).
         recipe: YAML of all resolved settings, saved in the checkpoint.
 
     Returns:

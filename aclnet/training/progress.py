@@ -1,21 +1,18 @@
-"""Progress of a run for people: a bar on a terminal, and a line an epoch."""
+"""Progress of a run for people: a bar, and a line an epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import ExitStack
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-Report = Callable[[str], None]
+from aclnet.progress import Bar, Report, counting
 
 
 class RunProgress:
-    """Bar (on the error stream, if that is a terminal) and lines of one run.
+    """Bar and lines of one run.
 
     Args:
-        report: takes one sentence an epoch; None: nothing is shown at all.
+        report: takes one sentence an epoch, and shows the bar if it can; None: nothing is shown.
         epochs: epochs of the run.
         steps_per_epoch: steps in each.
         done: steps of a resumed run that are done already.
@@ -23,20 +20,9 @@ class RunProgress:
 
     def __init__(self, report: Report | None, epochs: int, steps_per_epoch: int, done: int) -> None:
         self._report, self._epochs = report, epochs
-        console = Console(stderr=True)
-        self._bar: Progress | None = None
-        if report is not None and console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=console,
-                transient=True,
-            )
-            self._row = self._bar.add_task(
-                "training", total=epochs * steps_per_epoch, completed=done
-            )
+        self._done, self._total = done, epochs * steps_per_epoch
+        self._open = ExitStack()
+        self._bar: Bar | None = None
 
     def step(self, epoch: int, loss: float | None = None) -> None:
         """One step is done.
@@ -45,13 +31,10 @@ class RunProgress:
             epoch: 1-based.
             loss: to show; None: keep the last one.
         """
-        if self._bar is None:
-            return
-        self._bar.advance(self._row)
-        if loss is not None:
-            self._bar.update(
-                self._row, description=f"epoch {epoch}/{self._epochs}, loss {loss:.4g}"
-            )
+        self._done += 1
+        if self._bar is not None:
+            what = "" if loss is None else f"epoch {epoch}/{self._epochs}, loss {loss:.4g}"
+            self._bar(self._done, self._total, what)
 
     def epoch(self, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
         """One epoch is done.
@@ -66,11 +49,8 @@ class RunProgress:
             self._report(f"epoch {epoch}/{self._epochs}: {shown} ({seconds:.0f} s)")
 
     def __enter__(self) -> RunProgress:
-        if self._bar is not None:
-            self._bar.start()
+        self._bar = self._open.enter_context(counting(self._report, "training"))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            with suppress(OSError):  # after a hang-up there is no terminal
-                self._bar.stop()
+        self._open.close()

@@ -40,7 +40,7 @@ below 0.06. The promised 5 % hold for one run a side only of these two trainings
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, get_args, runtime_checkable
 
@@ -141,11 +141,22 @@ class Comparison:
 
 
 class _How(NamedTuple):
-    """Names of the two runs, and how to resample."""
+    """Names of the two runs, how to resample, and who is told how far that is."""
 
     names: tuple[str, str]
     generator: np.random.Generator
     draws: int
+    progress: Callable[[int, int], None] | None = None
+
+    def resampled(self, done: int, total: int) -> None:
+        """So many resamples are drawn, which are the first half of the work."""
+        if self.progress is not None:
+            self.progress(done, 2 * total)
+
+    def swapped(self, done: int, total: int) -> None:
+        """So many swaps are drawn, which are the second half."""
+        if self.progress is not None:
+            self.progress(total + done, 2 * total)
 
 
 def compare(
@@ -156,6 +167,7 @@ def compare(
     names: tuple[str, str] = ("the first", "the second"),
     generator: np.random.Generator | None = None,
     draws: int = 2000,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Compare two runs, or two groups of runs pair by pair.
 
@@ -175,6 +187,7 @@ def compare(
         generator: Draws the persons (the samples where a person is unknown or there is only one)
             and the swaps; None takes one of seed 0, so that the same data give the same interval.
         draws: Number of resamples, and of swaps.
+        progress: Called with the number of resamples and swaps done and their total.
 
     Returns:
         The comparison.
@@ -198,7 +211,7 @@ def compare(
             "give one or more runs, and as many of both."
         )
     generator = np.random.default_rng(0) if generator is None else generator
-    how = _How(names, generator, draws)
+    how = _How(names, generator, draws, progress)
     outcomes = [
         (mine, theirs)
         for mine, theirs in zip(first, second, strict=True)
@@ -266,7 +279,7 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], how: _How) -> Compar
         test = mcnemar(matched[0].first, matched[0].second)
         found |= {"samples": len(matched[0].sample), **test._asdict()}
     if several or resampled == "persons":
-        found["p_value"] = swap_test(gain, trials, how.generator, how.draws)
+        found["p_value"] = swap_test(gain, trials, how.generator, how.draws, how.swapped)
         basis = f"swapping the runs of {resampled} at random, p = {found['p_value']:.2g}"
     else:
         basis = f"McNemar p = {found['p_value']:.2g}"
@@ -291,7 +304,7 @@ def _by_people(
     ends = _interval(gain, trials, how)
     total, tried = gain.sum(axis=0), trials.sum(axis=0)
     difference = float(mean_rate(total[None], tried[None])[0])
-    p_value = swap_test(gain, trials, how.generator, how.draws)
+    p_value = swap_test(gain, trials, how.generator, how.draws, how.swapped)
     each = mean_rate(gain, trials)
     order = [row for row in np.argsort(each, kind="stable").tolist() if np.isfinite(each[row])]
     number = {person: row for row, person in enumerate(people)}
@@ -387,7 +400,7 @@ def _table(
 
 def _interval(gain: FloatArray, trials: FloatArray, how: _How) -> tuple[float, float]:
     """Low and high end of the mean rate over resampled units, the first axis of both."""
-    low, high = bootstrap_interval(gain, trials, how.generator, mean_rate, how.draws)
+    low, high = bootstrap_interval(gain, trials, how.generator, mean_rate, how.draws, how.resampled)
     return float(low), float(high)
 
 

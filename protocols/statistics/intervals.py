@@ -86,6 +86,7 @@ def bootstrap_interval(
     generator: np.random.Generator,
     statistic: Callable[[FloatArray, FloatArray], FloatArray] = ratio,
     draws: int = 2000,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Percentile bootstrap over people.
 
@@ -95,6 +96,7 @@ def bootstrap_interval(
         generator: Draws the people.
         statistic: Takes the resampled sums, both (B, ...), to (B,) or (B, K) values.
         draws: Number of resamples.
+        progress: Called with the number of resamples done and their total.
 
     Returns:
         Low and high end, each () or (K,); resamples without a value are left out, NaN where all
@@ -117,6 +119,8 @@ def bootstrap_interval(
         weights = generator.multinomial(len(k), np.full(len(k), 1.0 / len(k)), size=size)
         sums = [(weights @ part.reshape(len(k), -1)).reshape(size, *k.shape[1:]) for part in (k, n)]
         values.append(statistic(sums[0], sums[1]))
+        if progress is not None:
+            progress(start + size, draws)
     every = np.concatenate(values)
     columns = every.reshape(draws, -1)
     ends = [percentiles(columns[:, column]) for column in range(columns.shape[1])]
@@ -192,7 +196,11 @@ def widen_if_alike(ends: tuple[float, float], rate: float, people: int) -> tuple
 
 
 def swap_test(
-    gain: FloatArray, trials: FloatArray, generator: np.random.Generator, draws: int
+    gain: FloatArray,
+    trials: FloatArray,
+    generator: np.random.Generator,
+    draws: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> float:
     """p-value of a paired randomisation test: the share of swaps that differ as much.
 
@@ -203,6 +211,7 @@ def swap_test(
         trials: (S, Q) their trials.
         generator: Draws the swaps.
         draws: Number of random swaps.
+        progress: Called with the number of random swaps done and their total.
 
     Returns:
         The two-sided p-value of the mean over the parts.
@@ -223,6 +232,8 @@ def swap_test(
         swapped = np.abs(mean_rate(sign @ gain, np.broadcast_to(total, (size, total.shape[1]))))
         # Sums of the same numbers in another order differ in their last bits.
         extreme += int(np.count_nonzero(swapped >= seen - 1e-12))
+        if progress is not None:
+            progress(start + size, draws)
     return (extreme + 1) / (draws + 1)
 
 

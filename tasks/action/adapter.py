@@ -16,6 +16,7 @@ import numpy as np
 from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
+from aclnet.progress import counting
 from aclnet.runs.averages import Scored
 from aclnet.runs.inference import score
 from aclnet.training.settings import TrainSettings
@@ -112,13 +113,17 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
 
     def represent(self, network: SkeletonNetwork, report: Report = silent) -> ClassScores:
         """Scores of the test samples, mean over the test clips."""
-        del report
-        return self.test_scores(network)
+        return self.test_scores(network, report)
 
-    def test_scores(self, network: SkeletonNetwork, hidden: Rows | None = None) -> ClassScores:
+    def test_scores(
+        self, network: SkeletonNetwork, report: Report, hidden: Rows | None = None
+    ) -> ClassScores:
         """Scores of the test samples, mean over the test clips, without the `hidden` joints."""
-        samples = self.test_samples()
-        scored = score(network, samples, self.clip_input, self.settings.test, hidden=hidden)
+        samples, test = self.test_samples(), self.settings.test
+        with counting(report, "testing") as progress:
+            scored = score(
+                network, samples, self.clip_input, test, hidden=hidden, progress=progress
+            )
         return self.scores(scored, samples, TEST)
 
     def embeddings(
@@ -126,7 +131,9 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
     ) -> Embeddings:
         """Features before the classifier, mean over a sample's test clips."""
         report(f"embedding {len(samples)} recordings")
-        scored = score(network, samples, self.clip_input, self.settings.test)
+        with counting(report, "embedding") as progress:
+            test = self.settings.test
+            scored = score(network, samples, self.clip_input, test, progress=progress)
         return self.labelled(self.settings, scored.embedding, samples)
 
     def scores(self, scored: Scored, samples: Store, role: str) -> ClassScores:

@@ -139,6 +139,7 @@ def predict_command(
     Files of the run's own data format are read like the run's data (format, layout, options).
     """
     from aclnet.data.left_out import left_out_in_words
+    from aclnet.progress import share
     from aclnet.runs.finished import require_finished
     from aclnet.runs.model import load
     from tasks.run.saved import require_task
@@ -157,7 +158,11 @@ def predict_command(
     arguments["false_alarms"] = false_alarms
     arguments |= query.keywords()
     arguments["options"] = reader_options(query.options, model.classify)
-    found = {file: model.classify(file, top=top, **arguments) for file in files}
+    found = {}
+    with say.bar("predicting") as progress:
+        for number, file in enumerate(files):
+            own = share(progress, number, len(files))
+            found[file] = model.classify(file, top=top, progress=own, **arguments)
     if json is not None:
         mark = {} if trained is None else {"trained_epochs": trained}
         _write_predictions(json, found, of_run, mark)

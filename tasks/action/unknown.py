@@ -18,6 +18,7 @@ import numpy.typing as npt
 from aclnet.clips.settings import Rows
 from aclnet.config import load_settings
 from aclnet.data.store import Store
+from aclnet.progress import counting
 from aclnet.runs.calibration import (
     KNOWN_SCORES,
     Calibration,
@@ -210,7 +211,9 @@ class HeldOut:
         label = adapter.store.index["label"].to_numpy()
         rows = rows[np.isin(label[rows], [*model.classes, *adapter.left_out_classes])]
         samples = adapter.store.select(rows)
-        scored = score(model.network, samples, model.clip_input, adapter.settings.test)
+        with counting(self.report, "testing") as progress:
+            test = adapter.settings.test
+            scored = score(model.network, samples, model.clip_input, test, progress=progress)
         number = {name: place for place, name in enumerate(adapter.classes)}
         columns = [number[name] for name in model.classes]
         logits = np.full((len(rows), len(number)), _NOWHERE, dtype=np.float32)

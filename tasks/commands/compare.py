@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.commands.options import JsonFile, Labels, echo
+from tasks.commands.options import JsonFile, Labels, echo, say
 
 _RUN_HELP = (
     "A run folder, a record file, a file of embeddings from any system, or a quoted pattern of "
@@ -68,12 +68,13 @@ def compare_command(
         raise ValueError(f"only {runs[0]} is given: name two runs or more to compare")
     if len(runs) > 2 and top is not None:
         raise ValueError("--top is for two runs: leave it out, or compare two of them")
-    if len(runs) == 2:
-        two = compare(runs[0], runs[1], metric or (), files)
-        content, text = two.to_json(), render_comparison(two, 5 if top is None else top)
-    else:
-        several = compare_several(runs, metric or (), files, all_pairs=pairs)
-        content, text = several.to_json(), render_several(several)
+    with say.bar("comparing") as progress:
+        if len(runs) == 2:
+            two = compare(runs[0], runs[1], metric or (), files, progress)
+            content, text = two.to_json(), render_comparison(two, 5 if top is None else top)
+        else:
+            several = compare_several(runs, metric or (), files, all_pairs=pairs, progress=progress)
+            content, text = several.to_json(), render_several(several)
     if json is not None:
         write_text(json, dumps(content, indent=2, ensure_ascii=False) + "\n")
     echo(text)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from protocols.text import nouns
@@ -20,6 +18,7 @@ from tasks.commands.options import (
     cells,
     echo,
     reader_options,
+    say,
     whole_numbers,
 )
 
@@ -97,7 +96,7 @@ def convert(
     own |= {"fps": fps, "image_size": _parse_size(image_size), "unit": unit}
     own |= reader_options(options, convert_data)
     console = Console()
-    with _bar(console, "reading") as progress:
+    with say.bar("reading") as progress:
         store = convert_data(
             source,
             target,
@@ -144,7 +143,8 @@ def walkers(
             f"walkers.seed={seed}",
         ],
     )
-    count = write_walker_files(folder, made.walkers)
+    with say.bar("generating") as progress:
+        count = write_walker_files(folder, made.walkers, progress)
     echo(f"{folder}: {count} {nouns('recordings', count)}")
 
 
@@ -195,7 +195,7 @@ def labels(
     own = reader_options(options, unfilled_labels)
     if taken := [name for name in ("people", "pattern", "labels") if name in own]:
         raise ValueError(f"--option {taken[0]}: this command sets it itself; see --help")
-    with _bar(Console(), "reading") as progress:
+    with say.bar("reading") as progress:
         found = unfilled_labels(
             source,
             people=people,
@@ -234,7 +234,7 @@ def validate(
 
     store = open_store(path)
     console = Console()
-    with _bar(console, "checking") as progress:
+    with say.bar("checking") as progress:
         findings = find_faults(store, min_frames=min_frames, progress=progress)
     findings.sort(key=lambda finding: finding.severity != "error")
     errors = sum(finding.severity == "error" for finding in findings)
@@ -323,7 +323,7 @@ def export(
     from aclnet.data.store import open_store
 
     store = open_store(path)
-    with _bar(Console(), "writing") as progress:
+    with say.bar("writing") as progress:
         options = export_store(store, out, to, overwrite=overwrite, progress=progress)
     echo(f"{out}: {_size(store)}")
     if options:
@@ -333,14 +333,6 @@ def export(
             for name, value in options.items()
         ]
         echo(f"read it with: aclnet-task data convert {out} STORE {' '.join(words)}")
-
-
-@contextmanager
-def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar that disappears at the end."""
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

@@ -291,7 +291,7 @@ def _say_left_out(gallery: Gallery) -> None:
 def _opened(place: str, run: Path | None = None) -> Gallery:
     from tasks.gallery.people import Gallery
 
-    return Gallery(place, run)
+    return Gallery(place, run, say)
 
 
 def _keywords(query: Reading) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from aclnet.foreign.yaml import parse_yaml
 from protocols.text import printable_lines
+from tasks.commands.terminal import Terminal
 
 if TYPE_CHECKING:
     from protocols.records import ResultRecord
@@ -293,10 +293,8 @@ def with_query(command: Callable[..., None], query: type[Any]) -> Callable[..., 
     return run
 
 
-def say(message: str) -> None:
-    """Print a progress message to stderr, apart from the command's results."""
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    console.print(printable_lines(message))
+say = Terminal()
+"""Prints progress messages and bars to stderr, apart from the command's results."""
 
 
 def echo(text: str) -> None:

@@ -34,5 +34,7 @@ def report_command(
     from protocols.report import make_report
 
     options: dict[str, Any] = {"figures": figures, "runs": runs, "into": into}
-    for line in make_report(results, out, formats, **options, passed_over=say):
+    with say.bar("writing"):
+        lines = make_report(results, out, formats, **options, passed_over=say)
+    for line in lines:
         echo(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from protocols.ranking.distances import Metric
-from tasks.commands.options import echo
+from tasks.commands.options import echo, say
 
 if TYPE_CHECKING:
     from protocols.embeddings import Embeddings
@@ -69,14 +69,14 @@ def search_command(
     else:
         sides = _read(probes, gallery)
         stored = _held(sides[1].embedding, half)
-        if index == "exact":
-            near = search(sides[0].embedding, stored, k, metric=metric, device=device)
-        else:
-            widths = {"nprobe": nprobe, "ef_search": ef_search}
-            near = Index(stored, index, metric=metric, device=device, **widths).search(
-                sides[0].embedding, k
-            )
-            recall, how = near.recall, f"{index}, {near}"
+        with say.bar("searching"):
+            if index == "exact":
+                near = search(sides[0].embedding, stored, k, metric=metric, device=device)
+            else:
+                widths = {"nprobe": nprobe, "ef_search": ef_search}
+                found = Index(stored, index, metric=metric, device=device, **widths)
+                near = found.search(sides[0].embedding, k)
+                recall, how = near.recall, f"{index}, {near}"
     write_text(out, _table(*sides, near, recall))
     counts = f"{len(sides[0])} probes in {len(sides[1])} gallery embeddings"
     echo(f"{counts}: the {near.rows.shape[1]} nearest of each in {out} ({how})")

@@ -196,7 +196,9 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
                 raise ValueError(
                     f"--name and --dataset are for files of another program: a run saved {file}"
                 )
-            show(*evaluate_file(spec, file, query, command_line(), names, labels), json)
+            with say.bar("evaluating"):
+                found = evaluate_file(spec, file, query, command_line(), names, labels)
+            show(*found, json)
             return
         if any((*names, labels)):
             raise ValueError(f"--name, --dataset and --labels are for {option} FILE: give a file")
@@ -212,7 +214,9 @@ def _eval(spec: TaskSpec) -> Callable[..., None]:
             rest = (cache, command_line(), say)
             show(*evaluate_again(spec, folder, query, *rest, unfinished=unfinished), json)
             return
-        show(*evaluate_run(spec, folder, query, command_line()), json)
+        with say.bar("evaluating"):
+            found = evaluate_run(spec, folder, query, command_line())
+        show(*found, json)
 
     first = f"Evaluate a run again, or {spec.saved_option} from any system."
     evaluate.__doc__ = "\n\n".join(filter(None, [first, spec.eval_help]))
@@ -303,7 +307,9 @@ def _biometrics(spec: TaskSpec) -> Callable[..., None]:
             raise ValueError("--labels is for --embeddings FILE: give a file")
         folder = None if embeddings is not None else run or default_run(spec)
         rest = (cache, command_line(), say, labels)
-        show(*measure(spec, query, folder, embeddings, *rest), json)
+        with say.bar("evaluating"):
+            found = measure(spec, query, folder, embeddings, *rest)
+        show(*found, json)
 
     return biometrics
 

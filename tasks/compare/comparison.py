@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from aclnet.progress import Progress, share
 from protocols.statistics.comparison import Comparison
 from protocols.statistics.comparison import compare as compare_runs
 from tasks.compare.gains import Gain, class_gains, people_gains
@@ -118,7 +119,11 @@ class RunComparison:
 
 
 def compare(
-    first: str, second: str, metrics: Sequence[str] = (), files: FileQuery | None = None
+    first: str,
+    second: str,
+    metrics: Sequence[str] = (),
+    files: FileQuery | None = None,
+    progress: Progress | None = None,
 ) -> RunComparison:
     """Compare two runs, or two groups of runs paired by seed.
 
@@ -128,14 +133,15 @@ def compare(
         metrics: names of metrics, each with its parts (`rank1` selects `rank1/nm` too), or `all`;
             empty: the most important ones.
         files: how files of embeddings or scores are evaluated; None: by the defaults.
+        progress: called with the amount done and the total.
 
     Raises:
         ValueError: a record is missing, damaged or of another task, or a side lacks a metric.
     """
-    old, new, notes = pair_sides(*read_sides((first, second), files))
+    old, new, notes = pair_sides(*read_sides((first, second), files, share(progress, 0, 2)))
     why = obstacles(old.record, new.record)
     chosen, left_out = chosen_metrics((old, new), metrics)
-    verdict, sentence = find_verdict(old, new, why)
+    verdict, sentence = find_verdict(old, new, why, progress=share(progress, 1, 2))
     several = len(old.records) > 1
     settings = [
         row
@@ -183,15 +189,23 @@ def _one_sided(
 
 
 def find_verdict(
-    old: Side, new: Side, why: Sequence[str], draws: int = 2000
+    old: Side,
+    new: Side,
+    why: Sequence[str],
+    draws: int = 2000,
+    progress: Progress | None = None,
 ) -> tuple[Comparison | None, str]:
     """The verdict on the second side and its sentence, or None and the reason."""
     if why:
         return None, f"No verdict: {', '.join(why)}."
+    names = (new.name, old.name)
     try:
-        found = compare_runs(new.records, old.records, names=(new.name, old.name), draws=draws)
+        found = compare_runs(new.records, old.records, names=names, draws=draws, progress=progress)
     except ValueError as error:
         return None, f"No verdict: {error}"
+    finally:
+        if progress is not None:
+            progress(1, 1)
     return found, found.sentence
 
 

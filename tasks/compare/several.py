@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from aclnet.progress import Progress, share
 from protocols.statistics.comparison import SIGNIFICANT, Comparison
 from protocols.statistics.several import correct, enough_draws
 from protocols.text import nouns
@@ -95,6 +96,7 @@ def compare_several(
     files: FileQuery | None = None,
     *,
     all_pairs: bool = False,
+    progress: Progress | None = None,
 ) -> SeveralComparison:
     """Compare several runs, or groups of runs paired by seed.
 
@@ -103,17 +105,18 @@ def compare_several(
         metrics: names of metrics to show, as there.
         files: how files of embeddings or scores are evaluated; None: by the defaults.
         all_pairs: compare all with one another; otherwise each with the first.
+        progress: called with the amount done and the total.
 
     Raises:
         ValueError: a side is given twice, or as for two runs.
     """
     if twice := [text for row, text in enumerate(texts) if text in texts[:row]]:
         raise ValueError(f"{twice[0]} is given twice: compare each run once")
-    sides = read_sides(texts, files)
+    sides = read_sides(texts, files, share(progress, 0, 2))
     chosen, left_out = chosen_metrics(sides, metrics)
     shown = chosen if metrics else chosen[:_SHOWN]
     wanted = [pair for pair in combinations(sides, 2) if all_pairs or pair[0] is sides[0]]
-    pairs, notes = _compared(wanted)
+    pairs, notes = _compared(wanted, share(progress, 1, 2))
     return SeveralComparison(
         sides=tuple(sides),
         metrics=tuple(shown),
@@ -133,16 +136,20 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
-def _compared(wanted: Sequence[tuple[Side, Side]]) -> tuple[tuple[Pair, ...], list[str]]:
+def _compared(
+    wanted: Sequence[tuple[Side, Side]], progress: Progress | None
+) -> tuple[tuple[Pair, ...], list[str]]:
     """The corrected comparisons, and notes on them."""
     found: list[Pair] = []
     notes: list[str] = []
-    for first, second in wanted:
+    draws = enough_draws(len(wanted))
+    for number, (first, second) in enumerate(wanted):
         old, new, remarks = pair_sides(first, second)
         several = f"{second.name} and {first.name}: "
         notes += [f"{several}{remark}" for remark in remarks]
         why = obstacles(old.record, new.record)
-        verdict, sentence = find_verdict(old, new, why, enough_draws(len(wanted)))
+        own = share(progress, number, len(wanted))
+        verdict, sentence = find_verdict(old, new, why, draws, own)
         found.append(Pair(first.name, second.name, verdict, sentence))
     corrected = iter(correct([pair.verdict for pair in found if pair.verdict is not None]))
     pairs = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from aclnet.progress import Progress, with_progress
 from protocols.embeddings import READ
 from protocols.records import ResultRecord
 from tasks.run.judged import RECORD, Names, read_any, saved_by
@@ -100,7 +101,9 @@ class FileQuery:
         return find_task(self.task or ("" if info is None else info.task))
 
 
-def read_sides(texts: Sequence[str], files: FileQuery | None = None) -> list[Side]:
+def read_sides(
+    texts: Sequence[str], files: FileQuery | None = None, progress: Progress | None = None
+) -> list[Side]:
     """Read the sides of a comparison.
 
     Args:
@@ -108,6 +111,7 @@ def read_sides(texts: Sequence[str], files: FileQuery | None = None) -> list[Sid
             pattern of one of these, such as `ce-seed*.json`.
         files: how files of embeddings or scores are evaluated; None: by the defaults. Beside a
             record they are evaluated as it was, unless another way is given.
+        progress: called with the number of sides read and their total.
 
     Returns:
         The sides, in the order of the texts; sides of one name are called by their texts.
@@ -123,7 +127,7 @@ def read_sides(texts: Sequence[str], files: FileQuery | None = None) -> list[Sid
     found = [path for text in texts for path in _find(text) if is_file(path)]
     if query.labels is not None and found and all(path.suffix == ".npz" for path in found):
         raise ValueError(f"--labels: {found[0]} has labels of its own; leave it out")
-    sides = [_read_side(text, query) for text in texts]
+    sides = list(with_progress((_read_side(text, query) for text in texts), len(texts), progress))
     if files not in (None, FileQuery()) and not found:
         raise ValueError(
             "--task, --protocol, --rule and --labels are for files of embeddings; records keep "

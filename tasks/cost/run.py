@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aclnet.config import load_settings
 from aclnet.data.formats.keypoints.files import natural_order
+from aclnet.progress import counting
 from aclnet.skeleton import load_layout
 from protocols.records import COST, DatasetReference, ResultRecord
 from tasks.cost.clips import ClipKind, clip_kind
@@ -121,7 +122,8 @@ def measure_costs(
             text = plan.settings.model_dump_json()
             job = processes.submit(_measure, plan.task, text, plan.kind, conditions, plugins())
             try:
-                cost = job.result()
+                with counting(report, "measuring"):
+                    cost = job.result()
             except KeyboardInterrupt:
                 for child in multiprocessing.active_children():
                     child.kill()

@@ -11,7 +11,7 @@ from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.averages import Predictor
 from tasks.run.adapter import TaskAdapter
-from tasks.spec import TaskSpec
+from tasks.spec import Report, TaskSpec, silent
 
 _CALIBRATION = 64
 """Training recordings; their activations' ranges give the scales."""
@@ -32,7 +32,11 @@ class Loss(NamedTuple):
 
 
 def losses(
-    spec: TaskSpec, adapter: TaskAdapter[Any], network: SkeletonNetwork, exported: Predictor
+    spec: TaskSpec,
+    adapter: TaskAdapter[Any],
+    network: SkeletonNetwork,
+    exported: Predictor,
+    report: Report = silent,
 ) -> Iterator[Loss]:
     """Test both networks and compare the metrics of a study's table.
 
@@ -41,10 +45,13 @@ def losses(
         adapter: with the run's data.
         network: the run's.
         exported: the exported one.
+        report: called with progress messages.
     """
     # What a task does with a network in a test is to embed and to score, which take both.
     before, after = (
-        spec.judge(adapter.represent(cast(SkeletonNetwork, one)), adapter.settings, None).metrics
+        spec.judge(
+            adapter.represent(cast(SkeletonNetwork, one), report), adapter.settings, None
+        ).metrics
         for one in (network, exported)
     )
     headline = spec.measures[0]

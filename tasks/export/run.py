@@ -66,7 +66,7 @@ def export_run(
     def card(written: Written) -> str:
         if opened is not None:
             report("testing the run again, and with 8 bits")
-            lost.extend(losses(spec, *opened, written.predictor))
+            lost.extend(losses(spec, *opened, written.predictor, report))
         return model_card(written, spec, record, lost)
 
     written = export(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError
 
 from aclnet.config import Settings
+from aclnet.progress import Progress
 from aclnet.runs.shipped import is_shipped
 from protocols.names import compose
 from protocols.ranking.distances import FloatArray, IntArray, Metric, Points
@@ -46,7 +47,7 @@ class Embedder(Protocol):
     def layout(self) -> Layout:
         """The joints of its recordings."""
 
-    def embed(self, source: Any, **reading: Any) -> Embedded:
+    def embed(self, source: Any, *, progress: Progress | None = None, **reading: Any) -> Embedded:
         """One embedding a recording, with identity and number of frames (`aclnet.load`)."""
 
 

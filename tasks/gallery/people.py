@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.progress import Report, counting
 from protocols.ranking.distances import as_points
 from tasks.gallery.answers import Answer, Enrolled, Removed, Verified, places_of, to_answer
 from tasks.gallery.calibration import Kind, calibrate
@@ -60,10 +61,15 @@ class Gallery:
         ValueError: there is no gallery, it is damaged, or `model` is another one than its own.
     """
 
-    def __init__(self, place: str | Path, model: str | Path | Embedder | None = None) -> None:
+    def __init__(
+        self,
+        place: str | Path,
+        model: str | Path | Embedder | None = None,
+        report: Report | None = None,
+    ) -> None:
         self._storage: Storage = open_storage(place)
         self.place = self._storage.place
-        self._given = model
+        self._given, self._report = model, report
         self._model: Embedder | None = None
         self.left_out: Mapping[str, Mapping[str, int]] = {}
         if model is not None and not isinstance(model, str | Path):
@@ -417,7 +423,8 @@ class Gallery:
         return known.value
 
     def _embed(self, files: Source | Sequence[Source], reading: dict[str, Any]) -> Recordings:
-        found = embedded(self._loaded(), files, reading)
+        with counting(self._report, "embedding") as progress:
+            found = embedded(self._loaded(), files, reading, progress)
         self.left_out = found.left_out
         return found
 

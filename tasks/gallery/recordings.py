@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from aclnet.progress import Progress, share
 from tasks.gallery.content import Embedder, Vectors
 
 if TYPE_CHECKING:
@@ -73,9 +74,18 @@ class Recordings:
 
 
 def embedded(
-    model: Embedder, files: Source | Sequence[Source], reading: dict[str, Any]
+    model: Embedder,
+    files: Source | Sequence[Source],
+    reading: dict[str, Any],
+    progress: Progress | None = None,
 ) -> Recordings:
     """Embed files one by one, so that each recording knows its file.
+
+    Args:
+        model: embeds them.
+        files: as for `aclnet.load(run).embed`.
+        reading: its further arguments.
+        progress: called with the amount done and the total.
 
     Raises:
         ValueError: there is no file, one cannot be read, or a recording shows several people, of
@@ -88,7 +98,10 @@ def embedded(
     sources = [files] if one else list(cast("Sequence[Source]", files))
     if not sources:
         raise ValueError("there is nothing to read: give a file, a folder or an array")
-    found = [(source, model.embed(source, **reading)) for source in sources]
+    found = [
+        (source, model.embed(source, progress=share(progress, number, len(sources)), **reading))
+        for number, source in enumerate(sources)
+    ]
     places = ["" if isinstance(source, np.ndarray) else str(source) for source, _ in found]
     for place, (_, here) in zip(places, found, strict=True):
         for sample, persons in zip(here.sample, here.persons, strict=True):

@@ -10,6 +10,7 @@ import numpy as np
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.pretraining.actclr import ActionletContrast
+from aclnet.progress import Progress, counting, share
 from aclnet.runs.averages import Scored
 from aclnet.runs.inference import score
 from aclnet.runs.info import read_run_model
@@ -46,8 +47,7 @@ class PretrainAdapter(ActionAdapter):
 
     def represent(self, network: SkeletonNetwork, report: Report = silent) -> ClassScores:
         """The probe's scores of the test samples."""
-        del report
-        return self.probed(network, TEST, self.settings.probe)
+        return self.probed(network, TEST, self.settings.probe, report)
 
     def save_more(self, network: SkeletonNetwork, run: Path) -> None:
         """The actionlets of a few test clips, for the report."""
@@ -64,19 +64,28 @@ class PretrainAdapter(ActionAdapter):
             self.settings.sampler.batch_size,
         )
 
-    def probed(self, network: SkeletonNetwork, role: str, probe: ProbeSettings) -> ClassScores:
+    def probed(
+        self,
+        network: SkeletonNetwork,
+        role: str,
+        probe: ProbeSettings,
+        report: Report = silent,
+    ) -> ClassScores:
         """The scores of a probe that learns from the training samples."""
         store, labels = self.training_samples()
         rows = labelled_rows(labels, probe.share, self.settings.train.seed)
         samples = self.samples(role)
 
-        def features(of: Store) -> Scored:
-            return score(network, of, self.clip_input, self.settings.test)
+        def features(of: Store, progress: Progress | None) -> Scored:
+            return score(network, of, self.clip_input, self.settings.test, progress=progress)
 
-        known, asked = features(store.select(rows)), features(samples)
-        found = probabilities(
-            known.embedding, labels[rows], asked.embedding, len(self.classes), probe
-        )
+        with counting(report, "testing") as progress:
+            known = features(store.select(rows), share(progress, 0, 2))
+            asked = features(samples, share(progress, 1, 2))
+        with counting(report, "probing"):
+            found = probabilities(
+                known.embedding, labels[rows], asked.embedding, len(self.classes), probe
+            )
         return self.scores(Scored(found, np.log(found + _LEAST), asked.embedding), samples, role)
 
     def tested_how(self) -> str:

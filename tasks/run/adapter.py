@@ -31,6 +31,7 @@ from aclnet.data.changes import stamps
 from aclnet.data.store import Store
 from aclnet.distributed import require_same
 from aclnet.models import SkeletonNetwork
+from aclnet.progress import counting
 from aclnet.runs.inference import embed
 from aclnet.runs.info import RUN_INFO, InitialWeights, RunInfo, RunModel, read_run_info
 from aclnet.runs.networks import build_network, build_objective, fill_best, weight_generator
@@ -126,7 +127,8 @@ class TaskAdapter(ABC, Generic[SettingsT]):
     ) -> Embeddings:
         """Embed samples, with their labels."""
         report(f"embedding {len(samples)} sequences")
-        vectors = embed(network, samples, self.clip_input, self.settings.embed)
+        with counting(report, "embedding") as progress:
+            vectors = embed(network, samples, self.clip_input, self.settings.embed, progress)
         return self.labelled(self.settings, vectors, samples)
 
     @classmethod
@@ -425,7 +427,7 @@ def train(
         evaluate=evaluate,
         resume=resume,
         fabric=fabric,
-        report=None if report is silent else report,  # None: without a progress bar too
+        report=report,
         recipe=dump_settings(settings),
     )
     if fabric.is_global_zero:

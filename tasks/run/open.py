@@ -13,6 +13,7 @@ from aclnet.config import load_settings
 from aclnet.data.store import Store
 from aclnet.distributed import every_rank, in_agreement, rank, require_same
 from aclnet.models import SkeletonNetwork
+from aclnet.progress import counting
 from aclnet.runs.finished import require_finished
 from aclnet.runs.inference import embed
 from aclnet.runs.info import SETTINGS, RunInfo, read_run_model
@@ -129,8 +130,8 @@ def embed_data(
     model.info.require(samples, run)
     on_best_device(model.network, settings.train)
     report(f"embedding {len(samples)} sequences")
-    with _sharing(samples):
-        vectors = embed(model.network, samples, model.clip_input, settings.embed)
+    with _sharing(samples), counting(report, "embedding") as progress:
+        vectors = embed(model.network, samples, model.clip_input, settings.embed, progress)
     return spec.adapter.labelled(settings, vectors, samples)
 
 

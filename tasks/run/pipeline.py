@@ -12,6 +12,7 @@ from aclnet.data.left_out import notes_in_words
 from aclnet.data.store import Store
 from aclnet.distributed import every_rank, in_agreement
 from aclnet.models import SkeletonNetwork
+from aclnet.progress import counting
 from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, read_run_info
 from aclnet.training.engine import CHECKPOINT, LOG
@@ -127,7 +128,8 @@ def train_and_evaluate(
             tested = output_of(adapter, network, report)
         if not first:
             return None
-        result = judge_run(spec, adapter, network, tested, fitted.seconds, run, command)
+        with counting(report, "evaluating"):
+            result = judge_run(spec, adapter, network, tested, fitted.seconds, run, command)
         _add_events(run, settings, result.record)
         return result
 
@@ -220,7 +222,9 @@ def evaluate_again(
     adapter, network = open_run(
         spec, run, cache, report, data=data, changes=changes, unfinished=unfinished
     )
-    judged = spec.judge(adapter.represent(network, report), adapter.settings, query)
+    tested = adapter.represent(network, report)
+    with counting(report, "evaluating"):
+        judged = spec.judge(tested, adapter.settings, query)
     if finished:
         origin = origin_of(adapter, recorded_seconds(run))
     else:

@@ -17,6 +17,7 @@ from aclnet.data.store import Store, open_store, write_store
 from aclnet.data.walkers.settings import WALKERS_VERSION
 from aclnet.data.writer import bring_back, store_lock
 from aclnet.files import Busy, wait_until_free
+from aclnet.progress import Progress, counting, with_progress
 from aclnet.skeleton import Layout, load_layout
 from aclnet.skeleton.library import layout_file
 from tasks.spec import Report, silent
@@ -79,7 +80,7 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
         target = former
     options: dict[str, Any] = dict(settings.options)
 
-    def make() -> None:
+    def make(progress: Progress | None) -> None:
         from aclnet.data.convert import convert
 
         try:
@@ -94,6 +95,7 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
                 resample_fps=settings.resample_fps,
                 upsample=settings.upsample,
                 where=settings.keep,
+                progress=progress,
                 **options,
             )
         except ValueError as error:
@@ -164,18 +166,19 @@ def _walkers(settings: DataSettings, cache: Path, report: Report) -> Store:
     made_by = {"version": WALKERS_VERSION, **walkers.model_dump(mode="json")}
     target = cache / f"walkers-{_digest(made_by)}"
 
-    def make() -> None:
+    def make(progress: Progress | None) -> None:
         from aclnet.data.walkers.dataset import write_walkers
 
-        write_walkers(target, walkers)
+        write_walkers(target, walkers, progress=progress)
 
-    sequences = walkers.nm_takes + walkers.bg_takes + walkers.cl_takes
-    count = walkers.identities * sequences * len(walkers.views)
-    what = f"generating {walkers.identities} walkers ({count} sequences) into {target}"
+    count = f"{walkers.recordings} sequences"
+    what = f"generating {walkers.identities} walkers ({count}) into {target}"
     return _made_once(target, make, what, report)
 
 
-def _made_once(target: Path, make: Callable[[], object], message: str, report: Report) -> Store:
+def _made_once(
+    target: Path, make: Callable[[Progress | None], object], message: str, report: Report
+) -> Store:
     """The store at `target`, made here or by another process that is making it already."""
     while not (target / "store.json").is_file():
         wait_until_free(store_lock(target), report, target)
@@ -183,7 +186,8 @@ def _made_once(target: Path, make: Callable[[], object], message: str, report: R
             break
         report(message)
         try:
-            make()
+            with counting(report, message.split(maxsplit=1)[0]) as progress:
+                make(progress)
         except Busy:
             continue  # both started at once
         except (ValueError, OSError):
@@ -207,7 +211,11 @@ def _in_order(store: Store, wanted: Layout, cache: Path, report: Report) -> Stor
     name = info.name if store.path is None else store.path.resolve().name
     target = cache / f"{name}-{_digest(made_by)}"
     message = f"bringing the joints of {name} into the order of {wanted.name}, in {target}"
-    return _made_once(target, lambda: write_store(target, samples, info), message, report)
+
+    def make(progress: Progress | None) -> None:
+        write_store(target, with_progress(samples, len(store), progress), info)
+
+    return _made_once(target, make, message, report)
 
 
 def _at_rate(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
@@ -218,12 +226,17 @@ def _at_rate(store: Store, settings: DataSettings, cache: Path, report: Report) 
     info = store.info
     # What the store lacks already is counted in it too.
     whole = info.model_copy(update={"dropped": dict(info.dropped), "notes": dict(info.notes)})
-    made, samples = resample_samples(whole, store.samples(), fps, upsample=upsample)
     made_by: dict[str, object] = {"fingerprint": info.fingerprint, "fps": [info.fps, fps, upsample]}
     name = info.name if store.path is None else store.path.resolve().name
     target = cache / f"{name}-{_digest(made_by)}"
     message = f"resampling {name} to {fps:g} frames a second, in {target}"
-    return _made_once(target, lambda: write_store(target, samples, made), message, report)
+
+    def make(progress: Progress | None) -> None:
+        read = with_progress(store.samples(), len(store), progress)
+        made, samples = resample_samples(whole, read, fps, upsample=upsample)
+        write_store(target, samples, made)
+
+    return _made_once(target, make, message, report)
 
 
 def _kept(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
@@ -238,10 +251,11 @@ def _kept(store: Store, settings: DataSettings, cache: Path, report: Report) -> 
     made_by: dict[str, object] = {"fingerprint": info.fingerprint, "keep": settings.keep}
     target = cache / f"{name}-{_digest(made_by)}"
 
-    def make() -> None:
+    def make(progress: Progress | None) -> None:
         # What the store lacks already is counted in it too.
         whole = info.model_copy(update={"dropped": dict(info.dropped)})
-        kept, samples = keep_samples(whole, store.samples(), settings.keep)
+        read = with_progress(store.samples(), len(store), progress)
+        kept, samples = keep_samples(whole, read, settings.keep)
         write_store(target, samples, kept)
 
     words = ", ".join(f"{field} {' or '.join(one)}" for field, one in settings.keep.items())

@@ -15,13 +15,14 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
+from aclnet import progress as showing
 from aclnet.data.formats.pickles.child import read_in_child
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.foreign.text import check_regular, naming
@@ -39,10 +40,8 @@ READERS: dict[str, str] = {
 }
 """The module of each format by the format's name, in the order in which `detect` tries them."""
 
-Progress = Callable[[int, int], None]
+Progress = showing.Progress
 """Called with the amount done and the total, in the reader's own unit."""
-
-Item = TypeVar("Item")
 
 
 def register_reader(name: str, module: str) -> None:
@@ -219,9 +218,4 @@ def _long_enough(info: StoreInfo, samples: Iterator[Sample], min_frames: int) ->
             yield sample
 
 
-def with_progress(items: Iterable[Item], total: int, progress: Progress | None) -> Iterator[Item]:
-    """The items one by one; `progress` is called with the number of each, from 1, and `total`."""
-    for number, item in enumerate(items, 1):
-        if progress:
-            progress(number, total)
-        yield item
+with_progress = showing.with_progress

@@ -37,6 +37,7 @@ from aclnet.data.walkers.conditions import (
 )
 from aclnet.data.walkers.settings import WALKERS_VERSION, WalkerSettings
 from aclnet.data.walkers.traits import Array, draw_person, draw_takes
+from aclnet.progress import Progress, with_progress
 from aclnet.skeleton import load_layout
 
 
@@ -63,18 +64,21 @@ def make_walkers(settings: WalkerSettings) -> tuple[StoreInfo, Iterator[Sample]]
     return info, _samples(settings)
 
 
-def write_walkers(path: str | Path, settings: WalkerSettings) -> Store:
+def write_walkers(
+    path: str | Path, settings: WalkerSettings, progress: Progress | None = None
+) -> Store:
     """Make the walkers and write them to a store; only one person is in memory at a time.
 
     Args:
         path: the folder to make.
         settings: those of the walkers.
+        progress: called with the number of recordings made and their total.
 
     Raises:
         ValueError: the folder exists already.
     """
     info, samples = make_walkers(settings)
-    return write_store(path, samples, info)
+    return write_store(path, with_progress(samples, settings.recordings, progress), info)
 
 
 def _samples(settings: WalkerSettings) -> Iterator[Sample]:

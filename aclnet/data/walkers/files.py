@@ -9,15 +9,19 @@ from aclnet.data.sample import Sample
 from aclnet.data.walkers.dataset import make_walkers
 from aclnet.data.walkers.settings import WalkerSettings
 from aclnet.files import whole_file
+from aclnet.progress import Progress, with_progress
 from aclnet.skeleton import load_layout
 
 
-def write_walker_files(folder: str | Path, settings: WalkerSettings) -> int:
+def write_walker_files(
+    folder: str | Path, settings: WalkerSettings, progress: Progress | None = None
+) -> int:
     """Write the walkers as MMPose's JSON, `PERSON/CONDITION-TAKE-VIEW.json`.
 
     Args:
         folder: the folder to make.
         settings: those of the walkers.
+        progress: called with the number of recordings made and their total.
 
     Returns:
         The number of files.
@@ -29,14 +33,12 @@ def write_walker_files(folder: str | Path, settings: WalkerSettings) -> int:
     if root.exists():
         raise ValueError(f"{root} exists already; remove it, or name another folder")
     _, samples = make_walkers(settings)
-    count = 0
-    for sample in samples:
+    for sample in with_progress(samples, settings.recordings, progress):
         place = root / sample.identity / f"{sample.condition}-{sample.take}-{sample.view}.json"
         place.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(place) as draft:
             draft.write_text(json.dumps(_mmpose(sample)), encoding="utf-8")
-        count += 1
-    return count
+    return settings.recordings
 
 
 def _mmpose(sample: Sample) -> dict[str, object]:

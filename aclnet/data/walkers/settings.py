@@ -77,13 +77,18 @@ class WalkerSettings(BaseModel):
             raise ValueError(f"image_size must be at least 16 x 16 pixels, not {self.image_size}")
         if not self.takes:
             raise ValueError("nm_takes, bg_takes and cl_takes are all 0: nobody walks")
-        frames = self.identities * len(self.takes) * len(self.views) * longest
+        frames = self.recordings * longest
         if frames > MOST_FRAMES:
             raise ValueError(
                 f"up to {frames:,} frames are more than {MOST_FRAMES:,}, some 20 GB: take fewer "
                 "identities, takes, views or frames"
             )
         return self
+
+    @property
+    def recordings(self) -> int:
+        """Number of recordings: each walk of each person before each camera."""
+        return self.identities * len(self.takes) * len(self.views)
 
     @property
     def takes(self) -> tuple[tuple[str, int], ...]:

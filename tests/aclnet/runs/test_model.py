@@ -66,6 +66,23 @@ def test_files_are_embedded_as_by_the_command(
     np.testing.assert_allclose(twice.embedding[:5], arrays.embedding, atol=1e-6)
 
 
+def test_progress_is_told_who_asks(
+    walker_model: Model, walkers: Path, gesture_model: Model, gesture: Make, capfd: Any
+) -> None:
+    walks = [open_store(walkers).clip(row) for row in range(3)]
+    for source in (walkers, [walkers, walkers], walks):
+        calls: list[tuple[int, int]] = []
+        found = walker_model.embed(source, progress=lambda *call, calls=calls: calls.append(call))
+        shares = [done / total for done, total in calls]
+        assert shares == sorted(shares)
+        assert (len(shares) > 3, shares[-1]) == (True, 1)
+        np.testing.assert_array_equal(found.embedding, walker_model.embed(source).embedding)
+    calls = []
+    gesture_model.classify([gesture("stand", 1)] * 2, progress=lambda *call: calls.append(call))
+    assert calls == [(1, 2), (2, 2)]
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("bones", [True, False])
 def test_the_runs_joints_in_another_order_map_by_themselves(
     bones: bool, walker_model: Model, walkers: Path, tmp_path: Path
