@@ -75,7 +75,7 @@ def draw_hidden_joints(
     rows = np.arange(len(shown))
     _draw_bars(middle, table[shown, -1], ends, shown, scale)
     middle.set_yticks(rows, [shorten(words[row]) for row in shown])
-    middle.set_xlabel(f"{label}, hidden always")
+    middle.set_xlabel(f"{label}\nhidden always")
     _draw_times(right, table[shown, :-1], figure, label)
     for plot in (middle, right):
         plot.set_ylim(len(shown) - 0.5, -0.5)

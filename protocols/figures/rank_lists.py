@@ -13,6 +13,9 @@ from protocols.figures.drawing import style
 from protocols.figures.drawing.skeletons import choose_frames, draw_bodies, project
 from protocols.ranking.distances import FloatArray
 
+_ASPECT = 1.35
+"""Width over height of a cell of a grid."""
+
 
 @dataclass(frozen=True, eq=False)
 class RankedStrip:
@@ -39,11 +42,13 @@ class RankList:
         probe: the probe.
         ranked: the gallery sequences.
         note: a word on the probe, such as ``AP 0.31``.
+        numbered: whether they are a ranking, and not just beside each other.
     """
 
     probe: RankedStrip
     ranked: tuple[RankedStrip, ...]
     note: str = ""
+    numbered: bool = True
 
 
 @style.house_style()
@@ -73,7 +78,7 @@ def draw_rank_list(
     for row, strip in enumerate(strips):
         points = _points(strip, 10, y_down)
         _draw_framed(figure.add_subplot(grid[row, 1]), strip, points, bones, aspect=7.6)
-        text = "\n".join([_title(strip, row, rank_list.note), *strip.flags])
+        text = "\n".join([_title(strip, row, rank_list), *strip.flags])
         words = figure.add_subplot(grid[row, 0])
         words.set_axis_off()
         words.text(0, 0.5, text.replace(", ", "\n"), va="center", fontsize=style.SMALL)
@@ -99,15 +104,21 @@ def draw_rank_grid(
     """
     _check(rank_lists)
     columns = 1 + max(len(row.ranked) for row in rank_lists)
-    figure = style.new_figure(style.PAGE_WIDTH, (0.6 + 5.2 / columns) * len(rank_lists))
+    strips = [strip for row in rank_lists for strip in (row.probe, *row.ranked)]
+    # A part of a caption, or a flag, a line.
+    notes = [f"{row.probe.caption}, {row.note}" for row in rank_lists]
+    lines = 2 + max(text.count(", ") for text in [*notes, *(strip.caption for strip in strips)])
+    lines += max(len(strip.flags) for strip in strips)
+    height = 0.16 + 0.1 * lines + (style.PAGE_WIDTH / columns - 0.14) / _ASPECT
+    figure = style.new_figure(style.PAGE_WIDTH, height * len(rank_lists))
     grid = figure.add_gridspec(len(rank_lists), columns)
     for row, rank_list in enumerate(rank_lists):
         for column, strip in enumerate([rank_list.probe, *rank_list.ranked]):
             plot = figure.add_subplot(grid[row, column])
             points = _points(strip, 3, y_down)
-            _draw_framed(plot, strip, points, bones, aspect=1.35)
+            _draw_framed(plot, strip, points, bones, aspect=_ASPECT)
             # Captions are narrow here: a part a line.
-            title = _title(strip, column, rank_list.note).replace(", ", "\n")
+            title = _title(strip, column, rank_list).replace(", ", "\n")
             plot.set_title(title, fontsize=style.TINY, loc="left", pad=2)
             plot.set_xlabel("\n".join(strip.flags), fontsize=style.TINY, style="italic", labelpad=2)
     return figure
@@ -147,8 +158,10 @@ def _draw_framed(
         spine.set_linestyle((0, (3, 1.5)) if strip.correct is False else "-")
 
 
-def _title(strip: RankedStrip, rank: int, note: str) -> str:
+def _title(strip: RankedStrip, rank: int, rank_list: RankList) -> str:
+    numbered = rank_list.numbered
     if rank == 0:
-        return ", ".join(part for part in ("probe", strip.caption, note) if part)
-    mark = "" if strip.correct is None else " ✓" if strip.correct else " ✗"
-    return f"{rank}{mark}  {strip.caption}"
+        words = ("probe" if numbered else "", strip.caption, rank_list.note)
+        return ", ".join(filter(None, words))
+    mark = "" if strip.correct is None else "✓" if strip.correct else "✗"
+    return f"{f'{rank} {mark}' if numbered else mark}".strip() + f"  {strip.caption}"

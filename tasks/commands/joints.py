@@ -59,11 +59,11 @@ def show_joints(
         study = study_joints(
             spec,
             run,
+            cache,
             by=by,
             segments=segments,
             count=count,
             names=names,
-            cache=cache,
             report=report,
             progress=lambda done, total: bar.update(row, completed=done, total=total),
         )

@@ -140,6 +140,7 @@ def _draw(cases: Sequence[Case], samples: Store, out: Path) -> None:
                 if answer.drawn
             ),
             case.note,
+            numbered=all(answer.place is not None for answer in case.answers),
         )
         for case in cases
     ]

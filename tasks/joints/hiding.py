@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -61,24 +62,23 @@ class Hiding:
         """Of a sample's scores: P groups and all joints, S segments and the whole time."""
         return len(self.groups) + 1, self.segments + 1
 
-    def masks(self, length: int) -> npt.NDArray[np.bool_]:
-        """What is hidden in a recording of T frames, case by case.
-
-        Returns:
-            (P + 1, S + 1, T, V): a row a group and one of all joints, a column a segment and one of
-            the whole time. All joints in the whole time would leave nothing: there nothing is
-            hidden. A segment of a recording with fewer frames than segments may be empty.
-        """
+    @property
+    def where(self) -> npt.NDArray[np.bool_]:
+        """(P + 1, V): the joints of each group, and all joints."""
         where = np.zeros((len(self.groups) + 1, self.joints), dtype=np.bool_)
         for place, group in enumerate(self.groups):
             where[place, group] = True
-        when = (
-            np.arange(length) * self.segments // max(length, 1) == np.arange(self.segments)[:, None]
-        )
-        where[-1], when = True, np.concatenate([when, np.ones((1, length), dtype=np.bool_)])
-        masks: npt.NDArray[np.bool_] = where[:, None, None, :] & when[None, :, :, None]
-        masks[-1, -1] = False
-        return masks
+        where[-1] = True
+        return where
+
+    def when(self, length: int) -> npt.NDArray[np.bool_]:
+        """(S + 1, T): the frames of each segment of a recording, and all frames.
+
+        Segments of a recording with fewer frames than segments may be empty.
+        """
+        segment = np.arange(length) * self.segments // max(length, 1)
+        parts = segment == np.arange(self.segments)[:, None]
+        return np.concatenate([parts, np.ones((1, length), dtype=np.bool_)])
 
 
 def hidden_scores(
@@ -101,8 +101,10 @@ def hidden_scores(
         progress: called with the samples that are done, and N.
 
     Returns:
-        (N, P + 1, S + 1): see `Hiding.masks`; the last number of each sample is the score of the
-        recording as it is. NaN where nothing was hidden that was there, or there is no score.
+        (N, P + 1, S + 1): a row a group and one of all joints, a column a segment and one of the
+        whole time. All joints in the whole time would leave nothing: there nothing is hidden, and
+        the score is that of the recording as it is. NaN where a segment shows none of the joints,
+        or there is no score.
     """
     found = np.full((len(rows), *hiding.shape), np.nan)
     flat = found.reshape(len(rows), -1)
@@ -123,12 +125,16 @@ def _copies(
     frames = 0
     for place, row in enumerate(rows):
         clip = samples.clip(row)
-        masks = hiding.masks(len(clip)).reshape(-1, len(clip), hiding.joints)
         there = (clip != 0).any(axis=(1, 3))
-        for case, mask in enumerate(masks):
-            if case < len(masks) - 1 and not (mask & there).any():
-                continue
-            copies.append(np.where(mask[:, None, :, None], np.float32(0), clip))
+        cases = list(product(hiding.where, hiding.when(len(clip))))
+        for case, (joints, times) in enumerate(cases):
+            copy = clip.copy()
+            if case < len(cases) - 1:
+                mask = times[:, None] & joints
+                if not (mask & there).any():
+                    continue
+                copy.transpose(0, 2, 1, 3)[mask] = 0
+            copies.append(copy)
             of.append((place, case))
             frames += len(clip)
             if frames >= _FRAMES:

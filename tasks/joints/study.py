@@ -21,7 +21,7 @@ from tasks.joints.hiding import Hiding, hidden_scores
 from tasks.joints.right import RightScore
 from tasks.run.open import open_run
 from tasks.run.saved import read_saved, require_tested
-from tasks.spec import Report, TaskSpec
+from tasks.spec import Report, TaskSpec, silent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -178,25 +178,25 @@ class JointStudy:
 def study_joints(
     spec: TaskSpec,
     run: Path,
-    *,
-    by: Literal["part", "joint"],
-    segments: int,
-    count: int,
-    names: Sequence[str],
     cache: Path,
-    report: Report,
-    progress: Callable[[int, int], object],
+    *,
+    by: Literal["part", "joint"] = "part",
+    segments: int = 8,
+    count: int = 100,
+    names: Sequence[str] = (),
+    report: Report = silent,
+    progress: Callable[[int, int], object] | None = None,
 ) -> JointStudy:
     """Hide the joints of a run's test samples in turn, and score what is left.
 
     Args:
         spec: the task.
         run: a finished run.
+        cache: folder for converted and generated data.
         by: hide parts of the body, or single joints.
         segments: S, parts of the time.
         count: samples at most, evenly spread over those with a right score.
         names: keys of the samples; none: those that `count` gives.
-        cache: folder for converted and generated data.
         report: called with progress messages.
         progress: called with the samples that are done, and their number.
 

@@ -41,6 +41,8 @@ _REPORT_POLICY = (
     "frame-ancestors 'none'"
 )
 
+_NO_PAGE = "there is no such page"
+
 Result = TypeVar("Result")
 
 
@@ -182,7 +184,11 @@ class Pages:
         """What was not done, and why."""
         if not isinstance(error, HTTPException):
             raise error
-        page = self._page("error.html", error.status_code, why=error.detail)
+        page = self._page(
+            "error.html",
+            error.status_code,
+            why=_NO_PAGE if error.detail == "Not Found" else error.detail,
+        )
         page.headers.update(error.headers or {})
         return page
 

@@ -115,17 +115,18 @@ class Places:
             record.command,
         )
 
-    def report_files(self) -> list[str]:
-        """The report's files, by path from its folder."""
+    def report_files(self) -> list[tuple[str, str]]:
+        """The report's files: their folder and their path, from that of the report."""
         if self.report is None:
             return []
-        return [
+        places = [
             file.relative_to(self.report).as_posix()
             for folder in _folders(self.report)
             for file in sorted(folder.iterdir())
             if file.suffix in KINDS
             and inside(self.report, file.relative_to(self.report).as_posix()) is not None
         ][:MOST_RUNS]
+        return [(place.rpartition("/")[0], place) for place in places]
 
     def report_file(self, place: str) -> tuple[bytes, str] | None:
         """Content and ending of a file of the report; None: there is none."""

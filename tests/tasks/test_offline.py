@@ -58,7 +58,7 @@ def test_no_command_opens_an_internet_socket(
     def run(name: str) -> Path:
         return tmp_path / "runs" / name
 
-    rerun = find_spec("rerun") is not None  # the extra viewer
+    pages = ("page.html", *(["page.rrd"] if find_spec("rerun") is not None else []))
     video = clips_file("video.npz", gesture("raise", 1))
     pickle = shared / "cases" / "wrong_values" / "act_ok.pkl"
     options = ("--cache", cache)
@@ -67,8 +67,7 @@ def test_no_command_opens_an_internet_socket(
         ("data", "convert", video, tmp_path / "store"),
         *([("data", "convert", pickle, tmp_path / "unpickled")] if pickle.is_file() else []),
         ("data", "show", tmp_path / "store", "--out", tmp_path / "clip.png"),
-        ("data", "show", tmp_path / "store", "--to", tmp_path / "clip.html"),
-        *([("data", "show", tmp_path / "store", "--to", tmp_path / "clip.rrd")] if rerun else []),
+        *(("data", "show", tmp_path / "store", "--to", tmp_path / name) for name in pages),
         ("gait", "train", "-c", recipe, "-r", run("gait"), *options),
         ("reid", "train", "-c", reid_recipe, "-r", run("reid"), *options),
         ("action", "train", "-c", action_recipe, "--data", arms, "-r", run("action"), *options),
@@ -78,12 +77,7 @@ def test_no_command_opens_an_internet_socket(
         ("gait", "embed", "-r", run("gait"), "--out", tmp_path / "again.npz", *options),
         ("action", "predict", arms, "-r", run("action")),
         ("reid", "show", "-r", run("reid"), "--out", tmp_path / "shown", *options),
-        ("gait", "show", run("gait"), "--to", tmp_path / "worst.html", *options),
-        *(
-            [("gait", "show", run("gait"), "--to", tmp_path / "worst.rrd", *options)]
-            if rerun
-            else []
-        ),
+        *(("gait", "show", run("gait"), "--to", tmp_path / name, *options) for name in pages),
         ("gait", "joints", run("gait"), "--to", tmp_path / "joints.png", "--count", 2, *options),
         ("gallery", "create", tmp_path / "g", "-r", run("gait")),
         ("gallery", "enrol", tmp_path / "g", walkers),

@@ -47,6 +47,12 @@ def test_grid_has_a_row_a_probe() -> None:
     assert figure.axes[4].get_subplotspec().rowspan.start == 1
 
 
+def test_cases_without_a_ranking_have_no_numbers() -> None:
+    beside = RankList(strip("sits"), (strip("a wave", False), strip("a sit", True)), numbered=False)
+    titles = [plot.get_title(loc="left") for plot in draw_rank_grid([beside], BONES).axes]
+    assert titles == ["sits", "✗  a wave", "✓  a sit"]
+
+
 def test_empty_lists_and_bad_strips_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="at least one ranked"):
         draw_rank_list(RankList(strip("ann"), ()), BONES)

@@ -172,6 +172,8 @@ def test_only_what_lies_in_the_folders_is_shown(known: Any) -> None:
     assert known.get("/report/figures/cmc.svg").status == 200
     listed = known.get("/report").text
     assert "figures/cmc.svg" in listed
+    assert "<summary>figures (1)</summary>" in listed
+    assert "There is no such page" in known.get("/nowhere").text
     for name in ("out.txt", "pipe.txt", ".hidden.txt", "secret.txt"):
         assert name not in listed
     for path in (
