@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +30,7 @@ from aclnet.runs.exported import (
     Exported,
     Graph,
     Kind,
+    Loss,
     OnnxPredictor,
     onnx_session,
     open_exported,
@@ -101,6 +102,7 @@ def export(
     *,
     named: bool,
     calibration: Store | None = None,
+    test: Callable[[Predictor], Iterable[Loss]] = lambda _: (),
     report: Callable[[str], None] = lambda _: None,
 ) -> Written:
     """Export a run; the folder appears whole or not at all, private to its owner.
@@ -114,6 +116,7 @@ def export(
         named: whether the names of the classes are exported, or numbers in their place.
         calibration: training recordings, for an ONNX graph with weights and activations of 8 bits;
             None: in float32.
+        test: says what a network of 8 bits costs in the run's test.
         report: called with progress messages.
 
     Raises:
@@ -160,6 +163,7 @@ def export(
             predictor = OnnxPredictor(onnx_session(content, out), own.clips, graph, out)
             comparison = compare(predictor, own, store, mirrored=graph.mirrored)
             exported = _integer(exported, graph, content, comparison.difference)
+            exported = exported.model_copy(update={"losses": tuple(test(predictor))})
         _write(folder / DESCRIPTION, f"{exported.model_dump_json(indent=1)}\n".encode())
         if calibration is None and (model.run / CALIBRATION).is_file():
             _copy_calibration(model, exported, folder, report)
