@@ -25,6 +25,11 @@ RELIABILITY = "reliability"
 BENCHMARKS = "benchmarks"
 """Folder of what tests/benchmarks measured, no records either."""
 
+EXPORTS = "export"
+"""Folder of what `aclnet-task export --json` wrote, no records either."""
+
+_NO_RECORDS = (RELIABILITY, BENCHMARKS, EXPORTS)
+
 FOREIGN = "Foreign embeddings: it is not known whether the data are synthetic."
 """Note on records of embeddings of another program."""
 
@@ -260,7 +265,8 @@ def read_record_files(folder: Path | str) -> tuple[dict[str, ResultRecord], list
     A damaged file does not hide the others.
 
     Args:
-        folder: The folder; hidden files and the counts in ``reliability`` are skipped.
+        folder: The folder; hidden files and those in ``reliability``, ``benchmarks`` and
+            ``export`` are skipped.
 
     Returns:
         The records by their files (relative to the folder, with forward slashes), and one line for
@@ -278,7 +284,7 @@ def read_record_files(folder: Path | str) -> tuple[dict[str, ResultRecord], list
     problems: list[str] = []
     for path in sorted(root.rglob("*.json")):
         file = path.relative_to(root).as_posix()
-        if path.name.startswith(".") or file.startswith((f"{RELIABILITY}/", f"{BENCHMARKS}/")):
+        if path.name.startswith(".") or file.partition("/")[0] in _NO_RECORDS:
             continue
         try:
             records[file] = ResultRecord.from_json(read_text(path, _LONGEST))

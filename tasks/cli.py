@@ -48,6 +48,11 @@ _TOO_LARGE = (
     "sampler.batch_size, embed.batch_size, clip.frames or -o persons, or give smaller files"
 )
 
+_INSTALL = (
+    "install aclnet with all that it depends on (without torch, galleries and aclnet.load use "
+    "models that were exported to ONNX)"
+)
+
 
 class _TasksFirst(TyperGroup):
     """Lists the tasks before the other commands."""
@@ -121,10 +126,10 @@ def main() -> None:
     """Run the command line.
 
     An error in the input, or a file that cannot be read or written, prints one sentence and exits
-    with code 2, as does a lack of memory. A command stopped by SIGINT (Ctrl-C), SIGTERM or SIGHUP
-    prints one line, for a training how to resume it, and exits with 130, 143 or 129. If nobody
-    reads the output any more, it ends quietly with code 1. Any other exception is a bug and shows
-    its traceback.
+    with code 2, as does a lack of memory or of a library. A command stopped by SIGINT (Ctrl-C),
+    SIGTERM or SIGHUP prints one line, for a training how to resume it, and exits with 130, 143 or
+    129. If nobody reads the output any more, it ends quietly with code 1. Any other exception is a
+    bug and shows its traceback.
     """
     with StopRequest(at_once=True) as stop:
         try:
@@ -153,6 +158,8 @@ def _answer(stop: StopRequest) -> None:
             raise KeyboardInterrupt from None
         raise
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (missing := _library(error)):
+            _fail(f"this needs {missing}, which is not installed: {_INSTALL}", 2)
         if is_shortage(error):
             _fail(f"{_TOO_LARGE} ({_first_line(error)})", 2)
         if stop.number is None:
@@ -194,6 +201,12 @@ def _sentence(error: ValueError | OSError) -> str:
         # Whatever is written to files is named (aclnet.files, protocols.files).
         return f"{error.filename or 'standard output'}: {error.strerror}; {_MAKE_ROOM}"
     return " ".join(str(error).split())  # pandas ends its messages with a newline
+
+
+def _library(error: ModuleNotFoundError) -> str:
+    """The library that is missing; empty if it is a module of this program."""
+    name = (error.name or "").partition(".")[0]
+    return "" if name in ("aclnet", "protocols", "tasks") else name
 
 
 def _first_line(error: BaseException) -> str:

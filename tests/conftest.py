@@ -142,7 +142,7 @@ import sys
 class Refusal:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ("torch", "lightning_fabric"):
-            raise ImportError(f"No module named {name!r}")
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Refusal())
 """

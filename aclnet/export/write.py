@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from aclnet.runs.exported import (
     Exported,
     Graph,
     Kind,
+    Loss,
     OnnxPredictor,
     onnx_session,
     open_exported,
@@ -100,6 +101,7 @@ def export(
     *,
     named: bool,
     calibration: Store | None = None,
+    test: Callable[[Predictor], Iterable[Loss]] = lambda _: (),
     report: Report = lambda _: None,
 ) -> Written:
     """Export a run; the folder appears whole or not at all, private to its owner.
@@ -113,6 +115,7 @@ def export(
         named: whether the names of the classes are exported, or numbers in their place.
         calibration: training recordings, for an ONNX graph with weights and activations of 8 bits;
             None: in float32.
+        test: says what a network of 8 bits costs in the run's test.
         report: called with progress messages.
 
     Raises:
@@ -164,6 +167,7 @@ def export(
                     predictor, own, store, mirrored=graph.mirrored, progress=progress
                 )
             exported = _integer(exported, graph, content, comparison.difference)
+            exported = exported.model_copy(update={"losses": tuple(test(predictor))})
         _write(folder / DESCRIPTION, f"{exported.model_dump_json(indent=1)}\n".encode())
         if calibration is None and (model.run / CALIBRATION).is_file():
             _copy_calibration(model, exported, folder, report)

@@ -123,7 +123,7 @@ def squared_neighbours(
     few = probe.values.size < FAISS_NUMBERS
     if backend == "faiss-cpu" and (few or gallery.values.dtype == np.float16):
         backend = "numpy"  # of float16 FAISS would need the whole gallery in float32
-    if backend == "numpy" and load_faiss() is None:
+    if backend == "numpy" and not few and load_faiss() is None:
         warnings.warn(
             "FAISS is not installed: the exact search runs in NumPy, which is slower on large "
             "galleries (install aclnet[cpu] or aclnet[gpu]).",

@@ -51,23 +51,36 @@ def examine() -> Iterator[Check]:
     """Check the installation; nothing is changed and nothing is downloaded."""
     from platform import platform, python_version
 
-    import torch
-
     from tasks.run.environment import package_versions
 
     versions = package_versions()
     yield Check("python", sys.version_info >= (3, 11), f"{python_version()} on {platform()}")
-    for name in ("aclnet", "torch"):
-        yield Check(name, versions[name] is not None, versions[name] or "not installed")
-    yield Check("device", True, _device())
-    yield _search()
+    yield Check("aclnet", versions["aclnet"] is not None, versions["aclnet"] or "not installed")
     limit = os.environ.get("OMP_NUM_THREADS", "not set")
-    threads = f"{torch.get_num_threads()} in torch, {os.cpu_count()} processors"
-    yield Check("threads", True, f"{threads}, OMP_NUM_THREADS {limit}")
+    threads = f"{os.cpu_count()} processors, OMP_NUM_THREADS {limit}"
+    try:
+        import torch
+    except ImportError:
+        yield _without_torch()
+    else:
+        yield Check("torch", True, torch.__version__)
+        yield Check("device", True, _device())
+        threads = f"{torch.get_num_threads()} in torch, {threads}"
+    yield _search()
+    yield Check("threads", True, threads)
     drawing = versions["matplotlib"]
     missing = "none: pip install 'aclnet[report]' to draw"
     yield Check("figures", True, f"matplotlib {drawing}" if drawing else missing)
     yield _recipes()
+
+
+def _without_torch() -> Check:
+    from importlib.util import find_spec
+
+    found = "not installed: nothing can be trained"
+    if find_spec("onnxruntime") is None:
+        return Check("torch", False, f"{found}, and without onnxruntime no exported model runs")
+    return Check("torch", True, f"{found}; models exported to ONNX run by onnxruntime")
 
 
 def _device() -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tasks.commands.options import STORES, Cache, echo, say
+from tasks.commands.options import STORES, Cache, JsonFile, command_line, echo, say
 
 if TYPE_CHECKING:
     from aclnet.export.write import Written
-    from tasks.export.accuracy import Loss
+    from aclnet.runs.exported import Loss
 
 
 def export_command(
@@ -51,6 +51,7 @@ def export_command(
             help="Also upload it to the Hugging Face Hub; a new repository is private.",
         ),
     ] = None,
+    json: JsonFile = None,
     cache: Cache = STORES,
 ) -> None:
     """Export a run for use elsewhere, compared with the run on real recordings.
@@ -65,10 +66,12 @@ def export_command(
 
     if push is not None:
         require_name(push)
-    written, lost = export_run(
+    written = export_run(
         run, to, out, data=data, cache=cache, named=names, integer=int8, report=say
     )
-    echo("\n".join([*_summary(written, out), *map(_in_words, lost)]))
+    echo("\n".join([*_summary(written, out), *map(_in_words, written.exported.losses)]))
+    if json is not None:
+        _write(json, run, written)
     if push is not None:
         say(f"uploading to {push}")
         echo(push_to_hub(out, push, CARD))
@@ -95,6 +98,29 @@ def _summary(written: Written, out: Path) -> list[str]:
     if not exported.named:
         lines.append("the names of the classes were left out (--names exports them)")
     return lines
+
+
+def _write(path: Path, run: Path, written: Written) -> None:
+    """Write what was compared as JSON; the file is complete or absent."""
+    from json import dumps
+
+    from protocols.files import write_text
+    from tasks.run.environment import describe_environment
+
+    exported = written.exported
+    content = {
+        "export": exported.kind,
+        "run": str(run),
+        "task": exported.run.task,
+        "dataset": exported.run.dataset,
+        "bytes": written.size,
+        "sha256": exported.sha256,
+        "compared": written.comparison._asdict(),
+        "losses": [loss.model_dump() for loss in exported.losses],
+        "command": command_line(),
+        "environment": describe_environment(),
+    }
+    write_text(path, dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def _in_words(loss: Loss) -> str:

@@ -72,7 +72,7 @@ def create(
     with Gallery.create(gallery, run, hnsw=hnsw) as made:
         about = made.about
         echo(
-            f"{made.place}: embeddings of {about.dimensions} dimensions, compared by "
+            f"{printable(made.place)}: embeddings of {about.dimensions} dimensions, compared by "
             f"{about.metric}; model {about.fingerprint[:12]}"
         )
 
@@ -96,7 +96,7 @@ def enrol(
             say(f"warning: {printable(warning)}")
         echo(
             f"enrolled: {_count(done.templates, 'templates')} of {_count(done.people, 'people')}; "
-            f"{found.place} now holds {_count(len(found.people()), 'people')}"
+            f"{printable(found.place)} now holds {_count(len(found.people()), 'people')}"
         )
         _show_recall(found)
 
@@ -119,14 +119,15 @@ def identify(
     A person's score is that of the best template. With -o people=apart, where the format has it,
     each person of a file is a recording.
     """
+    _require_apart(json, files)
     with _opened(gallery, run) as found:
         reading = _keywords(query)
         answers = found.identify(files, threshold=threshold, candidates=candidates, **reading)
-        rows = [["file", "sample", "person", "score", "margin"]]
+        rows = [["sample", "person", "score", "margin"]]
         for one in answers:
             who = "(nobody enrolled)" if one.person is None else one.person
             values = map(_number, (one.score, one.margin))
-            rows.append([Path(one.file).name, one.sample, who, *values])
+            rows.append([one.sample, who, *values])
         _show_answers(found, answers, rows, threshold, json)
 
 
@@ -146,12 +147,13 @@ def verify(
     The best of their templates counts, and --fmr of `calibrate` holds for it: who has more needs a
     higher score.
     """
+    _require_apart(json, files)
     with _opened(gallery, run) as found:
         answers = found.verify(person, files, threshold=threshold, **_keywords(query))
-        rows = [["file", "sample", "answer", "score"]]
+        rows = [["sample", "answer", "score"]]
         for one in answers:
             answer = "accepted" if one.accepted else "refused"
-            rows.append([Path(one.file).name, one.sample, answer, _number(one.score)])
+            rows.append([one.sample, answer, _number(one.score)])
         _show_answers(found, answers, rows, threshold, json)
 
 
@@ -165,9 +167,10 @@ def list_people(gallery: Place, json: JsonFile = None) -> None:
         rows = [["person", "templates", "first", "last"]]
         _table([*rows, *([one.name, str(one.templates), one.first, one.last] for one in people)], 1)
     templates = sum(one.templates for one in people)
+    model = f"{about.fingerprint[:12]} {printable(about.model)}".rstrip()
     echo(
         f"{_count(len(people), 'people')}, {_count(templates, 'templates')} of {about.dimensions} "
-        f"dimensions ({about.metric}); model {about.fingerprint[:12]} {about.model}".rstrip()
+        f"dimensions ({about.metric}); model {model}"
     )
     if known is None:
         echo("no threshold: choose one with `aclnet-task gallery calibrate`")
@@ -253,6 +256,14 @@ def check(gallery: Place, run: Run = None) -> None:
         raise typer.Exit(1)
 
 
+def _require_apart(json: Path | None, files: Sequence[Path]) -> None:
+    """Refuse to write the answers over a recording."""
+    if json is None or not json.exists():
+        return
+    if any(json.resolve().is_relative_to(file.resolve()) for file in files):
+        raise ValueError(f"{json} is one of the recordings: give --json another file")
+
+
 def _show_answers(
     gallery: Gallery,
     answers: Sequence[Answer] | Sequence[Verified],
@@ -260,7 +271,7 @@ def _show_answers(
     threshold: float | None,
     json: Path | None,
 ) -> None:
-    """Write the answers, and print them as a table above the threshold."""
+    """Write the answers, and print them above the threshold: a head, and a row beside each file."""
     from dataclasses import asdict
 
     from tasks.gallery.answers import Verified
@@ -269,10 +280,21 @@ def _show_answers(
     content = {"answers": [asdict(one) for one in answers], "left_out": gallery.left_out}
     _say_left_out(gallery)
     _write(json, gallery.place, known, content)
-    _table(rows)
+    files = ["file", *_short([one.file for one in answers])]
+    _table([[file, *row] for file, row in zip(files, rows, strict=True)])
     first = answers[0]
     claim = first if isinstance(first, Verified) else None
-    echo(f"threshold {first.threshold:.4f}{_about(known, len(gallery.people()), claim)}")
+    echo(f"threshold {_number(first.threshold)}{_about(known, len(gallery.people()), claim)}")
+
+
+def _short(files: Sequence[str]) -> list[str]:
+    """Files without the folders that all of them have in common."""
+    from os.path import commonpath
+
+    folders = {str(Path(file).parent) for file in files}
+    if len(folders) == 1 or len({Path(file).is_absolute() for file in files}) > 1:
+        return [Path(file).name if len(folders) == 1 else file for file in files]
+    return [str(Path(file).relative_to(commonpath(folders))) for file in files]
 
 
 def _show_recall(gallery: Gallery) -> None:
@@ -332,7 +354,9 @@ def _count(number: int, words: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.4g}"  # a threshold may be any number
 
 
 def _table(rows: Sequence[Sequence[str]], names: int = 3) -> None:

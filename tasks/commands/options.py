@@ -67,8 +67,25 @@ Arms = Annotated[
         "or the recipe's own objective."
     ),
 ]
+
+
+def _only_json(path: Path | None) -> Path | None:
+    """Refuse to write over a file of another kind, such as a gallery given by mistake.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if path is not None and path.is_file():
+        with path.open("rb") as file:
+            start = file.read(64).lstrip()[:1]
+        if start not in (b"", b"{", b"["):
+            raise ValueError(f"{path} is no JSON file, and would be lost: give --json another file")
+    return path
+
+
 JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Also write the result here as JSON.")
+    Path | None,
+    typer.Option("--json", help="Also write the result here as JSON.", callback=_only_json),
 ]
 
 STORES = Path("runs/stores")

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
 from aclnet.data.store import Store
 from aclnet.models import SkeletonNetwork
 from aclnet.runs.averages import Predictor
+from aclnet.runs.exported import Loss
 from tasks.run.adapter import TaskAdapter
 from tasks.spec import Report, TaskSpec, silent
 
 _CALIBRATION = 64
 """Training recordings; their activations' ranges give the scales."""
-
-
-class Loss(NamedTuple):
-    """A metric of the run's test.
-
-    Attributes:
-        metric: its name.
-        before: its value with the run's network.
-        after: that with the exported one.
-    """
-
-    metric: str
-    before: float
-    after: float
 
 
 def losses(
@@ -57,7 +44,7 @@ def losses(
     headline = spec.measures[0]
     for name, value in before.items():
         if name in spec.measures or name.startswith(f"{headline}/"):
-            yield Loss(name, value, after[name])
+            yield Loss(metric=name, before=value, after=after[name])
 
 
 def calibration_samples(adapter: TaskAdapter[Any]) -> Store:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from aclnet.export.write import Written
 from protocols.records import ResultRecord
 from protocols.text import format_rate, printable
-from tasks.export.accuracy import Loss
 from tasks.spec import TaskSpec
 
 
@@ -16,7 +15,6 @@ def model_card(
     written: Written,
     spec: TaskSpec,
     record: ResultRecord | None,
-    losses: Sequence[Loss] = (),
 ) -> str:
     """The text of a card, in Markdown.
 
@@ -24,7 +22,6 @@ def model_card(
         written: the exported model.
         spec: the run's task.
         record: of the run's test, if it was tested.
-        losses: by weights of 8 bits.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -54,7 +51,10 @@ def model_card(
         f"{len(exported.run.channels)})",
         people=spec.classes_are_people,
         record=record,
-        losses=[(loss.metric, *map(format_rate, loss[1:])) for loss in losses],
+        losses=[
+            (loss.metric, format_rate(loss.before), format_rate(loss.after))
+            for loss in exported.losses
+        ],
         metrics=[] if record is None else list(_metrics(spec, record)),
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from aclnet.data.store import Store
 from aclnet.export.write import Written, export, first_recordings
-from aclnet.runs.exported import Kind, is_exported
+from aclnet.runs.averages import Predictor
+from aclnet.runs.exported import Kind, Loss, is_exported
 from aclnet.runs.model import Model, load
 from protocols.records import ResultRecord
-from tasks.export.accuracy import Loss, calibration_samples, losses
+from tasks.export.accuracy import calibration_samples, losses
 from tasks.export.card import model_card
 from tasks.run.judged import RECORD
 from tasks.run.open import open_run
@@ -27,7 +29,7 @@ def export_run(
     named: bool | None = None,
     integer: bool = False,
     report: Report = silent,
-) -> tuple[Written, list[Loss]]:
+) -> Written:
     """Export a finished run.
 
     Args:
@@ -41,9 +43,6 @@ def export_run(
         integer: weights and activations of 8 bits, for onnx; the run is tested with them on its
             own data, or on those given.
         report: called with progress messages.
-
-    Returns:
-        What was written, and what 8 bits lose.
 
     Raises:
         ValueError: the folder is no finished run, there are no recordings, or see
@@ -61,25 +60,23 @@ def export_run(
     opened = open_run(spec, run, cache, report, data=data) if integer else None
     file = run / RECORD
     record = ResultRecord.read(file) if file.is_file() else None
-    lost: list[Loss] = []
 
-    def card(written: Written) -> str:
+    def tested(exported: Predictor) -> Iterator[Loss]:
         if opened is not None:
             report("testing the run again, and with 8 bits")
-            lost.extend(losses(spec, *opened, written.predictor, report))
-        return model_card(written, spec, record, lost)
+            yield from losses(spec, *opened, exported, report)
 
-    written = export(
+    return export(
         model,
         store,
         kind,
         out,
-        card,
+        lambda written: model_card(written, spec, record),
         named=not spec.classes_are_people if named is None else named,
         calibration=None if opened is None else calibration_samples(opened[0]),
+        test=tested,
         report=report,
     )
-    return written, lost
 
 
 def _recordings(model: Model, data: Path | None, cache: Path, report: Report) -> Store:

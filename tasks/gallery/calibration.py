@@ -35,7 +35,7 @@ def calibrate(
     """The least threshold at which a rate is not above the target on other people.
 
     Args:
-        embedding: (N, D) recordings of other people.
+        embedding: (N, D) recordings of other people; what is given twice counts once.
         people: N names.
         storage: the gallery.
         kind: "fmr": among all pairs of recordings of two of these people; "fpir": among their
@@ -47,9 +47,11 @@ def calibrate(
             is enrolled, or so few comparisons cannot show the rate.
     """
     names: npt.NDArray[np.str_] = np.asarray(people, dtype=np.str_)
+    vectors: Vectors = np.asarray(embedding, dtype=np.float32)
+    rows = _distinct(names, vectors)
+    names, vectors = names[rows], vectors[rows]
     enrolled = {one.name for one in storage.people()}
     _check(names, enrolled, kind, target)
-    vectors: Vectors = np.asarray(embedding, dtype=np.float32)
     ranked = storage.rank(vectors, 1) if enrolled else []
     strangers = np.sort([row[0].score for row in ranked])[::-1]
     genuine, alike, count = _pairs(vectors, names, storage.about.metric, target)
@@ -61,7 +63,7 @@ def calibrate(
         what = "comparisons of two people" if kind == "fmr" else "recordings of strangers"
         raise ValueError(
             f"a rate of {target:g} cannot be seen in {count} {what}: it takes at least "
-            f"{int(np.ceil(1 / target))}; give more recordings of more people, or a higher "
+            f"{_count(1 / target)}; give more recordings of more people, or a higher "
             f"--{kind}"
         )
     # `allowed` is below `count`, as the target is below 1.
@@ -98,6 +100,18 @@ def _check(
             "nobody is enrolled, so that nobody can be named wrongly: enrol first, or calibrate "
             "with --fmr"
         )
+
+
+def _distinct(names: npt.NDArray[np.str_], vectors: Vectors) -> list[int]:
+    """The first row of each recording: one given twice would count as more than it shows."""
+    found: dict[tuple[str, bytes], int] = {}
+    for row, one in enumerate(zip(names.tolist(), map(bytes, vectors), strict=True)):
+        found.setdefault(one, row)
+    return list(found.values())
+
+
+def _count(least: float) -> str:
+    return str(int(np.ceil(least))) if least < 1e15 else f"{least:.0e}"
 
 
 class _Pairs(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from tasks.gallery.sqlite import SqliteStorage
 
 if TYPE_CHECKING:
     from tasks.gallery.postgres import PostgresStorage
+
+_PLACES = "a file, or postgresql://user@host/database"
 
 
 def open_storage(place: str | Path) -> Storage:
@@ -36,7 +39,17 @@ def create_storage(place: str | Path, about: About) -> None:
 
 
 def _is_database(place: str | Path) -> bool:
-    return str(place).startswith(("postgresql://", "postgres://"))
+    """Whether it is a database that can be used.
+
+    Raises:
+        ValueError: it is another one, or no place at all.
+    """
+    if not Path(place).name:
+        raise ValueError(f"{str(place)!r} is no place of a gallery: give {_PLACES}")
+    scheme = re.match(r"([A-Za-z][\w+.-]*)://", str(place))
+    if scheme is not None and scheme[1] not in ("postgresql", "postgres"):
+        raise ValueError(f"no gallery is kept in {scheme[1]}://...: give {_PLACES}")
+    return scheme is not None
 
 
 def _postgres() -> type[PostgresStorage]:

@@ -48,7 +48,7 @@ _NEAREST = 10
 _MOST_INDEXED = 2000
 """Dimensions that an HNSW index takes."""
 _PROBES = 100
-_FEW = 16
+_FEW = 10
 """Probes up to which the database is faster: so many of its passes over the table take as long as
 reading it (`crossing` of `tests/benchmarks/bench_gallery_postgres.py`)."""
 _INDEXED = 2000

@@ -409,7 +409,8 @@ def _naming(path: Path) -> Iterator[None]:
         if code in _FULL:
             raise OSError(errno.ENOSPC, str(error), str(path)) from None
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-            raise OSError(errno.EACCES, str(error), str(path)) from None
+            why = f"{error} (a gallery is read, too, only where its folder can be written)"
+            raise OSError(errno.EACCES, why, str(path)) from None
         if code == sqlite3.SQLITE_NOTADB:
             raise ValueError(f"{path} is no gallery, nor any SQLite file") from None
         raise ValueError(f"{path} is damaged: {error}; restore a copy") from None

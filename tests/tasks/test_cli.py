@@ -239,6 +239,23 @@ def test_doctor(call: Any, tmp_path: Path) -> None:
     assert done.code == (0 if good else 1)
 
 
+def test_without_torch_a_sentence_says_so(without_torch: Callable[..., str]) -> None:
+    code = """
+import contextlib, io
+from tasks.cli import main
+for sys.argv in (["a", "doctor"], ["a", "gait", "train"], ["a", "export", "r", "-o", "m"]):
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as end:
+            print(end.code, said.getvalue())
+"""
+    out = without_torch(code)
+    assert out.count("2 error: this needs torch, which is not installed") == 2
+    assert "models exported to ONNX" in " ".join(out.split())
+
+
 def test_doctor_says_what_is_missing(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     done = call("doctor", code=1)

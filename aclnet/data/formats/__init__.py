@@ -72,6 +72,10 @@ def detect(path: str | Path) -> str:
         with naming(place, name):
             if _import(name).recognises(place):
                 return name
+    if place.is_dir() and not any(one.is_file() for one in place.rglob("*")):
+        raise ValueError(f"{place}: the folder holds no file")
+    if place.is_file() and not place.stat().st_size:
+        raise ValueError(f"{place}: the file is empty")
     raise ValueError(
         f"{place}: not recognised as {', '.join(READERS)}; if it is one of them, name the format"
     )

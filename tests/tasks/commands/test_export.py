@@ -107,7 +107,8 @@ def test_8_bits_are_another_model_and_their_cost_is_said(
     call: Call, mistake: Mistake, first: Path, cache: Path, tmp_path: Path
 ) -> None:
     out, options = tmp_path / "out", ("--int8", "--cache", cache)
-    lines = call("export", first, "-o", out, *options).out.splitlines()
+    said_too = tmp_path / "out.json"
+    lines = call("export", first, "-o", out, *options, "--json", said_too).out.splitlines()
     metrics = json.loads((first / "record.json").read_text())["metrics"]
     graph = json.loads((out / "model.json").read_text())["graph"]
     assert graph["integer"] is True
@@ -117,6 +118,9 @@ def test_8_bits_are_another_model_and_their_cost_is_said(
     after = said.removeprefix(before).partition(" % in 8 bits (")[0]
     card = (out / "MODEL_CARD.md").read_text()
     assert f"| rank1 | {100 * metrics['rank1']:.2f} % | {after} % |" in card
+    (loss,) = (one for one in aclnet.load(out).exported.losses if one.metric == "rank1")
+    assert (loss.before, f"{100 * loss.after:.2f}") == (metrics["rank1"], after)
+    assert loss.model_dump() in json.loads(said_too.read_text())["losses"]
     # Its vectors are not to stand beside those of the run.
     assert aclnet.load(out).fingerprint != aclnet.load(first).fingerprint
     to = ("--to", "torch", "-o", tmp_path / "other")

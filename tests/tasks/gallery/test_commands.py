@@ -161,6 +161,9 @@ def test_mistakes(
         (("remove", ready, "Nobody"), ("nobody called Nobody",)),
         (("identify", ready, parts / "missing"), ("missing",)),
         (("identify", ready, probes, "-o", "people=apart"), ("is a store",)),
+        (("identify", ready, probes, "--json", ready), ("is no JSON file", "would be lost")),
+        (("create", "", "--run", first), ("'' is no place of a gallery",)),
+        (("list", "mysql://a@b/c"), ("mysql://", "postgresql://user@host/database")),
         (("list", parts / "none.gallery"), ("there is no gallery", "gallery create")),
     ):
         mistake("gallery", *arguments, words=words)
@@ -191,6 +194,22 @@ def test_tracks_of_a_pose_estimator_are_nobodys_names(
     mistake("gallery", "enrol", place, *files, *apart, words=["nm-01-090/person-1 has no identity"])
     mistake("gallery", "calibrate", place, *files, *apart, words=["has no identity"])
     assert "0 people" in call("gallery", "list", place).out
+
+
+def test_files_of_one_name_are_told_apart(call: Call, ready: Path, walkers_files: Path) -> None:
+    files = sorted(walkers_files.glob("00?/nm-01-090.json"))
+    out = call("gallery", "identify", ready, *files, "-o", "people=apart").out
+    assert [line.split()[0] for line in out.splitlines()[2:4]] == [
+        f"{person}/nm-01-090.json" for person in ("001", "002")
+    ]
+
+
+def test_answers_are_not_written_over_a_recording(
+    mistake: Call, ready: Path, walkers_files: Path
+) -> None:
+    for given in (walkers_files / "001", walkers_files / "001" / "nm-01-090.json"):
+        json_file = ("--json", walkers_files / "001" / "nm-01-090.json")
+        mistake("gallery", "identify", ready, given, *json_file, words=["one of the recordings"])
 
 
 def test_two_people_are_not_taken_for_one(

@@ -323,3 +323,10 @@ def test_a_reader_is_not_kept_waiting(full: Gallery, place: Any) -> None:
         other.identify_embeddings(vectors, threshold=0.0)
         other.people()
         assert full.remove(full.people()[0].name, wait=0).erased
+
+
+def test_a_recording_given_twice_is_one(full: Gallery, people_of: Any) -> None:
+    names, vectors = people_of(30, 4, seed=1)
+    once = full.calibrate_embeddings(names, vectors, target=0.01)
+    twice = full.calibrate_embeddings(names * 2, np.tile(vectors, (2, 1)), target=0.01)
+    assert twice.model_dump(exclude={"created"}) == once.model_dump(exclude={"created"})

@@ -161,7 +161,6 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         ("a.csv", "x,y\n1,2"),
         ("a.npz", "no zip"),
         ("a.txt", "words"),
-        ("a", ""),
     ):
         (tmp_path / name).write_text(content)
         with pytest.raises(ValueError, match="not recognised as gaitgraph_csv, pose_pickle"):
@@ -171,6 +170,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         detect(tmp_path / "b.npz")
     with pytest.raises(ValueError, match="not recognised"):
         detect(tmp_path)
+    (tmp_path / "c" / "d").mkdir(parents=True)
+    with pytest.raises(ValueError, match="c: the folder holds no file"):
+        detect(tmp_path / "c")
+    (tmp_path / "a").touch()
+    with pytest.raises(ValueError, match="a: the file is empty"):
+        detect(tmp_path / "a")
     with pytest.raises(ValueError, match="no such file or folder"):
         detect(tmp_path / "gone")
     with pytest.raises(ValueError, match="no such file or folder"):
