@@ -74,7 +74,7 @@ def make_report(
     *,
     figures: bool = True,
     runs: Path | str | None = None,
-    into: Path | str | None = None,
+    into: Sequence[Path | str] = (),
     passed_over: Say,
 ) -> list[str]:
     """Read the records, fill the tables, draw the figures, write everything.
@@ -85,7 +85,7 @@ def make_report(
         formats: Of :data:`FORMATS`, by commas.
         figures: Draw figures. None are drawn for CSV alone, which cannot hold them.
         runs: Folder of run folders, for training curves and actionlets; None draws none.
-        into: Markdown file whose tables are written again between their marks
+        into: Markdown files whose tables are written again between their marks, all or none
             (:func:`protocols.reporting.writers.between.write_between`).
         passed_over: Called with a sentence for each file and figure that is left out.
 
@@ -103,7 +103,7 @@ def make_report(
         raise ValueError(
             f"Reports are written as {', '.join(FORMATS)}, not as {', '.join(unknown) or 'none'}."
         )
-    if out is None and into is None:
+    if out is None and not into:
         raise ValueError("There is nowhere to write to: give --out FOLDER, or --into FILE.")
     if results is None and not Path(USUAL).is_dir():
         passed_over(WITHOUT_RECORDS)
@@ -112,9 +112,8 @@ def make_report(
     for line in report.skipped:
         passed_over(f"passed over {line}")
     opened: list[Path] = []
-    if into is not None:
-        text = Path(into).read_text(encoding="utf-8")
-        opened.append(write_text(into, write_between(text, report.tables)))
+    texts = [write_between(Path(file).read_text("utf-8"), report.tables) for file in into]
+    opened += [write_text(file, text) for file, text in zip(into, texts, strict=True)]
     if out is None:
         return [*map(str, opened)]
     logs = {} if runs is None else run_logs(runs)
@@ -201,7 +200,9 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("--results", help="folder of the records; by default results")
     parser.add_argument("--out", help="folder to write to")
-    parser.add_argument("--into", help="Markdown file to write tables into, between their marks")
+    parser.add_argument(
+        "--into", nargs="+", default=(), help="Markdown files to write tables into, between marks"
+    )
     parser.add_argument(
         "--formats", default=",".join(FORMATS), help="some of %(default)s, by commas"
     )

@@ -90,7 +90,7 @@ def _device() -> str:
     if not count:
         return "CPU (no CUDA device found)"
     names = ", ".join(torch.cuda.get_device_name(i) for i in range(count))
-    bf16 = "with" if torch.cuda.is_bf16_supported() else "without"
+    bf16 = "with" if torch.cuda.is_bf16_supported(including_emulation=False) else "without"
     return f"{names}; CUDA {torch.version.cuda}, {bf16} bf16"
 
 

@@ -50,7 +50,11 @@ class TorchEngine:
                 return False
             import torch
 
-            if not torch.cuda.is_available() or torch.cuda.mem_get_info()[0] < needed:
+            if not torch.cuda.is_available():
+                return False
+            # What torch holds for later, as after a training, is free too.
+            held = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+            if torch.cuda.mem_get_info()[0] + held < needed:
                 return False
         return _keeps_digits(self.device)
 

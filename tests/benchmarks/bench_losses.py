@@ -207,6 +207,21 @@ def compare(class_count: int, queue_size: int, options: argparse.Namespace) -> l
     ]
 
 
+def capped(rows: Sequence[dict[str, Any]]) -> str:
+    """How many times as fast as the released steps a step of bare products is."""
+    released, bare = (
+        [row for row in rows if row["plain"] == plain]
+        for plain in ("in the released code's steps", "bare products")
+    )
+    ratios = (
+        f"{a['ratio'] / b['ratio']:.0f} ({a['work'].split(', ')[1]})"
+        for a, b in zip(released, bare, strict=True)
+    )
+    return (
+        f"Bare products alone take less than the released steps by factors of {', '.join(ratios)}."
+    )
+
+
 def _objective(terms: dict[str, float], stream: Stream) -> Objective:
     """An objective in its second epoch, with families built and the queue full."""
     settings = ObjectiveSettings.model_validate(
@@ -280,6 +295,7 @@ def main() -> None:
     cases = [case for case in CASES if case[0] <= options.largest]
     rows = [row for case in cases for row in compare(*case, options)]
     about = {"device": options.device, "share_of_training_step": share(options)}
+    about["notes"] = [capped(rows)]
     write("losses", rows, options.json, **about)
 
 

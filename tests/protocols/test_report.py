@@ -132,6 +132,17 @@ def test_tables_are_written_between_marks(
         assert text.read_text() == f"{wrong}\n<!-- end -->\n"
 
 
+def test_several_texts_are_written_all_or_none(results: Path, tmp_path: Path) -> None:
+    texts = [tmp_path / name for name in ("one.md", "two.md")]
+    right, wrong = (f"<!-- table {key}: top-1 -->\n<!-- end -->\n" for key in ("action-jhmdb", "x"))
+    options = ["--results", str(results), "--into", *map(str, texts)]
+    for second, code in ((wrong, 2), (right, 0)):
+        texts[0].write_text(right)
+        texts[1].write_text(second)
+        assert main(options) == code
+        assert [text.read_text() != right for text in texts] == [code == 0, True]
+
+
 def test_a_report_needs_a_place(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert capsys.readouterr().err.startswith("There is nowhere to write to: give --out FOLDER")
