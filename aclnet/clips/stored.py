@@ -140,14 +140,14 @@ def covered_frames(lengths: Rows, share: npt.ArrayLike) -> Rows:
     return covered
 
 
-def with_people_exchanged(clips: Clips, chosen: slice) -> Clips:
+def with_people_exchanged(clips: Clips, chosen: npt.NDArray[np.bool_]) -> Clips:
     """Clips with the people of some in the reverse order; those that lack one stay as they are.
 
     As `aclnet.clips.transforms.exchange_people`, without torch.
 
     Args:
         clips: (N, M, ...) as stored: an absent person is zero throughout.
-        chosen: which of the N.
+        chosen: of which clips, (N,).
     """
     some = clips[chosen]
     all_seen = (some != 0).any(axis=tuple(range(2, some.ndim))).all(axis=1)

@@ -138,7 +138,7 @@ def mean_scores(
         if hidden is not None:
             clips[..., hidden, :] = 0  # before they are measured
         if test.exchange_people:
-            clips = with_people_exchanged(clips, slice(1, None, 2))
+            clips = with_people_exchanged(clips, np.arange(len(clips)) % test.clips % 2 == 1)
         return clips
 
     parts = [
@@ -156,9 +156,9 @@ def scoring_frames(lengths: Rows, clip: ClipSettings, test: ScoringSettings) -> 
     the same. With `least_share` stretched and resized clips are of parts of a recording, in turn.
 
     Raises:
-        ValueError: `least_share` with clips of another kind.
+        ValueError: the test does not fit the clips.
     """
-    test.require_clips(clip.sampling)
+    test.require_clips(clip)
     crops = _crops(lengths, test)
     if clip.sampling == "uniform":
         return released_test_frames(lengths, clip.frames, test.clips, test.rule)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from aclnet.clips.settings import ClipSettings
 from aclnet.config import Settings
 
 Persons = Literal["together", "apart"]
@@ -60,14 +61,20 @@ class ScoringSettings(Settings):
     rule: Literal["decode", "frames"] = "decode"
     batch_size: int = Field(default=128, ge=1, le=100_000)
 
-    def require_clips(self, sampling: str) -> None:
-        """Refuse parts of recordings where clips do not span them.
+    def require_clips(self, clip: ClipSettings) -> None:
+        """Refuse tests that do not fit the clips.
 
         Raises:
-            ValueError: `least_share` is below 1 with another sampling than stretch and resize.
+            ValueError: `least_share` is below 1 and clips do not span recordings, or people are to
+                be exchanged in some of several clips that are prepared as one.
         """
-        if self.least_share < 1 and sampling not in ("stretch", "resize"):
+        if self.least_share < 1 and clip.sampling not in ("stretch", "resize"):
             raise ValueError(
-                f"test.least_share cuts recordings for stretched or resized clips, not with "
-                f"clip.sampling: {sampling}: set it to 1"
+                "test.least_share cuts recordings for stretched or resized clips, not with "
+                f"clip.sampling: {clip.sampling}: set it to 1"
+            )
+        if self.exchange_people and clip.motion == "joined":
+            raise ValueError(
+                "test.exchange_people changes every second clip, and clip.motion: joined prepares "
+                "all clips of a recording as one: set it to false, or motion to clip"
             )

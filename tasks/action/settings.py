@@ -87,7 +87,7 @@ class ActionSettings(TaskSettings):
 
     @model_validator(mode="after")
     def _test_fits_clips(self) -> Self:
-        self.test.require_clips(self.clip.sampling)
+        self.test.require_clips(self.clip)
         return self
 
     @property

@@ -62,11 +62,33 @@ def test_parts_need_clips_that_span_a_recording() -> None:
 def test_every_second_clip_has_the_people_exchanged_where_all_are_seen() -> None:
     clips = np.random.default_rng(0).normal(size=(6, 2, 3, 5, 3)).astype(np.float32)
     clips[3, 1] = 0
-    made = with_people_exchanged(clips, slice(1, None, 2))
+    made = with_people_exchanged(clips, np.arange(6) % 2 == 1)
     np.testing.assert_array_equal(made[[0, 2, 3, 4]], clips[[0, 2, 3, 4]])
     np.testing.assert_array_equal(made[[1, 5]], clips[[1, 5]][:, ::-1])
-    every = with_people_exchanged(clips, slice(None))
+    every = with_people_exchanged(clips, np.ones(6, dtype=np.bool_))
     np.testing.assert_array_equal(every, exchange_people(torch.from_numpy(clips)).numpy())
+
+
+def test_exchanged_clips_do_not_depend_on_the_batch() -> None:
+    settings = ClipSettings(frames=4, sampling="stretch", normalise={"centre": "people"})
+    layout = load_layout("kgbd20")
+    info = StoreInfo(name="toy", layout=layout.to_dict(), channels=("x", "y", "z"), unit="metre")
+    random = np.random.default_rng(0)
+    store = window_store(
+        [random.normal(size=(9, 2, 20, 3)).astype(np.float32) for _ in range(4)], info
+    )
+    made, generator = ClipInput(settings, layout, info.channels), torch.Generator().manual_seed(0)
+    encoder = build_encoder(
+        TemporalConvSettings(width=8, blocks=1, persons=2), layout, made.channels, generator
+    )
+    network = SkeletonNetwork(encoder, 5, "none", 0.0, generator)
+    found = [
+        score(network, store, made, ScoringSettings(clips=3, exchange_people=True, batch_size=size))
+        for size in (1, 100)
+    ]
+    np.testing.assert_allclose(found[0].logits, found[1].logits, atol=1e-5)
+    plain = score(network, store, made, ScoringSettings(clips=3))
+    assert np.abs(plain.logits - found[0].logits).max() > 1e-3
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100])

@@ -202,6 +202,7 @@ def test_a_division_that_fails_names_its_setting(
     [
         ("data.options={persons: 1}", ("stream ip", "hold one person: leave it")),
         ("test.least_share=0.9", ("not with clip.sampling: uniform: set it to 1",)),
+        ("clip.motion=joined\ntest.exchange_people=true", ("prepares all clips of a recording",)),
     ],
 )
 def test_what_does_not_fit_the_clips_is_refused_before_the_training(
@@ -210,7 +211,8 @@ def test_what_does_not_fit_the_clips_is_refused_before_the_training(
     (place / "whole.pkl").write_bytes(pickle.dumps(whole()))
     clip = "clip={streams: [j, ip], normalise: {centre: clip}}"
     train = ("action", "train", "-c", "r.yaml", "--data", "whole.pkl", "-r", "run", "-s", clip)
-    mistake(*train, "-s", change, words=words)
+    changes = [word for one in change.split("\n") for word in ("-s", one)]
+    mistake(*train, *changes, words=words)
     assert not (place / "run").exists()
 
 
