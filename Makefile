@@ -40,9 +40,9 @@ imports: $(VENV)/.ready
 tests: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# The documentation, into docs/_build; a warning is an error.
+# The documentation, into docs/_build, anew as much of it is written from the program; a warning is an error.
 docs: $(VENV)/.ready
-	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	$(BIN)/python -m sphinx -E -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo docs/_build/html/index.html
 
 # Our code against plain ways, released ones and itself, into results/benchmarks; about a quarter of an hour.

@@ -6,6 +6,7 @@ import html
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -48,6 +49,14 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
         assert file.exists(), target
         if anchor and file.suffix == ".md":
             assert anchor in slugs(file), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(
+        r"`((?:aclnet|tasks|protocols|tests|configs)/[\w./]+)`", page.read_text("utf-8")
+    )
+    assert [path for path in named if not (REPOSITORY / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
@@ -95,6 +104,29 @@ def test_anybodys_embeddings_are_judged_as_their_page_says(
     assert float(said) == round(
         100 * json.loads(Path("first.json").read_text())["metrics"]["rank1"], 1
     )
+
+
+@pytest.mark.slow
+def test_the_python_page_runs(
+    call: Any, first: Path, walkers: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    call("data", "walkers", "keypoints", "--people", 1)
+    (recording, *_) = sorted(Path("keypoints").rglob("*.json"))
+    for name in ("walk1", "walk2", "clip", "ann", "walk"):
+        shutil.copy(recording, f"{name}.json")
+    for name in ("walkers", "mine"):
+        shutil.copytree(first, Path("runs", name))
+    shutil.copy(first / "embeddings.npz", "anybody.npz")
+    for name in ("acl", "ce"):
+        shutil.copy(
+            REPOSITORY / "results" / "gait" / "walkers" / f"{name}-seed0.json", f"{name}.json"
+        )
+    Path("others").symlink_to(walkers)
+    place: dict[str, Any] = {}
+    for _, code in blocks(DOCS / "python.md", "python"):
+        exec(compile(code, "python.md", "exec"), place)
+    assert place["gallery"].people()[0].name == "Ann"
 
 
 class Links(HTMLParser):
@@ -162,7 +194,7 @@ def test_the_references_are_complete(site: Path) -> None:
         assert [word for word in words if word not in text] == [], page
         assert "generated:" not in text
     settings = (site / "reference" / "settings.html").read_text("utf-8")
-    assert "<dd><p><em>" not in settings, "a setting without a description"
+    assert "<dd><p>. <em>" not in settings, "a setting without a description"
 
 
 @pytest.mark.slow

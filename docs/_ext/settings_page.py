@@ -52,7 +52,7 @@ def settings_page() -> str:
 def _listed(rows: list[Row]) -> str:
     """The settings as a list of definitions, which fits any screen."""
     return "".join(
-        f"{row.name} = {row.default}\n: {row.meaning}{' ' * bool(row.meaning)}*{row.values}*\n\n"
+        f"{row.name} = {row.default}\n: {row.meaning.rstrip('.')}. *{row.values}*\n\n"
         for row in rows
     )
 
