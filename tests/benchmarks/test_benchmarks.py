@@ -35,7 +35,6 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
         ("step", "--batch", "1", "--frames", "8"),
         ("search", *SEARCHED),
         ("gallery", "--templates", "5000", "--part", "500"),
-        ("live", "--enrolled", "200", "--seconds", "4", "--people", "2"),
         ("growth", "--frames", "8", "--batches", "4", *GROWN),
     )
     programs = [
@@ -56,6 +55,26 @@ def test_what_the_benchmarks_write_is_a_table(tmp_path: Path) -> None:
     assert all(written.values())
     (table,) = (one for one in build_report(tmp_path).tables if one.key == "benchmarks")
     assert len(table.rows) == sum(written.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is kept on one core on Linux only")
+def test_a_live_stream_is_measured(tmp_path: Path) -> None:
+    file = tmp_path / "benchmarks" / "live.json"
+    sizes = ("--enrolled", "200", "--seconds", "3", "--people", "2", "--networks", "1")
+    command = [sys.executable, HERE / "bench_live.py", *sizes, "--rounds", "1", "--json", file]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{HERE.parents[1]}:{HERE}"},
+    )
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(file.read_text())["measured"]
+    assert [one["windows"] for one in measured.values()] == [3, 4]
+    (table,) = (one for one in build_report(tmp_path).tables if one.key == "benchmarks")
+    assert len(table.rows) == 6
 
 
 @pytest.mark.slow

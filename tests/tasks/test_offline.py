@@ -30,7 +30,8 @@ def layer() -> str:
 def start(layer: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(PROGRAM), layer, *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, env=environment, stdin=nothing, capture_output=True, text=True)
 
 
 def test_the_denial_works(layer: str) -> None:
