@@ -37,7 +37,7 @@ from aclnet.runs.exported import (
 from aclnet.runs.inference import TorchPredictor
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.runs.model import Model, Source
-from aclnet.runs.reading import CHOOSING
+from aclnet.runs.reading import CHOOSING, PLACES
 from aclnet.runs.windows import whole_recording, window_store
 from aclnet.skeleton import layout_names
 from aclnet.training.checkpoint import checkpoint_bytes
@@ -266,7 +266,8 @@ def shareable(info: RunInfo, settings: RunModel, named: bool) -> RunInfo:
         named: whether the classes keep their names.
     """
     data, shipped = settings.data, layout_names()
-    options = {name: value for name, value in data.options.items() if name not in CHOOSING}
+    private = (*CHOOSING, *PLACES)
+    options = {name: value for name, value in data.options.items() if name not in private}
     reading = DataSettings(
         source=data.source,
         path=None if data.path is None else Path(f"data{data.path.suffix}"),

@@ -25,8 +25,11 @@ from aclnet.data.store import open_store
 from aclnet.progress import Progress, with_progress
 from aclnet.skeleton import Layout, layout_names, load_layout
 
-CHOOSING = ("split", "keep", "label_from", "labels")
+CHOOSING = ("split", "keep", "label_from", "labels", "subject")
 """Options of readers that choose or label the training recordings, not how they are read."""
+
+PLACES = ("skeleton", "markers", "kpfiles")
+"""Options of readers that name files of this machine."""
 
 
 def settings_for(own: DataSettings, path: Path, format: str | None = None) -> DataSettings:

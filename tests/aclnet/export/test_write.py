@@ -103,7 +103,8 @@ def test_what_is_shared_names_neither_places_nor_people(untrained: Untrained) ->
             "path": Path("/home/me/walks.npz"),
             "layout": "/home/me/own.yaml",
             "map_to": "/home/me/own.yaml",
-            "options": {"labels": "/home/me/labels.csv", "persons": 2},
+            "options": {"labels": "/home/me/labels.csv", "markers": "/home/m.yaml", "persons": 2},
+            "resample_fps": 30,
         }
     )
     info = model.info.model_copy(update={"initial": initial})
@@ -112,6 +113,6 @@ def test_what_is_shared_names_neither_places_nor_people(untrained: Untrained) ->
     assert "/home/me" not in text
     assert not any(name in text for name in model.classes)
     assert shared.model is not None
-    kept = ("path", "layout", "map_to", "options")
+    kept = ("path", "layout", "map_to", "options", "resample_fps")
     found = [shared.model["data"][name] for name in kept]
-    assert found == ["data.npz", None, "own", {"persons": 2}]
+    assert found == ["data.npz", None, "own", {"persons": 2}, 30]
