@@ -280,8 +280,10 @@ def main() -> None:
     rows.append(ratio(f"kept for the backward pass, {size}", "as released", *kept, unit="GiB"))
     peaks = [[child_peak(arguments, name) / 2**10] for name in ("ours", "plain")]
     rows.append(ratio(f"peak memory of a step, {size}", "as released", *peaks, unit="GiB"))
-    rest = ", ".join(f"{peak - keeps:.2f}" for (peak,), (keeps,) in zip(peaks, kept, strict=True))
-    note = f"Of the peaks, ours and as released, {rest} GiB are not kept for the backward pass."
+    rest = " and ".join(
+        f"{peak - keeps:.2f}" for (peak,), (keeps,) in zip(peaks, kept, strict=True)
+    )
+    note = f"{rest} GiB of the peaks, ours and as released, are not kept for the backward pass."
     write("backbone", rows, arguments.json, relative_difference=differences, notes=[note])
 
 

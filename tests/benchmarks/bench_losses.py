@@ -208,18 +208,16 @@ def compare(class_count: int, queue_size: int, options: argparse.Namespace) -> l
 
 
 def capped(rows: Sequence[dict[str, Any]]) -> str:
-    """How many times as fast as the released steps a step of bare products is."""
+    """Which part of the released steps' time bare products alone take."""
     released, bare = (
         [row for row in rows if row["plain"] == plain]
         for plain in ("in the released code's steps", "bare products")
     )
-    ratios = (
-        f"{a['ratio'] / b['ratio']:.0f} ({a['work'].split(', ')[1]})"
-        for a, b in zip(released, bare, strict=True)
+    parts = (
+        f"1/{theirs['ratio'] / ours['ratio']:.0f} at {ours['work'].split(', ')[1]}"
+        for theirs, ours in zip(released, bare, strict=True)
     )
-    return (
-        f"Bare products alone take less than the released steps by factors of {', '.join(ratios)}."
-    )
+    return f"Bare products alone take {', '.join(parts)} of the released steps' time."
 
 
 def _objective(terms: dict[str, float], stream: Stream) -> Objective:
