@@ -30,4 +30,5 @@ html_title = "aclnet"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_search_summary = False  # it would fetch the pages found
 html_show_sphinx = False

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -214,3 +215,12 @@ def test_a_reader_sees_every_page_and_nothing_is_fetched(
         assert chromium.run("document.documentElement.scrollWidth") <= width, page
         ratio, where = chromium.run(contrast)
         assert ratio >= 4.5, (page.name, where)
+
+
+@pytest.mark.slow
+def test_the_search_works_without_a_server(chromium: Any, site: Path) -> None:
+    chromium.show(site / "search.html", "?q=threshold")
+    end = time.monotonic() + 30
+    while chromium.run("document.querySelectorAll('#search-results li a').length") < 4:
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -11,7 +11,7 @@ CHAPTERS = {
     "Notebooks": ("notebooks/own_people", "notebooks/casia_b", "notebooks/embeddings"),
     "Work": (
         *("data", "formats", "training", "daily", "look", "compare", "python"),
-        *("gallery", "live", "export"),
+        *("gallery", "serve", "live", "export"),
     ),
     "What it shows": ("results", "reliability", "speed", "protocols", "paper_and_code"),
     "Reference": (
