@@ -76,12 +76,13 @@ class Live:
         """What was done, as a sentence."""
         done = (f"{self.counts[name]:,} {nouns(name, self.counts[name])}" for name in _DONE)
         wrong = {
-            "lines or files were wrong": self.counts["wrong"],
-            "windows could not be answered": self.counts["unanswered"],
-            "tracks were too short": self.tracks.short,
+            "wrong inputs": self.counts["wrong"],
+            "windows without an answer": self.counts["unanswered"],
+            "tracks too short": self.tracks.short,
             "times somebody was left out, as too many are followed": self.tracks.left_out,
         }
-        return "; ".join([", ".join(done), *(f"{n:,} {what}" for what, n in wrong.items() if n)])
+        more = (f"{count:,} {nouns(what, count)}" for what, count in wrong.items() if count)
+        return "; ".join([", ".join(done), *more])
 
     def _take(self, frame: Frame) -> None:
         try:

@@ -114,7 +114,7 @@ def test_what_is_wrong_is_said_and_counted(
     said = told.err.splitlines()
     assert said[1].startswith("wrong: line 10: no JSON")
     assert said[11] == "what is wrong from now on is only counted"
-    assert said[12:] == ["70 frames, 4 answers; 33 lines or files were wrong"]
+    assert said[12:] == ["70 frames, 4 answers; 33 wrong inputs"]
 
 
 def test_a_stream_of_which_nothing_can_be_used_is_refused(
@@ -278,7 +278,7 @@ def test_senders_of_a_socket(
         assert (answer["track"], answer["start"], answer["end"]) == ("7", 0, 32)
     code, err = process.end()
     assert code == 130
-    assert err.splitlines()[-1].startswith("error: stopped: 64 frames, 2 answers; 1 line")
+    assert err.splitlines()[-1].startswith("error: stopped: 64 frames, 2 answers; 1 wrong input")
     assert not path.exists()
 
 
