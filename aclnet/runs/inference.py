@@ -21,9 +21,6 @@ from aclnet.runs.averages import BlockT, Predictor, Scored, mean_embeddings, mea
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
 from aclnet.runs.turns import in_turns
 
-_AT_ONCE = 64
-"""Blocks whose output the host waits for at once, where a GPU computes meanwhile."""
-
 
 class InferenceNetwork(nn.Module):
     """Normalisation, streams, network and compared feature.
@@ -101,7 +98,7 @@ class TorchPredictor:
                 feature = (feature + self.module(clips, True)[2]) / 2
             return probabilities, logits, feature
 
-        at_once = _AT_ONCE if self._device.type == "cuda" else 1
+        at_once = _at_once(self._device)
         waiting: list[tuple[BlockT, tuple[Tensor, ...]]] = []
         for output in in_turns(self.module, blocks, compute):
             waiting.append(output)
@@ -113,6 +110,11 @@ class TorchPredictor:
     @property
     def _device(self) -> torch.device:
         return next(self.module.parameters()).device
+
+
+def _at_once(device: torch.device) -> int:
+    """Blocks whose output the host waits for at once, as a GPU computes meanwhile."""
+    return 64 if device.type == "cuda" else 1
 
 
 def _copied(

@@ -113,10 +113,10 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
 
     def represent(self, network: SkeletonNetwork, report: Report = silent) -> ClassScores:
         """Scores of the test samples, mean over the test clips."""
-        return self.test_scores(network, report)
+        return self.test_scores(network, report=report)
 
     def test_scores(
-        self, network: SkeletonNetwork, report: Report, hidden: Rows | None = None
+        self, network: SkeletonNetwork, hidden: Rows | None = None, report: Report = silent
     ) -> ClassScores:
         """Scores of the test samples, mean over the test clips, without the `hidden` joints."""
         samples, test = self.test_samples(), self.settings.test

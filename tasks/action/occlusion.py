@@ -66,7 +66,7 @@ def _occlusion_record(
     layout = adapter.clip_input.layout
     hidden = {part: layout.part_index(part) for part in OCCLUDED}
     report("testing whole bodies")
-    judged = judge(adapter.test_scores(network, report), adapter.settings, None)
+    judged = judge(adapter.test_scores(network, report=report), adapter.settings, None)
     whole = make_record("action", judged, origin_of(adapter, seconds), command)
     kept = ("top1", "mean_class", "majority", "chance")
     metrics = {key: whole.metrics[key] for key in kept}
@@ -74,7 +74,7 @@ def _occlusion_record(
     occluded: dict[str, Any] = {}
     for part, joints in hidden.items():
         report(f"testing without {part.replace('_', ' ')}")
-        table = evaluate_action(adapter.test_scores(network, report, hidden=joints))
+        table = evaluate_action(adapter.test_scores(network, joints, report))
         metrics[f"top1/{part}"] = table.metrics["top1"]
         intervals[f"top1/{part}"] = table.intervals(np.random.default_rng(0))["top1"]
         names = [layout.joints[joint] for joint in joints]

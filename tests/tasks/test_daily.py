@@ -52,6 +52,7 @@ def test_the_bars_are_drawn_so(monkeypatch: pytest.MonkeyPatch) -> None:
     for what, drawn, share in bars:
         with say.bar(what) as bar:
             bar(int(share), 100)
+            say._display.refresh()
         assert f"{what} {drawn.strip()}" in screen.getvalue()
         assert f" {share} %" in screen.getvalue()
 

@@ -209,7 +209,7 @@ def test_the_device_is_waited_for_once_for_several_batches(
         waits[0] += 1
         return to_host(tensor)
 
-    monkeypatch.setattr("aclnet.runs.inference._AT_ONCE", kept)
+    monkeypatch.setattr("aclnet.runs.inference._at_once", lambda device: kept)
     monkeypatch.setattr(Tensor, "cpu", count)
     np.testing.assert_array_equal(embed(net, store, made, settings), whole)
     batches = -(-17 // 5)

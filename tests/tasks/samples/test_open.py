@@ -183,7 +183,7 @@ def test_two_processes_may_make_the_same_store(
     write = walkers_module.write_walkers
     tried = []
 
-    def both(path: Path, walkers: WalkerSettings) -> Store:
+    def both(path: Path, walkers: WalkerSettings, **_: object) -> Store:
         tried.append(path)
         write(path, walkers)  # the other process is faster,
         return write(path, walkers)  # and our own writer finds the place taken
