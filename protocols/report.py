@@ -201,7 +201,10 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--results", help="folder of the records; by default results")
     parser.add_argument("--out", help="folder to write to")
     parser.add_argument(
-        "--into", nargs="+", default=(), help="Markdown files to write tables into, between marks"
+        "--into",
+        action="append",
+        default=[],
+        help="Markdown file to write tables into, between their marks; may be given again",
     )
     parser.add_argument(
         "--formats", default=",".join(FORMATS), help="some of %(default)s, by commas"

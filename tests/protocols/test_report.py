@@ -135,7 +135,7 @@ def test_tables_are_written_between_marks(
 def test_several_texts_are_written_all_or_none(results: Path, tmp_path: Path) -> None:
     texts = [tmp_path / name for name in ("one.md", "two.md")]
     right, wrong = (f"<!-- table {key}: top-1 -->\n<!-- end -->\n" for key in ("action-jhmdb", "x"))
-    options = ["--results", str(results), "--into", *map(str, texts)]
+    options = ["--results", str(results), "--into", str(texts[0]), "--into", str(texts[1])]
     for second, code in ((wrong, 2), (right, 0)):
         texts[0].write_text(right)
         texts[1].write_text(second)
