@@ -22,12 +22,12 @@ MOVING = (".html", ".rrd")
 
 
 def open_shown(path: Path) -> Store:
-    """Open a store, or read a file of recordings in another format into memory.
+    """Open a store, or read recordings in another format, a file or a folder, into memory.
 
     Raises:
         ValueError: it is neither, or it holds no sample.
     """
-    if is_store(path) or not path.is_file():
+    if is_store(path) or not path.exists():
         return open_store(path)
     info, found = read(path)
     samples = list(found)

@@ -53,6 +53,7 @@ class FolderSource:
         self._last: tuple[Any, ...] = ()
         self._number = -1
         self._before: tuple[str, int, int] = ("", 0, 0)
+        self._changed = 0.0
 
     def events(self) -> Iterator[Event]:
         """The frames of each file; it never ends."""
@@ -88,6 +89,8 @@ class FolderSource:
             return []
         now = file.name, found.st_size, found.st_mtime_ns
         before, self._before = self._before, now
+        if now != before:
+            self._changed = time.monotonic()
         if found.st_size > LARGEST_FILE:
             return [Wrong(f"{file}: larger than {LARGEST_FILE >> 20} MiB")]
         if file.suffix.lower() != ".json" and now != before:
@@ -95,7 +98,9 @@ class FolderSource:
         try:
             return list(self._frames(file))
         except ValueError as error:
-            if time.time() - found.st_mtime < _PATIENCE_SECONDS:
+            # A clock may be set, or a file be of the future: that alone keeps nothing waiting.
+            written = time.time() - found.st_mtime, time.monotonic() - self._changed
+            if max(written) < _PATIENCE_SECONDS:
                 return None
             return [Wrong(str(error))]
 

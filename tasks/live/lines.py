@@ -9,7 +9,7 @@ layout, x, y, [z,] [confidence] each; one that was not found is zeros. Other key
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -92,7 +92,7 @@ def _number(value: Any) -> int | None:
 def _seconds(value: Any) -> float | None:
     if value is None:
         return None
-    if type(value) not in (int, float) or not math.isfinite(value):
+    if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
         raise ValueError('"time" must be a number of seconds, or left out')
     return float(value)
 

@@ -16,6 +16,8 @@ from tasks.live.tracks import Tracks, Window
 
 MOST_SAID = 10
 """Sentences on what is wrong; after that it is only counted."""
+LOOK_SECONDS = 1.0
+"""After which to look whether somebody was removed, though no window is due."""
 _LONGEST_SENTENCE = 300
 
 
@@ -54,20 +56,21 @@ class Live:
         Raises:
             ValueError: nothing of what came could be used, or the gallery cannot be read.
         """
-        last = time.monotonic()
+        last = looked = time.monotonic()
         for event in source.events():
-            if isinstance(event, Silence):
+            now = time.monotonic()
+            if now - looked >= LOOK_SECONDS or isinstance(event, Silence):
                 self.answers.idle()
-                if idle is not None and time.monotonic() - last >= idle:
-                    break
-                continue
-            last = time.monotonic()
+                looked = now
             if isinstance(event, Frame):
                 self._take(event)
+                last = time.monotonic()
             elif isinstance(event, Wrong):
                 self._complain(event.sentence)
             elif isinstance(event, Ended):
-                self._answer(self.tracks.end(last))
+                self._answer(self.tracks.end(now))
+            if idle is not None and time.monotonic() - last >= idle:
+                break
         self._answer(self.tracks.end(time.monotonic()))
         if self.counts["wrong"] and not self.counts["frames"]:
             raise ValueError(f"{source.name}: nothing could be used: {self._first_wrong}")

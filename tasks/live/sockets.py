@@ -55,9 +55,11 @@ class SocketSource:
 
     def __init__(self, place: str) -> None:
         self._path: Path | None = None
+        self._made: tuple[int, int] | None = None
         if place.startswith("unix:"):
             self._path = Path(place.removeprefix("unix:").removeprefix("//"))
             self._socket = _unix_socket(self._path)
+            self._made = _file_of(self._path)
             self.name = f"unix:{self._path}"
         else:
             self._socket = _tcp_socket(place)
@@ -67,7 +69,7 @@ class SocketSource:
     def close(self) -> None:
         """Stop listening; a socket's file is deleted."""
         self._socket.close()
-        if self._path is not None:
+        if self._path is not None and _file_of(self._path) == self._made:  # and not another's
             self._path.unlink(missing_ok=True)
 
     def events(self) -> Iterator[Event]:
@@ -103,7 +105,7 @@ def _received(sender: socket.socket) -> bytes:
 
 def _read(number: int, read: Callable[[], bytes]) -> Iterator[Event]:
     """Frames of lines until nothing more comes; `Silence` for each second without."""
-    lines, count = Lines(), 0
+    lines, count, quiet = Lines(), 0, time.monotonic()
     with selectors.DefaultSelector() as waiting:
         try:
             waiting.register(number, selectors.EVENT_READ)
@@ -120,10 +122,16 @@ def _read(number: int, read: Callable[[], bytes]) -> Iterator[Event]:
             arrived = time.monotonic()
             for line in lines.feed(part) if part else lines.end():
                 count += 1
+                if line is not None and not line.strip():
+                    continue
+                quiet = arrived
                 if line is None:
                     yield Wrong(f"line {count}: longer than {MOST_BYTES >> 20} MiB")
-                elif line.strip():
+                else:
                     yield _frame(line, count, arrived)
+            if arrived - quiet >= SILENCE_SECONDS:  # parts of lines, or empty ones
+                yield Silence()
+                quiet = arrived
             if not part:
                 return
 
@@ -157,6 +165,15 @@ def _unix_socket(path: Path) -> socket.socket:
         )
         raise ValueError(f"cannot listen on unix:{path}: {reason}; give another path") from None
     return made
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Device and number of what lies at a path; None: nothing does."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_answered(path: Path) -> bool:

@@ -49,7 +49,7 @@ class Window(NamedTuple):
         track: its name.
         start: number of the first frame.
         end: the number after that of the last.
-        seconds: times of the first and the last frame with the person; None: not known.
+        seconds: times of the first and the last frame with the person; None: not known, or no span.
         frames: (T, V, C).
         arrived: when the frame came that made it due.
     """
@@ -187,5 +187,6 @@ class Tracks:
         for number, _, points in inside:
             frames[number - start] = points
         first, last = inside[0][1], inside[-1][1]
-        seconds = None if first is None or last is None else (first, last)
+        # Clocks are set back, too.
+        seconds = None if first is None or last is None or last < first else (first, last)
         yield Window(name, start, end, seconds, frames, arrived)

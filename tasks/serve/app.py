@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -71,7 +71,11 @@ def make_app(desk: Desk, places: Places, access: Access, most: int) -> Guard:
         Route("/icon.svg", partial(_own_file, name="icon.svg", kind="image/svg+xml")),
         Route("/page.js", partial(_own_file, name="page.js", kind="text/javascript")),
     ]
-    handlers: dict[Any, Any] = {HTTPException: pages.refused, 500: pages.broken}
+    handlers: dict[Any, Any] = {
+        HTTPException: pages.refused,
+        ClientDisconnect: pages.gone,
+        500: pages.broken,
+    }
     return Guard(Starlette(routes=routes, exception_handlers=handlers), access, most + _FORM_BYTES)
 
 
@@ -191,6 +195,10 @@ class Pages:
         )
         page.headers.update(error.headers or {})
         return page
+
+    async def gone(self, _: Request, __: Exception) -> Response:
+        """Nothing: nobody is there any more to read it."""
+        return Response(status_code=400)
 
     async def broken(self, _: Request, __: Exception) -> Response:
         """A mistake of this program."""

@@ -76,12 +76,13 @@ def test_a_file_is_taken_when_it_is_whole(tmp_path: Path, body: np.ndarray) -> N
     assert [one[0] for one in found] == [1, 2]
 
 
-def test_a_file_that_stays_broken_is_wrong(tmp_path: Path, body: np.ndarray) -> None:
+@pytest.mark.parametrize("age", [60, -86_400])  # of yesterday's clock, too
+def test_a_file_that_stays_broken_is_wrong(tmp_path: Path, body: np.ndarray, age: int) -> None:
     (tmp_path / "a_1_keypoints.json").write_text(openpose(body))
     broken = tmp_path / "a_2_keypoints.json"
     broken.write_text("{")
-    long_ago = time.time() - 60
-    os.utime(broken, (long_ago, long_ago))
+    written = time.time() - age
+    os.utime(broken, (written, written))
     (tmp_path / "a_3_keypoints.json").write_text(openpose(body))
     first, second, third = told(FolderSource(tmp_path, None, {}), 3)
     assert isinstance(second, Wrong)

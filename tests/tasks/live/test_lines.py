@@ -58,6 +58,8 @@ def test_names_of_tracks(track: object, name: str) -> None:
         (line(people=[], frame=2**60), '"frame" must be'),
         (line(people=[], time="1"), '"time" must be'),
         (line(people=[], time=float("inf")), '"time" must be'),
+        (line(people=[], time=float("nan")), '"time" must be'),
+        (line(people=[], time=10**400), '"time" must be'),
         (line(people=[person([1, 2], track="~1")]), '"track" has at most'),
         (line(people=[person([1, 2], track="a" * 101)]), '"track" has at most'),
     ],

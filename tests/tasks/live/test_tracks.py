@@ -118,3 +118,10 @@ def test_more_people_than_are_followed_are_counted() -> None:
     assert tracks.left_out == 3 * MOST_PEOPLE
     add(tracks, frame(7, {"new": 1.0}))
     assert list(tracks._tracks) == ["new"]
+
+
+def test_a_clock_that_is_set_back_gives_no_span() -> None:
+    tracks = Tracks(Cut(2, 2, 1, 3))
+    times = (5.0, 6.0, 7.0, 1.0)
+    found = [one for n in range(4) for one in add(tracks, frame(n, {"7": 0.0}, times[n]))]
+    assert [one.seconds for one in found] == [(5.0, 6.0), None]
