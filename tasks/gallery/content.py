@@ -15,7 +15,6 @@ from pydantic import Field, ValidationError
 
 from aclnet.config import Settings
 from aclnet.progress import Progress
-from aclnet.runs.shipped import is_shipped
 from protocols.names import compose
 from protocols.ranking.distances import FloatArray, IntArray, Metric, Points
 
@@ -204,6 +203,8 @@ def refusing_damage(place: str) -> Iterator[None]:
 
 def describe(model: Embedder, place: object) -> About:
     """What a gallery of a model's embeddings holds; `place` is that of the model, if it is one."""
+    from aclnet.runs.shipped import is_shipped
+
     known = ""
     if isinstance(place, str | Path):
         # A shipped model has another place in another environment.

@@ -64,7 +64,7 @@ def test_data(check: Any, tmp_path: Path) -> None:
     check("generating", "data", "walkers", walks)
     check("reading", "data", "convert", walks, store)
     check("checking", "data", "validate", store)
-    check("exporting", "data", "export", store, tmp_path / "out.npz")
+    check("writing", "data", "export", store, tmp_path / "out.npz")
     check("reading", "data", "labels", walks, "--out", tmp_path / "labels.csv")
 
 

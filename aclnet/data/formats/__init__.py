@@ -143,7 +143,7 @@ def reader_options(name: str) -> tuple[str, ...]:
     """The names of a format's own options.
 
     >>> reader_options("npz")
-    ('split', 'confidence', 'keep')
+    ('split', 'confidence', 'keep', 'metres')
     """
     known = inspect.signature(_import(name).read).parameters
     return tuple(option for option in known if option not in ("path", "layout", "progress"))

@@ -79,11 +79,11 @@ def embeddings(protocol: str, path: Path, parts: int = 2) -> Path:
     return path
 
 
-def test_help_and_readme_have_a_command_for_every_protocol() -> None:
-    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text()
+def test_help_and_documentation_have_a_command_for_every_protocol() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "gait.md").read_text()
     assert {options[1] for options in listed()} == set(split_names("gait"))
     for name in split_names("gait"):
-        assert re.search(rf"`(--protocol )?{name}[` ]", readme), name
+        assert re.search(rf"`(--protocol )?{name}[` ]", page), name
 
 
 def test_a_newcomers_file_brings_its_rule(here: Path, call: Any) -> None:

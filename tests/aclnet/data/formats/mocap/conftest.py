@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,24 +14,38 @@ import pytest
 @pytest.fixture
 def c3d() -> Callable[..., Path]:
     """Write a C3D of markers (T, L, 3) by ezc3d."""
-    ezc3d = pytest.importorskip("ezc3d")
+    pytest.importorskip("ezc3d")
 
-    def written(path: Path, labels: list[str], places: Any, **changes: Any) -> Path:
-        file = ezc3d.c3d()
-        point = file["parameters"]["POINT"]
-        point["LABELS"]["value"], point["UNITS"]["value"] = labels, [changes.pop("unit", "mm")]
-        point["RATE"]["value"] = [changes.pop("fps", 120.0)]
-        points = np.ones((4, len(labels), len(places)))
-        points[:3] = np.moveaxis(np.asarray(places, dtype=float), -1, 0).swapaxes(1, 2)
-        file["data"]["points"] = points
-        residuals = np.zeros((1, len(labels), len(places)))
-        for frame, marker in changes.pop("missing", ()):
-            residuals[0, marker, frame] = -1
-        file["data"]["meta_points"]["residuals"] = residuals
-        file["header"]["points"]["first_frame"] = changes.pop("first", 0)
-        for name, value in changes.items():
-            file.add_parameter("POINT", name, value)
-        file.write(str(path))
-        return path
+    def written(*arguments: Any, **changes: Any) -> Path:
+        # ezc3d and FAISS, both made by SWIG, do not work in one process.
+        given = pickle.dumps((arguments, changes))
+        program = [sys.executable, __file__]
+        subprocess.run(program, input=given, check=True, capture_output=True)
+        return arguments[0]
 
     return written
+
+
+def write(path: Path, labels: list[str], places: Any, **changes: Any) -> None:
+    import ezc3d
+
+    file = ezc3d.c3d()
+    point = file["parameters"]["POINT"]
+    point["LABELS"]["value"], point["UNITS"]["value"] = labels, [changes.pop("unit", "mm")]
+    point["RATE"]["value"] = [changes.pop("fps", 120.0)]
+    points = np.ones((4, len(labels), len(places)))
+    points[:3] = np.moveaxis(np.asarray(places, dtype=float), -1, 0).swapaxes(1, 2)
+    file["data"]["points"] = points
+    residuals = np.zeros((1, len(labels), len(places)))
+    for frame, marker in changes.pop("missing", ()):
+        residuals[0, marker, frame] = -1
+    file["data"]["meta_points"]["residuals"] = residuals
+    file["header"]["points"]["first_frame"] = changes.pop("first", 0)
+    for name, value in changes.items():
+        file.add_parameter("POINT", name, value)
+    file.write(str(path))
+
+
+if __name__ == "__main__":
+    given, how = pickle.load(sys.stdin.buffer)
+    write(*given, **how)
