@@ -37,7 +37,7 @@ from aclnet.runs.exported import (
 from aclnet.runs.inference import TorchPredictor
 from aclnet.runs.info import RunInfo, RunModel
 from aclnet.runs.model import Model, Source
-from aclnet.runs.reading import CHOOSING, PLACES
+from aclnet.runs.reading import CHOOSING, PLACES, WORDS_OR_FILES
 from aclnet.runs.windows import whole_recording, window_store
 from aclnet.skeleton import layout_names
 from aclnet.training.checkpoint import checkpoint_bytes
@@ -267,7 +267,11 @@ def shareable(info: RunInfo, settings: RunModel, named: bool) -> RunInfo:
     """
     data, shipped = settings.data, layout_names()
     private = (*CHOOSING, *PLACES)
-    options = {name: value for name, value in data.options.items() if name not in private}
+    options = {
+        name: value
+        for name, value in data.options.items()
+        if name not in private and not (name in WORDS_OR_FILES and Path(str(value)).suffix)
+    }
     reading = DataSettings(
         source=data.source,
         path=None if data.path is None else Path(f"data{data.path.suffix}"),

@@ -31,6 +31,9 @@ CHOOSING = ("split", "keep", "label_from", "labels", "subject")
 PLACES = ("skeleton", "markers", "kpfiles")
 """Options of readers that name files of this machine."""
 
+WORDS_OR_FILES = ("missing", "classes")
+"""Options that name something known, or else a file."""
+
 
 def settings_for(own: DataSettings, path: Path, format: str | None = None) -> DataSettings:
     """A run's data settings for another file, without those that do not fit it.

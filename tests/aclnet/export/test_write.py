@@ -103,7 +103,12 @@ def test_what_is_shared_names_neither_places_nor_people(untrained: Untrained) ->
             "path": Path("/home/me/walks.npz"),
             "layout": "/home/me/own.yaml",
             "map_to": "/home/me/own.yaml",
-            "options": {"labels": "/home/me/labels.csv", "markers": "/home/m.yaml", "persons": 2},
+            "options": {
+                "labels": "/home/me/labels.csv",
+                "markers": "/home/m.yaml",
+                "missing": "/home/me/m.txt",
+                "persons": 2,
+            },
             "resample_fps": 30,
         }
     )
