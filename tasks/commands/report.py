@@ -23,8 +23,8 @@ def report_command(
         Path | None, typer.Option(help="Folder of run folders, for the training curves.")
     ] = None,
     into: Annotated[
-        Path | None,
-        typer.Option(help="Markdown file to write tables into, between their marks."),
+        list[Path] | None,
+        typer.Option(help="Markdown file to write tables into, between their marks; repeatable."),
     ] = None,
 ) -> None:
     """Write the paper's tables and our own, with figures, from result records.
@@ -33,7 +33,7 @@ def report_command(
     """
     from protocols.report import make_report
 
-    options: dict[str, Any] = {"figures": figures, "runs": runs, "into": into}
+    options: dict[str, Any] = {"figures": figures, "runs": runs, "into": into or ()}
     with say.bar("writing"):
         lines = make_report(results, out, formats, **options, passed_over=say)
     for line in lines:
