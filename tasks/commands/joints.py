@@ -47,9 +47,12 @@ def show_joints(
         The table.
 
     Raises:
-        ValueError: the picture's ending is unknown, matplotlib is not installed, or as there.
+        ValueError: the picture's ending is unknown, it is the JSON file, matplotlib is not
+            installed, or as there.
     """
     if out is not None:
+        if values is not None and out.resolve() == values.resolve():
+            raise ValueError(f"--to and --json are both {out}: one would replace the other")
         if out.suffix not in _PICTURES:
             raise ValueError(f"--to {out}: a picture ends in {', '.join(_PICTURES)}")
         need_matplotlib()

@@ -69,12 +69,14 @@ Arms = Annotated[
 ]
 
 
-def _only_json(path: Path | None) -> Path | None:
+def only_json(path: Path | None) -> Path | None:
     """Refuse to write over a file of another kind, such as a gallery given by mistake.
 
     Raises:
-        ValueError: there is one.
+        ValueError: there is one, or it is standard output, which has the result in words.
     """
+    if path == Path("-"):
+        raise ValueError("--json -: give a file, as standard output has the result in words")
     if path is not None and path.is_file():
         with path.open("rb") as file:
             start = file.read(64).lstrip()[:1]
@@ -85,7 +87,7 @@ def _only_json(path: Path | None) -> Path | None:
 
 JsonFile = Annotated[
     Path | None,
-    typer.Option("--json", help="Also write the result here as JSON.", callback=_only_json),
+    typer.Option("--json", help="Also write the result here as JSON.", callback=only_json),
 ]
 
 STORES = Path("runs/stores")

@@ -24,9 +24,7 @@ def report_command(
     ] = None,
     into: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Markdown file to write tables into, between their marks; may be given again."
-        ),
+        typer.Option(help="Markdown file to write tables into, between their marks; repeatable."),
     ] = None,
 ) -> None:
     """Write the paper's tables and our own, with figures, from result records.

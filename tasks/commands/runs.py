@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasks.commands.options import echo, say
+from tasks.commands.options import echo, only_json, say
 
 if TYPE_CHECKING:
     from tasks.run.listing import ListedRun
@@ -69,6 +69,7 @@ def runs_command(
         echo(text)
         return
     if json is not None:
+        only_json(Path(json))
         write_text(json, f"{text}\n")
     echo(_table(runs, folder, metric) if runs else f"no run in {folder}")
 

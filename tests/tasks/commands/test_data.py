@@ -309,3 +309,14 @@ def test_export_says_how_to_read_it_back(walks: Path, tmp_path: Path) -> None:
     one, other = (open_store(tmp_path / name) for name in ("store", "again"))
     np.testing.assert_array_equal(one.frames, other.frames)
     assert one.index["condition"].tolist() == other.index["condition"].tolist()
+
+
+def test_a_folder_of_recordings_is_shown(keypoint_folder: Path) -> None:
+    assert "samples" in run("show", keypoint_folder).output
+
+
+@pytest.fixture
+def keypoint_folder(tmp_path: Path) -> Path:
+    """Key points of walkers in files of MMPose."""
+    run("walkers", tmp_path / "keypoints", "--people", 1)
+    return tmp_path / "keypoints"

@@ -92,3 +92,12 @@ def test_mistakes_write_nothing(
     value = tmp_path / "j.txt"
     mistake("action", "joints", gesture_run, named, value, "--cache", tmp_path, words=[named])
     assert not value.exists()
+
+
+@pytest.mark.parametrize(("json", "words"), [("j.png", "are both"), ("-", "give a file")])
+def test_values_are_a_file_of_their_own(
+    json: str, words: str, gesture_run: Path, mistake: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mistake("action", "joints", gesture_run, "--to", "j.png", "--json", json, words=[words])
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import shutil
@@ -243,3 +244,14 @@ def test_too_many_at_once_are_sent_away(
     walk = keypoints / "001" / "nm-01-090.json"
     done = page.post("/look", {walk.name: walk.read_bytes()})
     assert (done.status, "try again soon" in done.text) == (503, True)
+
+
+def test_who_leaves_in_the_middle_is_no_fault(page: Any, caplog: pytest.LogCaptureFixture) -> None:
+    kind = {"Content-Type": "multipart/form-data; boundary=a", "Content-Length": "9000"}
+    connection = http.client.HTTPConnection(page.access.host, page.access.port, timeout=60)
+    connection.request("POST", "/look", b"--a\r\n", kind)
+    time.sleep(0.3)
+    connection.close()
+    time.sleep(0.3)
+    assert page.get("/").status == 200
+    assert caplog.records == []
