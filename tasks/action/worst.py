@@ -6,7 +6,7 @@ import numpy as np
 
 from protocols.action.scores import UNKNOWN, ClassScores
 from tasks.action.settings import ActionSettings
-from tasks.commands.worst import Answer, Case
+from tasks.commands.show.worst import Answer, Case
 
 
 def worst(scores: ClassScores, settings: ActionSettings, count: int, depth: int) -> list[Case]:

@@ -275,7 +275,7 @@ def show(
     limit: Annotated[int, typer.Option(help="Values to list per field.")] = 12,
 ) -> None:
     """Show the contents of a store: counts, lengths, one sample, a picture, animation or page."""
-    from tasks.commands.look import MOVING, open_shown, write_clips
+    from tasks.commands.show.clips import MOVING, open_shown, write_clips
 
     store = open_shown(path)
     console = Console()

@@ -328,7 +328,7 @@ def _show(spec: TaskSpec) -> Callable[..., None]:
         cache: Cache = STORES,
     ) -> None:
         """Show the worst mistakes of a run, and where the right answer was."""
-        from tasks.commands.worst import show_worst
+        from tasks.commands.show.worst import show_worst
 
         shown = show_worst(
             spec, run, out, find=spec.worst, count=count, depth=depth, cache=cache, report=say
@@ -362,7 +362,7 @@ def _joints(spec: TaskSpec) -> Callable[..., None]:
         The score is the probability of the right class, or how much nearer the right person is than
         anybody else.
         """
-        from tasks.commands.joints import show_joints
+        from tasks.commands.show.joints import show_joints
 
         text = show_joints(
             spec,

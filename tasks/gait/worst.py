@@ -7,7 +7,7 @@ import numpy as np
 from protocols.embeddings import Embeddings
 from protocols.gait.ranking import missed_probes
 from protocols.gait.rules import RULES
-from tasks.commands.worst import Answer, Case
+from tasks.commands.show.worst import Answer, Case
 from tasks.gait.settings import GaitSettings
 
 

@@ -159,7 +159,7 @@ def _write_lists(
     run: Path, out: Path, query: ReidQuery, *, count: int, depth: int, wrong: bool, cache: Path
 ) -> None:
     """Write the rank lists as moving skeletons."""
-    from tasks.commands.worst import Case, show_worst
+    from tasks.commands.show.worst import Case, show_worst
     from tasks.reid.worst import rank_lists
 
     def find(tested: Any, settings: Any, count: int, depth: int) -> list[Case]:

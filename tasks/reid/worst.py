@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocols.embeddings import Embeddings
 from protocols.reid.ranking import rank_pair
-from tasks.commands.worst import Answer, Case
+from tasks.commands.show.worst import Answer, Case
 from tasks.reid.settings import ReidSettings
 from tasks.reid.spec import ReidQuery
 

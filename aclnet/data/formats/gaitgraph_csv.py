@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from aclnet.data.formats import Progress
-from aclnet.data.formats.picture_unit import one_unit
+from aclnet.data.formats.keypoints.picture_unit import one_unit
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.data.table import csv_rows
 from aclnet.foreign.arrays import to_float32

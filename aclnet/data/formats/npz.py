@@ -22,8 +22,8 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from aclnet.data.formats import Progress, with_progress
-from aclnet.data.formats.picture_unit import one_unit
-from aclnet.data.formats.third_number import third_is_score
+from aclnet.data.formats.keypoints.picture_unit import one_unit
+from aclnet.data.formats.keypoints.third_number import third_is_score
 from aclnet.data.sample import FASTEST_FPS, SLOWEST_FPS, Sample, StoreInfo
 from aclnet.foreign.arrays import member_names, read_arrays
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict

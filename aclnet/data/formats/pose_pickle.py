@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aclnet.data.formats import Progress, pyskl, with_progress
+from aclnet.data.formats.keypoints.picture_unit import one_unit
 from aclnet.data.formats.pickles.unpickle import as_array, unpickled
-from aclnet.data.formats.picture_unit import one_unit
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.foreign.arrays import to_float32
 from aclnet.skeleton import Layout, load_layout

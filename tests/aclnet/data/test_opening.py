@@ -247,5 +247,9 @@ def test_many_samples_open_quickly(tmp_path: Path, store: Path) -> None:
     index.to_csv(store / "index.csv", index=False)
     (store / "frames.npy").write_bytes(npy(np.zeros((count, 1, 3, 2), np.float32)))
     started = time.process_time()
+    pd.read_csv(store / "index.csv", dtype=str)
+    read = time.process_time() - started
+    started = time.process_time()
     assert len(open_store(store)) == count
-    assert time.process_time() - started < 10  # about 0.4 s; row by row it takes minutes
+    # Checked by columns it is some times the reading; row by row, hundreds.
+    assert time.process_time() - started < 30 * read

@@ -13,8 +13,8 @@ import numpy as np
 
 from aclnet.data.formats.keypoints.files import IndexArray
 from aclnet.data.formats.keypoints.frames import KeypointFrames, Points, Unit
+from aclnet.data.formats.keypoints.picture_unit import picture_unit
 from aclnet.data.formats.keypoints.tracks import seen_joints
-from aclnet.data.formats.picture_unit import picture_unit
 from aclnet.skeleton import Layout, find_layout, layout_names, load_layout
 
 LayoutsByCount = Mapping[tuple[int, int], tuple[str, ...]]

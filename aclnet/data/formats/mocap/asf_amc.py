@@ -30,6 +30,7 @@ from aclnet.data.formats.mocap.motion import (
     Motion,
     Up,
     check_size,
+    finite_number,
     metres_of,
     read_motions,
     y_up,
@@ -144,7 +145,7 @@ def _read_skeleton(file: Path) -> _Skeleton:
         units = {words[0].lower(): words[-1] for words in sections.get("units", [])}
         bones = {_ROOT: _root(sections.get("root", []))} | _bones(sections.get("bonedata", []))
         ordered = _ordered(bones, sections.get("hierarchy", []))
-        length = _number(units.get("length", "1"))
+        length = finite_number(units.get("length", "1"))
         if length <= 0:
             raise ValueError(f"the unit of length is {length:g}")
         return _Skeleton(ordered, length, not units.get("angle", "deg").lower().startswith("rad"))
@@ -196,7 +197,7 @@ def _describe(bone: _Bone, key: str, words: list[str]) -> None:
         case "direction":
             bone.direction = _numbers(words[:3], 3)
         case "length":
-            bone.length = _number(words[0])
+            bone.length = finite_number(words[0])
         case "axis":
             bone.axis = (words[3].upper(), _numbers(words[:3], 3))
         case "dof":
@@ -327,14 +328,4 @@ def _places(skeleton: _Skeleton, values: Array) -> Array:
 def _numbers(words: list[str], count: int, where: str = "") -> Array:
     if len(words) != count:
         raise ValueError(f"{where}expected {count} numbers, got {len(words)}")
-    return np.array([_number(word, where) for word in words])
-
-
-def _number(text: str, where: str = "") -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not np.isfinite(number):
-        raise ValueError(f"{where}expected a number, got {text[:40]!r}")
-    return number
+    return np.array([finite_number(word, where) for word in words])

@@ -26,6 +26,7 @@ from aclnet.data.formats.mocap.motion import (
     Up,
     check_size,
     checked_rate,
+    finite_number,
     metres_of,
     read_motions,
     y_up,
@@ -126,9 +127,9 @@ def _hierarchy(words: list[str]) -> tuple[list[_Joint], list[_Joint]]:
                 (ends if kind == "END" else joints).append(made)
                 stack.append(made)
             case "OFFSET" if stack:
-                stack[-1].offset = np.array([_number(next(rest, "")) for _ in range(3)])
+                stack[-1].offset = np.array([finite_number(next(rest, "")) for _ in range(3)])
             case "CHANNELS" if stack:
-                count = _number(next(rest, ""))
+                count = finite_number(next(rest, ""))
                 channels = tuple(next(rest, "").lower() for _ in range(int(min(count, 7))))
                 stack[-1].channels = _checked_channels(channels)
             case "}" if stack:
@@ -186,7 +187,7 @@ def _headed(line: tuple[int, list[str]], words: list[str], what: str) -> float:
     found = [word.lower() for word in line[1]]
     if found[: len(words)] != words or len(found) != len(words) + 1:
         raise ValueError(f"expected {what} after MOTION")
-    number = _number(found[-1])
+    number = finite_number(found[-1])
     if number < 0:
         raise ValueError(f"expected {what} after MOTION, not {found[-1][:40]}")
     return number
@@ -206,13 +207,3 @@ def _places(joints: list[_Joint], values: Array) -> Array:
                 offset[:, "xyz".index(name[0])] = own[:, i]
         offsets.append(offset)
     return joint_places([one.parent for one in joints], local, offsets, own=False)
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not np.isfinite(number):
-        raise ValueError(f"expected a number, got {text[:40]!r}")
-    return number

@@ -21,7 +21,7 @@ import numpy as np
 from aclnet.data.formats import Progress
 from aclnet.data.formats.keypoints.files import first_lines
 from aclnet.data.formats.mocap.markers import MarkerOptions, Markers, Upward
-from aclnet.data.formats.mocap.motion import LengthUnit, Motion, read_motions
+from aclnet.data.formats.mocap.motion import LengthUnit, read_motions
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.foreign.text import check_regular
 from aclnet.skeleton import Layout
@@ -70,14 +70,7 @@ def read(
         ValueError: there is no file, ezc3d is not installed, an option does not fit, or a file is
             damaged or has other joints than the first.
     """
-    options = MarkerOptions(markers, subject, length_unit, up)
-
-    def load(file: Path) -> Motion:
-        try:
-            return options.motion(_load(file))
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from None
-
+    load = MarkerOptions(markers, subject, length_unit, up).loader(_load)
     return read_motions(path, _ENDING, load, layout=layout, labels=labels, progress=progress)
 
 

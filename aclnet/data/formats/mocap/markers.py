@@ -14,7 +14,7 @@ file calls unlabelled (`*12`) are left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -82,6 +82,17 @@ class MarkerOptions(NamedTuple):
     subject: str
     length_unit: LengthUnit
     up: Upward
+
+    def loader(self, load: Callable[[Path], Markers]) -> Callable[[Path], Motion]:
+        """What reads a file's joints, of what reads its markers; errors name the file."""
+
+        def loaded(file: Path) -> Motion:
+            try:
+                return self.motion(load(file))
+            except ValueError as error:
+                raise ValueError(f"{file}: {error}") from None
+
+        return loaded
 
     def motion(self, found: Markers) -> Motion:
         """The joints of a recording, in metres with y up.

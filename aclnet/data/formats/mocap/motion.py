@@ -160,6 +160,25 @@ def metres_of(unit: LengthUnit, path: float, what: str) -> tuple[float, str]:
     return METRES[best], f"lengths are read as {best} (option length_unit), by the body's size"
 
 
+def finite_number(text: str, where: str = "") -> float:
+    """A number of a text file.
+
+    Args:
+        text: as it stands there.
+        where: begins the message.
+
+    Raises:
+        ValueError: it is none, or not finite.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not np.isfinite(number):
+        raise ValueError(f"{where}expected a number, got {text[:40]!r}")
+    return number
+
+
 def y_up(joints: Array, up: Up) -> Array:
     """Places (..., 3) turned so that y points up, where it was z.
 

@@ -15,7 +15,7 @@ import numpy as np
 from aclnet.data.formats import Progress
 from aclnet.data.formats.keypoints.files import first_lines
 from aclnet.data.formats.mocap.markers import MarkerOptions, Markers, Upward
-from aclnet.data.formats.mocap.motion import MOST_JOINTS, LengthUnit, Motion, read_motions
+from aclnet.data.formats.mocap.motion import MOST_JOINTS, LengthUnit, read_motions
 from aclnet.data.sample import Sample, StoreInfo
 from aclnet.foreign.text import read_text
 from aclnet.skeleton import Layout
@@ -58,14 +58,7 @@ def read(
         ValueError: there is no file, an option does not fit, or a file is damaged or has other
             joints than the first.
     """
-    options = MarkerOptions(markers, subject, length_unit, up)
-
-    def load(file: Path) -> Motion:
-        try:
-            return options.motion(_load(file))
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from None
-
+    load = MarkerOptions(markers, subject, length_unit, up).loader(_load)
     return read_motions(path, _ENDING, load, layout=layout, labels=labels, progress=progress)
 
 

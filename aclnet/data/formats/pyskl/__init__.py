@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from aclnet.data.class_names import class_lists, class_names
 from aclnet.data.formats import Progress, with_progress
-from aclnet.data.formats.picture_unit import one_unit
+from aclnet.data.formats.keypoints.picture_unit import one_unit
 from aclnet.data.formats.pyskl.annotations import Annotation, load_annotations, looks_annotated
 from aclnet.data.formats.pyskl.kpfiles import BoxRules, with_keypoints
 from aclnet.data.names import parse_ntu

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.data.formats.keypoints.third_number import third_is_score
 from aclnet.data.formats.pickles.unpickle import unpickled
-from aclnet.data.formats.third_number import third_is_score
 from aclnet.data.names import composed
 
 Splits = dict[str, list[str]]

@@ -16,7 +16,7 @@ from aclnet.data.store import Store
 from aclnet.data.viewer import need_rerun
 from aclnet.files import whole_file
 from aclnet.runs.info import SETTINGS
-from tasks.commands.look import MOVING, moving_clip, write_moving
+from tasks.commands.show.clips import MOVING, moving_clip, write_moving
 from tasks.run.saved import read_saved, require_tested
 from tasks.samples.open import open_data
 from tasks.spec import Report, TaskSpec

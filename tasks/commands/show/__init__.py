@@ -1,0 +1,1 @@
+"""What is looked at: recordings, a run's worst cases, and the joints that mattered."""
