@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,15 @@ import numpy.typing as npt
 
 from protocols.files import read_columns, write_arrays
 from protocols.foreign import read_array, read_arrays
-from protocols.names import canonical, compose, composed, fingerprint_rows, read_alike, text_array
+from protocols.names import (
+    canonical,
+    compose,
+    composed,
+    fingerprint_rows,
+    match_keys,
+    read_alike,
+    text_array,
+)
 
 TextArray = npt.NDArray[np.str_]
 
@@ -192,6 +200,68 @@ class Embeddings:
 
     def _named(self) -> TextArray:
         return np.where(self.sample == "", self._made_names(), self.sample)
+
+
+def fuse_embeddings(
+    runs: Sequence[Embeddings], weights: Sequence[float], names: Sequence[str]
+) -> Embeddings:
+    """Join the embeddings that several networks have of the same samples.
+
+    Each is brought to unit length and weighted by the root of its share, and they are put side by
+    side, so that the cosine of two samples is the weighted mean of the networks' cosines.
+
+    Args:
+        runs: One a network, over the same samples in any order; (N, D) each, or (N, C, P) with
+            equal P, which are joined part by part. D and C may differ.
+        weights: One a network, above 0.
+        names: Names of the networks, for messages.
+
+    Returns:
+        The samples of the first, with its labels and in its order, of unit length.
+
+    Raises:
+        ValueError: A network lacks a sample or has one more, has another person for it, has other
+            parts or an embedding of zeros, or the weights do not fit.
+
+    >>> one, two = (Embeddings(np.eye(2) * size, ["a", "b"]) for size in (1, 5))
+    >>> fused = fuse_embeddings([one, two], [1, 1], ["one", "two"]).embedding
+    >>> (fused @ fused.T).round(6).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    share = np.asarray(weights, dtype=np.float64)
+    if not runs or share.shape != (len(runs),) or len(names) != len(runs):
+        raise ValueError(
+            f"Fusion needs at least one run, and a weight for each: there are {len(runs)} runs and "
+            f"{share.size} weights."
+        )
+    if not np.all(np.isfinite(share) & (share > 0)):
+        raise ValueError(f"Weights must be above 0, not {share.tolist()}.")
+    first, joined = runs[0], []
+    for run, name, weight in zip(runs, names, share / share.sum(), strict=True):
+        rows = match_keys(first.sample, run.sample, names[0], name)
+        if run.embedding.shape[2:] != first.embedding.shape[2:]:
+            raise ValueError(
+                f"{name} has embeddings of shape {run.embedding.shape[1:]} and {names[0]} of "
+                f"{first.embedding.shape[1:]}: only equal numbers of parts are joined."
+            )
+        for field_name in ("subject", "condition", "take", "view", "camera"):
+            mine, theirs = (getattr(each, field_name) for each in (first, run))
+            differing = np.flatnonzero(mine != theirs[rows])
+            if len(differing):
+                where = int(differing[0])
+                raise ValueError(
+                    f"{name} gives sample {str(first.sample[where])!r} the {field_name} "
+                    f"{str(theirs[rows][where])!r} and {names[0]} {str(mine[where])!r} "
+                    f"({len(differing)} in all): fuse runs of the same data."
+                )
+        try:
+            run.require_directions()
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        vectors = run.embedding[rows].astype(np.float64)
+        vectors *= np.sqrt(weight) / np.linalg.norm(vectors, axis=1, keepdims=True)
+        joined.append(vectors)
+    return replace(first, embedding=np.concatenate(joined, axis=1).astype(np.float32))
 
 
 TABLES = (".csv", ".parquet")

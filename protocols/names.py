@@ -204,3 +204,41 @@ def natural_order(values: Iterable[object]) -> list[str]:
     if isinstance(values, np.ndarray) and values.dtype.kind == "U":
         values = distinct(values)[0].tolist()
     return sorted({str(value) for value in values}, key=natural_key)
+
+
+def match_keys(
+    first: TextArray, other: TextArray, name: str, other_name: str
+) -> npt.NDArray[np.int64]:
+    """Find each sample of one run in another, by key.
+
+    Args:
+        first: (N,) keys of the samples.
+        other: (N,) the same keys in any order.
+        name: Name of the first run, for messages.
+        other_name: Name of the other.
+
+    Returns:
+        (N,) rows of ``other``.
+
+    Raises:
+        ValueError: The keys differ; the first difference is named.
+
+    >>> match_keys(np.array(["a", "b"]), np.array(["b", "a"]), "one", "two").tolist()
+    [1, 0]
+    """
+    for here, there, having, lacking in (
+        (first, other, name, other_name),
+        (other, first, other_name, name),
+    ):
+        absent = np.setdiff1d(here, there)
+        if len(absent) or len(here) > len(there):
+            sample = f"sample {str(absent[0])!r}" if len(absent) else "a second copy of some sample"
+            raise ValueError(
+                f"{lacking} lacks {sample}, which {having} has ({len(absent)} in "
+                "all): both runs must be tested on the same samples."
+            )
+    order = np.argsort(other, kind="stable")
+    mine = np.empty(len(first), np.int64)
+    # Copies of a key are matched in their order.
+    mine[np.argsort(first, kind="stable")] = order
+    return mine

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.embeddings import TextArray
+from protocols.names import match_keys
 from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
 
@@ -199,19 +200,7 @@ def match_samples(first: Keyed, other: Keyed, name: str, other_name: str) -> Int
             k = next(k for k, pair in enumerate(zip(mine, theirs, strict=True)) if len({*pair}) > 1)
             what = f"Class {k} is {theirs[k]!r} in {other_name} and {mine[k]!r} in {name}"
         raise ValueError(f"{what}: both runs need the same classes in the same order.")
-    for here, there, having, lacking in (
-        (first, other, name, other_name),
-        (other, first, other_name, name),
-    ):
-        absent = np.setdiff1d(here.sample, there.sample)
-        if len(absent) or len(here.sample) > len(there.sample):
-            sample = f"sample {str(absent[0])!r}" if len(absent) else "a second copy of some sample"
-            raise ValueError(
-                f"{lacking} lacks {sample}, which {having} has ({len(absent)} in "
-                "all): both runs must be tested on the same samples."
-            )
-    order = np.argsort(other.sample, kind="stable")
-    return np.asarray(order[np.searchsorted(other.sample[order], first.sample)], dtype=np.int64)
+    return match_keys(first.sample, other.sample, name, other_name)
 
 
 def resampling_units(pairs: Sequence[Matched]) -> tuple[str, int, list[IntArray]]:

@@ -1,4 +1,4 @@
-"""The commands that every task has, made from its spec: train, eval, embed, study, biometrics."""
+"""The commands that every task has, made from its spec, such as train, eval and study."""
 
 # No `from __future__ import annotations`: the options depend on the spec at hand.
 
@@ -55,6 +55,7 @@ def task_app(spec: TaskSpec) -> typer.Typer:
     app.command("embed")(_embed(spec))
     app.command("study")(with_query(_study(spec), _StudyOptions))
     if spec.measuring is not None:
+        app.command("fuse")(with_query(_fuse(spec), spec.query))
         app.command("biometrics")(with_query(_biometrics(spec), spec.measuring))
     # Without importing what it names.
     if getattr_static(spec, "worst", None) is not None:
@@ -283,6 +284,33 @@ def _study(spec: TaskSpec) -> Callable[..., None]:
             echo(f"\n{train_all(plan, arms, parts(folds))}")
 
     return study
+
+
+def _fuse(spec: TaskSpec) -> Callable[..., None]:
+    def fuse(
+        query: Any,
+        runs: Annotated[list[Path], typer.Argument(help="Finished runs.")],
+        weights: Annotated[
+            str | None,
+            typer.Option(help="A weight per run, comma-separated; by default equal."),
+        ] = None,
+        out: Annotated[Path | None, typer.Option(help="Also save the embeddings (.npz).")] = None,
+        json: JsonFile = None,
+    ) -> None:
+        """Join the embeddings of several runs, such as seeds or streams, and evaluate them as one.
+
+        Each run's embeddings are brought to unit length, so that the cosine of two samples is the
+        weighted mean of the runs' own. Samples are matched by key, never by order.
+        """
+        from tasks.run.fused import fuse_runs
+
+        if out is not None and out.suffix != ".npz":
+            raise ValueError(f"--out {out}: embeddings are written as .npz; use that suffix")
+        with say.bar("evaluating"):
+            found = fuse_runs(spec, runs, weights, query, out, command_line())
+        show(*found, json)
+
+    return fuse
 
 
 def _biometrics(spec: TaskSpec) -> Callable[..., None]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from protocols.embeddings import Embeddings, load_embeddings
+from protocols.embeddings import Embeddings, fuse_embeddings, load_embeddings
 
 
 def example() -> Embeddings:
@@ -297,3 +297,30 @@ def test_parquet_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     with pytest.raises(ValueError, match=r"x\.parquet: .*pip install 'aclnet\[parquet\]'"):
         load_embeddings(tmp_path / "x.parquet")
+
+
+def test_fused_cosines_are_the_weighted_means() -> None:
+    random = np.random.default_rng(0)
+    people = np.arange(5)
+    runs = [Embeddings(random.normal(size=(5, width)), people) for width in (3, 7)]
+    order = random.permutation(5)
+    fused = fuse_embeddings([runs[0], runs[1].select(order)], [3, 1], ["one", "two"]).embedding
+    unit = [run.embedding / np.linalg.norm(run.embedding, axis=1)[:, None] for run in runs]
+    expected = 0.75 * unit[0] @ unit[0].T + 0.25 * unit[1] @ unit[1].T
+    np.testing.assert_allclose(fused @ fused.T, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("other", "weights", "words"),
+    [
+        (Embeddings(np.eye(2), ["a", "c"], sample=["1", "2"]), [1, 1], "'2' the subject 'c'"),
+        (Embeddings(np.zeros((2, 2)), ["a", "b"], sample=["1", "2"]), [1, 1], "two: .*all zeros"),
+        (Embeddings(np.ones((2, 2, 2)), ["a", "b"], sample=["1", "2"]), [1, 1], "numbers of parts"),
+        (Embeddings(np.eye(2), ["a", "b"], sample=["1", "2"]), [1, 0], "above 0"),
+        (Embeddings(np.eye(2), ["a", "b"], sample=["1", "2"]), [1], "1 weights"),
+    ],
+)
+def test_embeddings_that_are_not_fused(other: Embeddings, weights: Any, words: str) -> None:
+    one = Embeddings(np.eye(2), ["a", "b"], sample=["1", "2"])
+    with pytest.raises(ValueError, match=words):
+        fuse_embeddings([one, other], weights, ["one", "two"])
