@@ -102,7 +102,8 @@ def make_app(*words: str) -> typer.Typer:
     first, second = (*words, "", "")[:2]
     tasks = all_tasks()
     known = (*tasks, *_GROUPS, *_COMMANDS)
-    for name in [first] if first in known else known:
+    # What is submitted is another of the commands.
+    for name in [first] if first in known and first != "submit" else known:
         if name in tasks:
             app.add_typer(_only(task_app(tasks[name]), second), name=name)
         elif name in _GROUPS:
