@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -142,14 +143,16 @@ def become(asked: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    import scipy.stats  # noqa: F401
     import torch
 
-    import tasks.cli
+    import aclnet.training.engine  # noqa: F401
     import tasks.run.study  # noqa: F401
     from tasks.spec import all_tasks
 
+    for name in ("scipy.stats", "tasks.cli"):
+        import_module(name)
     for task in all_tasks().values():
         _ = task.adapter, task.judge  # imports them
+
     torch.set_num_threads(1)
     become(serve(sys.argv[1]))

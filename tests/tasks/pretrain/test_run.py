@@ -395,7 +395,7 @@ def test_settings_that_seem_to_do_more_are_remarked(
     def refuse(*_: object, **__: object) -> None:
         raise ValueError("all remarks are made")
 
-    monkeypatch.setattr("tasks.run.pipeline.train", refuse)
+    monkeypatch.setattr("tasks.run.adapter.fit", refuse)
     command = ("pretrain", "train", *options, "--run", tmp_path / "run", "--overwrite")
     assert words in call(*command, *changes, code=2).err
     start = ("-s", "method=actclr", "--init-from", stages / "stage1")
