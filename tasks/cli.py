@@ -6,10 +6,11 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -54,6 +55,25 @@ _INSTALL = (
 )
 
 
+_GROUPS = {"data": data_app, "gallery": gallery_app}
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "runs": runs_command,
+    "compare": compare_command,
+    "report": report_command,
+    "cost": cost_command,
+    "export": export_command,
+    "doctor": doctor_command,
+    "search": search_command,
+    "serve": serve_command,
+    "live": live_command,
+    "submit": submit_command,
+}
+# Options that it does not know are those of the command that is submitted.
+_UNKNOWN = {"allow_extra_args": True, "ignore_unknown_options": True}
+_USAGE = "[OPTIONS] TASK COMMAND [ITS OPTIONS]"
+_SETTINGS: dict[str, Any] = {"submit": {"context_settings": _UNKNOWN, "options_metavar": _USAGE}}
+
+
 class _TasksFirst(TyperGroup):
     """Lists the tasks before the other commands."""
 
@@ -63,8 +83,14 @@ class _TasksFirst(TyperGroup):
         return sorted(super().list_commands(ctx), key=lambda name: name not in tasks)
 
 
-def make_app() -> typer.Typer:
-    """Build the command line with all registered tasks."""
+def make_app(*words: str) -> typer.Typer:
+    """Build the command line with all registered tasks.
+
+    Args:
+        words: the beginning of a command, such as `gait eval`: then it alone is built, as typer
+            takes longer to read the signatures of all than a short command takes to run. Where
+            there is no such command, all are built, for the help and for what may be meant.
+    """
     app = typer.Typer(
         cls=_TasksFirst,
         no_args_is_help=True,
@@ -73,25 +99,33 @@ def make_app() -> typer.Typer:
         help="Train, embed and evaluate on skeletons with affinity contrastive learning.",
     )
     app.callback()(_root)
-    for name, spec in all_tasks().items():
-        app.add_typer(task_app(spec), name=name)
-    app.add_typer(data_app, name="data")
-    app.add_typer(gallery_app, name="gallery")
-    app.command("runs")(runs_command)
-    app.command("compare")(compare_command)
-    app.command("report")(report_command)
-    app.command("cost")(cost_command)
-    app.command("export")(export_command)
-    app.command("doctor")(doctor_command)
-    app.command("search")(search_command)
-    app.command("serve")(serve_command)
-    app.command("live")(with_query(live_command, Reading))
-    # Options that it does not know are those of the command that is submitted.
-    unknown = {"allow_extra_args": True, "ignore_unknown_options": True}
-    app.command(
-        "submit", context_settings=unknown, options_metavar="[OPTIONS] TASK COMMAND [ITS OPTIONS]"
-    )(submit_command)
+    first, second = (*words, "", "")[:2]
+    tasks = all_tasks()
+    known = (*tasks, *_GROUPS, *_COMMANDS)
+    # What is submitted is another of the commands.
+    for name in [first] if first in known and first != "submit" else known:
+        if name in tasks:
+            app.add_typer(_only(task_app(tasks[name]), second), name=name)
+        elif name in _GROUPS:
+            app.add_typer(_only(_GROUPS[name], second), name=name)
+        elif name == "live":
+            app.command(name)(with_query(live_command, Reading))
+        else:
+            app.command(name, **_SETTINGS.get(name, {}))(_COMMANDS[name])
     return app
+
+
+def _only(group: typer.Typer, name: str) -> typer.Typer:
+    """The group with this command alone; as it is if it has none of this name."""
+    found = [
+        command
+        for command in group.registered_commands
+        if name in (command.name, getattr(command.callback, "__name__", None))
+    ]
+    if found:
+        group = copy(group)
+        group.registered_commands = found
+    return group
 
 
 def _show_version(requested: bool) -> None:
@@ -142,8 +176,9 @@ def _answer(stop: StopRequest) -> None:
     """Run the command line and turn errors into sentences."""
     try:
         try:
-            load_plugins(_plugins(sys.argv[1:]))
-            make_app()()
+            plugins, words = _beginning(sys.argv[1:])
+            load_plugins(plugins)
+            make_app(*words)()
         finally:
             _flush_output()
     except BrokenPipeError:
@@ -183,15 +218,18 @@ def _forget_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def _plugins(arguments: Sequence[str]) -> list[Path]:
-    """The --plugin files, read before typer runs: a plug-in may add the command itself."""
+def _beginning(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The --plugin files and the command's first words, read before typer runs.
+
+    A plug-in may add the command itself.
+    """
     found: list[Path] = []
     left = list(arguments)
     while left and left[0].startswith("-"):
         option, sign, value = left.pop(0).partition("=")
         if option == PLUGIN and (sign or left):
             found.append(Path(value if sign else left.pop(0)))
-    return found
+    return found, left[:2]
 
 
 def _sentence(error: ValueError | OSError) -> str:

@@ -177,9 +177,12 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
     assert server.stdout.readline() == b"ready\n"
 
     def start(
-        *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        *arguments: object,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        pipes: bool = False,
     ) -> Started:
-        return Started(door, arguments, env, cwd, tmp_path_factory.mktemp("texts"))
+        return Started(door, arguments, env, cwd, tmp_path_factory.mktemp("texts"), pipes)
 
     try:
         yield start

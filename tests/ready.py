@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +32,32 @@ class Started:
         env: Mapping[str, str] | None,
         cwd: Path | None,
         folder: Path,
+        pipes: bool = False,
     ) -> None:
-        """Start `python ARGUMENTS...`: a script, `-m` and a module, or `-c` and a program."""
+        """Start `python ARGUMENTS...`: a script, `-m` and a module, or `-c` and a program.
+
+        With `pipes`, what it reads and writes goes through `stdin`, `stdout` and `stderr`.
+        """
         self.args = tuple(map(str, arguments))
         self.returncode: int | None = None
         self._texts = folder / "stdout", folder / "stderr"
+        streams = [folder / "stdin", *self._texts]
+        for stream in streams if pipes else ():
+            os.mkfifo(stream)
         self._link = socket.socket(socket.AF_UNIX)
         self._link.connect(str(server))
         asked = {
             "arguments": self.args,
             "environment": {**os.environ, **(env or {})},
             "folder": str(cwd or Path.cwd()),
-            "texts": list(map(str, self._texts)),
+            "streams": [str(streams[0]) if pipes else os.devnull, *map(str, self._texts)],
         }
         self._link.sendall(json.dumps(asked).encode() + b"\n")
         self._answers = self._link.makefile()
         self.pid = int(self._answers.readline())
+        if pipes:  # in the order in which it opens them, as each waits for the other
+            self.stdin = streams[0].open("w", buffering=1)
+            self.stdout, self.stderr = (text.open() for text in self._texts)
 
     def poll(self) -> int | None:
         """The exit code, below 0 the signal that ended it; None while it runs."""
@@ -63,6 +74,9 @@ class Started:
     def communicate(self, timeout: float = 120) -> tuple[str, str]:
         """Wait for its end; what it wrote on standard output and on standard error."""
         self.wait(timeout)
+        if self._texts[0].is_fifo():
+            self.stdin.close()
+            return self.stdout.read(), self.stderr.read()
         out, err = (text.read_text() for text in self._texts)
         return out, err
 
@@ -111,8 +125,9 @@ def become(asked: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     os.chdir(asked["folder"])
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number, text in enumerate(asked["texts"], 1):
+    source, *texts = asked["streams"]
+    os.dup2(os.open(source, os.O_RDONLY), 0)
+    for number, text in enumerate(texts, 1):
         os.dup2(os.open(text, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     first, *rest = asked["arguments"]
     sys.path.insert(0, "" if first in ("-m", "-c") else str(Path(first).parent))
@@ -132,6 +147,12 @@ if __name__ == "__main__":
 
     import aclnet.training.engine  # noqa: F401
     import tasks.run.study  # noqa: F401
+    from tasks.spec import all_tasks
+
+    for name in ("scipy.stats", "tasks.cli"):
+        import_module(name)
+    for task in all_tasks().values():
+        _ = task.adapter, task.judge  # imports them
 
     torch.set_num_threads(1)
     become(serve(sys.argv[1]))

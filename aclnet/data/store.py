@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -61,12 +62,21 @@ class Store:
         self, info: StoreInfo, index: pd.DataFrame, frames: Frames, path: Path | None = None
     ) -> None:
         self.info = info
-        self.index = index.reset_index(drop=True)
         self.frames = frames
         self.path = path
         self.layout: Layout = layout_from_dict(info.layout, f"{path or info.name}: layout")
+        self._set_index(index)
+
+    def _set_index(self, index: pd.DataFrame) -> None:
+        self.index = index.reset_index(drop=True)
         self.starts: IndexArray = self.index["start"].to_numpy(np.int64)
         self.lengths: IndexArray = self.index["length"].to_numpy(np.int64)
+
+    def _with_index(self, index: pd.DataFrame) -> Store:
+        """Other samples over the same frames."""
+        other = copy(self)
+        other._set_index(index)
+        return other
 
     def __len__(self) -> int:
         return len(self.index)
@@ -149,7 +159,7 @@ class Store:
         numbers = {row: self.frame_numbers(row) for row in np.unique(owner).tolist()}
         parts = zip(owner.tolist(), begin.tolist(), (begin + count).tolist(), strict=True)
         index[FRAMES_COLUMN] = [numbers_to_text(numbers[row][a:b]) for row, a, b in parts]
-        return Store(self.info, index, self.frames, self.path)
+        return self._with_index(index)
 
     def samples(self) -> Iterator[Sample]:
         """The N samples one by one, as a reader yields them."""
@@ -170,7 +180,7 @@ class Store:
             chosen = np.flatnonzero(chosen)
         chosen = chosen.astype(np.int64)
         _check_range(chosen, len(self), f"{self._where}: row")
-        return Store(self.info, self.index.iloc[chosen], self.frames, self.path)
+        return self._with_index(self.index.iloc[chosen])
 
     def gather(self, rows: npt.ArrayLike, frame_index: npt.ArrayLike) -> FloatArray:
         """Clips of equal length from many samples in one indexing step.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}
 
 
+@lru_cache(maxsize=1024)
 def canonical_name(text: str) -> str:
     """A joint's name in one spelling: lower_snake, the side first, British `centre`.
 

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ PACKAGES = (
 )
 
 
+@cache
 def package_versions() -> dict[str, str | None]:
-    """Installed version of each relevant package; None if it is missing."""
+    """Installed version of each relevant package; None if it is missing. Looked up once."""
     versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:

@@ -10,6 +10,7 @@ from aclnet.clips.transforms import present, scale_by_torso
 from aclnet.data.store import Store
 
 _SAME = 1e-5
+_FRAMES = 10_000
 
 
 def bone_lengths(store: Store) -> npt.NDArray[np.float64]:
@@ -24,19 +25,27 @@ def bone_lengths(store: Store) -> npt.NDArray[np.float64]:
     Returns:
         (N, V - 1) float64; NaN for a bone that is never seen in a sample.
     """
+    rows = np.empty((len(store), len(store.layout.bone_index)))
+    for length in np.unique(store.lengths):
+        alike = np.flatnonzero(store.lengths == length)
+        # As many at a time as one long recording has frames.
+        for some in np.array_split(alike, -(-len(alike) * int(length) // _FRAMES)):
+            rows[some] = _of_clips(np.stack([store.clip(i)[:, 0] for i in some]), store)
+    return rows
+
+
+def _of_clips(people: npt.NDArray[np.float32], store: Store) -> npt.NDArray[np.float64]:
+    """The bone lengths (N, V - 1) of people (N, T, V, C) in equally many frames."""
     child, parent = torch.tensor(store.layout.bone_index).unbind(dim=1)
     dims = store.info.dims
-    rows = np.empty((len(store), len(child)))
-    for i in range(len(store)):
-        clip = torch.from_numpy(store.clip(i)[:, :1]).transpose(0, 1).unsqueeze(0)
-        if store.info.unit != "metre":
-            clip = scale_by_torso(clip, store.layout, dims)
-        seen = present(clip, dims)[0, 0]
-        joints = clip[0, 0, :, :, :dims]
-        length = (joints[:, child] - joints[:, parent]).norm(dim=-1)
-        length = torch.where(seen[:, child] & seen[:, parent], length, torch.nan)
-        rows[i] = length.nanquantile(0.5, dim=0).numpy()
-    return rows
+    clips = torch.from_numpy(people).unsqueeze(1)
+    if store.info.unit != "metre":
+        clips = scale_by_torso(clips, store.layout, dims)
+    seen = present(clips, dims)[:, 0]
+    joints = clips[:, 0, :, :, :dims]
+    length = (joints[:, :, child] - joints[:, :, parent]).norm(dim=-1)
+    length = torch.where(seen[:, :, child] & seen[:, :, parent], length, torch.nan)
+    return length.nanquantile(0.5, dim=1).double().numpy()
 
 
 def standardised_bone_lengths(train: Store, test: Store) -> npt.NDArray[np.float32]:

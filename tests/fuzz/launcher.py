@@ -161,9 +161,9 @@ def _exit_code() -> int:
 def _say_when_ready(counted: int) -> None:
     make_app = tasks.cli.make_app
 
-    def made() -> object:
+    def made(*words: str) -> object:
         os.write(counted, _READY)
-        return make_app()
+        return make_app(*words)
 
     tasks.cli.make_app = made  # type: ignore[assignment]
 

@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import typer
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
     (),
@@ -160,19 +161,34 @@ def test_judging_anybodys_embeddings_imports_nothing_heavy(task: str, tmp_path: 
 def test_every_command_is_among_those_whose_help_is_tried() -> None:
     from tasks.cli import make_app
 
-    app = make_app()
-    there: set[tuple[str, ...]] = {
-        (str(one.name or one.callback.__name__),)  # type: ignore[union-attr]
-        for one in app.registered_commands
-    }
-    for group in app.registered_groups:
-        inner = group.typer_instance
-        assert inner is not None
-        for one in inner.registered_commands:
-            name = one.name or one.callback.__name__  # type: ignore[union-attr]
-            there.add((str(group.name), str(name)))
+    there = set(leaves(make_app()))
     groups = {(), ("action",), ("gait",), ("pretrain",), ("reid",), ("data",), ("gallery",)}
     assert there == set(COMMANDS) - groups
+
+
+@pytest.mark.parametrize(
+    ("words", "built"),
+    [
+        (("gait", "eval"), {("gait", "eval")}),
+        (("data", "show"), {("data", "show")}),
+        (("runs", "folder"), {("runs",)}),
+    ],
+)
+def test_a_command_is_built_alone(words: tuple[str, ...], built: set[tuple[str, ...]]) -> None:
+    from tasks.cli import make_app
+
+    assert set(leaves(make_app(*words))) == built
+    assert set(leaves(make_app(words[0] + "x"))) == set(leaves(make_app()))
+
+
+def leaves(app: typer.Typer) -> Iterator[tuple[str, ...]]:
+    """The commands of a command line, as words."""
+    for one in app.registered_commands:
+        yield (str(one.name or one.callback.__name__),)  # type: ignore[union-attr]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        for words in leaves(group.typer_instance):
+            yield (str(group.name), *words)
 
 
 @pytest.mark.parametrize("short", ["-h", "--help"])

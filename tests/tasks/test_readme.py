@@ -38,7 +38,7 @@ def printed(program: str) -> list[str]:
 @pytest.mark.parametrize("command", printed("aclnet-task"))
 def test_a_printed_command_is_understood(command: str) -> None:
     words = shlex.split(command)[1:]
-    here = typer.main.get_command(make_app())
+    here = typer.main.get_command(make_app(*words[:2]))
     context = here.make_context("aclnet-task", words)
     while words and hasattr(here, "commands"):
         here = here.commands[words.pop(0)]

@@ -1,10 +1,8 @@
-"""A fourth task from one file outside the project, in real processes of the command line."""
+"""A fourth task from one file outside the project, in processes of the command line."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,11 +53,8 @@ def run(ready: Any, folder: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def trained(folder: Path) -> Path:
-    train = ("verify", "train", "-c", "tiny.yaml", "--run", "runs/one")
-    command = [sys.executable, "-c", START, "--plugin", str(PLUGIN), *train]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def trained(run: Run, folder: Path) -> Path:
+    run("verify", "train", "-c", "tiny.yaml", "--run", "runs/one")
     return folder / "runs" / "one"
 
 

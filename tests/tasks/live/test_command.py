@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -169,26 +167,15 @@ def test_mistakes(
 class Process:
     """`aclnet-task live` as a process."""
 
-    def __init__(self, *arguments: object, program: tuple[object, ...] = ("-m", "tasks")) -> None:
-        self.started = subprocess.Popen(
-            [sys.executable, *map(str, program), "live", *map(str, arguments)],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
-        assert self.started.stderr is not None
-        self.first = self.started.stderr.readline()
+    def __init__(self, started: Any) -> None:
+        self.started = started
+        self.first = started.stderr.readline()
 
     def send(self, lines: list[str]) -> None:
-        assert self.started.stdin is not None
         self.started.stdin.write("".join(f"{line}\n" for line in lines))
         self.started.stdin.flush()
 
     def answer(self) -> dict[str, Any]:
-        assert self.started.stdout is not None
         found: dict[str, Any] = json.loads(self.started.stdout.readline())
         return found
 
@@ -199,18 +186,17 @@ class Process:
 
 
 @pytest.fixture
-def started() -> Iterator[Callable[..., Process]]:
+def started(ready: Call) -> Iterator[Callable[..., Process]]:
     """Start it; it is ended with the test."""
     running: list[Process] = []
 
-    def start(*arguments: object, **options: Any) -> Process:
-        running.append(Process(*arguments, **options))
+    def start(*arguments: object, program: tuple[object, ...] = ("-m", "tasks")) -> Process:
+        running.append(Process(ready(*program, "live", *arguments, pipes=True)))
         return running[-1]
 
     yield start
     for one in running:
-        if one.started.poll() is None:
-            one.started.kill()
+        one.started.kill()
         one.started.communicate()
 
 
@@ -342,7 +328,7 @@ def test_memory_stays_bounded(lines_of: Call, gestures: Any, gesture_run: Path, 
         joints = np.tile(gestures[0], (repeats, 1, 1))
         lines = lines_of([(str(n), 0, joints) for n in range(3)])
         tracemalloc.start()
-        live(lines, "--run", gesture_run)
+        live(lines, "--run", gesture_run, "--stride", 32)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         if repeats == 1:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import signal
-import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +16,28 @@ import pytest
 OFFLINE = Path(__file__).parents[1] / "offline_commands.py"
 
 
-def start(command: list[Any], **environment: str) -> tuple[subprocess.Popen[str], list[str]]:
-    """The process, and its lines up to the token or the address."""
-    process = subprocess.Popen(
-        [sys.executable, *map(str, command), "--port", "0"],
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline()]
-    if not lines[0]:
-        raise AssertionError(process.communicate()[1])
-    if "--ask-token" in command:
-        lines.append(process.stdout.readline())
-    return process, lines
+Start = Callable[..., tuple[Any, list[str]]]
+
+
+@pytest.fixture
+def start(ready: Callable[..., Any]) -> Iterator[Start]:
+    """Start a process; it, and its lines up to the token or the address."""
+    started: list[Any] = []
+
+    def run(*command: object, **environment: str) -> tuple[Any, list[str]]:
+        process = ready(*command, "--port", "0", env=environment, pipes=True)
+        started.append(process)
+        return process, [process.stdout.readline() for _ in range(1 + ("--ask-token" in command))]
+
+    yield run
+    for process in started:
+        process.kill()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it(gesture_run: Path, number: signal.Signals) -> None:
-    process, lines = start(["-m", "tasks", "serve", "--run", gesture_run, "--ask-token"])
+def test_a_signal_ends_it(start: Start, gesture_run: Path, number: signal.Signals) -> None:
+    process, lines = start("-m", "tasks", "serve", "--run", gesture_run, "--ask-token")
     found = re.fullmatch(r"serving on (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends it\)\n", lines[0])
     assert found is not None
     assert re.fullmatch(r"token: \S{43}\n", lines[1])
@@ -57,12 +55,12 @@ def test_a_signal_ends_it(gesture_run: Path, number: signal.Signals) -> None:
     reason="a filter of system calls is known for Linux on x86-64 and ARM only",
 )
 def test_no_socket_but_the_listening_one(
-    gesture_run: Path, gesture_bytes: Callable[..., bytes]
+    start: Start, gesture_run: Path, gesture_bytes: Callable[..., bytes]
 ) -> None:
     """The kernel ends the process, or its readers, where they ask for another."""
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
-    command = [OFFLINE, "after listening", "--", "serve", "--run", gesture_run]
-    process, lines = start(command, **proxies)
+    command = (OFFLINE, "after listening", "--", "serve", "--run", gesture_run)
+    process, lines = start(*command, **proxies)
     address = lines[0].split()[2]
     with urllib.request.urlopen(address, timeout=20) as page:
         (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page.read().decode()))
