@@ -20,6 +20,7 @@ from protocols.reporting.tables.paper import paper_tables
 from protocols.reporting.tables.pretraining import pretraining_tables
 from protocols.reporting.tables.reliability import reliability_tables
 from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
+from protocols.reporting.tables.views import view_tables
 from protocols.reporting.writers.between import write_between
 from protocols.reporting.writers.files import FORMATS, write_report
 from protocols.text import printable
@@ -132,7 +133,7 @@ def build_report(results: Path | str | None) -> Report:
 
     Returns:
         The report without figures: the paper's tables first, then our own by task and data set,
-        gains, pre-training, studies, cost, reliability.
+        views, gains, pre-training, studies, cost, reliability.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -143,6 +144,7 @@ def build_report(results: Path | str | None) -> Report:
     tables = (
         *paper_tables(runs),
         *own_tables(runs),
+        *view_tables(runs),
         *gain_tables(runs),
         *pretraining_tables(runs),
         ablation_table(runs),

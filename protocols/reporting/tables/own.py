@@ -27,7 +27,14 @@ from protocols.reporting.tables.cells import (
 )
 from protocols.reporting.tables.paper import IMPORTED
 from protocols.reporting.tables.published import PublishedResult, load_published
-from protocols.reporting.tasks import GUESSES, TASKS, main_measure, measure_name, shown_task, task_place
+from protocols.reporting.tasks import (
+    GUESSES,
+    TASKS,
+    main_measure,
+    measure_name,
+    shown_task,
+    task_place,
+)
 
 _BONES = "bone-length"
 _RULES = {"walk": "whole walks", "equal": "equal weights"}

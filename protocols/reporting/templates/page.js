@@ -13,7 +13,7 @@
       type: node.dataset.block,
       task: node.dataset.task,
       datasets: JSON.parse(node.dataset.datasets),
-      title: text(node.querySelector("summary")),
+      title: text(node.querySelector("h3") ?? node.querySelector("summary")),
       all: null,
       rows: [...node.querySelectorAll("tr[data-source]")].map((row) => ({
         node: row,
@@ -283,6 +283,7 @@
       make("header", {}, make("h2", { id: "detail-title" }, title), close),
       make("div", {}, ...(set ? aboutSet(set, all) : aboutRun(all[name]))),
     );
+    dialog.setAttribute("aria-labelledby", "detail-title");
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
   }
@@ -315,6 +316,7 @@
 
   function arrive() {
     const written = location.hash.slice(1);
+    if (dialog.open && !document.getElementById(written)?.closest("#All")) dialog.close();
     if (written.includes("=")) {
       recall(written);
       return;
@@ -325,7 +327,6 @@
       showRuns(written);
       return;
     }
-    if (dialog.open) dialog.close();
     if (goal.closest("[hidden]")) clear();
     for (let part = goal.closest("details"); part; part = part.parentElement.closest("details")) {
       part.open = true;
@@ -333,6 +334,20 @@
     // Of a table and a figure the title should be seen too.
     const whole = goal.matches(".body, figcaption") ? goal.closest(".block") : goal;
     whole.scrollIntoView();
+  }
+
+  // A run is shown where one is: the page below neither scrolls nor loses its focus.
+  function follow(event) {
+    const link = event.target.closest("a[href^='#']");
+    const goal = link && document.getElementById(link.hash.slice(1));
+    if (!goal?.closest("#All") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    try {
+      history.pushState(null, "", link.hash);
+    } catch {
+      // As in remember.
+    }
+    showRuns(goal.id);
   }
 
   // ---- light and dark
@@ -360,7 +375,9 @@
   document.querySelectorAll("article table").forEach(addButtons);
   addScheme();
   form.hidden = false;
-  form.querySelector("details").open = !matchMedia("(max-width: 40rem)").matches;
+  if (matchMedia("(max-width: 40rem)").matches) {
+    for (const fold of document.querySelectorAll("#filters > details, article > details")) fold.open = false;
+  }
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => {
     filter();
@@ -371,6 +388,7 @@
     remember();
   });
   dialog.addEventListener("close", remember);
+  document.addEventListener("click", follow);
   addEventListener("hashchange", arrive);
   addEventListener("beforeprint", () => {
     for (const part of document.querySelectorAll("main details")) part.open = true;

@@ -39,8 +39,9 @@ def render_html(report: Report) -> str:
     """The page as text.
 
     Without its script the page has every table, figure and run; the script sorts, filters, unfolds
-    the targets of links, and shows the settings of a run. A policy in the page (Content Security Policy, level 3, W3C) allows no request
-    and no script but its own, so that text from records stays text. Equal reports give equal pages.
+    the targets of links, and shows the settings of a run. A policy in the page (Content Security
+    Policy, level 3, W3C) allows no request and no script but its own, so that text from records
+    stays text. Equal reports give equal pages.
 
     Args:
         report: The report.

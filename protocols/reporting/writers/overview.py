@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from protocols.reporting.model import Report, ReportTable, Row
-from protocols.reporting.tasks import shown_task
+from protocols.reporting.tasks import measure_name, shown_task, task_place
 from protocols.reporting.writers.anchors import Anchors
 from protocols.reporting.writers.marks import glance
 
@@ -39,8 +39,7 @@ class Line(NamedTuple):
         title: Of the table.
         anchor: Of the table.
         task: Title of its task.
-        column: Heading of the column, with its unit.
-        percent: Whether the values are percent, so that they can be drawn on one scale.
+        column: Heading of the column.
         ours: Best of ours.
         published: Best published; None where there is none.
     """
@@ -49,7 +48,6 @@ class Line(NamedTuple):
     anchor: str
     task: str
     column: str
-    percent: bool
     ours: Best
     published: Best | None
 
@@ -60,28 +58,33 @@ def has_runs(table: ReportTable) -> bool:
 
 
 def overview(report: Report, anchors: Anchors) -> dict[str, Any]:
-    """A line for each table with a value of ours, and the first line of each task."""
-    lines: list[Line] = []
-    first: dict[str, Line] = {}
+    """A line for each table of a task's main measure with a value of ours, and the first of each.
+
+    Tables that repeat the runs of one before them have none.
+    """
+    found: dict[str, list[Line]] = {}
     for table, anchor in zip(report.tables, anchors.tables, strict=True):
-        if (found := glance(table)) is None:
+        measures = shown_task(table.task).measures
+        best = glance(table)
+        if best is None or not measures:
             continue
-        place, ours, published = found
+        place, ours, published = best
         column = table.columns[place]
-        name = f"{column.name} ({column.unit})" if column.unit else column.name
+        if column.name != measure_name(measures[0]):
+            continue
         if published and published[0].compared != ours[0].compared:
             published = [replace(row, label=f"{row.label}; {row.compared}") for row in published]
-        best = _best(ours, place, anchors)
-        other = _best(published, place, anchors)
-        if best is None:
-            continue
-        task, percent = shown_task(table.task).title, column.unit == "%"
-        line = Line(table.title, anchor, task, name, percent, best, other)
-        lines.append(line)
-        if percent and shown_task(table.task).measures:
-            first.setdefault(table.task, line)
-    measured_on = len({run.record.dataset.name for run in report.runs})
-    return {"lines": lines, "numbers": [*first.values()][:_NUMBERS], "measured_on": measured_on}
+        own, other = _best(ours, place, anchors), _best(published, place, anchors)
+        lines = found.setdefault(table.task, [])
+        if own is not None and all(own.target != line.ours.target for line in lines):
+            task = shown_task(table.task).title
+            lines.append(Line(table.title, anchor, task, column.heading, own, other))
+    tasks = [found[task] for task in sorted(found, key=task_place) if found[task]]
+    return {
+        "lines": [line for lines in tasks for line in lines],
+        "numbers": [lines[0] for lines in tasks][:_NUMBERS],
+        "measured_on": len({run.record.dataset.name for run in report.runs}),
+    }
 
 
 def _best(rows: list[Row], place: int, anchors: Anchors) -> Best | None:
