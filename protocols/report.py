@@ -20,6 +20,7 @@ from protocols.reporting.tables.paper import paper_tables
 from protocols.reporting.tables.pretraining import pretraining_tables
 from protocols.reporting.tables.reliability import reliability_tables
 from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
+from protocols.reporting.tables.views import view_tables
 from protocols.reporting.writers.between import write_between
 from protocols.reporting.writers.files import FORMATS, write_report
 from protocols.text import printable
@@ -85,6 +86,7 @@ def make_report(
         formats: Of :data:`FORMATS`, by commas.
         figures: Draw figures. None are drawn for CSV alone, which cannot hold them.
         runs: Folder of run folders, for training curves and actionlets; None draws none.
+            Figures that ``out`` holds of the same records are kept.
         into: Markdown files whose tables are written again between their marks, all or none
             (:func:`protocols.reporting.writers.between.write_between`).
         passed_over: Called with a sentence for each file and figure that is left out.
@@ -132,7 +134,7 @@ def build_report(results: Path | str | None) -> Report:
 
     Returns:
         The report without figures: the paper's tables first, then our own by task and data set,
-        gains, pre-training, studies, cost, reliability.
+        views, gains, pre-training, studies, cost, reliability.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -143,6 +145,7 @@ def build_report(results: Path | str | None) -> Report:
     tables = (
         *paper_tables(runs),
         *own_tables(runs),
+        *view_tables(runs),
         *gain_tables(runs),
         *pretraining_tables(runs),
         ablation_table(runs),

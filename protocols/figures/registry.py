@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from protocols.figures.drawing.kept import FORMATS, KeptFigures
 from protocols.figures.drawing.planning import FigurePlan, ReportFigure
 from protocols.groups import RunEntry
 from protocols.labels import free_name
@@ -49,6 +50,8 @@ def make_figures(
 ) -> tuple[ReportFigure, ...]:
     """Draw every figure that the records allow, and write each as SVG, PNG and PDF.
 
+    Those of an earlier report in the folder are kept where nothing behind them has changed.
+
     Args:
         runs: All runs.
         out: Folder of the report; the files go to ``out/figures``.
@@ -66,6 +69,8 @@ def make_figures(
     """
     from protocols.figures.drawing.style import save_figure
 
+    folder = Path(out) / "figures"
+    kept = KeptFigures(folder)
     sources = {"runs": runs, "logs": logs or {}, "results": results}
     figures: list[ReportFigure] = []
     taken: set[str] = set()
@@ -78,6 +83,12 @@ def make_figures(
                 passed_over(f"figures {name}: {_reason(error)}")
     for plan in plans:
         key = free_name(plan.key, taken)  # data sets may share a name
+        stem = folder / key
+        if (caption := kept.caption(key, plan)) is not None:
+            svg, png = (stem.with_name(f"{key}.{name}") for name in ("svg", "png"))
+            taken.add(key)
+            figures.append(_figure(key, plan, caption, svg, png))
+            continue
         try:
             drawn, caption = plan.draw()
         except _UNEXPECTED as error:
@@ -85,10 +96,16 @@ def make_figures(
                 passed_over(f"figure {key} ({plan.title}): {_reason(error)}")
             continue
         taken.add(key)
-        stem = Path(out) / "figures" / key
-        svg, png, _ = save_figure(drawn, stem, ("svg", "png", "pdf"), title=plan.title)
-        figures.append(ReportFigure(key, plan.title, caption, plan.task, plan.datasets, svg, png))
+        svg, png, _ = save_figure(drawn, stem, FORMATS, title=plan.title)
+        kept.add(key, plan, caption)
+        figures.append(_figure(key, plan, caption, svg, png))
+    if figures:
+        kept.write()
     return tuple(figures)
+
+
+def _figure(key: str, plan: FigurePlan, caption: str, svg: Path, png: Path) -> ReportFigure:
+    return ReportFigure(key, plan.title, caption, plan.task, plan.datasets, svg, png)
 
 
 def _reason(error: Exception) -> str:

@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from protocols.figures.drawing import style
 from protocols.figures.drawing.planning import Drawing, FigurePlan
-from protocols.labels import dataset_of
+from protocols.groups import RunEntry, group_runs
+from protocols.labels import dataset_of, slug
 from protocols.ranking.distances import FloatArray
 from protocols.records import ResultRecord
 
@@ -24,18 +25,30 @@ _RECORD = "record.json"
 
 
 def plan(logs: Mapping[str, Path]) -> Iterator[FigurePlan]:
-    """One figure of all logs.
+    """A figure a task and data set.
 
     Args:
         logs: Log files by the run's name; task and data come from the record in the same folder.
     """
-    if not logs:
-        return
-    records = [record for path in logs.values() if (record := _record(path)) is not None]
-    datasets = tuple(dict.fromkeys(dataset_of(record.dataset) for record in records))
-    task = records[0].task if records else ""
-    title = f"training of {', '.join(logs)}"
-    yield FigurePlan("training", title, task, datasets, partial(_draw, logs))
+    records = {name: _record(path) for name, path in logs.items()}
+    members: dict[tuple[str, str], list[RunEntry]] = {}
+    for name, record in records.items():
+        if record is not None:
+            place = (record.task, dataset_of(record.dataset))
+            members.setdefault(place, []).append(RunEntry(name, record))
+    for (task, data), entries in members.items():
+        labels = {
+            file: ", ".join(filter(None, [group.label, group.record.stream]))
+            for group in group_runs(entries)
+            for file in (*group.files, *group.repeated)
+        }
+        chosen = {entry.file: logs[entry.file] for entry in entries}
+        key, title = slug(f"training-{task}-{data}"), f"{data}: training"
+        yield FigurePlan(key, title, task, (data,), partial(_draw, chosen, labels))
+    without = {name: logs[name] for name, record in records.items() if record is None}
+    if without:
+        title = f"training of {', '.join(without)}"
+        yield FigurePlan("training", title, "", (), partial(_draw, without, {}))
 
 
 def _record(log: Path) -> ResultRecord | None:
@@ -45,13 +58,13 @@ def _record(log: Path) -> ResultRecord | None:
         return None
 
 
-def _draw(logs: Mapping[str, Path]) -> Drawing:
+def _draw(logs: Mapping[str, Path], labels: Mapping[str, str]) -> Drawing:
     lines = {name: _lines(path) for name, path in logs.items()}
     caption = (
-        f"Losses and measures by epoch, from the logs of {len(logs)} "
+        f"Losses and measures by epoch, a line a run, from the logs of {len(logs)} "
         f"run{'' if len(logs) == 1 else 's'}: {', '.join(logs)}."
     )
-    return draw_training_curves(lines), caption
+    return draw_training_curves(lines, labels), caption
 
 
 def _lines(path: Path) -> list[Mapping[str, Any]]:
@@ -68,13 +81,17 @@ def _lines(path: Path) -> list[Mapping[str, Any]]:
 
 
 @style.house_style()
-def draw_training_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+def draw_training_curves(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]], labels: Mapping[str, str] | None = None
+) -> Figure:
     """Draw a panel a measure, a line a run.
 
     Args:
         runs: lines of each run's log by the run's name: dicts with ``kind``, ``epoch`` and named
             numbers, null (None) where one was not finite. Lines of kind ``epoch`` and
             ``evaluation`` are used; a measure's last line in an epoch counts.
+        labels: names in the legend by the run's name, by default that; runs of one label, such as
+            the seeds of one setting, look alike.
 
     Returns:
         A set of axes a measure, three to a row at most. A run that lacks a measure has no line in
@@ -89,23 +106,26 @@ def draw_training_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Fig
         raise ValueError(f"No log of {', '.join(runs) or 'no run'} has a measure of an epoch.")
     across = min(3, len(shown))
     down = -(-len(shown) // across)
+    labelled = {name: (labels or {}).get(name, name) for name in series}
+    places = {label: place for place, label in enumerate(dict.fromkeys(labelled.values()))}
+    width = 1.0 if len(places) < len(series) else 1.3  # seeds lie close together
     figure = style.new_figure(
         style.COLUMN_WIDTH if across == 1 else style.PAGE_WIDTH, 0.4 + 1.8 * down
     )
     for place, measure in enumerate(shown):
         plot = figure.add_subplot(down, across, place + 1)
-        for number, (name, curves) in enumerate(series.items()):
+        for name, curves in series.items():
             if measure in curves:
-                look = style.series_style(number)
+                look = style.series_style(places[labelled[name]])
                 epochs, values = curves[measure]
                 marker = look.marker if len(values) == 1 else ""  # one value makes no line
-                (line,) = plot.plot(epochs, values, marker=marker, label=name)
-                line.set(color=look.colour, linestyle=look.line)
+                (line,) = plot.plot(epochs, values, marker=marker, label=labelled[name])
+                line.set(color=look.colour, linestyle=look.line, linewidth=width)
         plot.set_title(measure, loc="left")
         plot.set_xlabel("epoch")
         plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         plot.grid(visible=True)
-    style.legend_below(figure, columns=4)
+    style.legend_below(figure, columns=2 if places and max(map(len, places)) > 24 else 4)
     return figure
 
 

@@ -31,18 +31,13 @@ def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
 
 
 def _draw(group: RunGroup) -> Drawing:
-    alike = list(planning.like_cells(group.runs, _NAMES, group.runs[0]))
-    hits, trials = (
-        np.sum([np.asarray(cells[name], dtype=np.float64) for cells in alike], axis=0)
-        for name in ("rank1_hits", "trials")
-    )
+    (hits, trials), names = planning.summed_cells(group, _NAMES, "rank1_hits", "trials")
     caption = (
         f"Share of probes whose nearest gallery sample is the same person's, by probe view (rows) "
         f"and gallery view (columns), one matrix a condition; a cell of equal views is shown, and "
         f"left out of the protocol's means. {int(trials.max())} probes a cell at most. "
         f"{planning.describe(group)}."
     )
-    names = [list(alike[0][name]) for name in _NAMES]
     return draw_view_heatmap(ratio(hits, trials), *names), caption
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -65,6 +66,9 @@ MEASURES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class"}
 MEASURES |= {f"rank{k}": f"rank-{k}" for k in (1, 5, 10, 20)}
 """Headings of measures; any other one has its own name."""
 
+GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
+"""Metrics of guessing, and the labels of their rows."""
+
 
 def shown_task(name: str) -> ShownTask:
     """The presentation of a task; an unknown one has its name as title."""
@@ -75,3 +79,15 @@ def task_place(name: str) -> tuple[int, str]:
     """Sorting key: the known tasks in their order, then the others by name."""
     known = list(TASKS)
     return (known.index(name) if name in known else len(known), name)
+
+
+def main_measure(task: str, metrics: Iterable[str]) -> str:
+    """The metric that is compared and has its interval shown; empty where there is none."""
+    plain = (name for name in metrics if "/" not in name and name not in GUESSES)
+    return next(iter(shown_task(task).measures), next(plain, ""))
+
+
+def measure_name(metric: str) -> str:
+    """Such as ``rank-1, bg`` of ``rank1/bg``."""
+    name, _, part = metric.partition("/")
+    return ", ".join(filter(None, [MEASURES.get(name, name), part]))

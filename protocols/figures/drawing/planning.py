@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.labels import dataset_of, objective_place, slug
+from protocols.ranking.distances import FloatArray
 from protocols.records import RUN, ResultRecord
 
 if TYPE_CHECKING:  # reports without figures do without matplotlib
@@ -101,6 +104,27 @@ def like_cells(
         if [list(cells[name]) for name in names] != wanted:
             raise ValueError(f"{run.file} has other {' or '.join(names)} than {first.file}.")
         yield cells
+
+
+def summed_cells(
+    group: RunGroup, names: Sequence[str], *counts: str
+) -> tuple[tuple[FloatArray, ...], list[list[str]]]:
+    """Counts summed over the seeds of a group, and the names along their axes.
+
+    Args:
+        group: The runs.
+        names: Cells, lists of names, that must be the same in all of them.
+        *counts: Cells, arrays of counts of one shape.
+
+    Raises:
+        ValueError: A run has other names than the first one, or counts of another shape.
+    """
+    alike = list(like_cells(group.runs, names, group.runs[0]))
+    sums = tuple(
+        np.sum([np.asarray(cells[name], dtype=np.float64) for cells in alike], axis=0)
+        for name in counts
+    )
+    return sums, [[str(one) for one in alike[0][name]] for name in names]
 
 
 def main_groups(

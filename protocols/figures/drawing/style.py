@@ -16,6 +16,10 @@ import matplotlib
 import matplotlib.style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure, SubFigure
 
 from protocols.files import whole_file
@@ -48,6 +52,11 @@ _LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+_CANVASES: dict[str, type[FigureCanvasBase]] = {
+    "svg": FigureCanvasSVG,
+    "png": FigureCanvasAgg,
+    "pdf": FigureCanvasPdf,
+}
 _METADATA: dict[str, dict[str, str | None]] = {
     "svg": {"Date": None, "Creator": "aclnet"},
     "png": {"Software": "aclnet"},
@@ -190,6 +199,7 @@ def save_figure(
         raise ValueError(f"A figure needs a file name without ending, and {str(stem)!r} has none.")
     # The name may hold dots (margin=0.1), so that with_suffix would cut it.
     paths = tuple(stem.with_name(f"{stem.name}.{name}") for name in formats)
+    dpi = figure.dpi
     with house_style():
         # Each run of matplotlib's layout starts from the last one's places and may end elsewhere.
         if engine := figure.get_layout_engine():
@@ -198,5 +208,8 @@ def save_figure(
         for path, name in zip(paths, formats, strict=True):
             metadata = _METADATA[name] | ({"Title": title} if title else {})
             with whole_file(path) as draft:
-                figure.savefig(draft, format=name, metadata=metadata)
+                # Figure.savefig draws a figure twice, the first time for a layout that is done.
+                canvas = _CANVASES[name](figure)
+                figure.dpi = dpi  # the one for SVG and PDF leaves 72
+                getattr(canvas, f"print_{name}")(draft, metadata=metadata)
     return paths

@@ -27,12 +27,16 @@ from protocols.reporting.tables.cells import (
 )
 from protocols.reporting.tables.paper import IMPORTED
 from protocols.reporting.tables.published import PublishedResult, load_published
-from protocols.reporting.tasks import MEASURES, TASKS, shown_task, task_place
+from protocols.reporting.tasks import (
+    GUESSES,
+    TASKS,
+    main_measure,
+    measure_name,
+    shown_task,
+    task_place,
+)
 
 _BONES = "bone-length"
-_GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
-"""Metrics of guessing, and the labels of their rows."""
-
 _RULES = {"walk": "whole walks", "equal": "equal weights"}
 """Rules under which the same run is shown again, in the words of its label."""
 
@@ -51,17 +55,11 @@ def own_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     }
     for run in runs:
         record = run.record
-        if record.kind == RUN and _headline(record) in record.metrics:
+        if record.kind == RUN and main_measure(record.task, record.metrics) in record.metrics:
             key = (record.task, record.dataset.name, record.dataset.synthetic)
             members.setdefault(key, []).append(run)
     order = sorted(members, key=lambda key: (task_place(key[0]), key[2]))
     return tuple(_table(*key, members[key]) for key in order)
-
-
-def _headline(record: ResultRecord) -> str:
-    """The metric that is compared and has its interval shown; empty where there is none."""
-    plain = (name for name in record.metrics if "/" not in name and name not in _GUESSES)
-    return next(iter(shown_task(record.task).measures), next(plain, ""))
 
 
 def _table(task: str, name: str, synthetic: bool, runs: Sequence[RunEntry]) -> ReportTable:
@@ -109,28 +107,22 @@ def _measures(task: str, groups: Sequence[RunGroup]) -> Measures:
     found = dict.fromkeys(name for group in groups for name in group.record.metrics)
     known = shown_task(task).measures
     if not known:  # records have neither units nor the better end
-        plain = [name for name in found if "/" not in name and name not in _GUESSES]
+        plain = [name for name in found if "/" not in name and name not in GUESSES]
         return {
-            name: Column(_heading(name), "%" if _are_rates(name, groups) else "", None)
+            name: Column(measure_name(name), "%" if _are_rates(name, groups) else "", None)
             for name in plain
         }
     parts = [name for name in found if name.startswith(f"{known[0]}/")]
     if len(parts) == 1:  # the whole again
         parts = []
     others = [name for name in known[1:] if name in found]
-    return {name: Column(_heading(name)) for name in (known[0], *parts, *others)}
+    return {name: Column(measure_name(name)) for name in (known[0], *parts, *others)}
 
 
 def _are_rates(metric: str, groups: Sequence[RunGroup]) -> bool:
     """Whether all values lie between 0 and 1."""
     values = (run.record.metrics.get(metric, 0.0) for group in groups for run in group.runs)
     return all(0 <= value <= 1 for value in values)
-
-
-def _heading(metric: str) -> str:
-    """Such as ``rank-1, bg``."""
-    name, _, part = metric.partition("/")
-    return ", ".join(filter(None, [MEASURES.get(name, name), part]))
 
 
 def _block(record: ResultRecord) -> str:
@@ -205,7 +197,7 @@ def _cells(group: RunGroup, metric: str, column: Column) -> tuple[Cell, Cell]:
 
 def _guess_rows(block: str, group: RunGroup, measures: Measures) -> list[Row]:
     """The row of the most frequent class, or of a random pick from the gallery, where recorded."""
-    guess = next((name for name in _GUESSES if name in group.record.metrics), None)
+    guess = next((name for name in GUESSES if name in group.record.metrics), None)
     if guess is None:
         return []
     headline = next(iter(measures))
@@ -214,7 +206,7 @@ def _guess_rows(block: str, group: RunGroup, measures: Measures) -> list[Row]:
         name, slash, part = metric.partition("/")
         if name == headline:
             cells[place], _ = _cells(group, f"{guess}{slash}{part}", column)
-    return [group_row(group, cells, block, _GUESSES[guess], _compared(group.record))]
+    return [group_row(group, cells, block, GUESSES[guess], _compared(group.record))]
 
 
 def _alike(record: ResultRecord, row: ResultRecord | None = None) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
+from protocols.groups import group_runs
 from protocols.labels import free_name, slug
 from protocols.reporting.model import Cell, Report
 
@@ -16,7 +18,7 @@ class Anchors:
         tables: One a table, in the report's order.
         figures: One a figure, in the report's order.
         runs: By the file of the run.
-        sets: By the files of the runs behind one mean.
+        sets: By the files of the runs of one setting, or of those behind one mean.
     """
 
     tables: tuple[str, ...]
@@ -39,6 +41,7 @@ class Anchors:
 def find_anchors(report: Report) -> Anchors:
     """Give every part of a report an identifier of letters, digits and hyphens."""
     taken = {"main", "overview", "filters", "task", "data", "kind", "words", "found", "skipped"}
+    taken |= {"scheme", "runs", "detail", "close", "details", "glance"}
 
     def new(stem: str) -> str:
         # A letter first, and none of the names that the script uses for its filters.
@@ -51,8 +54,9 @@ def find_anchors(report: Report) -> Anchors:
     figures = tuple(new(f"figure-{figure.key}") for figure in report.figures)
     runs = {run.file: new(f"run-{run.file.removesuffix('.json')}") for run in report.runs}
     anchors = Anchors(tables, figures, runs, {})
-    for cell in (cell for table in report.tables for row in table.rows for cell in row.cells):
-        known = anchors.known(cell)
+    cells = (cell for table in report.tables for row in table.rows for cell in row.cells)
+    groups = (group.files for group in group_runs(report.runs))
+    for known in chain(groups, map(anchors.known, cells)):
         if len(known) > 1 and known not in anchors.sets:
             anchors.sets[known] = new(f"runs-{len(known)}-{known[0].removesuffix('.json')}")
     return anchors

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from base64 import b64encode
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
+from urllib.parse import quote
 
 from protocols.figures.drawing.planning import ReportFigure
-from protocols.groups import flat_settings
 from protocols.labels import dataset_of
-from protocols.reporting.model import NOT_RUN, Report, ReportTable, Row
+from protocols.reporting.model import NOT_RUN, Report, ReportTable
 from protocols.reporting.tasks import shown_task, task_place
 from protocols.reporting.writers import runs
 from protocols.reporting.writers.anchors import Anchors, find_anchors
 from protocols.reporting.writers.marks import best_marks, compared_rows, glance
+from protocols.reporting.writers.names import LONG, short_names
+from protocols.reporting.writers.overview import has_runs, overview
 from protocols.reporting.writers.templates import load_template, read_resource
 from protocols.text import printable_lines
 
 _SIZE = re.compile(r"\s(width|height)\s*=\s*[\"']([0-9]+(?:\.[0-9]+)?)(pt|px|in)?[\"']")
 _PIXELS = {"pt": 96 / 72, "px": 1.0, "in": 96.0, "": 1.0}
+_UNSEEN = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|\s*\n\s*", re.DOTALL)
+_FINE = re.compile(r"(?<![\w.#])(-?[1-9]\d*\.\d\d)\d+(?![\w.])")
+"""Digits below a hundredth of a point in numbers from 1, which nobody sees."""
+_PLAIN = " <>=:;,./'()!*+-_~@$?"
+"""Characters that stand as they are in an address in a double-quoted attribute."""
 _WIDE = 440
 """Pixels from which a figure is scrolled on a phone rather than shrunk."""
 
@@ -30,9 +38,10 @@ _WIDE = 440
 def render_html(report: Report) -> str:
     """The page as text.
 
-    Without its script the page is complete; the script sorts tables, filters, and unfolds the
-    targets of links. A policy in the page (Content Security Policy, level 3, W3C) allows no request
-    and no script but its own, so that text from records stays text. Equal reports give equal pages.
+    Without its script the page has every table, figure and run; the script sorts, filters, unfolds
+    the targets of links, and shows the settings of a run. A policy in the page (Content Security
+    Policy, level 3, W3C) allows no request and no script but its own, so that text from records
+    stays text. Equal reports give equal pages.
 
     Args:
         report: The report.
@@ -55,10 +64,11 @@ def render_html(report: Report) -> str:
             shown_in.setdefault(file, []).append((table.title, anchor))
     template = load_template(
         "page.html",
-        {"digest": _digest, "letters": _letters, "number": runs.number},
+        {"digest": _digest, "letters": _letters, "plain": runs.plain_value},
         autoescape=True,
         finalize=_fit,
     )
+    sections = [_section(task, report, anchors) for task in sorted(shown, key=task_place)]
     return template.render(
         report=report,
         anchors=anchors,
@@ -69,22 +79,29 @@ def render_html(report: Report) -> str:
         sources=[
             (source, source) for source in ("published", "ours", "imported", "foreign", "synthetic")
         ],
-        sections=[_section(task, report, anchors) for task in sorted(shown, key=task_place)],
-        **_overview(report, anchors),
+        sections=sections,
+        **overview(report, anchors),
         best_marks=best_marks,
         compared_rows=compared_rows,
         references_of=_references,
         text_columns=_text_columns,
+        short_names=short_names,
+        long=LONG,
         drawing=_drawing,
-        families=runs.families(report, anchors),
-        shown_in=shown_in,
-        compare=runs.compare,
-        facts_of=runs.facts_of,
-        metrics_of=runs.metrics_of,
-        title_of=runs.title_of,
-        dataset_of=dataset_of,
-        flat_settings=flat_settings,
+        run_lines=runs.run_lines(report, anchors),
+        shown_task=shown_task,
+        packed=_packed(runs.run_details(report, anchors, shown_in)),
+        glance=glance,
     )
+
+
+def _packed(value: dict[str, Any]) -> str:
+    """JSON for the script, compressed (RFC 1952) and in Base64: runs repeat each other's settings.
+
+    Equal values give equal texts: no time is written.
+    """
+    text = json.dumps(value, separators=(",", ":"))
+    return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _fit(value: Any) -> Any:
@@ -98,46 +115,20 @@ def _digest(text: str) -> str:
 
 
 def _section(task: str, report: Report, anchors: Anchors) -> dict[str, Any]:
-    """Tables and figures of a task, each with its address."""
-    tables = zip(report.tables, anchors.tables, strict=True)
+    """Tables and figures of a task, each with its address; tables without a run of ours apart."""
+    tables = [
+        pair for pair in zip(report.tables, anchors.tables, strict=True) if pair[0].task == task
+    ]
     figures = zip(report.figures, anchors.figures, strict=True)
+    own = [(table, anchor) for table, anchor in tables if has_runs(table)]
     return {
         "title": shown_task(task).title,
         # With a capital, which identifiers of tables and figures never have.
         "anchor": f"Task-{''.join(letter for letter in task if letter.isalnum())}",
-        "tables": [pair for pair in tables if pair[0].task == task],
+        "own": own,
+        "others": [pair for pair in tables if pair not in own],
         "figures": [pair for pair in figures if pair[0].task == task],
     }
-
-
-def _overview(report: Report, anchors: Anchors) -> dict[str, Any]:
-    """A line for each table with a value of ours, and the tables without any."""
-    lines, without = [], []
-    for table, anchor in zip(report.tables, anchors.tables, strict=True):
-        if (found := glance(table)) is not None:
-            place, ours, published = found
-            column = table.columns[place]
-            name = f"{column.name} ({column.unit})" if column.unit else column.name
-            if published and published[0].compared != ours[0].compared:
-                published = [
-                    replace(row, label=f"{row.label}; {row.compared}") for row in published
-                ]
-            best = [_best(rows, place, anchors) for rows in (ours, published)]
-            lines.append((table.title, anchor, name, *best))
-        elif not any(row.source == "ours" for row in table.rows):
-            without.append((table.title, anchor))
-    measured_on = len({run.record.dataset.name for run in report.runs})
-    return {"lines": lines, "without": without, "measured_on": measured_on}
-
-
-def _best(rows: list[Row], place: int, anchors: Anchors) -> tuple[str, str, str | None] | None:
-    """The best value of a column, its row, and the identifier of its settings."""
-    if not rows:
-        return None
-    cell, label = rows[0].cells[place], rows[0].label
-    if len(rows) > 1:
-        label += f" and {len(rows) - 1} more"
-    return cell.text, label, anchors.of_cell(cell)
 
 
 def _references(table: ReportTable) -> dict[str, bool]:
@@ -179,8 +170,9 @@ def _drawing(figure: ReportFigure) -> dict[str, Any]:
     start = text.find("<svg")
     head = text[start : text.find(">", start) + 1] if start >= 0 else ""
     size = {name: round(float(value) * _PIXELS[unit]) for name, value, unit in _SIZE.findall(head)}
+    small = _FINE.sub(r"\1", _UNSEEN.sub(" ", text[max(start, 0) :]))
     return {
-        "address": "data:image/svg+xml;base64," + b64encode(text.encode()).decode("ascii"),
+        "address": f"data:image/svg+xml,{quote(small, safe=_PLAIN)}",
         "size": size,
         "wide": size.get("width", 0) > _WIDE,
     }

@@ -136,6 +136,15 @@ def test_training_curves_have_a_panel_a_measure_and_a_line_a_run() -> None:
     assert names(figure) == ["acl", "ce"]
 
 
+def test_training_curves_of_seeds_look_alike() -> None:
+    runs = {name: log(2, "loss") for name in ("acl-0", "acl-1", "ce-0")}
+    labels = {"acl-0": "ACL", "acl-1": "ACL", "ce-0": "CE"}
+    figure = draw_training_curves(runs, labels)
+    first, second, third = (line.get_color() for line in figure.axes[0].lines)
+    assert first == second != third
+    assert names(figure) == ["ACL", "CE"]
+
+
 def test_training_curves_leave_a_gap_at_null_and_take_the_last_line_of_an_epoch() -> None:
     lines = [
         {"kind": "epoch", "epoch": e, "loss": v, "note": "x", "best": True}

@@ -26,6 +26,7 @@ from protocols.figures import (
     identity_errors,
     registry,
     score_histograms,
+    training_curves,
     view_heatmap,
 )
 from protocols.figures.drawing.planning import FigurePlan
@@ -351,6 +352,20 @@ def test_files_are_written_and_broken_records_are_reported(tmp_path: Path) -> No
     assert "figures broken: " in said.pop(0)
     assert said
     assert all("confusion-action-other" in sentence for sentence in said)
+
+
+def test_training_curves_are_a_figure_a_data_set(tmp_path: Path) -> None:
+    dataset = DatasetReference(name="sbu", fingerprint="g", synthetic=False)
+    runs = {"a/one": run("x.json"), "a/two": run("y.json"), "b": run("z.json", dataset=dataset)}
+    logs = {}
+    for name, entry in runs.items():
+        entry.record.write(tmp_path / name / "record.json")
+        logs[name] = tmp_path / name / "log.jsonl"
+    plans = list(training_curves.plan(logs))
+    assert [(one.key, one.datasets) for one in plans] == [
+        ("training-action-msr-action3d", ("MSR-Action3D",)),
+        ("training-action-sbu-kinect-interaction", ("SBU Kinect Interaction",)),
+    ]
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from protocols.figures.drawing.style import (
@@ -51,11 +52,11 @@ def test_a_failure_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monkey
     old = tmp_path / "a.svg"
     old.write_text("old")
 
-    def fail(self: Figure, path: Path, **_: object) -> None:
+    def fail(self: FigureCanvasSVG, path: Path, **_: object) -> None:
         path.write_text("half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(Figure, "savefig", fail)
+    monkeypatch.setattr(FigureCanvasSVG, "print_svg", fail)
     with pytest.raises(OSError, match="disk full"):
         save_figure(figure(), tmp_path / "a", ["svg"])
     assert old.read_text() == "old"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -17,6 +21,7 @@ from protocols.reporting.model import NOT_RUN, Cell, Column, Report, ReportTable
 from protocols.reporting.writers.files import write_report
 from protocols.reporting.writers.html import render_html
 from protocols.reporting.writers.marks import best_marks
+from protocols.reporting.writers.names import short_names
 
 VOID = {"meta", "img", "input", "br", "link"}
 EVIL = "<script>alert(1)</script>\"' onload=alert(2) &amp; </pre></style>\u202e\x00\ud800"
@@ -162,34 +167,73 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     assert "\u202e" not in text
 
 
-def test_each_figure_of_ours_leads_to_settings() -> None:
+def details(text: str) -> Any:
+    """What the script shows of runs."""
+    found = re.search(r'<template id="details">(.*?)</template>', text)
+    assert found
+    return json.loads(gzip.decompress(b64decode(found[1])))
+
+
+def test_each_value_of_ours_leads_to_settings() -> None:
     text = render_html(small_report())
     page = Page(text)
     one, mean = (
         found["href"][1:] for found in page.all("a") if "Settings" in found.get("title", "")
     )
-    run = text[text.index(f'id="{one}"') :]
-    for told in (
-        "train.epochs: 23",
-        "aclnet-task action study",
-        "python: &#34;3.11.7&#34;",
-        "7321",
-        "0.71 to 0.93",
-    ):
-        assert told in run[: run.index("</details>")]
-    behind = text[text.index(f'id="{mean}"') :]
-    behind = behind[: behind.index("</details>")]
-    assert "train.epochs: 23" in behind
-    assert "<dt>train.seed</dt><dd>0; 1</dd>" in behind
-    assert behind.count('href="#run-a-acl-seed') == 2
+    packed = details(text)
+    run = packed["runs"][one]
+    assert run["settings"] == {"train.epochs": "23", "train.seed": "0"}
+    assert run["environment"] == {"python": '"3.11.7"'}
+    assert run["counts"] == {"train": "7321"}
+    assert run["metrics"] == {"top1": "0.8125 (95 % interval 0.71 to 0.93)"}
+    assert run["command"] == "aclnet-task action study --seeds 0"
+    assert run["tables"] == [["Table I", "table-1"]]
+    assert packed["sets"][mean] == ["run-a-acl-seed0", "run-a-acl-seed1"]
+    # Without a script both lead to the row of their setting.
+    row = re.search(r'<tr data-source="ours" data-task.*?</tr>', text, re.DOTALL)
+    assert row
+    assert all(f'id="{name}"' in row[0] for name in (one, mean))
+
+
+def test_the_table_of_runs_has_a_row_a_setting() -> None:
+    text = render_html(small_report())
+    (row,) = re.findall(r'<tr data-source="ours" data-task.*?</tr>', text, re.DOTALL)
+    assert 'data-runs="2"' in row
+    cells = [re.sub(r"<.*?>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", row, re.S)]
+    assert cells[:4] == ["SBU Kinect Interaction", "Action recognition", "j", "0 1 all 2"]
+    assert cells[4:7] == ["top-1, %", "81.8 ± 0.7", "71.0 to 93.0"]
 
 
 def test_runs_of_like_names_stay_apart() -> None:
     files = ("a/ce+inter.json", "a/ce-inter.json", "a/CE inter.json")
     runs = tuple(RunEntry(file, record()) for file in files)
-    page = Page(render_html(Report((), (), runs)))
-    assert len(page.all("div", **{"class": "run"})) == 3
-    assert len({found["id"] for found in page.all("div", **{"class": "run"})}) == 3
+    text = render_html(Report((), (), runs))
+    assert [one["file"] for one in details(text)["runs"].values()] == [*files]
+    names = {found.get("id") for found in Page(text).all("a")}
+    assert details(text)["runs"].keys() <= names
+
+
+def test_tables_without_runs_are_folded_behind_the_others() -> None:
+    published = replace(table(row("Printed", "published", 90.0)), key="printed", title="Printed")
+    small = small_report()
+    text = render_html(replace(small, tables=(published, *small.tables)))
+    assert text.index('id="table-1"') < text.index('<details class="others">')
+    assert text.index('<details class="others">') < text.index('id="printed"')
+    assert Page(text).all("details", open="")  # the first of ours
+
+
+def test_names_leave_out_what_all_runs_share() -> None:
+    rows = (
+        row("Random pick", "ours", 1.0),
+        row("Cross-entropy, j+b, whole walks", "ours", 80.0),
+        row("ACL, j+b", "ours", 81.0),
+    )
+    assert short_names(table(*rows)) == (
+        ["Random pick", "Cross-entropy, whole walks", "ACL"],
+        "j+b",
+    )
+    alike = (*rows, row("ACL", "ours", 82.0))
+    assert short_names(table(*alike)).rows[2:] == ["ACL, j+b", "ACL"]
 
 
 def test_a_cell_of_an_unknown_run_is_no_link() -> None:
@@ -267,13 +311,15 @@ def test_figures_are_contained(tmp_path: Path) -> None:
     file = tmp_path / "cmc.svg"
     file.write_text(SVG, encoding="utf-8")
     report = small_report()
-    for svg in (SVG, file):
+    fine = SVG.replace("M0 0", "M0.12345 10.98765")
+    for svg in (SVG, file, fine):
         page = Page(render_html(replace(report, figures=(replace(report.figures[0], svg=svg),))))
         (image,) = page.all("img")
         kind, _, data = image["src"].partition(",")
-        assert kind == "data:image/svg+xml;base64"
-        assert b64decode(data).decode() == SVG
-        assert (image["alt"], image["width"], image["height"]) == ("Ranks", "336", "120")
+        assert kind == "data:image/svg+xml"
+        kept = fine.replace("10.98765", "10.98") if svg == fine else SVG
+        assert unquote(data) == kept
+        assert (image["width"], image["height"]) == ("336", "120")
 
 
 def test_missing_drawing_is_named(tmp_path: Path) -> None:

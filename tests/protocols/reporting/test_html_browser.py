@@ -79,6 +79,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def wait_for(chromium: Any, script: str) -> None:
+    """Wait until an expression is true: what is unpacked or drawn comes a little later."""
+    end = time.monotonic() + 30
+    while not chromium.run(script):
+        assert time.monotonic() < end, script
+        time.sleep(0.02)
+
+
 LABELS = (
     "[...document.querySelectorAll('#table-1 tbody tr[data-source] th .name')]"
     ".map(node => node.textContent.slice(0, 6))"
@@ -98,7 +106,8 @@ def test_nothing_is_fetched_and_nothing_foreign_runs(chromium: Any, page: Path) 
     assert not [e for e in events if e["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")]
     assert chromium.run("window.hacked") is None
     assert chromium.run("document.scripts.length") == 1
-    assert chromium.run("document.querySelector('figure img').naturalWidth") == 687
+    chromium.run("document.querySelector('figure img').scrollIntoView()")
+    wait_for(chromium, "document.querySelector('figure img').naturalWidth === 687")
 
 
 def test_tables_are_sorted_by_click_and_by_key(chromium: Any, page: Path) -> None:
@@ -117,7 +126,7 @@ def test_tables_are_sorted_by_click_and_by_key(chromium: Any, page: Path) -> Non
     assert chromium.run(LABELS) == given
     assert chromium.run(SORTS)[1] is None
     chromium.press("Tab")
-    assert chromium.run("document.activeElement.textContent") == "rank-1\u00a0%"
+    assert chromium.run("document.activeElement.textContent") == "rank-1 %"
 
 
 def test_smaller_sizes_come_first(chromium: Any, page: Path) -> None:
@@ -131,7 +140,7 @@ def test_filters(chromium: Any, page: Path) -> None:
     chromium.show(page)
     shown = (
         "[...document.querySelectorAll('[data-block]')].filter(b => b.checkVisibility())"
-        ".map(b => b.id || b.dataset.block)"
+        ".map(b => b.querySelector('.body')?.id ?? b.dataset.block)"
     )
 
     def choose(field: str, value: str) -> None:
@@ -141,7 +150,7 @@ def test_filters(chromium: Any, page: Path) -> None:
         )
 
     everything = chromium.run(shown)
-    assert len(everything) == 6
+    assert sorted(everything) == ["figure", "runs", "table-1", "table-2"]
     choose("task", "action")
     assert chromium.run(shown) == ["table-2"]
     choose("task", "")
@@ -156,6 +165,9 @@ def test_filters(chromium: Any, page: Path) -> None:
     choose("words", "THIRD")
     assert chromium.run(f"{lines}.length") == 2
     assert "2 of 2 tables, 0 of 1 figures, 0 of 2 runs" in chromium.run("found.textContent")
+    choose("words", "seed0")
+    assert chromium.run("found.textContent") == "0 of 2 tables, 0 of 1 figures, 2 of 2 runs"
+    choose("words", "THIRD")
     assert "words=THIRD" in chromium.run("location.hash")
     chromium.run("document.querySelector('#filters button').click()")
     assert chromium.run(shown) == everything
@@ -170,20 +182,34 @@ def test_the_address_keeps_a_view(chromium: Any, page: Path) -> None:
     assert not chromium.run("document.getElementById('table-2').checkVisibility()")
 
 
-def test_a_figure_leads_to_the_settings_of_its_runs(chromium: Any, page: Path) -> None:
+def test_a_value_leads_to_the_settings_of_its_runs_and_back(chromium: Any, page: Path) -> None:
     chromium.show(page, "#task=action")
-    chromium.run("document.querySelector('#table-2 tr[data-source=ours] td a').click()")
-    time.sleep(0.1)
-    assert chromium.run("document.querySelector(':target').checkVisibility()")
-    assert "train.epochs: 23" in chromium.run("document.querySelector(':target').textContent")
-    chromium.run("document.querySelector(':target a').click()")
-    time.sleep(0.1)
-    assert chromium.run("document.querySelector(':target').id") == "run-a-acl-seed0"
-    top = chromium.run("document.querySelector(':target').getBoundingClientRect().top")
-    assert 0 <= top < 800
+    link = "document.querySelector('#table-2 tr[data-source=ours] td a')"
+    chromium.run(f"{link}.focus()")
+    chromium.press("Enter", "\r")
+    wait_for(chromium, "detail.open && detail.textContent.includes('train.epochs: 23')")
+    assert EVIL in chromium.run("detail.textContent")
+    chromium.run("detail.querySelector('td, th a').closest('table').querySelector('a').click()")
+    wait_for(chromium, "detail.textContent.includes('Fingerprint')")
+    assert chromium.run("location.hash") == "#run-a-acl-seed0"
+    assert chromium.run("document.documentElement.scrollWidth") <= 1280
+    chromium.run("document.getElementById('close').click()")
+    wait_for(chromium, "location.hash === '#task=action'")
+    assert chromium.run(f"document.activeElement === {link}")
 
 
-@pytest.mark.parametrize("width", [320, 375, 768, 1280])
+def test_a_run_can_be_sent_to_somebody(chromium: Any, page: Path) -> None:
+    chromium.show(page, "#run-a-acl-seed1", width=390)
+    wait_for(chromium, "detail.open")
+    assert "seed 1" in chromium.run("document.getElementById('detail-title').textContent")
+    assert chromium.run("detail.scrollWidth <= detail.clientWidth")
+    # From there to a table, which is unfolded.
+    chromium.run("detail.querySelector('a[href=\"#table-2\"]').click()")
+    wait_for(chromium, "!detail.open")
+    wait_for(chromium, "document.getElementById('table-2').checkVisibility()")
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
 def test_the_page_is_never_wider_than_the_screen(chromium: Any, page: Path, width: int) -> None:
     chromium.show(page, width=width)
     chromium.run("document.querySelectorAll('details').forEach(part => { part.open = true; })")
@@ -206,12 +232,31 @@ def test_text_can_be_read_in_both_schemes(
     ground = chromium.run("getComputedStyle(document.body).backgroundColor")
     dark = sum(int(part) for part in ground[4:-1].split(",")) < 3 * 64
     assert dark == (scheme == "dark")
-    # Drawings are made for white paper.
-    drawing = "getComputedStyle(document.querySelector('.drawing')).backgroundColor"
-    assert chromium.run(drawing) == "rgb(255, 255, 255)"
+    look = "getComputedStyle(document.querySelector('.drawing img')).filter"
+    assert ("invert" in chromium.run(look)) == (scheme == "dark")
     # WCAG 2.2, success criterion 1.4.3: 4.5 to 1.
     ratio, where = chromium.run(contrast)
     assert ratio >= 4.5, where
+
+
+def test_the_switch_outdoes_the_system(chromium: Any, page: Path) -> None:
+    chromium.show(page, scheme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    look = "getComputedStyle(document.querySelector('.drawing img')).filter"
+    light = chromium.run(ground)
+    choose = (
+        "{{ const f = document.querySelector('#scheme select'); f.value = '{}';"
+        " f.dispatchEvent(new Event('change')); }}"
+    )
+    chromium.run(choose.format("dark"))
+    try:
+        assert chromium.run(ground) != light
+        assert "invert" in chromium.run(look)
+        chromium.show(page, scheme="light")  # it is remembered
+        assert chromium.run(ground) != light
+    finally:
+        chromium.run(choose.format(""))
+    assert chromium.run(ground) == light
 
 
 def test_all_is_there_without_javascript(chromium: Any, page: Path) -> None:
@@ -221,10 +266,12 @@ def test_all_is_there_without_javascript(chromium: Any, page: Path) -> None:
         assert chromium.run("document.querySelectorAll('thead button').length") == 0
         assert not chromium.run("document.getElementById('filters').checkVisibility()")
         rows = "[...document.querySelectorAll('tr[data-source]')].map(r => r.checkVisibility())"
-        assert chromium.run(rows) == [True] * 8
+        assert chromium.run(rows) == [True] * 9
         # A link into what is folded unfolds it.
-        chromium.show(page, "#run-a-acl-seed1")
+        chromium.show(page, "#figure-cmc")
         assert chromium.run("document.querySelector(':target').closest('details').open")
+        chromium.show(page, "#run-a-acl-seed1")
+        assert chromium.run("document.querySelector(':target').title") == "a/acl-seed1.json"
     finally:
         chromium("Emulation.setScriptExecutionDisabled", value=False)
 
@@ -239,5 +286,8 @@ def test_in_print_nothing_is_cut_off_and_controls_are_gone(chromium: Any, page: 
         assert not chromium.run("document.getElementById('filters').checkVisibility()")
         scrolls = "getComputedStyle(document.querySelector('#table-1 .scroll')).overflowX"
         assert chromium.run(scrolls) == "visible"
+        # What is folded on a screen is there on paper.
+        caption = "document.getElementById('figure-cmc').getBoundingClientRect().height"
+        assert chromium.run(caption) > 0
     finally:
         chromium("Emulation.setEmulatedMedia", media="", features=[])
