@@ -10,12 +10,20 @@ A clip passes `normalise`, the same for training and test; then, in training onl
 
 from __future__ import annotations
 
-import functools
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from aclnet.clips.body import common_body
+from aclnet.clips.joints import (
+    at,
+    index_tensor,
+    keep_missing,
+    midpoint,
+    of_people,
+    partners,
+    present,
+)
 from aclnet.clips.settings import NormaliseSettings
 from aclnet.skeleton import Layout
 
@@ -23,91 +31,14 @@ _TINY = 1e-6
 _SHORT = 1e-4
 
 
-@functools.lru_cache(maxsize=256)
-def index_tensor(values: tuple[int, ...], device: torch.device) -> Tensor:
-    """Joint numbers on a device: int64 (V,). Made once, so that no step waits for a copy."""
-    with torch.inference_mode(False):
-        return torch.tensor(values, device=device)
-
-
-def present(clips: Tensor, dims: int) -> Tensor:
-    """Which joints were found: confidence above 0, or (without one) any coordinate not 0.
-
-    Returns:
-        bool (N, M, T, V).
-    """
-    if clips.shape[-1] > dims:
-        return clips[..., dims] > 0
-    return (clips != 0).any(dim=-1)
-
-
-def _midpoint(
-    clips: Tensor, seen: Tensor, joints: list[int] | None, dims: int
-) -> tuple[Tensor, Tensor]:
-    """Mean of the seen joints among some or all (None), and whether any was seen.
-
-    Returns:
-        (N, M, T, dims) and (N, M, T).
-    """
-    if joints is not None:
-        clips, seen = _at(clips, joints), _at(seen, joints)
-    # Not a matrix product, which may run in TF32 and would move pixels by half of one.
-    weight = seen.to(clips.dtype).unsqueeze(-1)
-    count = weight.sum(dim=-2)
-    total = (clips[..., :dims] * weight).sum(dim=-2)
-    return total / count.clamp(min=1), count.squeeze(-1) > 0
-
-
-def _at(values: Tensor, joints: list[int]) -> Tensor:
-    """Some of the joints of (N, M, T, V, ...)."""
-    return values.index_select(3, index_tensor(tuple(joints), values.device))
-
-
 def _sides(layout: Layout, name: str) -> list[int]:
     return [layout.index(f"left_{name}"), layout.index(f"right_{name}")]
-
-
-def keep_missing(clips: Tensor, coordinates: Tensor, seen: Tensor, dims: int) -> Tensor:
-    """New coordinates with the clips' other channels; missing joints go back to zero.
-
-    Args:
-        clips: (N, M, T, V, C), for the channels after the coordinates.
-        coordinates: (N, M, T, V, dims).
-        seen: bool (N, M, T, V), see `present`.
-        dims: coordinates a joint.
-
-    Returns:
-        (N, M, T, V, C).
-    """
-    coordinates = coordinates * seen.unsqueeze(-1)
-    return torch.cat([coordinates, clips[..., dims:]], dim=-1)
 
 
 def _first_person(values: Tensor, seen: Tensor) -> Tensor:
     """The values (N, M, ...) of the first person with a seen joint: (N, 1, ...)."""
     first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1, keepdim=True)
     return of_people(values, first)
-
-
-def of_people(values: Tensor, people: Tensor) -> Tensor:
-    """The values (N, M, ...) of some people (N, M'): (N, M', ...)."""
-    place = people.view(*people.shape, *[1] * (values.ndim - 2))
-    return values.gather(1, place.expand(-1, -1, *values.shape[2:]))
-
-
-def partners(seen: Tensor) -> tuple[Tensor, Tensor]:
-    """The other person of each: the first one else who is seen in the clip.
-
-    Args:
-        seen: bool (N, M, T, V), see `present`.
-
-    Returns:
-        Their numbers (N, M) int64, and whether there is one (N, M).
-    """
-    there = seen.flatten(2).any(dim=2)
-    person = torch.arange(there.shape[1], device=there.device)
-    others = there.unsqueeze(1) & (person.unsqueeze(0) != person.unsqueeze(1))  # (N, M, M)
-    return others.to(torch.int64).argmax(dim=2), others.any(dim=2)
 
 
 def centre_on_joint(clips: Tensor, layout: Layout, dims: int) -> Tensor:
@@ -159,8 +90,8 @@ def _middles(clips: Tensor, seen: Tensor, layout: Layout, dims: int) -> tuple[Te
     Returns:
         (N, M, T, dims) and (N, M, T).
     """
-    hips, known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
-    body, found = _midpoint(clips, seen, None, dims)
+    hips, known = midpoint(clips, seen, _sides(layout, "hip"), dims)
+    body, found = midpoint(clips, seen, None, dims)
     never = ~known.any(dim=2, keepdim=True)
     return torch.where(never.unsqueeze(-1), body, hips), known | (never & found)
 
@@ -195,8 +126,8 @@ def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
         (N, M, T, V, C), one torso length = 1.
     """
     seen = present(clips, dims)
-    hips, hips_known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
-    shoulders, shoulders_known = _midpoint(clips, seen, _sides(layout, "shoulder"), dims)
+    hips, hips_known = midpoint(clips, seen, _sides(layout, "hip"), dims)
+    shoulders, shoulders_known = midpoint(clips, seen, _sides(layout, "shoulder"), dims)
     length = (hips - shoulders).norm(dim=-1)
     length = torch.where(hips_known & shoulders_known & (length > _TINY), length, torch.nan)
     never = length.isnan().flatten(1).all(dim=1)[:, None, None]
@@ -222,7 +153,7 @@ def _nan_median(values: Tensor) -> Tensor:
 
 def _extent(clips: Tensor, seen: Tensor, dims: int) -> Tensor:
     """Root mean square distance of the seen joints from their mean; NaN below two: (N, M, T)."""
-    middle, _ = _midpoint(clips, seen, None, dims)
+    middle, _ = midpoint(clips, seen, None, dims)
     square = (clips[..., :dims] - middle.unsqueeze(-2)).square().sum(dim=-1) * seen
     extent = (square.sum(dim=-1) / seen.sum(dim=-1).clamp(min=1)).sqrt()
     return torch.where(extent > _TINY, extent, torch.nan)
@@ -246,8 +177,8 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
     left = [layout.index("left_hip"), layout.index("left_shoulder")]
     right = [layout.index("right_hip"), layout.index("right_shoulder")]
     seen = present(clips, 3)
-    both = (_at(seen, left) & _at(seen, right)).unsqueeze(-1)
-    line = ((_at(clips, left) - _at(clips, right)) * both).sum(dim=-2)[..., ::2]
+    both = (at(seen, left) & at(seen, right)).unsqueeze(-1)
+    line = ((at(clips, left) - at(clips, right)) * both).sum(dim=-2)[..., ::2]
     line = line.contiguous()  # the norm of strided numbers has other last bits
     line = line / line.norm(dim=-1, keepdim=True).clamp(min=_TINY)
     if per == "clip":
@@ -327,7 +258,7 @@ def turn(clips: Tensor, direction: Tensor) -> Tensor:
 
 
 def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSettings) -> Tensor:
-    """Make clips independent of camera and place: scale, centre, turn, as set.
+    """Make clips independent of camera, place and, if so set, build: scale, body, centre, turn.
 
     Args:
         clips: (N, M, T, V, C) as stored (pixels or metres).
@@ -339,36 +270,47 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
         (N, M, T, V, C).
 
     Raises:
-        ValueError: `heading` is set for joints that are 2-D.
+        ValueError: `heading` is set for joints that are 2-D, or a common body for 2-D joints that
+            are not scaled.
     """
     if settings.heading != "none" and dims != 3:
         raise ValueError(
             f"normalise.heading turns a body about the vertical and needs 3-D joints; these have "
             f"{dims} coordinates: set normalise.heading=none"
         )
+    if settings.body == "common" and settings.scale == "none" and dims == 2:
+        raise ValueError(
+            "normalise.body common has bones of a quarter of a metre, and 2-D joints are in "
+            "pixels: set normalise.scale=torso, or normalise.body=own"
+        )
     # Scaled first: without a confidence, a joint moved to the origin looks like a missing one.
     if settings.scale == "torso":
         clips = scale_by_torso(clips, layout, dims)
+    if settings.body == "common":
+        clips = common_body(clips, layout, dims, settings.scale)
     if settings.centre == "joint":
         clips = centre_on_joint(clips, layout, dims)
     elif settings.centre == "people":
         clips = centre_between_people(clips, layout, dims)
     elif settings.centre != "none":
         clips = centre(clips, layout, dims, settings.centre)
-    if settings.heading != "none":
-        if settings.heading == "shoulders":
-            lines = shoulder_line(clips[..., :dims], layout)
-        else:
-            per = "clip" if settings.heading == "people" else settings.heading
-            lines = heading(clips, layout, per, settings.heading_smooth_frames)
-        if settings.keeps_distances:
-            lines = _first_person(lines, present(clips, dims))
-        if settings.heading == "people":
-            between, known = line_between_people(clips, layout)
-            lines = torch.where(known[:, None, None, None], between[:, None, None], lines)
-        turned = turn(clips[..., :dims], lines)
-        clips = torch.cat([turned, clips[..., dims:]], dim=-1)
-    return clips
+    return clips if settings.heading == "none" else _turned(clips, layout, dims, settings)
+
+
+def _turned(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSettings) -> Tensor:
+    """Each body turned by its heading, or all by the first one's or by the line between people."""
+    if settings.heading == "shoulders":
+        lines = shoulder_line(clips[..., :dims], layout)
+    else:
+        per = "clip" if settings.heading == "people" else settings.heading
+        lines = heading(clips, layout, per, settings.heading_smooth_frames)
+    if settings.keeps_distances:
+        lines = _first_person(lines, present(clips, dims))
+    if settings.heading == "people":
+        between, known = line_between_people(clips, layout)
+        lines = torch.where(known[:, None, None, None], between[:, None, None], lines)
+    turned = turn(clips[..., :dims], lines)
+    return torch.cat([turned, clips[..., dims:]], dim=-1)
 
 
 def mirror(clips: Tensor, layout: Layout, *, between_people: bool = False) -> Tensor:

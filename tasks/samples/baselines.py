@@ -6,14 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aclnet.clips.transforms import present, scale_by_torso
+from aclnet.clips.body import common_body
+from aclnet.clips.joints import present
+from aclnet.clips.settings import Body, Scale
+from aclnet.clips.transforms import scale_by_torso
 from aclnet.data.store import Store
 
 _SAME = 1e-5
 _FRAMES = 10_000
 
 
-def bone_lengths(store: Store) -> npt.NDArray[np.float64]:
+def bone_lengths(store: Store, body: Body = "own") -> npt.NDArray[np.float64]:
     """Median length of every bone over the frames of a sample's first person.
 
     Lengths in metres stay as they are; others are divided by the torso's length, as pixels depend
@@ -21,6 +24,7 @@ def bone_lengths(store: Store) -> npt.NDArray[np.float64]:
 
     Args:
         store: N samples.
+        body: whose bones (`aclnet.clips.settings.NormaliseSettings.body`).
 
     Returns:
         (N, V - 1) float64; NaN for a bone that is never seen in a sample.
@@ -30,17 +34,22 @@ def bone_lengths(store: Store) -> npt.NDArray[np.float64]:
         alike = np.flatnonzero(store.lengths == length)
         # As many at a time as one long recording has frames.
         for some in np.array_split(alike, -(-len(alike) * int(length) // _FRAMES)):
-            rows[some] = _of_clips(np.stack([store.clip(i)[:, 0] for i in some]), store)
+            rows[some] = _of_clips(np.stack([store.clip(i)[:, 0] for i in some]), store, body)
     return rows
 
 
-def _of_clips(people: npt.NDArray[np.float32], store: Store) -> npt.NDArray[np.float64]:
+def _of_clips(
+    people: npt.NDArray[np.float32], store: Store, body: Body
+) -> npt.NDArray[np.float64]:
     """The bone lengths (N, V - 1) of people (N, T, V, C) in equally many frames."""
     child, parent = torch.tensor(store.layout.bone_index).unbind(dim=1)
     dims = store.info.dims
+    scale: Scale = "none" if store.info.unit == "metre" else "torso"
     clips = torch.from_numpy(people).unsqueeze(1)
-    if store.info.unit != "metre":
+    if scale == "torso":
         clips = scale_by_torso(clips, store.layout, dims)
+    if body == "common":
+        clips = common_body(clips, store.layout, dims, scale)
     seen = present(clips, dims)[:, 0]
     joints = clips[:, 0, :, :, :dims]
     length = (joints[:, :, child] - joints[:, :, parent]).norm(dim=-1)
@@ -48,7 +57,9 @@ def _of_clips(people: npt.NDArray[np.float32], store: Store) -> npt.NDArray[np.f
     return length.nanquantile(0.5, dim=1).double().numpy()
 
 
-def standardised_bone_lengths(train: Store, test: Store) -> npt.NDArray[np.float32]:
+def standardised_bone_lengths(
+    train: Store, test: Store, body: Body = "own"
+) -> npt.NDArray[np.float32]:
     """Bone lengths of test samples, standardised by mean and standard deviation of training ones.
 
     A bone that is never seen in a test sample is set to the training mean, so that no test sample
@@ -57,15 +68,16 @@ def standardised_bone_lengths(train: Store, test: Store) -> npt.NDArray[np.float
     Args:
         train: samples from which the mean and standard deviation are computed.
         test: N samples.
+        body: as of `bone_lengths`.
 
     Returns:
         (N, V - 1) float32, to compare by Euclidean distance.
     """
-    known = bone_lengths(train)
+    known = bone_lengths(train, body)
     measured = np.isfinite(known)
     count = np.maximum(measured.sum(axis=0), 1)
     mean = np.where(measured, known, 0).sum(axis=0) / count
     spread = np.sqrt((np.where(measured, known - mean, 0) ** 2).sum(axis=0) / count)
     # A bone of equal length in all samples has only rounding errors as spread: not divided by it.
-    scores = (bone_lengths(test) - mean) / np.where(spread > _SAME * mean, spread, 1)
+    scores = (bone_lengths(test, body) - mean) / np.where(spread > _SAME * mean, spread, 1)
     return np.asarray(np.nan_to_num(scores), dtype=np.float32)
