@@ -62,15 +62,17 @@ def follow(page: Path, folder: Path, environment: dict[str, str]) -> Took:
 
 
 def installing(start: Path) -> str:
-    """The block of `docs/start.md` that installs from a clone, without what clones."""
-    (text,) = (text for _, text in blocks(start) if "venv" in text and "uv " not in text)
-    return "".join(f"{line}\n" for line in text.splitlines() if not line.startswith("git clone"))
+    """The block of `docs/start.md` that fills an environment with pip."""
+    (text,) = (text for _, text in blocks(start) if "-m venv" in text)
+    return text
 
 
 def processor() -> str:
     """What the machine calls its processor."""
     try:
-        names = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        names = re.findall(
+            r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
+        )
     except OSError:
         names = []
     return names[0] if names else "a processor without a name"
@@ -83,7 +85,9 @@ def main() -> int:
     made.add_argument("--from", dest="source", default=str(here), help="what is cloned")
     made.add_argument("--write", type=Path, help="the page whose table is written")
     options = made.parse_args()
-    kept = {name: os.environ[name] for name in os.environ if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    kept = {
+        name: os.environ[name] for name in os.environ if name not in ("PYTHONPATH", "VIRTUAL_ENV")
+    }
     with tempfile.TemporaryDirectory(prefix="newcomer-") as place:
         clone, load = Path(place, "aclnet"), os.getloadavg()[0]
         subprocess.run(["git", "clone", "--quiet", options.source, clone], check=True)
@@ -98,7 +102,7 @@ def main() -> int:
         "| path | wall clock (s) | processors (s) | should take (s) |",
         "|---|---|---|---|",
         *(
-            f"| {name} | {took.wall:.0f} | {took.processor:.0f} | {most or '–'} |"
+            f"| {name} | {took.wall:.0f} | {took.processor:.0f} | {most or ''} |"
             for name, took, most in rows
         ),
         "",
