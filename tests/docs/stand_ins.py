@@ -113,6 +113,17 @@ def write_kgbd(call: Call, path: Path) -> None:
     call("data", "export", path.with_suffix(""), path)
 
 
+def write_bvh(path: Path) -> None:
+    """A body of three joints in centimetres that moves for four frames."""
+    turn = "CHANNELS 3 Zrotation Yrotation Xrotation"
+    move = "CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation"
+    arm = f"JOINT LArm {{ OFFSET 0 60 0 {turn} End Site {{ OFFSET 60 0 0 }} }}"
+    leg = f"JOINT LLeg {{ OFFSET 5 -45 0 {turn} End Site {{ OFFSET 0 -45 0 }} }}"
+    rows = "".join(f"{frame} 90 0 {'5 ' * 9}\n" for frame in range(4))
+    head = f"HIERARCHY\nROOT Hips {{ OFFSET 0 0 0 {move}\n{arm}\n{leg}\n}}\n"
+    path.write_text(f"{head}MOTION\nFrames: 4\nFrame Time: 0.0333\n{rows}")
+
+
 def write_actions(path: Path) -> None:
     """Three people of whom each raises one joint, three, and none."""
 
@@ -158,7 +169,7 @@ def make_world(call: Call, folder: Path, light: Callable[[Sequence[str]], list[s
         folder: an empty folder, which is the current one.
         light: adds to the words of a training what makes it short.
     """
-    call("data", "walkers", "keypoints", "--people", 6, "--takes", 3)
+    call("data", "walkers", "keypoints", "--people", 6)
     Path("keypoints", "006").rename(Path("keypoints", "025"))
     pattern = "{identity}/{condition}-{take}-{view}"
     call("data", "labels", "keypoints", "-o", "labels.csv", "--pattern", pattern)
@@ -181,9 +192,9 @@ def make_world(call: Call, folder: Path, light: Callable[[Sequence[str]], list[s
     write_ntu_skeletons(folder / "nturgb+d_skeletons")
     write_transg(folder / "Datasets" / "CASIA_B_match" / "40")
     write_kgbd(call, folder / "kgbd.npz")
-    shutil.copytree("runs/own", "runs/walkers")
     shutil.copytree("runs/own", "runs/mine")
     Path("results").mkdir()
     shutil.copy("runs/own/record.json", "results/own.json")
+    write_bvh(folder / "recordings.bvh")
     write_actions(folder / "my_actions")
     write_embeddings(folder, ("anybody", "mine", "theirs", "A", "B"))
