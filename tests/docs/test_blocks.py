@@ -33,6 +33,7 @@ NOT_RUN = {
     "rerun ": "opens a window",
     "tensorboard ": "a server",
     "aclnet-task serve": "a server: tests/tasks/serve",
+    "aclnet-task cost": "starts processes to measure in: tests/tasks/cost",
     "aclnet-task submit": "needs a SLURM cluster: tests/tasks/commands",
     "aclnet-task live walk.mp4": "needs pose models: tests/tasks/live",
     "aclnet-task export runs/own -o small": "half a minute: tests/aclnet/export",
@@ -43,7 +44,11 @@ NOT_RUN = {
     "aclnet-task action joints runs/action": "needs a run: tests/tasks/joints",
     "aclnet-task gait joints runs/gait --sample": "names one of the 60 walkers: tests/tasks/joints",
     "aclnet-task export runs/own -o model --push": "needs the network: tests/aclnet/export",
+    "aclnet-task gait train --set train.instruction_set": "in a process of its own only",
     "from datasets import": "a library that we do not ask for: tests/aclnet/data/export",
+    "aclnet-task data show walkers-store --to clip.gif": "slow: tests/aclnet/data/test_draw.py",
+    "aclnet-task data show walkers-store --to clip.rrd": "as below",
+    "aclnet-task gait show runs/gait --to worst.rrd": "as below",
     "from rerun": "an extra that CI leaves out: tests/aclnet/data/test_viewer.py",
     '"""replay.py': "plays a recording in real time",
     "python tests/fuzz/": "40 to 60 minutes: tests/fuzz runs them briefly",
@@ -82,10 +87,8 @@ def values(words: Sequence[str], *names: str) -> list[str]:
 
 
 def shortened(words: Sequence[str]) -> list[str]:
-    """The words of a command, with settings that shorten its training or measuring."""
+    """The words of a command, with settings that shorten its training."""
     task, command, *_ = [*words, ""]
-    if task == "cost":
-        return [*words, "--seconds", "0", "--frames", "20"]
     if command == "walkers":
         return [*words, "--people", "6", "--takes", "2"]
     if command not in ("train", "study", "actclr"):
