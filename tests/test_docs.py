@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import html
-import json
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -25,10 +22,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 PAGES = sorted([REPOSITORY / "README.md", *DOCS.glob("*.md"), *DOCS.glob("reference/*.md")])
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-
-
-def blocks(page: Path, *languages: str) -> list[tuple[str, str]]:
-    return [found for found in BLOCK.findall(page.read_text("utf-8")) if found[0] in languages]
 
 
 def slugs(page: Path) -> set[str]:
@@ -60,12 +53,6 @@ def test_the_files_that_a_page_names_are_there(page: Path) -> None:
     assert [path for path in named if not (REPOSITORY / path).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
-def test_the_python_of_a_page_compiles(page: Path) -> None:
-    for _, code in blocks(page, "python"):
-        compile(code, str(page), "exec")
-
-
 def test_every_protocol_and_rule_is_described() -> None:
     text = "".join(
         (DOCS / name).read_text("utf-8") for name in ("gait.md", "protocols.md", "reid.md")
@@ -82,52 +69,6 @@ def test_the_quoted_sentences_are_those_of_the_program() -> None:
     quoted = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
     assert len(quoted) > 20
     assert [sentence for sentence in quoted if sentence not in source] == []
-
-
-def test_anybodys_embeddings_are_judged_as_their_page_says(
-    call: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for language, text in blocks(DOCS / "embeddings.md", "sh", "python"):
-        if language == "python":
-            exec(compile(text, "embeddings.md", "exec"), {})
-            continue
-        for line in text.splitlines():
-            program, *words = shlex.split(line)
-            if program == "aclnet-task":
-                call(*words)
-            else:
-                from protocols.report import main
-
-                assert (program, *words[:2]) == ("python", "-m", "protocols.report")
-                assert main(words[2:]) == 0
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert float(said) == round(
-        100 * json.loads(Path("first.json").read_text())["metrics"]["rank1"], 1
-    )
-
-
-@pytest.mark.slow
-def test_the_python_page_runs(
-    call: Any, first: Path, walkers: Path, tmp_path: Path, monkeypatch: Any
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    call("data", "walkers", "keypoints", "--people", 1)
-    (recording, *_) = sorted(Path("keypoints").rglob("*.json"))
-    for name in ("walk1", "walk2", "clip", "ann", "walk"):
-        shutil.copy(recording, f"{name}.json")
-    for name in ("walkers", "mine"):
-        shutil.copytree(first, Path("runs", name))
-    shutil.copy(first / "embeddings.npz", "anybody.npz")
-    for name in ("acl", "ce"):
-        shutil.copy(
-            REPOSITORY / "results" / "gait" / "walkers" / f"{name}-seed0.json", f"{name}.json"
-        )
-    Path("others").symlink_to(walkers)
-    place: dict[str, Any] = {}
-    for _, code in blocks(DOCS / "python.md", "python"):
-        exec(compile(code, "python.md", "exec"), place)
-    assert place["gallery"].people()[0].name == "Ann"
 
 
 class Links(HTMLParser):

@@ -6,8 +6,15 @@ from pathlib import Path
 
 PAGES = Path(__file__).resolve().parents[1]
 CHAPTERS = {
-    "Begin": ("start", "own_people", "two_people", "embeddings", "troubleshooting"),
-    "Tasks": ("gait", "motion", "actions", "reid", "pretraining"),
+    "Begin": (
+        "start",
+        "first_results",
+        "own_people",
+        "two_people",
+        "embeddings",
+        "troubleshooting",
+    ),
+    "Tasks": ("gait", "casia_b", "motion", "actions", "ntu", "reid", "pretraining"),
     "Notebooks": ("notebooks/own_people", "notebooks/casia_b", "notebooks/embeddings"),
     "Work": (
         *("data", "formats", "training", "daily", "look", "compare", "python"),
