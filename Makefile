@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= cpu,report,metric-learning,postgres,export,hub,page,slurm,docs,tensorboard,mocap,parquet,dev
 
-.PHONY: demo test check docs format lint types imports tests benchmarks clean
+.PHONY: demo test check docs format lint types imports tests benchmarks lock clean
 
 # The environment is made again whenever what is installed in it changes.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -48,6 +48,12 @@ docs: $(VENV)/.ready
 # Our code against plain ways, released ones and itself, into results/benchmarks; about a quarter of an hour.
 benchmarks: $(VENV)/.ready
 	$(BIN)/python tests/benchmarks/run.py
+
+# The versions of constraints.txt with hashes: all that CI installs, for every Python from 3.11 on, but torch and what
+# its CUDA build brings, as its build is the machine's. Needs uv (pip install uv).
+OF_TORCH := cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton
+lock:
+	printf '%s; python_version < "3"\n' $(OF_TORCH) | uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes -c constraints.txt --override /dev/stdin $(addprefix --extra ,$(shell echo '$(EXTRAS)' | tr , ' ')) --no-emit-package torch --custom-compile-command 'make lock' --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

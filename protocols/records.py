@@ -13,6 +13,8 @@ from protocols.files import write_text
 from protocols.foreign import parse_json, read_text
 
 _LONGEST = 64 << 20  # characters of a file
+VERSION = 2
+_LARGEST = 999_999_999  # a larger version is not written out
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -205,13 +207,20 @@ class ResultRecord(BaseModel):
         """Read a record; one of schema 1 is converted.
 
         Raises:
-            ValueError: The text is no JSON or no record; the first problem is named with its field.
+            ValueError: The text is no JSON, no record or one of a newer version; the first problem
+                is named with its field.
         """
         try:
             fields = parse_json(text)
         except ValueError as error:
             raise ValueError(f"not a result record: {error}.") from error
-        if isinstance(fields, dict) and fields.get("schema", 1) == 1:
+        version = fields.get("schema", 1) if isinstance(fields, dict) else None
+        if isinstance(version, int) and version > VERSION:
+            raise ValueError(
+                f"a result record of version {min(version, _LARGEST)}, newer than {VERSION}, "
+                "which this program reads: update aclnet."
+            )
+        if version == 1:
             fields = _second_schema(fields)
         try:
             # As JSON again: its rules are stricter than those for Python's values.

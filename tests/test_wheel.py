@@ -122,6 +122,30 @@ def test_wheel_is_used_from_another_folder(installed: Path, tmp_path: Path) -> N
     assert json.loads((written / "record.json").read_text())["dataset"]["synthetic"] is True
 
 
+def others() -> list[str]:
+    """Other Pythons of 3.11 or newer, on PATH or uv's."""
+    on_path = [shutil.which(f"python3.{minor}") for minor in range(11, 15)]
+    managed = Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3.1[1-4]")
+    found = {Path(one).name: str(one) for one in (*managed, *filter(None, on_path))}
+    found.pop(f"python3.{sys.version_info.minor}", None)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("interpreter", others())
+def test_another_python_takes_the_wheel(installed: Path, interpreter: str, tmp_path: Path) -> None:
+    program = """
+import compileall, importlib.util, sys
+assert compileall.compile_dir(sys.argv[1], quiet=1)
+if importlib.util.find_spec("torch"):  # it has the dependencies too
+    sys.path.insert(0, sys.argv[1])
+    import aclnet
+    assert aclnet.load("walkers-gait").dimensions
+"""
+    words = [interpreter, "-P", "-c", program, str(installed)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 COMMANDS_IN_TURN = """
 import json, sys
 from tasks.cli import main

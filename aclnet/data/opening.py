@@ -32,6 +32,7 @@ from aclnet.data.sample import (
     StoreInfo,
 )
 from aclnet.data.table import read_csv
+from aclnet.foreign.version import refuse_newer
 from aclnet.skeleton import layout_from_dict
 
 INFO, INDEX, FRAMES = "store.json", "index.csv", "frames.npy"
@@ -48,8 +49,8 @@ def read_files(folder: Path) -> tuple[StoreInfo, pd.DataFrame, Frames]:
     """Read and check the description, the index and, mapped, the frames of a store.
 
     Raises:
-        ValueError: the folder is no store, has another schema version, or is damaged; the message
-            names the file, the row or sample, and the field.
+        ValueError: the folder is no store, is of a newer version, or is damaged; the message names
+            the file, the row or sample, and the field.
     """
     if not (folder / INFO).is_file():
         raise ValueError(
@@ -83,12 +84,9 @@ def _read_info(file: Path) -> StoreInfo:
     except (ValueError, RecursionError) as error:
         _damaged(file, f"not JSON: {error}")
     version = data.get("schema_version") if isinstance(data, dict) else None
+    refuse_newer(file, version, SCHEMA_VERSION)
     if version != SCHEMA_VERSION or isinstance(version, bool):
-        shown = version if isinstance(version, int) else repr(version)[:40]
-        raise ValueError(
-            f"{file}: schema version {shown}, this program reads version {SCHEMA_VERSION}; "
-            "convert the data again"
-        )
+        _damaged(file, f"its schema_version is {repr(version)[:40]}")
     try:
         info = StoreInfo.model_validate(data)
     except ValidationError as error:

@@ -288,7 +288,7 @@ def open_store(path: str | Path) -> Store:
     `aclnet.data.validate.validate`.
 
     Raises:
-        ValueError: the folder is no store, has another schema version, or its files are damaged or
+        ValueError: the folder is no store, is of a newer version, or its files are damaged or
             contradict each other.
     """
     folder = Path(path)

@@ -17,9 +17,11 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aclnet.files import whole_file
+from aclnet.foreign.version import json_version, refuse_newer
 
 CALIBRATION = "calibration.json"
 """File of a run's folder, and of an exported model's."""
+VERSION = 1
 
 KnownScore = Literal["probability", "energy", "logit"]
 KNOWN_SCORES: tuple[KnownScore, ...] = get_args(KnownScore)
@@ -60,6 +62,7 @@ class Calibration(BaseModel):
     """The calibration of a run.
 
     Attributes:
+        format: version of this file.
         score: what tells known from unknown.
         temperature: divides the logits.
         known: scores of the held-out people's recordings, ascending.
@@ -71,6 +74,7 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    format: Literal[1] = 1
     score: KnownScore
     temperature: float = Field(gt=0)
     known: tuple[float, ...] = Field(min_length=1)
@@ -121,7 +125,7 @@ def read_calibration(run: Path, weights: str, exported: bool = False) -> Calibra
         exported: whether it is an exported model.
 
     Raises:
-        ValueError: there is none, it is damaged, or it is of other weights.
+        ValueError: there is none, it is damaged, of a newer version, or of other weights.
     """
     path = run / CALIBRATION
     again = f"calibrate it with `aclnet-task action calibrate --run {run}`"
@@ -129,8 +133,10 @@ def read_calibration(run: Path, weights: str, exported: bool = False) -> Calibra
         again = "calibrate its run (`aclnet-task action calibrate`) and export it again, in float32"
     if not path.is_file():
         raise ValueError(f"{run} does not know unknown actions: {again}")
+    content = path.read_bytes()
+    refuse_newer(path, json_version(content, "format"), VERSION)
     try:
-        found = Calibration.model_validate_json(path.read_bytes())
+        found = Calibration.model_validate_json(content)
     except ValidationError as error:
         raise ValueError(f"{path} is damaged ({error.errors()[0]['msg']}): {again}") from None
     if found.weights != weights:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from aclnet.clips.stored import Clips, StoredClips
 from aclnet.config import Settings
 from aclnet.foreign.text import check_regular
+from aclnet.foreign.version import json_version, refuse_newer
 from aclnet.models.settings import NamedEncoder
 from aclnet.runs.averages import BlockT, Predictor, Scored
 from aclnet.runs.info import RunInfo, RunModel
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import onnxruntime
 
 DESCRIPTION = "model.json"
+VERSION = 1
+"""Newest version of it; goes up with that of the run's description, which it holds."""
 
 Kind = Literal["onnx", "safetensors", "torch"]
 
@@ -130,7 +133,8 @@ def read_exported(path: Path) -> tuple[Exported, Path]:
             given.
 
     Raises:
-        ValueError: the description is missing or damaged, or the file is missing.
+        ValueError: the description is missing, damaged or of a newer version, or the file is
+            missing.
     """
     if path.name == DESCRIPTION:
         path = path.parent
@@ -142,8 +146,10 @@ def read_exported(path: Path) -> tuple[Exported, Path]:
         )
     if check_regular(description) > _MOST_BYTES:
         raise ValueError(f"{description} is too large: {_AGAIN}")
+    content = description.read_bytes()
+    refuse_newer(description, json_version(content, "format"), VERSION)
     try:
-        exported = Exported.model_validate_json(description.read_bytes())
+        exported = Exported.model_validate_json(content)
         _ = exported.model
     except ValidationError as error:
         first = error.errors()[0]

@@ -13,6 +13,7 @@ from aclnet.clips.settings import ClipSettings
 from aclnet.config import Settings, read_mapping
 from aclnet.config.errors import PLUGIN
 from aclnet.data.settings import DataSettings
+from aclnet.foreign.version import json_version, refuse_newer
 from aclnet.models.settings import NetworkSettings
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
 from aclnet.skeleton import Layout, layout_from_dict
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from aclnet.data.store import Store
 
 SETTINGS, RUN_INFO = "settings.yaml", "run.json"
+VERSION = 1
+"""Newest version of a run's folder; goes up with that of `run.json`."""
 LOCK = ".lock"
 """Held by the process that trains or evaluates a run; with several ranks by rank 0."""
 _LAST, _BEST = "checkpoint.pt", "best.pt"
@@ -83,6 +86,7 @@ class RunInfo(Settings):
     """What a run's network was trained on, to use it without the data.
 
     Attributes:
+        format: version of this description, and with it of the run's folder.
         task: name of the task.
         classes: K class names, in the classifier's order.
         layout: joint layout of its clips, as plain values.
@@ -101,6 +105,7 @@ class RunInfo(Settings):
         initial: the weights of another run with which the training began; None: random ones.
     """
 
+    format: Literal[1] = 1
     task: str
     classes: tuple[str, ...]
     layout: dict[str, Any]
@@ -160,7 +165,7 @@ def read_run_info(run: Path) -> RunInfo:
     """What a run remembers of its data.
 
     Raises:
-        ValueError: the folder is not a run, or the file is damaged.
+        ValueError: the folder is not a run, is of a newer version, or the file is damaged.
     """
     if not run.exists():
         raise ValueError(f"{run} is not a run: there is no such file or folder")
@@ -177,10 +182,12 @@ def parse_run_info(path: Path) -> RunInfo:
     """Read a `run.json` from anywhere.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, or of a newer version.
     """
+    content = path.read_bytes()
+    refuse_newer(path, json_version(content, "format"), VERSION)
     with _refusing_damage(path):
-        return RunInfo.model_validate_json(path.read_bytes())
+        return RunInfo.model_validate_json(content)
 
 
 def read_run_model(run: Path) -> RunModel:

@@ -14,9 +14,10 @@ import torch
 
 from aclnet.files import whole_file
 from aclnet.foreign.text import check_regular
+from aclnet.foreign.version import refuse_newer
 
 _FORMAT_KEY = "aclnet_checkpoint"
-_FORMAT_VERSION = 1
+VERSION = 1
 _KINDS = {"task": Mapping, "optimizer": Mapping, "state": Mapping, "settings": str, "recipe": str}
 _MOST_VALUES = 10_000_000
 _OLD_PICKLES = 5
@@ -41,7 +42,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 def checkpoint_bytes(state: Mapping[str, Any]) -> memoryview:
     """The file of a checkpoint; the argument is that of `save_checkpoint`."""
     content = io.BytesIO()
-    torch.save({_FORMAT_KEY: _FORMAT_VERSION, **state}, content)
+    torch.save({_FORMAT_KEY: VERSION, **state}, content)
     return content.getbuffer()
 
 
@@ -82,12 +83,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or _FORMAT_KEY not in state:
         raise ValueError(f"{path}: a PyTorch file, but not a checkpoint of aclnet's training")
     version = state.pop(_FORMAT_KEY)
-    if version != _FORMAT_VERSION or not isinstance(version, int):
-        shown = version if isinstance(version, int) else "of another kind"
-        raise ValueError(
-            f"{path}: checkpoint format {shown}, but this version reads {_FORMAT_VERSION}; "
-            "install the version of aclnet that wrote it"
-        )
+    refuse_newer(path, version, VERSION)
+    if version != VERSION or not isinstance(version, int):
+        raise ValueError(f"{path}: its version is none of a checkpoint; {advice}")
     for name, kind in _KINDS.items():
         if name in state and not isinstance(state[name], kind):
             raise ValueError(f"{path}: {name} is a {type(state[name]).__name__}; {advice}")

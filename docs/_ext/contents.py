@@ -20,10 +20,14 @@ CHAPTERS = {
         *("data", "formats", "training", "daily", "look", "compare", "python"),
         *("gallery", "serve", "live", "export"),
     ),
+    "Extend": (
+        *("extend/index", "extend/loss", "extend/backbone", "extend/reader", "extend/protocol"),
+        *("extend/figure", "extend/task"),
+    ),
     "What it shows": ("results", "reliability", "speed", "protocols", "paper_and_code"),
     "Reference": (
         *("reference/commands", "reference/settings", "reference/readers"),
-        *("reference/recipes", "reference/api", "design"),
+        *("reference/recipes", "reference/api", "versions", "design"),
     ),
 }
 

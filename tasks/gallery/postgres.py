@@ -27,6 +27,7 @@ import psycopg
 from pgvector.psycopg import register_vector
 from psycopg import errors, sql
 
+from aclnet.foreign.version import refuse_newer
 from protocols.ranking.distances import FloatArray, as_points
 from tasks.gallery.content import (
     SCHEMA_VERSION,
@@ -96,11 +97,7 @@ class PostgresStorage:
             with self._naming():
                 version = int(self._state("schema"))
                 register_vector(self._connection)
-            if version != SCHEMA_VERSION:
-                raise ValueError(
-                    f"{self.place} has the schema {version}, and this version reads "
-                    f"{SCHEMA_VERSION}: update aclnet"
-                )
+            refuse_newer(self.place, version, SCHEMA_VERSION)
             with refusing_damage(self.place):
                 self._about = About.model_validate_json(self._state("about"))
             if self._about.hnsw:

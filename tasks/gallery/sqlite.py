@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from aclnet.files import owned, whole_file
+from aclnet.foreign.version import refuse_newer
 from protocols.ranking.distances import FloatArray
 from tasks.gallery.content import (
     SCHEMA_VERSION,
@@ -334,11 +335,7 @@ class SqliteStorage:
             )
             if mark != _APPLICATION_ID:
                 raise ValueError(f"{self.path} is no gallery, but another SQLite file")
-            if version != SCHEMA_VERSION:
-                raise ValueError(
-                    f"{self.path} has the schema {version}, and this version reads "
-                    f"{SCHEMA_VERSION}: update aclnet"
-                )
+            refuse_newer(self.place, version, SCHEMA_VERSION)
             self._connection.execute("PRAGMA journal_mode = WAL")
             text = self._state("about")
         with refusing_damage(self.place):

@@ -24,8 +24,9 @@ from pydantic import ValidationError
 from aclnet.data.formats import Progress, with_progress
 from aclnet.data.formats.keypoints.picture_unit import one_unit
 from aclnet.data.formats.keypoints.third_number import third_is_score
-from aclnet.data.sample import FASTEST_FPS, SLOWEST_FPS, Sample, StoreInfo
+from aclnet.data.sample import FASTEST_FPS, SCHEMA_VERSION, SLOWEST_FPS, Sample, StoreInfo
 from aclnet.foreign.arrays import member_names, read_arrays
+from aclnet.foreign.version import json_version, refuse_newer
 from aclnet.skeleton import Layout, canonical_name, find_layout, layout_from_dict
 from aclnet.skeleton.library import reordered_layout
 
@@ -202,6 +203,7 @@ def _exported(about: npt.NDArray[Any], path: Path) -> StoreInfo:
     """The description of the store that the file was exported from."""
     problem = "is no text"
     if about.shape == () and about.dtype.kind == "U":
+        refuse_newer(path, json_version(str(about), "schema_version"), SCHEMA_VERSION)
         try:
             return StoreInfo.model_validate_json(str(about))
         except ValidationError as error:

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from aclnet.data.formats import Progress
-from aclnet.data.sample import FIELDS, Sample, StoreInfo
+from aclnet.data.sample import FIELDS, SCHEMA_VERSION, Sample, StoreInfo
 from aclnet.foreign.text import check_regular
+from aclnet.foreign.version import json_version, refuse_newer
 from aclnet.skeleton import Layout, layout_from_dict
 
 NATIVE = 48
@@ -89,6 +90,7 @@ def _rows(file: Any, path: Path) -> Iterator[Any]:
 
 
 def _described(about: bytes, layout: Layout | None, path: Path) -> StoreInfo:
+    refuse_newer(path, json_version(about, "schema_version"), SCHEMA_VERSION)
     try:
         info = StoreInfo.model_validate_json(about)
     except ValidationError as error:

@@ -161,11 +161,13 @@ def test_a_damaged_description_is_named(store: Path, field: str, value: Any, fau
     assert REMEDY in sentence
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, True, 10**400, [1] * 99])
-def test_other_versions_are_refused(store: Path, version: Any) -> None:
+@pytest.mark.parametrize("version", [0, "1", None, True, [1] * 99])
+def test_what_is_no_version_is_refused(store: Path, version: Any) -> None:
     file = store / "store.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "schema_version": version}))
-    assert "this program reads version 1; convert the data again" in refusal(store)
+    sentence = refusal(store)
+    assert "its schema_version is" in sentence
+    assert REMEDY in sentence
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\0", '"\\ud800'])

@@ -74,7 +74,7 @@ def test_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a checkpoint of aclnet, or a damaged one"):
         load_checkpoint(path)
     torch.save({"aclnet_checkpoint": 99}, path)
-    with pytest.raises(ValueError, match="checkpoint format 99"):
+    with pytest.raises(ValueError, match="is of version 99, newer than 1"):
         load_checkpoint(path)
 
 
@@ -109,7 +109,7 @@ def test_files_of_older_versions_are_checked_too(tmp_path: Path) -> None:
         ({"task": {"a": 3}}, "task holds something else than tensors"),
         ({"state": []}, "state is a list"),
         ({"settings": {}}, "settings is a dict"),
-        ({"aclnet_checkpoint": [1]}, "checkpoint format of another kind"),
+        ({"aclnet_checkpoint": [1]}, "its version is none of a checkpoint"),
         ({"state": {"epoch": [1]}}, "state epoch: Input should be a valid integer"),
     ],
 )

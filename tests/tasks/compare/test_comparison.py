@@ -267,7 +267,7 @@ def test_run_folders(call: Any, tmp_path: Path) -> None:
         ("gait.json", "cut.json", ("cut.json", "not a result record")),
         ("gait.json", "bytes.json", ("bytes.json",)),
         ("gait.json", "list.json", ("list.json", "not a result record")),
-        ("gait.json", "newer.json", ("newer.json", "schema")),
+        ("gait.json", "newer.json", ("newer.json", "of version 3", "update aclnet")),
         ("gait.json", "nan.json", ("nan.json", "not a result record")),
         ("gait.json", "action.json", ("gait", "action", "one task")),
         ("mixed-*.json", "gait.json", ("mixed-", "is not comparable with", "other protocol")),
