@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -60,10 +61,20 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No deadline: the machine may be busy. In CI the same examples every time, so that a change is
-# judged by what it changes; elsewhere new ones, so that faults are found.
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+# judged by what it changes; elsewhere new ones, so that faults are found. A test whose cases are
+# many asks for more examples.
+settings.register_profile("here", deadline=None, max_examples=40)
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+# Imports make no garbage worth looking for, and what they load stays: it is never looked through.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -169,7 +180,8 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
     """Start `python ARGUMENTS...` as a process of its own, without waiting for imports."""
     door = tmp_path_factory.mktemp("ready") / "door"
     program = [sys.executable, "-P", str(Path(__file__).with_name("ready.py")), str(door)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    # Passive: a second thread, where a test has one, does not spin while it waits.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     server = subprocess.Popen(
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
     )
@@ -192,18 +204,26 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
 
 
 @pytest.fixture
-def ranks(ready: Ready) -> Callable[..., list[tuple[str, str]]]:
-    """Run `python ARGUMENTS...` as two ranks, as torchrun starts them; what each wrote."""
+def start_ranks(ready: Ready) -> Callable[..., list[Started]]:
+    """Start `python ARGUMENTS...` as two ranks, as torchrun starts them."""
 
-    def run(*arguments: object) -> list[tuple[str, str]]:
+    def start(*arguments: object) -> list[Started]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
         world = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo"}
         world |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-        started = [
-            ready(*arguments, env={**world, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"
-        ]
+        return [ready(*arguments, env={**world, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
+
+    return start
+
+
+@pytest.fixture
+def ranks(start_ranks: Callable[..., list[Started]]) -> Callable[..., list[tuple[str, str]]]:
+    """Run `python ARGUMENTS...` as two ranks; what each wrote."""
+
+    def run(*arguments: object) -> list[tuple[str, str]]:
+        started = start_ranks(*arguments)
         try:
             texts = [process.communicate() for process in started]
         finally:

@@ -8,6 +8,7 @@ a fork has nothing of an earlier one: no data, random state, process group or si
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -130,6 +131,7 @@ def become(asked: dict[str, Any]) -> None:
     for number, text in enumerate(texts, 1):
         os.dup2(os.open(text, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     first, *rest = asked["arguments"]
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.path.insert(0, "" if first in ("-m", "-c") else str(Path(first).parent))
     if first == "-m":
         sys.argv = rest
@@ -143,6 +145,7 @@ def become(asked: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # imports make no garbage worth looking for
     import torch
 
     import aclnet.training.engine  # noqa: F401
@@ -155,4 +158,6 @@ if __name__ == "__main__":
         _ = task.adapter, task.judge  # imports them
 
     torch.set_num_threads(1)
+    gc.freeze()  # what is loaded by now is not looked through again, and copied, in every fork
+    gc.enable()
     become(serve(sys.argv[1]))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import subprocess
-import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -90,14 +88,14 @@ class Links(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(ready: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site; a warning is an error."""
     pytest.importorskip("sphinx", reason="pip install 'aclnet[docs]'")
     out, kept = (tmp_path_factory.mktemp(name) for name in ("site", "doctrees"))
     options = ("-W", "--keep-going", "-q", "-b", "html", "-d", kept)
-    program = [sys.executable, "-m", "sphinx", *options, DOCS, out]
-    done = subprocess.run(program, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    process = ready("-m", "sphinx", *options, DOCS, out)
+    _, err = process.communicate(600)
+    assert process.returncode == 0, err
     return out
 
 
@@ -141,8 +139,7 @@ def test_the_references_are_complete(site: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_a_reader_sees_every_page_and_nothing_is_fetched(
     chromium: Any, site: Path, contrast: str, width: int, scheme: str
 ) -> None:

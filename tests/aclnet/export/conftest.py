@@ -23,15 +23,15 @@ from aclnet.runs.networks import build_network, weight_generator
 from aclnet.runs.settings import EmbedSettings, ScoringSettings
 from aclnet.skeleton import layout_from_dict
 
-STAGES = {"width": 16, "blocks": 2, "widen_at": [2], "stride_at": [2]}
+STAGE = {"width": 16, "blocks": 1, "widen_at": [1], "stride_at": [1]}
 ENCODERS: dict[str, dict[str, Any]] = {
-    "affinity_gcn": STAGES,
+    "affinity_gcn": STAGE,
     "clip_mlp": {"width": 16, "frames": 6},
-    "ctr_gcn": STAGES,
+    "ctr_gcn": STAGE,
     "joint_transformer": {"width": 16, "blocks": 1, "heads": 2, "positions": 4},
     "resgcn": {"depth": "n21", "graph": "bones"},
-    "st_gcn": STAGES,
-    "temporal_conv": {"width": 16, "blocks": 2},
+    "st_gcn": {"width": 16, "blocks": 2, "widen_at": [2], "stride_at": [2]},
+    "temporal_conv": {"width": 16, "blocks": 1},
     "transg": {"width": 16, "heads": 2, "positions": 5},
 }
 TASKS: dict[str, dict[str, Any]] = {

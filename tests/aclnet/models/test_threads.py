@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +10,7 @@ MANY_STEPS = """
 import torch
 from aclnet.models.affinity_gcn import TemporalUnit
 from aclnet.models.stages import short_cut
+torch.set_num_threads(2)
 channels_last = {"memory_format": torch.channels_last}
 for kind, more, widths in ((short_cut, (32, 2), (8, 12, 16)), (TemporalUnit, (10, 2), (50, 96))):
     for channels in widths:
@@ -28,17 +27,13 @@ SCRIPT = Path(__file__).with_name("thread_steps.py")
 
 
 @pytest.mark.slow
-def test_every_backbone_trains_with_two_threads_as_with_one(tmp_path: Path) -> None:
+def test_every_backbone_trains_with_two_threads_as_with_one(ready: Any, tmp_path: Path) -> None:
     found = []
-    for threads in ("1", "2"):
-        out = tmp_path / threads
-        done = subprocess.run(
-            [sys.executable, SCRIPT, out],
-            capture_output=True,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": threads},
-        )
-        assert done.returncode == 0, done.stderr
+    for threads in (1, 2):
+        out = tmp_path / str(threads)
+        process = ready(SCRIPT, out, threads)
+        _, err = process.communicate()
+        assert process.returncode == 0, err
         found.append(torch.load(out))
     one, two = found
     assert one.keys() == two.keys()
@@ -48,11 +43,7 @@ def test_every_backbone_trains_with_two_threads_as_with_one(tmp_path: Path) -> N
             assert (together - alone).norm() < share * alone.norm(), case
 
 
-def test_two_threads_do_not_write_beyond_their_memory() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", MANY_STEPS],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "2"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_two_threads_do_not_write_beyond_their_memory(ready: Any) -> None:
+    process = ready("-c", MANY_STEPS)
+    out, err = process.communicate()
+    assert process.returncode == 0, out + err

@@ -1,4 +1,4 @@
-"""A training step of every case of `test_models.py`, for `test_threads.py`: OUT."""
+"""A training step of every case of `test_models.py`, for `test_threads.py`: OUT THREADS."""
 
 from __future__ import annotations
 
@@ -30,4 +30,5 @@ def train(case: str) -> tuple[Tensor, Tensor]:
 if __name__ == "__main__":
     from test_models import CASES
 
+    torch.set_num_threads(int(sys.argv[2]))
     torch.save({case: train(case) for case in CASES}, Path(sys.argv[1]))

@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -129,23 +126,21 @@ def hub() -> Iterator[tuple[str, type[Hub]]]:
 
 
 def test_a_model_is_pushed_and_pulled(
-    hub: tuple[str, type[Hub]], first: Path, walkers: Path, tmp_path: Path
+    hub: tuple[str, type[Hub]], first: Path, walkers: Path, ready: Any, tmp_path: Path
 ) -> None:
     address, served = hub
     model, folder = aclnet.load(first), tmp_path / "model"
     store = first_recordings(model, walkers)
     export(model, store, "safetensors", folder, lambda _: "# Card\n", named=False)
     (folder / CALIBRATION).write_text("{}")
-    environment = os.environ | {
+    environment = {
         "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": "hf_none",
         "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
     }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, folder, walkers],
-        capture_output=True, text=True, env=environment,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    commit, loaded, refused = done.stdout.splitlines()
+    process = ready("-c", PROGRAM, folder, walkers, env=environment)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    commit, loaded, refused = out.splitlines()
     assert commit == f"{address}/ann/gait/commit/{COMMIT}"
     assert loaded == f"{model.fingerprint} {len(model.embed(walkers).sample)}"
     assert refused.startswith("hf://ann/other: the Hub cannot be used: ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import stat
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -111,7 +110,7 @@ def test_one_rank_writes(ranks: Any, tmp_path: Path) -> None:
     assert scalars(tmp_path) == logged(tmp_path)
 
 
-def test_without_the_setting_there_are_no_events_and_no_import(tmp_path: Path) -> None:
+def test_without_the_setting_there_are_no_events_and_no_import(ready: Any, tmp_path: Path) -> None:
     code = (
         "import sys, tests.aclnet.training.test_engine as toy; from pathlib import Path\n"
         "from aclnet.training.engine import fit\n"
@@ -119,11 +118,9 @@ def test_without_the_setting_there_are_no_events_and_no_import(tmp_path: Path) -
         "assert not any(name.startswith('tensorboard') for name in sys.modules)\n"
         "assert 'torch.utils.tensorboard' not in sys.modules\n"
     )
-    root = Path(__file__).parents[3]
-    done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "run"], cwd=root, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    process = ready("-c", code, tmp_path / "run", cwd=Path(__file__).parents[3])
+    _, err = process.communicate()
+    assert process.returncode == 0, err
     assert not (tmp_path / "run" / EVENTS).exists()
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,9 +41,9 @@ ENCODERS: dict[str, dict[str, Any]] = {
 }
 
 
-def make_task(name: str = "st_gcn") -> TrainingTask:
+def make_task(name: str = "st_gcn", **changes: Any) -> TrainingTask:
     torch.manual_seed(0)
-    settings = EncoderSettings.model_validate({"name": name, **ENCODERS.get(name, {})})
+    settings = EncoderSettings.model_validate({"name": name, **ENCODERS.get(name, {}), **changes})
     encoder = build_encoder(settings, load_layout("sbu15"), 3)
     network = SkeletonNetwork(encoder, 3)
     return TrainingTask(network, Objective(ObjectiveSettings(), 3, encoder.feature_dim))
@@ -129,12 +128,15 @@ def test_a_fast_run_equals_the_plain_one_and_resumes(tmp_path: Path, name: str) 
 
 
 @pytest.mark.slow
-def test_a_compiled_run_equals_the_plain_one_with_the_same_names(tmp_path: Path) -> None:
+def test_a_compiled_run_equals_the_plain_one_with_the_same_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # no processes that compile
     if speed.compiler_problem() is not None:  # it compiles: not while tests are collected
         pytest.skip("no compiler works here")
     for name, changes in (("plain", {}), ("compiled", {"compile": True})):
         given = settings(learning_rate=0.001, **changes)
-        fit(make_task("temporal_conv"), Source(), given, tmp_path / name)
+        fit(make_task("temporal_conv", blocks=1), Source(), given, tmp_path / name)
     plain, fast = (load_checkpoint(tmp_path / name / CHECKPOINT) for name in ("plain", "compiled"))
     assert plain["task"].keys() == fast["task"].keys()
     for name, value in plain["task"].items():
@@ -206,10 +208,12 @@ print({left})
     ],
 )
 @pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch before 2.9")
-def test_tf32_is_as_the_caller_set_it_by_any_name(before: str, left: str, wanted: str) -> None:
-    program = SET_BEFORE.format(before=before, left=left)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.returncode, done.stdout.strip()) == (0, wanted), done.stderr
+def test_tf32_is_as_the_caller_set_it_by_any_name(
+    before: str, left: str, wanted: str, ready: Any
+) -> None:
+    process = ready("-c", SET_BEFORE.format(before=before, left=left))
+    out, err = process.communicate()
+    assert (process.returncode, out.strip()) == (0, wanted), err
 
 
 @pytest.mark.ddp
