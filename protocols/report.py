@@ -82,8 +82,8 @@ def make_report(
 
     Args:
         results: Folder of the records; None: ``results`` if it is there, else there are none.
-        out: Folder to write to; None writes only ``into``. Figures in it that were drawn of the same
-            records are kept.
+        out: Folder to write to; None writes only ``into``. Figures in it of the same records are
+            kept.
         formats: Of :data:`FORMATS`, by commas.
         figures: Draw figures. None are drawn for CSV alone, which cannot hold them.
         runs: Folder of run folders, for training curves and actionlets; None draws none.
