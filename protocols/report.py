@@ -83,11 +83,11 @@ def make_report(
 
     Args:
         results: Folder of the records; None: ``results`` if it is there, else there are none.
-        out: Folder to write to; None writes only ``into``.
+        out: Folder to write to; None writes only ``into``. Figures in it of the same records are
+            kept.
         formats: Of :data:`FORMATS`, by commas.
         figures: Draw figures. None are drawn for CSV alone, which cannot hold them.
         runs: Folder of run folders, for training curves and actionlets; None draws none.
-            Figures that ``out`` holds of the same records are kept.
         into: Markdown files whose tables are written again between their marks, all or none
             (:func:`protocols.reporting.writers.between.write_between`).
         passed_over: Called with a sentence for each file and figure that is left out.
