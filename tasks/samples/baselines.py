@@ -38,9 +38,7 @@ def bone_lengths(store: Store, body: Body = "own") -> npt.NDArray[np.float64]:
     return rows
 
 
-def _of_clips(
-    people: npt.NDArray[np.float32], store: Store, body: Body
-) -> npt.NDArray[np.float64]:
+def _of_clips(people: npt.NDArray[np.float32], store: Store, body: Body) -> npt.NDArray[np.float64]:
     """The bone lengths (N, V - 1) of people (N, T, V, C) in equally many frames."""
     child, parent = torch.tensor(store.layout.bone_index).unbind(dim=1)
     dims = store.info.dims
