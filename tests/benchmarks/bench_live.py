@@ -15,6 +15,8 @@ priority that it would have on one of its own (`chrt --rr 1`), which is noted. L
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -25,10 +27,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 from ratios import ratio, write
 
+import tasks.cli
 from aclnet.clips.windows import reflect
 from aclnet.data.store import open_store
 from tasks import Gallery
@@ -37,9 +41,10 @@ FPS = 30
 STRIDE = 30
 GOAL = 0.05
 BATCH = 20_000
+PACES = ("spread", "together")
 SHORT = (
-    "data.walkers.identities=10", "identities.train=6", "identities.validation=2",
-    "train.epochs=1", "sampler.steps_per_epoch=2",
+    "data.walkers.identities=10", "data.walkers.views=[0,90]", "identities.train=6",
+    "identities.validation=2", "train.epochs=1", "sampler.steps_per_epoch=2",
 )  # fmt: skip
 NETWORKS = {
     "gait/walkers": (),
@@ -57,12 +62,13 @@ def train(folder: Path, changes: Sequence[str]) -> Path:
     """A run of the network."""
     sets = [part for text in (*SHORT, *changes) for part in ("--set", text)]
     command = ["gait", "train", "-c", "gait/walkers", "-r", folder / "run", *sets]
-    subprocess.run(
-        [sys.executable, "-m", "tasks", *command, "--cache", folder.parent / "cache"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    line = ["aclnet-task", *map(str, command), "--cache", str(folder.parent / "cache")]
+    with mock.patch.object(sys, "argv", line), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            tasks.cli.main()
+        except SystemExit as end:
+            if end.code:
+                raise
     return folder / "run"
 
 
@@ -145,6 +151,7 @@ def main() -> None:
     parser.add_argument("--enrolled", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--networks", type=int, default=len(NETWORKS))
+    parser.add_argument("--pace", nargs="+", choices=PACES, default=PACES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -157,11 +164,11 @@ def main() -> None:
             gallery = root / f"{place}.gallery"
             enrol(gallery, run, options.enrolled)
             lines = stream(root / "cache", options.people, round(options.seconds * FPS))
-            for more in (("--spread",), ("--together",)):
+            for pace in options.pace:
                 os.sched_setaffinity(0, {cores[0]})
-                rounds = [replay(run, gallery, lines, more) for _ in range(options.rounds)]
+                rounds = [replay(run, gallery, lines, [f"--{pace}"]) for _ in range(options.rounds)]
                 os.sched_setaffinity(0, set(cores))
-                name = f"{options.people} people among {options.enrolled:,}, {network} {more[0]}"
+                name = f"{options.people} people among {options.enrolled:,}, {network} --{pace}"
                 each = [one.latencies for one in rounds]
                 for measure, share in (("median", 50), ("p95", 95), ("p99", 99)):
                     values = [max(float(np.percentile(one, share)), 1e-5) for one in each]
@@ -173,7 +180,7 @@ def main() -> None:
                     f"{name}: {len(whole):,} windows in {options.rounds} rounds of "
                     f"{options.seconds:g} s, p99 of all {p99:.1f} ms."
                 )
-                about[" ".join([network, *more])] = {
+                about[f"{network} --{pace}"] = {
                     "windows": len(whole),
                     "median_ms": round(1000 * float(np.median(whole)), 2),
                     "p95_ms": round(1000 * float(np.percentile(whole, 95)), 2),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 
 import torch
-from report import CUDA, DEVICE, ROOT, SMALL, bandwidth, close, holds, say, seconds
+from report import CUDA, DEVICE, SMALL, bandwidth, close, command, holds, say, seconds
 
 from tasks.run.environment import describe_environment
 
@@ -30,9 +28,8 @@ def main() -> None:
         holds("FAISS sees the card", gpus > 0 or not CUDA, version=faiss.__version__, gpus=gpus)
     except (ImportError, RuntimeError) as error:
         holds("FAISS sees the card", not CUDA, error=repr(error)[:200])
-    command = [sys.executable, "-m", "tasks.cli", "doctor"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    holds("doctor finds nothing wrong", done.returncode == 0, text=done.stdout[-1500:])
+    code, text = command("doctor")
+    holds("doctor finds nothing wrong", not code, text=text[-1500:])
     say("copy", terabytes_a_second=round(bandwidth() / 1e12, 3))
     side = 256 if SMALL else 8192
     for dtype, precision in (("bfloat16", "highest"), ("float32", "highest"), ("float32", "high")):

@@ -7,7 +7,6 @@ of the same batches, and the weights must be those of one process without ranks.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,9 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
-from report import CUDA, DEVICE, ROOT, SMALL, WORK, close, holds, say
+from report import CUDA, DEVICE, SMALL, WORK, close, holds, say
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import main as torchrun
 
 from aclnet.distributed import all_gather_rows, row_counts, sum_over_ranks
 from aclnet.runs.networks import build_network, weight_generator
@@ -113,17 +114,13 @@ def main() -> None:
         say("skipped", processes=2, reason="there is one card")
         counts = [1]
     for count in counts:
-        launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count))
-        command = [sys.executable, *launch, __file__, "--rank", str(WORK)]
-        loopback = {"NCCL_SOCKET_IFNAME": "lo", "GLOO_SOCKET_IFNAME": "lo"}  # there is no network
-        environment = os.environ | loopback
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
-        holds(
-            f"{count} by torchrun ends well",
-            not done.returncode,
-            error=done.stderr[-400:] * bool(done.returncode),
-        )
-        if done.returncode:
+        # As torchrun starts them; there is no network.
+        os.environ |= {"NCCL_SOCKET_IFNAME": "lo", "GLOO_SOCKET_IFNAME": "lo"}
+        launch = ["--standalone", "--nproc-per-node", str(count), __file__, "--rank", str(WORK)]
+        try:
+            torchrun(launch)
+        except ChildFailedError as error:
+            holds(f"{count} by torchrun ends well", fact=False, error=str(error)[-400:])
             continue
         found = torch.load(WORK / "rank0.pt", weights_only=True)
         holds("sums and joined rows are right", found["right"], backend=found["backend"])

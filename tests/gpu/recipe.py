@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 import pickle
-import sys
 import time
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from report import CUDA, DEVICE, SMALL, WORK, close, holds, say, wait
+from report import CUDA, DEVICE, SMALL, WORK, close, command, holds, say, wait
 
 import aclnet.training.batches as batches
 import aclnet.training.engine as engine
@@ -103,8 +101,6 @@ class Clock:
 
 
 def timed(name: str, data: Path, batch: int, *settings: str) -> None:
-    from tasks.cli import main
-
     clock = Clock()
     originals = engine._Loop._train_step, batches.Prefetcher.get
     clock.install()
@@ -119,16 +115,9 @@ def timed(name: str, data: Path, batch: int, *settings: str) -> None:
     options = [part for one in changes for part in ("-s", one)]
     run = ("--run", str(WORK / "recipe"), "--overwrite", "--cache", str(WORK / "stores"))
     recipe = ("action", "train", "--config", "action/ntu60_xsub", "--data", str(data))
-    sys.argv = ["aclnet-task", *recipe, *run, *options]
-    code: object = 0
-    try:
-        with redirect_stdout(sys.stderr):
-            main()
-    except SystemExit as end:
-        code = end.code
-    finally:
-        engine._Loop._train_step, batches.Prefetcher.get = originals  # type: ignore[method-assign]
-    holds(f"{name}: the command ends well", not code, code=str(code))
+    code, _ = command(*recipe, *run, *options)
+    engine._Loop._train_step, batches.Prefetcher.get = originals  # type: ignore[method-assign]
+    holds(f"{name}: the command ends well", not code, code=code)
     if code or not clock.steps:
         return
     step = clock.seconds / clock.steps

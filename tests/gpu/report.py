@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
+from unittest import mock
 
 import torch
 from ratios import ratio
@@ -41,6 +44,21 @@ def holds(what: str, fact: bool, **values: Any) -> None:
 def close() -> NoReturn:
     """End the check: with exit code 1 if a fact does not hold."""
     sys.exit(1 if _broken else 0)
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    """Run a command of `aclnet-task` in this process: its exit code, and what it printed."""
+    from tasks.cli import main
+
+    with (
+        mock.patch.object(sys, "argv", ["aclnet-task", *arguments]),
+        redirect_stdout(io.StringIO()) as text,
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0), text.getvalue()
+    return 0, text.getvalue()
 
 
 def wait() -> None:

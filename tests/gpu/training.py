@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import torch
-from report import DEVICE, ROOT, SMALL, WORK, close, holds, say
+from report import DEVICE, SMALL, WORK, close, command, holds, say
 
 from aclnet.training.checkpoint import load_checkpoint
 
@@ -22,16 +20,12 @@ SMALL_GCN = (
 )
 
 
-def command(*arguments: str) -> int:
+def ends_well(*arguments: str) -> bool:
     start = time.perf_counter()
-    line = [sys.executable, "-m", "tasks.cli", *arguments]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
-    error = done.stderr[-400:] if done.returncode else ""
+    code, _ = command(*arguments)
     took = round(time.perf_counter() - start, 1)
-    holds(
-        f"aclnet-task {' '.join(arguments[:2])} ends well", not done.returncode, s=took, error=error
-    )
-    return done.returncode
+    holds(f"aclnet-task {' '.join(arguments[:2])} ends well", not code, s=took)
+    return not code
 
 
 def trained(name: str, *settings: str) -> Path | None:
@@ -46,11 +40,8 @@ def trained(name: str, *settings: str) -> Path | None:
     )
     options = [part for one in chosen for part in ("-s", one)]
     cache = ("--cache", str(WORK / "stores"))
-    return (
-        None
-        if command("gait", "train", "--run", str(run), "--overwrite", *cache, *options)
-        else run
-    )
+    line = ("gait", "train", "--run", str(run), "--overwrite", *cache, *options)
+    return run if ends_well(*line) else None
 
 
 def last_losses(run: Path) -> dict[str, float]:
@@ -77,7 +68,7 @@ def main() -> None:
     WORK.mkdir(parents=True, exist_ok=True)
     run = twice("walkers")
     if run is not None:
-        command("gait", "eval", "--run", str(run))
+        ends_well("gait", "eval", "--run", str(run))
     if not SMALL:
         twice("gcn", SMALL_GCN)
         runs = trained("float32"), trained("bf16", "train.precision=bf16-mixed")

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import collections
 import os
-import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
-from report import CUDA, DEVICE, ROOT, SMALL, WORK, close, holds, say
+from report import CUDA, DEVICE, ROOT, SMALL, WORK, close, command, holds, say
 
 import aclnet.training.engine as engine
 from aclnet.runs.networks import build_network, weight_generator
@@ -102,8 +101,6 @@ def steps(recipe: str) -> None:
 
 def loop() -> None:
     """A whole run."""
-    from tasks.cli import main
-
     counted = [0]
     whole = engine._Loop._train_step
 
@@ -116,26 +113,10 @@ def loop() -> None:
 
     engine._Loop._train_step = step  # type: ignore[method-assign]
     found.clear()
-    small = (
-        ["-s", "train.epochs=1", "-s", "sampler.steps_per_epoch=5"]
-        if SMALL
-        else ["-s", "train.epochs=3"]
-    )
-    changes = ["-s", "objective.start_epoch=0", "-s", f"train.accelerator={DEVICE.type}", *small]
-    sys.argv = [
-        "aclnet-task",
-        "gait",
-        "train",
-        "--run",
-        str(WORK / "waits"),
-        "--overwrite",
-        *changes,
-    ]
-    try:
-        with redirect_stdout(sys.stderr):
-            main()
-    except SystemExit as end:
-        holds("the run ends", not end.code)
+    changes = ("objective.start_epoch=0", f"train.accelerator={DEVICE.type}", "train.epochs=3")
+    options = [part for one in changes for part in ("-s", one)]
+    code, _ = command("gait", "train", "--run", str(WORK / "waits"), "--overwrite", *options)
+    holds("the run ends", not code)
     say("steps of the loop", watched=counted[0] if CUDA else 0)
     holds("no step of the loop waits", not found, by_line=dict(found.most_common(20)))
 
