@@ -334,6 +334,8 @@
     // Of a table and a figure the title should be seen too.
     const whole = goal.matches(".body, figcaption") ? goal.closest(".block") : goal;
     whole.scrollIntoView();
+    // What was laid out on the way may have moved it.
+    requestAnimationFrame(() => whole.scrollIntoView());
   }
 
   // A run is shown where one is: the page below neither scrolls nor loses its focus.
