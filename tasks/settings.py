@@ -21,17 +21,23 @@ from aclnet.training.settings import SamplerSettings, TrainSettings
 
 _NO_INTER, _NO_INTRA = "objective.inter_weight=0", "objective.intra_weight=0"
 _ONE_TEMPERATURE = "objective.temperatures=[0.5,0.5,0.5]"
+_PAIRWISE = "objective.context=false"
 ARMS: dict[str, tuple[str, ...]] = {
     "ce": (_NO_INTER, _NO_INTRA),
     "ce+inter-fat": (_NO_INTRA, _ONE_TEMPERATURE),
     "ce+inter": (_NO_INTRA,),
     "ce+intra": (_NO_INTER,),
     "acl": (),
+    "pairwise": (_NO_INTRA, _ONE_TEMPERATURE, _PAIRWISE),
+    "fr_head": (_NO_INTER, _NO_INTRA, "objective.terms=[{name: fr_head}]"),
+    "skeleton_gcl": (_NO_INTER, _NO_INTRA, "objective.terms=[{name: skeleton_gcl}]"),
 }
-"""The rows of the paper's Table VIII, as overrides of a recipe with the full objective.
+"""The rows of the paper's Table VIII, as overrides of a recipe with the full objective; the
+pairwise affinity of its text; and the rivals, each beside the cross-entropy.
 
 `ce+inter-fat` is the inter-class term with one temperature for all families, the middle one: the
-paper does not say which it uses without the family-aware temperature.
+paper does not say which it uses without the family-aware temperature. `pairwise` is the same
+without shared neighbours.
 """
 
 
@@ -69,7 +75,7 @@ class TaskSettings(Settings):
         encoder=NamedEncoder(name="temporal_conv", pooling="mean_std")
     )
     objective: ObjectiveSettings = ObjectiveSettings(
-        start_epoch=8, queue_size=0, intra_start="at_once"
+        start_epoch=None, neighbours=None, overlap=None, queue_size=0, intra_start="at_once"
     )
     sampler: SamplerSettings = SamplerSettings()
     train: TrainSettings = TrainSettings(

@@ -112,12 +112,16 @@ class InterClassLoss(Term):
     ) -> None:
         super().__init__()
         self.settings, variant = settings, settings.variant
+        self.start_epoch = settings.start_epoch or 0
         width = settings.projection_dim
         self.released = variant == "released"
         self.cl_fc = Projection(feature_dim, width, generator)
         self.confusion = ConfusionCounts(class_count, variant)
         self.centres = ClassCentres(class_count, width, random=self.released, generator=generator)
-        self.families = MotionFamilies(class_count, settings.neighbours, settings.overlap, variant)
+        self.neighbours, overlap = settings.family_sizes(class_count)
+        self.families = MotionFamilies(
+            class_count, self.neighbours, overlap, variant, settings.context
+        )
         self.register_buffer("epoch", torch.ones((), dtype=torch.int64))
         self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
             lambda module, _: module.reread_schedule()
@@ -143,7 +147,12 @@ class InterClassLoss(Term):
         self._families_due = int(self.families.built_epoch) != self._epoch
 
     def forward(
-        self, logits: Tensor, feature: Tensor, labels: Tensor, counts: Sequence[int] | None = None
+        self,
+        logits: Tensor,
+        feature: Tensor,
+        labels: Tensor,
+        counts: Sequence[int] | None = None,
+        **_: object,
     ) -> Tensor:
         """Compute the loss and, in training mode, update the state.
 
@@ -169,9 +178,9 @@ class InterClassLoss(Term):
             return undo_gradient_average(self._loss(joined, labels, moved))
 
     def _count(self, labels: Tensor, predicted: Tensor) -> None:
-        if self._epoch >= self.settings.start_epoch:
+        if self._epoch >= self.start_epoch:
             self.confusion.add(labels, predicted)
-        if self._epoch > self.settings.start_epoch and self._families_due:
+        if self._epoch > self.start_epoch and self._families_due:
             self.families.rebuild(self.confusion.counts, self._epoch)
             self._families_due = False
 
@@ -189,7 +198,7 @@ class InterClassLoss(Term):
         return self.centres.move(unit_rows(rows), labels, everyone, momentum, begin_at_mean=True)
 
     def _loss(self, rows: Tensor, labels: Tensor, moved: tuple[Tensor, Tensor] | None) -> Tensor:
-        if self._epoch <= self.settings.start_epoch:
+        if self._epoch <= self.start_epoch:
             return rows.sum() * 0.0 + 0.0  # + 0.0: never the minus zero of a negative sum
         value, gradient = self._contrast(rows.detach(), labels, moved)
         return with_gradient(value, rows, gradient)
@@ -201,7 +210,7 @@ class InterClassLoss(Term):
         """The loss and its gradient in the projected rows."""
         families, settings = self.families.members[labels], self.settings
         temperature = family_temperature(
-            families.sum(dim=1), settings.neighbours, settings.temperatures, rows.dtype
+            families.sum(dim=1), self.neighbours, settings.temperatures, rows.dtype
         )
         lengths, centres = lengths_of(rows), self.centres.centres.to(rows.dtype)
         units = rows / lengths

@@ -116,7 +116,7 @@ class IntraClassLoss(Term):
         released = settings.variant == "released"
         self.waits = start == "full_queue" or (start == "variant" and released)
         self.cl_fc = Projection(feature_dim, settings.projection_dim, generator)
-        self.queue = FeatureQueue(settings.queue_size, settings.projection_dim)
+        self.queue = FeatureQueue(settings.queue_size or 0, settings.projection_dim)
 
     def forward(
         self, feature: Tensor, labels: Tensor, counts: Sequence[int] | None = None, **_: object

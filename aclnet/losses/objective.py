@@ -17,7 +17,7 @@ from aclnet.distributed import row_counts
 from aclnet.losses.inter import InterClassLoss
 from aclnet.losses.intra import IntraClassLoss
 from aclnet.losses.metric_learning import MetricLoss
-from aclnet.losses.settings import ObjectiveSettings
+from aclnet.losses.settings import ObjectiveSettings, Sizes
 from aclnet.losses.term import (
     Term,
     at_least_float32,
@@ -39,6 +39,7 @@ class Objective(nn.Module):
         class_count: K classes, at least 2.
         feature_dim: length of the feature to contrast.
         generator: source of the initial weights and centres; None: torch's default generator.
+        sizes: of what the terms need beside the feature (`settings.needs`).
 
     Attributes:
         terms: by the name under which each is logged, in the order of the sum: `inter`, `intra`,
@@ -55,6 +56,7 @@ class Objective(nn.Module):
         class_count: int,
         feature_dim: int,
         generator: torch.Generator | None = None,
+        sizes: Sizes | None = None,
     ) -> None:
         super().__init__()
         check_class_count(class_count)
@@ -74,7 +76,9 @@ class Objective(nn.Module):
         if settings.metric is not None:
             self.terms["metric"] = MetricLoss(settings.metric, class_count, feature_dim, generator)
         for term in settings.terms:
-            self.terms[term.name] = term.build(class_count, feature_dim, generator)
+            self.terms[term.name] = term.build_on(
+                class_count, sizes or Sizes(feature_dim), generator
+            )
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the coming training steps.
@@ -90,13 +94,16 @@ class Objective(nn.Module):
         for term in self.terms.values():
             cast(Term, term).set_epoch(epoch)
 
-    def forward(self, logits: Tensor, feature: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, logits: Tensor, feature: Tensor, labels: Tensor, **more: object
+    ) -> dict[str, Tensor]:
         """Compute the objective; in training mode the batch enters the state of the terms.
 
         Args:
             logits: (N, K), any floating type.
             feature: (N, feature_dim), any floating type.
             labels: (N,) int64 in 0..K-1.
+            **more: of the encoder's output, those that the terms need.
 
         Returns:
             `loss`, the weighted sum with gradient, and the parts in use, unweighted and without
@@ -121,7 +128,7 @@ class Objective(nn.Module):
             loss = self.settings.ce_weight * entropy
             for name, weight in self.settings.weights.items():
                 parts[name] = self.terms[name](
-                    logits=logits, feature=feature, labels=labels, counts=counts
+                    logits=logits, feature=feature, labels=labels, counts=counts, **more
                 )
                 loss = loss + weight * parts[name]
         return {"loss": loss, **{name: part.detach() for name, part in parts.items()}}

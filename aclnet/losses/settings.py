@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import Field, PositiveFloat, field_validator
 
 from aclnet.config import NamedSettings, Settings
+from aclnet.models.settings import Part
 from aclnet.state.variant import Variant
 
 if TYPE_CHECKING:
@@ -37,14 +37,37 @@ class MetricLossSettings(Settings):
     )
 
 
-class TermSettings(NamedSettings):
-    """Base of the settings of further terms; a concrete class adds `name`, its fields, `build`."""
+StageShape: TypeAlias = tuple[int, int, int]
+"""Channels, frames and joints of the features after a stage of an encoder."""
 
+
+class Sizes(NamedTuple):
+    """Sizes of what an objective gets of a network.
+
+    Attributes:
+        feature: D, length of the feature to contrast.
+        graph: length of the joint graph, where a term needs it.
+        stages: of the features after the encoder's stages, where a term needs them.
+    """
+
+    feature: int
+    graph: int = 0
+    stages: tuple[StageShape, ...] = ()
+
+
+class TermSettings(NamedSettings):
+    """Base of the settings of further terms; a concrete class adds `name`, its fields, `build`.
+
+    Attributes:
+        needs: parts of the encoder's output that the term contrasts beside or instead of the
+            feature; its `forward` gets each as a keyword, and `build_on` their sizes.
+    """
+
+    needs: ClassVar[frozenset[Part]] = frozenset()
     weight: float = Field(1.0, gt=0, description="weight of the term")
 
-    @abstractmethod
     def build(self, class_count: int, feature_dim: int, generator: torch.Generator | None) -> Term:
-        """Build the term.
+        """Build the term; one that needs more than the feature has `build_on` instead.
 
         Args:
             class_count: K.
@@ -54,6 +77,20 @@ class TermSettings(NamedSettings):
         Raises:
             ValueError: the settings do not fit these sizes.
         """
+        raise NotImplementedError(f"{type(self).__name__} has neither build nor build_on")
+
+    def build_on(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
+        """Build the term for what the network gives.
+
+        Raises:
+            ValueError: the settings do not fit these sizes.
+        """
+        return self.build(class_count, sizes.feature, generator)
+
+    def for_data(self, class_count: int, clips: int) -> Self:
+        """The settings with what they leave to the size of the training set; by default as is."""
+        del class_count, clips
+        return self
 
 
 def register_term(name: str, settings: str | type[TermSettings]) -> None:
@@ -72,10 +109,84 @@ def register_term(name: str, settings: str | type[TermSettings]) -> None:
     TermSettings.register(name, settings)
 
 
+class FrHeadSettings(TermSettings):
+    """FR-Head (Zhou et al., CVPR 2023), trained beside the classifier; needs an encoder of blocks.
+
+    The defaults are the released ones.
+    """
+
+    needs: ClassVar[frozenset[Part]] = frozenset({"stages"})
+    name: Literal["fr_head"] = "fr_head"
+    weight: float = Field(0.1, gt=0, description="weight of the term")
+    levels: tuple[PositiveFloat, ...] = Field(
+        (0.1, 0.2, 0.5, 1.0),
+        min_length=1,
+        description="weights of the encoder's stages, the last one's last",
+    )
+    projection_dim: int = Field(256, ge=1, le=16_384, description="length of a projected feature")
+    momentum: float = Field(0.9, ge=0, lt=1, description="share of the past in a prototype")
+    temperature: float = Field(0.125, gt=0, description="of the cosines")
+
+    def build_on(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
+        """Build the head on the encoder's stages."""
+        from aclnet.losses.fr_head import FrHead
+
+        return FrHead(self, class_count, sizes.stages, generator)
+
+
+class SkeletonGclSettings(TermSettings):
+    """SkeletonGCL (Huang et al., ICLR 2023): contrast of the graphs that the encoder learns.
+
+    The defaults are the released ones for CTR-GCN, and the paper's for the classes' means.
+    """
+
+    needs: ClassVar[frozenset[Part]] = frozenset({"graph"})
+    name: Literal["skeleton_gcl"] = "skeleton_gcl"
+    projection_dim: int = Field(256, ge=1, le=16_384, description="length of a projected graph")
+    bank_size: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        description="graphs remembered; null: 684 a class, but one a training clip at most",
+    )
+    positives: int = Field(
+        128, ge=1, le=1_000_000, description="least similar graphs of the class to compare with"
+    )
+    negatives: int = Field(
+        512,
+        ge=1,
+        le=1_000_000,
+        description="graphs of other classes to compare with: the most similar, and as many drawn",
+    )
+    momentum: float = Field(0.85, ge=0, lt=1, description="share of the past in a class's mean")
+    temperature: float = Field(0.8, gt=0, description="of the cosines")
+
+    def build_on(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
+        """Build the term on the encoder's graph."""
+        from aclnet.losses.skeleton_gcl import SkeletonGcl
+
+        return SkeletonGcl(self, class_count, sizes.graph, generator)
+
+    def bank_of(self, class_count: int) -> int:
+        """Graphs remembered for so many classes."""
+        return 684 * class_count if self.bank_size is None else self.bank_size
+
+    def for_data(self, class_count: int, clips: int) -> Self:
+        """With a bank of no more graphs than there are clips, where its size is left open."""
+        if self.bank_size is not None:
+            return self
+        return self.model_copy(update={"bank_size": min(self.bank_of(class_count), clips)})
+
+
+register_term("fr_head", FrHeadSettings)
+register_term("skeleton_gcl", SkeletonGclSettings)
+
+
 class ObjectiveSettings(Settings):
     """The objective's terms and their values; the defaults are those of the paper's section IV-B.
 
-    A weight of 0 leaves its term out: no parameters, no state.
+    A weight of 0 leaves its term out: no parameters, no state. Where a number is null it follows
+    from the training: `first_epoch`, `family_sizes`, `for_data`.
     """
 
     variant: Variant = Field(
@@ -91,20 +202,34 @@ class ObjectiveSettings(Settings):
     intra_weight: float = Field(0.1, ge=0, description="weight of the intra-class term")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the cross-entropy")
     projection_dim: int = Field(256, ge=1, le=16_384, description="length of a projected feature")
-    start_epoch: int = Field(
+    start_epoch: int | None = Field(
         30,
         ge=0,
         le=1_000_000,
-        description="mistakes count from this epoch; the inter loss begins one later",
+        description="mistakes count from this epoch; the inter loss begins one later; null: after "
+        "two fifteenths of the training, in epoch 1 to 10",
     )
     momentum: float = Field(
         0.9, ge=0, lt=1, description="share of the past in a class centre (gamma, Eq. 7)"
     )
-    neighbours: int = Field(
-        10, ge=1, le=255, description="classes a class is paired with (K, Eq. 3)"
+    neighbours: int | None = Field(
+        10,
+        ge=1,
+        le=255,
+        description="classes a class is paired with (K, Eq. 3); null: half of the classes, 2 to 5, "
+        "and from 36 classes on a sixth, at most 10",
     )
-    overlap: int = Field(
-        4, ge=0, le=255, description="shared neighbours that make a family (n_a, Eq. 6)"
+    overlap: int | None = Field(
+        4,
+        ge=0,
+        le=255,
+        description="shared neighbours that make a family (n_a, Eq. 6); null: two fifths of the "
+        "neighbours",
+    )
+    context: bool = Field(
+        True,
+        description="classes that share neighbours are a family too (Eq. 5); false: neighbours "
+        "alone, the pairwise affinity",
     )
     temperatures: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
         (0.1, 0.5, 1.0), description="for families of up to K members, up to 2 K, and more (Eq. 9)"
@@ -113,8 +238,12 @@ class ObjectiveSettings(Settings):
         0.1, ge=0, description="between positives and negatives (epsilon, Eq. 15)"
     )
     intra_temperature: float = Field(0.1, gt=0, description="of the intra-class term (tau, Eq. 15)")
-    queue_size: int = Field(
-        512, ge=0, le=1_000_000, description="candidates remembered; 0: the batch only"
+    queue_size: int | None = Field(
+        512,
+        ge=0,
+        le=1_000_000,
+        description="candidates remembered; 0: the batch only; null: 256, or 8 a class where that "
+        "is more, but one a training clip at most",
     )
     intra_start: Literal["variant", "at_once", "full_queue"] = Field(
         "variant",
@@ -136,20 +265,62 @@ class ObjectiveSettings(Settings):
             raise ValueError(f"a term may be named only once, got {', '.join(names)}")
         return terms
 
+    def first_epoch(self, epochs: int) -> int:
+        """The `start_epoch` of a training of so many epochs.
+
+        >>> [ObjectiveSettings(start_epoch=None).first_epoch(epochs) for epochs in (5, 30, 150)]
+        [1, 4, 10]
+        """
+        if self.start_epoch is not None:
+            return self.start_epoch
+        return min(10, max(1, 2 * epochs // 15))
+
+    def family_sizes(self, class_count: int) -> tuple[int, int]:
+        """The `neighbours` and the `overlap` for so many classes.
+
+        >>> open = ObjectiveSettings(neighbours=None, overlap=None)
+        >>> [open.family_sizes(classes) for classes in (3, 8, 20, 60, 400)]
+        [(2, 1), (4, 1), (5, 2), (10, 4), (10, 4)]
+        """
+        neighbours, overlap = self.neighbours, self.overlap
+        if neighbours is None:
+            neighbours = min(10, max(2, min(5, class_count // 2), class_count // 6))
+        return neighbours, max(1, 2 * neighbours // 5) if overlap is None else overlap
+
+    def for_data(self, class_count: int, clips: int) -> Self:
+        """The settings with memories that fit a training set, where their size is left open.
+
+        Args:
+            class_count: K.
+            clips: number of training clips.
+        """
+        queue = self.queue_size
+        if queue is None:
+            queue = min(max(256, 8 * class_count), clips)
+        terms = tuple(term.for_data(class_count, clips) for term in self.terms)
+        return self.model_copy(update={"queue_size": queue, "terms": terms})
+
     @property
     def name(self) -> str:
         """The terms in use: `ce`, `ce+inter`, `ce+intra` or `acl`, then `+` each further one.
 
         With one temperature for families of any size, the inter-class term lacks the paper's
-        family-aware temperature: `ce+inter-fat`, `acl-fat` (the ablation, Table VIII).
+        family-aware temperature: `ce+inter-fat`, `acl-fat` (the ablation, Table VIII); with
+        pairwise affinity alone it lacks the context: `ce+inter-context`.
         """
         if self.inter_weight == 0:
             terms = "ce" if self.intra_weight == 0 else "ce+intra"
         else:
             terms = "ce+inter" if self.intra_weight == 0 else "acl"
             terms += "-fat" if len(set(self.temperatures)) == 1 else ""
+            terms += "" if self.context else "-context"
         metric = () if self.metric is None else (self.metric,)
         return "+".join([terms, *(term.name for term in (*metric, *self.terms))])
+
+    @property
+    def needs(self) -> frozenset[Part]:
+        """Parts of the encoder's output that the terms contrast beside the feature."""
+        return frozenset[Part]().union(*(term.needs for term in self.terms))
 
     @property
     def weights(self) -> dict[str, float]:

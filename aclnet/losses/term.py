@@ -27,7 +27,8 @@ class Term(nn.Module):
 
     The objective calls it, with autocast off, with the keywords `logits` (N, K) and `feature`
     (N, D) of any floating type, `labels` (N,) int64, and `counts`, the rows of each rank
-    (`aclnet.distributed.row_counts`). `forward` takes those that it needs, leaves the rest to a
+    (`aclnet.distributed.row_counts`), and each part of the encoder's output that its settings need
+    (`TermSettings.needs`). `forward` takes those that it needs, leaves the rest to a
     `**` argument, and returns the loss, (), which the objective weights and logs.
 
     With several ranks each must return the loss of the joined batch such that the average of its

@@ -19,9 +19,6 @@ from aclnet.models.encoder import (
     AbsentPersons,
     Encoder,
     EncoderOutput,
-    by_person,
-    mean_over_persons,
-    person_weights,
     reset_layers,
 )
 from aclnet.models.stages import BlockSize, StagedSettings, block_short_cut
@@ -95,6 +92,7 @@ class AffinityGcn(Encoder):
             _Block(size, joint_count, settings.subsets) for size in settings.block_sizes(channels)
         )
         self.feature_dim = settings.feature_dim
+        self.stage_ends = settings.stage_ends
         self.graph_dim = joint_count * joint_count
         reset_layers(self, generator)
         for module in self.modules():
@@ -111,14 +109,12 @@ class AffinityGcn(Encoder):
         frames = clips.flatten(3).flatten(0, 1).transpose(1, 2)  # (N*M, V*C, T)
         x = self.input_norm(frames).unflatten(1, clips.shape[3:]).permute(0, 2, 3, 1)
         x = x.contiguous(memory_format=torch.channels_last)  # (N*M, C, T, V)
-        *earlier, last = self.blocks
-        for block in earlier:
-            x, _ = block(x, with_graph=False)
-        x, graph = last(x, with_graph=True)
-        weights = person_weights(clips, self.absent_persons)
-        pooled = mean_over_persons(x.mean(dim=(2, 3)), weights)
-        graphs = mean_over_persons(graph.flatten(1), weights)
-        return EncoderOutput(pooled, graphs, by_person(x, clips))
+        stages = []
+        for number, block in enumerate(self.blocks, 1):
+            x, graph = block(x, with_graph=number == len(self.blocks))
+            if self.ends_stage(number):
+                stages.append(x)
+        return self.mean_output(x.mean(dim=(2, 3)), clips, x, graph.flatten(1), stages)
 
 
 class _Block(nn.Module):

@@ -9,7 +9,7 @@ subsets share one convolution and one batched matrix product.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +71,9 @@ class CtrGcn(StagedEncoder):
     by fan-out, and drawn around one for the temporal normalisations). The first block's relations
     have width / `reduction` channels, 8 by default, as released.
 
-    Shapes: clips (N, M, T, V, C) to pooled (N, D), D = the last block's channels; no graph.
+    Shapes: clips (N, M, T, V, C) to pooled (N, D), D = the last block's channels, and, where it is
+    kept, graph (N, 3 * V * V): what the last block adds to its topology, before the scale, averaged
+    over its channels.
 
     Args:
         settings: sizes.
@@ -90,7 +92,8 @@ class CtrGcn(StagedEncoder):
         generator: torch.Generator | None = None,
     ) -> None:
         blocks = (_Block(settings, size, graph) for size in settings.block_sizes(channels))
-        super().__init__(graph.shape[-1], channels, settings.feature_dim, blocks, generator)
+        super().__init__(graph.shape[-1], channels, settings, blocks, generator)
+        self.graph_dim = graph.size
 
     def forward(self, clips: Tensor) -> EncoderOutput:
         """Encode clips (N, M, T, V, C).
@@ -99,9 +102,14 @@ class CtrGcn(StagedEncoder):
             ValueError: other joint count or channels than the encoder was built for.
         """
         x = self.normalised(clips).permute(0, 3, 1, 2).contiguous()  # (n, C, T, V)
-        for block in self.blocks:
+        graph, stages, last = None, [], cast(_Block, self.blocks[-1])
+        for number, block in enumerate(self.blocks, 1):
+            if block is last and "graph" in self.kept:
+                graph = last.graph.mean_graph(x)
             x = block(x)
-        return self.mean_output(x.mean(dim=(2, 3)), clips, x)
+            if self.ends_stage(number):
+                stages.append(x)
+        return self.mean_output(x.mean(dim=(2, 3)), clips, x, graph, stages)
 
 
 class RefinedGraphConv(nn.Module):
@@ -148,11 +156,21 @@ class RefinedGraphConv(nn.Module):
         out: Tensor = self.norm(summed) + self.short_cut(x)
         return out.relu_()
 
-    def _graph(self, x: Tensor) -> Tensor:
-        """The refined graph (n, 3, o, V * V), from the first joint of each pair to the second."""
+    def mean_graph(self, x: Tensor) -> Tensor:
+        """The refinement W tanh(...) + b for x (n, c, T, V), mean over channels: (n, 3 * V * V)."""
+        weight = self.refine.weight.view(*self.sizes, -1).mean(dim=1, keepdim=True)  # (3, 1, r)
+        shift = self.refine.bias.view(*self.sizes).mean(dim=1)[:, None, None]
+        return (weight @ self._relations(x) + shift).flatten(1)
+
+    def _relations(self, x: Tensor) -> Tensor:
+        """The relations (n, 3, r, V * V), from the first joint of each pair to the second."""
         related = self.relate(x.mean(dim=2)).unflatten(1, (2, self.sizes[0], -1))
         targets, sources = related.unbind(1)  # (n, 3, r, V)
-        relations = torch.tanh(targets.unsqueeze(-2) - sources.unsqueeze(-1)).flatten(3)
+        return torch.tanh(targets.unsqueeze(-2) - sources.unsqueeze(-1)).flatten(3)
+
+    def _graph(self, x: Tensor) -> Tensor:
+        """The refined graph (n, 3, o, V * V), from the first joint of each pair to the second."""
+        relations = self._relations(x)
         weight = self.scale * self.refine.weight.view(*self.sizes, -1)  # (3, o, r)
         shift = self.scale * self.refine.bias.view(*self.sizes, 1)
         whole: Tensor = weight @ relations + (shift + self.topology.flatten(1).unsqueeze(1))

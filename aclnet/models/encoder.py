@@ -1,17 +1,19 @@
 """Base of the encoders, and what they share: weights of persons, initial weights of layers.
 
-An encoder maps clips to one pooled feature, and perhaps one joint graph, a clip.
+An encoder maps clips to one pooled feature, and perhaps one joint graph, a clip. What only some
+objectives need besides is in the output where `Encoder.kept` names it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from aclnet.models.settings import EncoderSettings
+from aclnet.models.settings import EncoderSettings, Part
 from aclnet.skeleton import Layout
 
 AbsentPersons = Literal["count", "ignore"]
@@ -23,15 +25,18 @@ class EncoderOutput(NamedTuple):
 
     Attributes:
         pooled: (N, D) representation, averaged over persons.
-        graph: (N, V * V) dynamic joint graph, or None where the encoder learns none.
+        graph: (N, G) dynamic joint graph, or None where the encoder learns none or leaves it out.
         map: (N, M, D, T', V) features before pooling, or None where the encoder has none by joints.
             Its mean over frames and joints, then over persons (`person_weights` with the
             encoder's `absent_persons`) is `pooled`.
+        stages: (N, D', T', V) features after each of the encoder's stages, averaged over persons,
+            the last stage last; empty where they are left out.
     """
 
     pooled: Tensor
     graph: Tensor | None
     map: Tensor | None = None
+    stages: tuple[Tensor, ...] = ()
 
 
 class Encoder(nn.Module):
@@ -39,17 +44,21 @@ class Encoder(nn.Module):
 
     Attributes:
         feature_dim: D, width of `EncoderOutput.pooled`.
-        graph_dim: width of `EncoderOutput.graph`; None without graph.
+        graph_dim: G, width of `EncoderOutput.graph`; None without graph.
         joint_count: V.
         channels: C.
         absent_persons: how a zero-padded person weighs in `pooled`.
         has_map: whether there is an `EncoderOutput.map`.
+        stage_ends: blocks, from 1, that end a stage; empty where there are no `stages` to keep.
+        kept: what the output holds beside what costs nothing. An objective sets it before training.
     """
 
     feature_dim: int
     graph_dim: int | None
     absent_persons: AbsentPersons = "ignore"
     has_map: bool = False
+    stage_ends: tuple[int, ...] = ()
+    kept: frozenset[Part] = frozenset()
 
     def __init__(self, joint_count: int, channels: int) -> None:
         super().__init__()
@@ -78,18 +87,37 @@ class Encoder(nn.Module):
                 f"but got {given}; drop empty samples first"
             )
 
+    def ends_stage(self, block: int) -> bool:
+        """Whether the features after a block, from 1, are kept."""
+        return "stages" in self.kept and block in self.stage_ends
+
     def mean_output(
-        self, features: Tensor, clips: Tensor, bodies: Tensor | None = None
+        self,
+        features: Tensor,
+        clips: Tensor,
+        bodies: Tensor | None = None,
+        graph: Tensor | None = None,
+        stages: Sequence[Tensor] = (),
     ) -> EncoderOutput:
-        """The output of an encoder without graph.
+        """The output from that of each person.
 
         Args:
             features: (N * M, D), the persons of one clip in successive rows.
             clips: (N, M, T, V, C), the input.
             bodies: (N * M, D, T', V), of which the features are the mean, where there are joints.
+            graph: (N * M, G), where there is one.
+            stages: (N * M, D', T', V) each, where they are kept.
         """
-        pooled = mean_over_persons(features, person_weights(clips, self.absent_persons))
-        return EncoderOutput(pooled, None, by_person(bodies, clips))
+        weights = person_weights(clips, self.absent_persons)
+        return EncoderOutput(
+            mean_over_persons(features, weights),
+            None if graph is None else mean_over_persons(graph, weights),
+            by_person(bodies, clips),
+            tuple(
+                mean_over_persons(stage.flatten(1), weights).view(-1, *stage.shape[1:])
+                for stage in stages
+            ),
+        )
 
 
 def build_encoder(

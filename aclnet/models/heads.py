@@ -18,14 +18,16 @@ class NetworkOutput(NamedTuple):
     Attributes:
         logits: (N, K) class scores before softmax.
         pooled: (N, D) representation, before the neck.
-        graph: (N, G) dynamic joint graph, or None where the encoder learns none.
+        graph: (N, G) dynamic joint graph, or None where the encoder gives none.
         embedding: (N, D) representation after the neck: what retrieval compares.
+        stages: (N, D', T', V) features after the encoder's stages, where it keeps them.
     """
 
     logits: Tensor
     pooled: Tensor
     graph: Tensor | None
     embedding: Tensor
+    stages: tuple[Tensor, ...] = ()
 
 
 class SkeletonNetwork(nn.Module):
@@ -84,4 +86,4 @@ class SkeletonNetwork(nn.Module):
         encoded: EncoderOutput = self.encoder(clips)
         embedding = self.neck(encoded.pooled)
         logits = self.classifier(self.dropout(embedding))
-        return NetworkOutput(logits, encoded.pooled, encoded.graph, embedding)
+        return NetworkOutput(logits, encoded.pooled, encoded.graph, embedding, encoded.stages)

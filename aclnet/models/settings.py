@@ -7,7 +7,7 @@ by `register_encoder`: in the list below, or in the file itself where that is in
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Field, SerializationInfo, model_serializer
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from aclnet.models.encoder import Encoder
     from aclnet.skeleton import Layout
+
+
+Part: TypeAlias = Literal["graph", "stages"]
+"""Parts of an encoder's output that cost time or memory, and that only some objectives need."""
 
 
 class EncoderSettings(NamedSettings):

@@ -92,7 +92,7 @@ class StGcn(StagedEncoder):
         generator: torch.Generator | None = None,
     ) -> None:
         blocks = (_Block(settings, size, graph.shape) for size in settings.block_sizes(channels))
-        super().__init__(graph.shape[-1], channels, settings.feature_dim, blocks, generator)
+        super().__init__(graph.shape[-1], channels, settings, blocks, generator)
         self.absent_persons = settings.absent_persons
         # Not saved: it follows from the layout.
         self.register_buffer("adjacency", torch.from_numpy(graph).float(), persistent=False)
@@ -105,9 +105,13 @@ class StGcn(StagedEncoder):
         """
         x = self.normalised(clips)
         x = x.permute(2, 3, 1, 0).contiguous(memory_format=torch.channels_last)  # (V, C, T, n)
-        for block in self.blocks:
+        stages = []
+        for number, block in enumerate(self.blocks, 1):
             x = block(x, self.adjacency)
-        return self.mean_output(x.mean(dim=(0, 2)).t(), clips, x.permute(3, 1, 2, 0))
+            if self.ends_stage(number):
+                stages.append(x.permute(3, 1, 2, 0))
+        by_body = x.permute(3, 1, 2, 0)
+        return self.mean_output(x.mean(dim=(0, 2)).t(), clips, by_body, stages=stages)
 
 
 class _Block(nn.Module):

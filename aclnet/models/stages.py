@@ -67,6 +67,11 @@ class StagedSettings(EncoderSettings):
         """D, channels of the last block."""
         return self.last_width or self.width << len(set(self.widen_at))
 
+    @property
+    def stage_ends(self) -> tuple[int, ...]:
+        """Blocks after which features may be kept: the first, those that widen, and the last."""
+        return tuple(sorted({1, *self.widen_at, self.blocks}))
+
     def block_sizes(self, channels: int) -> Iterator[BlockSize]:
         """The blocks' sizes in order.
 
@@ -89,7 +94,7 @@ class StagedEncoder(Encoder):
     Args:
         joint_count: V.
         channels: C.
-        feature_dim: D, channels of the last block.
+        settings: of which `feature_dim` and `stage_ends` are read.
         blocks: in order.
         generator: source of the initial weights; None: torch's default generator.
     """
@@ -98,14 +103,15 @@ class StagedEncoder(Encoder):
         self,
         joint_count: int,
         channels: int,
-        feature_dim: int,
+        settings: StagedSettings,
         blocks: Iterable[nn.Module],
         generator: torch.Generator | None,
     ) -> None:
         super().__init__(joint_count, channels)
         self.input_norm = nn.BatchNorm1d(joint_count * channels)
         self.blocks = nn.ModuleList(blocks)
-        self.feature_dim, self.graph_dim = feature_dim, None
+        self.feature_dim, self.graph_dim = settings.feature_dim, None
+        self.stage_ends = settings.stage_ends
         reset_layers(self, generator)
 
     def normalised(self, clips: Tensor) -> Tensor:

@@ -5,20 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from aclnet.clips.input import ClipInput
 from aclnet.losses.objective import Objective
-from aclnet.losses.settings import ObjectiveSettings
+from aclnet.losses.settings import ObjectiveSettings, Sizes, StageShape
 from aclnet.memory import require_memory
 from aclnet.models import SkeletonNetwork, build_encoder
+from aclnet.models.encoder import Encoder
 from aclnet.models.settings import EncoderSettings, NetworkSettings
 from aclnet.seeding import derive_seed
 from aclnet.training.checkpoint import load_checkpoint
 from aclnet.training.engine import BEST
 from aclnet.training.state import load_weights
+
+_PARTS = {
+    "graph": "that learns a joint graph (affinity_gcn, ctr_gcn)",
+    "stages": "of blocks over joints (affinity_gcn, ctr_gcn, st_gcn)",
+}
 
 
 def build_network(
@@ -55,29 +62,53 @@ def build_objective(
     settings: ObjectiveSettings,
     encoder: EncoderSettings,
     network: SkeletonNetwork,
+    frames: int,
     generator: torch.Generator,
 ) -> Objective:
-    """The objective for a network.
+    """The objective for a network, whose encoder then keeps what the objective contrasts.
 
     Args:
         settings: the objective's.
         encoder: the network's, for messages.
         network: to be trained.
+        frames: T of the clips.
         generator: source of the objective's initial weights.
 
     Raises:
-        ValueError: the objective wants a graph feature of an encoder that has none.
+        ValueError: the objective wants a graph of an encoder that has none, or its stages.
     """
-    feature_dim = network.classifier.in_features
+    inner, name = cast(Encoder, network.encoder), encoder.name
+    feature_dim, graph_dim = network.classifier.in_features, inner.graph_dim
     if settings.feature == "graph":
-        graph_dim = network.encoder.graph_dim
-        if not isinstance(graph_dim, int):
+        if graph_dim is None:
             raise ValueError(
-                f"objective.feature=graph needs an encoder that learns a joint graph, and "
-                f"{encoder.name} does not: choose affinity_gcn, or set objective.feature=pooled"
+                f"objective.feature=graph needs an encoder that learns a joint graph, and {name} "
+                "does not: choose affinity_gcn or ctr_gcn, or set objective.feature=pooled"
             )
         feature_dim = graph_dim
-    return Objective(settings, network.classifier.out_features, feature_dim, generator)
+    lacking = {"graph": graph_dim is None, "stages": not inner.stage_ends}
+    for term in settings.terms:
+        for part in sorted(term.needs):
+            if lacking[part]:
+                raise ValueError(
+                    f"objective.terms: {term.name} needs an encoder {_PARTS[part]}, and {name} is "
+                    "none: set network.encoder.name to one of these, or leave the term out"
+                )
+    inner.kept = settings.needs | ({"graph"} if settings.feature == "graph" else set())
+    sizes = Sizes(feature_dim, graph_dim or 0, _stage_shapes(inner, frames))
+    return Objective(settings, network.classifier.out_features, feature_dim, generator, sizes)
+
+
+def _stage_shapes(encoder: Encoder, frames: int) -> tuple[StageShape, ...]:
+    """Channels, frames and joints of each kept stage, for clips of so many frames."""
+    if "stages" not in encoder.kept:
+        return ()
+    training, like = encoder.training, next(encoder.parameters())
+    clip = like.new_zeros(1, 1, frames, encoder.joint_count, encoder.channels)
+    with torch.no_grad():
+        stages = encoder.eval()(clip).stages
+    encoder.train(training)
+    return tuple(tuple(stage.shape[1:]) for stage in stages)
 
 
 def weight_generator(seed: int) -> torch.Generator:

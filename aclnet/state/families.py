@@ -94,7 +94,9 @@ def membership_table(lists: Tensor) -> Tensor:
     return table
 
 
-def family_members(lists: Tensor, neighbours: int, overlap: int, variant: Variant) -> Tensor:
+def family_members(
+    lists: Tensor, neighbours: int, overlap: int, variant: Variant, context: bool = True
+) -> Tensor:
     """Members of the motion families.
 
     Source: Eq. 5 and 6, `w > n_a / K`, where w is 1/2 for a neighbour plus the share of the class's
@@ -108,12 +110,16 @@ def family_members(lists: Tensor, neighbours: int, overlap: int, variant: Varian
         neighbours: nominal K.
         overlap: n_a, at most 255.
         variant: paper or released.
+        context: whether shared neighbours count; else a family is the neighbours, whatever n_a is:
+            the pairwise part of Eq. 5 alone.
 
     Returns:
         (C, C) bool.
     """
     class_count, width = lists.shape
     table = membership_table(lists)
+    if not context:
+        return table[:-1].t().bool().contiguous()
     empty = lists == class_count
     sizes = (~empty).sum(dim=1, keepdim=True)
     itself = torch.arange(class_count, device=lists.device)[:, None]
@@ -149,14 +155,23 @@ class MotionFamilies(nn.Module):
         neighbours: K, at most 255 (shared neighbours are counted in bytes).
         overlap: n_a, at most 255.
         variant: paper or released.
+        context: whether classes that share neighbours are a family too.
     """
 
     nearest: Tensor
     members: Tensor
     built_epoch: Tensor
 
-    def __init__(self, class_count: int, neighbours: int, overlap: int, variant: Variant) -> None:
+    def __init__(
+        self,
+        class_count: int,
+        neighbours: int,
+        overlap: int,
+        variant: Variant,
+        context: bool = True,
+    ) -> None:
         super().__init__()
+        self.context = context
         self.neighbours = neighbours
         self.overlap = overlap
         self.variant: Variant = variant
@@ -175,5 +190,7 @@ class MotionFamilies(nn.Module):
         """
         lists = nearest_classes(counts, self.neighbours, self.variant)
         self.nearest.copy_(lists)
-        self.members.copy_(family_members(lists, self.neighbours, self.overlap, self.variant))
+        self.members.copy_(
+            family_members(lists, self.neighbours, self.overlap, self.variant, self.context)
+        )
         self.built_epoch.fill_(epoch)

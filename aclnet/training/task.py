@@ -70,8 +70,8 @@ class TrainingTask(Trainable):
     """Supervised training: network, objective and augmentation (modelled on timm's training task).
 
     Args:
-        network: clips -> an output with `logits` (N, K), `pooled` (N, D) and, where the objective
-            contrasts it, `graph` (N, G) (`SkeletonNetwork`).
+        network: clips -> an output with `logits` (N, K), `pooled` (N, D) and what the objective
+            contrasts besides, such as `graph` (N, G) (`SkeletonNetwork`).
         objective: (logits, feature, labels) -> losses with "loss"; a module, so that its
             parameters and buffers belong to the task.
         augment: transform of training clips; None for none.
@@ -102,7 +102,8 @@ class TrainingTask(Trainable):
         output = self.network(clips)
         with_graph = self.objective.settings.feature == "graph"
         feature = output.graph if with_graph else output.pooled
-        losses = self.objective(output.logits, feature, labels)
+        more = {part: getattr(output, part) for part in self.objective.settings.needs}
+        losses = self.objective(output.logits, feature, labels, **more)
         with torch.no_grad():
             accuracy = (output.logits.argmax(dim=1) == labels).float().mean()
         return {**losses, "accuracy": accuracy}

@@ -102,10 +102,14 @@ def read_families(run: Path) -> tuple[BoolArray, tuple[str, ...]]:
     Raises:
         ValueError: the folder is not a trained run, or its objective has no inter-class term.
     """
-    model = load(run)
+    model, clips = load(run), read_record(run).counts["train"]
     settings = load_settings(ActionSettings, run / SETTINGS)
     objective = build_objective(
-        settings.objective, settings.network.encoder, model.network, weight_generator(0)
+        settings.objective.for_data(model.network.classifier.out_features, clips),
+        settings.network.encoder,
+        model.network,
+        settings.clip.frames,
+        weight_generator(0),
     )
     if "inter" not in objective.terms:
         raise ValueError(

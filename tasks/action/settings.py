@@ -66,7 +66,7 @@ class ActionSettings(TaskSettings):
     )
     network: NetworkSettings = NetworkSettings()
     objective: ObjectiveSettings = ObjectiveSettings(
-        start_epoch=10, neighbours=5, overlap=2, queue_size=256, intra_start="at_once"
+        start_epoch=None, neighbours=None, overlap=None, queue_size=None, intra_start="at_once"
     )
     sampler: SamplerSettings = SamplerSettings(kind="shuffle", batch_size=32)
     train: TrainSettings = TrainSettings(

@@ -59,9 +59,10 @@ class Cost:
     """The measured cost of a network.
 
     Attributes:
-        metrics: `parameters`; `flops` of one clip in matrix products and convolutions, 2 for a
-            multiply-add; `clips_per_second` in inference; `train_clips_per_second` of training
-            steps: augmentation, forward, backward, update, without reading data;
+        metrics: `parameters` of the network, and `train_parameters`, with those of the objective,
+            which only training needs; `flops` of one clip in matrix products and convolutions, 2
+            for a multiply-add; `clips_per_second` in inference; `train_clips_per_second` of
+            training steps: augmentation, forward, backward, update, without reading data;
             `peak_memory_bytes`.
         counts: axes of the clips, classes, batch size.
         device: name of the device.
@@ -123,7 +124,8 @@ def measure_cost(task: str, settings: TaskSettings, kind: ClipKind, conditions: 
             training = _median_seconds(step, clock, conditions.seconds)
         environment = describe_environment()
     metrics = {
-        "parameters": float(sum(weight.numel() for weight in network.parameters())),
+        "parameters": _parameters(network),
+        "train_parameters": _parameters(trainable),
         "flops": float(flops),
         "clips_per_second": conditions.batch_size / inference,
         "train_clips_per_second": conditions.batch_size / training,
@@ -172,7 +174,7 @@ def _training_step(
     task: Trainable, settings: TaskSettings, stepper: Stepper, batch: Batch
 ) -> Callable[[], None]:
     """One training step after the objective's start epoch, with its inter-class loss applied."""
-    epoch = max(settings.objective.start_epoch, 1)
+    epoch = max(settings.objective.first_epoch(settings.train.epochs), 1)
     task.train()
     task.set_epoch(epoch)
     stepper.backward(batch, epoch, 0)  # counts mistakes, from which families are built
@@ -184,6 +186,10 @@ def _training_step(
         stepper.apply()
 
     return step
+
+
+def _parameters(module: nn.Module) -> float:
+    return float(sum(weight.numel() for weight in module.parameters()))
 
 
 def _flops(network: nn.Module, clip: Tensor) -> int:

@@ -172,6 +172,8 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         if method is not None:
             method = method.for_clips(len(self.training_samples()[0]))
             return build_pretraining(method, network, self.clip_input, settings.train, generator)
+        objective = settings.objective.for_data(class_count(self), len(self.training_samples()[0]))
+        settings = settings.model_copy(update={"objective": objective})
         return self.trainable(settings, network, self.clip_input, generator, self.training_clips)
 
     @classmethod
@@ -193,14 +195,19 @@ class TaskAdapter(ABC, Generic[SettingsT]):
             clips: the training clips, for an objective that needs all of them.
 
         Raises:
-            ValueError: the objective needs a graph feature and the encoder has none.
+            ValueError: the objective contrasts what the encoder has not.
         """
         del clips
         if settings.unlabelled is not None:
             method, train = settings.unlabelled, settings.train
             return build_pretraining(method, network, clip_input, train, generator)
+        start = settings.objective.first_epoch(settings.train.epochs)
         objective = build_objective(
-            settings.objective, settings.network.encoder, network, generator
+            settings.objective.model_copy(update={"start_epoch": start}),
+            settings.network.encoder,
+            network,
+            settings.clip.frames,
+            generator,
         )
         return TrainingTask(network, objective, clip_input.augmented)
 
@@ -356,9 +363,10 @@ def remarks(adapter: TaskAdapter[Any]) -> Iterator[str]:
     objective, epochs = settings.objective, settings.train.epochs
     # Mistakes are counted from the start epoch on, the loss is applied one epoch later.
     inter_class = settings.trains_objective and objective.inter_weight > 0
-    if inter_class and objective.start_epoch >= epochs:
+    start = objective.first_epoch(epochs)
+    if inter_class and start >= epochs:
         yield (
-            f"the inter-class loss is never applied: it starts after epoch {objective.start_epoch} "
+            f"the inter-class loss is never applied: it starts after epoch {start} "
             f"(objective.start_epoch) and training ends at {epochs} (train.epochs); lower the "
             "first, raise the second, or turn the loss off with objective.inter_weight=0"
         )

@@ -79,7 +79,7 @@ def steps(recipe: str) -> None:
         batch = replace(batch, clips=batch.clips.pin_memory(), labels=batch.labels.pin_memory())
     stepper, finite = Stepper(task, train, make_fabric(train)), FiniteWatch(DEVICE)
     task.train()
-    start = max(plan.settings.objective.start_epoch, 1)
+    start = max(plan.settings.objective.first_epoch(plan.settings.train.epochs), 1)
     task.set_epoch(start)
 
     def step(number: int) -> None:

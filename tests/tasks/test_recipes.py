@@ -50,7 +50,7 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
         assert settings.gallery_probe() == load_protocol(settings.protocol)
     # A term that never acts, or a best epoch chosen by nobody, would be a recipe that lies.
     if settings.objective.inter_weight > 0:
-        assert settings.objective.start_epoch < settings.train.epochs
+        assert settings.objective.first_epoch(settings.train.epochs) < settings.train.epochs
     if settings.train.keep_best is not None and isinstance(settings, GaitSettings):
         assert settings.identities.validation > 0 or settings.identities.table is not None
 

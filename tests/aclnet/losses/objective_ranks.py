@@ -1,6 +1,6 @@
 """Training with the objective, as one rank of several or alone: OUT RANK WORLD STORE CASE...
 
-A case is a variant or the name of a metric loss.
+A case is a variant, the name of a metric loss, or one of RIVALS.
 
 `test_two_ranks.py` starts it twice and calls `train` for the run of one rank.
 """
@@ -17,10 +17,15 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aclnet.losses.objective import Objective
-from aclnet.losses.settings import ObjectiveSettings
+from aclnet.losses.settings import ObjectiveSettings, Sizes
+from aclnet.models.batch_norm import synchronise_batch_norm
 
 CLASSES = 7
 VARIANTS = ("paper", "released")
+RIVALS = {
+    "fr_head": {"levels": [0.5], "projection_dim": 6},
+    "skeleton_gcl": {"bank_size": 24, "positives": 2, "negatives": 3, "projection_dim": 5},
+}
 BATCHES = (16, 11, 16, 2, 5, 40, 16, 9)  # over two ranks: even, uneven, larger than the queue
 
 
@@ -29,13 +34,15 @@ class Trainee(nn.Module):
 
     def __init__(self, case: str) -> None:
         super().__init__()
-        metric = None if case in VARIANTS else {"name": case, "weight": 0.5}
+        metric = {"name": case, "weight": 0.5} if case.endswith("Loss") else None
+        rival = [{"name": case, "weight": 0.5, **RIVALS[case]}] if case in RIVALS else []
         self.encoder = nn.Linear(9, 6)
         self.classifier = nn.Linear(6, CLASSES)
         settings = ObjectiveSettings.model_validate(
             {
-                "variant": case if metric is None else "paper",
+                "variant": case if case in VARIANTS else "paper",
                 "metric": metric,
+                "terms": rival,
                 "start_epoch": 1,
                 "queue_size": 24,
                 "projection_dim": 5,
@@ -45,18 +52,21 @@ class Trainee(nn.Module):
                 "intra_weight": 0.5,
             }
         )
-        self.objective = Objective(settings, CLASSES, 6)
+        self.objective = Objective(settings, CLASSES, 6, sizes=Sizes(6, 6, ((1, 2, 3),)))
 
     def forward(self, clips: Tensor, labels: Tensor) -> dict[str, Tensor]:
         feature = torch.tanh(self.encoder(clips))
-        result: dict[str, Tensor] = self.objective(self.classifier(feature), feature, labels)
+        parts = {"graph": feature, "stages": (feature.view(-1, 1, 2, 3),)}
+        needed = {part: parts[part] for part in self.objective.settings.needs}
+        logits = self.classifier(feature)
+        result: dict[str, Tensor] = self.objective(logits, feature, labels, **needed)
         return result
 
 
 def train(case: str, rank: int, world: int) -> dict[str, object]:
     """Train on this rank's share of each batch; returns the state and the losses of the steps."""
     torch.manual_seed(0)
-    trainee = Trainee(case).double()
+    trainee = synchronise_batch_norm(Trainee(case).double())
     model = trainee if world == 1 else DistributedDataParallel(trainee, broadcast_buffers=False)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.9)
     generator = torch.Generator().manual_seed(1)

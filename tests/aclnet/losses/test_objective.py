@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aclnet.losses.objective import Objective
-from aclnet.losses.settings import ObjectiveSettings
+from aclnet.losses.settings import ObjectiveSettings, Sizes
 from aclnet.state.variant import Variant
 
 VARIANTS: tuple[Variant, ...] = ("paper", "released")
@@ -60,6 +60,8 @@ def test_terms_of_weight_zero_are_not_built(inter: float, intra: float, name: st
         ({"temperatures": (0.5, 0.5, 0.5), "inter_weight": 0}, "ce+intra"),
         ({"temperatures": (0.5, 0.5, 1.0)}, "acl"),
         ({"metric": {"name": "SupConLoss"}}, "acl+SupConLoss"),
+        ({"terms": ({"name": "fr_head"},)}, "acl+fr_head"),
+        ({"context": False}, "acl-context"),
         (
             {"metric": {"name": "CircleLoss"}, "inter_weight": 0, "intra_weight": 0},
             "ce+CircleLoss",
@@ -149,13 +151,15 @@ def test_learns_for_few_and_many_classes(variant: Variant, class_count: int) -> 
 def test_on_a_gpu_no_step_waits_for_it() -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    objective = Objective(_settings(), 4, 7).cuda()
+    settings = _settings(terms=({"name": "fr_head"}, {"name": "skeleton_gcl"}))
+    objective = Objective(settings, 4, 7, sizes=Sizes(7, 7, ((7, 1, 1),))).cuda()
     batches = [[tensor.detach().cuda() for tensor in _batch(seed)] for seed in range(4)]
     objective.set_epoch(2)
     torch.cuda.set_sync_debug_mode("error")
     try:
         for batch in batches:
-            objective(*batch)
+            feature = batch[1]
+            objective(*batch, graph=feature, stages=(feature[:, :, None, None],))
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

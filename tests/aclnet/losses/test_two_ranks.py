@@ -23,7 +23,10 @@ def loaded(path: Path) -> Any:
 
 @pytest.mark.ddp
 @pytest.mark.slow
-@pytest.mark.parametrize("cases", [("paper", "released"), ("ArcFaceLoss", "TripletMarginLoss")])
+@pytest.mark.parametrize(
+    "cases",
+    [("paper", "released", "fr_head", "skeleton_gcl"), ("ArcFaceLoss", "TripletMarginLoss")],
+)
 def test_two_ranks_train_as_one(two_ranks: Callable[..., Path], cases: tuple[str, ...]) -> None:
     """Weights, buffers and losses after even, uneven and over-long batches are those of one rank.
 

@@ -100,6 +100,15 @@ def test_graph_unit_equals_the_plain_reading(channels: int, width: int) -> None:
     assert_same(unit, unit(x), plain_graph_conv(unit, x), x)
 
 
+def test_the_graph_that_is_contrasted_is_the_mean_refinement_without_its_scale() -> None:
+    unit = shaken(
+        RefinedGraphConv(16, 32, 2, directed_adjacency(20, load_layout("msr20").bone_index))
+    )
+    x = torch.randn(3, 16, 7, 20, dtype=torch.float64)
+    refined = unit._graph(x) - unit.topology.flatten(1).unsqueeze(1)
+    torch.testing.assert_close(unit.mean_graph(x), (refined / unit.scale).mean(dim=2).flatten(1))
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("channels", "dilations"), [(16, (1, 2)), (18, (1, 2)), (8, (3,))])
 def test_temporal_unit_equals_the_plain_reading(

@@ -93,6 +93,7 @@ CASES: dict[str, tuple[EncoderSettings, str, int]] = {
     ),
 }
 OF_THE_BONES = ("resgcn/bones", "st_gcn", "st_gcn/uniform", "ctr_gcn")
+STAGED = ("affinity_gcn", "ctr_gcn", "st_gcn")
 WITHOUT_MAP = ("clip_mlp", "resgcn", *(case for case in CASES if "temporal" in case))
 WITHOUT_STATISTICS = ("joint_transformer",)
 every_case = pytest.mark.parametrize("case", CASES)
@@ -137,10 +138,11 @@ def test_output_has_the_promised_shapes(case: str) -> None:
     encoder = make_encoder(case)
     for N, M, T in ((2, 1, 1), (3, 2, 13), (2, 3, 60)):
         clips = make_clips(encoder, N, M, T)
-        pooled, graph, features = encoder(clips)
+        pooled, graph, features, stages = encoder(clips)
+        assert stages == ()
         assert pooled.shape == (N, encoder.feature_dim)
         assert pooled.dtype == torch.float32
-        assert (graph is None) == (encoder.graph_dim is None)
+        assert (graph is None) == (encoder.graph_dim is None or "ctr_gcn" in case)
         if graph is not None:
             assert graph.shape == (N, encoder.graph_dim)
         if features is not None:
@@ -162,10 +164,30 @@ def test_the_map_pools_to_the_representation(case: str) -> None:
 
 
 @every_case
+def test_graph_and_stages_are_kept_where_they_are_asked_for(case: str) -> None:
+    encoder = make_live_encoder(case)
+    clips = make_clips(encoder)
+    clips[0, 1] = 0
+    before = encoder(clips)
+    encoder.kept = frozenset(("graph", "stages"))
+    output = encoder(clips)
+    assert torch.equal(before.pooled, output.pooled)
+    assert (output.graph is None) == (encoder.graph_dim is None)
+    if output.graph is not None:
+        assert output.graph.shape == (len(clips), encoder.graph_dim)
+    assert len(output.stages) == (3 if case.startswith(STAGED) else 0)
+    if output.stages:
+        torch.testing.assert_close(output.stages[-1].mean(dim=(2, 3)), output.pooled)
+        lengths = [stage.shape[2] for stage in output.stages]
+        assert lengths == sorted(lengths, reverse=True)
+        assert lengths[0] == clips.shape[2]
+
+
+@every_case
 def test_backward_reaches_every_parameter_and_the_clips(case: str) -> None:
     encoder = make_live_encoder(case)
     clips = make_clips(encoder).requires_grad_()
-    pooled, graph, _ = encoder(clips)
+    pooled, graph, *_ = encoder(clips)
     weights = torch.randn(pooled.shape, generator=torch.Generator().manual_seed(2))
     total = (pooled * weights).sum() + (0 if graph is None else graph.square().sum())
     total.backward()

@@ -43,6 +43,14 @@ def test_nearest_classes_in_order(class_count: int, variant: Variant) -> None:
     assert found == expected
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_without_context_a_family_is_the_neighbours(variant: Variant) -> None:
+    state = MotionFamilies(12, 3, 0, variant, context=False)
+    state.rebuild(_counts(12, seed=3), 1)
+    found = [row.nonzero()[:, 0].tolist() for row in state.members]
+    assert found == [sorted(row) for row in _plain_lists(_counts(12, seed=3), 3, variant)]
+
+
 @pytest.mark.parametrize("overlap", range(11))
 def test_a_weight_at_the_threshold_is_never_a_matter_of_rounding(overlap: int) -> None:
     """Eq. 5 and 6 in fractions, for every list length from 0 to K."""

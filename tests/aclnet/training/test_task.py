@@ -30,7 +30,7 @@ class Network(nn.Module):
 class Objective(nn.Module):
     def __init__(self, feature: str) -> None:
         super().__init__()
-        self.settings = SimpleNamespace(feature=feature)
+        self.settings = SimpleNamespace(feature=feature, needs=())
         self.projection = nn.Parameter(torch.ones(()))
         self.centres = nn.Buffer(torch.zeros(2))
         self.epoch = 0

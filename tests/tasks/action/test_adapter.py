@@ -243,6 +243,24 @@ def test_samples_in_two_roles(
     assert "lists 6 samples twice" in done.err
 
 
+def test_what_a_recipe_leaves_open_follows_from_the_training(data: Path, tmp_path: Path) -> None:
+    """Three classes, 18 training clips, 15 epochs; a recipe's own numbers stay."""
+    short = ["split=store", f"data.path={data}", "train.epochs=15"]
+    for changes, expected in (
+        ((), (18, 2, 1, 2)),
+        (("queue_size=99", "neighbours=9", "overlap=4", "start_epoch=5"), (99, 9, 4, 5)),
+    ):
+        chosen = [f"objective.{change}" for change in changes]
+        settings = load_settings(ActionSettings, None, [*short, *chosen])
+        adapter = ActionAdapter(settings, open_data(settings.data, tmp_path))
+        generator = weight_generator(0)
+        network = build_network(settings.network, 3, adapter.clip_input, generator)
+        terms = adapter.make_task(network, generator).get_submodule("objective.terms")
+        inter, intra = terms.get_submodule("inter"), terms.get_submodule("intra")
+        sizes = (inter.neighbours, inter.families.overlap, inter.start_epoch)
+        assert (intra.queue.size, *sizes) == expected
+
+
 def test_samples_without_label_are_refused(tmp_path: Path) -> None:
     path = write_data(tmp_path / "data", classes=())
     settings = ActionSettings(data=DataSettings(source="file", path=path))

@@ -107,6 +107,9 @@ def test_finished_runs_are_only_read(tmp_path: Path) -> None:
         ("ce+inter", 0.3, 0.0, False),
         ("ce+intra", 0.0, 0.2, False),
         ("acl", 0.3, 0.2, False),
+        ("pairwise", 0.3, 0.0, True),
+        ("fr_head", 0.0, 0.0, False),
+        ("skeleton_gcl", 0.0, 0.0, False),
     ],
 )
 def test_an_arm_trains_the_terms_of_its_name(
@@ -116,7 +119,10 @@ def test_an_arm_trains_the_terms_of_its_name(
     objective = load_settings(TaskSettings, None, [*recipe, *ARMS[arm]]).objective
     assert (objective.inter_weight, objective.intra_weight) == (inter, intra)
     assert (len(set(objective.temperatures)) == 1) == one_temperature
-    assert objective.name == arm  # what the record says
+    others = {"pairwise": "ce+inter-fat-context", "fr_head": "ce+fr_head"}
+    others["skeleton_gcl"] = "ce+skeleton_gcl"
+    assert objective.name == others.get(arm, arm)  # what the record says
+    assert objective.context == (arm != "pairwise")
 
 
 def test_an_arm_comes_with_all_its_folds(tmp_path: Path) -> None:
