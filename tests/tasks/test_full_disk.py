@@ -70,8 +70,8 @@ def test_single_files(
         "embed.npz": ("gait", "embed", "--run", first, "--cache", cache, "--out"),
         "predict.json": ("action", "predict", clip, "--run", gesture_run, "--json"),
         "fused.npz": ("action", "fuse", scores, scores, "--out"),
-        "picture.png": ("data", "show", walkers, "--frames", 3, "--out"),
-        "moving.gif": ("data", "show", walkers, "--frames", 3, "--out"),
+        "picture.png": ("data", "show", walkers, "--out"),
+        "moving.gif": ("data", "show", walkers, "--out"),
     }
     for name, command in commands.items():
         call(*command, out / name)
