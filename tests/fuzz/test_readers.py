@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ PROGRAM = Path(__file__).with_name("readers.py")
 
 
 @pytest.mark.slow
-def test_readers_and_a_writer() -> None:
-    command = [sys.executable, str(PROGRAM), "--seconds", "4"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_readers_and_a_writer(ready: Any) -> None:
+    process = ready(PROGRAM, "--seconds", 2, "--readers", 2)
+    out, err = process.communicate()
+    assert process.returncode == 0, out + err
