@@ -544,8 +544,8 @@ def test_an_unknown_task_is_shown_by_its_records_alone() -> None:
     page = render_html(Report((table,), (), tuple(runs)))
     assert '<option value="Sign Language">Sign Language</option>' in page
     assert '<option value="signs">signs</option>' in page
-    assert "1 table without a run of ours" not in page
-    assert "rule exact; dreams" in page
+    assert 'class="others"' not in page
+    assert "own, exact; dreams" in page
 
 
 def test_cost_comes_from_its_records() -> None:
