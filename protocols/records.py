@@ -19,6 +19,9 @@ Name = Annotated[str, Field(min_length=1)]
 RUN, BIOMETRICS, COST = "run", "biometrics", "cost"
 """Kinds of records; those of a task's studies are named in its own folder."""
 
+MOTION = "motion"
+"""Kind of the records of `gait motion`, whose variants are its arms."""
+
 RELIABILITY = "reliability"
 """Folder and key of the counts of tests/fuzz, which are no records."""
 
@@ -46,6 +49,7 @@ _IN_WORDS = {
     "difficulty": "difficulty against {variant}",
     "class-gain": "class gain against {variant}",
     "unknown": "classes left out in turn, {variant}",
+    MOTION: "motion without shape, {variant}",
     "evolution": "t-SNE and silhouette of test embeddings, 1 clip",
     COST: "",
 }
@@ -84,13 +88,13 @@ class ResultRecord(BaseModel):
         task: Name of the task, such as ``action``; ``cost`` for the cost of a network, without
             data: its protocol is the recipe, its objective the backbone, its rule the device.
         kind: ``run`` for training and testing, or a study of runs: ``occlusion``, ``families``,
-            ``sweep``, ``evolution``, ``difficulty``, ``class-gain``, ``unknown``, ``biometrics``,
-            ``cost``, or another name.
-        variant: Which study of its kind: the setting that was swept, or the objective that the
-            classes were compared with; of a run how labels were used: by a probe of fixed features
-            (``linear``, ``knn``, ``retrieval``, with 10 % of the labels ``linear-10``), or by
-            training the whole network after another training (``finetune``) or with few labels
-            (``semi-10``); empty where there is only one.
+            ``sweep``, ``evolution``, ``difficulty``, ``class-gain``, ``unknown``, ``motion``,
+            ``biometrics``, ``cost``, or another name.
+        variant: Which study of its kind: the setting that was swept, the objective that the
+            classes were compared with, or what was left of a walk; of a run how labels were used:
+            by a probe of fixed features (``linear``, ``knn``, ``retrieval``, with 10 % of the
+            labels ``linear-10``), or by training the whole network after another training
+            (``finetune``) or with few labels (``semi-10``); empty where there is only one.
         fold: Name of the fold; :data:`FOLDS_TOGETHER` where all of them were judged together, their
             number in ``counts`` under ``folds``; None without folds.
         dataset: The data it was measured on.

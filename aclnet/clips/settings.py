@@ -13,6 +13,7 @@ from aclnet.config import Settings
 
 Rows = npt.NDArray[np.int64]
 Stream = Literal["j", "b", "k", "ip", "jd", "jm", "bm", "km", "ipm", "jdm", "l"]
+Body = Literal["own", "common"]
 DISTANCES = ("ip", "jd")
 """Streams with a channel for each joint."""
 
@@ -34,12 +35,16 @@ class NormaliseSettings(Settings):
             "people": the line from the first person to the second lies along x, once a clip; a
             person who is alone is turned as by "clip".
         heading_smooth_frames: moving average over that line, in frames.
+        body: "own" keeps each person's bone lengths; "common" gives everybody one body, whose
+            bones are equally long, so that posture and movement are left
+            (`aclnet.clips.transforms.common_body`). Height goes too, so it needs a `centre`.
     """
 
     centre: Literal["frame", "clip", "joint", "people", "none"] = "frame"
     scale: Literal["torso", "none"] = "torso"
     heading: Literal["frame", "clip", "shoulders", "people", "none"] = "none"
     heading_smooth_frames: int = Field(default=15, ge=1, le=10_000)
+    body: Body = "own"
 
     @property
     def keeps_distances(self) -> bool:
@@ -52,6 +57,15 @@ class NormaliseSettings(Settings):
             raise ValueError(
                 f"heading: people turns by the line between two people, whose places centre: "
                 f"{self.centre} removes: set centre to people, clip or none, or heading to frame"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _without_height(self) -> NormaliseSettings:
+        if self.body == "common" and self.centre == "none":
+            raise ValueError(
+                "body: common is to take away how people are built, but centre: none keeps how "
+                "high their hips are: set centre to frame, joint, clip or people, or body to own"
             )
         return self
 
@@ -169,6 +183,11 @@ class ClipSettings(Settings):
             raise ValueError(
                 "people of several sizes cannot be told apart when all are scaled to one torso "
                 "length: set normalise.scale to none, or give one size"
+            )
+        if normalise is not None and normalise.body == "common" and bodies.sizes != (1.0,):
+            raise ValueError(
+                "people of another size have the same common body: set normalise.body to own, or "
+                "sizes to [1.0]"
             )
         if augment is not None and augment.mirror > 0 and bodies.mirrored:
             raise ValueError(

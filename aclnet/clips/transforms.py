@@ -21,6 +21,8 @@ from aclnet.skeleton import Layout
 
 _TINY = 1e-6
 _SHORT = 1e-4
+COMMON_BONE = {"none": 0.25, "torso": 0.5}
+"""Length of the common body's bones by `scale`: about an adult's mean, in metres and torsos."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -207,6 +209,52 @@ def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
     return keep_missing(clips, scaled, seen, dims)
 
 
+def common_body(clips: Tensor, layout: Layout, dims: int, bone: float) -> Tensor:
+    """Give everybody one body: every bone keeps its direction and gets the same length.
+
+    The root stays where it is, and joints follow along the layout's tree. In 3-D that is done in
+    every frame, and nothing of a bone's length is left. A picture shows a bone shorter where it
+    points at the camera, which is posture: in 2-D each bone is divided by its root mean square
+    length over the clip, and what it is longer or shorter than that in a frame stays.
+
+    A joint whose parent was not found hangs from the nearest joint above it that was; if there is
+    none, from the mean of the found ones. Angles stay, also those within the pelvis and the
+    shoulders, which are partly build.
+
+    Args:
+        clips: (N, M, T, V, C).
+        layout: the tree of bones.
+        dims: 2 or 3.
+        bone: length of a bone, in the unit of the clips.
+
+    Returns:
+        (N, M, T, V, C).
+    """
+    seen = present(clips, dims)
+    middle, _ = _midpoint(clips, seen, None, dims)
+    root = torch.arange(layout.joint_count, device=clips.device) == layout.centre_index
+    points = torch.where((root & ~seen).unsqueeze(-1), middle.unsqueeze(-2), clips[..., :dims])
+    known, parents = seen | root, layout.parents
+    jumps = [tuple(parents.tolist())]  # to the parent, from there two further, then four, ...
+    while len(set(jumps[-1])) > 1:
+        jumps.append(tuple(jumps[-1][joint] for joint in jumps[-1]))
+    for jump in jumps:
+        above = index_tensor(jump, clips.device)
+        points = torch.where(known.unsqueeze(-1), points, points.index_select(3, above))
+        known = known | known.index_select(3, above)
+    bones = points - points.index_select(3, index_tensor(jumps[0], clips.device))
+    length = bones.norm(dim=-1, keepdim=True)
+    if dims == 2:
+        there = seen.unsqueeze(-1).to(clips.dtype)
+        count = there.sum(dim=2, keepdim=True).clamp(min=1)
+        length = ((length.square() * there).sum(dim=2, keepdim=True) / count).sqrt()
+    path = bones * (bone / length.clamp(min=_TINY))
+    for jump in jumps:
+        path = path + path.index_select(3, index_tensor(jump, clips.device))
+    start = points[..., layout.centre_index, None, :]
+    return keep_missing(clips, start + path, seen, dims)
+
+
 def _nan_median(values: Tensor) -> Tensor:
     """The medians of rows without their NaN, as `torch.nanquantile`; NaN of rows of NaN alone.
 
@@ -327,7 +375,7 @@ def turn(clips: Tensor, direction: Tensor) -> Tensor:
 
 
 def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSettings) -> Tensor:
-    """Make clips independent of camera and place: scale, centre, turn, as set.
+    """Make clips independent of camera, place and, if so set, build: scale, body, centre, turn.
 
     Args:
         clips: (N, M, T, V, C) as stored (pixels or metres).
@@ -339,36 +387,47 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
         (N, M, T, V, C).
 
     Raises:
-        ValueError: `heading` is set for joints that are 2-D.
+        ValueError: `heading` is set for joints that are 2-D, or a common body for 2-D joints that
+            are not scaled.
     """
     if settings.heading != "none" and dims != 3:
         raise ValueError(
             f"normalise.heading turns a body about the vertical and needs 3-D joints; these have "
             f"{dims} coordinates: set normalise.heading=none"
         )
+    if settings.body == "common" and settings.scale == "none" and dims == 2:
+        raise ValueError(
+            "normalise.body common has bones of a quarter of a metre, and 2-D joints are in "
+            "pixels: set normalise.scale=torso, or normalise.body=own"
+        )
     # Scaled first: without a confidence, a joint moved to the origin looks like a missing one.
     if settings.scale == "torso":
         clips = scale_by_torso(clips, layout, dims)
+    if settings.body == "common":
+        clips = common_body(clips, layout, dims, COMMON_BONE[settings.scale])
     if settings.centre == "joint":
         clips = centre_on_joint(clips, layout, dims)
     elif settings.centre == "people":
         clips = centre_between_people(clips, layout, dims)
     elif settings.centre != "none":
         clips = centre(clips, layout, dims, settings.centre)
-    if settings.heading != "none":
-        if settings.heading == "shoulders":
-            lines = shoulder_line(clips[..., :dims], layout)
-        else:
-            per = "clip" if settings.heading == "people" else settings.heading
-            lines = heading(clips, layout, per, settings.heading_smooth_frames)
-        if settings.keeps_distances:
-            lines = _first_person(lines, present(clips, dims))
-        if settings.heading == "people":
-            between, known = line_between_people(clips, layout)
-            lines = torch.where(known[:, None, None, None], between[:, None, None], lines)
-        turned = turn(clips[..., :dims], lines)
-        clips = torch.cat([turned, clips[..., dims:]], dim=-1)
-    return clips
+    return clips if settings.heading == "none" else _turned(clips, layout, dims, settings)
+
+
+def _turned(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSettings) -> Tensor:
+    """Each body turned by its heading, or all by the first one's or by the line between people."""
+    if settings.heading == "shoulders":
+        lines = shoulder_line(clips[..., :dims], layout)
+    else:
+        per = "clip" if settings.heading == "people" else settings.heading
+        lines = heading(clips, layout, per, settings.heading_smooth_frames)
+    if settings.keeps_distances:
+        lines = _first_person(lines, present(clips, dims))
+    if settings.heading == "people":
+        between, known = line_between_people(clips, layout)
+        lines = torch.where(known[:, None, None, None], between[:, None, None], lines)
+    turned = turn(clips[..., :dims], lines)
+    return torch.cat([turned, clips[..., dims:]], dim=-1)
 
 
 def mirror(clips: Tensor, layout: Layout, *, between_people: bool = False) -> Tensor:

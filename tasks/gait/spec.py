@@ -118,7 +118,10 @@ class Gait(TaskSpec):
         return GaitQuery(metric="euclidean")
 
     def add_commands(self, app: typer.Typer) -> None:
-        """Add `submit`."""
+        """Add `submit` and `motion`."""
+        from tasks.commands.options import StudyOptions, with_query
+        from tasks.gait.commands import motion_command
         from tasks.gait.submit import submit_command
 
         app.command("submit")(submit_command)
+        app.command("motion")(with_query(motion_command, StudyOptions))
