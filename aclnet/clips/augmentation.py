@@ -8,14 +8,9 @@ import torch
 from torch import Tensor
 
 from aclnet.clips.blocks import by_blocks
+from aclnet.clips.joints import keep_missing, present
 from aclnet.clips.settings import AugmentSettings
-from aclnet.clips.transforms import (
-    exchange_people,
-    exchange_sides,
-    keep_missing,
-    mirror,
-    present,
-)
+from aclnet.clips.transforms import exchange_people, exchange_sides, mirror
 from aclnet.skeleton import Layout
 
 LIMBS = ("left_arm", "left_leg", "right_arm", "right_leg")

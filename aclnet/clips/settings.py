@@ -13,6 +13,7 @@ from aclnet.config import Settings
 
 Rows = npt.NDArray[np.int64]
 Stream = Literal["j", "b", "k", "ip", "jd", "jm", "bm", "km", "ipm", "jdm", "l"]
+Scale = Literal["torso", "none"]
 Body = Literal["own", "common"]
 DISTANCES = ("ip", "jd")
 """Streams with a channel for each joint."""
@@ -37,11 +38,11 @@ class NormaliseSettings(Settings):
         heading_smooth_frames: moving average over that line, in frames.
         body: "own" keeps each person's bone lengths; "common" gives everybody one body, whose
             bones are equally long, so that posture and movement are left
-            (`aclnet.clips.transforms.common_body`). Height goes too, so it needs a `centre`.
+            (`aclnet.clips.body.common_body`). Height goes too, so it needs a `centre`.
     """
 
     centre: Literal["frame", "clip", "joint", "people", "none"] = "frame"
-    scale: Literal["torso", "none"] = "torso"
+    scale: Scale = "torso"
     heading: Literal["frame", "clip", "shoulders", "people", "none"] = "none"
     heading_smooth_frames: int = Field(default=15, ge=1, le=10_000)
     body: Body = "own"

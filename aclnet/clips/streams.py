@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from aclnet.clips.joints import index_tensor, of_people, partners, present
 from aclnet.clips.settings import DISTANCES
-from aclnet.clips.transforms import index_tensor, of_people, partners, present
 from aclnet.skeleton import Layout
 
 Confidence = Literal["mean", "released"]

@@ -10,106 +10,35 @@ A clip passes `normalise`, the same for training and test; then, in training onl
 
 from __future__ import annotations
 
-import functools
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from aclnet.clips.body import common_body
+from aclnet.clips.joints import (
+    at,
+    index_tensor,
+    keep_missing,
+    midpoint,
+    of_people,
+    partners,
+    present,
+)
 from aclnet.clips.settings import NormaliseSettings
 from aclnet.skeleton import Layout
 
 _TINY = 1e-6
 _SHORT = 1e-4
-COMMON_BONE = {"none": 0.25, "torso": 0.5}
-"""Length of the common body's bones by `scale`: about an adult's mean, in metres and torsos."""
-
-
-@functools.lru_cache(maxsize=256)
-def index_tensor(values: tuple[int, ...], device: torch.device) -> Tensor:
-    """Joint numbers on a device: int64 (V,). Made once, so that no step waits for a copy."""
-    with torch.inference_mode(False):
-        return torch.tensor(values, device=device)
-
-
-def present(clips: Tensor, dims: int) -> Tensor:
-    """Which joints were found: confidence above 0, or (without one) any coordinate not 0.
-
-    Returns:
-        bool (N, M, T, V).
-    """
-    if clips.shape[-1] > dims:
-        return clips[..., dims] > 0
-    return (clips != 0).any(dim=-1)
-
-
-def _midpoint(
-    clips: Tensor, seen: Tensor, joints: list[int] | None, dims: int
-) -> tuple[Tensor, Tensor]:
-    """Mean of the seen joints among some or all (None), and whether any was seen.
-
-    Returns:
-        (N, M, T, dims) and (N, M, T).
-    """
-    if joints is not None:
-        clips, seen = _at(clips, joints), _at(seen, joints)
-    # Not a matrix product, which may run in TF32 and would move pixels by half of one.
-    weight = seen.to(clips.dtype).unsqueeze(-1)
-    count = weight.sum(dim=-2)
-    total = (clips[..., :dims] * weight).sum(dim=-2)
-    return total / count.clamp(min=1), count.squeeze(-1) > 0
-
-
-def _at(values: Tensor, joints: list[int]) -> Tensor:
-    """Some of the joints of (N, M, T, V, ...)."""
-    return values.index_select(3, index_tensor(tuple(joints), values.device))
 
 
 def _sides(layout: Layout, name: str) -> list[int]:
     return [layout.index(f"left_{name}"), layout.index(f"right_{name}")]
 
 
-def keep_missing(clips: Tensor, coordinates: Tensor, seen: Tensor, dims: int) -> Tensor:
-    """New coordinates with the clips' other channels; missing joints go back to zero.
-
-    Args:
-        clips: (N, M, T, V, C), for the channels after the coordinates.
-        coordinates: (N, M, T, V, dims).
-        seen: bool (N, M, T, V), see `present`.
-        dims: coordinates a joint.
-
-    Returns:
-        (N, M, T, V, C).
-    """
-    coordinates = coordinates * seen.unsqueeze(-1)
-    return torch.cat([coordinates, clips[..., dims:]], dim=-1)
-
-
 def _first_person(values: Tensor, seen: Tensor) -> Tensor:
     """The values (N, M, ...) of the first person with a seen joint: (N, 1, ...)."""
     first = seen.flatten(2).any(dim=2).to(torch.int64).argmax(dim=1, keepdim=True)
     return of_people(values, first)
-
-
-def of_people(values: Tensor, people: Tensor) -> Tensor:
-    """The values (N, M, ...) of some people (N, M'): (N, M', ...)."""
-    place = people.view(*people.shape, *[1] * (values.ndim - 2))
-    return values.gather(1, place.expand(-1, -1, *values.shape[2:]))
-
-
-def partners(seen: Tensor) -> tuple[Tensor, Tensor]:
-    """The other person of each: the first one else who is seen in the clip.
-
-    Args:
-        seen: bool (N, M, T, V), see `present`.
-
-    Returns:
-        Their numbers (N, M) int64, and whether there is one (N, M).
-    """
-    there = seen.flatten(2).any(dim=2)
-    person = torch.arange(there.shape[1], device=there.device)
-    others = there.unsqueeze(1) & (person.unsqueeze(0) != person.unsqueeze(1))  # (N, M, M)
-    return others.to(torch.int64).argmax(dim=2), others.any(dim=2)
 
 
 def centre_on_joint(clips: Tensor, layout: Layout, dims: int) -> Tensor:
@@ -161,8 +90,8 @@ def _middles(clips: Tensor, seen: Tensor, layout: Layout, dims: int) -> tuple[Te
     Returns:
         (N, M, T, dims) and (N, M, T).
     """
-    hips, known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
-    body, found = _midpoint(clips, seen, None, dims)
+    hips, known = midpoint(clips, seen, _sides(layout, "hip"), dims)
+    body, found = midpoint(clips, seen, None, dims)
     never = ~known.any(dim=2, keepdim=True)
     return torch.where(never.unsqueeze(-1), body, hips), known | (never & found)
 
@@ -197,8 +126,8 @@ def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
         (N, M, T, V, C), one torso length = 1.
     """
     seen = present(clips, dims)
-    hips, hips_known = _midpoint(clips, seen, _sides(layout, "hip"), dims)
-    shoulders, shoulders_known = _midpoint(clips, seen, _sides(layout, "shoulder"), dims)
+    hips, hips_known = midpoint(clips, seen, _sides(layout, "hip"), dims)
+    shoulders, shoulders_known = midpoint(clips, seen, _sides(layout, "shoulder"), dims)
     length = (hips - shoulders).norm(dim=-1)
     length = torch.where(hips_known & shoulders_known & (length > _TINY), length, torch.nan)
     never = length.isnan().flatten(1).all(dim=1)[:, None, None]
@@ -207,52 +136,6 @@ def scale_by_torso(clips: Tensor, layout: Layout, dims: int) -> Tensor:
     median = torch.where(median.isnan(), torch.ones_like(median), median)
     scaled = clips[..., :dims] / median[:, None, None, None, None]
     return keep_missing(clips, scaled, seen, dims)
-
-
-def common_body(clips: Tensor, layout: Layout, dims: int, bone: float) -> Tensor:
-    """Give everybody one body: every bone keeps its direction and gets the same length.
-
-    The root stays where it is, and joints follow along the layout's tree. In 3-D that is done in
-    every frame, and nothing of a bone's length is left. A picture shows a bone shorter where it
-    points at the camera, which is posture: in 2-D each bone is divided by its root mean square
-    length over the clip, and what it is longer or shorter than that in a frame stays.
-
-    A joint whose parent was not found hangs from the nearest joint above it that was; if there is
-    none, from the mean of the found ones. Angles stay, also those within the pelvis and the
-    shoulders, which are partly build.
-
-    Args:
-        clips: (N, M, T, V, C).
-        layout: the tree of bones.
-        dims: 2 or 3.
-        bone: length of a bone, in the unit of the clips.
-
-    Returns:
-        (N, M, T, V, C).
-    """
-    seen = present(clips, dims)
-    middle, _ = _midpoint(clips, seen, None, dims)
-    root = torch.arange(layout.joint_count, device=clips.device) == layout.centre_index
-    points = torch.where((root & ~seen).unsqueeze(-1), middle.unsqueeze(-2), clips[..., :dims])
-    known, parents = seen | root, layout.parents
-    jumps = [tuple(parents.tolist())]  # to the parent, from there two further, then four, ...
-    while len(set(jumps[-1])) > 1:
-        jumps.append(tuple(jumps[-1][joint] for joint in jumps[-1]))
-    for jump in jumps:
-        above = index_tensor(jump, clips.device)
-        points = torch.where(known.unsqueeze(-1), points, points.index_select(3, above))
-        known = known | known.index_select(3, above)
-    bones = points - points.index_select(3, index_tensor(jumps[0], clips.device))
-    length = bones.norm(dim=-1, keepdim=True)
-    if dims == 2:
-        there = seen.unsqueeze(-1).to(clips.dtype)
-        count = there.sum(dim=2, keepdim=True).clamp(min=1)
-        length = ((length.square() * there).sum(dim=2, keepdim=True) / count).sqrt()
-    path = bones * (bone / length.clamp(min=_TINY))
-    for jump in jumps:
-        path = path + path.index_select(3, index_tensor(jump, clips.device))
-    start = points[..., layout.centre_index, None, :]
-    return keep_missing(clips, start + path, seen, dims)
 
 
 def _nan_median(values: Tensor) -> Tensor:
@@ -270,7 +153,7 @@ def _nan_median(values: Tensor) -> Tensor:
 
 def _extent(clips: Tensor, seen: Tensor, dims: int) -> Tensor:
     """Root mean square distance of the seen joints from their mean; NaN below two: (N, M, T)."""
-    middle, _ = _midpoint(clips, seen, None, dims)
+    middle, _ = midpoint(clips, seen, None, dims)
     square = (clips[..., :dims] - middle.unsqueeze(-2)).square().sum(dim=-1) * seen
     extent = (square.sum(dim=-1) / seen.sum(dim=-1).clamp(min=1)).sqrt()
     return torch.where(extent > _TINY, extent, torch.nan)
@@ -294,8 +177,8 @@ def heading(clips: Tensor, layout: Layout, per: str, smooth_frames: int) -> Tens
     left = [layout.index("left_hip"), layout.index("left_shoulder")]
     right = [layout.index("right_hip"), layout.index("right_shoulder")]
     seen = present(clips, 3)
-    both = (_at(seen, left) & _at(seen, right)).unsqueeze(-1)
-    line = ((_at(clips, left) - _at(clips, right)) * both).sum(dim=-2)[..., ::2]
+    both = (at(seen, left) & at(seen, right)).unsqueeze(-1)
+    line = ((at(clips, left) - at(clips, right)) * both).sum(dim=-2)[..., ::2]
     line = line.contiguous()  # the norm of strided numbers has other last bits
     line = line / line.norm(dim=-1, keepdim=True).clamp(min=_TINY)
     if per == "clip":
@@ -404,7 +287,7 @@ def normalise(clips: Tensor, layout: Layout, dims: int, settings: NormaliseSetti
     if settings.scale == "torso":
         clips = scale_by_torso(clips, layout, dims)
     if settings.body == "common":
-        clips = common_body(clips, layout, dims, COMMON_BONE[settings.scale])
+        clips = common_body(clips, layout, dims, settings.scale)
     if settings.centre == "joint":
         clips = centre_on_joint(clips, layout, dims)
     elif settings.centre == "people":

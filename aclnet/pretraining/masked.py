@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from aclnet.clips.transforms import present
+from aclnet.clips.joints import present
 from aclnet.distributed import row_counts
 from aclnet.losses.term import at_least_float32, full_precision, rank_share
 from aclnet.memory import require_memory

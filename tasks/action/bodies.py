@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from aclnet.clips.joints import present
 from aclnet.clips.settings import NormaliseSettings
-from aclnet.clips.transforms import normalise, present
+from aclnet.clips.transforms import normalise
 from aclnet.data.store import Store
 
 MOST = 40

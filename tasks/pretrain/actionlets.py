@@ -9,7 +9,7 @@ import torch
 
 from aclnet.clips.input import ClipInput, to_device
 from aclnet.clips.settings import Rows
-from aclnet.clips.transforms import present
+from aclnet.clips.joints import present
 from aclnet.data.store import Store
 from aclnet.pretraining.actclr import ActionletContrast
 from aclnet.pretraining.actionlet import locate, static_anchor

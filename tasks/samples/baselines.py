@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aclnet.clips.settings import Body
-from aclnet.clips.transforms import COMMON_BONE, common_body, present, scale_by_torso
+from aclnet.clips.body import common_body
+from aclnet.clips.joints import present
+from aclnet.clips.settings import Body, Scale
+from aclnet.clips.transforms import scale_by_torso
 from aclnet.data.store import Store
 
 _SAME = 1e-5
@@ -31,11 +33,11 @@ def bone_lengths(store: Store, body: Body = "own") -> npt.NDArray[np.float64]:
     rows = np.empty((len(store), len(child)))
     for i in range(len(store)):
         clip = torch.from_numpy(store.clip(i)[:, :1]).transpose(0, 1).unsqueeze(0)
-        scale = "none" if store.info.unit == "metre" else "torso"
+        scale: Scale = "none" if store.info.unit == "metre" else "torso"
         if scale == "torso":
             clip = scale_by_torso(clip, store.layout, dims)
         if body == "common":
-            clip = common_body(clip, store.layout, dims, COMMON_BONE[scale])
+            clip = common_body(clip, store.layout, dims, scale)
         seen = present(clip, dims)[0, 0]
         joints = clip[0, 0, :, :, :dims]
         length = (joints[:, child] - joints[:, parent]).norm(dim=-1)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aclnet.clips.augmentation import augment
+from aclnet.clips.joints import present
 from aclnet.clips.settings import AugmentSettings, NormaliseSettings
 from aclnet.clips.streams import STREAMS, make_stream
 from aclnet.clips.transforms import (
@@ -18,7 +19,6 @@ from aclnet.clips.transforms import (
     heading,
     mirror,
     normalise,
-    present,
     scale_by_torso,
     turn,
 )
