@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from aclnet.clips.input import ClipInput, to_device
-from aclnet.clips.settings import Rows
 from aclnet.clips.joints import present
+from aclnet.clips.settings import Rows
 from aclnet.data.store import Store
 from aclnet.pretraining.actclr import ActionletContrast
 from aclnet.pretraining.actionlet import locate, static_anchor

@@ -44,7 +44,9 @@ TASKS: dict[str, dict[str, Any]] = {
         "file": "ucalgary_gait.npz",
         "clip": {
             "frames": 6, "streams": ["j", "jm", "l"], "motion": "recording",
-            "normalise": {"scale": "none", "centre": "clip", "heading": "clip"},
+            "normalise": {
+                "scale": "none", "centre": "clip", "heading": "clip", "body": "common",
+            },
         },
         "embed": EmbedSettings(windows="centre", mirror=False, normalise=False),
     },
