@@ -15,6 +15,7 @@ from protocols.records import read_record_files
 from protocols.reporting.model import Report, named_apart
 from protocols.reporting.tables.benchmarks import benchmark_tables
 from protocols.reporting.tables.gains import gain_tables
+from protocols.reporting.tables.motion import motion_tables
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
 from protocols.reporting.tables.pretraining import pretraining_tables
@@ -132,7 +133,7 @@ def build_report(results: Path | str | None) -> Report:
 
     Returns:
         The report without figures: the paper's tables first, then our own by task and data set,
-        gains, pre-training, studies, cost, reliability.
+        gains, pre-training, motion without shape, studies, cost, reliability.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -145,6 +146,7 @@ def build_report(results: Path | str | None) -> Report:
         *own_tables(runs),
         *gain_tables(runs),
         *pretraining_tables(runs),
+        *motion_tables(runs),
         ablation_table(runs),
         *study_tables(runs),
         cost_table(runs),

@@ -118,6 +118,7 @@ for _module in (  # the paper's figures in its order, then ours
     "identity_errors",
     "det",
     "score_histograms",
+    "motion",
 ):
     register_figure(_module, _shipped(_module))
 for _module in ("training_curves", "actionlets"):
