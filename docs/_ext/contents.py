@@ -7,7 +7,7 @@ from pathlib import Path
 PAGES = Path(__file__).resolve().parents[1]
 CHAPTERS = {
     "Begin": ("start", "own_people", "two_people", "embeddings", "troubleshooting"),
-    "Tasks": ("gait", "actions", "reid", "pretraining"),
+    "Tasks": ("gait", "motion", "actions", "reid", "pretraining"),
     "Notebooks": ("notebooks/own_people", "notebooks/casia_b", "notebooks/embeddings"),
     "Work": (
         *("data", "formats", "training", "daily", "look", "compare", "python"),

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from tasks.commands.options import StudyOptions, echo
+from typing import Annotated
+
+import typer
+
+from tasks.commands.options import StudyOptions, echo, parts
 from tasks.spec import find_task
 
 
-def motion_command(query: StudyOptions) -> None:
+def motion_command(
+    query: StudyOptions,
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            help="Arms, comma-separated: own, common, still, still-common, changes; by default "
+            "all. Bone lengths come with own."
+        ),
+    ] = None,
+) -> None:
     """Tell shape, posture and movement apart: train on one body for everybody, and on still frames.
 
     Rank-1, EER and open set of whole walks, still frames and changes alone, on everybody's own body
@@ -16,4 +29,4 @@ def motion_command(query: StudyOptions) -> None:
     from tasks.gait.motion import motion_study  # imports torch
 
     with plan.resumable():
-        echo(f"\n{motion_study(plan)}")
+        echo(f"\n{motion_study(plan, parts(arms))}")

@@ -8,7 +8,7 @@ the common body show that shape is gone: they should do no better than chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -68,7 +68,7 @@ def _streams(streams: list[str] | tuple[str, ...]) -> str:
     return f"clip.streams=[{','.join(stream for stream in streams if stream != 'l')}]"
 
 
-def motion_study(plan: StudyPlan) -> str:
+def motion_study(plan: StudyPlan, names: Sequence[str] | None = None) -> str:
     """Train every arm with every seed; finished runs are only read.
 
     Writes one record per arm and seed to the results, `<arm>-seed<seed>.json`, with the arm as its
@@ -77,17 +77,22 @@ def motion_study(plan: StudyPlan) -> str:
 
     Args:
         plan: recipe, seeds and folders.
+        names: arms to train; None: all.
 
     Returns:
         Rank-1, EER and open set of each arm, as text.
 
     Raises:
-        ValueError: the settings do not fit the recipe or its data, a finished run has other
-            settings, or as `train_and_evaluate`.
+        ValueError: an arm is unknown, the settings do not fit the recipe or its data, a finished
+            run has other settings, or as `train_and_evaluate`.
     """
     records: Records = {}
-    recipe = plan.make_settings([])
-    for trained in run_arms(plan, motion_arms(recipe.clip)):
+    arms = motion_arms(plan.make_settings([]).clip)
+    chosen = list(arms) if names is None else names
+    unknown = [name for name in chosen if name not in arms]
+    if unknown:
+        raise ValueError(f"--arms: unknown arm {unknown[0]!r}; known are {', '.join(arms)}")
+    for trained in run_arms(plan, {name: arms[name] for name in chosen}):
         for name, record in _records(plan, trained):
             update = {"kind": MOTION, "variant": name, "command": plan.command}
             records[name, trained.seed] = record.model_copy(update=update)

@@ -37,6 +37,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("gait", "embed"),
     ("gait", "study"),
     ("gait", "biometrics"),
+    ("gait", "motion"),
     ("gait", "submit"),
     ("pretrain",),
     ("pretrain", "train"),

@@ -70,3 +70,25 @@ def test_study_does_not_take_an_ended_run_of_other_data(
     done = call(*command, *options, "--data", few, code=2)
     (sentence,) = done.err.splitlines()
     assert f"acl-seed{seed} was trained on other data" in sentence
+
+
+@pytest.mark.slow
+def test_shape_posture_and_movement_apart(
+    few: Path, call: Any, recipe: Path, tmp_path: Path
+) -> None:
+    command = ("gait", "motion", "-c", recipe, "--data", few, "--runs", tmp_path / "runs")
+    done = call(*command, "--results", tmp_path / "results", "--arms", "own,still-common")
+    found, problems = read_record_files(tmp_path / "results")
+    assert problems == []
+    arms = {record.variant: record for record in found.values()}
+    assert [*arms] == ["bones", "bones-common", "own", "still-common"]
+    assert {record.kind for record in arms.values()} == {"motion"}
+    still = arms["still-common"].settings["clip"]
+    assert (still["frames"], still["normalise"]["body"]) == (1, "common")
+    assert len({record.tested for record in arms.values()}) == 1
+    bones = [arms[name].metrics for name in ("bones", "bones-common")]
+    for metric in ("rank1", "eer", "fnir@fpir0.1"):
+        assert bones[0][metric] != bones[1][metric]
+        assert f"{100 * bones[0][metric]:.2f}" in done.out
+    refused = call(*command, "--arms", "own,shape", code=2)
+    assert "unknown arm 'shape'; known are own, common, still" in refused.err
