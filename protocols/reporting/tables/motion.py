@@ -8,7 +8,7 @@ from itertools import groupby
 from protocols.groups import RunEntry, RunGroup, group_runs
 from protocols.labels import dataset_of
 from protocols.records import MOTION
-from protocols.reporting.model import Column, ReportTable, Row
+from protocols.reporting.model import Cell, Column, ReportTable, Row
 from protocols.reporting.tables import cells
 
 ARMS = {
@@ -87,7 +87,7 @@ def _rows(groups: Sequence[RunGroup]) -> list[Row]:
     ]
 
 
-def _cells(group: RunGroup, bones: RunGroup | None) -> list[cells.Cell]:
+def _cells(group: RunGroup, bones: RunGroup | None) -> list[Cell]:
     difference = cells.EMPTY
     if bones is not None and group is not bones:
         names = (ARMS[group.record.variant], ARMS["bones"])
