@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from protocols.labels import objective_label
-from protocols.records import ResultRecord
+from protocols.labels import ARMS, objective_label
+from protocols.records import MOTION, ResultRecord
 
 _PLACES = frozenset({"seed", "path", "run", "baseline", "fingerprint"})
 """Settings that are places, seeds or their weights, and do not change the method."""
@@ -115,6 +116,22 @@ def group_runs(runs: Sequence[RunEntry]) -> tuple[RunGroup, ...]:
         RunGroup(group.runs, _variant(group, by_label[_identity(group.record)]), group.repeated)
         for group in groups
     )
+
+
+def motion_tests(runs: Sequence[RunEntry]) -> tuple[tuple[RunGroup, ...], ...]:
+    """The arms of `gait motion` of each data set and protocol, each a group of seeds.
+
+    Recorded people come first.
+    """
+
+    def test(group: RunGroup) -> tuple[bool, str, str]:
+        data = group.record.dataset
+        return data.synthetic, data.name, group.record.protocol
+
+    found = [run for run in runs if run.record.kind == MOTION and run.record.variant in ARMS]
+    order = list(ARMS)
+    groups = sorted(group_runs(found), key=lambda g: (test(g), order.index(g.record.variant)))
+    return tuple(tuple(members) for _, members in groupby(groups, key=test))
 
 
 def flat_settings(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

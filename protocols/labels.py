@@ -1,4 +1,4 @@
-"""Display names of data sets and objectives, and names for files and anchors."""
+"""Display names of data sets, objectives and arms, and names for files and anchors."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ _OBJECTIVES = {
     "masked": "Masked motion prediction",
 }
 """In the order in which rows are shown: floors first, the whole objective last."""
+
+ARMS = {
+    "bones": "Shape: bone lengths",
+    "still": "Shape and posture: still frames",
+    "own": "Shape, posture and movement: whole walks",
+    "bones-common": "One body: bone lengths",
+    "still-common": "One body, posture: still frames",
+    "common": "One body, posture and movement: whole walks",
+    "changes": "One body, movement: changes from frame to frame",
+}
+"""The arms of `gait motion`, in words and in the order of the rows."""
 
 _LONGEST_NAME = 80
 

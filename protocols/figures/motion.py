@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from protocols.figures.drawing import planning, style
 from protocols.figures.drawing.inputs import shorten
 from protocols.figures.drawing.planning import Drawing, FigurePlan
-from protocols.groups import RunEntry, RunGroup
-from protocols.reporting.tables.motion import ARMS, motion_tests
+from protocols.groups import RunEntry, RunGroup, motion_tests
+from protocols.labels import ARMS
 
 _LONGEST = 50
 

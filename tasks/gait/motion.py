@@ -64,7 +64,7 @@ def motion_arms(clip: ClipSettings) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _streams(streams: list[str] | tuple[str, ...]) -> str:
+def _streams(streams: Sequence[str]) -> str:
     return f"clip.streams=[{','.join(stream for stream in streams if stream != 'l')}]"
 
 

@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
-from protocols.groups import RunEntry, RunGroup, group_runs
-from protocols.labels import dataset_of
-from protocols.records import MOTION
+from protocols.groups import RunEntry, RunGroup, motion_tests
+from protocols.labels import ARMS, dataset_of
 from protocols.reporting.model import Cell, Column, ReportTable, Row
 from protocols.reporting.tables import cells
 
-ARMS = {
-    "bones": "Shape: bone lengths",
-    "still": "Shape and posture: still frames",
-    "own": "Shape, posture and movement: whole walks",
-    "bones-common": "One body: bone lengths",
-    "still-common": "One body, posture: still frames",
-    "common": "One body, posture and movement: whole walks",
-    "changes": "One body, movement: changes from frame to frame",
-}
-"""The arms of `gait motion`, in words and in the order of the rows."""
-
 _RANK1, _EER, _FNIR = "rank1", "eer", "fnir@fpir0.1"
-
-
-def motion_tests(runs: Sequence[RunEntry]) -> tuple[tuple[RunGroup, ...], ...]:
-    """The arms of each data set and protocol, each a group of seeds; recorded people first."""
-
-    def test(group: RunGroup) -> tuple[bool, str, str]:
-        data = group.record.dataset
-        return data.synthetic, data.name, group.record.protocol
-
-    found = [run for run in runs if run.record.kind == MOTION and run.record.variant in ARMS]
-    order = list(ARMS)
-    groups = sorted(group_runs(found), key=lambda g: (test(g), order.index(g.record.variant)))
-    return tuple(tuple(members) for _, members in groupby(groups, key=test))
 
 
 def motion_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
