@@ -61,7 +61,7 @@ class Embeddings:
         sample: (N,) text, the sample's name.
 
     Raises:
-        ValueError: Shapes or lengths disagree, a field is no text, or a value is not finite (the
+        ValueError: Shapes or lengths disagree, a field is not text, or a value is not finite (the
             sample is named).
 
     >>> Embeddings(np.eye(2), subject=[7, 8], take=[1, 1]).sample.tolist()
@@ -295,7 +295,9 @@ def load_embeddings(path: Path | str, labels: Path | str | None = None) -> Embed
     """
     source = Path(path)
     if source.suffix not in READ:
-        raise ValueError(f"Embeddings are read from {', '.join(READ)}, and {source} is none.")
+        raise ValueError(
+            f"Embeddings are read from {', '.join(READ)}, and {source} is not one of these."
+        )
     if not source.is_file():
         raise FileNotFoundError(f"There is no embeddings file {source}.")
     try:
@@ -377,7 +379,7 @@ def _numbers(rows: list[Any], size: int | None = None) -> npt.NDArray[np.float32
     try:
         return np.array(rows, dtype=np.float32).reshape(len(rows), size)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"an embedding value is no number ({error}).") from error
+        raise ValueError(f"an embedding value is not a number ({error}).") from error
 
 
 def _find(keys: list[str]) -> dict[str, str]:
@@ -396,7 +398,7 @@ def _as_text(values: npt.NDArray[Any], name: str) -> TextArray:
         return np.empty(values.shape, dtype=np.str_)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")
-    # Beyond these, infinity included, a float is no name of anything.
+    # Beyond these, infinity included, a float is not a name of anything.
     if values.dtype.kind == "f" and np.all((values == np.rint(values)) & (abs(values) < 2**53)):
         values = values.astype(np.int64)
     if values.dtype.kind not in "Uiu":

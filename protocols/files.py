@@ -127,7 +127,7 @@ def write_arrays(path: Path | str, what: str, arrays: Mapping[str, npt.NDArray[A
 def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str], list[list[str]]]:
     """Read a CSV: the names of its columns, and its rows, each with one cell a column.
 
-    Many programs end every line with a comma: an empty last column is no column. Text is in
+    Many programs end every line with a comma: an empty last column is not a column. Text is in
     Unicode's composed form, in which names are compared; blank lines are skipped. Spaces after
     commas belong to the cells, unless the header has them after every comma.
 
@@ -136,7 +136,7 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
         ragged: Whether cells may be missing at the end of a row; they are empty then.
 
     Raises:
-        ValueError: There is no header, a column is there twice, a quote is not closed, or a row has
+        ValueError: There is no header, a column appears twice, a quote is not closed, or a row has
             more cells than the header, or fewer.
 
     >>> read_table(["subject,view,", "ann,018,"])
@@ -180,7 +180,7 @@ def _check_header(header: list[str]) -> None:
     if not header:
         raise ValueError("there is no header: the first line names the columns.")
     if twice := next((name for name, count in Counter(header).items() if name and count > 1), ""):
-        raise ValueError(f"column {twice} is there twice: keep one of them.")
+        raise ValueError(f"column {twice} appears twice: keep one of them.")
 
 
 def read_columns(source: Path) -> dict[str, list[Any]]:

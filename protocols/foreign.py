@@ -39,11 +39,11 @@ def check_regular(source: Path) -> int:
 
     Raises:
         OSError: It is not there.
-        ValueError: It is no regular file.
+        ValueError: It is not a regular file.
     """
     found = source.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError("this is no regular file: give a file on a disk.")
+        raise ValueError("this is not a regular file: give a file on a disk.")
     return found.st_size
 
 
@@ -52,7 +52,7 @@ def read_text(source: Path | Traversable, most: int = MOST_TEXT) -> str:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no text, no regular file, or longer than ``most`` characters.
+        ValueError: It is not text, no regular file, or longer than ``most`` characters.
     """
     if isinstance(source, Path) and check_regular(source) > 4 * most:
         raise ValueError(f"it is longer than the {most} characters that are read.")
@@ -71,7 +71,7 @@ def parse_json(text: str) -> Any:
     """The content of a JSON text.
 
     Raises:
-        ValueError: It is no JSON, or nested too deeply.
+        ValueError: It is not JSON, or nested too deeply.
     """
     try:
         return json.loads(text)
@@ -84,7 +84,7 @@ def read_yaml(source: Path | Traversable) -> Any:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no YAML, too long, or nested too deeply, also by its aliases.
+        ValueError: It is not YAML, too long, or nested too deeply, also by its aliases.
     """
     import yaml
 
@@ -124,7 +124,7 @@ def array_names(source: Path) -> list[str]:
     """The keys of an ``.npz``.
 
     Raises:
-        ValueError: It is no archive.
+        ValueError: It is not an archive.
         OSError: It cannot be read.
     """
     check_regular(source)
@@ -147,7 +147,7 @@ def read_arrays(
         keys: Takes the keys of the file to those to read, by the name to return.
 
     Raises:
-        ValueError: The file is no archive or damaged; an array holds objects, is there twice, or is
+        ValueError: The file is not an archive or damaged; an array holds objects, appears twice, or is
             of another size than its header says; or it unpacks to more than
             ``MOST_UNPACKED_A_BYTE`` times its size.
     """
@@ -168,7 +168,7 @@ def _check_members(
         raise ValueError(f"it has {len(names)} arrays, and {_MOST_MEMBERS} are read at most.")
     twice = next((key for key in chosen if names.count(key) > 1), None)
     if twice is not None:
-        raise ValueError(f"the array {twice!r} is there twice.")
+        raise ValueError(f"the array {twice!r} appears twice.")
     unpacked = sum(member.file_size for member in read)
     if unpacked > MOST_UNPACKED + MOST_UNPACKED_A_BYTE * size:
         raise ValueError(
@@ -178,7 +178,7 @@ def _check_members(
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str) -> npt.NDArray[Any]:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"the compression of the array {key!r} is none that NumPy has.")
+        raise ValueError(f"the compression of the array {key!r} is not supported by NumPy.")
     try:
         with archive.open(member) as stream:
             _check_header(stream, member.file_size, key)
@@ -194,12 +194,12 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str) ->
 
 
 def _check_text(array: npt.NDArray[Any], key: str) -> None:
-    """Refuse text with numbers in it that are no characters, of which Python makes no text."""
+    """Refuse text with numbers in it that are not characters, of which Python makes no text."""
     if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
         plain = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
         codes = np.ascontiguousarray(array).reshape(-1).view(plain)
         if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
-            raise ValueError(f"the array {key[:60]!r} holds something that is no text")
+            raise ValueError(f"the array {key[:60]!r} holds something that is not text")
 
 
 def read_array(source: Path) -> npt.NDArray[Any]:
@@ -217,7 +217,7 @@ def read_array(source: Path) -> npt.NDArray[Any]:
         return array
     except Exception as error:
         raise ValueError(
-            "this is no .npy of plain numbers; does it hold objects, or was it cut off? "
+            "this is not a .npy of plain numbers; does it hold objects, or was it cut off? "
             f"({reason(error)})"
         ) from None
 

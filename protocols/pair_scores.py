@@ -182,7 +182,7 @@ def _joined(samples: Embeddings, columns: dict[str, Any]) -> PairScores:
     try:
         values = np.asarray(columns[measures[0]]).astype(np.float64)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"a {measures[0]} is no number ({error}).") from error
+        raise ValueError(f"a {measures[0]} is not a number ({error}).") from error
     if values.shape != sides[0].shape or values.shape != sides[1].shape:
         raise ValueError("probe, gallery and score must have one entry a pair.")
     if not len(values) or not np.isfinite(values).all():
@@ -192,7 +192,7 @@ def _joined(samples: Embeddings, columns: dict[str, Any]) -> PairScores:
     twice = np.flatnonzero(np.diff(pair[order]) == 0)
     if len(twice):
         probe, gallery = (str(samples.sample[side[order[twice[0]]]]) for side in sides)
-        raise ValueError(f"probe {probe!r} and gallery {gallery!r} are there twice.")
+        raise ValueError(f"probe {probe!r} and gallery {gallery!r} appear twice.")
     distance = values if measures[0] == "distance" else -values
     return PairScores(samples, pair[order], distance[order])
 

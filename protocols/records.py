@@ -25,7 +25,7 @@ MOTION = "motion"
 """Kind of the records of `gait motion`, whose variants are its arms."""
 
 RELIABILITY = "reliability"
-"""Folder and key of the counts of tests/fuzz, which are no records."""
+"""Folder and key of the counts of tests/fuzz, which are not records."""
 
 BENCHMARKS = "benchmarks"
 """Folder of what tests/benchmarks measured, no records either."""
@@ -153,7 +153,7 @@ class ResultRecord(BaseModel):
     def _check_intervals(self) -> ResultRecord:
         for name, (low, high) in self.intervals.items():
             if name not in self.metrics:
-                raise ValueError(f"intervals name {name!r}, which is no metric of this record")
+                raise ValueError(f"intervals name {name!r}, which is not a metric of this record")
             if low > high:
                 raise ValueError(f"interval {name!r} runs from {low} down to {high}")
         return self
@@ -207,7 +207,7 @@ class ResultRecord(BaseModel):
         """Read a record; one of schema 1 is converted.
 
         Raises:
-            ValueError: The text is no JSON, no record or one of a newer version; the first problem
+            ValueError: The text is not JSON, no record or one of a newer version; the first problem
                 is named with its field.
         """
         try:
@@ -237,7 +237,7 @@ class ResultRecord(BaseModel):
 
         Raises:
             OSError: It cannot be read.
-            ValueError: It is no record, or is damaged.
+            ValueError: It is not a record, or is damaged.
         """
         try:
             return cls.from_json(read_text(Path(path), _LONGEST))

@@ -150,7 +150,7 @@ UTILITIES = (
     "live",
     "submit",
 )
-"""Commands that are no tasks."""
+"""Commands that are not tasks."""
 
 _REGISTERED: dict[str, TaskSpec] = {}
 

@@ -126,7 +126,7 @@ def _animate(
     middle = _middle(points, (0, 1, 2))
     reach = _reach(points - middle)
     step = -(-len(points) // _LONGEST_ANIMATION)
-    # Every n-th frame of a recording is shown at its speed; one that was left out is no pause.
+    # Every n-th frame of a recording is shown at its speed; one that was left out is not a pause.
     gap = float(np.median(np.diff(numbers))) if len(numbers) > 1 else 1.0
     rate = info.fps / gap if info.fps else _DEFAULT_FPS
     writer = PillowWriter(fps=max(1, round(rate / step)))

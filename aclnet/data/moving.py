@@ -40,7 +40,7 @@ class MovingClip:
         frames: (T, M, V, C) of a store.
         info: the store's description (layout, channels, unit, frames a second).
         caption: what it is.
-        correct: whether it is a right answer; None: it is no answer.
+        correct: whether it is a right answer; None: it is not an answer.
         words: more about it, a line each.
         numbers: (T,) the frames' numbers in the recording; by default 0 to T - 1.
     """

@@ -50,7 +50,7 @@ def text_to_numbers(text: str, length: int) -> Numbers:
         length: T.
 
     Raises:
-        ValueError: the text lists another number of frames, or not in rising order.
+        ValueError: the text lists another number of frames, or not in increasing order.
 
     >>> text_to_numbers("3-5 8", 4).tolist(), text_to_numbers("", 2).tolist()
     ([3, 4, 5, 8], [0, 1])
@@ -60,12 +60,12 @@ def text_to_numbers(text: str, length: int) -> Numbers:
     spans = _spans(text)
     # Counted before they are made, as the text comes from a file.
     if not _count_rising(spans, length):
-        raise ValueError(f"frames {text[:40]!r} are not {length} frame numbers in rising order")
+        raise ValueError(f"frames {text[:40]!r} are not {length} frame numbers in increasing order")
     return np.concatenate([np.array(span, dtype=np.int64) for span in spans])
 
 
 def lists_frames(text: str, length: int) -> bool:
-    """Whether a text, not empty, lists T = `length` frame numbers in rising order.
+    """Whether a text, not empty, lists T = `length` frame numbers in increasing order.
 
     >>> lists_frames("3-5 8", 4), lists_frames("3-5 8", 5), lists_frames("8 3-5", 4)
     (True, False, False)

@@ -38,7 +38,7 @@ def resample_samples(
         upsample: also make frames between those of slower recordings.
 
     Raises:
-        ValueError: fps is no rate, or upsampling would make more than 100 frames of each.
+        ValueError: fps is not a rate, or upsampling would make more than 100 frames of each.
     """
     if not 0 < fps < float("inf"):
         raise ValueError(f"resample_fps must be above 0, not {fps}")

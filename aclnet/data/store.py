@@ -268,7 +268,7 @@ def write_store(
         overwrite: replace an existing store.
 
     Raises:
-        ValueError: the folder exists (and `overwrite` is not set, or it is no store, or holds other
+        ValueError: the folder exists (and `overwrite` is not set, or it is not a store, or holds other
             files too), another process is writing it, the layout is malformed, or there is no
             sample; a sample's key is empty or not unique, a field holds control characters, the
             label is not one of the description's classes, the image size is not two positive
@@ -288,7 +288,7 @@ def open_store(path: str | Path) -> Store:
     `aclnet.data.validate.validate`.
 
     Raises:
-        ValueError: the folder is no store, is of a newer version, or its files are damaged or
+        ValueError: the folder is not a store, is of a newer version, or its files are damaged or
             contradict each other.
     """
     folder = Path(path)

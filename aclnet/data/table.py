@@ -20,7 +20,7 @@ _FEW_CELLS = 1_000_000
 def csv_rows(file: Path, *, errors: str = "strict", **form: Any) -> Iterator[list[str]]:
     """The rows of a CSV as text, its header first; blank lines are skipped.
 
-    Many programs end every line with a comma: an empty last column is no column. Empty cells are
+    Many programs end every line with a comma: an empty last column is not a column. Empty cells are
     cut off the end of the header, and off a row that is longer than it.
 
     Args:
@@ -29,7 +29,7 @@ def csv_rows(file: Path, *, errors: str = "strict", **form: Any) -> Iterator[lis
         **form: as `csv.reader` takes them.
 
     Raises:
-        ValueError: while rows are drawn: it is no CSV or is empty, or a row has more cells than the
+        ValueError: while rows are drawn: it is not a CSV or is empty, or a row has more cells than the
             header.
     """
     width = number = 0
@@ -67,13 +67,13 @@ def read_csv(file: Path, *, ragged: bool = False, skipinitialspace: bool = False
         skipinitialspace: whether spaces after a comma are left out.
 
     Raises:
-        ValueError: it is no CSV, a column is there twice, or a row has more cells than the header,
+        ValueError: it is not a CSV, a column appears twice, or a row has more cells than the header,
             or fewer.
     """
     header, *rows = csv_rows(file, skipinitialspace=skipinitialspace)
     names = [name.strip() for name in header]
     if twice := next((name for name, count in Counter(names).items() if name and count > 1), ""):
-        raise ValueError(f"{file}: column {twice} is there twice; keep one of them")
+        raise ValueError(f"{file}: column {twice} appears twice; keep one of them")
     cells = sum(map(len, rows))
     if len(rows) * len(names) > _FEW_CELLS + 2 * cells:
         raise ValueError(

@@ -37,7 +37,7 @@ from aclnet.files import make_folder, naming, owned, private
 from aclnet.skeleton import layout_from_dict
 
 _FILES = ("store.json", "frames.npy", "index.csv")
-"""The description first: what is removed in part is no store."""
+"""The description first: what is removed in part is not a store."""
 
 
 def write_files(

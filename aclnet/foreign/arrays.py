@@ -28,14 +28,14 @@ def to_float32(values: Any) -> npt.NDArray[np.float32]:
     """Numbers, also nested lists, as float32; one that is too large becomes infinite, unwarned.
 
     Raises:
-        ValueError: they are ragged, or text that is no number.
+        ValueError: they are ragged, or text that is not a number.
     """
     with np.errstate(over="ignore"):
         return np.array(values, dtype=np.float32)
 
 
 def member_names(path: Path) -> list[str]:
-    """The keys of an `.npz`; none where it is no readable archive."""
+    """The keys of an `.npz`; none where it is not a readable archive."""
     try:
         check_regular(path)
         with zipfile.ZipFile(path) as archive:
@@ -54,7 +54,7 @@ def read_arrays(
         wanted: takes the file's keys to those to read.
 
     Raises:
-        ValueError: it is no archive, or damaged; an array holds objects, is there twice or is
+        ValueError: it is not an archive, or damaged; an array holds objects, appears twice or is
             larger or smaller than its header says; the archive unpacks to more than
             `MOST_UNPACKED_A_BYTE` times its size; or that of `wanted`.
     """
@@ -90,10 +90,12 @@ def _check_members(
         raise ValueError(f"it has {len(members)} arrays, {_MOST_MEMBERS} are read at most")
     read = [one for one in members if one.filename.removesuffix(_ENDING) in chosen]
     if len({one.filename.removesuffix(_ENDING) for one in read}) < len(read):
-        raise ValueError("an array is there twice")
+        raise ValueError("an array appears twice")
     for member in read:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"the compression of {member.filename[:60]!r} is none that NumPy has")
+            raise ValueError(
+                f"the compression of {member.filename[:60]!r} is not supported by NumPy"
+            )
     unpacked = sum(member.file_size for member in read)
     if unpacked > MOST_UNPACKED + MOST_UNPACKED_A_BYTE * size:
         raise ValueError(
@@ -102,12 +104,12 @@ def _check_members(
 
 
 def _check_text(array: npt.NDArray[Any], key: str) -> None:
-    """Refuse text with numbers in it that are no characters, of which Python makes no text."""
+    """Refuse text with numbers in it that are not characters, of which Python makes no text."""
     if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
         plain = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
         codes = np.ascontiguousarray(array).reshape(-1).view(plain)
         if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
-            raise ValueError(f"the array {key[:60]!r} holds something that is no text")
+            raise ValueError(f"the array {key[:60]!r} holds something that is not text")
 
 
 def check_header(stream: IO[bytes], size: int, name: str) -> np.dtype[Any]:

@@ -21,7 +21,7 @@ class _TwiceError(ValueError):
 
 
 def check_regular(path: Path) -> int:
-    """Refuse what is no regular file: a pipe or a device may have no end.
+    """Refuse what is not a regular file: a pipe or a device may have no end.
 
     Returns:
         The size in bytes.
@@ -34,7 +34,7 @@ def check_regular(path: Path) -> int:
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read: {_reason(error)}") from None
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"{path}: is no regular file; give a file on a disk")
+        raise ValueError(f"{path}: is not a regular file; give a file on a disk")
     return found.st_size
 
 
@@ -42,7 +42,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     """A file's bytes.
 
     Raises:
-        ValueError: it is no regular file, cannot be read or has more than `most` bytes, also when
+        ValueError: it is not a regular file, cannot be read or has more than `most` bytes, also when
             it grows while it is read.
     """
     check_regular(path)
@@ -65,7 +65,7 @@ def read_text(path: Path, *, errors: str = "strict", most: int = MOST_TEXT) -> s
         most: characters; a longer file is refused, also one that grows while it is read.
 
     Raises:
-        ValueError: it is no regular file, cannot be read, is too long or no text.
+        ValueError: it is not a regular file, cannot be read, is too long or no text.
     """
     too_long = check_regular(path) > 4 * most  # a character has at most four bytes
     try:
@@ -89,7 +89,7 @@ def load_json(file: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        ValueError: it is no JSON, cannot be read, is nested too deeply, or an object has a key
+        ValueError: it is not JSON, cannot be read, is nested too deeply, or an object has a key
             twice.
     """
 

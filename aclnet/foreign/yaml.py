@@ -65,7 +65,7 @@ def parse_yaml(text: str | bytes, origin: str) -> Any:
         origin: its file, or what else a message is to name.
 
     Raises:
-        ValueError: with origin, line and column: it is no YAML, gives a key twice, has a tag of
+        ValueError: with origin, line and column: it is not YAML, gives a key twice, has a tag of
             Python's, or is too long or nested too deeply, also by its aliases.
     """
     if len(text) > MOST_CHARACTERS:

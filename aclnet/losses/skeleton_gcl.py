@@ -13,7 +13,7 @@ moving mean of each class (semantics). With t the temperature the loss is the su
 The released code has the first part alone, with one slot a training clip; here both are as in the
 paper. Departures: a bank of any size (there an anchor with fewer positives or negatives than are to
 be compared is left out, so that few clips train nothing: here those are compared that there are),
-and the batch itself is no candidate (there a clip is its own positive, but never among the least
+and the batch itself is not a candidate (there a clip is its own positive, but never among the least
 similar of many).
 """
 

@@ -302,9 +302,7 @@ def onnx_session(content: bytes, source: Path, device: str = "cpu") -> onnxrunti
     try:
         return onnxruntime.InferenceSession(content, options, providers=[providers[device]])
     except Exception as error:  # a dozen types of its own
-        raise ValueError(
-            f"{source}: no graph that onnxruntime can open: {_reason(error)}"
-        ) from None
+        raise ValueError(f"{source}: onnxruntime cannot open it: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:

@@ -83,13 +83,13 @@ def push(folder: Path, name: str, card: str) -> str:
 
 
 def require_name(name: str) -> None:
-    """Refuse what is no name of a repository.
+    """Refuse what is not a name of a repository.
 
     Raises:
         ValueError: it is none.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise ValueError(f"{name!r} is no repository of the Hub: give USER/NAME")
+        raise ValueError(f"{name!r} is not a repository of the Hub: give USER/NAME")
 
 
 @contextmanager

@@ -81,5 +81,5 @@ def _safetensors(content: bytes, source: Path) -> Mapping[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise ValueError(f"{source}: no whole safetensors file ({error})") from None
+        raise ValueError(f"{source}: not a whole safetensors file ({error})") from None
     return tensors

@@ -32,7 +32,7 @@ from aclnet.skeleton.names import canonical_name, nearest_name
 _LEG = ("hip", "knee", "ankle", "foot", "toe", "heel", "thigh", "shin", "calf", "leg")
 _ARM = ("shoulder", "elbow", "wrist", "hand", "finger", "thumb", "index", "pinky", "palm")
 _LIMBS = {"leg": {*_LEG}, "arm": {*_ARM, "clavicle", "forearm", "arm"}}
-"""Words in the names of the limbs' joints; a foot's index is no finger."""
+"""Words in the names of the limbs' joints; a foot's index is not a finger."""
 
 _KEYS = ("name", "joints", "bones", "centre", "mirror", "parts", "aliases", "derived")
 

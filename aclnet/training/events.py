@@ -57,7 +57,7 @@ class EventLog:
     """Writes the values of a run's log as scalars named KIND/NAME, such as `step/loss`.
 
     A resumed run writes the kept lines of its log anew, into a file that TensorBoard reads after
-    the old one, which is removed. So no step is there twice, and the log and the events agree.
+    the old one, which is removed. So no step appears twice, and the log and the events agree.
 
     Args:
         folder: of the events; created if needed.

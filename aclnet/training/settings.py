@@ -123,7 +123,7 @@ class TrainSettings(Settings):
             raise ValueError(f"decay_epochs and decay go with schedule step, not {self.schedule}")
         if ends is not None and (list(ends) != sorted(set(ends)) or ends[-1] >= self.epochs):
             raise ValueError(
-                f"decay_epochs must rise and end before the last epoch, {self.epochs}, not be "
+                f"decay_epochs must increase and end before the last epoch, {self.epochs}, not be "
                 f"{', '.join(map(str, ends))}"
             )
         if self.least_rate is not None and self.schedule != "cosine":

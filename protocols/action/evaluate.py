@@ -100,14 +100,14 @@ def label_rank(scores: ClassScores) -> IntArray:
 
 
 def _never_likely(scores: ClassScores) -> tuple[str, ...]:
-    """A note on classes without any probability, such as a column of a table that is no class."""
+    """A note on classes without any probability, such as a column of a table that is not a class."""
     names = scores.classes[~scores.probabilities.any(axis=0)].tolist()
     if not names:
         return ()
     more = ", ..." if len(names) > _TOP else ""
     return (
         f"No sample has any probability of {', '.join(names[:_TOP])}{more}: leave out a column "
-        "that is no class.",
+        "that is not a class.",
     )
 
 

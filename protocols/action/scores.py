@@ -49,8 +49,8 @@ class ClassScores:
         subset: (N,) text, name of the part of the test set; empty for none.
 
     Raises:
-        ValueError: Shapes disagree, a value is not finite, a row is no distribution (the sample is
-            named), a key or a class name comes twice, or a label is no class.
+        ValueError: Shapes disagree, a value is not finite, a row is not a distribution (the sample is
+            named), a key or a class name comes twice, or a label is not a class.
 
     >>> scores = ClassScores(["a", "b"], [0, 1], ["sit", "wave"], [[0.5, 0.5], [0.1, 0.9]])
     >>> scores.predicted.tolist()
@@ -193,7 +193,7 @@ def _of_table(columns: Mapping[str, list[Any]]) -> ClassScores:
         rows = [*zip(*(columns[name] for name in classes), strict=True)]
         values = np.array(rows, dtype=np.float32).reshape(-1, len(classes))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"a probability is no number ({error}).") from error
+        raise ValueError(f"a probability is not a number ({error}).") from error
     return _with_labels(values, classes, columns)
 
 
@@ -225,7 +225,7 @@ def _with_labels(
     strange = next((name for name in texts["label"] if name not in known), None)
     if strange is not None:
         raise ValueError(
-            f"label {strange!r} is no class: give a name{' or number' * numbered} of "
+            f"label {strange!r} is not a class: give a name{' or number' * numbered} of "
             f"{', '.join(classes[:8])}{' ...' if len(classes) > 8 else ''}."
         )
     label = np.array([known[name] for name in texts.pop("label")], dtype=np.int64)
@@ -302,7 +302,7 @@ def _as_scores(values: Any, name: str, sample: TextArray, size: int) -> ScoreArr
 
 
 def _check_distributions(probabilities: ScoreArray, sample: TextArray) -> None:
-    """Refuse rows that are no probabilities, such as logits given in their place."""
+    """Refuse rows that are not probabilities, such as logits given in their place."""
     total = probabilities.sum(axis=1, dtype=np.float64)
     wrong = np.flatnonzero((probabilities < 0).any(axis=1) | (np.abs(total - 1) > _SUM_TOLERANCE))
     if len(wrong):

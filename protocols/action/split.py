@@ -277,7 +277,7 @@ def load_split(name_or_path: str | Path) -> ActionSplit:
         The division, called after the file.
 
     Raises:
-        ValueError: There is none (the message has the nearest name), or the file is no such table.
+        ValueError: There is none (the message has the nearest name), or the file is not such a table.
     """
 
     def read(source: Traversable) -> ActionSplit:
@@ -318,7 +318,7 @@ def _check_header(header: Sequence[str]) -> None:
     known = (*COLUMNS, "role", "subset")
     for column in header:
         if column not in known:
-            raise ValueError(f"column {column!r} is none of {', '.join(known)}.")
+            raise ValueError(f"column {column!r} is not one of {', '.join(known)}.")
     if "role" not in header:
         raise ValueError(f"the column 'role' is missing; the header is {', '.join(header)!r}.")
 
@@ -328,7 +328,7 @@ def _rule(header: Sequence[str], row: Sequence[str], place: int) -> SplitRule:
     values = {column: row[number].strip() for number, column in enumerate(header)}
     role, subset = values.pop("role"), values.pop("subset", "")
     if role not in _ROLES:
-        raise ValueError(f"row {place}: role {role!r} is none of {', '.join(_ROLES)}.")
+        raise ValueError(f"row {place}: role {role!r} is not one of {', '.join(_ROLES)}.")
     cells = {
         column: tuple(part.strip() for part in cell.split("|"))
         for column, cell in values.items()

@@ -41,7 +41,7 @@ def verification_metrics(
     for target in targets:
         if not curve.resolves(target):
             notes.append(
-                f"An FMR of {target:g} cannot be seen in the {curve.impostor} impostor comparisons "
+                f"An FMR of {target:g} cannot be measured on the {curve.impostor} impostor comparisons "
                 f"of {where}: left out."
             )
             continue

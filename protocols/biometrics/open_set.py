@@ -89,7 +89,7 @@ class OpenSetScores(NamedTuple):
             raise ValueError(f"A target FPIR lies above 0 and at most at 1, not at {target}.")
         if stranger and target * stranger < 1.0:
             raise ValueError(
-                f"An FPIR of {target:g} cannot be seen in {stranger} non-mated probes: it takes "
+                f"An FPIR of {target:g} cannot be measured on {stranger} non-mated probes: it takes "
                 f"at least {int(np.ceil(1 / target))}."
             )
         tops = np.sort(self.top[~self.mated])

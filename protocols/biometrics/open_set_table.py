@@ -238,7 +238,7 @@ def draw_open_set(
                 lacking.append(mark.removeprefix("/") or POOLED_WORDS)
         if lacking:
             notes.append(
-                f"An FPIR of {target:g} cannot be seen in the non-mated probes of "
+                f"An FPIR of {target:g} cannot be measured on the non-mated probes of "
                 f"{', '.join(lacking)}: no open-set rate there."
             )
     transferred: list[TransferredCell] = []
@@ -277,7 +277,7 @@ def _thresholds(
     for target in targets:
         if target * probes < 1.0:
             notes.append(
-                f"An FPIR of {target:g} cannot be seen in {probes} non-mated probes of the "
+                f"An FPIR of {target:g} cannot be measured on {probes} non-mated probes of the "
                 "development people: no open-set threshold."
             )
             continue

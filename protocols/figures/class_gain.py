@@ -82,7 +82,7 @@ def draw_class_gain(
         the greatest gains and losses.
 
     Raises:
-        ValueError: there is no class with both accuracies, they are no rates, or lengths differ.
+        ValueError: there is no class with both accuracies, they are not rates, or lengths differ.
     """
     before = as_rates(baseline, f"Class accuracies of {names[0]}")
     after = as_rates(accuracy, f"Class accuracies of {names[1]}")

@@ -98,7 +98,7 @@ def dense_confusion(cells: Sequence[Sequence[int]], size: int) -> FloatArray:
         size: K.
 
     Raises:
-        ValueError: an entry is no such triple, or names a class outside 0 to K-1.
+        ValueError: an entry is not such a triple, or names a class outside 0 to K-1.
 
     >>> dense_confusion([[0, 1, 3]], 2).tolist()
     [[0.0, 3.0], [0.0, 0.0]]

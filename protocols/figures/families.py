@@ -288,7 +288,7 @@ def draw_family_counts(families: Mapping[str, Sequence[Sequence[Any]]]) -> Figur
         hatched for its samples taken for the anchor.
 
     Raises:
-        ValueError: there is no family with a member, or a row is no such triple.
+        ValueError: there is no family with a member, or a row is not such a triple.
     """
     filled = {name: [_counts(name, row) for row in rows] for name, rows in families.items() if rows}
     if not filled:

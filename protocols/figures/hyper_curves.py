@@ -110,7 +110,7 @@ def _draw(curves: Sequence[_Sweep], baseline: RunGroup | None, own: RunGroup | N
 
 
 def _curve(setting: str, members: Sequence[RunEntry]) -> HyperCurve:
-    """The rates by value and seed; values in rising order where they are numbers."""
+    """The rates by value and seed; values in increasing order where they are numbers."""
     rates: dict[str, dict[object, float]] = {}
     numbers: dict[str, float] = {}
     for run in members:
@@ -181,7 +181,7 @@ def draw_hyper_curves(
         standard deviation over seeds (n - 1), left out where a value has one seed.
 
     Raises:
-        ValueError: there is no curve, or scores are no rates or do not fit the values.
+        ValueError: there is no curve, or scores are not rates or do not fit the values.
     """
     if not curves:
         raise ValueError("At least one hyper-parameter curve must be given.")

@@ -64,7 +64,7 @@ def submission(data: Embeddings, competition: Competition) -> str:
 
     Raises:
         ValueError: There is no such competition, no probe, or too small a gallery; a gallery sample
-            has no person, or GREW's is no whole number; a video is there twice.
+            has no person, or GREW's is not a whole number; a video appears twice.
     """
     if competition not in _FORMS:
         raise ValueError(f"competition must be one of {', '.join(_FORMS)}, not {competition!r}.")
@@ -89,7 +89,7 @@ def submission(data: Embeddings, competition: Competition) -> str:
     names, counts = np.unique(video, return_counts=True)
     if len(names) < len(video):
         raise ValueError(
-            f"video {str(names[counts > 1][0])!r} is there twice among the probes: give every "
+            f"video {str(names[counts > 1][0])!r} appears twice among the probes: give every "
             "probe the name of its own video as its view."
         )
     nearest = _nearest(data, probe, gallery, form)

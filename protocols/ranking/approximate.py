@@ -97,7 +97,7 @@ class Index:
             if value is not None and (value < 1 or kind != own):
                 raise ValueError(f"{name} is for {own} and at least 1, not {value} for {kind}.")
         if kind == "hnsw" and device == "gpu":
-            raise ValueError("FAISS has no HNSW on a GPU: take device cpu, or an ivf index.")
+            raise ValueError("FAISS has no HNSW on a GPU: use device cpu, or an ivf index.")
         _, self._gallery = as_pair(gallery, gallery, metric)
         if not self._gallery.in_one_space:
             raise ValueError(

@@ -77,12 +77,12 @@ def choose_backend(device: Device = "auto", k: int | None = None) -> Backend:
     if device == "gpu" and not usable:
         raise ValueError(
             "FAISS sees no GPU here for device gpu: install aclnet[gpu] on a machine with one, or "
-            "take device cpu."
+            "use device cpu."
         )
     too_many = k is not None and k > GPU_LIMIT
     if device == "gpu" and too_many:
         raise ValueError(
-            f"FAISS returns at most {GPU_LIMIT} neighbours on a GPU, not {k}: take device cpu or "
+            f"FAISS returns at most {GPU_LIMIT} neighbours on a GPU, not {k}: use device cpu or "
             "auto."
         )
     if usable and device != "cpu" and not too_many:

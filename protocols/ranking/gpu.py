@@ -149,9 +149,7 @@ def refuse_ranking(device: Device, probe: Points, precision: bool) -> None:
             "cpu or auto, or the cosine metric."
         )
     if device == "gpu" and precision:
-        raise ValueError(
-            "There is no GPU here with the memory to rank by: take device cpu or auto."
-        )
+        raise ValueError("There is no GPU here with the memory to rank by: use device cpu or auto.")
 
 
 def first_mates_on(

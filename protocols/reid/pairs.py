@@ -73,7 +73,7 @@ class PairProtocol(BaseModel):
     def _check(self) -> PairProtocol:
         for letter in (*self.sets, *self.aliases):
             if letter not in self.sets or "-" in letter:
-                raise ValueError(f"{letter!r} is no letter of a set ({', '.join(self.sets)})")
+                raise ValueError(f"{letter!r} is not a letter of a set ({', '.join(self.sets)})")
         spellings = [name for letter in self.sets for name in self._spellings(letter)]
         doubled = sorted({name for name in spellings if spellings.count(name) > 1})
         if doubled:
@@ -106,7 +106,7 @@ class PairProtocol(BaseModel):
         """The pair of a text such as ``C-N``.
 
         Raises:
-            ValueError: The text is no pair, or there is no such set.
+            ValueError: The text is not a pair, or there is no such set.
         """
         ends = text.split("-")
         if len(ends) != 2:
@@ -134,7 +134,7 @@ class PairProtocol(BaseModel):
                 return letter
         known = ", ".join(f"{letter} ({name})" for letter, name in self.sets.items())
         raise ValueError(
-            f"The {role} {text!r} is no set of protocol {self.name}: it is one of {known}."
+            f"The {role} {text!r} is not a set of protocol {self.name}: it is one of {known}."
         )
 
     def _spellings(self, letter: Letter) -> list[str]:

@@ -245,7 +245,7 @@ def calibrate(
         report: called with progress messages.
 
     Raises:
-        ValueError: the folder is no finished run of action recognition, its bodies are varied,
+        ValueError: the folder is not a finished run of action recognition, its bodies are varied,
             its data are gone, or there is one training person.
     """
     require_task(find_task("action"), run)

@@ -191,7 +191,7 @@ def labels(
             f"{out} exists already and may be filled in; set --overwrite to replace it"
         )
     if out.resolve().is_relative_to(source.resolve()):
-        raise ValueError(f"--out {out}: write it outside {source}, where it is no recording")
+        raise ValueError(f"--out {out}: write it outside {source}, where it is not a recording")
     own = reader_options(options, unfilled_labels)
     if taken := [name for name in ("people", "pattern", "labels") if name in own]:
         raise ValueError(f"--option {taken[0]}: this command sets it itself; see --help")

@@ -82,7 +82,9 @@ def only_json(path: Path | None) -> Path | None:
         with path.open("rb") as file:
             start = file.read(64).lstrip()[:1]
         if start not in (b"", b"{", b"["):
-            raise ValueError(f"{path} is no JSON file, and would be lost: give --json another file")
+            raise ValueError(
+                f"{path} is not a JSON file and would be overwritten: give --json another file"
+            )
     return path
 
 

@@ -45,7 +45,7 @@ def export_run(
         report: called with progress messages.
 
     Raises:
-        ValueError: the folder is no finished run, there are no recordings, or see
+        ValueError: the folder is not a finished run, there are no recordings, or see
             `aclnet.export.write.export`.
         OSError: the files cannot be written.
     """

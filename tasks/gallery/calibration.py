@@ -62,7 +62,7 @@ def calibrate(
     if allowed < 1:
         what = "comparisons of two people" if kind == "fmr" else "recordings of strangers"
         raise ValueError(
-            f"a rate of {target:g} cannot be seen in {count} {what}: it takes at least "
+            f"a rate of {target:g} cannot be measured on {count} {what}: it takes at least "
             f"{_count(1 / target)}; give more recordings of more people, or a higher "
             f"--{kind}"
         )

@@ -13,7 +13,7 @@ from tasks.gallery.search import is_near, rank_people, ready_points
 def duplicates(
     storage: Storage, names: Sequence[str], values: Vectors, samples: Sequence[str]
 ) -> tuple[str, ...]:
-    """Sentences on templates that are there twice, and on people who look like others.
+    """Sentences on templates that appear twice, and on people who look like others.
 
     Args:
         storage: the gallery.

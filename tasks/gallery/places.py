@@ -45,7 +45,7 @@ def _is_database(place: str | Path) -> bool:
         ValueError: it is another one, or no place at all.
     """
     if not Path(place).name:
-        raise ValueError(f"{str(place)!r} is no place of a gallery: give {_PLACES}")
+        raise ValueError(f"{str(place)!r} is not a place for a gallery: give {_PLACES}")
     scheme = re.match(r"([A-Za-z][\w+.-]*)://", str(place))
     if scheme is not None and scheme[1] not in ("postgresql", "postgres"):
         raise ValueError(f"no gallery is kept in {scheme[1]}://...: give {_PLACES}")

@@ -125,7 +125,7 @@ class PostgresStorage:
             encoding = connection.info.parameter_status("server_encoding")
             if encoding != "UTF8":
                 raise ValueError(
-                    f"{place} has the encoding {encoding}, which has not all names: give a "
+                    f"{place} has the encoding {encoding}, which cannot hold every name: give a "
                     "database of the encoding UTF8"
                 )
             try:

@@ -64,7 +64,7 @@ class SqliteStorage:
         path: the file.
 
     Raises:
-        ValueError: there is no such file, it is no gallery, it is damaged, or it was written by a
+        ValueError: there is no such file, it is not a gallery, it is damaged, or it was written by a
             newer version.
     """
 
@@ -165,7 +165,7 @@ class SqliteStorage:
                     vectors[here] = self._vectors([row[2] for row in part])
                 except (TypeError, OverflowError):  # a damaged page has cells of any type
                     raise ValueError(
-                        f"{self.path} is damaged: a template is no template; restore a copy"
+                        f"{self.path} is damaged: a template cannot be read; restore a copy"
                     ) from None
         ids = np.array([number for number, _ in people], dtype=np.int64)
         if not np.isin(owner, ids).all():
@@ -334,7 +334,7 @@ class SqliteStorage:
                 self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas
             )
             if mark != _APPLICATION_ID:
-                raise ValueError(f"{self.path} is no gallery, but another SQLite file")
+                raise ValueError(f"{self.path} is not a gallery, but another SQLite file")
             refuse_newer(self.place, version, SCHEMA_VERSION)
             self._connection.execute("PRAGMA journal_mode = WAL")
             text = self._state("about")
@@ -395,7 +395,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError:  # of the text of SQLite's own error
-        raise ValueError(f"{path} is damaged: a text is no text; restore a copy") from None
+        raise ValueError(f"{path} is damaged: a text cannot be read; restore a copy") from None
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if _is_busy(error):
@@ -409,5 +409,5 @@ def _naming(path: Path) -> Iterator[None]:
             why = f"{error} (a gallery is read, too, only where its folder can be written)"
             raise OSError(errno.EACCES, why, str(path)) from None
         if code == sqlite3.SQLITE_NOTADB:
-            raise ValueError(f"{path} is no gallery, nor any SQLite file") from None
+            raise ValueError(f"{path} is not a gallery, nor any SQLite file") from None
         raise ValueError(f"{path} is damaged: {error}; restore a copy") from None

@@ -236,7 +236,7 @@ def _chosen(samples: Store, rows: Any, count: int, names: Sequence[str]) -> list
     for name, row in zip(names, found, strict=True):
         if row is None or row not in rows:
             raise ValueError(
-                f"--sample {name}: it is no test sample with a right score, such as "
+                f"--sample {name}: it is not a test sample with a right score, such as "
                 f"{keys[int(rows[0])]}"
             )
     return [row for row in dict.fromkeys(found) if row is not None]

@@ -27,7 +27,7 @@ class RunJoints:
         layout: of the stream; by default the run's.
 
     Raises:
-        ValueError: the run's joints do not follow from these, or its channels are no coordinates.
+        ValueError: the run's joints do not follow from these, or its channels are not coordinates.
     """
 
     def __init__(self, model: Model, layout: Layout | str | None = None) -> None:

@@ -1,7 +1,7 @@
 """Lines from standard input, or from a socket of this machine.
 
 A socket takes one sender at a time; the next one waits until it is done. Nobody else than this
-machine can connect. Whoever begins with something that is no line of a stream, such as a browser
+machine can connect. Whoever begins with something that is not a line of a stream, such as a browser
 that a page of another site made send something, is cut off.
 """
 

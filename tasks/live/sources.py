@@ -35,16 +35,16 @@ def opened_source(
         detector: its detector of people.
 
     Raises:
-        ValueError: it is no source, or cannot be opened.
+        ValueError: it is not a source, or cannot be opened.
     """
     is_folder, is_video = Path(place).is_dir(), place.lower().endswith(SUFFIXES)
     if format is not None and not is_folder:
-        raise ValueError(f"--format is for a folder of files, and {place} is none")
+        raise ValueError(f"--format is for a folder of files, and {place} is not one")
     foreign = sorted((options or {}).keys() - {"persons", "max_gap", "layout"})
     if foreign and not is_folder:
-        raise ValueError(f"--option {foreign[0]}: a stream has only persons and max_gap")
+        raise ValueError(f"--option {foreign[0]}: a stream takes only persons and max_gap")
     if (model or detector) and not is_video:
-        raise ValueError(f"--model and --detector are for a video, and {place} is none")
+        raise ValueError(f"--model and --detector are for a video, and {place} is not one")
     if place == "-":
         if sys.stdin is None or sys.stdin.closed:
             raise ValueError("there is no standard input: give a socket, tcp://127.0.0.1:PORT")
@@ -59,6 +59,6 @@ def opened_source(
             yield video
     else:
         raise ValueError(
-            f"{place} is no stream: give - for standard input, unix:PATH or tcp://127.0.0.1:PORT, "
+            f"{place} is not a stream: give - for standard input, unix:PATH or tcp://127.0.0.1:PORT, "
             "a folder of key points that grows, or a video"
         )

@@ -107,11 +107,13 @@ class Tracks:
             points: (P, V, C) as the run takes them.
 
         Raises:
-            ValueError: its number does not rise, or a track is there twice; nothing is taken then.
+            ValueError: its number does not increase, or a track appears twice; nothing is taken then.
         """
         number = self._number + 1 if frame.number is None else frame.number
         if number <= self._number:
-            raise ValueError(f"frame {number} comes after frame {self._number}: numbers must rise")
+            raise ValueError(
+                f"frame {number} comes after frame {self._number}: numbers must increase"
+            )
         there = np.flatnonzero((seen[..., -1] > 0).any(axis=1)).tolist()
         given = [frame.tracks[row] for row in there]
         named = [name for name in given if name]

@@ -68,7 +68,7 @@ class VideoSource:
             self._find = _finder(rtmlib, model, detector)
         self._video = cv2.VideoCapture(str(video.resolve()))
         if not self._video.isOpened():
-            raise ValueError(f"{video}: no video that OpenCV can open")
+            raise ValueError(f"{video}: OpenCV cannot open it as a video")
         rate = float(self._video.get(cv2.CAP_PROP_FPS))
         self._fps = rate if 0 < rate < 1e6 else None
 
@@ -126,7 +126,7 @@ def _size(model: Path, turned: bool = False) -> dict[str, tuple[int, int]]:
     """The size of a graph's pictures, as rtmlib takes it; nothing where the graph takes any."""
     shape = onnx_session(model.read_bytes(), model).get_inputs()[0].shape
     if len(shape) != _AXES:
-        raise ValueError(f"{model} is no pose model: it takes no pictures")
+        raise ValueError(f"{model} is not a pose model: it does not take pictures")
     height, width = shape[-2:]
     if not (isinstance(height, int) and isinstance(width, int)):
         return {}

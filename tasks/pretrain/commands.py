@@ -61,7 +61,7 @@ def actclr_command(
     given = recipe_settings(spec, config, data, own)
     if given.objective_name not in ("aimclr", "actclr"):
         raise ValueError(
-            f"method={given.objective_name} is no stage of ActCLR, which are aimclr and actclr: "
+            f"method={given.objective_name} is not a stage of ActCLR, whose stages are aimclr and actclr: "
             "leave it out, or use `aclnet-task pretrain train`"
         )
     named = given.init_from is not None
@@ -71,7 +71,7 @@ def actclr_command(
 
     if stage == 2 and not (named or resume or (first / RECORD).is_file()):
         raise ValueError(
-            f"stage 2 begins with stage 1, and {first} is no finished run: train it with --stage "
+            f"stage 2 begins with stage 1, and {first} is not a finished run: train it with --stage "
             "1, or name another run with -s init_from=RUN"
         )
     stages = [one for one in (1, 2) if stage in (None, one)]

@@ -68,7 +68,7 @@ class ReidQuery:
 
         Raises:
             ValueError: only one of --probe and --gallery is given, both with --all-pairs, or there
-                is no such set.
+                is not such a set.
         """
         if self.all_pairs and (self.probe or self.gallery):
             raise ValueError("give either --all-pairs or --probe and --gallery")

@@ -159,7 +159,7 @@ class TaskAdapter(ABC, Generic[SettingsT]):
         """Check what a new training begins with, before its folder is made.
 
         Raises:
-            ValueError: `init_from` is no finished run, or does not fit the settings or the data.
+            ValueError: `init_from` is not a finished run, or does not fit the settings or the data.
         """
         if self.settings.start is not None:
             with naming(f"init_from={self.settings.start}"):

@@ -53,7 +53,7 @@ def require_start(run: Path, settings: TaskSettings, store: Store, clip_input: C
         clip_input: prepares its clips.
 
     Raises:
-        ValueError: it is no finished run, it has no weights, or it has another encoder, other
+        ValueError: it is not a finished run, it has no weights, or it has another encoder, other
             streams, joints, channels or another unit; or the new training has no labels, and it
             had them, or lacks the projection.
     """

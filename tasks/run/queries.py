@@ -29,7 +29,7 @@ def several_numbers(text: str, kinds: Sequence[type], option: str, example: str)
         example: a right value, likewise.
 
     Raises:
-        ValueError: these are not as many numbers, or one that should be is no integer.
+        ValueError: these are not as many numbers, or one that should be is not an integer.
     """
     try:
         return [kind(part) for kind, part in zip(kinds, text.split(","), strict=True)]

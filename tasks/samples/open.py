@@ -197,7 +197,7 @@ def _made_once(
     try:
         return open_store(target)
     except ValueError as error:
-        raise ValueError(f"{error}; or delete {target}, which is made again then") from None
+        raise ValueError(f"{error}; or delete {target}, which is then made again") from None
 
 
 def _in_order(store: Store, wanted: Layout, cache: Path, report: Report) -> Store:

@@ -32,7 +32,7 @@ from tasks.serve.uploads import MOST_FILES, UploadedFile, wanted_name
 
 UPLOAD_SECONDS = 120.0
 _FORM_BYTES = 1 << 16
-"""Largest field of a form that is no file, and what the forms have beside their files."""
+"""Largest field of a form that is not a file, and what the forms have beside their files."""
 
 # Whatever a report holds, it can ask for nothing and has no part in this page's origin.
 _REPORT_POLICY = (

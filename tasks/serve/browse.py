@@ -78,7 +78,7 @@ class Places:
         runs: of run folders.
 
     Raises:
-        ValueError: one is no folder.
+        ValueError: one is not a folder.
     """
 
     report: Path | None = None

@@ -26,13 +26,13 @@ def listen(host: str, port: int) -> socket.socket:
         port: 0: any that is free.
 
     Raises:
-        ValueError: it is no such address, or the port is taken.
+        ValueError: it is not such an address, or the port is taken.
     """
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         raise ValueError(
-            f"--host {host}: give an address as numbers, such as 127.0.0.1, or 0.0.0.0 for all"
+            f"--host {host}: give a numeric address, such as 127.0.0.1, or 0.0.0.0 for all"
         ) from None
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     made = socket.socket(family, socket.SOCK_STREAM)

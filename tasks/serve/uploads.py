@@ -108,7 +108,7 @@ def _read(files: Sequence[UploadedFile], folder: Path, model: Model) -> Upload:
     kind = detect(path)
     if unpickles(kind):
         raise ValueError(
-            f"{name}: pickles are not taken here, as they may do harm: use the command line, or "
+            f"{name}: pickles are not accepted here, as they can run code: use the command line, or "
             "write it in another format (`aclnet-task data export`)"
         )
     reading: dict[str, Any] = {"format": kind, "apart": True}

@@ -72,7 +72,7 @@ class Harness:
         return self._known[name]
 
     def kill(self, name: str, generator: random.Random) -> tuple[str, Faults]:
-        """Kill a command once; returns how, and the faults. One that ended before is no kill."""
+        """Kill a command once; returns how, and the faults. One that ended before is not a kill."""
         for _ in range(_MOST_TRIES):
             how, ended = self._killed(name, generator)
             if ended is not None:

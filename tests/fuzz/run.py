@@ -109,7 +109,7 @@ class Worker:
 
 
 def _memory() -> str | None:
-    """A folder that is no disk, where there is one."""
+    """A folder that is not a disk, where there is one."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 

@@ -368,6 +368,6 @@ def prepare(scenario: Scenario, base: Path, folder: Path) -> None:
 
 
 def drafts(folder: Path) -> list[str]:
-    """Hidden files and folders, which only a draft may be (locks are no drafts)."""
+    """Hidden files and folders, which only a draft may be (locks are not drafts)."""
     found = (path for path in folder.rglob(".*") if not path.name.endswith(".lock"))
     return sorted(path.relative_to(folder).as_posix() for path in found)

@@ -124,7 +124,7 @@ def test_csv(tmp_path: Path, text: str) -> None:
         ("subject,embedding\nann,1 2\nbob,1\n", "line 3 holds 1 embedding values, line 2 holds 2"),
         ("subject,e0\nann,one\n", "no number"),
         ("subject,take,e0\nann,1,1\nbob,2,nan\n", "sample 'bob-2' .row 1. is not finite"),
-        ("subject,view,view,e0\nann,1,2,1\n", "column view is there twice"),
+        ("subject,view,view,e0\nann,1,2,1\n", "column view appears twice"),
         ("subject,e0\nann,1\nbob,1,2\n", "row 2 has 3 cells, the header 2"),
         ("subject,e0,e1\nann,1\n", "row 1 has 2 cells, the header 3"),
         ("", "there is no header"),

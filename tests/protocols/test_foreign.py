@@ -58,7 +58,7 @@ def test_headers_that_do_not_fit(content: bytes, load: Any, tmp_path: Path) -> N
     if load is load_embeddings:
         vectors = path.with_suffix(".npy")
         vectors.write_bytes(content)
-        with pytest.raises(ValueError, match=r"a.npy: this is no .npy of plain numbers"):
+        with pytest.raises(ValueError, match=r"a.npy: this is not a .npy of plain numbers"):
             load_embeddings(vectors, labels)
 
 
@@ -85,7 +85,7 @@ def test_tables_that_would_grow(tmp_path: Path) -> None:
         ("subject,e0\nx" + "\u0301\u0316" * 60_000 + ",1\n", "more than 30 marks in a row"),
         ("subject,e0\nx,1\nx\0,2\n", "a name has a NUL character"),
         ("subject,e0\nx,1e400\n", "not finite"),
-        ("subject," + "a," * 60_000, "is there twice"),
+        ("subject," + "a," * 60_000, "appears twice"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match=rf"a.csv: .*{message}"):

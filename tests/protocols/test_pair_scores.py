@@ -92,10 +92,10 @@ def test_what_needs_embeddings_is_refused(data: Embeddings, tmp_path: Path) -> N
     ("columns", "message"),
     [
         ({"probe": "nobody"}, "probe 'nobody' is not among the samples"),
-        ({"distance": "far"}, "a distance is no number"),
+        ({"distance": "far"}, "a distance is not a number"),
         ({"distance": np.inf}, "a finite distance for every pair"),
         ({"score": 1.0}, "one column score .* or distance"),
-        ({"gallery": "000-nm-1-0"}, "gallery '000-nm-1-0' are there twice"),
+        ({"gallery": "000-nm-1-0"}, "gallery '000-nm-1-0' appear twice"),
     ],
 )
 def test_bad_scores_are_refused(

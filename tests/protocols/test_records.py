@@ -77,7 +77,7 @@ def test_the_file_is_small_and_has_an_entry_a_line() -> None:
         ({"task": ""}, "task"),
         ({"dataset": {"name": "x", "fingerprint": ""}}, r"dataset\.synthetic"),
         ({"metrics": {"rank1": float("nan")}}, r"metrics\.rank1"),
-        ({"intervals": {"rank9": [0, 1]}}, "'rank9', which is no metric"),
+        ({"intervals": {"rank9": [0, 1]}}, "'rank9', which is not a metric"),
         ({"intervals": {"rank1": [0.9, 0.1]}}, "runs from 0.9 down to 0.1"),
         ({"counts": {"probes": 1.5}}, r"counts\.probes"),
         ({"protocol": ""}, "protocol"),

@@ -1,4 +1,4 @@
-"""The cases of `../shared/cases/hostile` that are no pickles, through the commands.
+"""The cases of `../shared/cases/hostile` that are not pickles, through the commands.
 
 The pickles are read in `tests/aclnet/data/formats/pickles/test_child.py`.
 """

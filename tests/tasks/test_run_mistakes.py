@@ -207,7 +207,7 @@ def test_mistakes_of_training(
     mistake: Callable[..., str],
 ) -> None:
     if "train.accelerator=cuda" in arguments and torch.cuda.is_available():
-        pytest.skip("here CUDA is no mistake")
+        pytest.skip("here CUDA is not a mistake")
     (tmp_path / "TEXT").write_text("not data")
     (tmp_path / "FULL").mkdir()
     (tmp_path / "FULL" / "thesis.tex").write_text("mine")

@@ -161,7 +161,7 @@ def _from_json(file: Path, space: Space) -> KeypointFrames:
     chosen = next(filled, space)
     found = PeopleInFrames()
     listed = True
-    if any(_own_number(item) for _, item in named):  # null in their place is no frame
+    if any(_own_number(item) for _, item in named):  # null in their place is not a frame
         named = [(_own_number(item), item) for _, item in named if item]
         check_all_numbered((bool(number) for number, _ in named), file)
     frames = [str(name) for name, _ in named]

@@ -59,7 +59,9 @@ def _load(recording: Recording, options: KeypointOptions) -> KeypointFrames:
         content = load_json(file)
         own = _joint_names(content)
         if names and own and own != names:
-            raise ValueError(f"{file}: names other joints than the frames before; convert it apart")
+            raise ValueError(
+                f"{file}: names other joints than earlier frames; convert it separately"
+            )
         names = names or own
         kind, items = _frames(content, file)
         check_kind(recording, file, kind)
@@ -157,7 +159,7 @@ def _row(instance: dict[str, Any], dims: int, where: str) -> list[Any]:
         if not isinstance(joint, list) or len(joint) != dims:
             raise ValueError(
                 f"{where}: keypoints must be lists of {dims} numbers as the first person's are; "
-                "convert 2-D and 3-D files apart"
+                "convert 2-D and 3-D files separately"
             )
         row += [*joint, score]
     return row

@@ -201,7 +201,7 @@ def _about(
 
 def _exported(about: npt.NDArray[Any], path: Path) -> StoreInfo:
     """The description of the store that the file was exported from."""
-    problem = "is no text"
+    problem = "is not text"
     if about.shape == () and about.dtype.kind == "U":
         refuse_newer(path, json_version(str(about), "schema_version"), SCHEMA_VERSION)
         try:
@@ -263,7 +263,7 @@ def _check(arrays: Arrays, path: Path) -> None:
     sound = offsets.ndim == 1 and len(offsets) > 1 and offsets.dtype.kind in "iu"
     if not sound or offsets[0] != 0 or offsets[-1] != len(joints) or (np.diff(offsets) < 0).any():
         raise ValueError(
-            f"{path}: offsets must rise from 0 to the {len(joints)} frames of joints, one number "
+            f"{path}: offsets must increase from 0 to the {len(joints)} frames of joints, one number "
             "more than there are samples"
         )
     _check_times(arrays, path)
@@ -382,7 +382,7 @@ def _kept_samples(arrays: Arrays, key: str, path: Path) -> npt.NDArray[np.bool_]
 
 
 def _class_order(arrays: Arrays) -> tuple[str, ...]:
-    """The K class names in their order, if there are labels and no name is there twice."""
+    """The K class names in their order, if there are labels and no name appears twice."""
     if not {"label", "class_names"} <= set(arrays):
         return ()
     names = tuple(str(name) for name in arrays["class_names"].tolist())

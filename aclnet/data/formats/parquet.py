@@ -47,7 +47,7 @@ def read(
         progress: called with the number of the sample and their total.
 
     Raises:
-        ValueError: it is no export of a store, it is damaged, or pyarrow is not installed.
+        ValueError: it is not an export of a store, it is damaged, or pyarrow is not installed.
     """
     try:
         import pyarrow as arrow
@@ -63,7 +63,7 @@ def read(
         raise _unreadable(path, error) from None
     if about is None or not set(_COLUMNS) <= set(file.schema_arrow.names):
         raise ValueError(
-            f"{path}: is no store that was exported (`data export --to parquet`): it lacks the "
+            f"{path}: is not a store that was exported (`data export --to parquet`): it lacks the "
             f"description {_ABOUT.decode()!r} or a column of {', '.join(_COLUMNS)}"
         )
     info = _described(about, layout, path)
@@ -134,7 +134,7 @@ def _frames(nested: Any, joints: int, channels: int) -> npt.NDArray[np.float32]:
     for _ in "TMVC":
         lengths = np.unique(nested.value_lengths().to_numpy(zero_copy_only=False))
         if len(lengths) != 1 or nested.null_count or not lengths[0] > 0:
-            raise ValueError("its joints are no frames of persons of joints of numbers")
+            raise ValueError("its joints are not frames of persons of joints of numbers")
         shape.append(int(lengths[0]))
         nested = nested.flatten()
     if shape[2:] != [joints, channels] or nested.null_count:

@@ -112,7 +112,7 @@ def _poses(
         with unpickled(file) as value:
             pose = _as_pose(value, layout, file)
         if pose is None:
-            dropped["pickles that are no pose sequence"] += 1
+            dropped["pickles that are not a pose sequence"] += 1
         elif pose.size == 0:
             dropped["empty sequences"] += 1
         elif not pose[..., :2].any():

@@ -254,7 +254,7 @@ def _open_windows(folder: Path) -> _Windows:
     rows, joint_count = arrays[0].shape
     if rows % frame_count:
         raise ValueError(
-            f"{files['source_x']}: {rows} rows are no whole number of windows of {frame_count} "
+            f"{files['source_x']}: {rows} rows are not a whole number of windows of {frame_count} "
             "frames; the number in the file's name must be the frames of a window"
         )
     labels = _labels(files, rows // frame_count)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# torchrun passes on a Ctrl-C that its workers have received already: that is no second request.
+# torchrun passes on a Ctrl-C that its workers have received already: that is not a second request.
 _ECHO_SECONDS = 2.0
 _NUMBERS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)

@@ -38,7 +38,9 @@ def write_between(text: str, tables: Sequence[ReportTable]) -> str:
     def written(found: re.Match[str]) -> str:
         key, names = found["key"], [name.strip() for name in found["columns"].split(";")]
         if key not in known:
-            raise ValueError(f"A mark names the table {key}, which is none of {', '.join(known)}.")
+            raise ValueError(
+                f"A mark names the table {key}, which is not one of {', '.join(known)}."
+            )
         lines = _lines(known[key], [name for name in names if name != NOTES])
         if NOTES in names:
             lines += ["", escape(" ".join(known[key].notes))]

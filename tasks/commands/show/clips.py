@@ -25,14 +25,14 @@ def open_shown(path: Path) -> Store:
     """Open a store, or read recordings in another format, a file or a folder, into memory.
 
     Raises:
-        ValueError: it is neither, or it holds no sample.
+        ValueError: it is neither, or it has no samples.
     """
     if is_store(path) or not path.exists():
         return open_store(path)
     info, found = read(path)
     samples = list(found)
     if not samples:
-        raise ValueError(f"{path} holds no sample")
+        raise ValueError(f"{path} has no samples")
     store = window_store([sample.frames for sample in samples], info)
     index = store.index
     for name in ("sample", *FIELDS):

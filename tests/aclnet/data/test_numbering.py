@@ -32,5 +32,5 @@ def test_runs_of_frames(numbers: object, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0-9", "5-4 1-4", "3 2", "0-99999999999999999"])
 def test_other_numbers_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="are not 2 frame numbers in rising order"):
+    with pytest.raises(ValueError, match="are not 2 frame numbers in increasing order"):
         text_to_numbers(text, 2)

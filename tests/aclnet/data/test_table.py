@@ -35,7 +35,7 @@ def test_an_empty_last_column_is_none(text: str, tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n\n1,2,3\n", "row 2 has 3 cells, the header 2"),
         ("a,b,\n1,2,3\n", "row 1 has 3 cells, the header 2"),
-        ("a,b, a\n1,2,3\n", "column a is there twice"),
+        ("a,b, a\n1,2,3\n", "column a appears twice"),
         ("a,b\n1\n", "row 1 has 1 cells, the header 2"),
         ('a,b\n1,"2\n', "not a readable CSV"),
         ("\n", "there is no header"),

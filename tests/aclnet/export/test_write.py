@@ -71,7 +71,7 @@ def test_onnx_answers_as_torch(encoder: str, untrained: Untrained, tmp_path: Pat
     assert written.comparison.difference < 1e-5
     assert (written.comparison.lengths or 0) < 1e-5
     assert graph.persons is None
-    # The mean over equal parts of a clip is no operator of ONNX.
+    # The mean over equal parts of a clip is not an operator of ONNX.
     assert graph.frames == (model.settings.clip.frames if encoder == "clip_mlp" else None)
     found = aclnet.load(tmp_path / "out")
     walks = [store.clip(row) for row in range(4)]

@@ -80,12 +80,12 @@ def test_archives_that_are_refused(path: Path) -> None:
         read_arrays(path, list)
     assert read_arrays(path, lambda _: []) == {}
     archive(path, {"a": npy("(1,)", content=bytes(4))}, zipfile.ZIP_LZMA)
-    with pytest.raises(ValueError, match=r"a.npz: .*the compression of 'a.npy' is none"):
+    with pytest.raises(ValueError, match=r"a.npz: .*the compression of 'a.npy' is not supported"):
         read_arrays(path, list)
     with zipfile.ZipFile(path, "w") as file, warnings.catch_warnings(action="ignore"):
         for _ in range(2):
             file.writestr("a.npy", npy("(1,)", content=bytes(4)))
-    with pytest.raises(ValueError, match=r"a.npz: .*an array is there twice"):
+    with pytest.raises(ValueError, match=r"a.npz: .*an array appears twice"):
         read_arrays(path, list)
     path.write_bytes(b"PK\x05\x06" + bytes(10))
     with pytest.raises(ValueError, match=r"a.npz: not a readable .npz"):

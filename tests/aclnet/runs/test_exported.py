@@ -160,10 +160,10 @@ def test_a_file_that_is_not_the_described_one_is_refused(damaged: Callable[..., 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"content": b"no graph"}, "no graph that onnxruntime can open"),
+        ({"content": b"no graph"}, "onnxruntime cannot open it"),
         ({"format": 2}, "is damaged: format"),
         ({"kind": "safetensors"}, "is damaged: graph: only an ONNX model has one"),
-        ({"kind": "safetensors", "graph": None}, "no whole safetensors file"),
+        ({"kind": "safetensors", "graph": None}, "not a whole safetensors file"),
         ({"kind": "torch", "graph": None}, "not a checkpoint of aclnet"),
         ({"run": {}}, "is damaged: run.task"),
     ],

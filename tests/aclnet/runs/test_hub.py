@@ -157,5 +157,5 @@ def test_addresses_on_the_hub_are_known_by_their_form() -> None:
     assert not any(map(is_on_hub, ("ann/gait", "hf://ann", "hf://ann/gait/model.onnx", "/hf:/a/b")))
     with pytest.raises(ValueError, match="an address on the Hub is hf://USER/NAME"):
         pull("hf://ann")
-    with pytest.raises(ValueError, match="'gait' is no repository of the Hub: give USER/NAME"):
+    with pytest.raises(ValueError, match="'gait' is not a repository of the Hub: give USER/NAME"):
         push(Path("model"), "gait", CARD)

@@ -71,7 +71,7 @@ def test_labels_are_names_where_classes_are_named_by_numbers(tmp_path: Path) -> 
     scores = replace(ClassScores(**parts()), classes=["1", "2", "3"])
     path = tmp_path / "scores.csv"
     table_of(scores, label=scores.label).to_csv(path, index=False)
-    with pytest.raises(ValueError, match="label '0' is no class: give a name of 1, 2, 3"):
+    with pytest.raises(ValueError, match="label '0' is not a class: give a name of 1, 2, 3"):
         load_class_scores(path)
     table_of(scores).to_csv(path, index=False)
     np.testing.assert_array_equal(load_class_scores(path).label, scores.label)
@@ -80,9 +80,12 @@ def test_labels_are_names_where_classes_are_named_by_numbers(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"label": "swim"}, "label 'swim' is no class: give a name or number of wave 0, wave 1, w"),
-        ({"label": "3"}, "label '3' is no class"),
-        ({"wave 1": "much"}, "a probability is no number"),
+        (
+            {"label": "swim"},
+            "label 'swim' is not a class: give a name or number of wave 0, wave 1, w",
+        ),
+        ({"label": "3"}, "label '3' is not a class"),
+        ({"wave 1": "much"}, "a probability is not a number"),
         ({"wave 1": 0.99}, "sum to .* instead of 1"),
     ],
 )

@@ -99,7 +99,7 @@ def test_samples_in_two_roles_may_be_tested() -> None:
 
 
 def test_one_word_in_two_rows_is_no_leak() -> None:
-    """The first row that fits counts; another fold's role is no second one either."""
+    """The first row that fits counts; another fold's role is not a second one either."""
     index = frame(split=["1_train 2_test", "1_test 2_train", "0 note"])
     assert load_split("jhmdb").divide(index, "1").role.tolist() == ["train", "test", "leave"]
     assert load_split("sbu").divide(frame(split=["0 note", "1"]), "0").counts["test"] == 1
@@ -248,7 +248,7 @@ def test_unknown_names_get_the_nearest() -> None:
     [
         ("identity,roll\n1,train\n", "column 'roll' is none of identity"),
         ("identity\n1\n", "'role' is missing; the header is 'identity'"),
-        ("role,role\ntrain,test\n", "column role is there twice"),
+        ("role,role\ntrain,test\n", "column role appears twice"),
         ("identity,role\n1,training\n", "row 1: role 'training' is none of train"),
         ("identity,role\n1,train\n2\n", "row 2 has 1 cells, the header 2"),
         ("identity,role\n", "the table has no row"),

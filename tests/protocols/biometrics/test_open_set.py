@@ -150,7 +150,7 @@ def test_the_table_is_the_mean_and_spread_over_rotations() -> None:
     assert metrics["fnir_r5@fpir0.2"] <= metrics["fnir@fpir0.2"]
     assert not any("0.01" in name for name in metrics)
     assert table.notes == (
-        "An FPIR of 0.01 cannot be seen in the non-mated probes of all conditions, nm, bg: no "
+        "An FPIR of 0.01 cannot be measured on the non-mated probes of all conditions, nm, bg: no "
         "open-set rate there.",
     )
     low, high = table.intervals(np.random.default_rng(0), 500)["dir@far0.2"]

@@ -70,7 +70,7 @@ def test_what_cannot_be_handed_in_is_refused() -> None:
     with pytest.raises(ValueError, match="persons '4' and '00004' are one number"):
         submission(Embeddings(data.embedding, named, data.condition, view=data.view), "grew")
     views = np.where(data.view == "last", "4XPn0", data.view)
-    with pytest.raises(ValueError, match="video '4XPn0' is there twice"):
+    with pytest.raises(ValueError, match="video '4XPn0' appears twice"):
         submission(Embeddings(data.embedding, data.subject, data.condition, view=views), "hid")
     with pytest.raises(ValueError, match="one of grew, hid, not 'x'"):
         submission(data, "x")  # type: ignore[arg-type]

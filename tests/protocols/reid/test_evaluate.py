@@ -337,7 +337,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
     bare = Embeddings(data.embedding, data.subject, data.condition)
     some = replace(bare, camera=np.where(np.arange(len(bare)) == 3, "", "1"))
     check_refused(
-        "probe 'X' is no set of protocol casia_b: .* N .nm., B .bg.", data, "casia_b", ["X-N"]
+        "probe 'X' is not a set of protocol casia_b: .* N .nm., B .bg.", data, "casia_b", ["X-N"]
     )
     check_refused("PROBE-GALLERY, such as C-N", data, "casia_b", ["CN"])
     check_refused("name one", data, "casia_b", [])

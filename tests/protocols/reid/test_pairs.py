@@ -40,7 +40,9 @@ def test_a_pair_that_is_not_listed_may_be_asked_for() -> None:
 
 
 def test_an_unknown_set_names_the_known() -> None:
-    with pytest.raises(ValueError, match=r"gallery 'Q' is no set .* N \(nm\), B \(bg\), C \(cl\)"):
+    with pytest.raises(
+        ValueError, match=r"gallery 'Q' is not a set .* N \(nm\), B \(bg\), C \(cl\)"
+    ):
         load_pairs("casia_b").pair("N", "Q")
 
 
@@ -53,10 +55,10 @@ def test_members_in_any_spelling() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sets: {A: a}\npairs: [A-B]", "gallery 'B' is no set"),
+        ("sets: {A: a}\npairs: [A-B]", "gallery 'B' is not a set"),
         ("sets: {A: a, B: A}\npairs: [A-B]", "'a' belongs to two sets"),
-        ("sets: {A: a}\naliases: {B: [b]}\npairs: [A-A]", "'B' is no letter of a set"),
-        ("sets: {A-B: a}\npairs: [A-A]", "'A-B' is no letter of a set"),
+        ("sets: {A: a}\naliases: {B: [b]}\npairs: [A-A]", "'B' is not a letter of a set"),
+        ("sets: {A-B: a}\npairs: [A-A]", "'A-B' is not a letter of a set"),
         ("sets: {A: a}\npairs: []", "pairs: List should have at least|pairs: Tuple should have"),
         ("sets: {A: a}\npairs: [A-A]\nfield: view", "field: Input should be"),
         ("sets: {A: a}\npairs: [A-A]\nrule: clean", "rule: Extra inputs"),

@@ -1,4 +1,4 @@
-"""Reading a folder of results: what is no record is named and passed over."""
+"""Reading a folder of results: what is not a record is named and passed over."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ def test_walkers_are_labelled_by_their_names_and_converted(tmp_path: Path) -> No
     ("arguments", "message"),
     [
         (("-o", "labels.csv"), "labels.csv exists already and may be filled in; set --overwrite"),
-        (("-o", "files/labels.csv"), "write it outside files, where it is no recording"),
+        (("-o", "files/labels.csv"), "write it outside files, where it is not a recording"),
         (("-o", "people=apart"), "a table of labels ends in .csv"),
         (("-o", "new.csv", "--pattern", "{take}-{"), "a brace without its other half"),
         (("-o", "new.csv", "--option", "people=apart"), "this command sets it itself"),

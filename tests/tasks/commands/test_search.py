@@ -16,7 +16,7 @@ from protocols.ranking.retrieval import search
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    """20 probes and a gallery of 601, of which every row is there twice."""
+    """20 probes and a gallery of 601, of which every row appears twice."""
     generator = np.random.default_rng(2)
     paths = tmp_path / "probe.npz", tmp_path / "gallery.npz"
     rows = generator.normal(0, 1, (301, 8))

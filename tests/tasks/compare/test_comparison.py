@@ -1,4 +1,4 @@
-"""`aclnet-task compare`: what it says of two runs, and of what is no run."""
+"""`aclnet-task compare`: what it says of two runs, and of what is not a run."""
 
 from __future__ import annotations
 

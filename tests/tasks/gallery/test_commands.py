@@ -161,8 +161,11 @@ def test_mistakes(
         (("remove", ready, "Nobody"), ("nobody called Nobody",)),
         (("identify", ready, parts / "missing"), ("missing",)),
         (("identify", ready, probes, "-o", "people=apart"), ("is a store",)),
-        (("identify", ready, probes, "--json", ready), ("is no JSON file", "would be lost")),
-        (("create", "", "--run", first), ("'' is no place of a gallery",)),
+        (
+            ("identify", ready, probes, "--json", ready),
+            ("is not a JSON file", "would be overwritten"),
+        ),
+        (("create", "", "--run", first), ("'' is not a place of a gallery",)),
         (("list", "mysql://a@b/c"), ("mysql://", "postgresql://user@host/database")),
         (("list", parts / "none.gallery"), ("there is no gallery", "gallery create")),
     ):

@@ -142,7 +142,7 @@ def test_mistakes(
     mistake: Call, call: Call, first: Path, gesture_run: Path, gallery: Path, tmp_path: Path
 ) -> None:
     run = ("live", "-", "--run", gesture_run)
-    mistake("live", "nothing", "--run", gesture_run, words=["nothing is no stream", "unix:PATH"])
+    mistake("live", "nothing", "--run", gesture_run, words=["nothing is not a stream", "unix:PATH"])
     mistake("live", "-", "--run", tmp_path / "none", words=["none"])
     mistake(*run, "--gallery", gallery, words=["another model"])
     mistake(*run, "--layout", "ntu25", words=["those of ntu25", "coco17"])

@@ -112,7 +112,7 @@ def test_a_table_is_taken_when_it_no_longer_changes(tmp_path: Path) -> None:
     begin = time.monotonic()
     (wrong,) = told(FolderSource(tmp_path, "keypoint_csv", {}), 1)
     assert time.monotonic() - begin > 0.05
-    assert isinstance(wrong, Wrong)  # one joint is no layout
+    assert isinstance(wrong, Wrong)  # one joint is not a layout
 
 
 def test_a_folder_is_answered(call: Call, gesture: Call, gesture_run: Path, tmp_path: Path) -> None:

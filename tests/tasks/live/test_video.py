@@ -146,7 +146,7 @@ def test_what_is_no_model_is_refused(
     mistake: Call, stub: dict[str, Any], video: Path, gesture_run: Path
 ) -> None:
     pytest.importorskip("onnxruntime")
-    words = ["walk.mp4", "no graph that onnxruntime can open"]
+    words = ["walk.mp4", "onnxruntime cannot open it"]
     mistake("live", video, "--run", gesture_run, "--model", video, words=words)
 
 

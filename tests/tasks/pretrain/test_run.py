@@ -351,8 +351,8 @@ def test_finished_stages_are_passed_over_with_the_same_settings_alone(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (("-s", "method=random"), ("method=random is no stage", "pretrain train")),
-        (("--stage", 2), ("stage1 is no finished run", "--stage 1", "init_from=RUN")),
+        (("-s", "method=random"), ("method=random is not a stage", "pretrain train")),
+        (("--stage", 2), ("stage1 is not a finished run", "--stage 1", "init_from=RUN")),
     ],
 )
 def test_stages_that_cannot_begin_are_refused(

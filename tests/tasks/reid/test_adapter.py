@@ -195,7 +195,7 @@ def test_prototypes_are_made_of_all_training_sequences(make: Any, reid_walkers: 
         ([TRANSG[0]], "go together"),
         (["embed.windows=all"], "sequences.stride"),
         (["select=best", "identities.validation=0"], "identities.validation"),
-        (["pairs=[X-N]"], "'X' is no set of protocol casia_b"),
+        (["pairs=[X-N]"], "'X' is not a set of protocol casia_b"),
         (["pairs=[CN]"], "PROBE-GALLERY"),
         (["protocol=market"], "no pair protocol 'market'"),
         (["rule=strict"], "rule"),

@@ -164,7 +164,7 @@ def test_other_data_are_refused(look: Any, reid_copy: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--probe", "X", "--gallery", "N"), "'X' is no set of protocol casia_b"),
+        (("--probe", "X", "--gallery", "N"), "'X' is not a set of protocol casia_b"),
         (("--probe", "C"), "give both --probe and --gallery"),
     ],
 )

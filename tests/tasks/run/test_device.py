@@ -125,7 +125,7 @@ def test_a_gpu_ranks_by_itself_where_it_is_worth_it(
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"precision": True}, "There is no GPU here with the memory to rank by: take device cpu"),
+        ({"precision": True}, "There is no GPU here with the memory to rank by: use device cpu"),
         ({"precision": False}, "FAISS sees no GPU here"),
     ],
 )

@@ -80,7 +80,7 @@ def test_a_pinned_training_repeats_in_another_process(
     for part in ("metrics", "intervals", "counts", "cells", "environment"):
         assert records[0][part] == records[1][part]
     for run in runs:
-        (run / "record.json").unlink()  # compared above; `scores.npz` is no file of embeddings
+        (run / "record.json").unlink()  # compared above; `scores.npz` is not a file of embeddings
     assert_same_run(*runs)
 
 

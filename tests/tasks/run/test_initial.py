@@ -135,7 +135,7 @@ def test_action_begins_with_pre_training(
 ) -> None:
     run = tmp_path / "run"
     common = ("-c", action_recipe, "--data", arms, "--cache", tmp_path, *GRAPH, "--run", run)
-    # Dropout is no part of an encoder's weights.
+    # Dropout is not a part of an encoder's weights.
     free = ("-s", "network.encoder.dropout=0.1")
     call("action", "train", *common, *free, "--init-from", pretrained)
     torch.testing.assert_close(

@@ -80,7 +80,7 @@ def test_mistakes_are_sentences(mistake: Any, call: Any, folder: Path, tmp_path:
     mistake("runs", folder, "--keep", "state=done", words=("interrupted",))
     other = tmp_path / "people.gallery"
     other.write_bytes(b"SQLite format 3")
-    mistake("runs", folder, "--json", other, words=("is no JSON file",))
+    mistake("runs", folder, "--json", other, words=("is not a JSON file",))
     (tmp_path / "empty").mkdir()
     assert call("runs", tmp_path / "empty").out == f"no run in {tmp_path / 'empty'}\n"
 

@@ -201,7 +201,7 @@ def test_two_processes_may_make_the_same_store(
 def test_a_failed_conversion_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     broken = tmp_path / "broken.npz"
     np.savez(broken, joints=np.zeros((4, 1, 17, 2)), offsets=np.array([0, 3]))
-    with pytest.raises(ValueError, match="offsets must rise from 0 to the 4 frames"):
+    with pytest.raises(ValueError, match="offsets must increase from 0 to the 4 frames"):
         open_data(DataSettings(path=broken, layout="coco17"), tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*"))
 

@@ -86,14 +86,14 @@ class PeopleInFrames:
         """The people, a row being x, y, confidence of one joint after another.
 
         Raises:
-            ValueError: a row is no list of finite numbers, not as long as the first, or not of
+            ValueError: a row is not a list of finite numbers, not as long as the first, or not of
                 triples.
         """
         rows = number_rows(self.rows, self.places, file)
         count = rows.shape[1]
         if count % 3:
             raise ValueError(
-                f"{file}: {self.places[0]}: {count} numbers are no triples of x, y and confidence; "
+                f"{file}: {self.places[0]}: {count} numbers are not triples of x, y and confidence; "
                 "give three numbers a joint"
             )
         return self.build(rows.reshape(len(rows), count // 3, 3))
@@ -119,7 +119,7 @@ def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Po
         float32 (D, W).
 
     Raises:
-        ValueError: a row is no list of numbers, has another length than the first, or holds NaN
+        ValueError: a row is not a list of numbers, has another length than the first, or holds NaN
             or infinity.
     """
     width = next((len(row) for row in rows if isinstance(row, list) and row), 0)

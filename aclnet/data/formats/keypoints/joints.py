@@ -52,7 +52,7 @@ def choose_joints(
     if chosen.joint_count not in (joints, body):
         raise ValueError(
             f"{place}: {joints} joints a person, layout {chosen.name} has {chosen.joint_count}; "
-            "name the layout of this file, or convert files of different joints apart"
+            "name the layout of this file, or convert files of different joints separately"
         )
     return chosen, np.arange(chosen.joint_count, dtype=np.int64)
 

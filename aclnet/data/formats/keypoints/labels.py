@@ -92,7 +92,7 @@ class LabelsTable(NamedTuple):
             apart: whether each person is a sample.
 
         Raises:
-            ValueError: there is such a row, or one of a person who is no sample.
+            ValueError: there is such a row, or one of a person who is not a sample.
         """
         known = dict.fromkeys(map(composed, recordings))
         for sample in self.rows:
@@ -104,7 +104,7 @@ class LabelsTable(NamedTuple):
                 )
             if sample not in known and recording not in known:
                 raise ValueError(
-                    f"{self.path}: sample {sample!r} is no recording"
+                    f"{self.path}: sample {sample!r} is not a recording"
                     f"{nearest_name(sample, [*known])}; there are {', '.join([*known][:3])}"
                     f"{', …' if len(known) > 3 else ''}"
                 )
@@ -114,7 +114,7 @@ def read_labels(path: str | Path) -> LabelsTable:
     """Read a table of this form.
 
     Raises:
-        ValueError: there is no such file, it is no CSV, a column is unknown, sample or all fields
+        ValueError: there is no such file, it is not a CSV, a column is unknown, sample or all fields
             are missing, a cell waits for its value, a sample is empty or comes twice, two
             identities differ only in the spaces around them, or a row is longer than the header.
     """

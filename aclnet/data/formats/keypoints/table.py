@@ -32,7 +32,7 @@ def read_table(file: Path) -> pd.DataFrame:
     """A CSV of key points as text, its header stripped.
 
     Raises:
-        ValueError: it is no CSV, has no row, names a column twice, or has a row that is longer or
+        ValueError: it is not a CSV, has no row, names a column twice, or has a row that is longer or
             shorter than its header.
     """
     table = read_csv(file, skipinitialspace=True)
@@ -82,7 +82,7 @@ def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
     Raises:
         ValueError: the frame or the joints are missing, there are several videos, joints have
             different axes, a person is twice in a frame, only a column that is not read tells the
-            rows of a frame apart, or a cell is no finite number.
+            rows of a frame apart, or a cell is not a finite number.
     """
     columns = list(table.columns)
     frame_column = find_column(columns, FRAME_COLUMNS)
@@ -191,7 +191,9 @@ def _check_rows(frames: Sequence[str], people: Sequence[str], file: Path) -> Non
     seen: set[tuple[str, str]] = set()
     for line, (frame, person) in enumerate(zip(frames, people, strict=True), 2):
         if not frame.isdecimal():
-            raise ValueError(f"{file}: line {line}: frame {frame!r} is no whole number from 0 on")
+            raise ValueError(
+                f"{file}: line {line}: frame {frame!r} is not a whole number from 0 on"
+            )
         if person and (frame, person) in seen:
             raise ValueError(
                 f"{file}: line {line}: person {person} is in frame {frame} twice; give each "

@@ -2,7 +2,7 @@
 
 The file's own ids are used where it has them. A person without one is matched to the people of the
 frames before, the best pair first: the cost of a pair is how far the centre has moved, in body
-sizes, plus how much the size has changed (absolute log ratio); above 1 it is no match. The result
+sizes, plus how much the size has changed (absolute log ratio); above 1 it is not a match. The result
 depends on the numbers alone: ties go to the older track and to the person listed first. A person
 who is missing for up to `max_gap` frames is found again, after that is a new one.
 
@@ -26,7 +26,7 @@ from aclnet.data.formats.keypoints.frames import BoolArray, KeypointFrames, Poin
 Floats = npt.NDArray[np.float64]
 
 _WORST_MATCH = 1.0
-# Above this share of repeated ids the file's ids are no tracks (AlphaPose without tracking
+# Above this share of repeated ids the file's ids are not tracks (AlphaPose without tracking
 # gives everybody the same).
 _MANY_REPEATED = 0.1
 

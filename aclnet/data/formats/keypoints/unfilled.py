@@ -64,7 +64,7 @@ class NamePattern:
         if whole != text or not self.fields or twice or unknown or vague:
             fault = (
                 f"field {unknown[0]!r}{nearest_name(unknown[0], FIELDS)}" if unknown else
-                f"field {twice[0]!r} is there twice" if twice else
+                f"field {twice[0]!r} appears twice" if twice else
                 "no field in braces" if not self.fields else
                 "a brace without its other half" if whole != text else
                 f"nothing says where {vague[0]!r} begins"
@@ -167,7 +167,7 @@ def unfilled_labels(
     format = format or detect(source)
     if "labels" not in reader_options(format):
         raise ValueError(
-            f"{source}: files of format {format} say themselves what they show; only keypoint "
+            f"{source}: files of format {format} state what they show themselves; only keypoint "
             "files take a table of labels"
         )
     _, samples = read(source, format, layout=layout, progress=progress, people=people, **options)

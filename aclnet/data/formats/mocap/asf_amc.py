@@ -151,7 +151,7 @@ def _read_skeleton(file: Path) -> _Skeleton:
         return _Skeleton(ordered, length, not units.get("angle", "deg").lower().startswith("rad"))
     except (ValueError, IndexError) as error:
         what = str(error) if isinstance(error, ValueError) else "a line is cut off"
-        raise ValueError(f"{file}: no whole ASF skeleton: {what}") from None
+        raise ValueError(f"{file}: not a whole ASF skeleton: {what}") from None
 
 
 def _root(lines: list[list[str]]) -> _Bone:
@@ -180,7 +180,7 @@ def _bones(lines: list[list[str]]) -> dict[str, _Bone]:
             bone = _Bone("")
         elif bone is not None and key.lower() == "end":
             if not bone.name or bone.name in bones or bone.name == _ROOT:
-                raise ValueError(f"the bone {bone.name[:40]!r} is nameless or there twice")
+                raise ValueError(f"the bone {bone.name[:40]!r} is nameless or appears twice")
             bones[bone.name] = _checked(bone)
             bone = None
         elif bone is not None:
@@ -226,7 +226,9 @@ def _ordered(bones: Mapping[str, _Bone], hierarchy: list[list[str]]) -> list[_Bo
     for place, bone in enumerate(ordered):  # grows
         for name in below.get(bone.name, []):
             if name not in bones or name in places:
-                raise ValueError(f"the hierarchy names {name[:40]!r}, which is no bone or twice")
+                raise ValueError(
+                    f"the hierarchy names {name[:40]!r}, which is not a bone, or appears twice"
+                )
             bones[name].parent = place
             places[name] = len(ordered)
             ordered.append(bones[name])
@@ -280,7 +282,7 @@ def _values(text: str, skeleton: _Skeleton) -> Array:
             place = slices.get(words[0])
             if place is None or not rows or words[0] in there:
                 raise ValueError(
-                    f"line {number}: {words[0][:40]!r} is no bone of the skeleton, is there twice, "
+                    f"line {number}: {words[0][:40]!r} is not a bone of the skeleton, appears twice, "
                     "or comes before the first frame"
                 )
             rows[-1][place] = _numbers(words[1:], place.stop - place.start, f"line {number}: ")
@@ -297,7 +299,7 @@ def _checked_frame(there: set[str], first: set[str] | None, count: int) -> set[s
     if (first is not None and there != first) or not there:
         lost = sorted((first or there) ^ there)
         raise ValueError(
-            f"frame {count} has not the bones of the first one ({', '.join(lost[:3]) or 'none'}); "
+            f"frame {count} lacks bones of the first one ({', '.join(lost[:3]) or 'none'}); "
             "it was cut off"
         )
     return there

@@ -2,7 +2,7 @@
 
 Sources: Motion Lab Systems, "The C3D file format: user guide", 2021; Michaud and Begon, "ezc3d: an
 easy C3D file I/O cross-platform solution for C++, Python and MATLAB", JOSS 2021. Points that the
-file lists as angles, forces, moments, powers or scalars are no markers; the signals of force plates
+file lists as angles, forces, moments, powers or scalars are not markers; the signals of force plates
 are not read. Markers are joints by their names, or by a table
 (`aclnet.data.formats.mocap.markers`).
 
@@ -117,7 +117,7 @@ def _check_whole(file: Path) -> None:
         processor = stream.read(1)
     order, sign = _ORDERS.get(processor[0] if processor else 0, ("", 0))
     if len(head) < _BLOCK or head[1:2] != b"P" or not order:
-        raise ValueError("not a C3D: its head is none; fetch the file again")
+        raise ValueError("not a C3D: it has no C3D header; fetch the file again")
     points, signals, first, last = struct.unpack_from(f"{order}4H", head, 2)
     (start,) = struct.unpack_from(f"{order}H", head, 16)
     frames = max(last - first + 1, 0)

@@ -121,7 +121,7 @@ def read_table(path: str | Path) -> Table:
     """A table of the markers of each joint.
 
     Raises:
-        ValueError: it cannot be read, or is no mapping of joints to markers.
+        ValueError: it cannot be read, or is not a mapping of joints to markers.
     """
     content = parse_yaml(read_text(Path(path), most=MOST_CHARACTERS), str(path))
     rows = content if isinstance(content, dict) else {}

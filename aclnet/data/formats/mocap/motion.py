@@ -194,13 +194,13 @@ def checked_rate(fps: float) -> float:
     """Frames a second without the rounding of the seconds a frame in a file.
 
     Raises:
-        ValueError: it is no rate.
+        ValueError: it is not a rate.
 
     >>> checked_rate(1 / 0.0083333), checked_rate(29.97)
     (120.0, 29.97)
     """
     if not SLOWEST_FPS <= fps <= FASTEST_FPS:
-        raise ValueError(f"{fps:g} frames a second are none; correct the file")
+        raise ValueError(f"{fps:g} frames a second is not a frame rate; correct the file")
     near = round(fps)
     return float(near) if near and abs(fps / near - 1) < _SAME_RATE else fps
 

@@ -77,10 +77,10 @@ def _load(file: Path) -> Markers:
     values = np.array(rows).reshape(len(rows), 2 + 3 * len(labels))
     frames = values[:, 0]
     if not ((frames >= 0) & (frames <= _LAST_FRAME) & (frames % 1 == 0)).all():
-        raise ValueError("a number of a frame is no whole number from 0 on")
+        raise ValueError("a number of a frame is not a whole number from 0 on")
     numbers = frames.astype(np.int64)
     if (np.diff(numbers) <= 0).any():
-        raise ValueError("the numbers of frames do not rise; write them in order, each once")
+        raise ValueError("the frame numbers do not increase; write them in order, each once")
     numbers -= min(1, int(numbers.min(initial=1)))
     places = values[:, 2:].reshape(len(values), len(labels), 3)
     rate = _number(about.get("DataRate", ""))

@@ -69,7 +69,7 @@ def loaded_npy(path: Path) -> Iterator[npt.NDArray[Any]]:
     Numbers and texts are memory-mapped.
 
     Raises:
-        ValueError: the file is no whole `.npy`, or its objects are refused as in `unpickled`.
+        ValueError: the file is not a whole `.npy`, or its objects are refused as in `unpickled`.
     """
     with limits.unpickling(path):
         check_regular(path)

@@ -205,12 +205,12 @@ def load_annotations(path: Path) -> tuple[list[Annotation], Splits]:
         if not isinstance(item, dict):
             raise ValueError(
                 f"{path}: annotation {number} is {_kind(item)}, not a dict with frame_dir, label "
-                "and keypoint; this is no PYSKL annotation file"
+                "and keypoint; this is not a PYSKL annotation file"
             )
         one = Annotation(item, path, number)
         _check_alike(one, next(iter(annotations.values()), one))
         if one.key in annotations:
-            raise one.fault("frame_dir", "is there twice", "name every sample differently")
+            raise one.fault("frame_dir", "appears twice", "name every sample differently")
         annotations[one.key] = one
     _check_splits(splits, path)
     listed_names = {name: [*map(composed, samples)] for name, samples in splits.items()}

@@ -203,7 +203,7 @@ def decompress_pose(
     if persons > max_persons:
         # Summed in float16, as released: small differences in score are lost there.
         order = np.lexsort((-boxes[..., 2].copy().sum(axis=-1), frames))
-    # How many earlier boxes have the same frame, for frames in rising order.
+    # How many earlier boxes have the same frame, for frames in increasing order.
     place = np.arange(len(frames)) - np.searchsorted(frames[order], frames[order])
     order, place = order[place < max_persons], place[place < max_persons]
     out = np.zeros((min(persons, max_persons), length, boxes.shape[1], 3), np.float16)

@@ -114,7 +114,7 @@ def test_a_damaged_description_is_refused(tmp_path: Path) -> None:
         (np.array("{"), "about: .*Invalid JSON"),
         (np.array("[" * 100_000), "about: .*Invalid JSON"),
         (np.array('{"name": 3}'), "about: 'name': "),
-        (np.array([1]), "about: is no text; export the store again"),
+        (np.array([1]), "about: is not text; export the store again"),
     ):
         np.savez(tmp_path / "out.npz", **{**arrays, "about": about})  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=f"out.npz: {words}"):

@@ -75,9 +75,9 @@ def changed(path: Path, **columns: Any) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"joints": None}, "is no store that was exported"),
+        ({"joints": None}, "is not a store that was exported"),
         ({"joints": [[[[[1.0]]]]]}, r"row 1: its joints have shape \(1, 1, 1, 1\), not \(T, M, 17"),
-        ({"joints": [[[[[1.0], [1.0, 2.0]]]]]}, "row 1: its joints are no frames of persons"),
+        ({"joints": [[[[[1.0], [1.0, 2.0]]]]]}, "row 1: its joints are not frames of persons"),
         ({"frame_numbers": [[1, 2]]}, "row 1: 2 frame_numbers for 5 frames"),
         ({"sample": [5]}, "row 1: sample, identity, .* must be text"),
     ],

@@ -141,7 +141,7 @@ def test_folders_name_the_recordings(tmp_path: Path) -> None:
         ("text", "no AlphaPose result"),
         ([entry("1.jpg", float("nan"))], r"entry 0 \(1.jpg\): a keypoint is NaN"),
         ([entry("1.jpg", 1), entry("2.jpg", 1, joints=18)], "54 numbers, the first person has 51"),
-        ([{"image_id": "1.jpg", "keypoints": [1, 2]}], "2 numbers are no triples"),
+        ([{"image_id": "1.jpg", "keypoints": [1, 2]}], "2 numbers are not triples"),
         ([], "nobody was found"),
     ],
 )

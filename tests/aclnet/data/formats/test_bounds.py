@@ -112,7 +112,7 @@ def test_frame_numbers_that_are_none(tmp_path: Path) -> None:
 def test_labels_that_would_grow(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("sample,identity" + ",label" * 3000 + "\na\n" * 9)
-    with pytest.raises(ValueError, match=r"labels.csv: column label is there twice"):
+    with pytest.raises(ValueError, match=r"labels.csv: column label appears twice"):
         read_labels(path)
     path.write_text("sample," + ",".join(map(str, range(3000))) + "\n" + "a\n" * 3000)
     with pytest.raises(ValueError, match=r"labels.csv: 3000 rows of 3001 columns hold 3000 cells"):
@@ -137,8 +137,8 @@ def _change(path: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"offsets": [0, 7, 6]}, "offsets must rise"),
-        ({"offsets": [0, 10**15]}, "offsets must rise"),
+        ({"offsets": [0, 7, 6]}, "offsets must increase"),
+        ({"offsets": [0, 10**15]}, "offsets must increase"),
         ({"offsets": None}, "has no key 'offsets'; it has joints, joint_names"),
         ({"label": [0, 9], "class_names": ["a"]}, "label 9 has no name"),
         ({"label": [0, -1], "class_names": ["a"]}, "label -1 has no name"),
@@ -164,7 +164,7 @@ def test_pipes_and_links_among_files(tmp_path: Path) -> None:
     (folder / "loop").symlink_to(folder)
     (folder / "1.json").symlink_to(folder / "1.json")
     (folder / "v.json").write_text(json.dumps([person("1.jpg"), person("2.jpg")]))
-    with pytest.raises(ValueError, match=r"0.skeleton: is no regular file"):
+    with pytest.raises(ValueError, match=r"0.skeleton: is not a regular file"):
         drawn(folder, "ntu_skeleton")
     (folder / "0.skeleton").unlink()
     assert detect(folder) == "alphapose_json"

@@ -169,9 +169,9 @@ def test_samples_in_pixels_and_in_shares_are_refused(tmp_path: Path) -> None:
     [
         ({"joints": np.zeros((6, 3, 3))}, r"joints must be numbers .* float64 \(6, 3, 3\)"),
         ({"joints": np.zeros((6, 1, 4, 3))}, "joints has 4 joints, layout x has 3"),
-        ({"offsets": [0, 2, 7]}, "offsets must rise from 0 to the 6 frames"),
-        ({"offsets": [0, 4, 2, 6]}, "offsets must rise"),
-        ({"offsets": [0.0, 6.0]}, "offsets must rise"),
+        ({"offsets": [0, 2, 7]}, "offsets must increase from 0 to the 6 frames"),
+        ({"offsets": [0, 4, 2, 6]}, "offsets must increase"),
+        ({"offsets": [0.0, 6.0]}, "offsets must increase"),
         ({"joint_names": None}, "has no joint_names; name the layout"),
         ({"bones": None}, "no shipped layout has the joints pelvis, foot_left, foot_right"),
         ({"bones": [[0, 1], [1, 0]]}, "joint_names and bones: layout x: the bones are not a tree"),

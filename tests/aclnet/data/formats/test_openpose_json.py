@@ -117,7 +117,7 @@ def test_labels_by_folder_and_by_table(tmp_path: Path) -> None:
     ]
     assert info.settings["labels"] == "labels.csv"
     table.write_text("sample,label\nwalk/d,x\n")
-    with pytest.raises(ValueError, match="'walk/d' is no recording"):
+    with pytest.raises(ValueError, match="'walk/d' is not a recording"):
         load(tmp_path / "data", labels=table)
 
 

@@ -80,7 +80,7 @@ def test_leaves_with_several_pickles(tmp_path: Path) -> None:
     put(tmp_path, "001/nm-01/000/words.pkl", ["a", "b"])
     info, samples = read(tmp_path)
     assert [s.sample for s in samples] == ["001-nm-01-000-pose_000"]
-    assert info.dropped == {"pickles that are no pose sequence": 3}
+    assert info.dropped == {"pickles that are not a pose sequence": 3}
     info, samples = read(tmp_path, pattern="pose_*.pkl")
     assert [s.sample for s in samples] == ["001-nm-01-000"]
     assert info.dropped == {}
@@ -106,7 +106,7 @@ def test_other_joints_need_a_layout(tmp_path: Path) -> None:
     _, samples = read(tmp_path, layout="kinect20")
     assert next(samples).frames.shape == (5, 1, 20, 3)
     with pytest.raises(
-        ValueError, match=r"no pose sequence in 1 files .*1 pickles that are no pose"
+        ValueError, match=r"no pose sequence in 1 files .*1 pickles that are not a pose"
     ):
         read(tmp_path)
 

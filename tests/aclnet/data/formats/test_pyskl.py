@@ -274,7 +274,7 @@ BAD: list[tuple[Annotation, dict[str, Any], str]] = [
     (other(gym(1), label="jump"), {}, r"'gym_1': label must be a class number .* type str"),
     (without(gym(1), "label"), {}, r"'gym_1': label is missing, unlike that of 'gym_0'"),
     (other(gym(1), img_shape=(720,)), {}, r"'gym_1': img_shape must be \(height, width\)"),
-    (other(gym(1), frame_dir="gym_0"), {}, r"'gym_0': frame_dir is there twice; name every sample"),
+    (other(gym(1), frame_dir="gym_0"), {}, r"'gym_0': frame_dir appears twice; name every sample"),
     (without(gym(1), "frame_dir"), {}, r"annotation 1: frame_dir \(or filename\) must be the"),
     (
         {**without(gym(1), "keypoint"), "raw_file": "a.pkl"},
@@ -328,7 +328,7 @@ def boxes(number: int, count: int) -> tuple[Annotation, np.ndarray[Any, Any]]:
 
 @pytest.fixture
 def kinetics(write: Write, tmp_path: Path) -> tuple[Path, Path, list[Any]]:
-    """Index, folder of kpfiles and what is in them; the videos of a kpfile are no neighbours."""
+    """Index, folder of kpfiles and what is in them; the videos of a kpfile are not neighbours."""
     made = [boxes(number, count) for number, count in enumerate((12, 30, 0, 5, 8))]
     folder = tmp_path / "kpfiles"
     folder.mkdir()

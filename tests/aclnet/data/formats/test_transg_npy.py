@@ -232,7 +232,9 @@ def test_damage_is_one_sentence(damage: Callable[[Path], Any], message: str, ks2
 def test_rows_that_are_no_windows(ks20: Path) -> None:
     for letter in "xyz":
         axis(letter, np.zeros((25, 25)))(ks20 / "test_npy_data" / "probe")
-    with pytest.raises(ValueError, match=r"t_source_x_KS20_6.npy: 25 rows are no whole number of"):
+    with pytest.raises(
+        ValueError, match=r"t_source_x_KS20_6.npy: 25 rows are not a whole number of"
+    ):
         read(ks20)
 
 

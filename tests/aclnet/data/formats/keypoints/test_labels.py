@@ -39,7 +39,7 @@ def test_a_row_fills_its_recording_and_its_people(tmp_path: Path) -> None:
 
 def test_a_row_without_a_recording_is_refused(tmp_path: Path) -> None:
     table = read_labels(write(tmp_path, "sample,label\nwalk/person-1,a\nwalc,b\n"))
-    with pytest.raises(ValueError, match=r"'walc' is no recording \(did you mean walk\?\)"):
+    with pytest.raises(ValueError, match=r"'walc' is not a recording \(did you mean walk\?\)"):
         table.check(["walk", "run"], apart=True)
     table.check(["walk", "walc"], apart=True)
 
@@ -84,7 +84,7 @@ def test_a_decomposed_folder_fits_a_composed_key(case: Callable[[str], Path]) ->
         ("sample,lable\na,b\n", r"they are sample, lable \(did you mean label\?\)"),
         ("label\na\n", "columns must be sample and any of identity"),
         ("sample\na\n", "columns must be sample and any of identity"),
-        ("sample,label\na,b\na,c\n", "line 3: sample 'a' is there twice"),
+        ("sample,label\na,b\na,c\n", "line 3: sample 'a' appears twice"),
         ("sample,label\n,b\n", "line 2: sample '' is empty"),
         ("sample,identity\na,ann\nb, ann\n", "line 3: identity ' ann' is there without these"),
         ("", "not a readable CSV"),

@@ -109,11 +109,11 @@ def test_which_skeleton(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asf", "amc", "message"),
     [
-        (ASF, AMC + "3\nroot 1 2 3 0 0 0\n", r"frame 3 has not the bones .*\(lowerback\)"),
-        (ASF, AMC.replace("lowerback 0", "lowerbck 0"), "line 7: 'lowerbck' is no bone"),
+        (ASF, AMC + "3\nroot 1 2 3 0 0 0\n", r"frame 3 lacks bones .*\(lowerback\)"),
+        (ASF, AMC.replace("lowerback 0", "lowerbck 0"), "line 7: 'lowerbck' is not a bone"),
         (ASF, AMC.replace("lowerback 0", "lowerback 0 1"), "line 7: expected 1 numbers, got 2"),
         (ASF, AMC.replace("lowerback 0", "lowerback inf"), "line 7: expected a number, got 'inf'"),
-        (ASF.replace("lowerback head", "lowerback lowerback"), AMC, "no bone or twice"),
+        (ASF.replace("lowerback head", "lowerback lowerback"), AMC, "not a bone, or appears twice"),
         (ASF.replace("    lowerback head\n", ""), AMC, "'head' is not in the hierarchy"),
         (ASF.replace("dof rx", "dof l"), AMC, "lowerback moves by l; known are rx, ry, rz"),
         (ASF.replace("0 0 90 XYZ", "0 0 90"), AMC, "a line is cut off"),

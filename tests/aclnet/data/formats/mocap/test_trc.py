@@ -44,8 +44,8 @@ def test_markers_in_metres(tmp_path: Path) -> None:
     [
         ("PathFileType", "Path", "expected PathFileType"),
         ("7\t8\t9", "7\tx\t9", "line 8 is not of numbers"),
-        ("\n2\t", "\n0\t", "the numbers of frames do not rise"),
-        ("\n2\t", "\n1.5\t", "a number of a frame is no whole number"),
+        ("\n2\t", "\n0\t", "the frame numbers do not increase"),
+        ("\n2\t", "\n1.5\t", "a number of a frame is not a whole number"),
         ("4\t5\t6\n", "4\t5\t6\t7\n", "line 7 has 9 cells, its head 8"),
         ("Hip", "Hop", "has no joint hip"),
         ("Hip\t\t\tR_Hand", "", "it has 0 markers"),

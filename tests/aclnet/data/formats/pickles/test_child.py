@@ -84,7 +84,7 @@ def test_the_same_as_in_this_process(tmp_path: Path) -> None:
 def test_a_reader_of_ones_own(module: str, tmp_path: Path) -> None:
     info, samples = read_in_child(module, tmp_path, progress=None, act="print('to nobody')")
     first = next(samples)
-    time.sleep(0.5)  # the reader waits for us, which is no silence of its own
+    time.sleep(0.5)  # the reader waits for us, which is not a silence of its own
     assert (first.label, first.image_size, first.frames.sum()) == ("1", (4, 3), 360_000)
     assert info.dropped == {}
     second = next(samples)
@@ -160,7 +160,7 @@ def test_no_pickle_comes_from_a_pipe(tmp_path: Path) -> None:
     place = tmp_path / "001/nm-01/000"
     place.mkdir(parents=True)
     os.mkfifo(place / "a.pkl")
-    with pytest.raises(ValueError, match=r"a.pkl: is no regular file"):
+    with pytest.raises(ValueError, match=r"a.pkl: is not a regular file"):
         read(tmp_path)
 
 
