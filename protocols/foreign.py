@@ -147,8 +147,8 @@ def read_arrays(
         keys: Takes the keys of the file to those to read, by the name to return.
 
     Raises:
-        ValueError: The file is not an archive or damaged; an array holds objects, appears twice, or is
-            of another size than its header says; or it unpacks to more than
+        ValueError: The file is not an archive or damaged; an array holds objects, appears twice,
+            or is of another size than its header says; or it unpacks to more than
             ``MOST_UNPACKED_A_BYTE`` times its size.
     """
     names = array_names(source)

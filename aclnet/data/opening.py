@@ -49,8 +49,8 @@ def read_files(folder: Path) -> tuple[StoreInfo, pd.DataFrame, Frames]:
     """Read and check the description, the index and, mapped, the frames of a store.
 
     Raises:
-        ValueError: the folder is not a store, is of a newer version, or is damaged; the message names
-            the file, the row or sample, and the field.
+        ValueError: the folder is not a store, is of a newer version, or is damaged; the message
+            names the file, the row or sample, and the field.
     """
     if not (folder / INFO).is_file():
         raise ValueError(

@@ -268,8 +268,8 @@ def write_store(
         overwrite: replace an existing store.
 
     Raises:
-        ValueError: the folder exists (and `overwrite` is not set, or it is not a store, or holds other
-            files too), another process is writing it, the layout is malformed, or there is no
+        ValueError: the folder exists (and `overwrite` is not set, or it is not a store, or holds
+            other files too), another process is writing it, the layout is malformed, or there is no
             sample; a sample's key is empty or not unique, a field holds control characters, the
             label is not one of the description's classes, the image size is not two positive
             numbers, the shape does not fit, or a value is too large for the dtype. Nothing is left

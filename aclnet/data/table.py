@@ -29,8 +29,8 @@ def csv_rows(file: Path, *, errors: str = "strict", **form: Any) -> Iterator[lis
         **form: as `csv.reader` takes them.
 
     Raises:
-        ValueError: while rows are drawn: it is not a CSV or is empty, or a row has more cells than the
-            header.
+        ValueError: while rows are drawn: it is not a CSV or is empty, or a row has more cells than
+            the header.
     """
     width = number = 0
     check_regular(file)
@@ -67,8 +67,8 @@ def read_csv(file: Path, *, ragged: bool = False, skipinitialspace: bool = False
         skipinitialspace: whether spaces after a comma are left out.
 
     Raises:
-        ValueError: it is not a CSV, a column appears twice, or a row has more cells than the header,
-            or fewer.
+        ValueError: it is not a CSV, a column appears twice, or a row has more cells than the
+            header, or fewer.
     """
     header, *rows = csv_rows(file, skipinitialspace=skipinitialspace)
     names = [name.strip() for name in header]

@@ -42,8 +42,8 @@ def read_bytes(path: Path, most: int) -> bytes:
     """A file's bytes.
 
     Raises:
-        ValueError: it is not a regular file, cannot be read or has more than `most` bytes, also when
-            it grows while it is read.
+        ValueError: it is not a regular file, cannot be read or has more than `most` bytes, also
+            when it grows while it is read.
     """
     check_regular(path)
     try:

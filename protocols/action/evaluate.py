@@ -100,7 +100,7 @@ def label_rank(scores: ClassScores) -> IntArray:
 
 
 def _never_likely(scores: ClassScores) -> tuple[str, ...]:
-    """A note on classes without any probability, such as a column of a table that is not a class."""
+    """A note on classes without any probability, such as a table's column that is no class."""
     names = scores.classes[~scores.probabilities.any(axis=0)].tolist()
     if not names:
         return ()

@@ -49,8 +49,8 @@ class ClassScores:
         subset: (N,) text, name of the part of the test set; empty for none.
 
     Raises:
-        ValueError: Shapes disagree, a value is not finite, a row is not a distribution (the sample is
-            named), a key or a class name comes twice, or a label is not a class.
+        ValueError: Shapes disagree, a value is not finite, a row is not a distribution (the sample
+            is named), a key or a class name comes twice, or a label is not a class.
 
     >>> scores = ClassScores(["a", "b"], [0, 1], ["sit", "wave"], [[0.5, 0.5], [0.1, 0.9]])
     >>> scores.predicted.tolist()

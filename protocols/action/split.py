@@ -277,7 +277,8 @@ def load_split(name_or_path: str | Path) -> ActionSplit:
         The division, called after the file.
 
     Raises:
-        ValueError: There is none (the message has the nearest name), or the file is not such a table.
+        ValueError: There is none (the message has the nearest name), or the file is not such a
+        table.
     """
 
     def read(source: Traversable) -> ActionSplit:

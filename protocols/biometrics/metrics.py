@@ -41,8 +41,8 @@ def verification_metrics(
     for target in targets:
         if not curve.resolves(target):
             notes.append(
-                f"An FMR of {target:g} cannot be measured on the {curve.impostor} impostor comparisons "
-                f"of {where}: left out."
+                f"An FMR of {target:g} cannot be measured on the {curve.impostor} impostor "
+                f"comparisons of {where}: left out."
             )
             continue
         point = curve.at_fmr(target)

@@ -89,8 +89,8 @@ class OpenSetScores(NamedTuple):
             raise ValueError(f"A target FPIR lies above 0 and at most at 1, not at {target}.")
         if stranger and target * stranger < 1.0:
             raise ValueError(
-                f"An FPIR of {target:g} cannot be measured on {stranger} non-mated probes: it takes "
-                f"at least {int(np.ceil(1 / target))}."
+                f"An FPIR of {target:g} cannot be measured on {stranger} non-mated probes: it "
+                f"takes at least {int(np.ceil(1 / target))}."
             )
         tops = np.sort(self.top[~self.mated])
         seen = np.unique(np.concatenate([self.own[self.mated], tops, [np.inf]]))

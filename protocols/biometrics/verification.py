@@ -82,8 +82,8 @@ class ErrorCurve:
             raise ValueError(f"A target FMR lies above 0 and at most at 1, not at {target}.")
         if not self.resolves(target):
             raise ValueError(
-                f"An FMR of {target:g} cannot be measured on {self.impostor} impostor comparisons: it "
-                f"takes at least {int(np.ceil(1 / target))}."
+                f"An FMR of {target:g} cannot be measured on {self.impostor} impostor comparisons: "
+                f"it takes at least {int(np.ceil(1 / target))}."
             )
         return self._point(int(np.argmax(self.fmr <= target)))
 

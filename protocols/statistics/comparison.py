@@ -15,10 +15,10 @@ person of a sample is unknown.
 ``seeds``
     For several pairs of runs, such as seeds or folds. All samples of a person in all pairs are kept
     together, because the seeds of one person are no further persons, and no pair may point the
-    other way. What a training's luck gives to all people alike is not a difference of methods: a test
-    over people and seeds (:mod:`protocols.statistics.trainings`) must agree too. Counts by person
-    are summed over the seeds and compared as under ``people``, with that test. One run a side says
-    something about these two trainings, not about their methods.
+    other way. What a training's luck gives to all people alike is not a difference of methods: a
+    test over people and seeds (:mod:`protocols.statistics.trainings`) must agree too. Counts by
+    person are summed over the seeds and compared as under ``people``, with that test. One run a
+    side says something about these two trainings, not about their methods.
 
 Simulated (20 samples a person, four in five right; see ``test_verdict_rates.py`` in the tests), a
 verdict falls on two equal methods, and finds a difference of 5 points, in per cent; luck moves a

@@ -64,8 +64,8 @@ class SqliteStorage:
         path: the file.
 
     Raises:
-        ValueError: there is no such file, it is not a gallery, it is damaged, or it was written by a
-            newer version.
+        ValueError: there is no such file, it is not a gallery, it is damaged, or it was written by
+            a newer version.
     """
 
     beyond = ""

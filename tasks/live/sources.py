@@ -59,6 +59,6 @@ def opened_source(
             yield video
     else:
         raise ValueError(
-            f"{place} is not a stream: give - for standard input, unix:PATH or tcp://127.0.0.1:PORT, "
-            "a folder of key points that grows, or a video"
+            f"{place} is not a stream: give - for standard input, unix:PATH or "
+            "tcp://127.0.0.1:PORT, a folder of key points that grows, or a video"
         )

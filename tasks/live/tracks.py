@@ -107,7 +107,8 @@ class Tracks:
             points: (P, V, C) as the run takes them.
 
         Raises:
-            ValueError: its number does not increase, or a track appears twice; nothing is taken then.
+            ValueError: its number does not increase, or a track appears twice; nothing is taken
+            then.
         """
         number = self._number + 1 if frame.number is None else frame.number
         if number <= self._number:

@@ -61,8 +61,8 @@ def actclr_command(
     given = recipe_settings(spec, config, data, own)
     if given.objective_name not in ("aimclr", "actclr"):
         raise ValueError(
-            f"method={given.objective_name} is not a stage of ActCLR, whose stages are aimclr and actclr: "
-            "leave it out, or use `aclnet-task pretrain train`"
+            f"method={given.objective_name} is not a stage of ActCLR, whose stages are aimclr and "
+            "actclr: leave it out, or use `aclnet-task pretrain train`"
         )
     named = given.init_from is not None
     if stage is None or not named:
@@ -71,8 +71,8 @@ def actclr_command(
 
     if stage == 2 and not (named or resume or (first / RECORD).is_file()):
         raise ValueError(
-            f"stage 2 begins with stage 1, and {first} is not a finished run: train it with --stage "
-            "1, or name another run with -s init_from=RUN"
+            f"stage 2 begins with stage 1, and {first} is not a finished run: train it with "
+            "--stage 1, or name another run with -s init_from=RUN"
         )
     stages = [one for one in (1, 2) if stage in (None, one)]
     # All settings are read before the first training.

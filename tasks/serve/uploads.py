@@ -108,8 +108,8 @@ def _read(files: Sequence[UploadedFile], folder: Path, model: Model) -> Upload:
     kind = detect(path)
     if unpickles(kind):
         raise ValueError(
-            f"{name}: pickles are not accepted here, as they can run code: use the command line, or "
-            "write it in another format (`aclnet-task data export`)"
+            f"{name}: pickles are not accepted here, as they can run code: use the command line, "
+            "or write it in another format (`aclnet-task data export`)"
         )
     reading: dict[str, Any] = {"format": kind, "apart": True}
     if "people" in reader_options(kind) and model.settings.test is None:

@@ -263,8 +263,8 @@ def _check(arrays: Arrays, path: Path) -> None:
     sound = offsets.ndim == 1 and len(offsets) > 1 and offsets.dtype.kind in "iu"
     if not sound or offsets[0] != 0 or offsets[-1] != len(joints) or (np.diff(offsets) < 0).any():
         raise ValueError(
-            f"{path}: offsets must increase from 0 to the {len(joints)} frames of joints, one number "
-            "more than there are samples"
+            f"{path}: offsets must increase from 0 to the {len(joints)} frames of joints, one "
+            "number more than there are samples"
         )
     _check_times(arrays, path)
     sizes = arrays.get("image_size", np.zeros((len(offsets) - 1, 2), np.int64))

@@ -154,7 +154,7 @@ def test_nothing_to_train() -> None:
         ),
         ({"schedule": "step"}, "needs decay_epochs"),
         ({"decay_epochs": [3]}, "go with schedule step, not cosine"),
-        ({"schedule": "step", "decay_epochs": [3, 2]}, "must rise and end before the last"),
+        ({"schedule": "step", "decay_epochs": [3, 2]}, "must increase and end before the last"),
         ({"schedule": "step", "decay_epochs": [30]}, "before the last epoch, 30, not be 30"),
         ({"schedule": "constant", "least_rate": 0.1}, "goes with schedule cosine"),
         ({"least_rate": 0.2}, r"least_rate \(0.2\) must not exceed learning_rate \(0.1\)"),

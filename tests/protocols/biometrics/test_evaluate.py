@@ -303,7 +303,9 @@ def test_what_cannot_be_measured_is_noted() -> None:
     table = evaluate_biometrics(walkers(11, people=4, views=("000",)), targets=(0.1, 1e-6))
     assert "fnmr@fmr0.1" in table.metrics
     assert not any("1e-06" in name for name in table.metrics)
-    unseen = [note for note in table.notes if note.startswith("An FMR of 1e-06 cannot be seen in")]
+    unseen = [
+        note for note in table.notes if note.startswith("An FMR of 1e-06 cannot be measured on")
+    ]
     assert [note.split(" of ")[-1] for note in unseen] == [
         f"{where}: left out." for where in ("all conditions", "nm", "bg", "cl")
     ]

@@ -48,7 +48,7 @@ def test_equals_a_slow_loop(seed: int, target: float, rank: int) -> None:
     strangers = [row for row in range(30) if own[row] < 0]
     mated = [row for row in range(30) if own[row] >= 0]
     if target * len(strangers) < 1.0:
-        with pytest.raises(ValueError, match="cannot be seen"):
+        with pytest.raises(ValueError, match="cannot be measured"):
             found.at_fpir(target)
         return
     point = found.at_threshold(found.at_fpir(target).threshold, rank)

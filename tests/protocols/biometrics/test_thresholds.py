@@ -61,7 +61,7 @@ def test_what_cannot_be_chosen_is_noted_and_incomplete_conditions_are_passed_ove
     applied, notes = transfer(nm, {"nm": nm, "cl": empty}, (0.1, 0.001), "nm")
     assert [row.condition for row in applied] == ["nm"]
     assert notes == [
-        "No threshold can be chosen on nm: An FMR of 0.001 cannot be seen in 50 impostor "
+        "No threshold can be chosen on nm: An FMR of 0.001 cannot be measured on 50 impostor "
         "comparisons: it takes at least 1000."
     ]
     _, (note,) = transfer(empty, {"nm": nm}, (0.1,), "dev")

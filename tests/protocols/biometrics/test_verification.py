@@ -126,7 +126,7 @@ def test_the_target_is_never_exceeded_and_no_lower_threshold_keeps_it(
 ) -> None:
     curve = error_curve(tally_scores(genuine, impostor))
     if target * len(impostor) < 1.0:
-        with pytest.raises(ValueError, match="cannot be seen in"):
+        with pytest.raises(ValueError, match="cannot be measured on"):
             curve.at_fmr(target)
         return
     point = curve.at_fmr(target)

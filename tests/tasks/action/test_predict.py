@@ -59,7 +59,7 @@ def test_command(
 def test_options_of_the_format(
     call: Call, gesture_run: Path, gesture: Any, clips_file: Any
 ) -> None:
-    """What a file does not say is told by -o, and what is not an option of its format is refused."""
+    """What a file does not say is told by -o; what is no option of its format is refused."""
     file = clips_file("clip.npz", gesture("raise", 60))
     predict = ("action", "predict", file, "--run", gesture_run)
     refused = call(*predict, "-o", "unit=metre", code=2)

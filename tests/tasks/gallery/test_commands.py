@@ -155,7 +155,10 @@ def test_mistakes(
         (("enrol", ready, parts / "unnamed"), ("has no identity", "--person")),
         (("calibrate", ready, parts / "unnamed"), ("has no identity",)),
         (("calibrate", ready, parts / "enrolled"), ("is enrolled",)),
-        (("calibrate", ready, parts / "others", "--fmr", "1e-6"), ("cannot be seen in", "1000000")),
+        (
+            ("calibrate", ready, parts / "others", "--fmr", "1e-6"),
+            ("cannot be measured on", "1000000"),
+        ),
         (("calibrate", ready, probes, "--fmr", ".1", "--fpir", ".1"), ("not both",)),
         (("verify", ready, "Nobody", probes), ("nobody called Nobody",)),
         (("remove", ready, "Nobody"), ("nobody called Nobody",)),

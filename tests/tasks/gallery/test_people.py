@@ -285,7 +285,11 @@ def test_fpir_counts_strangers_who_are_named(full: Gallery, people_of: Any) -> N
 @pytest.mark.parametrize(
     ("people", "how", "words"),
     [
-        (["a", "a", "b"], {}, "0.01 cannot be seen in 2 comparisons of two people: .* least 100"),
+        (
+            ["a", "a", "b"],
+            {},
+            "0.01 cannot be measured on 2 comparisons of two people: .* least 100",
+        ),
         (["a", "a", "a"], {}, "at least two other people"),
         (["a", "b", "c"], {"target": 1.5}, "above 0 and below 1"),
         (["a", "b", "person-0-3"], {"target": 0.5}, "person-0-3 is enrolled"),

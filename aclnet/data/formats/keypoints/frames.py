@@ -93,8 +93,8 @@ class PeopleInFrames:
         count = rows.shape[1]
         if count % 3:
             raise ValueError(
-                f"{file}: {self.places[0]}: {count} numbers are not triples of x, y and confidence; "
-                "give three numbers a joint"
+                f"{file}: {self.places[0]}: {count} numbers are not triples of x, y and "
+                "confidence; give three numbers a joint"
             )
         return self.build(rows.reshape(len(rows), count // 3, 3))
 

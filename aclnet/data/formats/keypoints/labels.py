@@ -114,8 +114,8 @@ def read_labels(path: str | Path) -> LabelsTable:
     """Read a table of this form.
 
     Raises:
-        ValueError: there is no such file, it is not a CSV, a column is unknown, sample or all fields
-            are missing, a cell waits for its value, a sample is empty or comes twice, two
+        ValueError: there is no such file, it is not a CSV, a column is unknown, sample or all
+            fields are missing, a cell waits for its value, a sample is empty or comes twice, two
             identities differ only in the spaces around them, or a row is longer than the header.
     """
     file = Path(path)

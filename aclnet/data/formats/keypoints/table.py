@@ -32,8 +32,8 @@ def read_table(file: Path) -> pd.DataFrame:
     """A CSV of key points as text, its header stripped.
 
     Raises:
-        ValueError: it is not a CSV, has no row, names a column twice, or has a row that is longer or
-            shorter than its header.
+        ValueError: it is not a CSV, has no row, names a column twice, or has a row that is longer
+            or shorter than its header.
     """
     table = read_csv(file, skipinitialspace=True)
     if table.empty:

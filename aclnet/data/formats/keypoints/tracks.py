@@ -2,9 +2,9 @@
 
 The file's own ids are used where it has them. A person without one is matched to the people of the
 frames before, the best pair first: the cost of a pair is how far the centre has moved, in body
-sizes, plus how much the size has changed (absolute log ratio); above 1 it is not a match. The result
-depends on the numbers alone: ties go to the older track and to the person listed first. A person
-who is missing for up to `max_gap` frames is found again, after that is a new one.
+sizes, plus how much the size has changed (absolute log ratio); above 1 it is not a match. The
+result depends on the numbers alone: ties go to the older track and to the person listed first. A
+person who is missing for up to `max_gap` frames is found again, after that is a new one.
 
 This simple rule is weaker than a tracker that sees the images (appearance): people who cross may
 change their tracks. Where that matters, track in the pose estimator.

@@ -282,8 +282,8 @@ def _values(text: str, skeleton: _Skeleton) -> Array:
             place = slices.get(words[0])
             if place is None or not rows or words[0] in there:
                 raise ValueError(
-                    f"line {number}: {words[0][:40]!r} is not a bone of the skeleton, appears twice, "
-                    "or comes before the first frame"
+                    f"line {number}: {words[0][:40]!r} is not a bone of the skeleton, appears "
+                    "twice, or comes before the first frame"
                 )
             rows[-1][place] = _numbers(words[1:], place.stop - place.start, f"line {number}: ")
             there.add(words[0])

@@ -2,8 +2,8 @@
 
 Sources: Motion Lab Systems, "The C3D file format: user guide", 2021; Michaud and Begon, "ezc3d: an
 easy C3D file I/O cross-platform solution for C++, Python and MATLAB", JOSS 2021. Points that the
-file lists as angles, forces, moments, powers or scalars are not markers; the signals of force plates
-are not read. Markers are joints by their names, or by a table
+file lists as angles, forces, moments, powers or scalars are not markers; the signals of force
+plates are not read. Markers are joints by their names, or by a table
 (`aclnet.data.formats.mocap.markers`).
 
 ezc3d runs on some damaged files without end, or into a fault: it is kept in a process with limits.
