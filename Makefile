@@ -52,7 +52,7 @@ benchmarks: $(VENV)/.ready
 # The versions of constraints.txt with hashes: all that CI installs, for every Python from 3.11 on, but torch and what
 # its CUDA build brings, as its build is the machine's. Needs uv (pip install uv).
 OF_TORCH := cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton
-lock:
+lock: pyproject.toml constraints.txt
 	printf '%s; python_version < "3"\n' $(OF_TORCH) | uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes -c constraints.txt --override /dev/stdin $(addprefix --extra ,$(shell echo '$(EXTRAS)' | tr , ' ')) --no-emit-package torch --custom-compile-command 'make lock' --output-file requirements.lock
 
 clean:

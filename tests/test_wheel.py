@@ -170,10 +170,18 @@ def test_the_report_is_made_from_another_folder(installed: Path, tmp_path: Path)
 
 
 def others() -> list[str]:
-    """Other Pythons of 3.11 or newer, on PATH or uv's."""
+    """Other Pythons of 3.11 or newer that start: on PATH, uv's or pyenv's."""
     on_path = [shutil.which(f"python3.{minor}") for minor in range(11, 15)]
-    managed = Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3.1[1-4]")
-    found = {Path(one).name: str(one) for one in (*managed, *filter(None, on_path))}
+    managed = [
+        path
+        for folder in (".local/share/uv/python/cpython-3.*", ".pyenv/versions/3.*")
+        for path in sorted(Path.home().glob(f"{folder}/bin/python3.1[1-4]"))
+    ]
+    found = {
+        Path(one).name: str(one)
+        for one in (*filter(None, on_path), *managed)
+        if subprocess.run([one, "--version"], capture_output=True, check=False).returncode == 0
+    }
     found.pop(f"python3.{sys.version_info.minor}", None)
     return list(found.values())
 

@@ -39,6 +39,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("gait", "study"),
     ("gait", "biometrics"),
     ("gait", "motion"),
+    ("gait", "fuse"),
+    ("reid", "fuse"),
     ("gait", "submit"),
     ("pretrain",),
     ("pretrain", "train"),

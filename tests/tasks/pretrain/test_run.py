@@ -116,7 +116,10 @@ def test_the_report_shows_the_actionlets_of_stage_2(stages: Path, tmp_path: Path
     told: list[str] = []
     logs = {stage: stages / stage / "log.jsonl" for stage in ("stage1", "stage2")}
     figures = make_figures([], tmp_path, logs=logs, passed_over=told.append)
-    assert [figure.key for figure in figures] == ["training", "actionlets-stage2"]
+    assert [figure.key for figure in figures] == [
+        "training-pretrain-tiny",
+        "actionlets-stage2",
+    ]
     assert told == []
 
 
