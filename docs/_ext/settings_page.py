@@ -44,7 +44,9 @@ def settings_page() -> str:
         for member in sorted(family.members):
             model = cast(type[NamedSettings], family.member({"name": member}))
             about = prose((model.__doc__ or "").partition("\n\n")[0])
-            fields = [row for row in _fields(model) if row.name not in ("name", "weight")]
+            fields = [
+                row for row in _fields(model) if row.name.strip("`") not in ("name", "weight")
+            ]
             text += f"## {place}: {member}\n\n{about}\n\n{_listed(fields)}"
     return text
 

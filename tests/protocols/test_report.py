@@ -124,7 +124,7 @@ def test_tables_are_written_between_marks(
     assert "stale" not in written
     for wrong, sentence in (
         (mark.format("top-9"), "no column 'top-9'; its columns are top-1"),
-        ("<!-- table action-else: top-1 -->", "names the table action-else, which is none of"),
+        ("<!-- table action-else: top-1 -->", "names the table action-else, which is not one of"),
     ):
         text.write_text(f"{wrong}\n<!-- end -->\n")
         assert main(options) == 2

@@ -168,7 +168,7 @@ def test_mistakes(
             ("identify", ready, probes, "--json", ready),
             ("is not a JSON file", "would be overwritten"),
         ),
-        (("create", "", "--run", first), ("'' is not a place of a gallery",)),
+        (("create", "", "--run", first), ("'' is not a place for a gallery",)),
         (("list", "mysql://a@b/c"), ("mysql://", "postgresql://user@host/database")),
         (("list", parts / "none.gallery"), ("there is no gallery", "gallery create")),
     ):

@@ -182,7 +182,7 @@ def test_another_gallery_may_take_its_place(
     ("files", "words"),
     [
         ({}, "no file was sent"),
-        ({"a.pkl": b"\x80\x04cos\nsystem\n."}, "pickles are not taken"),
+        ({"a.pkl": b"\x80\x04cos\nsystem\n."}, "pickles are not accepted"),
         ({"a.json": b"[" * 100_000}, "a.json"),
         ({"a.json": b'{"instance_info": 3}'}, "a.json"),
         ({"a.npz": b"PK\x03\x04" + b"\0" * 99}, "a.npz"),

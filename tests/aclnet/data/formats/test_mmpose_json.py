@@ -201,7 +201,7 @@ def test_images_that_name_other_joints_are_refused(tmp_path: Path) -> None:
     for number, layout in ((1, "coco17"), (2, "h36m17")):
         content = {"meta_info": named(layout), "instance_info": [instance(1)]}
         write(tmp_path / "v" / f"{number}.json", content)
-    with pytest.raises(ValueError, match=r"2\.json: names other joints than the frames before"):
+    with pytest.raises(ValueError, match=r"2\.json: names other joints than earlier frames"):
         load(tmp_path)
 
 

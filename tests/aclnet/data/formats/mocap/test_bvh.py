@@ -114,7 +114,7 @@ MANY = "".join(f"JOINT j{i} {{ OFFSET 1 0 0 }}\n" for i in range(400))
         ("}\nMOTION", "MOTION", "the skeleton is cut off"),
         ("ROOT", "JOINT", "expected one ROOT"),
         ("JOINT LeftLeg", MANY + MANY + "JOINT LeftLeg", "more than 500 joints"),
-        ("Frame Time: 0.0083333", "Frame Time: 1e-9", "frames a second are none"),
+        ("Frame Time: 0.0083333", "Frame Time: 1e-9", "frames a second is not a frame rate"),
     ],
 )  # fmt: skip
 def test_damaged_files(before: str, after: str, message: str, tmp_path: Path) -> None:
