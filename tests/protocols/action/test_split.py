@@ -246,10 +246,10 @@ def test_unknown_names_get_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("identity,roll\n1,train\n", "column 'roll' is none of identity"),
+        ("identity,roll\n1,train\n", "column 'roll' is not one of identity"),
         ("identity\n1\n", "'role' is missing; the header is 'identity'"),
         ("role,role\ntrain,test\n", "column role appears twice"),
-        ("identity,role\n1,training\n", "row 1: role 'training' is none of train"),
+        ("identity,role\n1,training\n", "row 1: role 'training' is not one of train"),
         ("identity,role\n1,train\n2\n", "row 2 has 1 cells, the header 2"),
         ("identity,role\n", "the table has no row"),
         ("# classes: ten\nidentity,role\n1,train\n", "classes: ten' must be a whole number"),
