@@ -122,7 +122,7 @@ def test_csv(tmp_path: Path, text: str) -> None:
         ("subject,view\nann,1\n", "'embedding' is missing"),
         ("subject,e0,e2\nann,1,2\n", "column 'e1' is missing among e0 to e1"),
         ("subject,embedding\nann,1 2\nbob,1\n", "line 3 holds 1 embedding values, line 2 holds 2"),
-        ("subject,e0\nann,one\n", "no number"),
+        ("subject,e0\nann,one\n", "not a number"),
         ("subject,take,e0\nann,1,1\nbob,2,nan\n", "sample 'bob-2' .row 1. is not finite"),
         ("subject,view,view,e0\nann,1,2,1\n", "column view appears twice"),
         ("subject,e0\nann,1\nbob,1,2\n", "row 2 has 3 cells, the header 2"),
@@ -250,7 +250,7 @@ def test_an_npy_is_read_with_a_table_of_labels(tmp_path: Path) -> None:
     np.save(vectors, np.array([{}], dtype=object), allow_pickle=True)
     for content in (vectors.read_bytes(), b"", whole[:-1], huge, b"PK\x03\x04"):
         vectors.write_bytes(content)
-        with pytest.raises(ValueError, match=r"x\.npy: this is no \.npy of plain numbers"):
+        with pytest.raises(ValueError, match=r"x\.npy: this is not a \.npy of plain numbers"):
             load_embeddings(vectors, beside)
 
 

@@ -163,7 +163,7 @@ def test_what_is_no_regular_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     os.mkfifo(path)
     for read in (check_regular, ResultRecord.read, read_text):
-        with pytest.raises(ValueError, match=r"no regular file"):
+        with pytest.raises(ValueError, match=r"not a regular file"):
             read(path)
     for load in (load_embeddings, load_tested, load_split, load_protocol):
         with pytest.raises((ValueError, FileNotFoundError), match=r"There is no .*a.csv"):

@@ -110,7 +110,7 @@ def test_mistakes_with_embeddings(
         ("cut.npz", b"PK\x03\x04", ("cut.npz", "npz")),
         ("empty.csv", b"", ("empty.csv",)),
         ("torn.csv", b"subject,e0,e1\n1,2,3\n1,2,3,4,5\n", ("torn.csv", "row 2 has 5 cells")),
-        ("words.csv", b"subject,e0,e1\n1,2,x\n", ("words.csv", "no number")),
+        ("words.csv", b"subject,e0,e1\n1,2,x\n", ("words.csv", "not a number")),
         ("bytes.csv", b"subject,e0\n\xff,2\n", ("bytes.csv",)),
         ("vectors.txt", b"", ("vectors.txt", ".npz", ".csv")),
         (None, b"", ("gone.npz",)),

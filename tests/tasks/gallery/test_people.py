@@ -293,7 +293,7 @@ def test_fpir_counts_strangers_who_are_named(full: Gallery, people_of: Any) -> N
         (["a", "a", "a"], {}, "at least two other people"),
         (["a", "b", "c"], {"target": 1.5}, "above 0 and below 1"),
         (["a", "b", "person-0-3"], {"target": 0.5}, "person-0-3 is enrolled"),
-        (["a", "a", "b"], {"kind": "fpir"}, "seen in 3 recordings of strangers"),
+        (["a", "a", "b"], {"kind": "fpir"}, "measured on 3 recordings of strangers"),
     ],
 )
 def test_what_cannot_be_calibrated(
