@@ -84,5 +84,5 @@ def test_mistakes(mistake: Callable[..., str], gesture_run: Path, tmp_path: Path
     mistake("serve", "--run", tmp_path / "none", words=["none"])
     mistake(*run, "--gallery", tmp_path / "none", words=["there is no gallery"])
     mistake(*run, "--runs", tmp_path / "none", words=["--runs", "no such folder"])
-    mistake(*run, "--host", "example.org", words=["--host example.org", "numbers"])
+    mistake(*run, "--host", "example.org", words=["--host example.org", "numeric"])
     mistake(*run, "--host", "192.0.2.1", words=["cannot listen on 192.0.2.1", "--host"])

@@ -140,7 +140,7 @@ def read_labels(path: str | Path) -> LabelsTable:
         if not sample or sample in rows:
             raise ValueError(
                 f"{file}: line {number}: sample {sample!r} is "
-                + ("there twice; keep one line" if sample else "empty; name a recording")
+                + ("listed twice; keep one line" if sample else "empty; name a recording")
             )
         identity = str(row.get("identity", ""))
         if written.setdefault(identity.strip(), identity) != identity:
