@@ -76,9 +76,7 @@ class Objective(nn.Module):
         if settings.metric is not None:
             self.terms["metric"] = MetricLoss(settings.metric, class_count, feature_dim, generator)
         for term in settings.terms:
-            self.terms[term.name] = term.build_on(
-                class_count, sizes or Sizes(feature_dim), generator
-            )
+            self.terms[term.name] = term.build(class_count, sizes or Sizes(feature_dim), generator)
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the coming training steps.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import Field, PositiveFloat, field_validator
@@ -60,32 +61,24 @@ class TermSettings(NamedSettings):
 
     Attributes:
         needs: parts of the encoder's output that the term contrasts beside or instead of the
-            feature; its `forward` gets each as a keyword, and `build_on` their sizes.
+            feature; its `forward` gets each as a keyword, and `build` their sizes.
     """
 
     needs: ClassVar[frozenset[Part]] = frozenset()
     weight: float = Field(1.0, gt=0, description="weight of the term")
 
-    def build(self, class_count: int, feature_dim: int, generator: torch.Generator | None) -> Term:
-        """Build the term; one that needs more than the feature has `build_on` instead.
+    @abstractmethod
+    def build(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
+        """Build the term for what the network gives.
 
         Args:
             class_count: K.
-            feature_dim: D, length of the feature to contrast.
+            sizes: of the feature to contrast, and of the parts that the term needs.
             generator: source of the initial weights; None: torch's default generator.
 
         Raises:
             ValueError: the settings do not fit these sizes.
         """
-        raise NotImplementedError(f"{type(self).__name__} has neither build nor build_on")
-
-    def build_on(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
-        """Build the term for what the network gives.
-
-        Raises:
-            ValueError: the settings do not fit these sizes.
-        """
-        return self.build(class_count, sizes.feature, generator)
 
     def for_data(self, class_count: int, clips: int) -> Self:
         """The settings with what they leave to the size of the training set; by default as is."""
@@ -127,7 +120,7 @@ class FrHeadSettings(TermSettings):
     momentum: float = Field(0.9, ge=0, lt=1, description="share of the past in a prototype")
     temperature: float = Field(0.125, gt=0, description="of the cosines")
 
-    def build_on(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
+    def build(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
         """Build the head on the encoder's stages."""
         from aclnet.losses.fr_head import FrHead
 
@@ -137,7 +130,8 @@ class FrHeadSettings(TermSettings):
 class SkeletonGclSettings(TermSettings):
     """SkeletonGCL (Huang et al., ICLR 2023): contrast of the graphs that the encoder learns.
 
-    The defaults are the released ones for CTR-GCN, and the paper's for the classes' means.
+    The defaults are the released ones for CTR-GCN; those of the bank's size and of the classes'
+    means, which the release lacks, are a later implementation's, not checked against the paper.
     """
 
     needs: ClassVar[frozenset[Part]] = frozenset({"graph"})
@@ -161,7 +155,7 @@ class SkeletonGclSettings(TermSettings):
     momentum: float = Field(0.85, ge=0, lt=1, description="share of the past in a class's mean")
     temperature: float = Field(0.8, gt=0, description="of the cosines")
 
-    def build_on(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
+    def build(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
         """Build the term on the encoder's graph."""
         from aclnet.losses.skeleton_gcl import SkeletonGcl
 

@@ -10,11 +10,12 @@ moving mean of each class (semantics). With t the temperature the loss is the su
   -log(exp(v.p / t) / (exp(v.p / t) + sum over n of exp(v.n / t)));
 - the cross-entropy of the cosines with the class means over t.
 
-The released code has the first part alone, with one slot a training clip; here both are as in the
-paper. Departures: a bank of any size (there an anchor with fewer positives or negatives than are to
-be compared is left out, so that few clips train nothing: here those are compared that there are),
-and the batch itself is not a candidate (there a clip is its own positive, but never among the least
-similar of many).
+The released code has the first part alone, with one slot a training clip. The second part, the
+bank's 684 slots a class and the momentum of the means are those of a later implementation that
+names the paper as their source; they were not checked against its text. Departures: a bank of any
+size (there an anchor with fewer positives or negatives than are to be compared is left out, so that
+few clips train nothing: here those are compared that there are), and the batch itself is not a
+candidate (there a clip is its own positive, but never among the least similar of many).
 """
 
 from __future__ import annotations

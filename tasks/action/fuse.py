@@ -22,7 +22,7 @@ from protocols.action.table import ClassTable
 from protocols.action.text import render_classification
 from protocols.records import DatasetReference, ResultRecord
 from tasks.run.environment import describe_environment
-from tasks.run.judged import RECORD, read_record, shared_by
+from tasks.run.judged import RECORD, agreed, read_record, shared_by
 from tasks.samples.left_out import lost_data
 
 SCORES = "scores.npz"
@@ -120,24 +120,20 @@ def _record(
             "the runs were tested on different data: fuse runs of one data set and one split"
         )
 
-    def shared(field: str, other: str) -> str:
-        values = {getattr(record, field) for record in known}
-        return values.pop() if len(values) == 1 else other
-
     # What all runs have in common says what they are; of scores files nothing is known.
     whole = len(known) == len(records)
     trained = shared_by([record.counts for record in known]) if whole else {}
     common = shared_by([record.settings for record in known]) if whole else {}
     return ResultRecord(
-        task=shared("task", "action"),
-        variant=shared("variant", ""),
+        task=agreed(known, "task", "action"),
+        variant=agreed(known, "variant", ""),
         dataset=dataset,
         protocol=table.protocol,
         rule=known[0].rule if known else "",
         fold=known[0].fold if known else None,
-        objective=shared("objective", "fused"),
+        objective=agreed(known, "objective", "fused"),
         stream="fused " + ",".join(record.stream if record else "?" for record in records),
-        seed=known[0].seed if len({record.seed for record in known}) == 1 else None,
+        seed=agreed(known, "seed", None),
         metrics=dict(table.metrics),
         intervals=table.intervals(np.random.default_rng(0)),
         counts={**(lost_data(known[0].counts) if known else {}), **trained, **table.counts},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from aclnet.config import load_settings
 from aclnet.runs.info import SETTINGS, read_run_info
 from protocols.embeddings import Embeddings, fuse_embeddings
 from protocols.records import ResultRecord
-from tasks.run.judged import Origin, make_record, read_record, shared_by
+from tasks.run.judged import Origin, agreed, make_record, read_record, shared_by
+from tasks.run.queries import several_numbers
 from tasks.run.saved import read_saved
 from tasks.spec import TaskSpec
 
@@ -43,7 +45,9 @@ def fuse_runs(
     names = [str(run) for run in runs]
     if len(runs) < 2 or len({run.resolve() for run in runs}) < len(runs):
         raise ValueError("give two or more different runs to fuse")
-    shares = _weights(weights, len(runs))
+    shares = [1.0] * len(runs)
+    if weights is not None:
+        shares = several_numbers(weights, [float] * len(runs), "--weights", "2,1")
     saved: list[Embeddings] = [read_saved(spec, run) for run in runs]
     fused = fuse_embeddings(saved, shares, names)
     if out is not None:
@@ -52,18 +56,6 @@ def fuse_runs(
     judged = spec.judge(fused, load_settings(spec.settings, runs[0] / SETTINGS), query)
     record = make_record(spec.name, judged, origin, command)
     return record, judged.render(f"{origin.objective}, {origin.stream}", {})
-
-
-def _weights(text: str | None, count: int) -> list[float]:
-    if text is None:
-        return [1.0] * count
-    try:
-        found = [float(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    if len(found) != count:
-        raise ValueError(f"--weights {text}: give {count} comma-separated numbers, one a run")
-    return found
 
 
 def _origin(runs: Sequence[Path], weights: Sequence[float]) -> Origin:
@@ -76,29 +68,22 @@ def _origin(runs: Sequence[Path], weights: Sequence[float]) -> Origin:
             "split"
         )
     records = [read_record(run) for run in runs]
-    first = records[0]
-
-    def shared(field: str, other: Any) -> Any:
-        values = [getattr(record, field) for record in records]
-        return values[0] if all(value == values[0] for value in values) else other
-
+    origins = [Origin.of_run(run) for run in runs]
+    streams = [record.stream for record in records]
+    alike = f"{len(runs)} x {streams[0]}" if len({*streams}) == 1 else ",".join(streams)
     parts = [
         {"run": str(run), "weight": weight, "stream": record.stream, "seed": record.seed}
         for run, weight, record in zip(runs, weights, records, strict=True)
     ]
-    streams = dict.fromkeys(record.stream for record in records)
-    return Origin(
-        dataset=first.dataset,
-        objective=shared("objective", "fused"),
-        stream=f"fused {len(runs)} x {next(iter(streams))}"
-        if len(streams) == 1
-        else f"fused {','.join(record.stream for record in records)}",
-        seed=shared("seed", None),
-        settings={**shared_by([record.settings for record in records]), "fused": parts},
-        counts=shared_by([record.counts for record in records]),
-        seconds=sum(record.seconds for record in records),
-        notes=first.data_notes,
-        rule=shared("rule", ""),
-        fold=first.fold,
-        variant=shared("variant", ""),
+    return replace(
+        origins[0],
+        objective=agreed(records, "objective", "fused"),
+        stream=f"fused {alike}",
+        seed=agreed(records, "seed", None),
+        settings={**shared_by([origin.settings for origin in origins]), "fused": parts},
+        counts=shared_by([origin.counts for origin in origins]),
+        seconds=sum(origin.seconds for origin in origins),
+        rule=agreed(records, "rule", ""),
+        variant=agreed(records, "variant", ""),
+        trained={},
     )

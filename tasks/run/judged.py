@@ -256,6 +256,12 @@ def shared_by(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def agreed(records: Sequence[ResultRecord], field: str, other: Any) -> Any:
+    """The value of a field that all records share, or another where they differ or are none."""
+    values = [getattr(record, field) for record in records]
+    return values[0] if values and all(value == values[0] for value in values) else other
+
+
 def saved_by(path: Path) -> RunInfo | None:
     """The run that saved a file of embeddings or scores; None if unknown.
 

@@ -35,8 +35,8 @@ def several_numbers(text: str, kinds: Sequence[type], option: str, example: str)
         return [kind(part) for kind, part in zip(kinds, text.split(","), strict=True)]
     except ValueError:
         raise ValueError(
-            f"{option} {text!r}: expected {len(kinds)} comma-separated numbers, such as {example}; "
-            "numbers of neighbours are integers"
+            f"{option} {text!r}: expected {len(kinds)} comma-separated numbers, such as {example}"
+            + ("; numbers of neighbours are integers" if int in kinds else "")
         ) from None
 
 

@@ -228,10 +228,10 @@ def test_verify_keeps_the_false_match_rate(
     """Of people who are as those of the calibration, whatever the number of templates."""
     target = 0.05
     with Gallery.create(tmp_path / "people.gallery", about=about()) as gallery:
-        known = gallery.calibrate_embeddings(*_spread(people_of(250, each, seed=1)), target=target)
-        names, vectors = _spread(people_of(120, templates, seed=2))
+        known = gallery.calibrate_embeddings(*_spread(people_of(400, each, seed=1)), target=target)
+        names, vectors = _spread(people_of(200, templates, seed=2))
         gallery.enrol_embeddings(names, vectors, compare=False)
-        _, probes = _spread(people_of(120, 1, seed=3))
+        _, probes = _spread(people_of(200, 1, seed=3))
         claims = [gallery.verify_embeddings(name, probes) for name in sorted(set(names))]
         scores = np.array([[one.score for one in row] for row in claims])
     accepted = np.array([[one.accepted for one in row] for row in claims])

@@ -42,7 +42,7 @@ def test_runs_with_equal_cosines_give_the_result_of_one(
 
 def test_runs_that_do_not_fit(first: Path, copy: Path, mistake: Any) -> None:
     mistake("gait", "fuse", first, words=["two or more"])
-    mistake("gait", "fuse", first, copy, "--weights", "1,x", words=["--weights 1,x", "2 comma"])
+    mistake("gait", "fuse", first, copy, "--weights", "1,x", words=["--weights '1,x'", "2 comma"])
     saved = load_embeddings(copy / "embeddings.npz")
     saved.select(np.arange(len(saved) - 1)).save(copy / "embeddings.npz")
     mistake("gait", "fuse", first, copy, words=[str(saved.sample[-1]), str(copy)])

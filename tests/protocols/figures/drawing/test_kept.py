@@ -11,7 +11,9 @@ import pytest
 from protocols.figures.drawing.kept import FORMATS, KEPT, KeptFigures
 from protocols.figures.drawing.planning import Drawing, FigurePlan
 from protocols.groups import RunEntry, RunGroup
-from protocols.records import DatasetReference, ResultRecord
+from protocols.records import ResultRecord
+
+RECORD = ResultRecord.read(Path(__file__).parents[3] / "older" / "record-1.json")
 
 
 def draw(*given: Any) -> Drawing:
@@ -19,23 +21,7 @@ def draw(*given: Any) -> Drawing:
 
 
 def group(hits: int) -> RunGroup:
-    record = ResultRecord(
-        task="gait",
-        dataset=DatasetReference(name="kgbd", fingerprint="f", synthetic=False),
-        protocol="kgbd_walks",
-        rule="exact",
-        objective="acl",
-        stream="j",
-        seed=0,
-        metrics={"rank1": 0.5},
-        intervals={},
-        counts={},
-        settings={},
-        environment={},
-        seconds=1.0,
-        command="run",
-        cells={"rank1_hits": [hits]},
-    )
+    record = RECORD.model_copy(update={"cells": {"rank1_hits": [hits]}})
     return RunGroup((RunEntry("a.json", record),))
 
 
