@@ -36,8 +36,8 @@ class CenterSettings(TermSettings):
     name: Literal["center"] = "center"
     power: float = 2.0
 
-    def build(self, class_count, feature_dim, generator=None):
-        return CenterLoss(class_count, feature_dim, self.power)
+    def build(self, class_count, sizes, generator):
+        return CenterLoss(class_count, sizes.feature, self.power)
 
 
 class CenterLoss(Term):
