@@ -17,7 +17,9 @@ from protocols.ranking.engines import Device
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.layout import Layout
 from protocols.ranking.precision import MateRanks, Ties, ranks_to_measures
-from protocols.ranking.proven import AllMates, FirstMates, Right
+from protocols.ranking.proven.every import AllMates
+from protocols.ranking.proven.first import FirstMates
+from protocols.ranking.proven.product import Right
 
 _PAIR_BYTES = 64
 
@@ -32,11 +34,13 @@ class Block(NamedTuple):
     """How the rows of B probes are ranked.
 
     Attributes:
+        shift: What the squared distances lack.
         error: (B,) by how much two distances must differ to differ on the grid too.
         hidden: Columns that a probe may not see; None: there are none.
         parts: The columns of each gallery, and where the mates are in them (columns of the block).
     """
 
+    shift: float
     error: npt.NDArray[Any]
     hidden: Pairs | None
     parts: list[tuple[slice, Pairs]]
@@ -46,7 +50,7 @@ class Nearest(NamedTuple):
     """What is counted about the nearest mates of B probes in one gallery.
 
     Attributes:
-        best: (B,) squared distance of the nearest mate; infinite where there is none.
+        best: (B,) squared distance of the nearest mate, less the shift; infinite without one.
         nearer: (B,) rows that are nearer by more than the error.
         others: (B,) rows of other people that are nearer, or farther by no more than the error.
     """
@@ -155,7 +159,7 @@ def refuse_ranking(device: Device, probe: Points, precision: bool) -> None:
 def first_mates_on(
     engine: Engine, probe: Points, gallery: Points, layout: Layout, depth: int
 ) -> FirstMates:
-    """As :func:`protocols.ranking.proven.first_mates`."""
+    """As :func:`protocols.ranking.proven.first.first_mates`."""
     first = np.zeros((len(probe), layout.parts), np.int64)
     proven = np.zeros((len(probe), layout.parts), np.bool_)
     for rows, squared, block, safe in _blocks(engine, probe, gallery, layout, np.float32):
@@ -175,7 +179,7 @@ def all_mates_on(
     ties: Ties = "row",
     skip: int = 0,
 ) -> list[AllMates]:
-    """As :func:`protocols.ranking.proven.all_mates`."""
+    """As :func:`protocols.ranking.proven.every.all_mates`."""
     found = [
         AllMates(MateRanks.nobody(len(probe)), np.zeros(len(probe), np.bool_))
         for _ in range(layout.parts)
@@ -201,11 +205,16 @@ def _blocks(
     right = _Held(engine, gallery, dtype)
     for rows in row_blocks(len(probe), _PAIR_BYTES * len(gallery), engine.working_bytes):
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not proven
-            squared, error, safe = right.product(probe.take(rows))
+            product = right.product(probe.take(rows))
         hidden = None if layout.hidden is None else layout.hidden.of(rows)
         numbers = range(layout.parts)
         parts = [(layout.columns(part), layout.mates_of(rows, part)) for part in numbers]
-        yield rows, squared, Block(error, hidden, parts), safe
+        yield (
+            rows,
+            product.squared,
+            Block(product.shift, product.error, hidden, parts),
+            product.safe,
+        )
 
 
 class _Held(Right):

@@ -42,7 +42,8 @@ from protocols.ranking.gpu import (
 )
 from protocols.ranking.layout import Layout, lay_out, split_rows
 from protocols.ranking.precision import MateRanks, Ties, check_ties, rank_blocks
-from protocols.ranking.proven import all_mates, first_mates
+from protocols.ranking.proven.every import all_mates
+from protocols.ranking.proven.first import first_mates
 from protocols.ranking.retrieval import search
 
 Unmated = Literal["wrong", "skip"]

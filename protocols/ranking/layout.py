@@ -61,12 +61,12 @@ class Layout:
         Returns:
             (K,) place of the probe in the slice, rising, and (K,) column.
         """
-        return _spread(self.start[probes, part], self.same[probes, part])
+        return spread_runs(self.start[probes, part], self.same[probes, part])
 
     def all_mates_of(self, probes: slice | IntArray) -> Mates:
         """Every pair of one of the probes and a row of its person, in all parts."""
         total = self.same[probes]
-        pair, column = _spread(self.start[probes].reshape(-1), total.reshape(-1))
+        pair, column = spread_runs(self.start[probes].reshape(-1), total.reshape(-1))
         return Mates(pair, pair // self.parts * len(self.order) + column, total)
 
     @cached_property
@@ -132,7 +132,7 @@ class Runs:
 
     def of(self, probes: slice) -> tuple[IntArray, IntArray]:
         """(K,) place of the probe in the slice, rising, and (K,) column."""
-        place, at = _spread(self.start[probes], self.count[probes])
+        place, at = spread_runs(self.start[probes], self.count[probes])
         return place, self.columns[at]
 
 
@@ -214,7 +214,7 @@ def _count_pairs(
     return np.where(pairs[place] == wanted, count[place], 0).astype(np.int64)
 
 
-def _spread(start: IntArray, count: npt.NDArray[np.int64]) -> tuple[IntArray, IntArray]:
+def spread_runs(start: IntArray, count: npt.NDArray[np.int64]) -> tuple[IntArray, IntArray]:
     """Runs as single entries: (K,) number of the run, and (K,) start, start + 1 ... within it."""
     run = np.repeat(np.arange(len(count)), count)
     begin = np.cumsum(count) - count

@@ -92,7 +92,7 @@ class TorchEngine:
 
         error = self._on_device(block.error)
         # Twice the error, so that all are above zero: their bits then rise as they do.
-        squared += 2 * error[:, None] + float(np.finfo(np.float64).tiny)
+        squared += block.shift + 2 * error[:, None] + float(np.finfo(np.float64).tiny)
         keys = squared.view(torch.int64)
         keys |= 1
         for _, mates in block.parts:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.ranking import proven
 from protocols.ranking.distances import Metric, as_pair, distance_blocks
 from protocols.ranking.exclusion import ExclusionRule, same_labels
 from protocols.ranking.identification import (
@@ -19,7 +18,9 @@ from protocols.ranking.identification import (
 )
 from protocols.ranking.layout import lay_out, split_rows
 from protocols.ranking.precision import Ties
-from protocols.ranking.proven import all_mates, first_mates
+from protocols.ranking.proven import every, product
+from protocols.ranking.proven.every import all_mates
+from protocols.ranking.proven.first import first_mates
 
 FIELDS = ("first_mate", "mates", "candidates", "average_precision", "inverse_penalty")
 
@@ -45,6 +46,7 @@ def agree(found: Identification, wanted: Identification, precision: bool) -> Non
     precision=st.booleans(),
     skip=st.integers(0, 2),
     parts=st.integers(1, 3),
+    most=st.sampled_from([None, 0.25, 1e9]),
 )
 def test_as_the_exact_ranking(
     seed: int,
@@ -56,6 +58,7 @@ def test_as_the_exact_ranking(
     precision: bool,
     skip: int,
     parts: int,
+    most: float | None,
 ) -> None:
     """Small integers have many ties, which the lowest row of the gallery wins."""
     generator = np.random.default_rng(seed)
@@ -72,9 +75,15 @@ def test_as_the_exact_ranking(
     part = np.unique(part, return_inverse=True)[1]
     rule = same_labels(people, views) if hides else None
     ranks = {"depth": 4, "ties": ties, "skip": skip}
-    found = identify_in_parts(
-        probe, gallery, *people, part, exclude=rule, precision=precision, metric=metric, **ranks
-    )
+    with pytest.MonkeyPatch.context() as changed:
+        if most is not None:  # as in a large gallery, however much is tied, or sorted if it is
+            changed.setattr(every, "_FEWEST_COUNTED", 0)
+            for name in ("_MOST_CLOSE", "_MOST_TIED"):
+                changed.setattr(every, name, most)
+            changed.setattr(every, "_SAMPLE", 1)
+        found = identify_in_parts(
+            probe, gallery, *people, part, exclude=rule, precision=precision, metric=metric, **ranks
+        )
     everyone = np.arange(probes)
     for each, here in zip(found, split_rows(part), strict=True):
         seen = None if rule is None else rule.take(everyone, here)
@@ -91,13 +100,19 @@ def walkers(generator: np.random.Generator) -> tuple[Any, Any, Any, Any]:
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_nearly_all_is_proven(metric: Metric) -> None:
+def test_nearly_all_is_proven(metric: Metric, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_MOST_CLOSE", "_MOST_TIED"):  # of few rows, more are near to mates
+        monkeypatch.setattr(every, name, 1.0)
     probe, gallery, own, enrolled = walkers(np.random.default_rng(0))
     layout = lay_out(own, enrolled)
     points = as_pair(probe, gallery, metric)
     stored = points[1].take(layout.order)
     (found,) = all_mates(points[0], stored, layout)
     assert found.proven.all()
+    (counted,) = every.Counting(points[0], stored, layout).all(2**20)
+    assert counted.proven.all()
+    for one, other in zip(counted.ranks, found.ranks, strict=True):
+        np.testing.assert_array_equal(one, other)
     first, certain = first_mates(points[0], stored, layout, depth=600)
     assert certain.all()
     np.testing.assert_array_equal(first[:, 0], found.ranks.first)
@@ -120,8 +135,8 @@ def test_blocks_and_tiles_change_nothing(
     probe, gallery, own, enrolled = walkers(np.random.default_rng(1))
     whole = identify(probe, gallery, own, enrolled, precision=precision)
     for name in ("_TILE_BYTES", "_WORKING_BYTES"):
-        monkeypatch.setattr(proven, name, 10_000)
-    monkeypatch.setattr(proven, "_KEPT_BYTES", kept)
+        monkeypatch.setattr(product, name, 10_000)
+    monkeypatch.setattr(product, "_KEPT_BYTES", kept)
     tiles = identify(probe, gallery, own, enrolled, precision=precision, block_bytes=50_000)
     agree(tiles, whole, precision)
     agree(whole, exactly(probe, gallery, (own, enrolled), "cosine", depth=10), precision)
@@ -133,14 +148,14 @@ def test_the_gallery_is_prepared_once_for_all_blocks(
 ) -> None:
     probe, gallery, own, enrolled = walkers(np.random.default_rng(1))
     made: list[int] = []
-    monkeypatch.setattr(proven, "_TILE_BYTES", 100_000)
-    make = proven.Right._tile
+    monkeypatch.setattr(product, "_TILE_BYTES", 100_000)
+    make = product.Right._tile
 
-    def count(side: proven.Right, rows: slice) -> Any:
+    def count(side: product.Right, rows: slice) -> Any:
         made.extend(range(rows.start, rows.stop))
         return make(side, rows)
 
-    monkeypatch.setattr(proven.Right, "_tile", count)
+    monkeypatch.setattr(product.Right, "_tile", count)
     ranks = {"depth": 1} if rank is first_mates else {}
     rank(*as_pair(probe, gallery, "cosine"), lay_out(own, enrolled), block_bytes=50_000, **ranks)
     assert sorted(made) == list(range(len(gallery)))
