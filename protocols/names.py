@@ -106,12 +106,17 @@ def canonical(values: npt.ArrayLike) -> TextArray:
     """
     text = np.asarray(values, dtype=np.str_)
     names, codes = distinct(text)
-    plain = [_plain(compose(name)) for name in names.tolist()]
-    return np.array(plain, dtype=np.str_)[codes].reshape(text.shape) if plain else text
+    forms = [plain(name) for name in names.tolist()]
+    return np.array(forms, dtype=np.str_)[codes].reshape(text.shape) if forms else text
 
 
-def _plain(name: str) -> str:
-    name = name.strip()
+def plain(name: str) -> str:
+    """One name in the form of :func:`canonical`.
+
+    >>> plain(" 018")
+    '18'
+    """
+    name = compose(name).strip()
     return str(int(name)) if _is_number(name) else name.casefold()
 
 
@@ -127,7 +132,7 @@ def read_alike(field: str, values: npt.ArrayLike) -> tuple[str, ...]:
     """
     spellings: dict[str, list[str]] = {}
     for name in distinct(values)[0].tolist():
-        spellings.setdefault(_plain(name), []).append(name)
+        spellings.setdefault(plain(name), []).append(name)
     merged = [" and ".join(map(repr, names)) for names in spellings.values() if len(names) > 1]
     if not merged:
         return ()

@@ -8,7 +8,7 @@ from typing import Any
 from protocols.biometrics.tally import POOLED, POOLED_WORDS, ScoreTally, merge_tallies, metric_mark
 from protocols.biometrics.trials import Trials
 from protocols.biometrics.verification import area_under_curve, d_prime, error_curve
-from protocols.names import canonical
+from protocols.names import plain
 from protocols.text import nouns
 
 FEW_ERRORS = 30
@@ -144,8 +144,8 @@ def count_not_acquired(
     """
     if failures is None:
         return {}
-    failed = {str(canonical([name])[0]): count for name, count in failures.items()}
-    known = {str(canonical([name])[0]): name for name in conditions}
+    failed = {plain(name): count for name, count in failures.items()}
+    known = {plain(name): name for name in conditions}
     unknown = sorted(set(failed) - set(known))
     if unknown or any(count < 0 for count in failed.values()):
         raise ValueError(

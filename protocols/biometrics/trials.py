@@ -12,7 +12,7 @@ from protocols.biometrics.scores import Comparisons, compare_all, compare_given
 from protocols.embeddings import Embeddings, TextArray
 from protocols.gait.assignment import assign, check_labels, read_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
-from protocols.names import canonical, natural_order
+from protocols.names import canonical, natural_order, plain
 from protocols.pair_scores import GIVEN, PairScores, split_scores
 from protocols.ranking.distances import IntArray, Metric
 from protocols.ranking.exclusion import ExclusionRule, same_labels
@@ -179,7 +179,7 @@ def protocol_trials(
     if spec.rerank:
         sentence = f"{sentence} Scores are of plain distances, not re-ranked ones.".lstrip()
     enrolled = set(canonical(data.condition[roles.gallery]).tolist())
-    same = [name for name in roles.conditions if canonical([name])[0] in enrolled]
+    same = [name for name in roles.conditions if plain(name) in enrolled]
     return make_trials(
         scores or data,
         roles.probe,

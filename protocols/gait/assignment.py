@@ -10,7 +10,7 @@ import numpy as np
 
 from protocols.embeddings import Embeddings, TextArray
 from protocols.gait.gallery_probe import ANY, SELECTOR, GalleryProbe, RoleRule
-from protocols.names import canonical, distinct, natural_order
+from protocols.names import canonical, distinct, natural_order, plain
 from protocols.ranking.distances import IntArray
 from protocols.ranking.exclusion import BoolArray
 from protocols.text import nouns
@@ -61,7 +61,8 @@ _Names = tuple[TextArray, IntArray]
 def _among(labels: _Names, wanted: Sequence[str]) -> BoolArray:
     """(N,) samples that have one of the names."""
     names, place = labels
-    return np.asarray(np.isin(names, canonical(wanted))[place])
+    forms = {plain(name) for name in wanted}
+    return np.array([name in forms for name in names.tolist()], dtype=np.bool_)[place]
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +224,8 @@ def _by_list(protocol: GalleryProbe, data: Embeddings) -> Assignment:
 def _of_kind(rule: RoleRule, labels: _Labels) -> BoolArray:
     """(N,) samples of the rule's condition or type, before a view that counts."""
     if rule.type:
-        wanted = str(canonical([rule.type])[0])
-        pattern = re.compile(".*".join(re.escape(part) for part in wanted.split(ANY)))
+        parts = plain(rule.type).split(ANY)
+        pattern = re.compile(".*".join(re.escape(part) for part in parts))
         kinds, place = distinct(labels.kind)
         fits = [pattern.fullmatch(str(kind)) is not None for kind in kinds]
         return np.asarray(np.array(fits, dtype=np.bool_)[place] & labels.seen)

@@ -16,7 +16,7 @@ from aclnet.config import load_settings
 from aclnet.data.draw import need_matplotlib, visible_points
 from aclnet.data.store import Store
 from aclnet.runs.info import SETTINGS
-from protocols.names import canonical
+from protocols.names import canonical, plain
 from protocols.reid.ranking import PairRanking, rank_pair
 from protocols.reid.walks import number_walks
 from tasks.reid.adapter import ReidAdapter
@@ -149,7 +149,7 @@ def _strip(
 def _names_person(name: str, subject: str) -> bool:
     """Whether a sample's name starts with its person, as 008-nm-04 and Person008_4 do."""
     numbers = re.findall(r"\d+", name)
-    begins = bool(numbers) and bool(canonical([numbers[0]])[0] == canonical([subject])[0])
+    begins = bool(numbers) and plain(numbers[0]) == plain(subject)
     return name.startswith(subject) or begins
 
 

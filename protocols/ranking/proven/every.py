@@ -23,9 +23,9 @@ from protocols.ranking.proven.product import Product, each_block
 
 _FAR = np.int64(0x7FEF_FFFF_FFFF_FFFF)
 _SORTED_BYTES = 8 * 2**20
-_COUNTED_BYTES = 4 * 2**20
+_COUNTED_BYTES = 8 * 2**20
 _FEWEST_COUNTED = 4096  # rows a part; fewer are sorted as fast
-_MOST_BUCKETS = 2**14
+_MOST_BUCKETS = 2**13
 # Rows near to a mate, and those that float32 cannot tell from it, as shares of all rows; one counts
 # for each such mate. With more it is faster to sort.
 _MOST_CLOSE = 1 / 4
@@ -120,123 +120,121 @@ class Counting:
 
     def _some(self, block: slice, product: Product) -> list[AllMates]:
         """The same of a few probes, whose distances are overwritten."""
-        squared, error, safe = self._scaled(product)
-        far = np.float32(self.buckets - 1)
+        squared, count = product.squared, block.stop - block.start
+        scale = self._scale(product)
+        safe = np.isfinite(scale)
         if self.layout.hidden is not None:
-            squared[self.layout.hidden.of(block)] = far
-        mates = [self.layout.mates_of(block, part) for part in range(self.layout.parts)]
-        values = [squared[own] for own in mates]
-        for own in mates:
-            squared[own] = far  # so that the others are left
-        place = squared.astype(np.int64)
-        place += self.buckets * np.arange(len(place))[:, None]
+            squared[self.layout.hidden.of(block)] = np.inf
         found = []
-        for part, ((probe, column), value) in enumerate(zip(mates, values, strict=True)):
-            seen = value < far
-            visible = _Mates(probe[seen], column[seen], value[seen], error[probe[seen]])
-            ranks, crowded = self._ranks(block, part, visible, squared, place)
+        for part in range(self.layout.parts):
+            probe, column = self.layout.mates_of(block, part)
+            value = squared[probe, column]
+            squared[probe, column] = np.inf  # so that the others are left
+            seen = np.flatnonzero(np.isfinite(value) & safe[probe])
+            own = _Rows(probe[seen], column[seen], value[seen])
+            nearer, crowded = self._count(block, part, product, scale, own)
+            # The mates of a probe come in the order of their ranks, whoever they are.
+            nearer += own.probe * len(self.gallery)
+            nearer.sort()
+            nearer -= own.probe * len(self.gallery)
+            total = np.bincount(own.probe, minlength=count)
+            rank = nearer + np.arange(1, len(nearer) + 1) - (np.cumsum(total) - total)[own.probe]
+            ranks = ranks_to_measures(own.probe, rank, rank, count, "row", self.skip)
             found.append(AllMates(ranks, safe & ~crowded))
         return found
 
-    def _scaled(
-        self, product: Product
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], BoolArray]:
-        """Distances in buckets, the same for the errors, and which rows can be counted.
+    def _scale(self, product: Product) -> npt.NDArray[np.float32]:
+        """(B,) buckets a distance of 1, infinite where there is no counting.
 
-        They are multiplied by powers of two, which round nothing; errors are at most half a bucket.
+        They are powers of two, which round nothing, and an error is at most half a bucket.
         """
         safe = product.safe & (product.reach > np.finfo(np.float32).tiny)
-        reach = np.where(safe, product.reach, 1.0)
-        error = np.where(safe, product.error, 1.0)
-        finest = np.minimum((self.buckets - 3) / reach, 0.5 / error)
+        reach, error = (np.where(safe, one, 1.0) for one in (product.reach, product.error))
+        finest = np.minimum((self.buckets - 2) / reach, 0.5 / error)
         scale = np.exp2(np.floor(np.log2(finest))).astype(np.float32)
-        safe &= np.isfinite(scale)
-        scale[~safe] = 0.0
-        squared = product.squared
-        squared[~safe] = 0.0
-        squared *= scale[:, None]
-        if product.shift:
-            squared += np.float32(product.shift) * scale[:, None]
-        return squared, np.where(safe, product.error * scale, 0).astype(np.float32), safe
+        return np.where(safe, scale, np.float32(np.inf))
 
-    def _ranks(
+    def _count(
         self,
         block: slice,
         part: int,
-        own: _Mates,
-        squared: npt.NDArray[np.float32],
-        place: IntArray,
-    ) -> tuple[MateRanks, BoolArray]:
-        """What follows from the ranks in a part, and of which probes too much is tied to tell."""
-        count, columns = len(place), self.layout.columns(part)
-        width = columns.stop - columns.start
-        buckets = place[:, columns].reshape(-1)
+        product: Product,
+        scale: npt.NDArray[np.float32],
+        own: _Rows,
+    ) -> tuple[IntArray, BoolArray]:
+        """How many rows of other people are nearer than each mate.
+
+        Returns:
+            (K,) counts, and (B,) of which probes too much is tied to tell.
+        """
+        count, columns = len(scale), self.layout.columns(part)
+        squared, error = product.squared[:, columns], product.error
+        width = squared.shape[1]
+
+        def bucket(probe: IntArray, value: npt.NDArray[np.float32]) -> IntArray:
+            place = np.maximum((value + np.float32(product.shift)) * scale[probe], 0)
+            return np.asarray(probe * self.buckets + place.astype(np.int64))
+
+        farthest = np.full(count, -np.inf, np.float32)
+        np.maximum.at(farthest, own.probe, own.value)
+        cells = np.flatnonzero(squared <= (farthest + error)[:, None])
+        ends = np.searchsorted(cells, width * np.arange(1, count + 1))
+        probe = np.repeat(np.arange(count), np.diff(ends, prepend=0))
+        place = bucket(probe, squared.reshape(-1).take(cells))
         before = np.zeros(count * self.buckets + 1, np.int64)
-        np.cumsum(np.bincount(buckets, minlength=len(before) - 1), out=before[1:])
-        base = own.probe * self.buckets
-        low = base + np.maximum(own.value - own.error, 0).astype(np.int64)
-        high = base + (own.value + own.error).astype(np.int64)  # low, or the next one
-        nearer = before[low] - own.probe * width
-        close = before[high + 1] - before[low]
+        np.cumsum(np.bincount(place, minlength=len(before) - 1), out=before[1:])
+        low = bucket(own.probe, own.value - error[own.probe])
+        high = bucket(own.probe, own.value + error[own.probe])  # the same, or the next one
+        nearer = before.take(low) - before.take(own.probe * self.buckets)
+        close = before.take(high + 1) - before.take(low)
         crowded = np.bincount(own.probe, close, count) > _MOST_CLOSE * width
-        open_mates = np.flatnonzero((close > 0) & ~crowded[own.probe])
-        if len(open_mates):
-            marked = np.zeros(count * self.buckets, np.bool_)
-            marked[low[open_mates]] = marked[high[open_mates]] = True
-            at = np.flatnonzero(marked.take(buckets))
-            order = np.argsort(buckets[at], kind="stable")
-            at = at[order]
-            start = np.searchsorted(buckets[at], low[open_mates])
-            mate, other = spread_runs(start, close[open_mates])
-            row, column = np.divmod(at, width)
-            column += columns.start
-            some = own.take(open_mates[mate])
-            row, column = row[other], column[other]
-            gap = squared[row, column] - some.value
-            ahead = gap < -some.error
-            near = np.flatnonzero(np.abs(gap) <= some.error)
-            crowded |= np.bincount(row[near], minlength=count) > _MOST_TIED * width
-            near = near[~crowded[row[near]]]
-            if len(near):
-                theirs = self._exactly(block, part, row[near], column[near])
-                mine = self._exactly(block, part, row[near], some.column[near])
-                lower = self.layout.order[column[near]] < self.layout.order[some.column[near]]
-                ahead[near] = (theirs < mine) | ((theirs == mine) & lower)
-            nearer[open_mates] += np.bincount(mate[ahead], minlength=len(open_mates))
-        # The mates of a probe come in the order of their ranks, whoever they are.
-        nearer += own.probe * (width + 1)
-        nearer.sort()
-        nearer -= own.probe * (width + 1)
-        total = np.bincount(own.probe, minlength=count)
-        rank = nearer + np.arange(1, len(nearer) + 1) - (np.cumsum(total) - total)[own.probe]
-        return ranks_to_measures(own.probe, rank, rank, count, "row", self.skip), crowded
+        some = np.flatnonzero((close > 0) & ~crowded[own.probe])
+        marked = np.zeros(count * self.buckets, np.bool_)
+        marked[low[some]] = marked[high[some]] = True
+        at = np.flatnonzero(marked.take(place))
+        at = at[np.argsort(place[at], kind="stable")]
+        mate, other = spread_runs(np.searchsorted(place[at], low[some]), close[some])
+        mate, other = some[mate], cells[at[other]]
+        gap = squared.reshape(-1).take(other) - own.value[mate]
+        reach = error[own.probe[mate]]
+        ahead = gap < -reach
+        near = np.flatnonzero(np.abs(gap) <= reach)
+        crowded |= np.bincount(own.probe[mate[near]], minlength=count) > _MOST_TIED * width
+        near = near[~crowded[own.probe[mate[near]]]]
+        ahead[near] = self._goes_before(block, part, own, mate[near], other[near] % width)
+        return nearer + np.bincount(mate[ahead], minlength=len(nearer)), crowded
 
-    def _exactly(self, block: slice, part: int, row: IntArray, column: IntArray) -> FloatArray:
-        """(K,) distances on the tie grid of pairs that may come several times."""
-        pair, again = np.unique(row * len(self.gallery) + column, return_inverse=True)
-        row, column = np.divmod(pair, len(self.gallery))
+    def _goes_before(
+        self, block: slice, part: int, own: _Rows, mate: IntArray, other: IntArray
+    ) -> BoolArray:
+        """(K,) whether rows, given by their columns in the part, go before mates of a probe."""
+        other = other + self.layout.columns(part).start
+        probe, column = own.probe[mate], own.column[mate]
+        # Each pair of a probe and a row is measured once.
+        size = len(self.gallery)
+        pairs = np.concatenate([probe * size + other, probe * size + column])
+        pair, again = np.unique(pairs, return_inverse=True)
+        row, place = np.divmod(pair, size)
         probes = np.arange(block.start, block.stop)
-        return self.pairs.squared(probes, row, np.full(len(row), part), column)[again]
+        squared = self.pairs.squared(probes, row, np.full(len(row), part), place)[again]
+        theirs, mine = squared[: len(mate)], squared[len(mate) :]
+        order = self.layout.order
+        ahead: BoolArray = (theirs < mine) | ((theirs == mine) & (order[other] < order[column]))
+        return ahead
 
 
-class _Mates(NamedTuple):
-    """Mates of B probes that these may see.
+class _Rows(NamedTuple):
+    """Rows of the gallery, each of a probe.
 
     Attributes:
         probe: (K,) places of the probes in the block, rising.
         column: (K,) columns of the layout.
-        value: (K,) float32 distances in buckets.
-        error: (K,) by how much a distance must differ from it to differ on the grid too.
+        value: (K,) float32 squared distances as of the product.
     """
 
     probe: IntArray
     column: IntArray
     value: npt.NDArray[np.float32]
-    error: npt.NDArray[np.float32]
-
-    def take(self, mates: IntArray) -> _Mates:
-        """Some of them, in that order."""
-        return _Mates(self.probe[mates], self.column[mates], self.value[mates], self.error[mates])
 
 
 def _sorted(

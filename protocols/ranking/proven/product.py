@@ -19,7 +19,7 @@ _GRID = 2.0**-36
 _WORKING_BYTES = 4 * 2**20
 _TILE_BYTES = 64 * 2**20
 _KEPT_BYTES = 2 * 2**30
-_FEWEST_ROWS = 128  # fewer make the product slow
+_FEWEST_ROWS = 256  # fewer make the product slow
 
 
 class Product(NamedTuple):
@@ -103,10 +103,11 @@ class Right:
             with np.errstate(over="ignore"):
                 for tile in self._tiles:
                     self._kept[tile] = self._tile(tile)
-        self.longest = max(
-            float(np.sqrt(part.squared_lengths(part.vectors())).max())
-            for part in map(gallery.take, self._tiles)
-        )
+        self.longest = 1.0
+        if not self._unit:
+            parts = map(gallery.take, self._tiles)
+            longest = (part.squared_lengths(part.vectors()).max() for part in parts)
+            self.longest = float(np.sqrt(max(longest)))
 
     def product(self, probe: Points) -> Product:
         """The distances of B probes."""
