@@ -30,6 +30,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "ctr_gcn": STAGE,
     "joint_transformer": {"width": 16, "blocks": 1, "heads": 2, "positions": 4},
     "resgcn": {"depth": "n21", "graph": "bones"},
+    "skate_former": {"widths": [16], "blocks": 1, "heads": 8, "window": 6},
     "st_gcn": {"width": 16, "blocks": 2, "widen_at": [2], "stride_at": [2]},
     "temporal_conv": {"width": 16, "blocks": 1},
     "transg": {"width": 16, "heads": 2, "positions": 5},

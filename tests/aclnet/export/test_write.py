@@ -37,6 +37,7 @@ EACH: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "joint_transformer": ("action", {}),
     "resgcn": ("action", SHORT),
+    "skate_former": ("action", {}),
     "st_gcn": (
         "action",
         {"normalise": {"scale": "none", "centre": "joint", "heading": "shoulders"}},

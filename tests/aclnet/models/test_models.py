@@ -18,6 +18,7 @@ from aclnet.models.encoder import Encoder, person_weights
 from aclnet.models.joint_transformer import JointTransformerSettings
 from aclnet.models.resgcn import ResGcnSettings
 from aclnet.models.settings import EncoderSettings
+from aclnet.models.skate_former import SkateFormerSettings
 from aclnet.models.st_gcn import StGcnSettings
 from aclnet.models.temporal_conv import TemporalConvSettings
 from aclnet.models.transg import TransgSettings
@@ -77,6 +78,19 @@ CASES: dict[str, tuple[EncoderSettings, str, int]] = {
     "joint_transformer": (
         JointTransformerSettings(width=16, blocks=2, heads=2, segment=3, positions=4, dropout=0.1),
         "msr20",
+        3,
+    ),
+    "skate_former": (
+        SkateFormerSettings(
+            widths=(16, 32),
+            blocks=1,
+            heads=8,
+            window=4,
+            kernel=3,
+            attention_dropout=0.1,
+            dropped_blocks=0.1,
+        ),
+        "ntu25",
         3,
     ),
     "transg": (
