@@ -58,7 +58,7 @@ class SkateFormerSettings(EncoderSettings):
         1, ge=1, le=64, description="width of the hidden layer of a block's perceptron, in widths"
     )
     window: int = Field(8, ge=1, le=1_000, description="frames that attend to one another")
-    kernel: OddKernel = 7
+    kernel: OddKernel = Field(7, description="frames that a convolution over time sees")
     attention_dropout: float = Field(0.5, ge=0, lt=1, description="of the attention's weights")
     dropped_blocks: float = Field(
         0.2, ge=0, lt=1, description="share of clips that skip the last block in training"
