@@ -53,12 +53,12 @@ def _draw(test: RobustnessTest) -> Drawing:
     measure = measure_name(test.headline)
     panels = {kind: _curves(test, kind) for kind in DEGRADED if test.levels(kind)}
     runs = [run for group in test.groups.values() for run in group.runs]
-    folders = sorted({run.file.rpartition("/")[0] or "." for run in runs})
+    folders = sorted({run.file.rpartition("/")[0] for run in runs} - {""})
+    where = f" in {', '.join(folders)}" if folders else ""
     caption = (
-        f"{measure.capitalize()} of {', '.join(test.networks)} where the test's "
-        "recordings are made worse, by the level of each change; bands are 95 % intervals over "
-        "people, of several seeds the mean of their ends. The networks were trained on recordings "
-        f"as they are. {len(runs)} records in {', '.join(folders)}."
+        f"{measure.capitalize()} of {', '.join(test.networks)} where all test recordings are made "
+        "worse, by the level of each change; bands are 95 % intervals over people, of several "
+        f"seeds the mean of their ends. {len(runs)} records{where}."
     )
     return draw_robustness(panels, measure), caption
 
@@ -115,6 +115,8 @@ def draw_robustness(panels: Mapping[str, Sequence[Curve]], measure: str) -> Figu
                 label=curve.network,
             )  # fmt: skip
             plot.fill_between(level, low, high, color=look.colour, alpha=0.15, linewidth=0)
+        levels = {100 * point[0] for curve in curves for point in curve.points}
+        plot.set_xticks(sorted(levels), [f"{level:g}" for level in sorted(levels)])
         if kind in SHARES_KEPT:
             plot.invert_xaxis()
         plot.set_xlabel(_SHORT[kind])

@@ -40,8 +40,8 @@ LEVELS: Mapping[Kind, tuple[float, ...]] = {
 
 _CLEAN = "clean"
 _UNCHANGED = (
-    "Recordings are made worse as they are stored, probes and gallery alike; the network is the "
-    "run's own, trained on recordings as they are."
+    "All test recordings are made worse, as they are stored (probes and gallery alike); the network "
+    "is not trained again."
 )
 
 

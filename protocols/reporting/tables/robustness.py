@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from protocols.groups import RobustnessTest, RunEntry, RunGroup, network_label, robustness_tests
 from protocols.labels import DEGRADED, dataset_of, measure_name, slug
@@ -31,7 +32,8 @@ def _tables(test: RobustnessTest) -> Iterator[ReportTable]:
     record = test.record
     groups = tuple(test.groups.values())
     measure, data = measure_name(test.headline), dataset_of(record.dataset)
-    place = f"{record.task}-{slug(record.dataset.name)}-{slug(record.protocol)}"
+    words = dict.fromkeys([record.task, record.dataset.name, record.protocol])
+    place = slug("-".join(words))
     rate = (Column(measure), Column(f"{measure}, interval", "%", None))
     records = [run.record for group in groups for run in group.runs]
     notes = (cells.INTERVAL_NOTE, *cells.spread_notes(groups))
@@ -42,7 +44,7 @@ def _tables(test: RobustnessTest) -> Iterator[ReportTable]:
             title=f"{title} on recordings made worse",
             columns=(
                 *rate,
-                Column("against recordings as they are", "points"),
+                Column("change, interval", "points"),
                 Column("recordings", "", None),
                 Column("too short", "", None),
                 cells.RUNS,
@@ -87,7 +89,10 @@ def _level_rows(test: RobustnessTest) -> Iterator[Row]:
 def _level_cells(group: RunGroup, clean: RunGroup | None, headline: str, label: str) -> list[Cell]:
     difference = cells.EMPTY
     if clean is not None and group is not clean:
-        difference = cells.difference_cell(group, clean, (label, _CLEAN.lower()))
+        names = (label, _CLEAN.lower())
+        found = cells.difference_cell(group, clean, names, interval=True)
+        # Its sentence is of two trainings, and these are tests of the same ones.
+        difference = replace(found, note="")
     return [
         cells.metric_cell(group, headline),
         cells.interval_cell(group, headline),
