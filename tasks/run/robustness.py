@@ -40,7 +40,7 @@ LEVELS: Mapping[Kind, tuple[float, ...]] = {
 
 _CLEAN = "clean"
 _UNCHANGED = (
-    "All test recordings are made worse, as they are stored (probes and gallery alike); the network "
+    "All test recordings are made worse as they are stored, probes and gallery alike; the network "
     "is not trained again."
 )
 
