@@ -15,13 +15,14 @@ from protocols.figures.drawing.planning import Drawing, FigurePlan
 from protocols.groups import RobustnessTest, RunEntry, RunGroup, robustness_tests
 from protocols.labels import DEGRADED, SHARES_KEPT, measure_name
 
-_SHORT = {
+AXES = {
     "noise": "noise (% of the body's size)",
     "joints": "joints absent (%)",
     "gaps": "gaps (% of all joints)",
     "length": "frames, the middle (%)",
     "rate": "frames a second (%)",
 }
+"""Labels of the panels' axes by kind of change."""
 
 Point = tuple[float, float, float, float]
 """Level, rate and both ends of its interval, 0..1."""
@@ -119,7 +120,7 @@ def draw_robustness(panels: Mapping[str, Sequence[Curve]], measure: str) -> Figu
         plot.set_xticks(sorted(levels), [f"{level:g}" for level in sorted(levels)])
         if kind in SHARES_KEPT:
             plot.invert_xaxis()
-        plot.set_xlabel(_SHORT[kind])
+        plot.set_xlabel(AXES[kind])
         plot.set_ylim(0, 100)
         plot.grid(axis="y")
         if place % across == 0:

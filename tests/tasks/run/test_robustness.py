@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from aclnet.data.degrade import KINDS
+from protocols.figures.robustness import AXES
+from protocols.labels import DEGRADED, SHARES_KEPT
 from protocols.records import ROBUSTNESS, ResultRecord
 from protocols.statistics.person_counts import person_counts, read_kept
 from tasks.run import robustness as module
@@ -78,3 +81,9 @@ def test_recordings_below_the_recipes_minimum_are_left_out_and_counted(
 
 def test_an_unknown_kind_is_refused_before_the_data_are_opened(mistake: Any, first: Path) -> None:
     mistake("gait", "robustness", first, "--kinds", "blur", words=["blur", "noise"], alone=True)
+
+
+def test_every_kind_has_levels_and_words() -> None:
+    assert tuple(module.LEVELS) == KINDS == tuple(DEGRADED)
+    assert set(AXES) == set(KINDS)
+    assert set(SHARES_KEPT) < set(KINDS)
