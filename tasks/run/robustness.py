@@ -108,6 +108,9 @@ class _Tests:
         except ValueError as error:  # such as a protocol's set of which nothing is left
             report(f"{variant}: not tested: {error}")
             return None
+        if (headline := self.spec.measures[0]) not in judged.metrics:
+            report(f"{variant}: what is left has no {headline}")
+            return None
         change = {"kind": kind, "level": level, "seed": seed}
         judged = replace(judged, evaluation={**judged.evaluation, "degraded": change})
         return self.record(judged, variant, recordings=int(kept.sum()), too_short=short)
