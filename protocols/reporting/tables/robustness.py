@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from protocols.groups import RobustnessTest, RunEntry, RunGroup, network_label, robustness_tests
+from protocols.groups import RobustnessTest, RunEntry, RunGroup, robustness_tests
 from protocols.labels import DEGRADED, dataset_of, measure_name, slug
 from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables import cells
@@ -55,8 +55,9 @@ def _tables(test: RobustnessTest) -> Iterator[ReportTable]:
             datasets=(data,),
         )
     )
-    clean = (group for (_, change), group in test.groups.items() if change is None)
-    rows = tuple(row for group in clean for row in _group_rows(group))
+    apart = _apart(test.networks)
+    clean = ((apart[name], g) for (name, change), g in test.groups.items() if change is None)
+    rows = tuple(row for name, group in clean for row in _group_rows(group, name))
     if rows:
         columns = (*rate, Column("people", "", None), Column("samples", "", None), cells.RUNS)
         table = ReportTable(
@@ -73,7 +74,7 @@ def _tables(test: RobustnessTest) -> Iterator[ReportTable]:
 
 def _level_rows(test: RobustnessTest) -> Iterator[Row]:
     """The rows as recorded, then those of each kind, the mildest level first."""
-    several = len(test.networks) > 1
+    apart = _apart(test.networks)
     changes = [(kind, level) for kind in DEGRADED for level in test.levels(kind)]
     for change in (None, *changes):
         heading = _CLEAN if change is None else DEGRADED[change[0]]
@@ -81,9 +82,20 @@ def _level_rows(test: RobustnessTest) -> Iterator[Row]:
         for network in test.networks:
             group, clean = (test.groups.get((network, at)) for at in (change, None))
             if group is not None:
-                label = f"{share}, {network}" if several else share
+                label = ", ".join(filter(None, [share, apart[network]]))
                 row = _level_cells(group, clean, test.headline, label)
                 yield cells.group_row(group, row, heading, label, heading)
+
+
+def _apart(networks: Sequence[str]) -> dict[str, str]:
+    """The words of each network's label that not all have; none of the only one's."""
+    words = {network: network.split(", ") for network in networks}
+    shared = set.intersection(*map(set, words.values()))
+    return {
+        network: ", ".join(word for word in own if word not in shared)
+        or (network if len(networks) > 1 else "")
+        for network, own in words.items()
+    }
 
 
 def _level_cells(group: RunGroup, clean: RunGroup | None, headline: str, label: str) -> list[Cell]:
@@ -103,8 +115,8 @@ def _level_cells(group: RunGroup, clean: RunGroup | None, headline: str, label: 
     ]
 
 
-def _group_rows(group: RunGroup) -> Iterator[Row]:
-    """A row a group of people or recordings, by kind."""
+def _group_rows(group: RunGroup, network: str) -> Iterator[Row]:
+    """A row a group of people or recordings, by kind, under the network's name."""
     for metric in group.record.metrics:
         by, _, name = metric.partition("/")
         if by.startswith(_BY):
@@ -115,7 +127,7 @@ def _group_rows(group: RunGroup) -> Iterator[Row]:
                 _count_cell(group, f"samples/{metric}"),
                 cells.seeds_cell(group),
             ]
-            heading = f"By {by.removeprefix(_BY)}, {network_label(group)}"
+            heading = ", ".join(filter(None, [f"By {by.removeprefix(_BY)}", network]))
             yield cells.group_row(group, row, heading, name, heading)
 
 
