@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from protocols.labels import ARMS, objective_label
-from protocols.records import MOTION, ResultRecord
+from protocols.labels import ARMS, SHARES_KEPT, objective_label
+from protocols.records import MOTION, ROBUSTNESS, ResultRecord
 
 _PLACES = frozenset({"seed", "path", "run", "baseline", "fingerprint"})
 """Settings that are places, seeds or their weights, and do not change the method."""
@@ -132,6 +132,71 @@ def motion_tests(runs: Sequence[RunEntry]) -> tuple[tuple[RunGroup, ...], ...]:
     order = list(ARMS)
     groups = sorted(group_runs(found), key=lambda g: (test(g), order.index(g.record.variant)))
     return tuple(tuple(members) for _, members in groupby(groups, key=test))
+
+
+Change = tuple[str, float]
+"""How recordings were made worse: kind and level."""
+
+
+@dataclass(frozen=True)
+class RobustnessTest:
+    """Networks tested on the same recordings, as they are and made worse.
+
+    Attributes:
+        groups: The seeds of each network under each change, None for recordings as they are.
+    """
+
+    groups: Mapping[tuple[str, Change | None], RunGroup]
+
+    @property
+    def record(self) -> ResultRecord:
+        """A record, for fields that all of them share."""
+        return next(iter(self.groups.values())).record
+
+    @property
+    def headline(self) -> str:
+        """The first metric, which stands for all."""
+        return next(iter(self.record.metrics), "")
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Labels of the networks."""
+        return tuple(dict.fromkeys(network for network, _ in self.groups))
+
+    def levels(self, kind: str) -> list[float]:
+        """The levels of a kind, the mildest first."""
+        found = {change[1] for _, change in self.groups if change and change[0] == kind}
+        return sorted(found, reverse=kind in SHARES_KEPT)
+
+
+def robustness_tests(runs: Sequence[RunEntry]) -> tuple[RobustnessTest, ...]:
+    """The records of `robustness` by task, data, protocol and rule."""
+
+    def test(group: RunGroup) -> tuple[str, bool, str, str, str, str]:
+        record = group.record
+        data = (record.dataset.synthetic, record.dataset.name, record.dataset.fingerprint)
+        return record.task, *data, record.protocol, record.rule
+
+    groups = sorted(group_runs([run for run in runs if run.record.kind == ROBUSTNESS]), key=test)
+    return tuple(
+        RobustnessTest({(network_label(g), change_of(g.record)): g for g in members})
+        for _, members in groupby(groups, key=test)
+    )
+
+
+def network_label(group: RunGroup) -> str:
+    """Objective, streams, the training before and the settings in which a network differs."""
+    parts = (objective_label(group.record.objective), group.record.stream)
+    return ", ".join(filter(None, [*parts, group.after, group.variant]))
+
+
+def change_of(record: ResultRecord) -> Change | None:
+    """How recordings were made worse for a record; None: they were not."""
+    evaluation = record.settings.get("evaluation")
+    found = evaluation.get("degraded") if isinstance(evaluation, Mapping) else None
+    if not isinstance(found, Mapping):
+        return None
+    return str(found.get("kind")), float(found.get("level", 0))
 
 
 def flat_settings(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

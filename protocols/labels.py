@@ -1,4 +1,4 @@
-"""Display names of data sets, objectives and arms, and names for files and anchors."""
+"""Display names of data sets, objectives, arms and measures, and names for files and anchors."""
 
 from __future__ import annotations
 
@@ -48,6 +48,22 @@ ARMS = {
 }
 """The arms of `gait motion`, in words and in the order of the rows."""
 
+DEGRADED = {
+    "noise": "Noise on every joint (standard deviation, share of the body's size)",
+    "joints": "Joints absent throughout (share)",
+    "gaps": "Joints absent in single frames (share)",
+    "length": "The middle of the recording alone (share)",
+    "rate": "Fewer frames a second (share)",
+}
+"""What makes recordings worse, in words and in the order of the rows."""
+
+SHARES_KEPT = ("length", "rate")
+"""Those of which a lower level is worse."""
+
+MEASURES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class"}
+MEASURES |= {f"rank{k}": f"rank-{k}" for k in (1, 5, 10, 20)}
+"""Headings of measures; any other one has its own name."""
+
 _LONGEST_NAME = 80
 
 BASELINE = "ce"
@@ -80,6 +96,12 @@ def objective_place(objective: str) -> tuple[int, str]:
     """Sorting key of an objective: the known ones in their order, then the others by name."""
     known = list(_OBJECTIVES)
     return (known.index(objective) if objective in known else len(known), objective)
+
+
+def measure_name(metric: str) -> str:
+    """Such as ``rank-1, bg`` of ``rank1/bg``."""
+    name, _, part = metric.partition("/")
+    return ", ".join(filter(None, [MEASURES.get(name, name), part]))
 
 
 def slug(text: str) -> str:

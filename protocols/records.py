@@ -24,6 +24,10 @@ RUN, BIOMETRICS, COST = "run", "biometrics", "cost"
 MOTION = "motion"
 """Kind of the records of `gait motion`, whose variants are its arms."""
 
+ROBUSTNESS = "robustness"
+"""Kind of the records of `robustness`: a run tested on recordings that were made worse, by one kind
+of change and one level of it a record (`settings.evaluation.degraded`), or as recorded."""
+
 RELIABILITY = "reliability"
 """Folder and key of the counts of tests/fuzz, which are not records."""
 
@@ -52,6 +56,7 @@ _IN_WORDS = {
     "class-gain": "class gain against {variant}",
     "unknown": "classes left out in turn, {variant}",
     MOTION: "motion without shape, {variant}",
+    ROBUSTNESS: "robustness, {variant}",
     "evolution": "t-SNE and silhouette of test embeddings, 1 clip",
     COST: "",
 }
@@ -91,9 +96,10 @@ class ResultRecord(BaseModel):
             data: its protocol is the recipe, its objective the backbone, its rule the device.
         kind: ``run`` for training and testing, or a study of runs: ``occlusion``, ``families``,
             ``sweep``, ``evolution``, ``difficulty``, ``class-gain``, ``unknown``, ``motion``,
-            ``biometrics``, ``cost``, or another name.
+            ``robustness``, ``biometrics``, ``cost``, or another name.
         variant: Which study of its kind: the setting that was swept, the objective that the
-            classes were compared with, or what was left of a walk; of a run how labels were used:
+            classes were compared with, what was left of a walk, or how recordings were made worse,
+            such as ``noise-0.05`` (``clean`` as recorded); of a run how labels were used:
             by a probe of fixed features (``linear``, ``knn``, ``retrieval``, with 10 % of the
             labels ``linear-10``), or by training the whole network after another training
             (``finetune``) or with few labels (``semi-10``); empty where there is only one.

@@ -24,7 +24,14 @@ CHAPTERS = {
         *("extend/index", "extend/loss", "extend/backbone", "extend/reader", "extend/protocol"),
         *("extend/figure", "extend/task"),
     ),
-    "What it shows": ("results", "reliability", "speed", "protocols", "paper_and_code"),
+    "What it shows": (
+        "results",
+        "robustness",
+        "reliability",
+        "speed",
+        "protocols",
+        "paper_and_code",
+    ),
     "Reference": (
         *("reference/commands", "reference/settings", "reference/readers"),
         *("reference/recipes", "reference/api", "versions", "design"),

@@ -136,6 +136,7 @@ for _module in (  # the paper's figures in its order, then ours
     "det",
     "score_histograms",
     "motion",
+    "robustness",
 ):
     register_figure(_module, _shipped(_module))
 for _module in ("training_curves", "actionlets"):

@@ -69,6 +69,10 @@ class Found(NamedTuple):
         empty = Identification(first, depth, mates, candidates, *rates)
         return cls(empty, np.zeros(count, dtype=np.bool_))
 
+    def counted(self, unmated: Unmated) -> BoolArray:
+        """(P,) probes that a rate is divided by."""
+        return self.exists & (self.results.mates > 0) if unmated == "skip" else self.exists
+
     def fill(self, probes: IntArray, found: Identification, place: IntArray) -> None:
         """Put in the results of the given probes, the one at ``place`` for each."""
         for name in ("first_mate", "mates", "candidates", "average_precision", "inverse_penalty"):
@@ -150,10 +154,9 @@ def count_views(
     people = int(labels.subject.max(initial=-1)) + 1
     cells, of_people = _Cells.of(grid, labels), _Cells.of(grid, labels, people)
     columns = []
-    for outcome, exists in results:
-        mated = outcome.mates > 0
-        counted = exists & mated if unmated == "skip" else exists
-        rated = exists & mated if unmated_precision == "skip" else exists
+    for found in results:
+        outcome, mated = found.results, found.results.mates > 0
+        counted, rated = found.counted(unmated), found.counted(unmated_precision)
         hits = [of_people.sums(outcome.hits(k) & counted) for k in ranks]
         columns.append(
             (
@@ -182,6 +185,26 @@ def count_views(
         subject_hits=hits_by_person[0],
         subject_trials=trials,
     )
+
+
+def count_probes(
+    grid: Grid, labels: ProbeLabels, results: Sequence[Found], unmated: Unmated
+) -> IntArray:
+    """Count the comparisons of every probe with the galleries that the means average.
+
+    Args:
+        grid: The cells.
+        labels: Cells of the N probes.
+        results: The results of the N probes in each of the G galleries.
+        unmated: How rank-1 counts a probe without a mate.
+
+    Returns:
+        (N, 2) int64: those in which it is right at rank 1, and all that count.
+    """
+    counted = np.stack([found.counted(unmated) for found in results], axis=1)
+    counted &= ~grid.same_view[labels.view]
+    right = np.stack([found.results.hits(1) for found in results], axis=1) & counted
+    return np.stack([right.sum(axis=1), counted.sum(axis=1)], axis=1).astype(np.int64)
 
 
 class _Cells(NamedTuple):

@@ -15,7 +15,7 @@ import numpy as np
 
 from protocols.embeddings import Embeddings, TextArray
 from protocols.gait.assignment import Assignment, assign, check_labels, read_views
-from protocols.gait.counts import POOLED, Found, Grid, ProbeLabels, count_views
+from protocols.gait.counts import POOLED, Found, Grid, ProbeLabels, count_probes, count_views
 from protocols.gait.gallery_probe import GalleryProbe, load_protocol
 from protocols.gait.rules import RULES, RuleName, TableRule
 from protocols.gait.table import GaitTable, cell_rates, headline_of, mean_over_views
@@ -124,6 +124,8 @@ def evaluate_gait(
         unmated=spec.unmated,
         unmated_precision=spec.unmated_precision,
     )
+    sample_counts = np.zeros((len(data), 2), dtype=np.int64)
+    np.add.at(sample_counts, roles.probe, count_probes(grid, labels, results, spec.unmated))
     rates = cell_rates(cells, spec.ranks, None if grid.views == POOLED else table.cell_decimals)
     rates = {name: rates[name] for name in (*measures, "chance")}
     metrics = _metrics(rates, grid, table, spec.headline)
@@ -139,6 +141,7 @@ def evaluate_gait(
         notes=roles.notes + notes + _note_undefined(undefined, table),
         cells=cells,
         people=people,
+        sample_counts=sample_counts,
         measures=measures,
         headline=spec.headline,
         rerank=ranking.rerank,

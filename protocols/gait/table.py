@@ -32,6 +32,8 @@ class GaitTable:
         notes: Sentences to be read with the table.
         cells: The counts behind the table.
         people: S names of the probe persons, in the order of ``cells.subject_hits``.
+        sample_counts: (N, 2) of every sample as probe: comparisons in which it is right at rank 1,
+            and all that the means average.
         measures: What the protocol reports: rank1, rank5 ...
         headline: The condition that stands for all; empty for the mean over conditions.
         rerank: k1, k2 and weight of re-ranking; None where there was none.
@@ -47,6 +49,7 @@ class GaitTable:
     notes: tuple[str, ...]
     cells: ViewCounts
     people: tuple[str, ...]
+    sample_counts: IntArray
     measures: tuple[str, ...]
     headline: str = ""
     rerank: tuple[int, int, float] | None = None

@@ -115,6 +115,7 @@ def evaluate_reid(
         used = replace(used, batch=None)  # no published code drops walks
         notes += _walk_notes(len(embeddings), len(data), used)
     results: list[PairResult] = []
+    sample_counts = np.zeros((len(data), 2), dtype=np.int64)
     for pair in wanted:
         comparison = compare_sets(data, spec, pair, used)
         found = identify_pair(
@@ -130,10 +131,21 @@ def evaluate_reid(
             scores=scores,
         )
         results.append(judge_pair(data, comparison, used, found, depth))
+        counted = _counting(found.mates > comparison.skip, used.unmated)
+        right = np.stack([found.hits(1) & counted, counted], axis=1)
+        np.add.at(sample_counts, comparison.probe, right.astype(np.int64))
         notes += comparison.notes
     notes += _remarks(used, level, results)
     shown = chosen if scores is None else GIVEN
-    return ReidTable(spec.name, used, shown, level, tuple(results), tuple(dict.fromkeys(notes)))
+    return ReidTable(
+        spec.name,
+        used,
+        shown,
+        level,
+        tuple(results),
+        sample_counts,
+        tuple(dict.fromkeys(notes)),
+    )
 
 
 def _wanted(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from protocols.ranking.distances import FloatArray
+from protocols.ranking.distances import FloatArray, IntArray
 from protocols.reid.pairs import Pair
 from protocols.reid.rules import ReidRule
 from protocols.statistics.intervals import mean_of_known, named_intervals, ratio
@@ -60,6 +60,8 @@ class ReidTable:
         metric: The distance that ranked, or ``given`` where scores did.
         level: ``sequence``, or ``walk`` where sequences were pooled.
         pairs: The pairs, in order.
+        sample_counts: (N, 2) of every sequence (or walk) as probe, over the pairs: how often it is
+            right at rank 1, and how often it counts.
         notes: Sentences to be read with the table.
     """
 
@@ -68,6 +70,7 @@ class ReidTable:
     metric: str
     level: Level
     pairs: tuple[PairResult, ...]
+    sample_counts: IntArray
     notes: tuple[str, ...] = ()
 
     @property

@@ -62,10 +62,6 @@ TASKS = {
 }
 """The known tasks in the order in which they are shown."""
 
-MEASURES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class"}
-MEASURES |= {f"rank{k}": f"rank-{k}" for k in (1, 5, 10, 20)}
-"""Headings of measures; any other one has its own name."""
-
 GUESSES = {"majority": "Most frequent class", "chance": "Random pick"}
 """Metrics of guessing, and the labels of their rows."""
 
@@ -85,9 +81,3 @@ def main_measure(task: str, metrics: Iterable[str]) -> str:
     """The metric that is compared and has its interval shown; empty where there is none."""
     plain = (name for name in metrics if "/" not in name and name not in GUESSES)
     return next(iter(shown_task(task).measures), next(plain, ""))
-
-
-def measure_name(metric: str) -> str:
-    """Such as ``rank-1, bg`` of ``rank1/bg``."""
-    name, _, part = metric.partition("/")
-    return ", ".join(filter(None, [MEASURES.get(name, name), part]))

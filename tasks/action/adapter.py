@@ -100,7 +100,7 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
             return {}
         one = self.settings.test.model_copy(update={"clips": 1})
         samples = self.samples(VALIDATION)
-        scores = self.scores(score(network, samples, self.clip_input, one), samples, VALIDATION)
+        scores = self.scores(score(network, samples, self.clip_input, one), samples)
         metrics = evaluate_action(scores).metrics
         return {
             VALIDATION_METRIC: metrics["top1"],
@@ -111,20 +111,27 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
         """The test samples."""
         return self.samples(TEST)
 
-    def represent(self, network: SkeletonNetwork, report: Report = silent) -> ClassScores:
-        """Scores of the test samples, mean over the test clips."""
-        return self.test_scores(network, report=report)
+    def represent(
+        self, network: SkeletonNetwork, samples: Store, report: Report = silent
+    ) -> ClassScores:
+        """Scores of test samples, mean over the test clips."""
+        return self._tested(network, samples, None, report)
 
     def test_scores(
         self, network: SkeletonNetwork, hidden: Rows | None = None, report: Report = silent
     ) -> ClassScores:
-        """Scores of the test samples, mean over the test clips, without the `hidden` joints."""
-        samples, test = self.test_samples(), self.settings.test
+        """As `represent`, of all test samples without the `hidden` joints."""
+        return self._tested(network, self.test_samples(), hidden, report)
+
+    def _tested(
+        self, network: SkeletonNetwork, samples: Store, hidden: Rows | None, report: Report
+    ) -> ClassScores:
+        test = self.settings.test
         with counting(report, "testing") as progress:
             scored = score(
                 network, samples, self.clip_input, test, hidden=hidden, progress=progress
             )
-        return self.scores(scored, samples, TEST)
+        return self.scores(scored, samples)
 
     def embeddings(
         self, network: SkeletonNetwork, samples: Store, report: Report = silent
@@ -136,9 +143,10 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
             scored = score(network, samples, self.clip_input, test, progress=progress)
         return self.labelled(self.settings, scored.embedding, samples)
 
-    def scores(self, scored: Scored, samples: Store, role: str) -> ClassScores:
-        """Combine scores with the labels and people of the samples of a role."""
+    def scores(self, scored: Scored, samples: Store) -> ClassScores:
+        """Combine scores with the labels, people and subsets of their samples."""
         index = samples.index
+        subset_of = dict(zip(self.store.index["sample"], self.division.subset, strict=True))
         return ClassScores(
             sample=index["sample"].to_numpy().astype(np.str_),
             label=label_rows(index["label"].to_numpy(), self.classes),
@@ -146,7 +154,7 @@ class ActionAdapter(TaskAdapter[ActionSettings]):
             probabilities=scored.probabilities,
             logits=scored.logits,
             subject=index["identity"].to_numpy().astype(np.str_),
-            subset=self.division.subset[self.division.rows(role)],
+            subset=np.array([subset_of[key] for key in index["sample"]], dtype=np.str_),
         )
 
     def counts(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from protocols.action.evaluate import evaluate_action
-from protocols.action.scores import ClassScores
+from protocols.action.scores import UNKNOWN, ClassScores
 from protocols.action.text import render_classification
 from tasks.run.judged import Judged
 
@@ -39,7 +39,11 @@ def judge(
     def render(name: str, _baselines: Mapping[str, Judged]) -> str:
         return render_classification(table, name, intervals=intervals)
 
-    return Judged.of_table(table, "", intervals, render, tested=scores.fingerprint)
+    known = scores.label != UNKNOWN
+    counts = np.stack([known & (scores.predicted == scores.label), known], axis=1).astype(np.int64)
+    return Judged.of_table(
+        table, "", intervals, render, tested=scores.fingerprint, sample_counts=counts
+    )
 
 
 def pooled(scores: Sequence[ClassScores]) -> ClassScores:

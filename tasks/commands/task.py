@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from aclnet.config import LARGEST_SEED
 from tasks.commands.options import (
     RECIPE_HELP,
     STORES,
@@ -62,6 +63,7 @@ def task_app(spec: TaskSpec) -> typer.Typer:
         app.command("show")(_show(spec))
     if getattr_static(spec, "right_score", None) is not None:
         app.command("joints")(_joints(spec))
+    app.command("robustness")(_robustness(spec))
     spec.add_commands(app)
     return app
 
@@ -407,3 +409,45 @@ def _joints(spec: TaskSpec) -> Callable[..., None]:
         echo(text)
 
     return joints
+
+
+def _robustness(spec: TaskSpec) -> Callable[..., None]:
+    def robustness(
+        run: Annotated[Path, typer.Argument(help="A finished run.", callback=pin_run)],
+        kinds: Annotated[
+            str | None,
+            typer.Option(
+                help="Kinds of change, comma-separated: noise, joints, gaps, length, rate; by "
+                "default all."
+            ),
+        ] = None,
+        seed: Annotated[
+            int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of noise and missing joints.")
+        ] = 0,
+        results: Annotated[
+            Path | None,
+            typer.Option(help="Folder for the records, one a level, of which the report draws."),
+        ] = None,
+        cache: Cache = STORES,
+        json: JsonFile = None,
+    ) -> None:
+        """Test a run on recordings made worse, and by person and group as they are.
+
+        Noise on the joints, joints absent throughout or in single frames, shorter recordings and
+        fewer frames a second, each at several levels.
+        """
+        from protocols.files import write_text
+        from tasks.run.robustness import robustness_records, robustness_text  # imports torch
+
+        records, name = [], run.resolve().name
+        for record in robustness_records(
+            spec, run, cache, command_line(), kinds=parts(kinds), seed=seed, report=say
+        ):
+            records.append(record)
+            if results is not None:
+                record.write(results / f"{name}-{record.variant}.json")
+        if json is not None:
+            write_text(json, "[\n" + ",\n".join(one.to_json() for one in records) + "]\n")
+        echo(robustness_text(records))
+
+    return robustness

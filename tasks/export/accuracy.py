@@ -35,9 +35,10 @@ def losses(
         report: called with progress messages.
     """
     # What a task does with a network in a test is to embed and to score, which take both.
+    samples = adapter.test_samples()
     before, after = (
         spec.judge(
-            adapter.represent(cast(SkeletonNetwork, one), report), adapter.settings, None
+            adapter.represent(cast(SkeletonNetwork, one), samples, report), adapter.settings, None
         ).metrics
         for one in (network, exported)
     )

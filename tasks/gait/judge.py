@@ -89,6 +89,7 @@ def judge(embeddings: Embeddings, settings: GaitSettings | None, query: GaitQuer
         chosen=own.model_dump(mode="json", include=names),
         tables=(table,),
         tested=embeddings.fingerprint,
+        sample_counts=table.sample_counts,
     )
 
 

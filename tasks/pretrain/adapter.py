@@ -42,12 +42,14 @@ class PretrainAdapter(ActionAdapter):
         if not self.division.counts.get(VALIDATION, 0):
             return {}
         votes = self.settings.probe.model_copy(update={"kind": "knn", "share": 1.0})
-        metrics = evaluate_action(self.probed(network, VALIDATION, votes)).metrics
+        metrics = evaluate_action(self.probed(network, self.samples(VALIDATION), votes)).metrics
         return {VALIDATION_METRIC: metrics["top1"]}
 
-    def represent(self, network: SkeletonNetwork, report: Report = silent) -> ClassScores:
-        """The probe's scores of the test samples."""
-        return self.probed(network, TEST, self.settings.probe, report)
+    def represent(
+        self, network: SkeletonNetwork, samples: Store, report: Report = silent
+    ) -> ClassScores:
+        """The probe's scores of test samples."""
+        return self.probed(network, samples, self.settings.probe, report)
 
     def save_more(self, network: SkeletonNetwork, run: Path) -> None:
         """The actionlets of a few test clips, for the report."""
@@ -67,14 +69,13 @@ class PretrainAdapter(ActionAdapter):
     def probed(
         self,
         network: SkeletonNetwork,
-        role: str,
+        samples: Store,
         probe: ProbeSettings,
         report: Report = silent,
     ) -> ClassScores:
         """The scores of a probe that learns from the training samples."""
         store, labels = self.training_samples()
         rows = labelled_rows(labels, probe.share, self.settings.train.seed)
-        samples = self.samples(role)
 
         def features(of: Store, progress: Progress | None) -> Scored:
             return score(network, of, self.clip_input, self.settings.test, progress=progress)
@@ -86,7 +87,7 @@ class PretrainAdapter(ActionAdapter):
             found = probabilities(
                 known.embedding, labels[rows], asked.embedding, len(self.classes), probe
             )
-        return self.scores(Scored(found, np.log(found + _LEAST), asked.embedding), samples, role)
+        return self.scores(Scored(found, np.log(found + _LEAST), asked.embedding), samples)
 
     def tested_how(self) -> str:
         """The probe, and the tested epoch."""

@@ -66,6 +66,7 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
         # Only the sets that a pair uses.
         letters = {letter for pair in self._pairs for letter in pair}
         self._members = {x: self._protocol.members(x, self._set) for x in sorted(letters)}
+        self._in_sets = np.any([*self._members.values()], axis=0)
         self.division = (
             divide_strangers(self.store, settings.identities, settings.train.seed)
             if settings.people == "strangers"
@@ -130,13 +131,15 @@ class ReidAdapter(TaskAdapter[ReidSettings]):
             self._count_cut("train", cut)
         return cut.store
 
+    def test_recordings(self) -> Store:
+        """The recordings of all probes and galleries."""
+        return self.store.select(self.division.test & self._in_sets)
+
     @cached_property
     def test_sequences(self) -> Store:
         """The sequences of all probes and galleries."""
-        members = np.any([*self._members.values()], axis=0)
-        tested = self.store.select(self.division.test & members)
-        self.dropped["test_in_no_set"] = int((self.division.test & ~members).sum())
-        cut = cut_sequences(tested, self.settings.clip, self.settings.sequences)
+        self.dropped["test_in_no_set"] = int((self.division.test & ~self._in_sets).sum())
+        cut = cut_sequences(self.test_recordings(), self.settings.clip, self.settings.sequences)
         self._count_cut("test", cut)
         return cut.store
 

@@ -81,6 +81,7 @@ def judge(embeddings: Embeddings, settings: ReidSettings | None, query: ReidQuer
         chosen=chosen,
         tables=(main,),
         tested=embeddings.fingerprint,
+        sample_counts=main.sample_counts,
     )
 
 

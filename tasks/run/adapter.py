@@ -114,13 +114,19 @@ class TaskAdapter(ABC, Generic[SettingsT]):
     def test_samples(self) -> Store:
         """The test samples."""
 
+    def test_recordings(self) -> Store:
+        """The recordings of which `whole` makes the test samples; by default these themselves."""
+        return self.test_samples()
+
     def validation_samples(self) -> Store:
         """The validation samples, which are neither trained on nor tested; by default none."""
         return self.store.select(np.empty(0, dtype=np.int64))
 
-    def represent(self, network: SkeletonNetwork, report: Report = silent) -> Represented:
-        """The network's output on the test samples, for the task's judge; by default embeddings."""
-        return self.embeddings(network, self.test_samples(), report)
+    def represent(
+        self, network: SkeletonNetwork, samples: Store, report: Report = silent
+    ) -> Represented:
+        """The network's output on test samples, for the task's judge; by default embeddings."""
+        return self.embeddings(network, samples, report)
 
     def embeddings(
         self, network: SkeletonNetwork, samples: Store, report: Report = silent

@@ -17,6 +17,9 @@ from tasks.plugins import command_of
 from tasks.run.environment import describe_environment
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from aclnet.runs.info import RunInfo
     from protocols.action.table import ClassTable
     from protocols.biometrics.table import BiometricsTable
@@ -49,6 +52,8 @@ class Judged:
         chosen: settings that were overridden, for the record's settings.
         tables: what `render` needs of a baseline.
         tested: fingerprint of the tested samples' keys and labels; empty if unknown.
+        sample_counts: (N, 2) int64 of every tested sample: comparisons in which it is right, and
+            all that count; None if the task does not say.
     """
 
     protocol: str
@@ -63,6 +68,7 @@ class Judged:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Any, ...] = ()
     tested: str = ""
+    sample_counts: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def of_table(

@@ -148,7 +148,7 @@ def output_of(adapter: TaskAdapter[Any], network: SkeletonNetwork, report: Repor
     message = adapter.testing()
     if message:
         report(message)
-    return adapter.represent(network, report)
+    return adapter.represent(network, adapter.test_samples(), report)
 
 
 def judge_run(
@@ -222,7 +222,7 @@ def evaluate_again(
     adapter, network = open_run(
         spec, run, cache, report, data=data, changes=changes, unfinished=unfinished
     )
-    tested = adapter.represent(network, report)
+    tested = adapter.represent(network, adapter.test_samples(), report)
     with counting(report, "evaluating"):
         judged = spec.judge(tested, adapter.settings, query)
     if finished:

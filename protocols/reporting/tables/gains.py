@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from protocols.groups import RunEntry, RunGroup, group_runs
-from protocols.labels import BASELINE, dataset_of
+from protocols.labels import BASELINE, MEASURES, dataset_of
 from protocols.records import ResultRecord
 from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables import cells
-from protocols.reporting.tasks import MEASURES, TASKS
+from protocols.reporting.tasks import TASKS
 
 _WHOLE = "acl"
 

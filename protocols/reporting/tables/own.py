@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from protocols.groups import RunEntry, RunGroup, group_runs
-from protocols.labels import dataset_label, objective_label, objective_place, slug
+from protocols.labels import dataset_label, measure_name, objective_label, objective_place, slug
 from protocols.records import FOLDS_TOGETHER, RUN, ResultRecord
 from protocols.reporting.model import Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables.cells import (
@@ -31,7 +31,6 @@ from protocols.reporting.tasks import (
     GUESSES,
     TASKS,
     main_measure,
-    measure_name,
     shown_task,
     task_place,
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from protocols.labels import measure_name
 from protocols.reporting.model import Report, ReportTable, Row
-from protocols.reporting.tasks import measure_name, shown_task, task_place
+from protocols.reporting.tasks import shown_task, task_place
 from protocols.reporting.writers.anchors import Anchors
 from protocols.reporting.writers.marks import glance
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from protocols.groups import RunEntry, RunGroup, flat_settings, group_runs
-from protocols.labels import dataset_of, objective_label
+from protocols.labels import dataset_of, measure_name, objective_label
 from protocols.records import RUN, ResultRecord
 from protocols.reporting.model import Cell, Report, Source, source_of
 from protocols.reporting.tables.cells import interval_cell, metric_cell
-from protocols.reporting.tasks import main_measure, measure_name, shown_task
+from protocols.reporting.tasks import main_measure, shown_task
 from protocols.reporting.writers.anchors import Anchors
 from protocols.text import printable_lines
 
