@@ -121,10 +121,9 @@ def test_galleries(check: Any, first: Path, walkers: Path, tmp_path: Path) -> No
     check("embedding", "gallery", "verify", gallery, "001", walkers)
 
 
-@pytest.mark.slow
-def test_exports(check: Any, first: Path, tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript")
-    check("exporting comparing", "export", first, "--out", tmp_path / "onnx")
+def test_exports(check: Any, first: Path, traced: Any, tmp_path: Path) -> None:
+    with traced():
+        check("exporting comparing", "export", first, "--out", tmp_path / "onnx")
     pytest.importorskip("safetensors")
     out = ("--to", "safetensors", "--out", tmp_path / "weights")
     check("comparing", "export", first, *out)
