@@ -31,7 +31,7 @@ from tasks.recipes import recipe_names
 from tasks.spec import find_task
 
 META = torch.device("meta")
-# Bases have no data; the others differ in numbers only from a recipe that is tested: those of NTU-60
+# Bases have no data; the others differ in numbers only from one that is tested: those of NTU-60
 # (cross-subject), FineGym, MSR Action3D, BIWI, CASIA-B and KGBD.
 LIKE_OTHERS = (
     *("/released", "ntu120", "xview", "pku", "xsub_semi", "k400", "nwucla", "utkinect"),
