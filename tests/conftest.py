@@ -294,6 +294,32 @@ def first(call: Call, recipe: Path, cache: Path, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
+def first_onnx(
+    call: Call, first: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Outcome]:
+    """`first` as an ONNX model, and what the command said; to be copied before it is changed."""
+    for needed in ("onnxruntime", "onnxscript"):
+        pytest.importorskip(needed)
+    out = tmp_path_factory.mktemp("onnx") / "model"
+    return out, call("export", first, "-o", out, "--cache", cache)
+
+
+@pytest.fixture(scope="session")
+def traced(
+    first_onnx: tuple[Path, Outcome],
+) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    """Where `first` is exported again, and how torch traces it is not tested: that is not repeated,
+    as it takes most of the time.
+    """
+    from aclnet.export.graph import OnnxGraph
+
+    about = json.loads((first_onnx[0] / "model.json").read_text())["graph"]
+    content = (first_onnx[0] / "model.onnx").read_bytes()
+    graph = OnnxGraph(content, about["opset"], about["persons"], about["frames"])
+    return lambda: mock.patch("aclnet.export.write.onnx_graph", return_value=graph)
+
+
+@pytest.fixture(scope="session")
 def walkers(cache: Path, first: Path) -> Path:
     """The store of the walkers that `first` was trained on."""
     (store,) = cache.glob("walkers-*")

@@ -88,7 +88,7 @@ LIGHT = {
     "gait/casia_b": ("network.encoder={name: affinity_gcn, width: 8}", "clip.frames=20"),
     "reid/casia_b": ("identities.train=3",),
     "action": ("test.clips=1",),
-    "action/ntu60_xsub": ("network.encoder={name: affinity_gcn, width: 8}", "clip.frames=8"),
+    "action/ntu60_xsub": ("network.encoder.width=8", "clip.frames=8"),
 }
 """What makes a training short, by task and by recipe."""
 

@@ -121,13 +121,12 @@ def test_galleries(check: Any, first: Path, walkers: Path, tmp_path: Path) -> No
     check("embedding", "gallery", "verify", gallery, "001", walkers)
 
 
-@pytest.mark.slow
-def test_exports(check: Any, first: Path, tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript")
-    check("exporting comparing", "export", first, "--out", tmp_path / "onnx")
+def test_exports(check: Any, first: Path, cache: Path, traced: Any, tmp_path: Path) -> None:
+    options = ("--cache", cache, "--out")
+    with traced():
+        check("exporting comparing", "export", first, *options, tmp_path / "onnx")
     pytest.importorskip("safetensors")
-    out = ("--to", "safetensors", "--out", tmp_path / "weights")
-    check("comparing", "export", first, *out)
+    check("comparing", "export", first, "--to", "safetensors", *options, tmp_path / "weights")
 
 
 def test_what_is_done_with_results(

@@ -42,14 +42,17 @@ def card(written: Written) -> str:
 
 
 @pytest.fixture(scope="module")
-def exported(first: Path, walkers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(
+    first: Path, walkers: Path, traced: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A folder of a run and its exported models, each in a folder named by its kind."""
     folder = tmp_path_factory.mktemp("exported")
     shutil.copytree(first, folder / "run")
     model = aclnet.load(first)
     store = first_recordings(model, walkers)
-    for kind in KINDS:
-        export(model, store, kind, folder / kind, card, named=kind != "torch")
+    with traced():
+        for kind in KINDS:
+            export(model, store, kind, folder / kind, card, named=kind != "torch")
     return folder
 
 

@@ -21,19 +21,10 @@ Call = Callable[..., Any]
 Mistake = Callable[..., str]
 
 
-@pytest.fixture(scope="module")
-def exported(
-    call: Call, first: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Any]:
-    """A gait run as an ONNX model, and what the command said."""
-    out = tmp_path_factory.mktemp("exported") / "model"
-    return out, call("export", first, "-o", out, "--cache", cache)
-
-
 def test_a_gait_run_is_exported_without_the_names_of_people(
-    exported: tuple[Path, Any], first: Path, walkers: Path
+    first_onnx: tuple[Path, Any], first: Path, walkers: Path
 ) -> None:
-    out, done = exported
+    out, done = first_onnx
     assert {path.name for path in out.iterdir()} == {"model.onnx", "model.json", "MODEL_CARD.md"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in out.iterdir())
     about = json.loads((out / "model.json").read_text())
@@ -104,11 +95,14 @@ def test_a_network_that_answers_differently_is_not_written(
 
 
 def test_8_bits_are_another_model_and_their_cost_is_said(
-    call: Call, mistake: Mistake, first: Path, cache: Path, tmp_path: Path
-) -> None:
+    call: Call, mistake: Mistake, first: Path, cache: Path, traced: Callable[..., Any],
+    tmp_path: Path,
+) -> None:  # fmt: skip
     out, options = tmp_path / "out", ("--int8", "--cache", cache)
     said_too = tmp_path / "out.json"
-    lines = call("export", first, "-o", out, *options, "--json", said_too).out.splitlines()
+    with traced():
+        done = call("export", first, "-o", out, *options, "--json", said_too)
+    lines = done.out.splitlines()
     metrics = json.loads((first / "record.json").read_text())["metrics"]
     graph = json.loads((out / "model.json").read_text())["graph"]
     assert graph["integer"] is True
@@ -130,12 +124,12 @@ def test_8_bits_are_another_model_and_their_cost_is_said(
 def test_a_gallery_identifies_by_an_exported_model_without_torch(
     call: Call,
     first: Path,
-    exported: tuple[Path, Any],
+    first_onnx: tuple[Path, Any],
     walkers: Path,
     without_torch: Callable[..., str],
     tmp_path: Path,
 ) -> None:
-    (model, _), gallery = exported, tmp_path / "people.gallery"
+    (model, _), gallery = first_onnx, tmp_path / "people.gallery"
     call("gallery", "create", gallery, "--run", first)
     call("gallery", "enrol", gallery, walkers)
     identify = ("gallery", "identify", gallery, walkers, "--threshold", 0.5, "--json")

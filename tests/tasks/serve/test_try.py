@@ -105,13 +105,10 @@ def test_unknown_actions_are_said(
 
 
 def test_an_exported_model_serves_too(
-    serving: Any, call: Call, first: Path, gallery: Path, keypoints: Path, cache: Path,
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    pytest.importorskip("onnxscript", reason="the extra export is not installed")
-    call("export", first, "-o", tmp_path / "onnx", "--cache", cache)
+    serving: Any, first_onnx: tuple[Path, Any], gallery: Path, keypoints: Path
+) -> None:
     walk = keypoints / "001" / "nm-01-090.json"
-    with serving(tmp_path / "onnx", gallery) as client:
+    with serving(first_onnx[0], gallery) as client:
         assert client.post("/look", {walk.name: walk.read_bytes()}).status == 200
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,28 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture
-def c3d() -> Callable[..., Path]:
-    """Write a C3D of markers (T, L, 3) by ezc3d."""
+@pytest.fixture(scope="session")
+def writer() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that writes what it is told to, as ezc3d and FAISS, both made by SWIG, do not work
+    in one process.
+    """
     pytest.importorskip("ezc3d")
+    program = [sys.executable, __file__]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield process
+
+
+@pytest.fixture
+def c3d(writer: subprocess.Popen[bytes]) -> Callable[..., Path]:
+    """Write a C3D of markers (T, L, 3) by ezc3d."""
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    told, answers = writer.stdin, writer.stdout
 
     def written(*arguments: Any, **changes: Any) -> Path:
-        # ezc3d and FAISS, both made by SWIG, do not work in one process.
-        given = pickle.dumps((arguments, changes))
-        program = [sys.executable, __file__]
-        subprocess.run(program, input=given, check=True, capture_output=True)
+        pickle.dump((arguments, changes), told)
+        told.flush()
+        assert answers.readline() == b"written\n"
         return arguments[0]
 
     return written
@@ -47,5 +60,8 @@ def write(path: Path, labels: list[str], places: Any, **changes: Any) -> None:
 
 
 if __name__ == "__main__":
-    given, how = pickle.load(sys.stdin.buffer)
-    write(*given, **how)
+    with contextlib.suppress(EOFError):  # the tests have ended
+        while True:
+            given, how = pickle.load(sys.stdin.buffer)
+            write(*given, **how)
+            print("written", flush=True)
