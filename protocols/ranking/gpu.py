@@ -16,7 +16,7 @@ from protocols.ranking.distances import IntArray, Points, row_blocks
 from protocols.ranking.engines import Device
 from protocols.ranking.exclusion import BoolArray
 from protocols.ranking.layout import Layout
-from protocols.ranking.precision import MateRanks, Ties, ranks_to_measures
+from protocols.ranking.precision import Ties, ranks_to_measures
 from protocols.ranking.proven.every import AllMates
 from protocols.ranking.proven.first import FirstMates
 from protocols.ranking.proven.product import Right
@@ -180,17 +180,12 @@ def all_mates_on(
     skip: int = 0,
 ) -> list[AllMates]:
     """As :func:`protocols.ranking.proven.every.all_mates`."""
-    found = [
-        AllMates(MateRanks.nobody(len(probe)), np.zeros(len(probe), np.bool_))
-        for _ in range(layout.parts)
-    ]
+    found = [AllMates.nobody(len(probe)) for _ in range(layout.parts)]
     for rows, squared, block, safe in _blocks(engine, probe, gallery, layout, np.float64):
         placed = engine.places(squared, block, ties)
-        for (ranks, proven), (own, at, doubtful) in zip(found, placed, strict=True):
-            measures = ranks_to_measures(own, at + 1, at + 1, len(safe), ties, skip)
-            for name, values in measures._asdict().items():
-                getattr(ranks, name)[rows] = values
-            proven[rows] = safe & ~doubtful
+        for whole, (own, at, doubtful) in zip(found, placed, strict=True):
+            ranks = ranks_to_measures(own, at + 1, at + 1, len(safe), ties, skip)
+            whole.fill(rows, AllMates(ranks, safe & ~doubtful))
     return found
 
 

@@ -169,7 +169,7 @@ class Counting:
         """
         count, columns = len(scale), self.layout.columns(part)
         squared, error = product.squared[:, columns], product.error
-        width = squared.shape[1]
+        flat, width = squared.reshape(-1), squared.shape[1]
 
         def bucket(probe: IntArray, value: npt.NDArray[np.float32]) -> IntArray:
             place = np.maximum((value + np.float32(product.shift)) * scale[probe], 0)
@@ -180,7 +180,7 @@ class Counting:
         cells = np.flatnonzero(squared <= (farthest + error)[:, None])
         ends = np.searchsorted(cells, width * np.arange(1, count + 1))
         probe = np.repeat(np.arange(count), np.diff(ends, prepend=0))
-        place = bucket(probe, squared.reshape(-1).take(cells))
+        place = bucket(probe, flat.take(cells))
         before = np.zeros(count * self.buckets + 1, np.int64)
         np.cumsum(np.bincount(place, minlength=len(before) - 1), out=before[1:])
         low = bucket(own.probe, own.value - error[own.probe])
@@ -195,7 +195,7 @@ class Counting:
         at = at[np.argsort(place[at], kind="stable")]
         mate, other = spread_runs(np.searchsorted(place[at], low[some]), close[some])
         mate, other = some[mate], cells[at[other]]
-        gap = squared.reshape(-1).take(other) - own.value[mate]
+        gap = flat.take(other) - own.value[mate]
         reach = error[own.probe[mate]]
         ahead = gap < -reach
         near = np.flatnonzero(np.abs(gap) <= reach)

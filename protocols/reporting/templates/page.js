@@ -235,7 +235,6 @@
       pairs({ ...run.facts, Record: run.file }),
       shown,
       ...part("Command", make("pre", {}, run.command)),
-      ...(run.mistakes ? part("Worst mistakes, as moving skeletons", make("pre", {}, run.mistakes)) : []),
       ...part("Metrics: rates from 0 to 1", pairs(run.metrics)),
       ...part("Counts", pairs(run.counts)),
       ...part("Settings", lines(run.settings)),

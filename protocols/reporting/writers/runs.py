@@ -128,7 +128,6 @@ def run_details(
             "facts": facts_of(run.record),
             "tables": shown_in.get(run.file, []),
             "command": run.record.command,
-            "mistakes": _mistakes_of(run.record),
             "metrics": metrics_of(run.record),
             "counts": {name: str(count) for name, count in run.record.counts.items()},
             "settings": flat_settings(run.record.settings),
@@ -174,11 +173,6 @@ def facts_of(record: ResultRecord) -> dict[str, str]:
         "Seed": seed_of(record),
         "Time": f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s",
     }
-
-
-def _mistakes_of(record: ResultRecord) -> str:
-    """The command that draws them, as the page has no recordings of people; empty of a study."""
-    return f"aclnet-task {record.task} show RUN --to worst.html" if record.kind == RUN else ""
 
 
 def metrics_of(record: ResultRecord) -> dict[str, str]:

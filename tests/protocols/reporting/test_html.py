@@ -187,7 +187,6 @@ def test_each_value_of_ours_leads_to_settings() -> None:
     assert run["counts"] == {"train": "7321"}
     assert run["metrics"] == {"top1": "0.8125 (95 % interval 0.71 to 0.93)"}
     assert run["command"] == "aclnet-task action study --seeds 0"
-    assert run["mistakes"] == "aclnet-task action show RUN --to worst.html"
     assert run["tables"] == [["Table I", "table-1"]]
     assert packed["sets"][mean] == ["run-a-acl-seed0", "run-a-acl-seed1"]
     # Without a script both lead to the row of their setting.
