@@ -3,15 +3,17 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= cpu,report,metric-learning,postgres,export,hub,page,slurm,docs,tensorboard,mocap,parquet,dev
+# Python compiles what it imports; pip would compile all of it, for a minute or more.
+QUIETLY := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test check docs format lint types imports tests benchmarks lock clean
+.PHONY: demo test thorough check docs format lint types imports tests benchmarks lock clean
 
 # The environment is made again whenever what is installed in it changes.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aclnet needs Python 3.11 or newer; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install $(QUIETLY) -c constraints.txt torch
+	$(BIN)/python -m pip install $(QUIETLY) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 # Train on the synthetic walkers and print their NM/BG/CL table.
@@ -39,6 +41,10 @@ imports: $(VENV)/.ready
 
 tests: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Before a release: what CI tries on a share, too, in about twice the time.
+thorough: $(VENV)/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --thorough
 
 # The documentation, into docs/_build, anew as much of it is written from the program; a warning is an error.
 docs: $(VENV)/.ready

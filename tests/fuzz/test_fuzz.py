@@ -28,8 +28,11 @@ def test_an_input_is_the_same_every_time(ready: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # on a busy machine
-def test_files_of_every_format_are_read_or_refused(ready: Any, tmp_path: Path) -> None:
-    chosen = ("--inputs", 230, "--jobs", 1, "--seed", 1, "--json", tmp_path / "fuzz.json")
+def test_files_of_every_format_are_read_or_refused(
+    ready: Any, tmp_path: Path, thorough: bool
+) -> None:
+    count = 460 if thorough else 92
+    chosen = ("--inputs", count, "--jobs", 1, "--seed", 1, "--json", tmp_path / "fuzz.json")
     process = ready(PROGRAM, *chosen)
     out, err = process.communicate(600)
     assert process.returncode == 0, out + err
@@ -40,5 +43,5 @@ def test_files_of_every_format_are_read_or_refused(ready: Any, tmp_path: Path) -
     for row in counts["rows"]:
         read.update({row["name"]: row["read"]})
     assert {name for name in read if not read[name]} == {"hostile_pyskl", "hostile_pose_pickle"}
-    assert counts["command"].startswith("python tests/fuzz/run.py --inputs 230")
+    assert counts["command"].startswith(f"python tests/fuzz/run.py --inputs {count}")
     assert {"commit", "python"} <= counts["environment"].keys()

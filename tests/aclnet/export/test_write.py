@@ -66,8 +66,18 @@ def card(written: Written) -> str:
     return f"# {written.exported.kind}\n"
 
 
+# With every task, and with a network that takes one number of frames alone.
+ALWAYS = ("clip_mlp", "ctr_gcn", "temporal_conv", "transg")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        name if name in ALWAYS else pytest.param(name, marks=pytest.mark.thorough)
+        for name in ENCODERS
+    ],
+)
 def test_onnx_answers_as_torch(encoder: str, untrained: Untrained, tmp_path: Path) -> None:
     task, changes = EACH[encoder]
     model, store = untrained(encoder, task, **changes)

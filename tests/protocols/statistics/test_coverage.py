@@ -119,6 +119,7 @@ def test_people_who_are_alike_by_chance_do_not_make_a_rate_certain() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_intervals_of_the_whole_table_cover_what_other_people_would_show() -> None:
     protocol = GalleryProbe(
         name="two and two",

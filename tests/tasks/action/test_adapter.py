@@ -93,7 +93,7 @@ def test_data_and_split_alone_learn(call: Any, gesture_run: Path, tmp_path: Path
     recipe, run = tmp_path / "own.yaml", tmp_path / "run"
     store = gesture_run.parent / "store"
     recipe.write_text(f"data: {{source: file, path: {store}}}\nsplit: store\n")
-    done = call("action", "train", "-c", recipe, "--run", run)
+    done = call("action", "train", "-c", recipe, "--run", run, "-s", "train.epochs=20")
     record = json.loads((run / "record.json").read_text())
     assert record["metrics"]["top1"] == 1.0  # a half by chance
     assert "never applied" not in done.err

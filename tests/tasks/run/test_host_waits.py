@@ -38,6 +38,12 @@ LIKE_OTHERS = (
     *("pretrain/own", "reid/ias", "reid/ks20", "reid/walkers", "transg_f40"),
 )
 RECIPES = [name for name in recipe_names() if not any(part in name for part in LIKE_OTHERS)]
+# One of each backbone, objective and kind of batch.
+ALWAYS = (
+    *("action/ntu60_xsub", "action/sbu", "gait/casia_b", "gait/gaitgraph", "gait/kgbd"),
+    *("pretrain/msr_action3d", "pretrain/msr_action3d_masked", "pretrain/ntu60_xsub_actclr"),
+    *("reid/kgbd", "reid/kgbd_selfsup", "reid/kgbd_transg"),
+)
 CHANGES = {
     "frames, headings and noise": (
         "gait/kgbd",
@@ -158,7 +164,13 @@ def train_two_steps(plan: CostPlan, monkeypatch: pytest.MonkeyPatch) -> None:
             step(1)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ALWAYS else pytest.param(name, marks=pytest.mark.thorough)
+        for name in RECIPES
+    ],
+)
 def test_no_step_of_a_recipe_waits_for_the_device(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
