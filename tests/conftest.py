@@ -22,6 +22,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from aclnet.data.sample import Sample, StoreInfo
@@ -290,10 +291,20 @@ def assert_same_run() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "common"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recipe(common: Path) -> Path:
     """Eight walkers before three cameras: three train, two validate, three are tested."""
-    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
-    path.write_text(RECIPE)
+    path = common / "tiny.yaml"
+    with FileLock(common / "recipe.lock"):
+        path.write_text(RECIPE)
     return path
 
 
@@ -304,22 +315,26 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def first(call: Call, recipe: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first(call: Call, recipe: Path, common: Path) -> Path:
     """A trained run; to be copied before it is changed."""
-    run = tmp_path_factory.mktemp("runs") / "first"
-    call("gait", "train", "-c", recipe, "--run", run, "--cache", cache)
+    run, options = common / "first", ("--cache", common / "cache", "--overwrite")
+    with FileLock(common / "first.lock"):
+        if not (run / "record.json").exists():
+            call("gait", "train", "-c", recipe, "--run", run, *options)
     return run
 
 
 @pytest.fixture(scope="session")
-def first_onnx(
-    call: Call, first: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Outcome]:
+def first_onnx(call: Call, first: Path, common: Path) -> tuple[Path, Outcome]:
     """`first` as an ONNX model, and what the command said; to be copied before it is changed."""
     for needed in ("onnxruntime", "onnxscript"):
         pytest.importorskip(needed)
-    out = tmp_path_factory.mktemp("onnx") / "model"
-    return out, call("export", first, "-o", out, "--cache", cache)
+    out, said = common / "onnx", common / "onnx.json"
+    with FileLock(common / "onnx.lock"):
+        if not said.exists():
+            done = call("export", first, "-o", out, "--cache", common / "cache")
+            said.write_text(json.dumps(done))
+    return out, Outcome(*json.loads(said.read_text()))
 
 
 @pytest.fixture(scope="session")
@@ -338,9 +353,9 @@ def traced(
 
 
 @pytest.fixture(scope="session")
-def walkers(cache: Path, first: Path) -> Path:
+def walkers(common: Path, first: Path) -> Path:
     """The store of the walkers that `first` was trained on."""
-    (store,) = cache.glob("walkers-*")
+    (store,) = (common / "cache").glob("walkers-*")
     return store
 
 
