@@ -223,8 +223,8 @@ class ResultRecord(BaseModel):
         version = fields.get("schema", 1) if isinstance(fields, dict) else None
         if isinstance(version, int) and version > VERSION:
             raise ValueError(
-                f"a result record of version {min(version, _LARGEST)}, newer than {VERSION}, "
-                "which this program reads: update aclnet."
+                f"a result record of version {min(version, _LARGEST)}, but this program reads "
+                f"versions up to {VERSION}: update aclnet."
             )
         if version == 1:
             fields = _second_schema(fields)

@@ -38,7 +38,7 @@ USUAL = "results"
 """The folder of records where none is named."""
 
 WITHOUT_RECORDS = (
-    f"there is no folder {USUAL} here, so that the tables hold published values only: give the "
+    f"there is no folder {USUAL} here, so the tables hold only published values: give the "
     "folder of your records with --results"
 )
 
@@ -114,7 +114,7 @@ def make_report(
     folder = results or (USUAL if Path(USUAL).is_dir() else None)
     report = build_report(folder)
     for line in report.skipped:
-        passed_over(f"passed over {line}")
+        passed_over(f"skipped {line}")
     opened: list[Path] = []
     texts = [write_between(Path(file).read_text("utf-8"), report.tables) for file in into]
     opened += [write_text(file, text) for file, text in zip(into, texts, strict=True)]
@@ -190,7 +190,7 @@ def _draw(
             out,
             logs=logs,
             results=results,
-            passed_over=lambda line: passed_over(f"passed over {line}"),
+            passed_over=lambda line: passed_over(f"skipped {line}"),
         )
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
@@ -214,7 +214,7 @@ def command_line() -> argparse.ArgumentParser:
         help="Markdown file to write tables into, between their marks; may be given again",
     )
     parser.add_argument(
-        "--formats", default=",".join(FORMATS), help="some of %(default)s, by commas"
+        "--formats", default=",".join(FORMATS), help="some of %(default)s, comma-separated"
     )
     parser.add_argument(
         "--figures", action=argparse.BooleanOptionalAction, default=True, help="draw figures"

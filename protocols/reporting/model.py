@@ -148,7 +148,7 @@ class ReportTable:
             if len(row.cells) != len(self.columns):
                 raise ValueError(
                     f"Row {row.label!r} of {self.key} has {len(row.cells)} cells for "
-                    f"{len(self.columns)} columns: give one a column."
+                    f"{len(self.columns)} columns: give one per column."
                 )
 
     @property

@@ -431,10 +431,10 @@ def _robustness(spec: TaskSpec) -> Callable[..., None]:
         cache: Cache = STORES,
         json: JsonFile = None,
     ) -> None:
-        """Test a run on recordings made worse, and by person and group as they are.
+        """Test a run on degraded recordings, and by person and group as they are.
 
         Noise on the joints, joints absent throughout or in single frames, shorter recordings and
-        fewer frames a second, each at several levels.
+        fewer frames per second, each at several levels.
         """
         from protocols.files import write_text
         from tasks.run.robustness import robustness_records, robustness_text  # imports torch

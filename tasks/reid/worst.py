@@ -54,6 +54,6 @@ def rank_lists(
             )
             if rank <= depth or rank == first
         ]
-        note = f"{person} came at {first}, AP {ranking.precision(place):.2f}"
+        note = f"{person} ranked {first}, AP {ranking.precision(place):.2f}"
         cases.append(Case(probe, note, tuple(answers)))
     return cases

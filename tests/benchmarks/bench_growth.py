@@ -98,7 +98,7 @@ def peaks(name: str, ways: Sequence[str], size: Sequence[int]) -> dict[str, Any]
     for way in ways:
         command = [sys.executable, __file__, "--child", name, way, *map(str, size)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        found.append([max(float(done.stdout), 0.1) / 2**10])  # less is not told apart
+        found.append([max(float(done.stdout), 0.1) / 2**10])  # less is not measurable
     return ratio(f"peak memory, {name}, {WORKS[name][1].format(*size)}", ways[1], *found, "GiB")
 
 

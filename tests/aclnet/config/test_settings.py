@@ -207,7 +207,7 @@ def test_wrong_choice_lists_the_choices() -> None:
         ("shape.radius=0", "`shape.radius` = 0 is not allowed: it must be greater than 0"),
         ("shape.train.epochs=0", "`shape.train.epochs` = 0"),
         ("shape=3", "`shape` = 3 is not allowed: it must be a valid dictionary"),
-        ("more=[{side: 1}]", "`more.0` needs `name` to say which of its kinds it is"),
+        ("more=[{side: 1}]", "`more.0` needs `name` to choose its kind"),
         ("more=[{name: square, side: x}]", "`more.0.side` = 'x'"),
     ],
 )

@@ -153,9 +153,9 @@ def test_without_z_and_as_coco(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ([landmarks(0.1)[:32]], "frame 0, person 0: 32 landmarks; MediaPipe Pose has 33"),
-        ([{"face": []}], r"no list of MediaPipe landmarks \(frame 0\)"),
-        (3, "no list of MediaPipe landmarks"),
-        ({"pose_landmarks": landmarks(0.1)}, "no list of MediaPipe landmarks"),
+        ([{"face": []}], r"not a list of MediaPipe landmarks \(frame 0\)"),
+        (3, "not a list of MediaPipe landmarks"),
+        ({"pose_landmarks": landmarks(0.1)}, "not a list of MediaPipe landmarks"),
         ([[[1, 1, 1, 1]] * 32 + [[1, 1, 1]]], "some landmarks have z, others not"),
         ({"a/1": landmarks(0.1), "b/1": landmarks(0.1)}, "has images of 2 folders, a and b"),
         ([[{"x": 1}] * 33], "a landmark must be an object x, y"),
@@ -190,7 +190,7 @@ def test_bad_csv_is_refused(text: str, message: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", [{"space": "room"}, {"dims": 4}])
 def test_options_are_checked(option: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="space is image or world and dims 2 or 3"):
+    with pytest.raises(ValueError, match="space must be image or world and dims 2 or 3"):
         load(write(tmp_path / "v.json", [landmarks(0.1)]), **option)
 
 

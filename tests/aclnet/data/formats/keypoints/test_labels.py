@@ -47,7 +47,9 @@ def test_a_row_without_a_recording_is_refused(tmp_path: Path) -> None:
 def test_a_row_of_nobody_is_refused(case: Callable[[str], Path], tmp_path: Path) -> None:
     labels = write(tmp_path, "sample,identity\nb-2,p\nb-2/person-9,q\n")
     _, samples = read(case("lab"), labels=labels, people="apart")
-    with pytest.raises(ValueError, match=r"labels\.csv: sample 'b-2/person-9' is nobody"):
+    with pytest.raises(
+        ValueError, match=r"labels\.csv: sample 'b-2/person-9' is not a person of the"
+    ):
         list(samples)
 
 

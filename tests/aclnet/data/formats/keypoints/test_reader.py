@@ -56,8 +56,11 @@ def test_rounded_steps_below_any_time_are_frame_numbers() -> None:
     [
         ([5, 6, 7, 8], ""),
         ([0, 40, 80, 120], "rise by 40: read as one frame of the video in 40; if they are "),
-        ([0, 5, 10, 15], "milliseconds (200 frames a second), set the option numbers=milliseconds"),
-        ([0, 33, 67, 100], "read as times, 30 frames a second; if they count frames, set the op"),
+        (
+            [0, 5, 10, 15],
+            "milliseconds (200 frames per second), set the option numbers=milliseconds",
+        ),
+        ([0, 33, 67, 100], "read as times, 30 frames per second; if they count frames, set the op"),
     ],
 )
 def test_how_steps_are_read_is_said(numbers: list[int], note: str) -> None:

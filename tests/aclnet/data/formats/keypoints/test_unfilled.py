@@ -57,9 +57,9 @@ def test_a_pattern_takes_names_apart(pattern: str, key: str, fields: dict[str, s
         ("{identiy}/*", r"field 'identiy' \(did you mean identity\?\)"),
         ("{take}-{take}", "'take' appears twice"),
         ("anna/*", "no field in braces"),
-        ("{identity}/{take", "a brace without its other half"),
-        ("{identity}{take}", "nothing says where 'take' begins"),
-        ("{identity}/*{take}", "nothing says where 'take' begins"),
+        ("{identity}/{take", "an unmatched brace"),
+        ("{identity}{take}", "it is not clear where 'take' begins"),
+        ("{identity}/*{take}", "it is not clear where 'take' begins"),
     ],
 )
 def test_a_bad_pattern_is_refused(pattern: str, message: str) -> None:

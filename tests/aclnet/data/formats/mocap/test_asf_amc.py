@@ -102,7 +102,7 @@ def test_which_skeleton(tmp_path: Path) -> None:
     assert len(list(read(below)[1])) == 1  # in the folder above
     for file in tmp_path.glob("*.asf"):
         file.unlink()
-    with pytest.raises(ValueError, match=r"01_02.amc: no .asf file lies beside it; name"):
+    with pytest.raises(ValueError, match=r"01_02.amc: there is no .asf file next to it; name"):
         read(below)
 
 

@@ -97,7 +97,7 @@ def test_a_reader_of_ones_own(module: str, tmp_path: Path) -> None:
     ("act", "message"),
     [
         ("time.sleep(60)", "no sign of progress for 60 s"),
-        ("any(iter(int, 1))", "takes more than 0.5 s of the processor and 1 s for every 20"),
+        ("any(iter(int, 1))", "takes more than 0.5 s of processor time plus 1 s for every 20"),
         ("np.ones(1 << 26)", "needs more memory than 400 MiB and 6 times the file"),
         ("os._exit(3)", "the process that reads it ended with exit code 3"),
         ("os.write(1, b'{') and os._exit(4)", "ended with exit code 4"),
