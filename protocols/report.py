@@ -12,7 +12,7 @@ from protocols.figures.drawing.planning import ReportFigure
 from protocols.files import write_text
 from protocols.groups import RunEntry
 from protocols.records import read_record_files
-from protocols.reporting.model import Report, named_apart
+from protocols.reporting.model import ErrorPage, Report, named_apart
 from protocols.reporting.tables.benchmarks import benchmark_tables
 from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.motion import motion_tables
@@ -78,6 +78,7 @@ def make_report(
     figures: bool = True,
     runs: Path | str | None = None,
     into: Sequence[Path | str] = (),
+    errors: Sequence[ErrorPage] = (),
     passed_over: Say,
 ) -> list[str]:
     """Read the records, fill the tables, draw the figures, write everything.
@@ -91,6 +92,7 @@ def make_report(
         runs: Folder of run folders, for training curves and actionlets; None draws none.
         into: Markdown files whose tables are written again between their marks, all or none
             (:func:`protocols.reporting.writers.between.write_between`).
+        errors: Pages with the worst errors of runs, in the folder already; the page leads there.
         passed_over: Called with a sentence for each file and figure that is left out.
 
     Returns:
@@ -112,7 +114,7 @@ def make_report(
     if results is None and not Path(USUAL).is_dir():
         passed_over(WITHOUT_RECORDS)
     folder = results or (USUAL if Path(USUAL).is_dir() else None)
-    report = build_report(folder)
+    report = replace(build_report(folder), errors=tuple(errors))
     for line in report.skipped:
         passed_over(f"skipped {line}")
     opened: list[Path] = []

@@ -58,13 +58,14 @@ def task_app(spec: TaskSpec) -> typer.Typer:
     if spec.measuring is not None:
         app.command("fuse")(with_query(_fuse(spec), spec.query))
         app.command("biometrics")(with_query(_biometrics(spec), spec.measuring))
+    spec.add_commands(app)
+    own = [command.name for command in app.registered_commands]
     # Without importing what it names.
-    if getattr_static(spec, "worst", None) is not None:
+    if getattr_static(spec, "worst", None) is not None and "show" not in own:
         app.command("show")(_show(spec))
     if getattr_static(spec, "right_score", None) is not None:
         app.command("joints")(_joints(spec))
     app.command("robustness")(_robustness(spec))
-    spec.add_commands(app)
     return app
 
 

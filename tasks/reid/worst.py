@@ -9,6 +9,15 @@ from tasks.reid.settings import ReidSettings
 from tasks.reid.spec import ReidQuery
 
 
+def worst(data: Embeddings, settings: ReidSettings, count: int, depth: int) -> list[Case]:
+    """The worst probes of the run's first pair, each with its nearest gallery sequences.
+
+    Raises:
+        ValueError: the run's settings name no pair.
+    """
+    return rank_lists(data, settings, ReidQuery(), count, depth, wrong=True)
+
+
 def rank_lists(
     data: Embeddings,
     settings: ReidSettings,

@@ -134,6 +134,7 @@ def run_details(
             "notes": list(run.record.notes),
             "facts": facts_of(run.record),
             "tables": shown_in.get(run.file, []),
+            "errors": next((p.address for p in report.errors if p.record == run.record), ""),
             "command": run.record.command,
             "metrics": metrics_of(run.record),
             "counts": {name: str(count) for name, count in run.record.counts.items()},
