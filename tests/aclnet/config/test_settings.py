@@ -286,7 +286,7 @@ def test_missing_files(tmp_path: Path) -> None:
 def test_cycle_of_parents(tmp_path: Path) -> None:
     write(tmp_path / "a.yaml", "base: b.yaml\n")
     write(tmp_path / "b.yaml", "base: ./a.yaml\n")
-    assert "`base` leads back" in refusal(Recipe, tmp_path / "a.yaml")
+    assert "`base` forms a loop" in refusal(Recipe, tmp_path / "a.yaml")
 
 
 def test_anchors_and_merge_keys_still_work(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_export_and_back(walks: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
     done = run("export", tmp_path / "store", out)
     assert "out.npz: 4 samples, 48 frames" in done.output
-    assert "exists already" in str(run("export", tmp_path / "store", out).exception)
+    assert "already exists" in str(run("export", tmp_path / "store", out).exception)
     assert run("export", tmp_path / "store", out, "--overwrite").exit_code == 0
     run("convert", out, tmp_path / "again")
     stores = [open_store(tmp_path / name) for name in ("store", "again")]
@@ -199,7 +199,7 @@ def test_unknown_samples_get_a_hint(walks: Path, tmp_path: Path) -> None:
 
 def test_overwrite_is_asked_for(walks: Path, tmp_path: Path) -> None:
     run("convert", walks, tmp_path / "store")
-    assert "exists already" in str(run("convert", walks, tmp_path / "store").exception)
+    assert "already exists" in str(run("convert", walks, tmp_path / "store").exception)
     assert run("convert", walks, tmp_path / "store", "--overwrite").exit_code == 0
 
 

@@ -124,9 +124,9 @@ def test_a_name_is_a_file_or_a_folder(people: People, tmp_path: Path) -> None:
     ("to", "changes", "message"),
     [
         ("trc", {}, "TRC holds positions in metres, but the store has x, y, confidence"),
-        ("trc", {**METRES, "fps": None}, "TRC needs the frames per second"),
-        ("kinetics", METRES, "Kinetics JSON has x, y and a score"),
-        ("kinetics", {"image_size": None}, "shares of the image, the store pixels"),
+        ("trc", {**METRES, "fps": None}, "TRC needs the frame rate"),
+        ("kinetics", METRES, "Kinetics JSON holds x, y and a score"),
+        ("kinetics", {"image_size": None}, "fractions of the image size, but the store has pixels"),
         ("csv", {"channels": ("x", "y", "depth")}, "cannot be written as CSV"),
     ],
 )

@@ -59,7 +59,7 @@ def test_images_in_numeric_order_with_gaps(tmp_path: Path) -> None:
 def test_two_videos_in_a_file_are_refused(first: str, second: str, tmp_path: Path) -> None:
     names = [name.format(number) for name in (first, second) for number in range(3)]
     path = write(tmp_path / "v.json", [entry(name, 9) for name in names])
-    with pytest.raises(ValueError, match=r"v\.json: has images .* seem to be of two videos"):
+    with pytest.raises(ValueError, match=r"v\.json: has images .* seem to belong to two videos"):
         load(path)
 
 

@@ -221,5 +221,5 @@ def test_images_of_two_folders_are_refused(tmp_path: Path) -> None:
 
 def test_frames_of_which_some_have_a_number_are_refused(tmp_path: Path) -> None:
     frames = [frame(3, instance(9)), {"instances": [instance(9)]}]
-    with pytest.raises(ValueError, match="some frames have a number, others not"):
+    with pytest.raises(ValueError, match="some frames have a number and others do not"):
         load(write(tmp_path / "v.json", frames))

@@ -182,10 +182,10 @@ def test_units_are_not_mixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"people": "both"}, "people is together or apart, not 'both'"),
-        ({"persons": 0}, "persons is a whole number from 1 on, not 0"),
-        ({"max_gap": 1.5}, "max_gap is a whole number from 0 on"),
-        ({"label_from": "file"}, "label_from is none or folder"),
+        ({"people": "both"}, "people must be together or apart, not 'both'"),
+        ({"persons": 0}, "persons must be a whole number from 1 on, not 0"),
+        ({"max_gap": 1.5}, "max_gap must be a whole number from 0 on"),
+        ({"label_from": "file"}, "label_from must be none or folder"),
         ({"labels": "gone.csv"}, "gone.csv: no such file"),
     ],
 )

@@ -257,7 +257,7 @@ def test_what_does_not_belong_together(ks20: Path, tmp_path: Path) -> None:
     ):
         read(ks20)
     write_windows(ks20 / "test_npy_data" / "other", "KS20", made(1, 6, 25), [0])
-    with pytest.raises(ValueError, match=r"other: has files of KGBD_6, KS20_6; keep each in a"):
+    with pytest.raises(ValueError, match=r"other: has files of KGBD_6, KS20_6; keep each in its"):
         read(ks20)
     (tmp_path / "empty" / "test_npy_data").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"test_npy_data: has no folder of a set"):

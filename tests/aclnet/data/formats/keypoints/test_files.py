@@ -110,7 +110,7 @@ def test_one_cameras_number_is_no_frame(tmp_path: Path) -> None:
     (one,) = find_frame_folders(tmp_path)
     assert (one.key, len(one.files)) == (tmp_path.name, 12)
     (tmp_path / "000_1_keypoints.json").touch()
-    with pytest.raises(ValueError, match=r"000_1_key.*is 1 its frame, or is it 0\?.* write cam"):
+    with pytest.raises(ValueError, match=r"000_1_key.*is its frame 1 or 0\?.* write cam"):
         find_frame_folders(tmp_path)
 
 

@@ -88,7 +88,7 @@ def test_a_decomposed_folder_fits_a_composed_key(case: Callable[[str], Path]) ->
         ("sample\na\n", "columns must be sample and any of identity"),
         ("sample,label\na,b\na,c\n", "line 3: sample 'a' is listed twice"),
         ("sample,label\n,b\n", "line 2: sample '' is empty"),
-        ("sample,identity\na,ann\nb, ann\n", "line 3: identity ' ann' is there without these"),
+        ("sample,identity\na,ann\nb, ann\n", "line 3: identity ' ann' also occurs without these"),
         ("", "not a readable CSV"),
     ],
 )

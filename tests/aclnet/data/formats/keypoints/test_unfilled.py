@@ -130,5 +130,5 @@ def test_the_rows_are_the_samples(name: str, case: Callable[[str], Path], tmp_pa
 def test_a_format_that_says_who_it_is_has_no_table(tmp_path: Path) -> None:
     file = tmp_path / "a.npz"
     file.write_bytes(b"")
-    with pytest.raises(ValueError, match="format npz state what"):
+    with pytest.raises(ValueError, match="format npz contain their own labels"):
         unfilled_labels(file, format="npz")

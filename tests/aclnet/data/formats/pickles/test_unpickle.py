@@ -107,7 +107,7 @@ def test_what_is_shared_and_what_holds_itself(file: Path) -> None:
     often[:] = [(POSES,) * 100_000] * 300
     for content in (nested, deep, often):
         file.write_bytes(pickle.dumps(content))
-        with pytest.raises(ValueError, match=r"names its parts so often, or inside themselves"):
+        with pytest.raises(ValueError, match=r"refers to its parts so often, or so deeply"):
             load(file)
 
 
