@@ -191,8 +191,8 @@ def test_subsets_are_told_apart() -> None:
     assert division.notes == (
         "Read as one label: 'Drop Trash' and 'drop trash'.",
         "Read as one view: '003' and '3'.",
-        "Split nwucla_xview divides 10 classes, but these data have 4: they are another set, or a "
-        "part of it.",
+        "Split nwucla_xview divides 10 classes, but these data have 4: they are another data set, "
+        "or part of it.",
     )
     assert division.subset.tolist() == ["", "", "copies", "copies", "others"]
 

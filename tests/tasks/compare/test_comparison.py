@@ -205,7 +205,7 @@ def test_seeds_are_paired(call: Any, tmp_path: Path) -> None:
     action(tmp_path / "b0.json", ())
     action(tmp_path / "b1.json", (), seed=1)
     text = compared(call, tmp_path / "a?.json", tmp_path / "b?.json")
-    assert "the pairs differ by +5.0, +5.0" in text
+    assert "by pair +5.0, +5.0" in text
     assert "The runs of a? differ from each other in objective.weight, train.epochs." in text
 
 

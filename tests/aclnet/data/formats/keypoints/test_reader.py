@@ -90,5 +90,7 @@ def test_what_numbers_count_may_be_given(
     info, (sample,) = opened(numbers, numbers=option)
     assert (sample.numbers.tolist(), sample.fps, info.notes) == (kept, rate, {})
     assert info.settings["numbers"] == option
-    with pytest.raises(ValueError, match="numbers must be auto or frames or milliseconds, not 'ms'"):
+    with pytest.raises(
+        ValueError, match="numbers must be auto or frames or milliseconds, not 'ms'"
+    ):
         opened(numbers, numbers="ms")
