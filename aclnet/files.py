@@ -112,7 +112,7 @@ def whole_folder(place: Path) -> Iterator[Path]:
 
 def _require_free(place: Path) -> None:
     if place.exists() and not (place.is_dir() and not any(place.iterdir())):
-        raise ValueError(f"{place} exists already: remove it, or choose another folder")
+        raise ValueError(f"{place} already exists: remove it, or choose another folder")
 
 
 def make_folder(path: Path) -> list[Path]:

@@ -80,7 +80,7 @@ class Embeddings:
         array: npt.NDArray[Any] = np.asarray(self.embedding)
         if array.ndim not in (2, 3) or 0 in array.shape[2:] or array.dtype.kind not in "fiu":
             raise ValueError(
-                "embedding must be a numeric array of shape (N, D), one row a sample, or "
+                "embedding must be a numeric array of shape (N, D), one row per sample, or "
                 f"(N, C, parts), not {array.dtype} of shape {array.shape}."
             )
         if array.shape[2:] == (1,):
@@ -93,7 +93,7 @@ class Embeddings:
             if values.shape != (len(array),):
                 raise ValueError(
                     f"{name} has shape {values.shape}, but there are {len(array)} embeddings: "
-                    "give one entry a sample."
+                    "give one entry per sample."
                 )
             object.__setattr__(self, name, values)
         object.__setattr__(self, "sample", self._named())
@@ -152,7 +152,7 @@ class Embeddings:
             return ()
         name = str(self.sample[copies[0]])
         what = f"{len(copies)} sample{'' if len(copies) == 1 else 's'}"
-        return (f"There again, and counted again: {what}, such as {name!r}.",)
+        return (f"Repeated, and counted each time: {what}, such as {name!r}.",)
 
     def read_alike(self, *fields: str) -> tuple[str, ...]:
         """A sentence for each of the label fields in which several spellings are read as one."""
@@ -242,7 +242,7 @@ def fuse_embeddings(
         if run.embedding.shape[2:] != first.embedding.shape[2:]:
             raise ValueError(
                 f"{name} has embeddings of shape {run.embedding.shape[1:]} and {names[0]} of "
-                f"{first.embedding.shape[1:]}: only equal numbers of parts are joined."
+                f"{first.embedding.shape[1:]}: only equal numbers of parts can be joined."
             )
         for field_name in ("subject", "condition", "take", "view", "camera"):
             mine, theirs = (getattr(each, field_name) for each in (first, run))
@@ -333,8 +333,9 @@ def read_labels(path: Path) -> dict[str, TextArray]:
     """
     if path.suffix not in TABLES or not path.is_file():
         raise ValueError(
-            f"it holds no labels and needs a table of them ({' or '.join(TABLES)}), a row a sample "
-            f"with subject, condition, take, view: there is no {path}; give one with --labels FILE."
+            f"it holds no labels and needs a table of them ({' or '.join(TABLES)}) with one row "
+            f"per sample, its subject, condition, take, view: there is no {path}; give one with "
+            "--labels FILE."
         )
     try:
         return _texts(read_columns(path))

@@ -164,13 +164,13 @@ def read_table(lines: Iterable[str], *, ragged: bool = False) -> tuple[list[str]
     if len(table) * len(header) > _FEW_CELLS + 2 * cells:
         raise ValueError(
             f"{len(table)} rows of {len(header)} columns hold {cells} cells in all: give every row "
-            "one cell a column."
+            "one cell per column."
         )
     for number, row in enumerate(table, 1):
         if len(row) > len(header) or (len(row) < len(header) and not ragged):
             raise ValueError(
                 f"row {number} has {len(row)} cells, the header {len(header)}: give every row one "
-                "cell a column, and write a cell with a comma in quotes."
+                "cell per column, and write a cell with a comma in quotes."
             )
         row += [""] * (len(header) - len(row))
     return header, table

@@ -114,7 +114,7 @@ def _weigh(node: Any, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
             size, levels = size + below, max(levels, height + 1)
         if size > _MOST_NODES or levels > _DEEPEST:
             raise ValueError(
-                f"more than {_MOST_NODES} values or {_DEEPEST} levels, with the aliases written out"
+                f"more than {_MOST_NODES} values or {_DEEPEST} levels, with aliases expanded"
             )
         known[id(node)] = size, levels
     return known[id(node)]
@@ -244,6 +244,6 @@ def _check_header(stream: IO[bytes], size: int, key: str) -> None:
 def reason(error: Exception) -> str:
     """The short text of an error of a library."""
     if isinstance(error, MemoryError):
-        return "it needs more memory than there is"
+        return "it needs more memory than is available"
     text = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
     return (text or type(error).__name__)[:_LONGEST_REASON]

@@ -53,7 +53,7 @@ DEGRADED = {
     "joints": "Joints absent throughout (share)",
     "gaps": "Joints absent in single frames (share)",
     "length": "The middle of the recording alone (share)",
-    "rate": "Fewer frames a second (share)",
+    "rate": "Fewer frames per second (share)",
 }
 """What makes recordings worse, in words and in the order of the rows."""
 

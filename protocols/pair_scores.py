@@ -184,7 +184,7 @@ def _joined(samples: Embeddings, columns: dict[str, Any]) -> PairScores:
     except (ValueError, TypeError) as error:
         raise ValueError(f"a {measures[0]} is not a number ({error}).") from error
     if values.shape != sides[0].shape or values.shape != sides[1].shape:
-        raise ValueError("probe, gallery and score must have one entry a pair.")
+        raise ValueError("probe, gallery and score must have one entry per pair.")
     if not len(values) or not np.isfinite(values).all():
         raise ValueError(f"there must be a finite {measures[0]} for every pair, and one at least.")
     pair = sides[0] * len(samples) + sides[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,8 @@ VERSION = 2
 _LARGEST = 999_999_999  # a larger version is not written out
 
 Name = Annotated[str, Field(min_length=1)]
+Moment = Annotated[str, Field(pattern=r"^([0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z)?$")]
+"""A time in UTC to the second (ISO 8601), or empty."""
 
 RUN, BIOMETRICS, COST = "run", "biometrics", "cost"
 """Kinds of records; those of a task's studies are named in its own folder."""
@@ -126,6 +129,8 @@ class ResultRecord(BaseModel):
         cells: A protocol's whole table, if it has one.
         tested: Hash of the keys and labels of the tested samples, which shows whether two systems
             were tested on the same ones; empty where it is not known.
+        created: When the record was made, such as ``2026-11-29T18:05:09Z``; empty in records made
+            before they said so.
     """
 
     model_config = ConfigDict(
@@ -154,6 +159,7 @@ class ResultRecord(BaseModel):
     data_notes: tuple[str, ...] = ()
     cells: dict[str, Any] | None = None
     tested: str = ""
+    created: Moment = ""
 
     @model_validator(mode="after")
     def _check_intervals(self) -> ResultRecord:
@@ -202,7 +208,7 @@ class ResultRecord(BaseModel):
             ValueError: Settings, environment or cells hold values that JSON does not have.
         """
         fields = self.model_dump(by_alias=True)
-        for name in ("data_notes", "cells", "tested"):
+        for name in ("data_notes", "cells", "tested", "created"):
             if fields[name] in (None, "", ()):
                 del fields[name]
         lines = [f"  {json.dumps(key)}: {_entries(value)}" for key, value in fields.items()]
@@ -223,8 +229,8 @@ class ResultRecord(BaseModel):
         version = fields.get("schema", 1) if isinstance(fields, dict) else None
         if isinstance(version, int) and version > VERSION:
             raise ValueError(
-                f"a result record of version {min(version, _LARGEST)}, newer than {VERSION}, "
-                "which this program reads: update aclnet."
+                f"a result record of version {min(version, _LARGEST)}, but this program reads "
+                f"versions up to {VERSION}: update aclnet."
             )
         if version == 1:
             fields = _second_schema(fields)
@@ -253,6 +259,11 @@ class ResultRecord(BaseModel):
     def write(self, path: Path | str) -> None:
         """Write the record to a file, which appears complete or not at all."""
         write_text(path, self.to_json())
+
+
+def now() -> str:
+    """The time, as records state it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _second_schema(fields: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from protocols.figures.drawing.planning import ReportFigure
 from protocols.files import write_text
 from protocols.groups import RunEntry
 from protocols.records import read_record_files
-from protocols.reporting.model import Report, named_apart
+from protocols.reporting.model import ErrorPage, Report, named_apart
 from protocols.reporting.tables.benchmarks import benchmark_tables
 from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.motion import motion_tables
@@ -38,7 +38,7 @@ USUAL = "results"
 """The folder of records where none is named."""
 
 WITHOUT_RECORDS = (
-    f"there is no folder {USUAL} here, so that the tables hold published values only: give the "
+    f"there is no folder {USUAL} here, so the tables hold only published values: give the "
     "folder of your records with --results"
 )
 
@@ -78,6 +78,7 @@ def make_report(
     figures: bool = True,
     runs: Path | str | None = None,
     into: Sequence[Path | str] = (),
+    errors: Sequence[ErrorPage] = (),
     passed_over: Say,
 ) -> list[str]:
     """Read the records, fill the tables, draw the figures, write everything.
@@ -91,6 +92,7 @@ def make_report(
         runs: Folder of run folders, for training curves and actionlets; None draws none.
         into: Markdown files whose tables are written again between their marks, all or none
             (:func:`protocols.reporting.writers.between.write_between`).
+        errors: Pages with the worst errors of runs, in the folder already; the page leads there.
         passed_over: Called with a sentence for each file and figure that is left out.
 
     Returns:
@@ -112,9 +114,9 @@ def make_report(
     if results is None and not Path(USUAL).is_dir():
         passed_over(WITHOUT_RECORDS)
     folder = results or (USUAL if Path(USUAL).is_dir() else None)
-    report = build_report(folder)
+    report = replace(build_report(folder), errors=tuple(errors))
     for line in report.skipped:
-        passed_over(f"passed over {line}")
+        passed_over(f"skipped {line}")
     opened: list[Path] = []
     texts = [write_between(Path(file).read_text("utf-8"), report.tables) for file in into]
     opened += [write_text(file, text) for file, text in zip(into, texts, strict=True)]
@@ -190,7 +192,7 @@ def _draw(
             out,
             logs=logs,
             results=results,
-            passed_over=lambda line: passed_over(f"passed over {line}"),
+            passed_over=lambda line: passed_over(f"skipped {line}"),
         )
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
@@ -214,7 +216,7 @@ def command_line() -> argparse.ArgumentParser:
         help="Markdown file to write tables into, between their marks; may be given again",
     )
     parser.add_argument(
-        "--formats", default=",".join(FORMATS), help="some of %(default)s, by commas"
+        "--formats", default=",".join(FORMATS), help="some of %(default)s, comma-separated"
     )
     parser.add_argument(
         "--figures", action=argparse.BooleanOptionalAction, default=True, help="draw figures"

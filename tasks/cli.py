@@ -38,11 +38,11 @@ from tasks.plugins import load_plugins
 from tasks.spec import all_tasks
 
 PLUGIN = "--plugin"
-_STOPPED = "stopped: no file is half-written; give the same command again"
+_STOPPED = "stopped: no file is half-written; run the same command again"
 _STOPPED_BY_TYPER = 130
 """Typer's exit code for a KeyboardInterrupt."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_MAKE_ROOM = "make room and give the command again (a training goes on with --resume)"
+_MAKE_ROOM = "make room and run the command again (a training goes on with --resume)"
 
 _TOO_LARGE = (
     "there is not enough memory: lower the sizes in settings and options, such as "
@@ -50,7 +50,7 @@ _TOO_LARGE = (
 )
 
 _INSTALL = (
-    "install aclnet with all that it depends on (without torch, galleries and aclnet.load use "
+    "install aclnet with its dependencies (without torch, galleries and aclnet.load use "
     "models that were exported to ONNX)"
 )
 

@@ -77,8 +77,8 @@ class TaskSpec:
         measure: function of (what `read` returns, settings, query, embeddings of the development
             people or None, probes by condition that gave no embedding or None) for `biometrics`.
         worst: function of (what `read` returns, settings, count, depth) that returns the worst
-            cases (`tasks.commands.show.worst.Case`) for `show`; without it, or None, there is no
-            such command.
+            cases (`tasks.commands.show.worst.Case`) for `show`, unless the task has its own, and
+            for `report --errors`; without it, or None, there is neither.
         right_score: function of (adapter, network, what `read` returns) that returns how test
             samples are scored (`tasks.joints.right.RightScore`) for `joints`; without it, or None,
             there is no such command.

@@ -65,8 +65,8 @@ class NormaliseSettings(Settings):
     def _without_height(self) -> NormaliseSettings:
         if self.body == "common" and self.centre == "none":
             raise ValueError(
-                "body: common is to take away how people are built, but centre: none keeps how "
-                "high their hips are: set centre to frame, joint, clip or people, or body to own"
+                "body: common removes how people are built, but centre: none keeps the height of "
+                "their hips: set centre to frame, joint, clip or people, or body to own"
             )
         return self
 
@@ -131,7 +131,7 @@ class BodySettings(Settings):
     @classmethod
     def _different(cls, sizes: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(sizes)) < len(sizes):
-            raise ValueError("each size makes people of its own, so no size may be given twice")
+            raise ValueError("give each size once: every size adds people")
         return sizes
 
 
@@ -206,12 +206,12 @@ class ClipSettings(Settings):
             )
         if self.motion == "recording" and self.sampling == "resize":
             raise ValueError(
-                "motion: recording leads to the recording's next frame, which places between "
+                "motion: recording needs the recording's next frame, which positions between "
                 "frames do not have: set motion to clip, or sampling to stretch"
             )
         if self.motion == "recording" and self.augment.reverse > 0:
             raise ValueError(
-                "motion: recording leads forward even in a clip that runs backwards: set "
+                "motion: recording points forward in time even in a reversed clip: set "
                 "augment.reverse to 0, or motion to clip"
             )
         if self.sampling != "window" and self.step != 1:
@@ -236,7 +236,7 @@ class ClipSettings(Settings):
         moved = [name for name, value in changes.items() if value != "none"]
         if self.augment.image_flip > 0 and (moved or self.bodies != BodySettings()):
             raise ValueError(
-                "augment.image_flip mirrors an image, so joints must keep their places in pixels: "
+                "augment.image_flip mirrors an image, so joints must keep their pixel positions: "
                 "set normalise.centre, normalise.scale and normalise.heading to none and give no "
                 "other bodies, or set image_flip to 0 (augment.mirror is for centred clips)"
             )

@@ -68,7 +68,7 @@ def _describe(problem: ErrorDetails, path: Sequence[Any], model: type[BaseModel]
         return f"the setting `{name}` is missing and has no default"
     if kind == "union_tag_not_found":
         tag = str(context.get("discriminator", "")).strip("'")
-        return f"`{name}` needs `{tag}` to say which of its kinds it is, got {value!r}"
+        return f"`{name}` needs `{tag}` to choose its kind, got {value!r}"
     if kind in _CHOICE_ERRORS:
         if kind == "union_tag_invalid":
             name = f"{name}.{str(context.get('discriminator', '')).strip(chr(39))}"
@@ -81,7 +81,7 @@ def _describe(problem: ErrorDetails, path: Sequence[Any], model: type[BaseModel]
     message = problem["msg"].removeprefix("Value error, ")
     requirement = re.sub(r"^Input should be", "it must be", message)
     if kind == "less_than_equal" and _FEWEST <= context["le"] <= _MOST:
-        requirement += ", as more would not fit into memory or time"
+        requirement += ", because more would take too much memory or time"
     return f"`{name}` = {value!r} is not allowed: {requirement}" if name else requirement
 
 

@@ -90,7 +90,7 @@ def _file_layers(path: Path) -> list[Layer]:
         # A link that leads to itself is refused when it is read.
         if os.path.realpath(here) in map(os.path.realpath, chain):
             names = " -> ".join(str(item) for item in [*chain, here])
-            raise ValueError(f"{chain[-1]}: `base` leads back to a file read before: {names}")
+            raise ValueError(f"{chain[-1]}: `base` forms a loop: {names}")
         values = read_mapping(here, named_by=chain[-1] if chain else None)
         chain.append(here)
         parent = values.pop("base", None)

@@ -52,7 +52,7 @@ def convert(
             layout's rules (coco20 from coco17).
         prepare: "main_person": the main person first, its empty frames dropped and counted, the
             recording centred on its spine (`aclnet.data.prepare`, the release's 3-D preparation).
-        resample_fps: frames a second to bring faster recordings down to (`aclnet.data.resample`).
+        resample_fps: frames per second to bring faster recordings down to (`aclnet.data.resample`).
         upsample: bring slower ones up to it too.
         where: wanted values by field, such as {"label": ["walk"]}; other samples are dropped and
             counted (see `keep_samples`).
@@ -100,7 +100,7 @@ def keep_samples(
     for field in wanted:
         if field not in KEPT_BY:
             raise ValueError(
-                f"samples cannot be kept by {field!r}{nearest_name(field, KEPT_BY)}, only by "
+                f"samples cannot be selected by {field!r}{nearest_name(field, KEPT_BY)}, only by "
                 f"{', '.join(KEPT_BY)}"
             )
     kept = {field: sorted(values) for field, values in wanted.items()}

@@ -46,10 +46,10 @@ def degrade(sample: Sample, kind: Kind, level: float, dims: int, seed: int = 0) 
         ValueError: the kind is unknown, or there is no such level of it.
     """
     if kind not in KINDS:
-        raise ValueError(f"there is no kind {kind!r}: known are {', '.join(KINDS)}")
+        raise ValueError(f"unknown kind {kind!r}; known kinds are {', '.join(KINDS)}")
     keeps = kind in ("length", "rate")
     if not 0 <= level <= (np.inf if kind == "noise" else 1) or (keeps and level == 0):
-        raise ValueError(f"{kind}: {level:g} is not a level, which is a share of {_OF[kind]}")
+        raise ValueError(f"{kind}: {level:g} is not a level; expected a share of {_OF[kind]}")
     if level == int(keeps):
         return sample
     if kind == "length":

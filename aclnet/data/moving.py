@@ -38,7 +38,7 @@ class MovingClip:
 
     Attributes:
         frames: (T, M, V, C) of a store.
-        info: the store's description (layout, channels, unit, frames a second).
+        info: the store's description (layout, channels, unit, frames per second).
         caption: what it is.
         correct: whether it is a right answer; None: it is not an answer.
         words: more about it, a line each.

@@ -54,7 +54,7 @@ def composed(text: str) -> str:
     if any(map(unicodedata.combining, text[::_MOST_MARKS])):
         runs = itertools.groupby(text, lambda character: unicodedata.combining(character) > 0)
         if any(marks and len(list(run)) > _MOST_MARKS for marks, run in runs):
-            raise ValueError(f"a name has more than {_MOST_MARKS} marks in a row")
+            raise ValueError(f"a name has more than {_MOST_MARKS} combining marks in a row")
     return unicodedata.normalize("NFC", text)
 
 

@@ -1,7 +1,7 @@
 """Recordings at another frame rate: linear in time, joint by joint.
 
-Motion capture has 120 frames a second, cameras and recipes 30. Frame k of a resampled recording is
-its moment k / fps, so that frame numbers still count from where it was filmed.
+Motion capture has 120 frames per second, cameras and recipes 30. Frame k of a resampled
+recording is its moment k / fps, so that frame numbers still count from where it was filmed.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def resample_samples(
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """The same samples at another frame rate; the notes say which were changed, and which not.
 
-    A recording of fewer frames a second, or of a rate that is not known, stays as it is.
+    A recording of fewer frames per second, or of a rate that is not known, stays as it is.
 
     Args:
         info: the description.
         samples: the samples.
-        fps: frames a second, of those that have poses.
+        fps: frames per second, of those that have poses.
         upsample: also make frames between those of slower recordings.
 
     Raises:
@@ -51,15 +51,15 @@ def resample_samples(
         for sample in samples:
             rate = sample.fps or info.fps
             if rate is None:
-                made.note(f"frames a second are not known (fps): not resampled to {fps:g}")
+                made.note(f"frames per second are not known (fps): not resampled to {fps:g}")
                 yield sample
                 continue
             own = _usual_rate(sample.numbers, rate)
             if _changes(own, fps, upsample):
-                made.note(f"resampled from {own:g} to {fps:g} frames a second")
+                made.note(f"resampled from {own:g} to {fps:g} frames per second")
                 sample, rate = _resampled(sample, rate, fps, info.dims), fps
             elif not _same(own, fps):
-                made.note(f"has {own:g} frames a second: not resampled to {fps:g} (upsample)")
+                made.note(f"has {own:g} frames per second: not resampled to {fps:g} (upsample)")
             yield replace(sample, fps=None if rate == whole else rate)
 
     return made, each()
@@ -90,7 +90,7 @@ def resample(
     Args:
         frames: (T, M, V, C), the first `dims` channels coordinates.
         numbers: (T,) rising, the number of each frame in the recording as it was filmed.
-        rate: frames a second of these numbers.
+        rate: frames per second of these numbers.
         fps: the wanted rate.
         dims: coordinates a joint.
 
@@ -141,7 +141,7 @@ def _resampled(sample: Sample, rate: float, fps: float, dims: int) -> Sample:
     most = _MOST_A_FRAME * max(len(sample.frames), 1)
     if (span := _step(sample.numbers) * len(sample.frames) * fps / rate) > most:
         raise ValueError(
-            f"sample {sample.sample!r}: {fps:g} frames a second would make {span:.0f} frames of "
+            f"sample {sample.sample!r}: {fps:g} frames per second would make {span:.0f} frames of "
             f"{len(sample.frames)}; choose a lower rate (resample_fps)"
         )
     frames, numbers = resample(sample.frames, sample.numbers, rate, fps, dims)

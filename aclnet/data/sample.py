@@ -109,7 +109,7 @@ class Sample:
             it, else None: `StoreInfo.image_size` then has it for all.
         frame_numbers: (T,) rising, the number of each frame in the recording as it was filmed;
             None: 0 to T - 1. Whatever leaves out frames keeps the numbers of the others (`keep`).
-        fps: frames a second of that recording, with its frames that are not here, if the
+        fps: frames per second of that recording, with its frames that are not here, if the
             recordings of a store differ in it, else None: `StoreInfo.fps` then has it for all.
     """
 

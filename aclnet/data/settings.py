@@ -31,7 +31,7 @@ class DataSettings(Settings):
             are text in quotes.
         prepare: "main_person": the main person first, its empty frames dropped, the recording
             centred on it (`aclnet.data.prepare`); done once, in the conversion.
-        resample_fps: frames a second to which faster recordings are brought down, linear in time;
+        resample_fps: frames per second to which faster recordings are brought down, linear in time;
             slower ones, and those of an unknown rate, stay as they are, which is said.
         upsample: bring slower recordings up to `resample_fps` too.
         min_frames: shorter sequences are dropped and counted.

@@ -4,7 +4,7 @@
 store/
   store.json   StoreInfo: layout, channels, unit, source, counts of what the reader dropped
   frames.npy   (F, M, V, C) float32 or float16: the frames of all samples, one after another
-  index.csv    one row a sample: sample, start, length, identity, label, condition, view, take,
+  index.csv    one row per sample: sample, start, length, identity, label, condition, view, take,
                camera, split, and where samples have their own: image_size, frames, fps
 ```
 
@@ -12,7 +12,7 @@ Metadata are text, so that view "018" stays "018"; an unknown field is empty. A 
 is `frames[start : start + length]`, axes (T, M, V, C). An image size is text like "340x256", width
 and height in pixels. `frames` are the numbers of the sample's frames in the recording as it was
 filmed, text like "300-323" (`aclnet.data.numbering`), empty where they are 0 to T - 1; `fps` are
-that recording's frames a second, empty where they are those of the description.
+that recording's frames per second, empty where they are those of the description.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Store:
 
     Args:
         info: the description.
-        index: one row a sample with the columns `COLUMNS` and any of `OWN_COLUMNS`.
+        index: one row per sample with the columns `COLUMNS` and any of `OWN_COLUMNS`.
         frames: (F, M, V, C).
         path: the folder, if the store lies in one.
     """

@@ -78,7 +78,7 @@ def read_csv(file: Path, *, ragged: bool = False, skipinitialspace: bool = False
     if len(rows) * len(names) > _FEW_CELLS + 2 * cells:
         raise ValueError(
             f"{file}: {len(rows)} rows of {len(names)} columns hold {cells} cells in all; give "
-            "every row one cell a column"
+            "every row one cell per column"
         )
     for number, row in enumerate(rows, 1):
         if len(row) < len(header) and not ragged:
@@ -89,6 +89,6 @@ def read_csv(file: Path, *, ragged: bool = False, skipinitialspace: bool = False
 
 def _other_length(file: Path, number: int, row: Sequence[str], width: int) -> ValueError:
     return ValueError(
-        f"{file}: row {number} has {len(row)} cells, the header {width}; give every row one cell a "
-        "column, and write a cell with a comma in quotes"
+        f"{file}: row {number} has {len(row)} cells, the header {width}; give every row one cell "
+        "per column, and write a cell with a comma in quotes"
     )

@@ -63,14 +63,16 @@ def _whole(store: Store) -> Iterator[tuple[str, str]]:
     joints, channels = store.frames.shape[2:]
     layout = store.layout
     if joints != layout.joint_count:
-        problem = f"{joints} joints a frame, layout {layout.name} has {layout.joint_count}"
+        problem = f"{joints} joints per frame, layout {layout.name} has {layout.joint_count}"
         yield "frames", problem
     if channels != len(store.info.channels):
         yield "frames", f"{channels} channels, the description has {', '.join(store.info.channels)}"
     if len(store) == 0:
         yield "index", "there is no sample"
     if store.path is not None and file_fingerprint(store.path) != store.info.fingerprint:
-        problem = "the files are not those that were written (damaged or edited); convert again"
+        problem = (
+            "the files have changed since they were written (damaged or edited); convert again"
+        )
         yield "fingerprint", problem
 
 
@@ -148,7 +150,7 @@ def _groups(store: Store, field: str) -> Iterator[str]:
         return
     largest, smallest = int(counts.iloc[0]), int(counts.iloc[-1])
     if len(counts) == 1:
-        yield f"constant: all {largest} samples that have one have {counts.index[0]!r}"
+        yield f"constant: all {largest} samples with a value have {counts.index[0]!r}"
         return
     if largest >= _UNBALANCED * smallest:
         yield (
@@ -158,7 +160,7 @@ def _groups(store: Store, field: str) -> Iterator[str]:
     alone = sorted(str(name) for name in counts.index[counts == 1])
     if alone:
         names = ", ".join(alone[:_NAMED]) + (", …" if len(alone) > _NAMED else "")
-        yield f"{len(alone)} of {len(counts)} have one sample only: {names}"
+        yield f"{len(alone)} of {len(counts)} have only one sample: {names}"
 
 
 def _missing_fields(store: Store) -> Iterator[Finding]:

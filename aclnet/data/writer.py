@@ -45,7 +45,7 @@ def write_files(
 ) -> None:
     """Write the files of a store; arguments and errors are those of `write_store`."""
     if dtype not in ("float32", "float16"):
-        raise ValueError(f"a store's dtype is float32 or float16, not {dtype!r}")
+        raise ValueError(f"a store's dtype must be float32 or float16, not {dtype!r}")
     joints = layout_from_dict(info.layout, f"{path}: layout").joint_count
     place = Path(os.path.realpath(path))  # a link stays
     remedy = "wait for it to end, or choose another folder"
@@ -197,7 +197,7 @@ def _frames_text(sample: Sample) -> str:
     if numbers.shape != (len(sample.frames),) or not rising or numbers.min(initial=0) < 0:
         raise ValueError(
             f"sample {sample.sample!r}: frame_numbers must be {len(sample.frames)} rising whole "
-            "numbers from 0 on, one a frame"
+            "numbers from 0 on, one per frame"
         )
     return numbers_to_text(numbers.astype(np.int64))
 
@@ -222,13 +222,13 @@ def _npy_header(shape: list[int], dtype: str) -> bytes:
 
 def _check_free(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
-        raise ValueError(f"{path} exists already; remove it or set overwrite")
+        raise ValueError(f"{path} already exists; remove it or set overwrite")
     if path.exists() and not (path / "store.json").is_file():
         raise ValueError(f"{path} is not a store; it is left as it is")
     if path.exists() and (foreign := sorted(set(os.listdir(path)) - set(_FILES))):
         raise ValueError(
-            f"{path} holds {foreign[0]}, which is not part of a store, so that it is not deleted: "
-            "move it away, or choose another folder"
+            f"{path} holds {foreign[0]}, which is not part of a store, so it is not deleted: move "
+            "it away, or choose another folder"
         )
 
 

@@ -191,6 +191,6 @@ def _shown(shape: tuple[int, ...]) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
-        return "it needs more memory than there is"
+        return "it needs more memory than is available"
     text = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
     return (text or type(error).__name__)[:_LONGEST_REASON]

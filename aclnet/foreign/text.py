@@ -134,7 +134,7 @@ def naming(path: Path, kind: str) -> Iterator[None]:
     except OSError as error:
         raise ValueError(f"{error.filename or path}: {_reason(error)}") from error
     except MemoryError as error:
-        raise ValueError(f"{path}: needs more memory than there is; split it") from error
+        raise ValueError(f"{path}: needs more memory than is available; split it") from error
     except Exception as error:
         raise ValueError(
             f"{path}: cannot be read as {kind} ({type(error).__name__}: {_reason(error)}); it is "

@@ -26,12 +26,12 @@ def refuse_newer(place: Path | str, version: object, newest: int) -> None:
 
     >>> refuse_newer("run.json", 2, newest=1)
     Traceback (most recent call last):
-    ValueError: run.json is of version 2, newer than 1, which this program reads: update aclnet
+    ValueError: run.json is of version 2, but this program reads versions up to 1: update aclnet
     """
     if isinstance(version, int) and version > newest:
         raise ValueError(
-            f"{place} is of version {min(version, _LARGEST)}, newer than {newest}, which this "
-            "program reads: update aclnet"
+            f"{place} is of version {min(version, _LARGEST)}, but this program reads "
+            f"versions up to {newest}: update aclnet"
         )
 
 

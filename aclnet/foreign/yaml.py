@@ -102,8 +102,7 @@ def _weigh(node: Any, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
                 size, levels = size + below, max(levels, height + 1)
         if size > MOST_NODES or levels > DEEPEST:
             raise yaml.composer.ComposerError(
-                problem=f"more than {MOST_NODES} values or {DEEPEST} levels, with the aliases "
-                "written out",
+                problem=f"more than {MOST_NODES} values or {DEEPEST} levels, with aliases expanded",
                 problem_mark=node.start_mark,
             )
         known[key] = size, levels

@@ -30,8 +30,8 @@ class MetricLossSettings(Settings):
     )
     miner: str | None = Field(
         None,
-        description="class in pytorch_metric_learning.miners that chooses the pairs; null: "
-        "all of the batch",
+        description="class in pytorch_metric_learning.miners that chooses the pairs; null: all "
+        "pairs of the batch",
     )
     miner_options: dict[str, OptionValue] = Field(
         default_factory=dict, description="arguments of the miner, by name"
@@ -114,10 +114,12 @@ class FrHeadSettings(TermSettings):
     levels: tuple[PositiveFloat, ...] = Field(
         (0.1, 0.2, 0.5, 1.0),
         min_length=1,
-        description="weights of the encoder's stages, the last one's last",
+        description="weights of the encoder's stages, in order",
     )
     projection_dim: int = Field(256, ge=1, le=16_384, description="length of a projected feature")
-    momentum: float = Field(0.9, ge=0, lt=1, description="share of the past in a prototype")
+    momentum: float = Field(
+        0.9, ge=0, lt=1, description="momentum of a prototype: the share of its old value"
+    )
     temperature: float = Field(0.125, gt=0, description="of the cosines")
 
     def build(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
@@ -141,7 +143,7 @@ class SkeletonGclSettings(TermSettings):
         None,
         ge=1,
         le=10_000_000,
-        description="graphs remembered; null: 684 a class, but one a training clip at most",
+        description="graphs in the queue; null: 684 per class, at most one per training clip",
     )
     positives: int = Field(
         128, ge=1, le=1_000_000, description="least similar graphs of the class to compare with"
@@ -150,9 +152,12 @@ class SkeletonGclSettings(TermSettings):
         512,
         ge=1,
         le=1_000_000,
-        description="graphs of other classes to compare with: the most similar, and as many drawn",
+        description="graphs of other classes to compare with: the most similar, and as many at "
+        "random",
     )
-    momentum: float = Field(0.85, ge=0, lt=1, description="share of the past in a class's mean")
+    momentum: float = Field(
+        0.85, ge=0, lt=1, description="momentum of a class mean: the share of its old value"
+    )
     temperature: float = Field(0.8, gt=0, description="of the cosines")
 
     def build(self, class_count: int, sizes: Sizes, generator: torch.Generator | None) -> Term:
@@ -200,18 +205,21 @@ class ObjectiveSettings(Settings):
         30,
         ge=0,
         le=1_000_000,
-        description="mistakes count from this epoch; the inter loss begins one later; null: after "
-        "two fifteenths of the training, in epoch 1 to 10",
+        description="epoch from which mistakes are counted; the inter-class loss begins one epoch "
+        "later; null: after two fifteenths of the training, in epoch 1 to 10",
     )
     momentum: float = Field(
-        0.9, ge=0, lt=1, description="share of the past in a class centre (gamma, Eq. 7)"
+        0.9,
+        ge=0,
+        lt=1,
+        description="momentum of a class centre: the share of its old value (gamma, Eq. 7)",
     )
     neighbours: int | None = Field(
         10,
         ge=1,
         le=255,
-        description="classes a class is paired with (K, Eq. 3); null: half of the classes, 2 to 5, "
-        "and from 36 classes on a sixth, at most 10",
+        description="classes that each class is paired with (K, Eq. 3); null: half of the classes, "
+        "2 to 5, and from 36 classes on a sixth, at most 10",
     )
     overlap: int | None = Field(
         4,
@@ -222,8 +230,8 @@ class ObjectiveSettings(Settings):
     )
     context: bool = Field(
         True,
-        description="classes that share neighbours are a family too (Eq. 5); false: neighbours "
-        "alone, the pairwise affinity",
+        description="classes that share neighbours also form a family (Eq. 5); false: only "
+        "neighbours do, the pairwise affinity",
     )
     temperatures: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
         (0.1, 0.5, 1.0), description="for families of up to K members, up to 2 K, and more (Eq. 9)"
@@ -236,8 +244,8 @@ class ObjectiveSettings(Settings):
         512,
         ge=0,
         le=1_000_000,
-        description="candidates remembered; 0: the batch only; null: 256, or 8 a class where that "
-        "is more, but one a training clip at most",
+        description="candidates in the queue; 0: only the batch; null: 256, or 8 per class if that "
+        "is more, at most one per training clip",
     )
     intra_start: Literal["variant", "at_once", "full_queue"] = Field(
         "variant",
@@ -333,13 +341,16 @@ class TransgObjectiveSettings(Settings):
 
     contrast_weight: float = Field(0.5, ge=0, description="of the prototype contrast (GPC)")
     alpha: float = Field(
-        0.5, ge=0, le=1, description="share of the sequence level in the contrast, not skeletons'"
+        0.5,
+        ge=0,
+        le=1,
+        description="weight of the sequence level in the contrast, against that of skeletons",
     )
     sequence_temperature: float = Field(0.07, gt=0, description="of the sequences' cosines")
     skeleton_temperature: float = Field(14.0, gt=0, description="of the skeletons' dot products")
     reconstruction_weight: float = Field(0.5, ge=0, description="of the reconstruction (STPR)")
     beta: float = Field(
-        0.5, ge=0, le=1, description="share of the structure in it, not of the trajectory"
+        0.5, ge=0, le=1, description="weight of the structure in it, against that of the trajectory"
     )
     dropped_joints: int = Field(
         10,

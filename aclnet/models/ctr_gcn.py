@@ -44,7 +44,7 @@ class CtrGcnSettings(StagedSettings):
     )
     kernel: OddKernel = Field(5, description="frames that a dilated convolution sees; odd")
     dilations: tuple[Dilation, ...] = Field(
-        (1, 2), min_length=1, description="of the temporal unit's convolutions, one a branch"
+        (1, 2), min_length=1, description="of the temporal unit's convolutions, one per branch"
     )
 
     @model_validator(mode="after")

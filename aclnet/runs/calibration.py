@@ -96,13 +96,15 @@ class Calibration(BaseModel):
             ValueError: it is none, or so small that the held-out recordings do not tell.
         """
         if not 0 < false_alarms < 1:
-            raise ValueError(f"a rate of false alarms lies between 0 and 1, not {false_alarms:g}")
+            raise ValueError(
+                f"a rate of false alarms must be between 0 and 1, not {false_alarms:g}"
+            )
         place = math.floor(false_alarms * (len(self.known) + 1))
         if place < 1:
             least = math.ceil(1e6 / (len(self.known) + 1)) / 1e6
             raise ValueError(
-                f"{len(self.known)} held-out recordings tell no rate of {false_alarms:g} false "
-                f"alarms: ask for {least:g} or more, or calibrate on more recordings"
+                f"{len(self.known)} held-out recordings are too few for a rate of {false_alarms:g} "
+                f"false alarms: ask for {least:g} or more, or calibrate on more recordings"
             )
         return sorted(self.known)[place - 1]
 
@@ -132,7 +134,7 @@ def read_calibration(run: Path, weights: str, exported: bool = False) -> Calibra
     if exported:
         again = "calibrate its run (`aclnet-task action calibrate`) and export it again, in float32"
     if not path.is_file():
-        raise ValueError(f"{run} does not know unknown actions: {again}")
+        raise ValueError(f"{run} is not calibrated for unknown actions: {again}")
     content = path.read_bytes()
     refuse_newer(path, json_version(content, "format"), VERSION)
     try:

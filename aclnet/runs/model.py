@@ -352,7 +352,7 @@ class Model:
             raise ValueError("give either files or arrays, not both")
         if arrays:
             if foreign := sorted(reading.keys() - {"fps"}):
-                raise ValueError(f"{foreign[0]} is of files: of arrays only fps is known")
+                raise ValueError(f"{foreign[0]} is for files; arrays take only fps")
             own = self.info.model_dump(include={"layout", "channels", "unit"})
             info = StoreInfo(name="array", fps=require_rate(reading.get("fps")), **own)
             axes = len(self.layout.joints), len(self.info.channels)

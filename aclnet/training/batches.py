@@ -43,7 +43,7 @@ class Batch:
                 "every batch needs at least one sample (or identity) for each rank"
             )
         if self.widths is not None and len(self.widths) != sizes[0]:
-            raise ValueError(f"expected {sizes[0]} widths, one a clip, got {len(self.widths)}")
+            raise ValueError(f"expected {sizes[0]} widths, one per clip, got {len(self.widths)}")
 
 
 class BatchSource(Protocol):

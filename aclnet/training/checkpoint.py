@@ -85,12 +85,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     version = state.pop(_FORMAT_KEY)
     refuse_newer(path, version, VERSION)
     if version != VERSION or not isinstance(version, int):
-        raise ValueError(f"{path}: its version is none of a checkpoint; {advice}")
+        raise ValueError(f"{path}: its version is not that of a checkpoint; {advice}")
     for name, kind in _KINDS.items():
         if name in state and not isinstance(state[name], kind):
             raise ValueError(f"{path}: {name} is a {type(state[name]).__name__}; {advice}")
     if not all(isinstance(one, torch.Tensor) for one in state.get("task", {}).values()):
-        raise ValueError(f"{path}: task holds something else than tensors; {advice}")
+        raise ValueError(f"{path}: task holds something other than tensors; {advice}")
     return state
 
 
@@ -110,14 +110,14 @@ def check_pickled(path: Path) -> None:
             archive = stack.enter_context(zipfile.ZipFile(path))
             members = archive.infolist()
             if sum(member.file_size for member in members) > size:
-                raise ValueError(f"{path}: is compressed, which no file of PyTorch's is")
+                raise ValueError(f"{path}: is compressed, but PyTorch's files never are")
             names = [one.filename for one in members if one.filename.endswith("/data.pkl")]
             pickles = [stack.enter_context(archive.open(name)) for name in names]
         else:  # older files are several pickles one after another
             pickles = [stack.enter_context(path.open("rb"))] * _OLD_PICKLES
         if any(_weight(pickled) > _MOST_VALUES for pickled in pickles):
             raise ValueError(
-                f"{path}: its pickle names its parts too often; do not trust this file"
+                f"{path}: its pickle refers to its parts too often; do not trust this file"
             )
 
 

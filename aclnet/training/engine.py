@@ -89,7 +89,7 @@ def fit(
     if source.steps_per_epoch < 1:
         raise ValueError("the source has no batch: check the data, or lower the batch size")
     if path.exists() and not resume:
-        raise ValueError(f"{path} exists already: resume that run or choose another folder")
+        raise ValueError(f"{path} already exists: resume that run or choose another folder")
     fabric = fabric or make_fabric(settings)
     state, optimizer_state = RunState(), None
 

@@ -110,7 +110,7 @@ class TrainSettings(Settings):
         if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0; set nesterov: false")
         if self.cycle_momentum and self.schedule != "onecycle":
-            raise ValueError(f"cycle_momentum goes with schedule onecycle, not {self.schedule}")
+            raise ValueError(f"cycle_momentum needs schedule onecycle, not {self.schedule}")
         if self.cycle_momentum and self.optimizer == "sgd" and self.momentum == 0:
             raise ValueError("cycle_momentum needs an optimizer with a momentum above 0")
         return self
@@ -120,14 +120,14 @@ class TrainSettings(Settings):
         if self.schedule == "step" and ends is None:
             raise ValueError("schedule step needs decay_epochs, such as decay_epochs: [250]")
         if self.schedule != "step" and (ends is not None or self.decay is not None):
-            raise ValueError(f"decay_epochs and decay go with schedule step, not {self.schedule}")
+            raise ValueError(f"decay_epochs and decay need schedule step, not {self.schedule}")
         if ends is not None and (list(ends) != sorted(set(ends)) or ends[-1] >= self.epochs):
             raise ValueError(
                 f"decay_epochs must increase and end before the last epoch, {self.epochs}, not be "
                 f"{', '.join(map(str, ends))}"
             )
         if self.least_rate is not None and self.schedule != "cosine":
-            raise ValueError(f"least_rate goes with schedule cosine, not {self.schedule}")
+            raise ValueError(f"least_rate needs schedule cosine, not {self.schedule}")
         if self.least_rate is not None and self.least_rate > self.learning_rate:
             raise ValueError(
                 f"least_rate ({self.least_rate:g}) must not exceed learning_rate "

@@ -170,7 +170,7 @@ def load_weights(task: nn.Module, weights: Mapping[str, Tensor], source: Path) -
         shown = "; ".join(problems[:3])
         more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
         raise ValueError(
-            f"{source}: the checkpoint is of another model or objective: {shown}{more}"
+            f"{source}: the checkpoint belongs to another model or objective: {shown}{more}"
         )
     task.load_state_dict(weights)
 

@@ -102,7 +102,9 @@ def hold_out(
     if np.any(person[train] == ""):
         classes = np.zeros(len(person), dtype=np.int64) if label is None else np.asarray(label)
         if classes.shape != person.shape:
-            raise ValueError(f"label has shape {classes.shape}: give one a sample ({len(person)}).")
+            raise ValueError(
+                f"label has shape {classes.shape}: give one per sample ({len(person)})."
+            )
         moved = _stratified(train, classes, share, generator)
     else:
         known = np.unique(person[train])
@@ -160,8 +162,8 @@ def divide_samples(
         held = _stratified(tested.rows(TRAIN), classes, validation, generator)
         tested = _moved(tested, held, VALIDATION, {})
     note = (
-        "Nobody knows who acts in which recording, so recordings are divided, not people: whoever "
-        "is in training and test flatters the result."
+        "The data do not say who acts in which recording, so recordings are divided, not people: "
+        "whoever is in both training and test makes the result optimistic."
     )
     return replace(tested, notes=(note,))
 

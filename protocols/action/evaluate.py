@@ -119,7 +119,8 @@ def _notes(outcomes: Outcomes, tested: IntArray) -> tuple[str, ...]:
         more = ", ..." if len(absent) > _TOP else ""
         notes.append(
             f"{len(absent)} of {len(tested)} classes {'has' if len(absent) == 1 else 'have'} no "
-            f"test sample and no part in mean_class: {', '.join(absent[:_TOP])}{more}."
+            f"test sample and {'does' if len(absent) == 1 else 'do'} not count in mean_class: "
+            f"{', '.join(absent[:_TOP])}{more}."
         )
     people, unknown = set(outcomes.subject.tolist()) - {""}, int((outcomes.subject == "").sum())
     if len(people) < 2:
@@ -130,7 +131,7 @@ def _notes(outcomes: Outcomes, tested: IntArray) -> tuple[str, ...]:
     elif unknown:
         notes.append(
             f"Intervals count {unknown} {nouns('samples', unknown)} of unknown person, each as a "
-            "person of its own."
+            "separate person."
         )
     elif len(people) < _FEW_PEOPLE:
         notes.append(f"Intervals resample only {len(people)} persons: take them as rough.")

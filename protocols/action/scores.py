@@ -75,7 +75,7 @@ class ClassScores:
             if len(getattr(self, name)) != count:
                 raise ValueError(
                     f"{name} has {len(getattr(self, name))} entries for {count} samples: give one "
-                    "a sample, or none at all."
+                    "per sample, or none at all."
                 )
         for name in ("sample", "classes"):
             _check_unique(getattr(self, name), name)
@@ -138,7 +138,7 @@ def load_class_scores(path: Path | str, labels: Path | str | None = None) -> Cla
     """Read class scores from an ``.npz``, a CSV or Parquet table, or an ``.npy`` beside its labels.
 
     An ``.npz`` has the keys named as the attributes of :class:`ClassScores`; ``logits``,
-    ``subject`` and ``subset`` may be left out. A table has a row a sample with ``sample``,
+    ``subject`` and ``subset`` may be left out. A table has one row per sample with ``sample``,
     ``label`` and, if known, ``subject`` and ``subset``; every other column is a class, with its
     probabilities. An ``.npy`` holds the (N, K) probabilities alone, and its classes are 0 to K-1.
     A label in a table is the name of a class or, where no class has a number for its name, its
@@ -203,8 +203,8 @@ def _of_array(values: npt.NDArray[Any], labels: Path) -> ClassScores:
         raise ValueError(f"probabilities have the shape (N, K), not {values.shape}.")
     if labels.suffix not in TABLES or not labels.is_file():
         raise ValueError(
-            f"it holds no labels and needs a table of them ({' or '.join(TABLES)}), a row a sample "
-            f"with sample and label: there is no {labels}; give one with --labels FILE."
+            f"it holds no labels and needs a table of them ({' or '.join(TABLES)}) with one row "
+            f"per sample, its sample and label: there is no {labels}; give one with --labels FILE."
         )
     return _with_labels(values, [str(k) for k in range(values.shape[1])], read_columns(labels))
 
@@ -288,8 +288,8 @@ def _as_scores(values: Any, name: str, sample: TextArray, size: int) -> ScoreArr
     array: npt.NDArray[Any] = np.asarray(values)
     if array.shape != (len(sample), size) or array.dtype.kind not in "fiu":
         raise ValueError(
-            f"{name} must be numbers of shape ({len(sample)}, {size}), a row a sample and a column "
-            f"a class, not {array.dtype} of shape {array.shape}."
+            f"{name} must be numbers of shape ({len(sample)}, {size}), one row per sample and one "
+            f"column per class, not {array.dtype} of shape {array.shape}."
         )
     scores = np.ascontiguousarray(array, dtype=np.float32)
     broken = np.flatnonzero(~np.isfinite(scores).all(axis=1))

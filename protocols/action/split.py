@@ -210,8 +210,8 @@ class ActionSplit:
             notes += read_alike(column, columns[column])
         if two := division.counts.get("in_two_roles", 0):
             notes.append(
-                f"Split {self.name} lists {two} {nouns('samples', two)} twice, which "
-                f"{'is' if two == 1 else 'are'} not trained on."
+                f"Split {self.name} lists {two} {nouns('samples', two)} twice; "
+                f"{'it is' if two == 1 else 'they are'} not trained on."
             )
         left = division.role == LEAVE
         if left.any():
@@ -238,8 +238,8 @@ class ActionSplit:
         found = len({*_texts(index, "label")[~left].tolist()} - {""})
         if self.classes not in (0, found):
             notes.append(
-                f"Split {self.name} divides {self.classes} classes, and these data have {found}: "
-                "they are another set, or a part of it."
+                f"Split {self.name} divides {self.classes} classes, but these data have {found}: "
+                "they are another data set, or part of it."
             )
         counts = {**division.counts, "absent_names": absent} if absent else division.counts
         return replace(division, counts=counts, notes=tuple(notes))

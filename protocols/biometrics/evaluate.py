@@ -119,7 +119,7 @@ def evaluate_trials(
     bad = [target for target in targets if not 0.0 < target <= 1.0]
     if bad or not targets:
         raise ValueError(
-            f"Target false match rates lie above 0 and at most at 1, not {bad or 'none'}: give "
+            f"Target false match rates must be above 0 and at most 1, not {bad or 'none'}: give "
             "such as 0.01."
         )
     views = tally_views(trials)

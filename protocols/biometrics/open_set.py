@@ -86,7 +86,7 @@ class OpenSetScores(NamedTuple):
         """
         stranger = int((~self.mated).sum())
         if not 0.0 < target <= 1.0:
-            raise ValueError(f"A target FPIR lies above 0 and at most at 1, not at {target}.")
+            raise ValueError(f"A target FPIR must be above 0 and at most 1, not {target}.")
         if stranger and target * stranger < 1.0:
             raise ValueError(
                 f"An FPIR of {target:g} cannot be measured on {stranger} non-mated probes: it "

@@ -113,7 +113,7 @@ def _checked(scores: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     broken = np.flatnonzero(~np.isfinite(array.astype(np.float64)))
     if len(broken):
         raise ValueError(
-            f"The {name} score at place {broken[0]} is not finite ({len(broken)} in "
+            f"The {name} score at position {broken[0]} is not finite ({len(broken)} in "
             "all): leave these comparisons out."
         )
     # Adding zero makes -0 a 0; np.unique would keep the first of them.

@@ -79,7 +79,7 @@ class ErrorCurve:
                 comparisons, so that these data cannot measure it.
         """
         if not 0.0 < target <= 1.0:
-            raise ValueError(f"A target FMR lies above 0 and at most at 1, not at {target}.")
+            raise ValueError(f"A target FMR must be above 0 and at most 1, not {target}.")
         if not self.resolves(target):
             raise ValueError(
                 f"An FMR of {target:g} cannot be measured on {self.impostor} impostor comparisons: "

@@ -54,8 +54,8 @@ def _draw(name: str, path: Path, record: ResultRecord) -> Drawing:
         y_down=bool(arrays["y_down"]),
     )
     caption = (
-        f"Test clips, {_BODIES} frames of each; marked are the joints of the actionlet, whose "
-        f"features tell the clip from one without motion. Run {name} on "
+        f"Test clips, {_BODIES} frames of each. The marked joints form the actionlet: their "
+        f"features distinguish the clip from one without motion. Run {name} on "
         f"{dataset_of(record.dataset)}, protocol {record.protocol}, streams {record.stream}, "
         f"{describe_seeds([RunEntry(name, record)])}."
     )

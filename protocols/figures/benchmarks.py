@@ -82,11 +82,12 @@ def find_curves(rows: Sequence[Ratio]) -> list[Curve]:
 def _draw(found: Sequence[Benchmark]) -> Drawing:
     rows = [row for one in found for row in one.rows]
     caption = (
-        "Time, or memory in GiB, of what stands after the semicolon, divided by that of ours: "
-        "medians, with the lowest and highest of a round. It is a plain way of the same work or "
-        "one written after a release; ours without a setting; or the import of torch alone. Right "
-        "of the line ours takes less. Below, both as one number of the work, N, grows. Measured "
-        "by tests/benchmarks; the table of speed names the commands and processors."
+        "Time, or memory in GiB, of the alternative after the semicolon, divided by ours: "
+        "medians, with the lowest and the highest round. The alternative is a plain "
+        "implementation, one written after a release, ours without a setting, or importing torch "
+        "alone. To the right of the line, ours takes less. Below: both as the size of the work, N, "
+        "grows. Measured by tests/benchmarks; the table of speed names the commands and "
+        "processors."
     )
     return draw_benchmarks(rows), caption
 

@@ -41,10 +41,10 @@ def _draw(baseline: RunGroup, group: RunGroup) -> Drawing:
     names = (objective_label(BASELINE), objective_label(group.record.objective))
     figure = draw_class_gain(classes, before, after, tested=tested.tolist(), names=names)
     caption = (
-        f"Accuracy of each class minus that under cross-entropy, in points, the seeds of each "
-        f"pooled; in brackets the class's test samples a seed. {planning.describe(group)}. "
-        f"Cross-entropy: {planning.describe_runs(baseline.runs)}. No class is tested for chance: "
-        f"one sample more or less moves a small class by several points."
+        "Accuracy of each class minus that under cross-entropy, in points, pooled over seeds; in "
+        f"brackets the class's test samples per seed. {planning.describe(group)}. Cross-entropy: "
+        f"{planning.describe_runs(baseline.runs)}. The classes are not tested for significance: a "
+        "single sample moves a small class by several points."
     )
     return figure, caption
 

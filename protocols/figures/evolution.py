@@ -109,7 +109,7 @@ def draw_evolution(
             if points.shape != (len(label), 2):
                 raise ValueError(
                     f"Embeddings of {name!r}, epoch {epochs[column]}, must be ({len(label)}, 2), "
-                    f"a row a label, not {points.shape}."
+                    f"one row per label, not {points.shape}."
                 )
             _draw_plane(plot, points, label, classes)
             if row == 0:

@@ -61,7 +61,7 @@ def _draw(group: RunGroup) -> Drawing:
         figure = draw_family_counts(cells["families"])
         return figure, (
             "Classes that the objective has joined into the family of each anchor, and how many "
-            f"test samples are taken for one another; the families with most mistakes.{end}"
+            f"test samples are mistaken for one another; the families with most mistakes.{end}"
         )
     figure = draw_motion_families(
         _most_mistaken(cells["families"], bodies["classes"]),
@@ -279,7 +279,7 @@ def draw_family_counts(families: Mapping[str, Sequence[Sequence[Any]]]) -> Figur
     """Draw families as small bar charts, an anchor each.
 
     Args:
-        families: by anchor, rows [member, anchor taken for it, it taken for the anchor]; a
+        families: by anchor, rows [member, anchor mistaken for it, it mistaken for the anchor]; a
             record's ``cells["families"]``. The six with most mistakes are shown, and of each the
             eight members with most mistakes.
 
@@ -317,7 +317,7 @@ def draw_family_counts(families: Mapping[str, Sequence[Sequence[Any]]]) -> Figur
 def _draw_family(plot: Axes, members: Sequence[tuple[str, int, int]], rows: int, top: int) -> None:
     places = np.arange(len(members))
     taken, back = [row[1] for row in members], [row[2] for row in members]
-    plot.barh(places - 0.2, taken, height=0.38, color=style.BLUE, label="anchor taken for it")
+    plot.barh(places - 0.2, taken, height=0.38, color=style.BLUE, label="anchor mistaken for it")
     plot.barh(
         places + 0.2,
         back,
@@ -326,7 +326,7 @@ def _draw_family(plot: Axes, members: Sequence[tuple[str, int, int]], rows: int,
         hatch="////",
         edgecolor="black",
         linewidth=0.4,
-        label="it taken for the anchor",
+        label="it mistaken for the anchor",
     )
     plot.set_yticks(places, [shorten(row[0], 22) for row in members], fontsize=style.TINY)
     # Bars are equally thick in every panel.

@@ -95,7 +95,7 @@ def _draw(curves: Sequence[_Sweep], baseline: RunGroup | None, own: RunGroup | N
         f"Top-1 of {objective_label(record.objective)} on {dataset_of(record.dataset)}, protocol "
         f"{record.protocol} ({record.rule}), streams {record.stream}, one "
         f"setting changed at a time, seed{'' if len(seeds) == 1 else 's'} {', '.join(seeds)}; "
-        f"values stand at equal distances. {planning.describe_files(members).capitalize()}."
+        f"values are equally spaced. {planning.describe_files(members).capitalize()}."
     )
     if baseline is not None:
         seeds_used = planning.describe_seeds(baseline.runs)
@@ -104,7 +104,7 @@ def _draw(curves: Sequence[_Sweep], baseline: RunGroup | None, own: RunGroup | N
         spread = 100 * statistics.stdev(run.record.metrics["top1"] for run in own.runs)
         text += (
             f" Over {len(own.runs)} seeds of the unchanged recipe top-1 has a standard deviation "
-            f"of {spread:.1f} points: differences of this size can be chance."
+            f"of {spread:.1f} points: differences of this size can be due to chance."
         )
     return figure, text
 

@@ -40,8 +40,8 @@ def _draw(group: RunGroup) -> Drawing:
                 missed[name] += int(trials) - int(hits)
     figure = draw_identity_errors(list(tried), [missed[name] for name in tried], [*tried.values()])
     caption = (
-        "Share of each person's probes whose nearest gallery sample is someone else's, all pairs "
-        f"and seeds summed, the worst first. {planning.describe(group)}."
+        "Share of each person's probes whose nearest gallery sample is someone else's, summed over "
+        f"pairs and seeds, the worst first. {planning.describe(group)}."
     )
     return figure, caption
 

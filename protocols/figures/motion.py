@@ -25,7 +25,7 @@ def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
     """One figure of each data set whose arms were trained."""
     for groups in motion_tests(runs):
         draw = partial(_draw, groups)
-        title = "shape, posture and movement apart"
+        title = "shape, posture and movement separately"
         yield planning.plan_of("motion", title, groups[0].record, draw)
 
 

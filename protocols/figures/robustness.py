@@ -1,4 +1,4 @@
-"""Rates on recordings made worse: a panel a kind of change, against its level."""
+"""Rates on degraded recordings: a panel a kind of change, against its level."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AXES = {
     "joints": "joints absent (%)",
     "gaps": "gaps (% of all joints)",
     "length": "frames, the middle (%)",
-    "rate": "frames a second (%)",
+    "rate": "frames per second (%)",
 }
 """Labels of the panels' axes by kind of change."""
 
@@ -46,7 +46,7 @@ def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
     for test in robustness_tests(runs):
         if any(test.levels(kind) for kind in DEGRADED):
             draw = partial(_draw, test)
-            title = "recordings made worse"
+            title = "degraded recordings"
             yield planning.plan_of("robustness", title, test.record, draw, test.record.rule)
 
 
@@ -57,8 +57,8 @@ def _draw(test: RobustnessTest) -> Drawing:
     folders = sorted({run.file.rpartition("/")[0] for run in runs} - {""})
     where = f" in {', '.join(folders)}" if folders else ""
     caption = (
-        f"{measure.capitalize()} of {', '.join(test.networks)} where all test recordings are made "
-        "worse, by the level of each change; bands are 95 % intervals over people, of several "
+        f"{measure.capitalize()} of {', '.join(test.networks)} when all test recordings are "
+        "degraded, by the level of each change; bands are 95 % intervals over people, for several "
         f"seeds the mean of their ends. {len(runs)} records{where}."
     )
     return draw_robustness(panels, measure), caption

@@ -32,7 +32,11 @@ def _draw(group: RunGroup) -> Drawing:
     figure = draw_binned_scores(
         bins["edges"], bins["genuine"], bins["impostor"], threshold=threshold, label="score"
     )
-    marked = "" if threshold is None else " The dotted line is where both errors are nearest equal."
+    marked = (
+        ""
+        if threshold is None
+        else " The dotted line marks where both errors are most nearly equal."
+    )
     caption = (
         f"Scores of pairs of one person and of two (higher: more alike), {part.place}, "
         f"each kind as a share of its own pairs.{marked} {planning.describe(group, 1)}."
@@ -84,7 +88,7 @@ def draw_binned_scores(
         total = counts.sum()
         if len(counts) != len(ends) - 1 or not total:
             raise ValueError(
-                f"Counts of {name} pairs must be {len(ends) - 1}, one a bin, and not all 0; "
+                f"Counts of {name} pairs must be {len(ends) - 1}, one per bin, and not all 0; "
                 f"they are {len(counts)} and sum to {total:g}."
             )
         text = f"{name} ({int(total):,} pairs)"

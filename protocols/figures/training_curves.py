@@ -61,7 +61,7 @@ def _record(log: Path) -> ResultRecord | None:
 def _draw(logs: Mapping[str, Path], labels: Mapping[str, str]) -> Drawing:
     lines = {name: _lines(path) for name, path in logs.items()}
     caption = (
-        f"Losses and measures by epoch, a line a run, from the logs of {len(logs)} "
+        f"Losses and measures by epoch, one line per run, from the logs of {len(logs)} "
         f"run{'' if len(logs) == 1 else 's'}: {', '.join(logs)}."
     )
     return draw_training_curves(lines, labels), caption
@@ -84,7 +84,7 @@ def _lines(path: Path) -> list[Mapping[str, Any]]:
 def draw_training_curves(
     runs: Mapping[str, Sequence[Mapping[str, Any]]], labels: Mapping[str, str] | None = None
 ) -> Figure:
-    """Draw a panel a measure, a line a run.
+    """Draw a panel a measure, one line per run.
 
     Args:
         runs: lines of each run's log by the run's name: dicts with ``kind``, ``epoch`` and named

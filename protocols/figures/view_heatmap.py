@@ -33,9 +33,9 @@ def plan(runs: Sequence[RunEntry]) -> Iterator[FigurePlan]:
 def _draw(group: RunGroup) -> Drawing:
     (hits, trials), names = planning.summed_cells(group, _NAMES, "rank1_hits", "trials")
     caption = (
-        f"Share of probes whose nearest gallery sample is the same person's, by probe view (rows) "
-        f"and gallery view (columns), one matrix a condition; a cell of equal views is shown, and "
-        f"left out of the protocol's means. {int(trials.max())} probes a cell at most. "
+        "Share of probes whose nearest gallery sample is the same person's, by probe view (rows) "
+        "and gallery view (columns), one matrix per condition; cells of equal views are shown but "
+        f"do not count in the protocol's means. At most {int(trials.max())} probes per cell. "
         f"{planning.describe(group)}."
     )
     return draw_view_heatmap(ratio(hits, trials), *names), caption

@@ -312,7 +312,7 @@ def _note_undefined(names: list[str], rule: TableRule) -> tuple[str, ...]:
     why = (
         f"rule {rule.name} lets an empty cell spread to its means; rule exact averages the rest"
         if rule.empty == "spread"
-        else "there is not a single probe with a gallery to be compared with"
+        else "no probe has a gallery to be compared with"
     )
     return (f"No value for {', '.join(names)}: {why}.",)
 

@@ -163,7 +163,7 @@ class GalleryProbe(BaseModel):
             ValueError: Its own rules say which samples are probes.
         """
         if not self.probe_list:
-            raise ValueError(f"Protocol {self.name} says itself which samples are probes.")
+            raise ValueError(f"Protocol {self.name} already defines which samples are probes.")
         return self.model_copy(update={"probes": tuple(names)})
 
     def with_gallery_takes(self, takes: str) -> GalleryProbe:
@@ -251,7 +251,7 @@ def _rules_of_yaml(table: Traversable) -> Any:
 
 
 def read_probe_names(path: Path | str) -> tuple[str, ...]:
-    """Read the names of probes: JSON with a ``PROBE_SET`` or a list, or text with a name a line.
+    """Read the names of probes: JSON with a ``PROBE_SET`` or a list, or text, a name per line.
 
     Args:
         path: The file, such as the partition ``Gait3D.json``.

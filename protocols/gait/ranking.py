@@ -58,7 +58,7 @@ def missed_probes(
     """The probes whose own person came furthest down, the worst first.
 
     Every probe meets its whole gallery without its own person in its own view (of a protocol that
-    ignores views, the whole one); the table's separate galleries a view are not told apart.
+    ignores views, the whole one); the table's separate galleries per view are not distinguished.
 
     Args:
         data: One embedding (D,) a sample.

@@ -425,8 +425,8 @@ def _checked(
         if distances.shape != (block.stop - block.start, gallery):
             raise ValueError(
                 f"The distances of probes {block.start} to {block.stop} have shape "
-                f"{distances.shape}, but the gallery has {gallery} rows: give one row a probe and "
-                "one column a gallery row."
+                f"{distances.shape}, but the gallery has {gallery} rows: give one row per probe "
+                "and one column per gallery row."
             )
         if np.isnan(distances).any():
             raise ValueError(

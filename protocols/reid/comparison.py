@@ -147,8 +147,8 @@ def _itself(
     if not shared:
         return None, ()
     note = (
-        f"{pair.name}: {shared} {nouns('probes', shared)} of the same name and labels in the "
-        "gallery: none sees itself."
+        f"{pair.name}: {shared} {nouns('probes', shared)} with the same name and labels in "
+        "the gallery: none is compared with itself."
     )
     return same_labels((left, right)), (note,)
 
@@ -159,7 +159,11 @@ def _cameras(data: Embeddings, rows: IntArray, rule: ReidRule) -> tuple[TextArra
         values: TextArray = getattr(data, field)
         given = values[rows] != ""
         if given.all():
-            notes = () if field == "camera" else (f"Rule {rule.name}: the view is the camera.",)
+            notes = (
+                ()
+                if field == "camera"
+                else (f"Rule {rule.name}: the view is taken as the camera.",)
+            )
             return canonical(values), notes
         if given.any():
             nameless = rows[~given]

@@ -162,14 +162,16 @@ def _wanted(
     if not found:  # the first pair's own error names the expected sets and those of the data
         return [spec.pairs[0]], ()
     absent = ", ".join(pair.name for pair in spec.pairs if pair not in found)
-    return found, ((f"Not evaluated, for want of sequences: {absent}.",) if absent else ())
+    return found, ((f"Not evaluated, because sequences are missing: {absent}.",) if absent else ())
 
 
 def _ignored(spec: PairProtocol, condition: TextArray) -> tuple[str, ...]:
     """A note on the sequences that no pair could have."""
     known = [spec.members(letter, condition) for letter in spec.sets]
     lost = int(np.count_nonzero(~np.any(known, axis=0)))
-    return (f"Left out, in no set of {spec.name}: {lost} of {len(condition)}.",) if lost else ()
+    return (
+        (f"Left out because in no set of {spec.name}: {lost} of {len(condition)}.",) if lost else ()
+    )
 
 
 def _walk_notes(sequences: int, walks: int, rule: ReidRule) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from protocols.figures.drawing.planning import ReportFigure
 from protocols.groups import RunEntry
@@ -148,13 +148,25 @@ class ReportTable:
             if len(row.cells) != len(self.columns):
                 raise ValueError(
                     f"Row {row.label!r} of {self.key} has {len(row.cells)} cells for "
-                    f"{len(self.columns)} columns: give one a column."
+                    f"{len(self.columns)} columns: give one per column."
                 )
 
     @property
     def footnotes(self) -> tuple[str, ...]:
         """Notes of the cells in order, each once."""
         return tuple(dict.fromkeys(c.note for row in self.rows for c in row.cells if c.note))
+
+
+class ErrorPage(NamedTuple):
+    """A page beside the report's, with the worst errors of a run.
+
+    Attributes:
+        record: The run's.
+        address: Of the page, from the report's folder.
+    """
+
+    record: ResultRecord
+    address: str
 
 
 @dataclass(frozen=True)
@@ -166,12 +178,14 @@ class Report:
         figures: The figures.
         runs: Every run that was read, in the order of their files.
         skipped: One line for each file that is not a record, with its name.
+        errors: Pages with the worst errors of runs, to which the page leads.
     """
 
     tables: tuple[ReportTable, ...]
     figures: tuple[ReportFigure, ...]
     runs: tuple[RunEntry, ...]
     skipped: tuple[str, ...] = ()
+    errors: tuple[ErrorPage, ...] = ()
 
 
 def named_apart(tables: Sequence[ReportTable]) -> tuple[ReportTable, ...]:

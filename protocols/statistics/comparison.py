@@ -17,8 +17,8 @@ person of a sample is unknown.
     together, because the seeds of one person are no further persons, and no pair may point the
     other way. What a training's luck gives to all people alike is not a difference of methods: a
     test over people and seeds (:mod:`protocols.statistics.trainings`) must agree too. Counts by
-    person are summed over the seeds and compared as under ``people``, with that test. One run a
-    side says something about these two trainings, not about their methods.
+    person are summed over the seeds and compared as under ``people``, with that test. One run
+    on each side says something about these two trainings, not about their methods.
 
 Simulated (20 samples a person, four in five right; see ``test_verdict_rates.py`` in the tests), a
 verdict falls on two equal methods, and finds a difference of 5 points, in per cent; luck moves a
@@ -34,8 +34,8 @@ people  1 run a side   the same,      3 seeds        3 seeds,       5 seeds     
 20      2.1 and 39     11.9 and 44    2.1 and 50     3.9 and 40     2.9 and 67     4.8 and 53
 ======  =============  =============  =============  =============  =============  =============
 
-Under ``people`` they are alike. With 5 people or fewer no difference can be told apart: p is never
-below 0.06. The promised 5 % hold for one run a side only of these two trainings.
+Under ``people`` they are alike. With 5 people or fewer no difference can be significant: p is never
+below 0.06. With one run on each side, the promised 5 % hold only for these two trainings.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ from protocols.statistics.trainings import PairGain, trainings_test
 from protocols.text import nouns
 
 Unit = Literal["samples", "people", "seeds"]
-Verdict = Literal["better", "worse", "not told apart"]
+Verdict = Literal["better", "worse", "not significant"]
 
 
 @runtime_checkable
@@ -83,7 +83,7 @@ class Scores(Protocol):
 Run: TypeAlias = ResultRecord | Outcomes | Scores | PartCounts
 
 SIGNIFICANT = 1.0 - CONFIDENCE
-"""From which p-value on two runs are not told apart."""
+"""From this p-value on, a difference is not significant."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def compare(
 
     The first is called better (or worse) where the 95 % interval excludes 0, p is below 0.05 and,
     of several pairs, none points the other way and p over people and seeds is below 0.05 too;
-    otherwise these data do not tell the two apart.
+    otherwise the difference is not significant.
 
     Args:
         a: A result record of any task, class scores, outcomes, or hits and trials by part and
@@ -280,12 +280,12 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], how: _How) -> Compar
         found |= {"samples": len(matched[0].sample), **test._asdict()}
     if several or resampled == "persons":
         found["p_value"] = swap_test(gain, trials, how.generator, how.draws, how.swapped)
-        basis = f"swapping the runs of {resampled} at random, p = {found['p_value']:.2g}"
+        basis = f"p = {found['p_value']:.2g} when the runs of {resampled} are swapped at random"
     else:
         basis = f"McNemar p = {found['p_value']:.2g}"
     if several:
         shown = ", ".join(f"{100 * value:+.1f}" for value in differences)
-        basis = f"the pairs differ by {shown}; {basis}"
+        basis = f"by pair {shown}; {basis}"
     agree = all(value * difference >= 0 for value in differences)
     sure = agree and max(found["p_value"], trainings or 0.0) < SIGNIFICANT
     basis = f"{basis}; {luck}"
@@ -311,7 +311,7 @@ def _by_people(
     trainings, luck = _of_trainings(
         [PairGain(np.array([number[who] for who in names]), *rest) for _, names, *rest in tables]
     )
-    basis = [f"swapping the runs of people at random, p = {p_value:.2g}", luck, *note]
+    basis = [f"p = {p_value:.2g} when the runs of people are swapped at random", luck, *note]
     return _comparison(
         difference,
         ends,
@@ -407,9 +407,9 @@ def _interval(gain: FloatArray, trials: FloatArray, how: _How) -> tuple[float, f
 def _of_trainings(pairs: Sequence[PairGain], units: str = "people") -> tuple[float | None, str]:
     """p-value over people (or samples) and trainings, None for one pair; and a few words on it."""
     if len(pairs) == 1:
-        return None, "one run a side: about these two trainings, not about their methods"
+        return None, "one run on each side, so this holds for these two training runs only"
     p_value = trainings_test(pairs)
-    return p_value, f"over {units} and {len(pairs)} pairs of trainings, p = {p_value:.2g}"
+    return p_value, f"p = {p_value:.2g} over {units} and {len(pairs)} pairs of training runs"
 
 
 def _comparison(
@@ -428,19 +428,19 @@ def _comparison(
     if sure and (ends[0] > 0.0 or ends[1] < 0.0):
         verdict: Verdict = "better" if difference > 0 else "worse"
         sentence = (
-            f"By these data {names[0]} is {verdict} than {names[1]}, by "
+            f"Significant: {names[0]} is {verdict} than {names[1]} by "
             f"{100 * abs(difference):.1f} points of {measure} {reasons}."
         )
     else:
-        verdict = "not told apart"
+        verdict = "not significant"
         sentence = (
-            f"These data do not tell {names[0]} and {names[1]} apart: {measure} differs by "
-            f"{100 * difference:+.1f} points {reasons}."
+            f"Not significant: {names[0]} and {names[1]} differ by {100 * difference:+.1f} points "
+            f"of {measure} {reasons}."
         )
         if least >= SIGNIFICANT:
             sentence += (
-                f" {over} {'is' if found['units'] == 1 else 'are'} too few to tell any two runs "
-                f"apart: the least p that so few allow is {least:.2g}."
+                f" With {over}, no difference can be significant: the lowest possible p is "
+                f"{least:.2g}."
             )
     return Comparison(
         difference=difference,
@@ -459,5 +459,5 @@ def _comparison(
 def interval_in_words(low: float, high: float) -> str:
     """The interval of a difference, in points, or that there is none."""
     if low == high:
-        return "no interval, as all differ alike,"
+        return "no interval, because all differ equally,"
     return f"{100 * CONFIDENCE:g} % interval {100 * low:+.1f} to {100 * high:+.1f}"

@@ -58,23 +58,23 @@ def raw_p_value(one: Comparison) -> float:
 
 
 def _corrected(one: Comparison, raw: float, p_value: float, count: int) -> Comparison:
-    verdict = one.verdict if p_value < SIGNIFICANT else "not told apart"
+    verdict = one.verdict if p_value < SIGNIFICANT else "not significant"
     first, second = one.names
-    if verdict == "not told apart":
-        begin = f"These data do not tell {first} and {second} apart"
+    if verdict == "not significant":
+        begin = f"Not significant: {first} and {second} differ by {100 * one.difference:+.1f}"
     else:
-        begin = f"By these data {first} is {verdict} than {second}"
+        by = f"{100 * abs(one.difference):.1f}"
+        begin = f"Significant: {first} is {verdict} than {second} by {by}"
     over = f"{one.units} {nouns(one.resampled, one.units)}"
     sentence = (
-        f"{begin}: {one.measure} differs by {100 * one.difference:+.1f} points "
-        f"({interval_in_words(one.low, one.high)} over {over}; p = {raw:.2g}, corrected for "
-        f"{count} {nouns('comparisons', count)} {p_value:.2g})."
+        f"{begin} points of {one.measure} "
+        f"({interval_in_words(one.low, one.high)} over {over}; p = {raw:.2g}, {p_value:.2g} when "
+        f"corrected for {count} {nouns('comparisons', count)})."
     )
     least = min(count * one.least_p_value, 1.0)
     if least >= SIGNIFICANT:
         sentence += (
-            f" {over} {'is' if one.units == 1 else 'are'} too few for {count} "
-            f"{nouns('comparisons', count)}: the least corrected p that so few allow is "
-            f"{least:.2g}."
+            f" With {over}, no difference can be significant in {count} "
+            f"{nouns('comparisons', count)}: the lowest possible corrected p is {least:.2g}."
         )
     return replace(one, verdict=verdict, sentence=sentence, p_value_corrected=p_value)

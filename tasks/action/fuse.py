@@ -20,7 +20,7 @@ from protocols.action.fusion import (
 from protocols.action.scores import ClassScores, load_class_scores
 from protocols.action.table import ClassTable
 from protocols.action.text import render_classification
-from protocols.records import DatasetReference, ResultRecord
+from protocols.records import DatasetReference, ResultRecord, now
 from tasks.run.environment import describe_environment
 from tasks.run.judged import RECORD, agreed, read_record, shared_by
 from tasks.samples.left_out import lost_data
@@ -143,6 +143,7 @@ def _record(
         command=command,
         notes=tuple(table.notes),
         cells=table.record_cells(),
+        created=now(),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.records import ResultRecord
+from protocols.records import ResultRecord, now
 from protocols.statistics.intervals import ratio
 from protocols.text import align_columns, format_rate, nouns, render_notes
 from tasks.run.environment import describe_environment
@@ -229,6 +229,7 @@ def _record(
             "environment": describe_environment(),
             "seconds": sum(record.seconds for record in own),
             "command": command,
+            "created": now(),
             **found,
         }
     )

@@ -39,7 +39,7 @@ from protocols.action.unknown import (
     separation,
 )
 from protocols.names import natural_order
-from protocols.records import ResultRecord
+from protocols.records import ResultRecord, now
 from protocols.text import align_columns, format_mean, format_rate
 from tasks.action.adapter import ActionAdapter
 from tasks.action.settings import ActionSettings
@@ -424,6 +424,7 @@ def _record(
             "environment": describe_environment(),
             "seconds": first.seconds,
             "command": command,
+            "created": now(),
             "notes": (*first.data_notes, note),
             "cells": {"left_out": [list(part) for part in left_out]},
             "tested": "",

@@ -188,7 +188,7 @@ def labels(
         raise ValueError(f"--out {out}: a table of labels ends in .csv")
     if out.exists() and not overwrite:
         raise ValueError(
-            f"{out} exists already and may be filled in; set --overwrite to replace it"
+            f"{out} already exists and may be filled in; set --overwrite to replace it"
         )
     if out.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"--out {out}: write it outside {source}, where it is not a recording")
@@ -305,7 +305,7 @@ def export(
     out: Annotated[
         Path,
         typer.Argument(
-            help="The .npz or .parquet file to write, or the folder of a file a recording.",
+            help="The .npz or .parquet file to write, or the folder for one file per recording.",
             metavar="OUT",
         ),
     ],
@@ -426,7 +426,7 @@ def _counts(store: Store, limit: int) -> Table:
 
 
 def _rates(store: Store) -> str:
-    """The recordings' frames a second: one value, or the lowest and the highest."""
+    """The recordings' frames per second: one value, or the lowest and the highest."""
     from aclnet.data.sample import FPS_COLUMN
 
     own = {float(text) if text else store.info.fps for text in store.index.get(FPS_COLUMN, [""])}
@@ -446,7 +446,7 @@ def _sample_table(store: Store, row: int) -> Table:
         first, end = int(numbers[0]), int(numbers[-1]) + 1
         rows["frames"] = numbers_to_text(numbers) or f"{first}-{end - 1}"
         if rate:
-            rows["seconds"] = f"{first / rate:.2f} to {end / rate:.2f}, {rate:g} frames a second"
+            rows["seconds"] = f"{first / rate:.2f} to {end / rate:.2f}, {rate:g} frames per second"
     table = Table(show_header=False)
     for name, value in rows.items():
         if value:

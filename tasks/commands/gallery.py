@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 gallery_app = typer.Typer(
     no_args_is_help=True,
-    help="Enrol people, identify and verify recordings, and know who is not enrolled.",
+    help="Enrol people, identify and verify recordings, and detect people who are not enrolled.",
 )
 
 reads_files = partial(with_query, query=Reading)
@@ -41,14 +41,16 @@ Run = Annotated[
         "--run",
         "-r",
         "--model",
-        help="The gallery's model: a trained run or an exported one; by default where it was on "
-        "creation.",
+        help="The gallery's model: a trained run or an exported one; by default from where it was "
+        "when the gallery was created.",
         callback=pin_run,
     ),
 ]
 Accepted = Annotated[
     float | None,
-    typer.Option("--threshold", help="Score to name people from, not the calibrated one."),
+    typer.Option(
+        "--threshold", help="Score from which people are named, instead of the calibrated one."
+    ),
 ]
 
 
@@ -110,7 +112,7 @@ def identify(
     run: Run = None,
     threshold: Accepted = None,
     candidates: Annotated[
-        int, typer.Option(min=1, max=1_000, help="Most alike people of each answer.")
+        int, typer.Option(min=1, max=1_000, help="Number of most similar people per answer.")
     ] = 5,
     json: JsonFile = None,
 ) -> None:
@@ -233,7 +235,7 @@ def calibrate(
         _say_left_out(found)
     echo(f"threshold {known.value:.4f}{_about(known, known.enrolled)}")
     if known.fnmr is not None:
-        echo(f"there {known.fnmr:.2%} of the comparisons of one person are refused")
+        echo(f"at this threshold, {known.fnmr:.2%} of the comparisons of one person are rejected")
     if known.fpir is not None:
         people = _count(known.enrolled, "people")
         echo(f"with the {people} enrolled, {known.fpir:.2%} of these recordings are named")

@@ -50,21 +50,25 @@ def live_command(
     least: Annotated[
         int | None,
         typer.Option(
-            min=1, max=10_000, help="Frames of a track that ends to be answered; by default a clip."
+            min=1,
+            max=10_000,
+            help="Frames that an ended track needs for an answer; by default a clip.",
         ),
     ] = None,
     spread: Annotated[
         bool,
         typer.Option(
             "--spread/--together",
-            help="Whether windows of several people are due in different frames, so that none "
-            "waits for the others: a person's first begins up to a stride later.",
+            help="Spread the windows of several people over different frames, so that none waits "
+            "for the others: a person's first window begins up to a stride later.",
         ),
     ] = True,
     top: Annotated[int, typer.Option(min=1, max=100, help="People or actions to list.")] = 5,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Score to name people from, not the gallery's calibrated one."),
+        typer.Option(
+            help="Score from which people are named, instead of the gallery's calibrated one."
+        ),
     ] = None,
     false_alarms: Annotated[
         float,
@@ -73,7 +77,7 @@ def live_command(
         ),
     ] = 0.05,
     idle: Annotated[
-        float | None, typer.Option(min=0, help="Seconds without a frame after which to end.")
+        float | None, typer.Option(min=0, help="Stop after this many seconds without a frame.")
     ] = None,
     pose_model: Annotated[
         Path | None,

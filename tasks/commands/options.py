@@ -50,8 +50,8 @@ Layout = Annotated[str | None, typer.Option(help="Joints of the files, if they d
 Labels = Annotated[
     Path | None,
     typer.Option(
-        help="Table (CSV or Parquet) of the labels of an .npy, a row a sample, or of scores, by "
-        "sample."
+        help="Table (CSV or Parquet) of the labels of an .npy, one row per sample, or of scores, "
+        "by sample."
     ),
 ]
 Cache = Annotated[Path, typer.Option(help="Folder for converted and generated data.")]

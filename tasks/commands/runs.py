@@ -25,7 +25,7 @@ def runs_command(
             "rank1, with the greatest first.",
         ),
     ] = "run",
-    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Reverse the order.")] = False,
     keep: Annotated[
         list[str] | None,
         typer.Option(

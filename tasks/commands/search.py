@@ -20,7 +20,7 @@ IndexName = Literal["exact", "ivf", "hnsw"]
 def search_command(
     probes: Annotated[Path, typer.Option(help="Embeddings to look up, as for eval.")],
     gallery: Annotated[Path, typer.Option(help="Embeddings to search, as for eval.")],
-    out: Annotated[Path, typer.Option(help="The CSV to write: a row a probe and neighbour.")],
+    out: Annotated[Path, typer.Option(help="The CSV to write: one row per probe and neighbour.")],
     k: Annotated[int, typer.Option(min=1, help="Neighbours of each probe.")] = 10,
     index: Annotated[
         IndexName,

@@ -27,14 +27,22 @@ def serve_command(
     runs: Annotated[Path | None, typer.Option(help="Folder of run folders to browse.")] = None,
     host: Annotated[
         str,
-        typer.Option(help="Address to listen on; another than this machine's own asks a token."),
+        typer.Option(
+            help="Address to listen on; any other than this machine's own requires a token."
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any that is free.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free port.")] = 8765,
     ask_token: Annotated[
-        bool, typer.Option("--ask-token", help="Ask a token here too, where others have accounts.")
+        bool,
+        typer.Option(
+            "--ask-token",
+            help="Require a token on this machine too, if others have accounts on it.",
+        ),
     ] = False,
     most_mib: Annotated[int, typer.Option(min=1, max=1_024, help="Largest upload, in MiB.")] = 16,
-    top: Annotated[int, typer.Option(min=1, max=100, help="Actions or people of each answer.")] = 5,
+    top: Annotated[
+        int, typer.Option(min=1, max=100, help="Number of actions or people per answer.")
+    ] = 5,
     false_alarms: Annotated[
         float,
         typer.Option(

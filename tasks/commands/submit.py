@@ -35,7 +35,7 @@ def submit_command(
     ctx: typer.Context,
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
     gpus_per_node: Annotated[
-        int, typer.Option(min=0, help="GPUs of each machine, one process a GPU; 0: on the CPU.")
+        int, typer.Option(min=0, help="GPUs of each machine, one process per GPU; 0: on the CPU.")
     ] = 1,
     cpus_per_task: Annotated[int, typer.Option(min=1, help="Processors of each process.")] = 4,
     time: Annotated[
@@ -45,10 +45,10 @@ def submit_command(
         str | None, typer.Option(help="The cluster's partition; by default its own default.")
     ] = None,
     requeues: Annotated[
-        int, typer.Option(min=0, help="How often a job whose time is over is queued again.")
+        int, typer.Option(min=0, help="How often a job that ran out of time is queued again.")
     ] = 20,
     logs: Annotated[
-        Path, typer.Option(help="Folder for the job and what it prints, seen by all machines.")
+        Path, typer.Option(help="Folder for the job and its output, visible to all machines.")
     ] = Path("runs/slurm"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the batch script and submit nothing.")

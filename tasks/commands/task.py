@@ -58,13 +58,14 @@ def task_app(spec: TaskSpec) -> typer.Typer:
     if spec.measuring is not None:
         app.command("fuse")(with_query(_fuse(spec), spec.query))
         app.command("biometrics")(with_query(_biometrics(spec), spec.measuring))
+    spec.add_commands(app)
+    own = [command.name for command in app.registered_commands]
     # Without importing what it names.
-    if getattr_static(spec, "worst", None) is not None:
+    if getattr_static(spec, "worst", None) is not None and "show" not in own:
         app.command("show")(_show(spec))
     if getattr_static(spec, "right_score", None) is not None:
         app.command("joints")(_joints(spec))
     app.command("robustness")(_robustness(spec))
-    spec.add_commands(app)
     return app
 
 
@@ -431,10 +432,10 @@ def _robustness(spec: TaskSpec) -> Callable[..., None]:
         cache: Cache = STORES,
         json: JsonFile = None,
     ) -> None:
-        """Test a run on recordings made worse, and by person and group as they are.
+        """Test a run on degraded recordings, and by person and group as they are.
 
         Noise on the joints, joints absent throughout or in single frames, shorter recordings and
-        fewer frames a second, each at several levels.
+        fewer frames per second, each at several levels.
         """
         from protocols.files import write_text
         from tasks.run.robustness import robustness_records, robustness_text  # imports torch

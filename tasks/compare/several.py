@@ -168,15 +168,13 @@ def _correction(found: Sequence[Comparison]) -> str:
     count = len(found)
     sentences = [
         f"Points of {found[0].measure}. The p-values are corrected for {count} "
-        f"{nouns('comparisons', count)} (Holm): a verdict on two equal methods falls in at most "
-        "5 % of such tables."
+        f"{nouns('comparisons', count)} (Holm): if all methods were equal, at most 5 % of such "
+        "tables would have a significant difference."
     ]
     if any(one.p_value_of_trainings is None for one in found):
-        sentences.append(
-            "One run a side says something about these trainings, not about their methods."
-        )
+        sentences.append("With one run on each side, verdicts hold for these training runs only.")
     few = [one for one in found if count * one.least_p_value >= SIGNIFICANT]
     if few:
         units = f"{few[0].units} {nouns(few[0].resampled, few[0].units)}"
-        sentences.append(f"{units} are too few to tell any two apart in {count} comparisons.")
+        sentences.append(f"With {units}, no difference can be significant in {count} comparisons.")
     return " ".join(sentences)

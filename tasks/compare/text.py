@@ -69,7 +69,7 @@ def render_several(found: SeveralComparison) -> str:
     return "\n\n".join(filter(None, tables))
 
 
-_PAIR = ["run", "than", "points", "95 % interval", "p", "corrected", "verdict"]
+_PAIR = ["run", "against", "points", "95 % interval", "p", "corrected", "verdict"]
 
 
 def _pair_cells(pair: Pair) -> list[str]:

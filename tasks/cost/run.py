@@ -18,7 +18,7 @@ from aclnet.config import load_settings
 from aclnet.data.formats.keypoints.files import natural_order
 from aclnet.progress import counting
 from aclnet.skeleton import load_layout
-from protocols.records import COST, DatasetReference, ResultRecord
+from protocols.records import COST, DatasetReference, ResultRecord, now
 from tasks.cost.clips import ClipKind, clip_kind
 from tasks.cost.measure import Conditions, Cost, measure_cost
 from tasks.plugins import load_plugins, plugins
@@ -206,6 +206,7 @@ def cost_record(
         seconds=seconds,
         command=command,
         notes=tuple(_notes(plan, cost, conditions, device, busy)),
+        created=now(),
     )
 
 

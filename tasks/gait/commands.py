@@ -20,7 +20,7 @@ def motion_command(
         ),
     ] = None,
 ) -> None:
-    """Tell shape, posture and movement apart: train on one body for everybody, and on still frames.
+    """Separate shape, posture and movement: train on one body for everybody, and on still frames.
 
     Rank-1, EER and open set of whole walks, still frames and changes alone, on everybody's own body
     and on the common one, beside bone lengths. Finished runs are not trained again.

@@ -57,7 +57,7 @@ class GaitQuery:
     probes: Annotated[
         Path | None,
         typer.Option(
-            help="List of the probes, for gait3d and freegait: their JSON, or a name a line."
+            help="List of the probes, for gait3d and freegait: their JSON, or one name per line."
         ),
     ] = None
     rerank: Annotated[

@@ -33,6 +33,6 @@ def worst(data: Embeddings, settings: GaitSettings, count: int, depth: int) -> l
         if one.rank > depth:
             name = str(data.sample[one.mate])
             answers.append(Answer(one.mate, name, True, one.rank, drawn=False))
-        note = f"{person} came {one.rank} of {one.compared}"
+        note = f"{person} ranked {one.rank} of {one.compared}"
         cases.append(Case(one.probe, note, tuple(answers)))
     return cases

@@ -420,8 +420,8 @@ def _naming(place: str) -> Iterator[None]:
         yield
     except errors.LockNotAvailable:
         raise ValueError(
-            f"{place} is being written by another process: wait for it to end, and give the "
-            "command again"
+            f"{place} is being written by another process: wait for it to end, and run the command "
+            "again"
         ) from None
     except errors.UndefinedTable:
         raise ValueError(

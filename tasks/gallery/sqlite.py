@@ -400,7 +400,7 @@ def _naming(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if _is_busy(error):
             raise ValueError(
-                f"{path} is being written by another process: wait for it to end, and give the "
+                f"{path} is being written by another process: wait for it to end, and run the "
                 "command again"
             ) from None
         if code in _FULL:

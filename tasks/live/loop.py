@@ -29,7 +29,7 @@ class Live:
         joints: brings its joints into the run's.
         tracks: follows its people.
         answers: says what windows show.
-        fps: frames a second, where the stream has no times; None: not known.
+        fps: frames per second, where the stream has no times; None: not known.
         write: takes each answer, a line of JSON.
         say: takes sentences on what is wrong.
 

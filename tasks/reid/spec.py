@@ -185,6 +185,7 @@ class Reid(TaskSpec):
     read = lazy("protocols.pair_scores:load_tested")
     measure = lazy("tasks.reid.biometrics:measure")
     measuring = ReidBiometricsQuery
+    worst = lazy("tasks.reid.worst:worst")
     right_score = lazy("tasks.reid.joints:right_score")
 
     def floor_query(self) -> ReidQuery:

@@ -9,6 +9,15 @@ from tasks.reid.settings import ReidSettings
 from tasks.reid.spec import ReidQuery
 
 
+def worst(data: Embeddings, settings: ReidSettings, count: int, depth: int) -> list[Case]:
+    """The worst probes of the run's first pair, each with its nearest gallery sequences.
+
+    Raises:
+        ValueError: the run's settings name no pair.
+    """
+    return rank_lists(data, settings, ReidQuery(), count, depth, wrong=True)
+
+
 def rank_lists(
     data: Embeddings,
     settings: ReidSettings,
@@ -54,6 +63,6 @@ def rank_lists(
             )
             if rank <= depth or rank == first
         ]
-        note = f"{person} came at {first}, AP {ranking.precision(place):.2f}"
+        note = f"{person} ranked {first}, AP {ranking.precision(place):.2f}"
         cases.append(Case(probe, note, tuple(answers)))
     return cases

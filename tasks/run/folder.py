@@ -54,8 +54,8 @@ def check_run_folder(run: Path, resume: bool, overwrite: bool) -> bool:
     foreign = [name for name in _names(run) if not _is_own(run / name)]
     if has_run and overwrite and foreign:
         raise ValueError(
-            f"{run} holds {foreign[0]}, which is not part of a run, so that it is not deleted: "
-            "move it away, or give another folder with --run"
+            f"{run} holds {foreign[0]}, which is not part of a run, so it is not deleted: move it "
+            "away, or give another folder with --run"
         )
     return has_run
 

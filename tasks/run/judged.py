@@ -12,7 +12,7 @@ from aclnet.runs.finished import require_finished
 from aclnet.runs.info import RUN_INFO, parse_run_info
 from protocols.foreign import read_text
 from protocols.labels import is_own_objective
-from protocols.records import FOREIGN, RUN, DatasetReference, ResultRecord
+from protocols.records import FOREIGN, RUN, DatasetReference, ResultRecord, now
 from tasks.plugins import command_of
 from tasks.run.environment import describe_environment
 
@@ -243,6 +243,7 @@ def make_record(
         data_notes=tuple(note for note in origin.notes if note != FOREIGN),
         cells=judged.cells,
         tested=judged.tested,
+        created=now(),
     )
 
 

@@ -277,7 +277,7 @@ def _resumable(run: Path) -> Iterator[None]:
         trained = (run / CHECKPOINT).is_file()
         if not trained and not (run / RUN_INFO).is_file():
             raise Interrupted(
-                f"stopped before anything was saved in {run}: give the same command again", signal
+                f"stopped before anything was saved in {run}: run the same command again", signal
             ) from None
         saved = "the training so far is saved" if trained else "no checkpoint is saved yet"
         raise Interrupted(

@@ -229,7 +229,7 @@ def _at_rate(store: Store, settings: DataSettings, cache: Path, report: Report) 
     made_by: dict[str, object] = {"fingerprint": info.fingerprint, "fps": [info.fps, fps, upsample]}
     name = info.name if store.path is None else store.path.resolve().name
     target = cache / f"{name}-{_digest(made_by)}"
-    message = f"resampling {name} to {fps:g} frames a second, in {target}"
+    message = f"resampling {name} to {fps:g} frames per second, in {target}"
 
     def make(progress: Progress | None) -> None:
         read = with_progress(store.samples(), len(store), progress)

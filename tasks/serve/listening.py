@@ -23,7 +23,7 @@ def listen(host: str, port: int) -> socket.socket:
 
     Args:
         host: an address of this machine, as a number, or "localhost".
-        port: 0: any that is free.
+        port: 0: any free port.
 
     Raises:
         ValueError: it is not such an address, or the port is taken.

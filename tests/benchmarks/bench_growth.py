@@ -92,7 +92,7 @@ def peak(name: str, way: str, size: tuple[int, ...]) -> float | None:
 
 def peaks(name: str, ways: Sequence[str], size: tuple[int, ...]) -> dict[str, Any]:
     """A row of peaks, each of a process of its own."""
-    # Less than a tenth of a MiB is not told apart.
+    # Less than a tenth of a MiB is not measurable.
     found = [[max(apart(peak, name, way, size), 0.1) / 2**10] for way in ways]
     return ratio(f"peak memory, {name}, {WORKS[name][1].format(*size)}", ways[1], *found, "GiB")
 

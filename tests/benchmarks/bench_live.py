@@ -1,4 +1,4 @@
-"""Eight people at 30 frames a second, answered on one core among 100,000 enrolled people.
+"""Eight people at 30 frames per second, answered on one core among 100,000 enrolled people.
 
     python tests/benchmarks/bench_live.py [--people 8] [--enrolled 100000] [--json FILE]
 

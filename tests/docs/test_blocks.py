@@ -36,6 +36,7 @@ NOT_RUN = {
     "aclnet-task gait motion": "trains five networks: tests/tasks/gait/test_study.py",
     "aclnet-task gait fuse": "two runs of the study, of which one is trained here: tests/tasks/run",
     "aclnet-task reid fuse": "as above",
+    "aclnet-task report --out report --errors": "needs two runs: tests/tasks/commands/show",
     "rerun ": "opens a window",
     "tensorboard ": "a server",
     "aclnet-task serve": "a server: tests/tasks/serve",

@@ -745,5 +745,5 @@ def weights() -> Iterator[Seed]:
 
 
 def names() -> Iterator[Seed]:
-    """Lists of classes and of recordings to leave out, a name a line."""
+    """Lists of classes and of recordings to leave out, one name per line."""
     yield _one("classes.txt", "walk\nrun\nsit down\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from protocols.records import DatasetReference, ResultRecord, read_record_files
+from protocols.records import DatasetReference, ResultRecord, now, read_record_files
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
@@ -38,7 +38,8 @@ def record(**changes: Any) -> ResultRecord:
 
 
 def test_a_record_survives_its_file(tmp_path: Path) -> None:
-    original = record(cells={"rank1_hits": [[[1, 2]]]}, notes=["No probes of cl."])
+    cells = {"rank1_hits": [[[1, 2]]]}
+    original = record(cells=cells, notes=["No probes of cl."], created=now())
     original.write(tmp_path / "gait" / "run.json")
     assert [entry.name for entry in (tmp_path / "gait").iterdir()] == ["run.json"]
     records, problems = read_record_files(tmp_path)
@@ -72,7 +73,7 @@ def test_the_file_is_small_and_has_an_entry_a_line() -> None:
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        ({"schema": 3}, "of version 3, newer than 2.* update aclnet"),
+        ({"schema": 3}, "of version 3, but .* up to 2: update aclnet"),
         ({"schema": "2"}, "schema"),
         ({"task": ""}, "task"),
         ({"dataset": {"name": "x", "fingerprint": ""}}, r"dataset\.synthetic"),
@@ -81,6 +82,7 @@ def test_the_file_is_small_and_has_an_entry_a_line() -> None:
         ({"intervals": {"rank1": [0.9, 0.1]}}, "runs from 0.9 down to 0.1"),
         ({"counts": {"probes": 1.5}}, r"counts\.probes"),
         ({"protocol": ""}, "protocol"),
+        ({"created": "2026-11-29"}, "created"),
         ({"extra": 1}, "extra"),
     ],
 )

@@ -179,7 +179,7 @@ def test_every_kind_of_file_gives_the_same_table(
         assert found.metrics == pytest.approx(expected.metrics)
         assert found.dataset.fingerprint == expected.dataset.fingerprint
     done = call("compare", vectors, scores, "--labels", labels)
-    assert "These data do not tell scores and x apart" in done.out
+    assert "Not significant: scores and x differ by" in done.out
 
 
 def test_mistakes_with_labels(case: Case, mistake: Callable[..., str], tmp_path: Path) -> None:

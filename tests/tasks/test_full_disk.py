@@ -48,7 +48,7 @@ def refused(call: Call, place: Path, size: int, *command: object) -> None:
         done = call(*command, code=2)
     sentence = done.err.splitlines()[-1]
     assert sentence.startswith(f"error: {place}"), done.err
-    assert "File too large; make room and give the command again" in sentence
+    assert "File too large; make room and run the command again" in sentence
     assert "partial" not in sentence
     assert done.err.count("error: ") == 1
     assert "Traceback" not in done.err

@@ -33,7 +33,7 @@ def hostile(shared: Path) -> Path:
         ("npz_bad_deflate.npz", CONVERT, ("OUT",), "Bad CRC-32"),
         ("npz_object.npz", CONVERT, ("OUT",), "is of objects"),
         ("emb_badcomp.npz", ("gait", "eval", "--embeddings"), (), "the compression of the array"),
-        ("laughs.yaml", GAIT, ("--run", "OUT"), "with the aliases written out"),
+        ("laughs.yaml", GAIT, ("--run", "OUT"), "with aliases expanded"),
         ("python_tag.yaml", GAIT, ("--run", "OUT"), "could not determine a constructor"),
         ("deep_nwucla", CONVERT, ("OUT",), "maximum recursion depth exceeded"),
         ("deep_alphapose.json", CONVERT, ("OUT",), "not recognised as"),

@@ -42,7 +42,7 @@ def test_while_converting(
     store = tmp_path / "stores" / "s"
     done = call("data", "convert", data, store, code=128 + number)
     assert done.err.splitlines() == [
-        "error: stopped: no file is half-written; give the same command again"
+        "error: stopped: no file is half-written; run the same command again"
     ]
     assert not store.parent.exists()
 
@@ -56,7 +56,7 @@ def test_before_a_command_has_begun_and_while_it_ends(
         with monkeypatch.context() as patched:
             patched.setattr(cli, name, raising(signal.SIGHUP, then=getattr(cli, name)))
             done = call("data", "show", tmp_path, code=129)
-        assert done.err == "error: stopped: no file is half-written; give the same command again\n"
+        assert done.err == "error: stopped: no file is half-written; run the same command again\n"
 
 
 @pytest.mark.parametrize("number", NUMBERS)

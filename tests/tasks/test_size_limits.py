@@ -93,7 +93,7 @@ def test_a_size_out_of_bounds(
     mistake: Any, tmp_path: Path, setting: str, value: int, most: int
 ) -> None:
     words = [f"--set {setting}={value}: `{setting}` = {value}", f"less than or equal to {most}"]
-    words += ["as more would not fit into memory or time"]
+    words += ["because more would take too much memory or time"]
     run = tmp_path / "run"
     mistake("gait", "train", "-s", f"{setting}={value}", "--run", run, words=words, alone=True)
     assert not run.exists()

@@ -1,6 +1,6 @@
 """Class names of data sets whose files only number them: one text file a data set.
 
-A file has one name a line; line k is class k, counted from 0 as in a model's output. `ntu60` and
+A file has one name per line; line k is class k, counted from 0 as in a model's output. `ntu60` and
 `ntu120` are the short names of the data sets' page for actions A1 to A120 (Shahroudy et al., CVPR
 2016; Liu et al., TPAMI 2019). `pku51` has the names of PKU-MMD's phase 1 by their action number,
 which follow the alphabet (Liu et al., arXiv 1703.07475). `nwucla` follows the action numbers of the

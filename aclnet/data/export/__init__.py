@@ -74,6 +74,6 @@ def export_store(
     if place.suffix.lower() != f".{target}":
         raise ValueError(f"{place}: the file's name must end in .{target}")
     if place.exists() and not overwrite:
-        raise ValueError(f"{place} exists already; remove it or set --overwrite")
+        raise ValueError(f"{place} already exists; remove it or set --overwrite")
     _FILES[target](store, place, progress)
     return {}

@@ -24,13 +24,14 @@ def _check(store: Store) -> None:
     info, where = store.info, store.path or store.info.name
     if info.channels[:2] != ("x", "y") or info.channels[2:] not in ((), ("confidence",)):
         raise ValueError(
-            f"{where}: Kinetics JSON has x, y and a score, the store {', '.join(info.channels)}"
+            f"{where}: Kinetics JSON holds x, y and a score, but the store has "
+            f"{', '.join(info.channels)}"
         )
     sized = info.unit == "normalised" or not np.isnan(store.image_width).any()
     if not sized or info.unit == "metre":
         raise ValueError(
-            f"{where}: Kinetics JSON has shares of the image, the store {info.unit}s of pictures "
-            "whose size is not known: convert the recordings with --image-size"
+            f"{where}: Kinetics JSON holds fractions of the image size, but the store has "
+            f"{info.unit}s of images of unknown size: convert the recordings with --image-size"
         )
     named = store.index["sample"].str.endswith(_TABLE)
     if named.any():

@@ -81,7 +81,7 @@ def npz_arrays(store: Store) -> dict[str, npt.NDArray[Any]]:
 
 
 def _times(store: Store) -> dict[str, npt.NDArray[Any]]:
-    """Frame numbers (F,) and frames a second, one value or (N,), NaN where they are not known."""
+    """Frame numbers (F,) and frames per second, one value or (N,), NaN where they are not known."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     rows = range(len(store))
     if FRAMES_COLUMN in store.index:

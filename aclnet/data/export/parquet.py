@@ -1,4 +1,4 @@
-"""A store as one Parquet file, a row a sample, which `aclnet.data.formats.parquet` reads.
+"""A store as one Parquet file, one row per sample, which `aclnet.data.formats.parquet` reads.
 
 Any program that reads Parquet has it, as `datasets.load_dataset("parquet", data_files=...)` or
 pandas. The columns: `sample` and the other fields as text (empty: not known), `fps` (null: not

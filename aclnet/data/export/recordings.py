@@ -48,8 +48,8 @@ def write_recordings(
     single = out.suffix.lower() == form.ending
     if single and len(store) > 1:
         raise ValueError(
-            f"{out}: there are {len(store)} recordings, a file each: name a folder, and the format "
-            "(--to)"
+            f"{out}: there are {len(store)} recordings, one file each: name a folder, and the "
+            "format (--to)"
         )
     base = out.with_suffix("") if single else out
     fields = [name for name in FIELDS if (store.index[name] != "").any()]
@@ -58,7 +58,7 @@ def write_recordings(
     beside = {base.with_name(base.name + end): text for end, text in form.beside(store).items()}
     for file in (*beside, *([labels] if fields else []), *([out] if single else [])):
         if file.exists() and not overwrite:
-            raise ValueError(f"{file} exists already; remove it or set --overwrite")
+            raise ValueError(f"{file} already exists; remove it or set --overwrite")
     rows: list[tuple[str, Sample]] = []
 
     def written() -> Iterator[tuple[str, str]]:
@@ -105,8 +105,8 @@ def _file_of(name: str, ending: str) -> PurePosixPath:
     parts[-1] += ending
     if any(one.startswith(".") or not one or len(one.encode()) > _LONGEST_NAME for one in parts):
         raise ValueError(
-            f"sample {name[:80]!r}: no file can be named so: every part must be a name of up to "
-            f"{_LONGEST_NAME} bytes that begins with no dot"
+            f"sample {name[:80]!r}: not a possible file name: every part must have 1 to "
+            f"{_LONGEST_NAME} bytes and not begin with a dot"
         )
     return PurePosixPath(*parts)
 
@@ -119,7 +119,7 @@ def _check_fields(store: Store, fields: Sequence[str]) -> None:
         if bad.any():
             row = int(bad.argmax())
             raise ValueError(
-                f"sample {store.index['sample'].iat[row]!r}: a table of labels cannot say {name} "
+                f"sample {store.index['sample'].iat[row]!r}: a table of labels cannot hold {name} "
                 f"{column.iat[row]}; rename it"
             )
 

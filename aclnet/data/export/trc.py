@@ -21,13 +21,14 @@ def _check(store: Store) -> None:
     info, where = store.info, store.path or store.info.name
     if info.channels[:3] != ("x", "y", "z") or info.unit != "metre":
         raise ValueError(
-            f"{where}: TRC has places in metres, the store {', '.join(info.channels)} ({info.unit})"
+            f"{where}: TRC holds positions in metres, but the store has {', '.join(info.channels)} "
+            f"({info.unit})"
         )
     lacking = [row for row in range(len(store)) if store.fps(row) is None]
     if lacking:
         raise ValueError(
-            f"sample {store.index['sample'].iat[lacking[0]]!r}: TRC needs the frames a second, "
-            "which are not known: convert the recordings with --fps"
+            f"sample {store.index['sample'].iat[lacking[0]]!r}: TRC needs the frame rate, which is "
+            "unknown: convert the recordings with --fps"
         )
 
 

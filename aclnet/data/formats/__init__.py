@@ -56,7 +56,8 @@ def register_reader(name: str, module: str) -> None:
     """
     if READERS.setdefault(name, module) != module:
         raise ValueError(
-            f"format {name} is read by {READERS[name]} already; register {module} by another name"
+            f"format {name} is already read by {READERS[name]}; register {module} under another "
+            "name"
         )
 
 
@@ -101,7 +102,7 @@ def read(
         format: one of `READERS`; recognised from the content by default.
         layout: the joints' layout, where the file does not name it or names a wrong one.
         min_frames: shorter samples are dropped and counted.
-        fps: frames a second of the recordings, also where only every n-th frame has poses; in
+        fps: frames per second of the recordings, also where only every n-th frame has poses; in
             place of the file's.
         image_size: width and height of the video in pixels, where the file does not have it.
         unit: pixel, metre or normalised, where the reader chooses another.

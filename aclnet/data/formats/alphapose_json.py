@@ -153,8 +153,8 @@ def _people_of_image(image: str, value: Any, file: Path) -> Iterator[_Person]:
 
 def _foreign(file: Path) -> ValueError:
     return ValueError(
-        f"{file}: no AlphaPose result: it must be a list of people with image_id and keypoints, or "
-        "an object of images; take other JSON files out of the folder"
+        f"{file}: not an AlphaPose result: it must be a list of people with image_id and "
+        "keypoints, or an object of images; move other JSON files out of the folder"
     )
 
 

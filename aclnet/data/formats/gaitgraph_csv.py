@@ -78,7 +78,7 @@ def _sequences(path: Path, info: StoreInfo, progress: Progress | None) -> Iterat
         if place and folders.setdefault(place[0], place[2]) != place[2]:
             raise ValueError(
                 f"{path}: sequence {'-'.join(place[0])} is in folder {folders[place[0]]} and in "
-                f"{place[2]}; give each a name of its own, or convert the folders separately"
+                f"{place[2]}; rename one, or convert the folders separately"
             )
     total = left.total()
     open_sequences: dict[Key, dict[int, list[float]]] = {}

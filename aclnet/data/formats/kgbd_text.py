@@ -2,7 +2,7 @@
 
 Source: Andersson and Araujo, "Person identification using anthropometric and gait data from Kinect
 sensor", AAAI 2015; files of github.com/Vortander/KinectGait. A frame is 20 lines `Joint;x;y;z` in
-metres (Kinect v1, x right, y up, z depth), about 30 frames a second.
+metres (Kinect v1, x right, y up, z depth), about 30 frames per second.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read(
     """
     files = _files(path)
     if not files:
-        raise ValueError(f"{path}: no PersonNNN/*.txt there")
+        raise ValueError(f"{path}: contains no PersonNNN/*.txt")
     _check_people(files)
     chosen = layout or load_layout("kgbd20")
     info = StoreInfo.of_file(path, chosen, channels=("x", "y", "z"), unit="metre", fps=_FPS)
@@ -80,8 +80,8 @@ def _check_people(files: list[Path]) -> None:
         folder = file.resolve().parent.name
         if (other := folders.setdefault(_identity(folder), folder)) != folder:
             raise ValueError(
-                f"{file.parent}: person {_identity(folder)} is folder {other} too; name the "
-                "folders of different people differently"
+                f"{file.parent}: person {_identity(folder)} is folder {other} too; give the "
+                "folders of different people different names"
             )
 
 

@@ -74,8 +74,8 @@ def _row(person: Any, where: str) -> list[Any]:
 
 def _foreign(file: Path) -> ValueError:
     return ValueError(
-        f"{file}: no Kinetics skeleton: it must be an object whose data are frames with "
-        "frame_index and skeleton; take other JSON files out of the folder"
+        f"{file}: not a Kinetics skeleton: it must be an object whose data are frames with "
+        "frame_index and skeleton; move other JSON files out of the folder"
     )
 
 

@@ -109,8 +109,8 @@ class MediapipeOptions(KeypointOptions):
         super().__post_init__()
         if self.space not in ("image", "world") or self.dims not in (None, 2, 3):
             raise ValueError(
-                f"space is image or world and dims 2 or 3, not {self.space!r} and {self.dims!r}; "
-                "leave dims out to read z where it is there"
+                f"space must be image or world and dims 2 or 3, not {self.space!r} and "
+                f"{self.dims!r}; leave dims out to read z where it is there"
             )
 
 
@@ -231,14 +231,16 @@ def _row(landmarks: list[Any], where: str) -> list[Any]:
             )
         row += values
     if len(row) % _COUNT:
-        raise ValueError(f"{where}: some landmarks have z, others not; write it for all or none")
+        raise ValueError(
+            f"{where}: some landmarks have z and others do not; write it for all or none"
+        )
     return row
 
 
 def _foreign(file: Path, where: str = "") -> ValueError:
     return ValueError(
-        f"{file}: no list of MediaPipe landmarks{where}: it must be a list of frames, each the 33 "
-        "landmarks or an object with them under pose_landmarks"
+        f"{file}: not a list of MediaPipe landmarks{where}: it must be a list of frames, each the "
+        "33 landmarks or an object with them under pose_landmarks"
     )
 
 
@@ -308,7 +310,7 @@ def _spread(table: pd.DataFrame, file: Path) -> pd.DataFrame:
         row = int(long.duplicated([*keys, "landmark_"]).to_numpy().argmax())
         raise ValueError(
             f"{file}: line {row + 2}: landmark {joints[row]} is in frame {table[frame][row]} "
-            "twice; give people a column person"
+            "twice; add a column person"
         )
     wide = long.pivot(index=keys, columns="landmark_", values=list(values)).fillna("")
     wide.columns = pd.Index([f"{pair[1]}_{pair[0]}" for pair in wide.columns.to_list()])

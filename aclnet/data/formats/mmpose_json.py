@@ -124,9 +124,9 @@ def _all_have(items: list[Any], key: str) -> bool:
 
 def _foreign(file: Path) -> ValueError:
     return ValueError(
-        f"{file}: no MMPose result: it must be a list of frames with instances, or of instances "
-        "with keypoints, alone or under instance_info or predictions; take other JSON files out of "
-        "the folder"
+        f"{file}: not an MMPose result: it must be a list of frames with instances, or of "
+        "instances with keypoints, alone or under instance_info or predictions; move other JSON "
+        "files out of the folder"
     )
 
 
@@ -152,7 +152,7 @@ def _row(instance: dict[str, Any], dims: int, where: str) -> list[Any]:
         raise ValueError(
             f"{where}: {len(joints)} keypoints and "
             f"{len(scores) if isinstance(scores, list) else 'no'} keypoint_scores; there must be "
-            "one score a keypoint"
+            "one score per keypoint"
         )
     row: list[Any] = []
     for joint, score in zip(joints, scores, strict=True):

@@ -419,7 +419,7 @@ def _all_splits(arrays: Arrays, path: Path) -> list[str]:
     for key in (key for key in arrays if key.startswith("split")):
         values = _split_values(arrays, key) if arrays[key].shape == (count,) else []
         if len(values) != count or any(len(value.split()) != 1 for value in values):
-            raise ValueError(f"{path}: {key} must have one word or number a sample")
+            raise ValueError(f"{path}: {key} must have one word or number per sample")
         name = key.removeprefix("split").lstrip("_")
         columns.append([f"{name}_{value}" if name else value for value in values])
     return [" ".join(words) for words in zip(*columns, strict=True)]

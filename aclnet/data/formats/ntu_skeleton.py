@@ -1,7 +1,7 @@
 """NTU RGB+D's own text files: `SsssCcccPpppRrrrAaaa.skeleton`, one recording each.
 
 Source: Shahroudy et al., "NTU RGB+D", CVPR 2016, and Liu et al., "NTU RGB+D 120", TPAMI 2019;
-Kinect v2, metres, x to the sensor's left, y up, z depth, 30 frames a second.
+Kinect v2, metres, x to the sensor's left, y up, z depth, 30 frames per second.
 
 A file has the number of frames; a frame has the number of bodies; a body has a line of 10 numbers
 (its own number first), the number of joints and a line of 12 numbers for each joint: x, y, z
@@ -95,7 +95,7 @@ def read(
     files = [path] if path.is_file() else [*path.glob("*.skeleton"), *path.glob("*/*.skeleton")]
     files.sort(key=lambda file: file.stem)
     if not files:
-        raise ValueError(f"{path}: no *.skeleton file there")
+        raise ValueError(f"{path}: contains no *.skeleton file")
     _check_options(benchmark, persons, precision)
     left_out = _left_out(missing)
     names = [parse_ntu(file.name) for file in files]
@@ -173,7 +173,7 @@ def _check_options(benchmark: str | None, persons: int, precision: str) -> None:
         ("precision", precision, ("float32", "float16")),
     ):
         if value not in known:
-            raise ValueError(f"{name} is one of {', '.join(map(str, known))}, not {value!r}")
+            raise ValueError(f"{name} must be one of {', '.join(map(str, known))}, not {value!r}")
 
 
 def _read_bodies(file: Path, layout: Layout, dropped: Count) -> _Bodies:

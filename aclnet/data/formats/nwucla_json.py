@@ -58,7 +58,7 @@ def read(
     """
     files = [path] if path.is_file() else sorted(path.glob("*.json"))
     if not files:
-        raise ValueError(f"{path}: no *.json file there")
+        raise ValueError(f"{path}: contains no *.json file")
     names = [parse_nwucla(file.name) for file in files]
     for file, name in zip(files, names, strict=True):
         if name and name.action not in ACTIONS:

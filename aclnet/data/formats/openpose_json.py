@@ -49,7 +49,7 @@ def _people(file: Path) -> list[dict[str, Any]]:
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         raise ValueError(
-            f"{file}: no OpenPose frame: it must be an object with a list people; take other "
+            f"{file}: not an OpenPose frame: it must be an object with a list people; move other "
             "JSON files out of the folder"
         )
     return people

@@ -79,8 +79,8 @@ def read(
     joints, channels = first[1].shape[1:]
     if layout is None and joints not in _BY_COUNT:
         raise ValueError(
-            f"{first[0]}: {joints} joints a frame; 17 is read as coco17 and 18 as coco18, for any "
-            "other number name the layout"
+            f"{first[0]}: {joints} joints per frame; 17 is read as coco17 and 18 as coco18, for "
+            "any other number name the layout"
         )
     chosen = layout or load_layout(_BY_COUNT[joints])
     unit, checked = one_unit(itertools.chain([first], poses), lambda one: (str(one[0]), one[1]))
@@ -141,7 +141,7 @@ def _as_pose(value: Any, layout: Layout | None, file: Path) -> Poses | None:
         return None
     if layout is not None and array.shape[1] != layout.joint_count:
         raise ValueError(
-            f"{file}: {array.shape[1]} joints a frame, layout {layout.name} has "
+            f"{file}: {array.shape[1]} joints per frame, layout {layout.name} has "
             f"{layout.joint_count}"
         )
     return to_float32(array)

@@ -48,7 +48,7 @@ _BY_COUNT = {25: "ntu25", 14: "openpose14"}
 _CONDITIONS = ("nm", "bg", "cl")
 _VIEW = re.compile(r"\Aview_(\d+)\Z")
 _DEGREES_A_VIEW = 18
-_AGAIN = "take the file from the download again"
+_AGAIN = "copy the file from the download again"
 
 
 def recognises(path: Path) -> bool:
@@ -270,7 +270,7 @@ def _files(folder: Path) -> tuple[str, int, Mapping[str, Path]]:
     if len(found) != 1:
         names = ", ".join(f"{dataset}_{frames}" for dataset, frames in found)
         raise ValueError(
-            f"{folder}: has files of {names}; keep each in a folder of its own"
+            f"{folder}: has files of {names}; keep each in its own folder"
             if found
             else f"{folder}: has no source_x_<SET>_<f>.npy; download or unpack the folder again"
         )
@@ -306,7 +306,7 @@ def _labels(files: Mapping[str, Path], count: int) -> list[str]:
     with loaded_npy(files["frame_id"]) as array:
         others = [_text(label, files["frame_id"]) for label in array.reshape(-1).tolist()]
     if len(others) != count:
-        problem = f"has {len(others)} labels for {count} windows (it must have one a window)"
+        problem = f"has {len(others)} labels for {count} windows (it must have one per window)"
         raise _disagrees(files["frame_id"], problem)
     for window, other in enumerate(others):
         if labels[window] != other:
@@ -329,7 +329,7 @@ def _claims(file: Path) -> list[tuple[str, int]]:
         for key, windows in lone.items():
             label = _text(key, file)
             if label in keys:
-                raise ValueError(f"{file}: {label!r} is there as a text and as a number; {_AGAIN}")
+                raise ValueError(f"{file}: {label!r} occurs both as text and as a number; {_AGAIN}")
             keys[label] = key
             try:
                 numbers = as_array(windows)
@@ -358,5 +358,5 @@ def _text(label: Any, file: Path) -> str:
     if label is None or isinstance(label, (str, int, float, np.generic)):
         return str(label)
     raise ValueError(
-        f"{file}: a label must be a text or a number, one is a {type(label).__name__}; {_AGAIN}"
+        f"{file}: labels must be text or numbers, but one is a {type(label).__name__}; {_AGAIN}"
     )

@@ -85,7 +85,7 @@ def _frames(content: Any, file: Path) -> tuple[Kind, list[tuple[str, list[dict[s
 def _row(points: Any, where: str) -> list[Any]:
     x, y = (points.get(axis) if isinstance(points, dict) else None for axis in ("x", "y"))
     if not isinstance(x, list) or not isinstance(y, list):
-        raise ValueError(f"{where}: keypoints must be lists x and y of one number a joint")
+        raise ValueError(f"{where}: keypoints must be lists x and y of one number per joint")
     visible = points.get("visible")
     if visible is None:
         visible = [float((a, b) != (0, 0)) for a, b in zip(x, y, strict=False)]
@@ -96,8 +96,8 @@ def _row(points: Any, where: str) -> list[Any]:
 
 def _foreign(file: Path) -> ValueError:
     return ValueError(
-        f"{file}: no Ultralytics result: it must be a list of detections, or a list of frames "
-        "that are such lists, or an object of frames by image; take other JSON files out of the "
+        f"{file}: not an Ultralytics result: it must be a list of detections, or a list of frames "
+        "that are such lists, or an object of frames by image; move other JSON files out of the "
         "folder"
     )
 

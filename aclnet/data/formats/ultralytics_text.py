@@ -50,7 +50,7 @@ def _person(line: str, joints: int | None, where: str) -> tuple[list[float], lis
         values = [float(word) for word in line.split()]
     except ValueError:
         raise ValueError(
-            f"{where}: must be numbers with spaces between, it is {line[:40]!r}"
+            f"{where}: must be numbers separated by spaces, it is {line[:40]!r}"
         ) from None
     count = 3 * (joints or (len(values) - _BEFORE) // 3)
     row, end = values[_BEFORE : _BEFORE + count], values[_BEFORE + count :]

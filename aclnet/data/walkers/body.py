@@ -36,7 +36,7 @@ def walk_joints(
         walk: traits from ``draw_takes``, changed by the conditions: (S, 1) each, those of the arms
             (S, 2), curve shapes (S, 1, 2, harmonics).
         frames: number of frames F.
-        fps: frames a second.
+        fps: frames per second.
         generator: for the starting phase and the stride-to-stride changes.
 
     Returns:

@@ -197,7 +197,7 @@ def _outward(joints: dict[str, Array]) -> Array:
 
 
 def _smooth(points: Array, width: int = 13) -> Array:
-    """Running mean over ``width`` frames (about half a stride at 25 frames a second)."""
+    """Running mean over ``width`` frames (about half a stride at 25 frames per second)."""
     padded = np.pad(points, ((0, 0), (width // 2 + 1, width // 2), (0, 0)), mode="edge")
     total = np.cumsum(padded, axis=1)
     return (total[:, width:] - total[:, :-width]) / width

@@ -75,7 +75,7 @@ def write_walkers(
         progress: called with the number of recordings made and their total.
 
     Raises:
-        ValueError: the folder exists already.
+        ValueError: the folder already exists.
     """
     info, samples = make_walkers(settings)
     return write_store(path, with_progress(samples, settings.recordings, progress), info)

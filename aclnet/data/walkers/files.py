@@ -27,11 +27,11 @@ def write_walker_files(
         The number of files.
 
     Raises:
-        ValueError: the folder exists already.
+        ValueError: the folder already exists.
     """
     root = Path(folder)
     if root.exists():
-        raise ValueError(f"{root} exists already; remove it, or name another folder")
+        raise ValueError(f"{root} already exists; remove it, or name another folder")
     _, samples = make_walkers(settings)
     for sample in with_progress(samples, settings.recordings, progress):
         place = root / sample.identity / f"{sample.condition}-{sample.take}-{sample.view}.json"

@@ -22,7 +22,7 @@ class WalkerSettings(BaseModel):
         identities: number of people.
         seed: of all random numbers.
         frames: shortest and longest sequence; lengths are drawn evenly between them.
-        fps: frames a second.
+        fps: frames per second.
         views: camera angles in whole degrees; the person walks towards 0, 90 sees the left side.
         nm_takes: plain walks of each person.
         bg_takes: walks with a bag.

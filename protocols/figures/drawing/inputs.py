@@ -72,7 +72,7 @@ def check_names(names: Sequence[str], length: int, what: str) -> list[str]:
         ValueError: there are more or fewer names than entries.
     """
     if len(names) != length:
-        raise ValueError(f"{what} must be {length} names, one an entry, not {len(names)}.")
+        raise ValueError(f"{what} must be {length} names, one per entry, not {len(names)}.")
     return [str(name) for name in names]
 
 

@@ -114,7 +114,10 @@ _REID_NOTES = (
     "The published values follow the rule of TranSG's code, which lets a probe find neighbouring "
     "windows of its own walk; only rows of rule transg compare with them.",
 )
-_DEPTH_NOTES = (*_REID_NOTES, "KGBD's published division was drawn at random and is not this one.")
+_DEPTH_NOTES = (
+    *_REID_NOTES,
+    "The published division of KGBD was drawn at random and differs from this one.",
+)
 
 
 def _column(dataset: str, setting: str, protocol: str, metric: str = "top1") -> PaperColumn:
@@ -283,7 +286,7 @@ def _study_tables() -> tuple[PaperTable, ...]:
                 Variant("gain", "gain/"),
             ),
             accepts=lambda record: record.kind == "difficulty",
-            notes=("Rows and columns are exchanged against the paper's print.",),
+            notes=("Rows and columns are swapped relative to the paper.",),
         ),
     )
 

@@ -30,7 +30,7 @@ RUNS = Column("runs", "", None)
 """Number of runs behind a row (:func:`seeds_cell`)."""
 
 INTERVAL_NOTE = (
-    "The interval is that of the records, 95 %; of several seeds the mean of their ends is shown."
+    "Intervals are 95 % intervals; for several seeds, the means of their ends are shown."
 )
 """The note of a table with :func:`interval_cell`."""
 
@@ -75,7 +75,7 @@ def metric_cell(
     if spread is not None and round(spread, decimals) > 0:
         text += f" ± {spread:.{decimals}f}"
     part = len(runs) < len(group.runs)
-    note = f"Only {len(runs)} of {len(group.runs)} runs have this figure." if part else ""
+    note = f"Only {len(runs)} of {len(group.runs)} runs have this value." if part else ""
     return Cell(text, mean, spread, tuple(run.file for run in runs), source_of(group.record), note)
 
 
@@ -102,7 +102,7 @@ def seeds_cell(group: RunGroup) -> Cell:
     """The number of runs behind a row."""
     note = ""
     if group.repeated:
-        note = f"Left out as repeating a seed of the same settings: {', '.join(group.repeated)}."
+        note = f"Left out, as their seed and settings are repeated: {', '.join(group.repeated)}."
     count = len(group.runs)
     return Cell(str(count), float(count), None, group.files, source_of(group.record), note)
 
@@ -163,12 +163,13 @@ def spread_notes(groups: Sequence[RunGroup]) -> tuple[str, ...]:
     notes: list[str] = []
     if any(len(group.runs) > 1 for group in learned):
         drawn = dict.fromkeys(dataset_of(g.record.dataset) for g in learned if _draws_people(g))
-        people = ", not the choice of test samples"
+        people = ", but not the choice of test samples"
         if drawn:
-            people = f" and, on {', '.join(drawn)} alone, who trains and is tested"
+            people = f" and, on {', '.join(drawn)} only, the choice of training and test people"
         notes.append(
-            "± over seeds contains what training draws (initial weights, batches, augmentation)"
-            f"{people}; values without ± are of one run, or equal in all."
+            "± is the standard deviation over seeds. It covers the randomness of training (initial "
+            f"weights, batches, augmentation){people}. Values without ± are from one run, or equal "
+            "in all runs."
         )
     sizes_and_seeds = {(tested(group.record), len(group.runs)) for group in learned}
     small = [(size, runs) for size, runs in sizes_and_seeds if 0 < size < SMALL and runs < FEW]
@@ -177,8 +178,8 @@ def spread_notes(groups: Sequence[RunGroup]) -> tuple[str, ...]:
         sizes = f"{least} to {most}" if least < most else str(least)
         seeds = " or ".join(str(runs) for runs in sorted({runs for _, runs in small}))
         notes.append(
-            f"{sizes} test samples on {seeds} seed{'' if seeds == '1' else 's'}: rough, as sets "
-            f"below {SMALL} samples should have {FEW} seeds."
+            f"With {sizes} test samples and {seeds} seed{'' if seeds == '1' else 's'}, values are "
+            f"rough: sets of fewer than {SMALL} samples should have {FEW} seeds."
         )
     return tuple(notes)
 

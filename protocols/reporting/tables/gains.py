@@ -103,7 +103,7 @@ def _row(plain: RunGroup, whole: RunGroup, metric: str) -> Row:
     if gain == cells.EMPTY and first.value is not None and second.value is not None:
         value = second.value - first.value
         files = (*first.runs, *second.runs)
-        note = "The records keep no counts of people to test it by."
+        note = "Not tested for significance: the records hold no counts per person."
         gain = Cell(f"{value:+.1f}", value, None, files, second.source, note)
     record = whole.record
     count = cells.tested(record)

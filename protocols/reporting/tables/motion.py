@@ -26,7 +26,7 @@ def motion_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     return (
         ReportTable(
             key="motion",
-            title="Shape, posture and movement apart: who is told by each alone",
+            title="Shape, posture and movement: recognition by each alone",
             columns=(
                 Column("rank-1"),
                 Column("rank-1, interval", "%", None),

@@ -65,8 +65,8 @@ def _tables(layout: PaperTable, runs: Sequence[RunEntry]) -> list[ReportTable]:
     # They do not compare with each other either: nothing is the best.
     columns = tuple(replace(column, higher_is_better=None) for column in beside.columns)
     note = (
-        f"Runs of this program left out, as they do not meet the conditions: {len(others)}; "
-        f'"{beside.title}" says why.'
+        f"Runs of this program that do not meet the conditions are not shown: {len(others)}; "
+        f'"{beside.title}" gives the reasons.'
     )
     return [replace(main, notes=(*main.notes, note)), replace(beside, columns=columns)]
 

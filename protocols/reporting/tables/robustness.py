@@ -14,8 +14,8 @@ from protocols.reporting.tasks import shown_task
 _CLEAN = "As recorded"
 _BY = "by_"
 _POOLED = (
-    "A group's rate is the share of its comparisons that are right; the whole rate may weigh views "
-    "and conditions otherwise. The worst tenth of the people is rounded up to whole people."
+    "A group's rate is the share of its comparisons that are correct; the overall rate may weight "
+    "views and conditions differently. The worst tenth of the people is rounded up to whole people."
 )
 
 
@@ -41,7 +41,7 @@ def _tables(test: RobustnessTest) -> Iterator[ReportTable]:
     yield cells.without_empty(
         ReportTable(
             key=f"robustness-{place}",
-            title=f"{title} on recordings made worse",
+            title=f"{title} on degraded recordings",
             columns=(
                 *rate,
                 Column("change, interval", "points"),

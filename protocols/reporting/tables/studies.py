@@ -23,8 +23,8 @@ _COST = (
 """Metric of a cost record, its column, the factor between their units, decimals."""
 
 
-_REFUSED = "Actions of classes that were left out of training: refused as unknown"
-_NOBODY = "People who are not enrolled: named nobody, at thresholds of other people"
+_REFUSED = "Actions of classes that were left out of training: rejected as unknown"
+_NOBODY = "People who are not enrolled: rejected at thresholds chosen on other people"
 
 _Rate = tuple[str, Column, Literal["value", "interval"]]
 

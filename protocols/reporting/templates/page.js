@@ -234,6 +234,7 @@
       ...run.notes.map((note) => make("p", { className: "remark" }, note)),
       pairs({ ...run.facts, Record: run.file }),
       shown,
+      ...(run.errors ? [make("p", {}, make("a", { href: run.errors }, "Worst errors, animated"))] : []),
       ...part("Command", make("pre", {}, run.command)),
       ...part("Metrics: rates from 0 to 1", pairs(run.metrics)),
       ...part("Counts", pairs(run.counts)),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from protocols.labels import measure_name
+from protocols.labels import dataset_of, measure_name
+from protocols.records import ResultRecord
 from protocols.reporting.model import Report, ReportTable, Row
 from protocols.reporting.tasks import shown_task, task_place
 from protocols.reporting.writers.anchors import Anchors
 from protocols.reporting.writers.marks import glance
+from protocols.reporting.writers.runs import title_of
 
 _NUMBERS = 4
 """Results in the row of numbers; the number of runs is the fifth."""
@@ -84,8 +86,15 @@ def overview(report: Report, anchors: Anchors) -> dict[str, Any]:
     return {
         "lines": [line for lines in tasks for line in lines],
         "numbers": [lines[0] for lines in tasks][:_NUMBERS],
+        "errors": [(_named(page.record), page.address) for page in report.errors],
         "measured_on": len({run.record.dataset.name for run in report.runs}),
     }
+
+
+def _named(record: ResultRecord) -> str:
+    """A run in words: task, data, objective, streams and seed."""
+    task, data = shown_task(record.task).title, dataset_of(record.dataset)
+    return f"{task} on {data}: {title_of(record)}"
 
 
 def _best(rows: list[Row], place: int, anchors: Anchors) -> Best | None:

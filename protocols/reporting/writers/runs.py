@@ -33,6 +33,8 @@ class RunLine(NamedTuple):
         measure: The measure shown.
         value: Its mean over the seeds.
         interval: Its interval.
+        created: When its newest record was made; empty where no record says so.
+        times: That of its first and its newest, in words.
         commits: Beginnings of the commits that made it.
         folder: Folder of the first record.
     """
@@ -50,6 +52,8 @@ class RunLine(NamedTuple):
     measure: str
     value: Cell
     interval: Cell
+    created: str
+    times: str
     commits: str
     folder: str
 
@@ -86,6 +90,7 @@ def _line(
     value = metric_cell(group, measure, factor=factor, decimals=decimals)
     if not percent and value.value is not None:
         value = replace(value, text=number(value.value))
+    times = sorted({run.record.created for run in runs} - {""})
     commits = (str(run.record.environment.get("commit", ""))[:7] for run in runs)
     return RunLine(
         name=", ".join(filter(None, [objective_label(record.objective), group.after])),
@@ -101,6 +106,8 @@ def _line(
         measure=measure_name(measure) + (", %" if percent else ""),
         value=value,
         interval=interval_cell(group, measure, factor=factor, decimals=decimals),
+        created=times[-1] if times else "",
+        times=" to ".join(dict.fromkeys(map(_moment, (*times[:1], *times[-1:])))),
         commits=", ".join(dict.fromkeys(filter(None, commits))),
         folder=runs[0].file.rpartition("/")[0],
     )
@@ -127,6 +134,7 @@ def run_details(
             "notes": list(run.record.notes),
             "facts": facts_of(run.record),
             "tables": shown_in.get(run.file, []),
+            "errors": next((p.address for p in report.errors if p.record == run.record), ""),
             "command": run.record.command,
             "metrics": metrics_of(run.record),
             "counts": {name: str(count) for name, count in run.record.counts.items()},
@@ -172,7 +180,17 @@ def facts_of(record: ResultRecord) -> dict[str, str]:
         "Stream": record.stream or "none",
         "Seed": seed_of(record),
         "Time": f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s",
+        **({"Recorded": _moment(record.created)} if record.created else {}),
     }
+
+
+def _moment(created: str) -> str:
+    """A record's time in words.
+
+    >>> _moment("2026-11-29T18:05:09Z")
+    '2026-11-29 18:05:09 UTC'
+    """
+    return f"{created[:10]} {created[11:19]} UTC"
 
 
 def metrics_of(record: ResultRecord) -> dict[str, str]:

@@ -101,23 +101,45 @@ def show_worst(
         need_matplotlib()
     elif kind == ".rrd":
         need_rerun()
-    tested = read_saved(spec, run)
-    settings = load_settings(spec.settings, run / SETTINGS)
-    store = open_data(settings.data, cache, report)
-    samples = spec.adapter(settings, store, report).test_samples()
-    require_tested(spec, run, samples, tested)
-    cases = find(tested, settings, count, depth)
+    cases, samples = find_cases(
+        spec, run, find=find, count=count, depth=depth, cache=cache, report=report
+    )
     if not cases:
         return 0
     if kind in MOVING:
-        groups = [_group(case, samples) for case in cases]
+        groups = [case_group(case, samples) for case in cases]
         write_moving(out, f"The worst cases of {run.resolve().name}", groups)
     else:
         _draw(cases, samples, out)
     return len(cases)
 
 
-def _group(case: Case, samples: Store) -> MovingGroup:
+def find_cases(
+    spec: TaskSpec,
+    run: Path,
+    *,
+    find: Callable[[Any, Any, int, int], list[Case]],
+    count: int,
+    depth: int,
+    cache: Path,
+    report: Report,
+) -> tuple[list[Case], Store]:
+    """Find the worst cases of a run, and the test samples that they number.
+
+    The arguments are those of `show_worst`.
+
+    Raises:
+        ValueError: the run is not finished, or its data have changed.
+    """
+    tested = read_saved(spec, run)
+    settings = load_settings(spec.settings, run / SETTINGS)
+    store = open_data(settings.data, cache, report)
+    samples = spec.adapter(settings, store, report).test_samples()
+    require_tested(spec, run, samples, tested)
+    return find(tested, settings, count, depth), samples
+
+
+def case_group(case: Case, samples: Store) -> MovingGroup:
     """A case under its note, with its samples beside it."""
     clips = [moving_clip(samples, case.row)]
     for answer in case.answers:

@@ -139,7 +139,7 @@ def test_missing_joints_stay_missing_and_the_others_hang_from_what_is_above(seed
 
 
 def test_what_would_keep_a_persons_build_is_refused() -> None:
-    with pytest.raises(ValidationError, match="how high their hips are: set centre to frame"):
+    with pytest.raises(ValidationError, match="the height of their hips: set centre to frame"):
         NormaliseSettings(body="common", centre="none")
     with pytest.raises(ValidationError, match=r"same common body: set normalise.body to own"):
         ClipSettings.model_validate(

@@ -74,11 +74,11 @@ def walks(lengths: Sequence[int] = (12, 30, 9, 17, 25)) -> list[Clip]:
     [
         ("bodies={sizes: [0.9, 1.0]}", "several sizes cannot be told apart .* normalise.scale"),
         ("bodies={mirrored: true}", "mirror image cannot be told apart .* augment.mirror to 0"),
-        ("augment.image_flip=0.5", "places in pixels.* set normalise.centre"),
-        (PICTURES.replace("heading: none", "heading: clip"), "places in pixels"),
-        ("motion=recording\nsampling=resize", "places between frames do not have: set motion"),
+        ("augment.image_flip=0.5", "pixel positions.* set normalise.centre"),
+        (PICTURES.replace("heading: none", "heading: clip"), "pixel positions"),
+        ("motion=recording\nsampling=resize", "positions between frames do not have: set motion"),
         ("motion=recording\nnormalise.heading=shoulders", "smoothed heading is not known"),
-        (PICTURES.replace("scale: none", "scale: torso"), "places in pixels"),
+        (PICTURES.replace("scale: none", "scale: torso"), "pixel positions"),
         (PICTURES + "\nbodies={sizes: [2.0]}", "give no other bodies"),
         ("streams=[j, ipm]", "stream ipm .*centre: frame removes: set it to people"),
         (

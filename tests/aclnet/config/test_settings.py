@@ -207,7 +207,7 @@ def test_wrong_choice_lists_the_choices() -> None:
         ("shape.radius=0", "`shape.radius` = 0 is not allowed: it must be greater than 0"),
         ("shape.train.epochs=0", "`shape.train.epochs` = 0"),
         ("shape=3", "`shape` = 3 is not allowed: it must be a valid dictionary"),
-        ("more=[{side: 1}]", "`more.0` needs `name` to say which of its kinds it is"),
+        ("more=[{side: 1}]", "`more.0` needs `name` to choose its kind"),
         ("more=[{name: square, side: x}]", "`more.0.side` = 'x'"),
     ],
 )
@@ -286,7 +286,7 @@ def test_missing_files(tmp_path: Path) -> None:
 def test_cycle_of_parents(tmp_path: Path) -> None:
     write(tmp_path / "a.yaml", "base: b.yaml\n")
     write(tmp_path / "b.yaml", "base: ./a.yaml\n")
-    assert "`base` leads back" in refusal(Recipe, tmp_path / "a.yaml")
+    assert "`base` forms a loop" in refusal(Recipe, tmp_path / "a.yaml")
 
 
 def test_anchors_and_merge_keys_still_work(tmp_path: Path) -> None:

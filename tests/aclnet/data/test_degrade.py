@@ -97,7 +97,7 @@ def test_a_higher_level_hides_more_of_the_same(kind: Any) -> None:
         ("gaps", 1.5, "share of the joints"),
         ("length", 0, "share of the frames"),
         ("rate", 0.4, "every nth frame"),
-        ("blur", 0.1, "known are noise, joints"),
+        ("blur", 0.1, "known kinds are noise, joints"),
     ],
 )
 def test_levels_that_are_none_are_refused(kind: Any, level: float, words: str) -> None:

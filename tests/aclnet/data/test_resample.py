@@ -92,9 +92,9 @@ def test_what_is_changed_and_what_is_said() -> None:
     assert [one.sample for one in samples] == ["s0", "s1", "s2", "s3", "s4"]
     assert (info.fps, info.settings["resample_fps"]) == (None, 30)
     assert info.notes == {
-        "resampled from 120 to 30 frames a second": 1,
-        "has 15 frames a second: not resampled to 30 (upsample)": 1,
-        "frames a second are not known (fps): not resampled to 30": 1,
+        "resampled from 120 to 30 frames per second": 1,
+        "has 15 frames per second: not resampled to 30 (upsample)": 1,
+        "frames per second are not known (fps): not resampled to 30": 1,
     }
 
 
@@ -126,7 +126,7 @@ def test_a_file_becomes_a_store_at_the_rate(shared: Path, tmp_path: Path) -> Non
     np.testing.assert_array_equal(store.clip(0), whole.clip(0)[::4])
     assert store.fps(0) == 30
     assert store.index["sample"].tolist() == whole.index["sample"].tolist()
-    assert list(store.info.notes) == ["resampled from 120 to 30 frames a second"]
+    assert list(store.info.notes) == ["resampled from 120 to 30 frames per second"]
     assert to_be_resampled(whole, 30)
     assert not to_be_resampled(store, 30)
     assert not to_be_resampled(store, 60)

@@ -233,7 +233,7 @@ def test_no_sample_is_an_error_with_the_reasons(tmp_path: Path) -> None:
 
 def test_overwriting_is_asked_for(tmp_path: Path) -> None:
     write_store(tmp_path / "s", samples(3), INFO)
-    with pytest.raises(ValueError, match="exists already"):
+    with pytest.raises(ValueError, match="already exists"):
         write_store(tmp_path / "s", samples(4), INFO)
     store = write_store(tmp_path / "s", samples(4), INFO, overwrite=True)
     assert store.lengths.tolist() == [4]

@@ -112,13 +112,13 @@ def test_a_duplicate_in_another_split_is_a_warning(tmp_path: Path) -> None:
 def test_groups(tmp_path: Path) -> None:
     many = [sample(f"m{i}", 10 + i, identity="0", label="walk") for i in range(28)]
     found = {f.field: f for f in faults(tmp_path, *many, sample("alone", 99, identity="9"))}
-    assert found["identity"].problem == "1 of 3 have one sample only: 9"
+    assert found["identity"].problem == "1 of 3 have only one sample: 9"
     assert found["label"].sample == "good0"
     assert found["label"].problem == "missing, as in 5 of 33 samples"
     findings = faults(tmp_path / "b", *many, sample("alone", 99, identity="9"))
     problems = [f.problem for f in findings]
     assert "unbalanced: '0' has 30 samples, '9' 1" in problems
-    assert "constant: all 28 samples that have one have 'walk'" in problems
+    assert "constant: all 28 samples with a value have 'walk'" in problems
     assert all(f.severity == "warning" for f in findings)
 
 
@@ -151,7 +151,7 @@ def test_frames_that_are_not_the_layouts(tmp_path: Path) -> None:
     wrong = Store(store.info, store.index, store.frames[:, :, :2, :2])
     problems = [f.problem for f in validate(wrong)]
     assert problems == [
-        "2 joints a frame, layout three has 3",
+        "2 joints per frame, layout three has 3",
         "2 channels, the description has x, y, confidence",
     ]
     (empty,) = validate(store.select([]))

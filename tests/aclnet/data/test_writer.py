@@ -59,7 +59,7 @@ def test_a_store_comes_back_after_a_kill_between_the_renames(
     if reader:
         assert open_store(tmp_path / "s").lengths.tolist() == [3]
     else:
-        with pytest.raises(ValueError, match="exists already"):
+        with pytest.raises(ValueError, match="already exists"):
             write(tmp_path / "s", 6)
     # A reader leaves drafts alone, unless the store was missing; the next writer removes them.
     write(tmp_path / "s", 7, overwrite=True)

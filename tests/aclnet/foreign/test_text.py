@@ -55,7 +55,7 @@ def test_what_is_no_json(text: str | bytes, file: Path) -> None:
         (ValueError("a.txt: is odd"), r"\Aa.txt: is odd\Z"),
         (ValueError("sample 'x' is odd"), r"a.txt: sample 'x' is odd\Z"),
         (KeyError("x"), r"a.txt: cannot be read as npz \(KeyError: 'x'\); it is damaged"),
-        (MemoryError(), r"a.txt: needs more memory than there is"),
+        (MemoryError(), r"a.txt: needs more memory than is available"),
         (OSError(5, "Input/output error"), r"a.txt: Input/output error\Z"),
     ],
 )

@@ -56,9 +56,9 @@ def test_few_strangers_are_called_unknown() -> None:
 @pytest.mark.parametrize(
     ("rate", "message"),
     [
-        (0.0, "lies between 0 and 1, not 0"),
-        (1.0, "lies between 0 and 1, not 1"),
-        (0.04, "19 held-out recordings tell no rate of 0.04 false alarms: ask for 0.05 or more"),
+        (0.0, "must be between 0 and 1, not 0"),
+        (1.0, "must be between 0 and 1, not 1"),
+        (0.04, "19 held-out recordings are too few for a rate of 0.04 false alarms: ask for 0.05"),
     ],
 )
 def test_a_rate_that_cannot_be_promised(rate: float, message: str) -> None:
@@ -78,7 +78,9 @@ def test_the_rate_that_is_proposed_can_be_promised() -> None:
 def test_it_belongs_to_its_weights(tmp_path: Path) -> None:
     weights = tmp_path / "checkpoint.pt"
     weights.write_bytes(b"weights")
-    with pytest.raises(ValueError, match="does not know unknown actions: calibrate it with `acl"):
+    with pytest.raises(
+        ValueError, match="is not calibrated for unknown actions: calibrate it with `acl"
+    ):
         read_calibration(tmp_path, weights_hash(weights))
     own = made([1.0], weights_hash(weights))
     own.write(tmp_path)

@@ -202,7 +202,7 @@ def test_other_data_are_refused(gesture_model: Model, gesture: Make, clips_file:
     ):
         with pytest.raises(ValueError, match=f"array: {message}"):
             gesture_model.embed([gesture("stand", 1), change(gesture("stand", 1))])
-    with pytest.raises(ValueError, match="format is of files"):
+    with pytest.raises(ValueError, match="format is for files"):
         gesture_model.embed(gesture("stand", 1), format="npz")
 
 

@@ -82,5 +82,5 @@ def test_widths_go_with_the_clips() -> None:
     assert kinds == {"meta"}
     assert moved.samples == ["a", "b"]
     assert to_device(batch_of("a"), torch.device("meta")).widths is None
-    with pytest.raises(ValueError, match="expected 2 widths, one a clip, got 3"):
+    with pytest.raises(ValueError, match="expected 2 widths, one per clip, got 3"):
         Batch(clips, labels, ["a", "b"], torch.ones(3))

@@ -223,7 +223,7 @@ def test_resume_of_a_finished_run_trains_no_more(tmp_path: Path) -> None:
 
 def test_resuming_begins_a_run_but_nothing_overwrites_it(tmp_path: Path) -> None:
     assert fit(Toy(), Source(), settings(epochs=1), tmp_path, resume=True).epoch == 2
-    with pytest.raises(ValueError, match="exists already: resume that run or choose another"):
+    with pytest.raises(ValueError, match="already exists: resume that run or choose another"):
         fit(Toy(), Source(), settings(epochs=1), tmp_path)
 
 

@@ -90,7 +90,7 @@ def test_nobody_held_out_is_the_same_division() -> None:
         ({"people": -1}, "0 or more, not -1"),
         ({"identity": ["1"]}, "identity has 1 entries for 53 samples"),
         ({"identity": [""] * 53, "share": 1.0}, "share must lie between 0 and 1, not 1.0"),
-        ({"identity": [""] * 53, "label": ["a"]}, r"label has shape \(1,\): give one a sample"),
+        ({"identity": [""] * 53, "label": ["a"]}, r"label has shape \(1,\): give one per sample"),
     ],
 )
 def test_what_cannot_be_held_out_is_refused(change: dict[str, Any], message: str) -> None:

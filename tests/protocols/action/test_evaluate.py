@@ -126,7 +126,7 @@ def test_classes_without_a_sample_are_left_out_and_named() -> None:
     assert table.metrics["mean_class"] == pytest.approx(2 / 3)
     assert table.counts["untested_classes"] == 2
     assert (table.correct.tolist(), table.tested.tolist()) == ([2, 0, 0], [3, 0, 0])
-    assert "2 of 3 classes have no test sample and no part in mean_class: y, z." in table.notes
+    assert "2 of 3 classes have no test sample and do not count in mean_class: y, z." in table.notes
 
 
 def test_classes_without_any_probability_are_named() -> None:

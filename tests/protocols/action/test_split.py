@@ -95,7 +95,7 @@ def test_samples_in_two_roles_may_be_tested() -> None:
     expected = ["test", "validation", "test", "train", "test", "validation"]
     assert division.role.tolist() == expected
     assert division.counts["in_two_roles"] == 3
-    assert division.notes == ("Split store lists 3 samples twice, which are not trained on.",)
+    assert division.notes == ("Split store lists 3 samples twice; they are not trained on.",)
 
 
 def test_one_word_in_two_rows_is_no_leak() -> None:
@@ -126,7 +126,7 @@ def test_data_of_another_set_are_noticed() -> None:
     assert out.startswith("Split msr_action3d leaves out 7 of 540 samples: a02_s03_e02, ")
     assert "lack 3 of the 10 names of column sample" in lacking
     assert lacking.endswith("lists: a20_s07_e01, a20_s07_e03, a20_s10_e03.")
-    assert "divides 20 classes, and these data have 18" in classes
+    assert "divides 20 classes, but these data have 18" in classes
 
 
 def test_people_and_classes_that_the_data_lack_are_noticed() -> None:
@@ -191,8 +191,8 @@ def test_subsets_are_told_apart() -> None:
     assert division.notes == (
         "Read as one label: 'Drop Trash' and 'drop trash'.",
         "Read as one view: '003' and '3'.",
-        "Split nwucla_xview divides 10 classes, and these data have 4: they are another set, or a "
-        "part of it.",
+        "Split nwucla_xview divides 10 classes, but these data have 4: they are another data set, "
+        "or part of it.",
     )
     assert division.subset.tolist() == ["", "", "copies", "copies", "others"]
 
@@ -384,7 +384,7 @@ def test_small_real_sets_are_divided_as_their_files_say(shared: Path) -> None:
         for row in zip(*(arrays[f"split{i}"] for i in (1, 2, 3)), strict=True)
     ]
     (note,) = load_split("jhmdb").divide(index, "1").notes
-    assert "divides 21 classes, and these data have 14" in note
+    assert "divides 21 classes, but these data have 14" in note
     assert [counts(load_split("jhmdb"), index, fold) for fold in "123"] == [
         (433, 0, 176, 0, 0),
         (433, 0, 176, 0, 0),

@@ -312,7 +312,7 @@ def test_what_cannot_be_measured_is_noted() -> None:
     alone = walkers(12, people=1)
     with pytest.raises(ValueError, match="0 impostor comparisons with these embeddings"):
         evaluate_biometrics(alone)
-    with pytest.raises(ValueError, match="Target false match rates lie above 0"):
+    with pytest.raises(ValueError, match="Target false match rates must be above 0"):
         evaluate_biometrics(walkers(11), targets=(0.0,))
     zeros = Embeddings(np.zeros((2, 3)), ["1", "1"], ["nm", "nm"], ["1", "5"], ["0", "90"])
     with pytest.raises(ValueError, match="sample '1-nm-1-0' is all zeros"):

@@ -176,7 +176,7 @@ def test_what_has_no_rate_is_refused() -> None:
     found = open_set_scores([[0.5, 0.4]], [0])
     with pytest.raises(ValueError, match="1 mated and 0 non-mated probes"):
         found.at_threshold(0.0)
-    with pytest.raises(ValueError, match="above 0 and at most at 1"):
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
         found.at_fpir(2.0)
     alone = compare_all(np.eye(2), np.eye(2), ["a", "a"], ["a", "a"])
     with pytest.raises(ValueError, match="not 1 people"):

@@ -210,14 +210,14 @@ def test_scores_of_embeddings_equal_a_slow_loop_and_the_grid_stays_within_its_st
 
 
 def test_bad_scores_are_refused() -> None:
-    with pytest.raises(ValueError, match="genuine score at place 1 is not finite"):
+    with pytest.raises(ValueError, match="genuine score at position 1 is not finite"):
         tally_scores([1.0, np.nan], [0.0])
     with pytest.raises(ValueError, match="impostor scores must be a numeric vector"):
         tally_scores([1.0], [[0.0]])
     with pytest.raises(ValueError, match="1 genuine and 0 impostor comparisons"):
         error_curve(tally_scores([1.0], []))
     curve = error_curve(tally_scores([1.0], [0.0]))
-    with pytest.raises(ValueError, match="above 0 and at most at 1"):
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
         curve.at_fmr(0.0)
     with pytest.raises(ValueError, match="takes at least 100"):
         curve.at_fmr(0.01)

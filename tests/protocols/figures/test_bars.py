@@ -40,7 +40,7 @@ def test_histograms_are_shares_of_their_kind() -> None:
 def test_histograms_refuse() -> None:
     with pytest.raises(ValueError, match="rising"):
         draw_binned_scores([0, 0, 1], [1, 1], [1, 1], label="score")
-    with pytest.raises(ValueError, match="genuine pairs must be 2, one a bin"):
+    with pytest.raises(ValueError, match="genuine pairs must be 2, one per bin"):
         draw_binned_scores([0, 1, 2], [0, 0], [1, 1], label="score")
 
 

@@ -198,7 +198,7 @@ def test_samples_of_nobody_are_refused_and_those_there_twice_are_said() -> None:
     data = casia_like(np.random.default_rng(2))
     twice = data.select(np.append(np.arange(len(data)), len(data) - 1))
     (note,) = evaluate_gait(twice).notes
-    assert note.startswith("There again, and counted again: 1 sample, such as ")
+    assert note.startswith("Repeated, and counted each time: 1 sample, such as ")
     subject = data.subject.copy()
     subject[3] = " "
     with pytest.raises(ValueError, match=r"has no subject while others have one \(1 of "):

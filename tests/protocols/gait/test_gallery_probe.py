@@ -308,7 +308,7 @@ def test_a_list_of_probes_must_be_given_and_fit() -> None:
         ValueError, match="such as '01-a', names none of the 2 samples, such as '1-a'"
     ):
         assign(load_protocol("gait3d").with_probes(["01-a"]), data)
-    with pytest.raises(ValueError, match="grew says itself which samples are probes"):
+    with pytest.raises(ValueError, match="grew already defines which samples are probes"):
         load_protocol("grew").with_probes(["01-a"])
 
 

@@ -166,7 +166,7 @@ def test_transg_drops_the_last_partial_batch_of_a_large_set() -> None:
 
 def test_sequences_in_no_set_are_said() -> None:
     data = Embeddings(np.eye(4), ["a", "a", "a", "b"], ["probe", "gallery", "else", "else"])
-    assert "Left out, in no set of kgbd: 2 of 4." in evaluate_reid(data, "kgbd").notes
+    assert "Left out because in no set of kgbd: 2 of 4." in evaluate_reid(data, "kgbd").notes
     assert not any("no set" in note for note in evaluate_reid(data.select([0, 1]), "kgbd").notes)
 
 
@@ -198,7 +198,7 @@ def test_a_sequence_in_both_sets_does_not_see_itself() -> None:
     )  # fmt: skip
     table = evaluate_reid(data, "kgbd")
     assert table.metrics["rank1"] == 0.0
-    assert any("1 probe of the same name" in note for note in table.notes)
+    assert any("1 probe with the same name" in note for note in table.notes)
     assert table.metrics["chance"] == 1 / 2  # of the two that it sees one is its mate
     other_take = replace(data, take=["1", "2", "1", "1"])
     assert evaluate_reid(other_take, "kgbd").metrics["rank1"] == 1.0
@@ -362,7 +362,7 @@ def test_pairs_whose_set_is_absent_are_named() -> None:
     part = data.select(data.condition != "bg")
     table = evaluate_reid(part, "casia_b")
     assert [result.pair.name for result in table.pairs] == ["N-N", "C-C", "C-N"]
-    assert "Not evaluated, for want of sequences: B-B, B-N." in table.notes
+    assert "Not evaluated, because sequences are missing: B-B, B-N." in table.notes
     check_refused("Set B .* should be 'bg', and it is 'cl', 'nm'", part, "casia_b", ["B-N"])
 
 

@@ -164,7 +164,7 @@ def test_the_command_writes_what_it_says(
     formats = "markdown,latex,csv"
     assert main(["--results", str(results), "--out", str(out), "--formats", formats]) == 0
     said = capsys.readouterr()
-    assert "passed over bad.json" in said.err
+    assert "skipped bad.json" in said.err
     assert "0 records" in said.out
     tables = {path.stem for path in (out / "tables").glob("*.csv")}
     assert {f"table-{number}" for number in range(1, 11)} <= tables

@@ -132,6 +132,19 @@ def test_nothing_is_fetched() -> None:
     assert "unsafe" not in policy
 
 
+def test_the_table_of_runs_has_the_days_that_records_state() -> None:
+    days = ("2026-11-29T18:05:09Z", "2026-11-30T07:00:00Z")
+    runs = [RunEntry(f"a/{seed}.json", record(seed=seed, created=day))
+            for seed, day in enumerate(days)]  # fmt: skip
+    runs.append(RunEntry("a/ce.json", record(objective="ce")))
+    text = render_html(Report((), (), tuple(runs), ()))
+    (newest,) = Page(text).all("time")
+    assert newest["title"] == "2026-11-29 18:05:09 UTC to 2026-11-30 07:00:00 UTC"
+    assert '<td class="text date" data-value="20261130070000">' in text
+    assert Page(text).all("td", **{"class": "text date"})[1] == {"class": "text date"}
+    assert not Page(render_html(small_report())).all("td", **{"class": "text date"})
+
+
 def test_equal_reports_give_equal_pages() -> None:
     assert render_html(small_report()) == render_html(small_report())
 

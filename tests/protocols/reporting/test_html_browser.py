@@ -15,7 +15,16 @@ import pytest
 from protocols.figures.drawing.planning import ReportFigure
 from protocols.groups import RunEntry
 from protocols.records import DatasetReference, ResultRecord
-from protocols.reporting.model import NOT_RUN, Cell, Column, Report, ReportTable, Row, Source
+from protocols.reporting.model import (
+    NOT_RUN,
+    Cell,
+    Column,
+    ErrorPage,
+    Report,
+    ReportTable,
+    Row,
+    Source,
+)
 from protocols.reporting.writers.files import write_report
 
 pytestmark = pytest.mark.slow
@@ -39,6 +48,7 @@ def record(seed: int) -> ResultRecord:
         environment={"python": "3.11.7"},
         seconds=41.0,
         command="aclnet-task gait study --results " + "results/" * 40,
+        created="2026-11-29T18:05:09Z",
     )
 
 
@@ -74,7 +84,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         table("table-2", "action", EVIL, ("Printed", "This program")),
     )
     figures = (ReportFigure("cmc", "Ranks", EVIL, "gait", ("KGBD",), svg, None),)
-    report = Report(tables, figures, runs, (EVIL,))
+    errors = (ErrorPage(record(0), "errors/acl.html"),)
+    report = Report(tables, figures, runs, (EVIL,), errors)
     (file,) = write_report(report, tmp_path_factory.mktemp("page"), ["html"])
     return file
 
@@ -192,6 +203,7 @@ def test_a_value_leads_to_the_settings_of_its_runs_and_back(chromium: Any, page:
     chromium.run("detail.querySelector('td, th a').closest('table').querySelector('a').click()")
     wait_for(chromium, "detail.textContent.includes('Fingerprint')")
     assert chromium.run("location.hash") == "#run-a-acl-seed0"
+    assert chromium.run("detail.querySelector('a[href=\"errors/acl.html\"]').checkVisibility()")
     assert chromium.run("document.documentElement.scrollWidth") <= 1280
     chromium.run("document.getElementById('close').click()")
     wait_for(chromium, "location.hash === '#task=action'")

@@ -170,7 +170,7 @@ def test_two_epochs_on_twenty_people_do_not_stand_in_table_six() -> None:
     tables = {table.key: table for table in paper_tables([right, short])}
     six, other = tables["table-6"], tables["other-table-6"]
     assert [row.runs for row in six.rows if row.source == "ours"] == [("right.json",)]
-    assert any('conditions: 1; "Other runs: Table VI' in note for note in six.notes)
+    assert any('not shown: 1; "Other runs: Table VI' in note for note in six.notes)
     (row,) = other.rows
     assert (row.runs, row.cells[0].text) == (("short.json",), "70.0")
     (note,) = other.footnotes
@@ -391,7 +391,7 @@ def test_the_gain_of_the_objective_is_one_row_a_test() -> None:
         "3,300",
         "1",
     ]
-    assert "no counts of people" in row.cells[3].note
+    assert "no counts per person" in row.cells[3].note
     (row,) = person.rows
     assert [row.cells[place].text for place in (0, 1, 3)] == ["20.0", "80.0", "+60.0"]
     assert "better" in row.cells[3].note
@@ -513,12 +513,12 @@ def test_a_small_set_says_what_its_spread_contains() -> None:
         runs = [run(f"{seed}.json", seed=seed, **made) for seed in range(seeds)]
         return " ".join(table_of("gait-casia-b", own_tables(runs)).notes)
 
-    assert "190 test samples on 3 seeds: rough" in notes(190, 3)
-    assert "190 test samples on 1 seed: rough" in notes(190, 1)
-    assert "below 500" not in notes(500, 3) + notes(190, 5)
+    assert "With 190 test samples and 3 seeds, values are rough" in notes(190, 3)
+    assert "With 190 test samples and 1 seed, values are rough" in notes(190, 1)
+    assert "fewer than 500" not in notes(500, 3) + notes(190, 5)
     drawn = notes(190, 5, identities={"order": "drawn"})
-    assert "on casia_b alone, who trains and is tested;" in drawn
-    assert "not the choice of test samples;" in notes(190, 5)
+    assert "on casia_b only, the choice of training and test people." in drawn
+    assert "but not the choice of test samples." in notes(190, 5)
 
 
 def test_an_unknown_task_is_shown_by_its_records_alone() -> None:

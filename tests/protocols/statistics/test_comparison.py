@@ -81,7 +81,7 @@ def test_order_of_samples_changes_nothing_and_exchange_only_the_sign(seed: int) 
     assert other.difference == -plain.difference
     assert (other.low, other.high) == pytest.approx((-plain.high, -plain.low))
     assert other.p_value == plain.p_value
-    opposite = {"better": "worse", "worse": "better", "not told apart": "not told apart"}
+    opposite = {"better": "worse", "worse": "better", "not significant": "not significant"}
     assert other.verdict == opposite[plain.verdict]
 
 
@@ -103,13 +103,16 @@ def test_verdicts_and_sentences() -> None:
     good, bad = run(0.95, 0), run(0.6, 1)
     better = compare(good, bad, names=("acl", "ce"))
     assert better.verdict == "better"
-    assert better.sentence.startswith("By these data acl is better than ce, by 3")
-    assert "over 20 persons; swapping the runs of persons at random, p = " in better.sentence
+    assert better.sentence.startswith("Significant: acl is better than ce by 3")
+    assert "over 20 persons; p = " in better.sentence
+    assert "when the runs of persons are swapped at random; " in better.sentence
     assert compare(bad, good).verdict == "worse"
     same = compare(good, good)
     assert (same.difference, same.low, same.high, same.p_value) == (0.0, 0.0, 0.0, 1.0)
-    assert same.sentence.startswith("These data do not tell the first and the second apart")
-    assert "(no interval, as all differ alike, over 20 persons; " in same.sentence
+    assert same.sentence.startswith(
+        "Not significant: the first and the second differ by +0.0 points"
+    )
+    assert "(no interval, because all differ equally, over 20 persons; " in same.sentence
 
 
 def test_both_the_interval_and_the_test_must_agree() -> None:
@@ -121,14 +124,14 @@ def test_both_the_interval_and_the_test_must_agree() -> None:
     result = compare(b, worse)
     assert result.low > 0
     assert result.p_value == 0.125
-    assert result.verdict == "not told apart"
+    assert result.verdict == "not significant"
     # One person of many gains everything: one swap of two is as extreme.
     b = run(1.0, 0, count=200, people=20)
     missed = np.where(b.subject == "3", (b.label + 1) % 3, b.label)
     result = compare(b, replace(b, probabilities=np.eye(3)[missed]))
     assert (result.only_first, result.only_second, result.p_value) == (10, 0, 1.0)
     assert result.low == 0
-    assert result.verdict == "not told apart"
+    assert result.verdict == "not significant"
 
 
 def test_without_persons_samples_are_resampled() -> None:
@@ -199,11 +202,11 @@ def test_a_pair_that_points_the_other_way_withholds_the_verdict() -> None:
     good, bad = run(0.95, 0), run(0.6, 1)
     agreed = by_seeds([(good, bad), (run(0.93, 2), bad)], names=("acl", "ce"))
     assert agreed.verdict == "better"
-    assert agreed.sentence.startswith("By these data acl is better than ce")
+    assert agreed.sentence.startswith("Significant: acl is better than ce by ")
     split = by_seeds([(good, bad)] * 5 + [(bad, run(0.65, 3))])
     assert split.low > 0
     assert min(split.differences) < 0
-    assert split.verdict == "not told apart"
+    assert split.verdict == "not significant"
 
 
 def test_folds_may_have_different_samples() -> None:
@@ -216,19 +219,19 @@ def test_folds_may_have_different_samples() -> None:
     assert result.low < result.difference < result.high
 
 
-def test_people_are_better_worse_and_not_told_apart() -> None:
+def test_people_are_better_worse_or_not_significantly_different() -> None:
     good, bad = counts(0.9, 0), counts(0.6, 1)
     better = compare(good, bad, names=("acl", "ce"))
     assert better.verdict == "better"
     assert better.low > 0
-    assert better.sentence.startswith("By these data acl is better than ce, by ")
+    assert better.sentence.startswith("Significant: acl is better than ce by ")
     assert "points of hit rate (95 % interval" in better.sentence
     assert "over 20 people" in better.sentence
     worse = compare(bad, good, names=("ce", "acl"))
     assert worse.verdict == "worse"
     same = compare(counts(0.7, 2), counts(0.7, 3), names=("a", "b"))
-    assert same.verdict == "not told apart"
-    assert same.sentence.startswith("These data do not tell a and b apart: hit rate differs by ")
+    assert same.verdict == "not significant"
+    assert same.sentence.startswith("Not significant: a and b differ by ")
 
 
 def test_figures_are_means_over_parts_and_people() -> None:
@@ -239,7 +242,7 @@ def test_figures_are_means_over_parts_and_people() -> None:
     assert result.difference == pytest.approx(0.1)
     assert result.gains == {"y": -1.0, "x": 0.25}
     assert list(result.gains) == ["y", "x"]
-    assert (result.units, result.verdict) == (2, "not told apart")
+    assert (result.units, result.verdict) == (2, "not significant")
 
 
 @settings(max_examples=15, deadline=None)
@@ -263,12 +266,12 @@ def test_few_people_are_never_enough_and_the_sentence_says_so(people: int, least
     for result in results:
         assert result.low > 0
         assert (result.p_value, result.least_p_value) == (least, least)
-        assert result.verdict == "not told apart"
+        assert result.verdict == "not significant"
         assert result.sentence.endswith(
-            f"{people} {result.resampled} are too few to tell any two runs apart: the least p that "
-            f"so few allow is {least:.2g}."
+            f"With {people} {result.resampled}, no difference can be significant: the lowest "
+            f"possible p is {least:.2g}."
         )
-    assert "too few" not in compare(counts(1.0, 0, 6), counts(1.0, 0, 6)).sentence
+    assert "no difference can be" not in compare(counts(1.0, 0, 6), counts(1.0, 0, 6)).sentence
     assert compare(counts(1.0, 0, 6), counts(0.2, 1, 6)).verdict == "better"
 
 
@@ -279,10 +282,8 @@ def test_seeds_need_the_test_of_people_too() -> None:
     result = by_seeds([(b, replace(b, probabilities=np.eye(3)[missed]))] * 3)
     assert (result.unit, result.low > 0, min(result.differences) > 0) == ("seeds", True, True)
     assert result.p_value == 2 / 2**4
-    assert result.verdict == "not told apart"
-    assert (
-        "the pairs differ by +66.7, +66.7, +66.7; swapping the runs of persons" in result.sentence
-    )
+    assert result.verdict == "not significant"
+    assert "by pair +66.7, +66.7, +66.7; p = 0.12 when the runs of persons" in result.sentence
 
 
 def lucky(gains: Sequence[float]) -> Comparison:
@@ -296,15 +297,15 @@ def lucky(gains: Sequence[float]) -> Comparison:
 
 def test_what_trainings_share_by_luck_is_no_difference_of_methods() -> None:
     steady, luck = lucky([0.05, 0.06, 0.05]), lucky([0.14, 0.01, 0.01])
-    assert (steady.unit, steady.verdict, luck.verdict) == ("people", "better", "not told apart")
+    assert (steady.unit, steady.verdict, luck.verdict) == ("people", "better", "not significant")
     for result in (steady, luck):
         # People alone tell both apart.
         assert result.low > 0
         assert result.p_value < 0.01
     assert luck.p_value_of_trainings == pytest.approx(0.44, abs=0.01)
-    assert "over people and 3 pairs of trainings, p = 0.44" in luck.sentence
+    assert "p = 0.44 over people and 3 pairs of training runs" in luck.sentence
     assert lucky([0.3]).p_value_of_trainings is None
-    assert "about these two trainings, not about their methods" in lucky([0.3]).sentence
+    assert "this holds for these two training runs only" in lucky([0.3]).sentence
 
 
 def test_one_person_shows_nothing_of_methods() -> None:

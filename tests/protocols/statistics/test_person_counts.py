@@ -115,7 +115,7 @@ def test_the_cells_name_what_they_count(key: str, measure: str) -> None:
         record({"people": {"names": list("abc"), "trials": {"all": [2] * 3}, key: {"all": hits}}})
         for hits in ([2, 2, 1], [1, 1, 1])
     )
-    assert f"apart: {measure} differs by +33.3 points" in compare(first, second).sentence
+    assert f"differ by +33.3 points of {measure}" in compare(first, second).sentence
     other = record({"pairs": {"C-N": {"people": PEOPLE}}})
     if key == "accuracy_hits":
         with pytest.raises(ValueError, match=r"count different things \(accuracy, rank-1\)"):

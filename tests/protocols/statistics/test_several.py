@@ -55,12 +55,13 @@ def test_a_verdict_falls_only_where_the_corrected_p_allows_it() -> None:
     alone, *many = correct([one]), correct([one] * 5), correct([one] * 7)
     assert alone[0].p_value_corrected == one.p_value
     assert alone[0].verdict == "better"
-    assert [each[0].verdict for each in many] == ["better", "not told apart"]
+    assert [each[0].verdict for each in many] == ["better", "not significant"]
     assert many[0][0].p_value_corrected == pytest.approx(5 * one.p_value)
-    assert many[0][0].sentence.startswith("By these data acl is better than ce: hit rate differs")
-    assert "corrected for 5 comparisons 0.039)." in many[0][0].sentence
+    assert many[0][0].sentence.startswith("Significant: acl is better than ce by ")
+    assert ", 0.039 when corrected for 5 comparisons)." in many[0][0].sentence
     assert many[1][0].sentence.endswith(
-        "8 people are too few for 7 comparisons: the least corrected p that so few allow is 0.055."
+        "With 8 people, no difference can be significant in 7 comparisons: the lowest possible "
+        "corrected p is 0.055."
     )
 
 

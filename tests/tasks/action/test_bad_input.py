@@ -116,7 +116,7 @@ SPOILT = [
     (
         with_another_joint,
         "whole.pkl: sample 'clip_5': keypoint has 18 joints in 2-D, that of 'clip_0' has 17",
-        "keep one layout a file",
+        "keep one layout per file",
     ),
     (relabelled(-1), "whole.pkl: sample 'clip_5': label must be a class number from 0", "correct"),
     (relabelled(10**6), "sample 'clip_5': label 1000000 is out of range", "correct the label"),

@@ -93,7 +93,7 @@ def test_times_of_every_fifth_frame(predict: Any) -> None:
     assert times(rows[0])[::2] == [0, 0.0]
     assert times(rows[-1])[1::2] == [116, pytest.approx(116 / 30)]
     (note,) = rows[0]["notes"]
-    assert note.startswith("1 recording: frame numbers rise by 5: read as one frame of the video")
+    assert note.startswith("1 recording: frame numbers increase by 5: read as 1 frame in 5")
     assert f"pr_step5.json: {note}" in screen
     rows, _ = predict("pr_step5.json", "-o", "numbers=milliseconds")
     assert (times(rows[-1])[1::2], rows[0]["notes"]) == ([24, pytest.approx(0.12)], [])

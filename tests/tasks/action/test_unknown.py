@@ -54,7 +54,7 @@ def test_a_calibrated_run_says_unknown(
         (row,) = json.loads(out.read_text())
         assert (row["unknown"], "unknown" in shown.out) == (unknown, unknown)
     refused = call("action", "predict", known, *asked, "--false-alarms", 0.01, code=2)
-    assert "12 held-out recordings tell no rate of 0.01" in refused.err
+    assert "12 held-out recordings are too few for a rate of 0.01" in refused.err
     call("action", "predict", known, *asked)
     assert json.loads(out.read_text())[0]["unknown"] is None
 

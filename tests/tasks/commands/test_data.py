@@ -91,7 +91,7 @@ def test_options_of_a_format(tmp_path: Path) -> None:
 
 def test_how_a_file_was_read_is_said(case: Callable[[str], Path], tmp_path: Path) -> None:
     done = run("convert", case("pr_step5.json"), tmp_path / "store")
-    said = "1 recording: frame numbers rise by 5: read as one frame of the video in 5"
+    said = "1 recording: frame numbers increase by 5: read as 1 frame in 5 of the video"
     assert said in done.output
     assert said in run("show", tmp_path / "store").output
     run("convert", case("pr_late.json"), tmp_path / "plain")  # as older programs know it
@@ -130,7 +130,7 @@ def test_show_speaks_in_the_recordings_frames(walks: Path, tmp_path: Path) -> No
     run("convert", walks, tmp_path / "store")
     shown = run("show", tmp_path / "store", "--sample", "walk [1]").output
     assert re.search(r"frames +│ 300-307 310-340/10 ", shown)
-    assert "12.00 to 13.64, 25 frames a second" in shown
+    assert "12.00 to 13.64, 25 frames per second" in shown
     assert re.search(r"frames per second │ 25 to 50", run("show", tmp_path / "store").output)
 
 
@@ -139,7 +139,7 @@ def test_export_and_back(walks: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
     done = run("export", tmp_path / "store", out)
     assert "out.npz: 4 samples, 48 frames" in done.output
-    assert "exists already" in str(run("export", tmp_path / "store", out).exception)
+    assert "already exists" in str(run("export", tmp_path / "store", out).exception)
     assert run("export", tmp_path / "store", out, "--overwrite").exit_code == 0
     run("convert", out, tmp_path / "again")
     stores = [open_store(tmp_path / name) for name in ("store", "again")]
@@ -199,7 +199,7 @@ def test_unknown_samples_get_a_hint(walks: Path, tmp_path: Path) -> None:
 
 def test_overwrite_is_asked_for(walks: Path, tmp_path: Path) -> None:
     run("convert", walks, tmp_path / "store")
-    assert "exists already" in str(run("convert", walks, tmp_path / "store").exception)
+    assert "already exists" in str(run("convert", walks, tmp_path / "store").exception)
     assert run("convert", walks, tmp_path / "store", "--overwrite").exit_code == 0
 
 
@@ -240,10 +240,10 @@ def test_walkers_are_labelled_by_their_names_and_converted(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-o", "labels.csv"), "labels.csv exists already and may be filled in; set --overwrite"),
+        (("-o", "labels.csv"), "labels.csv already exists and may be filled in; set --overwrite"),
         (("-o", "files/labels.csv"), "write it outside files, where it is not a recording"),
         (("-o", "people=apart"), "a table of labels ends in .csv"),
-        (("-o", "new.csv", "--pattern", "{take}-{"), "a brace without its other half"),
+        (("-o", "new.csv", "--pattern", "{take}-{"), "an unmatched brace"),
         (("-o", "new.csv", "--option", "people=apart"), "this command sets it itself"),
     ],
 )
@@ -295,7 +295,7 @@ def test_show_writes_a_page_of_a_store_or_a_file(walks: Path, tmp_path: Path) ->
 def test_recordings_are_resampled_where_asked(walks: Path, tmp_path: Path) -> None:
     done = run("convert", walks, tmp_path / "s", "--fps", 120, "--resample-fps", 30)
     assert "4 samples, 12 frames" in done.output
-    assert "4 recordings: resampled from 120 to 30 frames a second" in done.output
+    assert "4 recordings: resampled from 120 to 30 frames per second" in done.output
     refused = run("convert", walks, tmp_path / "t", "--upsample")
     assert "--upsample needs the frame rate" in str(refused.exception)
 

@@ -69,7 +69,7 @@ def test_what_cannot_be_exported_is_said(
     taken.mkdir()
     (taken / "mine").touch()
     torch = ("--to", "torch", "--cache", cache)
-    words = ["taken", "exists already", "choose another folder"]
+    words = ["taken", "already exists", "choose another folder"]
     mistake("export", first, *torch, "-o", taken, words=words)
     mistake("export", tmp_path, *torch, "-o", out, words=["is not a run"])
     settings = copy / "settings.yaml"

@@ -40,7 +40,7 @@ def test_both_commands_write_and_say_the_same(
         else:
             done = call("report", *options)
             texts = (done.out, done.err)
-        assert "passed over bad.json" in texts[1]
+        assert "skipped bad.json" in texts[1]
         files = {path.relative_to(out): path.read_bytes() for path in out.rglob("*.*")}
         written.append((files, *(text.replace(str(out), "OUT") for text in texts)))
     assert written[0] == written[1]

@@ -125,7 +125,7 @@ def test_class_scores_are_known_by_their_content(call: Any, tmp_path: Path) -> N
     (tmp_path / "c.csv").write_text("\n".join(row.rsplit(",", 2)[0] for row in labels))
     text = compared(call, tmp_path / "a.csv", tmp_path / "b.csv")
     assert "both    action on" in text
-    assert "By these data b is worse than a, by 100.0 points of top-1" in text
+    assert "Significant: b is worse than a by 100.0 points of top-1" in text
     assert "top1" in compared(call, tmp_path / "c.npy", tmp_path / "c.npy")
 
 
@@ -144,7 +144,7 @@ def test_action_runs_by_class_person_and_verdict(call: Any, tmp_path: Path) -> N
     assert lines["b"].split()[1] == "+70.0"
     assert "people: 7 gain with new, 0 lose, 3 are unchanged" in text
     assert "classes: 1 gain with new, 0 lose, 3 are unchanged" in text
-    assert text.splitlines()[-1].startswith("By these data new is better than old, by 17.5 points")
+    assert text.splitlines()[-1].startswith("Significant: new is better than old by 17.5 points")
     assert len(text.splitlines()) < 50
     told = json.loads(out.read_text())
     assert told["comparable"] is True
@@ -163,7 +163,7 @@ def test_gait_and_reid_runs_by_people(call: Any, tmp_path: Path) -> None:
     for kind in (gait, reid):
         old, new = kind(tmp_path / "old.json", 2.0), kind(tmp_path / "new.json", 0.2)
         text = compared(call, old, new, "--top", "2")
-        assert "By these data new is better than old" in text
+        assert "Significant: new is better than old by" in text
         assert "over 12 people" in text
         assert "The settings are the same." in text
         table = text.split("gained most")[1].split("\n\n")[0].splitlines()
@@ -205,7 +205,7 @@ def test_seeds_are_paired(call: Any, tmp_path: Path) -> None:
     action(tmp_path / "b0.json", ())
     action(tmp_path / "b1.json", (), seed=1)
     text = compared(call, tmp_path / "a?.json", tmp_path / "b?.json")
-    assert "the pairs differ by +5.0, +5.0" in text
+    assert "by pair +5.0, +5.0" in text
     assert "The runs of a? differ from each other in objective.weight, train.epochs." in text
 
 
@@ -335,7 +335,7 @@ def test_two_files_of_embeddings_are_compared_by_key(call: Any, tmp_path: Path) 
     assert told["comparable"]
     assert told["verdict"]["verdict"] == "better"
     assert told["verdict"]["low"] > 0
-    assert "By these data better is better than worse" in text
+    assert "Significant: better is better than worse by" in text
     assert "% interval +" in text
     # The same as of their records, which say what was tested.
     records = [tmp_path / f"{path.stem}.json" for path in (worse, better)]

@@ -33,7 +33,7 @@ def test_each_is_compared_with_the_first(call: Any, tmp_path: Path) -> None:
         assert pair["verdict"]["difference"] == plain.difference
         assert pair["verdict"]["p_value_corrected"] >= pair["verdict"]["p_value"]
         assert pair["verdict"]["p_value"] == pytest.approx(plain.p_value, abs=0.01)
-    assert [pair["verdict"]["verdict"] for pair in found["pairs"]] == ["better", "not told apart"]
+    assert [pair["verdict"]["verdict"] for pair in found["pairs"]] == ["better", "not significant"]
     assert [list(run["metrics"]) for run in found["runs"]] == [
         ["rank1", "rank1/nm", "rank1/bg", "rank1/cl"]
     ] * 3
@@ -92,7 +92,7 @@ def test_too_few_people_are_told(call: Any, tmp_path: Path) -> None:
     paths = [gait(tmp_path / f"{name}.json", noise, people=6)
              for name, noise in (("a", 2.0), ("b", 0.1), ("c", 0.2))]  # fmt: skip
     assert (
-        "6 people are too few to tell any two apart in 2 comparisons."
+        "With 6 people, no difference can be significant in 2 comparisons."
         in told(call, tmp_path, *paths)[0]
     )
 

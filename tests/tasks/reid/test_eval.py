@@ -229,7 +229,7 @@ def test_anybodys_embeddings(form: str, judge: Judge, tmp_path: Path) -> None:
     assert "Foreign embeddings" in text
     every, text = judge("--embeddings", path)
     assert {"rank1/N-N", "rank1/C-C", "rank1/C-N"} <= every.metrics.keys()
-    assert "Not evaluated, for want of sequences: B-B, B-N." in text
+    assert "Not evaluated, because sequences are missing: B-B, B-N." in text
 
 
 @pytest.mark.parametrize(

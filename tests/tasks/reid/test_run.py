@@ -223,7 +223,7 @@ def test_one_pair_selected_by_itself(
     done = call("reid", "eval", "--run", run, "--all-pairs")
     shown = [line.split()[1] for line in done.out.splitlines() if line.startswith("acl ")]
     assert shown == ["N-N", "C-C", "C-N", "mean"]
-    assert "Not evaluated, for want of sequences: B-B, B-N." in done.out
+    assert "Not evaluated, because sequences are missing: B-B, B-N." in done.out
 
 
 def test_mistakes(

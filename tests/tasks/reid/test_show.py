@@ -212,6 +212,6 @@ def test_a_page_shows_where_the_right_person_came(
     assert text.count("<section>") == len(drawn) == 2
     for one in drawn:
         first = [strip.correct for strip in one.ranked].index(True) + 1
-        assert f"came at {first}, {one.note}" in text
+        assert f"ranked {first}, {one.note}" in text
         right = one.ranked[first - 1].caption
         assert f"<b>{first}. {right}</b>" in text

@@ -29,4 +29,5 @@ def test_a_damaged_record_says_what_is_wrong(copy: Path) -> None:
 def test_seconds_are_the_trainings(first: Path) -> None:
     record = read_record(first)
     assert record.seconds > 0
+    assert record.created
     assert recorded_seconds(first) == record.seconds

@@ -391,7 +391,7 @@ def test_data_are_brought_to_the_rate_of_the_settings(few: Path, tmp_path: Path)
     made = open_data(settings, tmp_path / "cache", said.append)
     np.testing.assert_array_equal(made.clip(0), store.clip(0)[::2])
     assert (made.info.fps, store.info.fps) == (30, 60)
-    assert any("resampled from 60 to 30 frames a second" in text for text in said)
+    assert any("resampled from 60 to 30 frames per second" in text for text in said)
     from_file = settings.model_copy(update={"path": file, "options": {"fps": 60}})
     assert open_data(from_file, tmp_path / "cache").info.fps == 30
     faster = settings.model_copy(update={"resample_fps": 90})

@@ -186,7 +186,8 @@ def find_recordings(path: Path, suffixes: tuple[str, ...] = (".json",)) -> list[
     files = [file for suffix in suffixes for file in _walk(path, suffix, deepest=None)]
     if not files:
         raise ValueError(
-            f"{path}: no {' or '.join(suffixes)} file there; give the keypoint file or its folder"
+            f"{path}: contains no {' or '.join(suffixes)} file; give the keypoint file or its "
+            "folder"
         )
     return [
         Recording(recording_key(path, file.with_suffix("")), (file,), file.resolve().parent.name)
@@ -214,7 +215,7 @@ def find_frame_folders(path: Path, suffix: str = ".json") -> list[Recording]:
         for file, name in zip(files, _recording_names(files), strict=True):
             groups.setdefault((folder, name), []).append(file)
     if not groups:
-        raise ValueError(f"{path}: no {suffix} file there; give the folder of the frames' files")
+        raise ValueError(f"{path}: contains no {suffix} file; give the folder of the frames' files")
     names_in = Counter(folder for folder, _ in groups)
     recordings = []
     for (folder, name), files in groups.items():
@@ -266,9 +267,9 @@ def _check_no_camera(before: IndexArray, last: IndexArray, file: Path) -> None:
     few, many = np.unique(last), np.unique(before)
     if len(few) <= _MOST_CAMERAS and len(many) >= _FEWEST_FRAMES:
         raise ValueError(
-            f"{file}: is {last[0]} its frame, or is it {before[0]}? The last number of such names "
-            f"has {len(few)} values, the one before {len(many)}; put each video's files in a "
-            "folder of its own, or write cam before a camera's number"
+            f"{file}: is its frame {last[0]} or {before[0]}? The last number of such names "
+            f"has {len(few)} values, the one before {len(many)}; put each video's files in its own "
+            "folder, or write cam before a camera's number"
         )
 
 
@@ -323,7 +324,7 @@ def check_all_numbered(numbered: Iterable[bool], file: Path) -> None:
         ValueError: there are.
     """
     if len(set(numbered)) > 1:
-        raise ValueError(f"{file}: some frames have a number, others not; number all or none")
+        raise ValueError(f"{file}: some frames have a number and others do not; number all or none")
 
 
 def check_one_folder(images: Iterable[str], file: Path) -> None:
@@ -357,8 +358,8 @@ def check_one_video(images: Iterable[str], file: Path) -> None:
     # Of names that count nothing two may end alike.
     if len(again) > 1 and len(again) * 3 >= len(first):
         raise ValueError(
-            f"{file}: has images {again[0][0]} and {again[0][1]}, which seem to be of two videos; "
-            "write a file for each, or number the images through"
+            f"{file}: has images {again[0][0]} and {again[0][1]}, which seem to belong to two "
+            "videos; write a file for each, or number the images consecutively"
         )
 
 

@@ -94,7 +94,7 @@ class PeopleInFrames:
         if count % 3:
             raise ValueError(
                 f"{file}: {self.places[0]}: {count} numbers are not triples of x, y and "
-                "confidence; give three numbers a joint"
+                "confidence; give three numbers per joint"
             )
         return self.build(rows.reshape(len(rows), count // 3, 3))
 
@@ -131,8 +131,8 @@ def number_rows(rows: Sequence[object], places: Sequence[str], file: Path) -> Po
             )
         if row and len(row) != width:
             raise ValueError(
-                f"{file}: {place}: {len(row)} numbers, the first person has {width}; convert "
-                "files of different joints apart"
+                f"{file}: {place}: {len(row)} numbers, the first person has {width}; convert files "
+                "with different joints separately"
             )
     full = [row or [0] * width for row in rows]
     array = to_float32(full).reshape(len(rows), width)

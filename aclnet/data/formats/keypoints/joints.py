@@ -51,8 +51,8 @@ def choose_joints(
     chosen = layout or _by_number(joints, by_count.get((body, dims), ()), place)
     if chosen.joint_count not in (joints, body):
         raise ValueError(
-            f"{place}: {joints} joints a person, layout {chosen.name} has {chosen.joint_count}; "
-            "name the layout of this file, or convert files of different joints separately"
+            f"{place}: {joints} joints per person, layout {chosen.name} has {chosen.joint_count}; "
+            "name the layout of this file, or convert files with different joints separately"
         )
     return chosen, np.arange(chosen.joint_count, dtype=np.int64)
 
@@ -76,11 +76,11 @@ def _by_number(joints: int, names: Sequence[str], place: Path) -> Layout:
         return load_layout(names[0])
     if names:
         raise ValueError(
-            f"{place}: {joints} joints a person may be {' or '.join(names)}; name the layout"
+            f"{place}: {joints} joints per person may be {' or '.join(names)}; name the layout"
         )
     raise ValueError(
-        f"{place}: no layout of {joints} joints a person is known for this format; name a layout, "
-        "or give a layout file"
+        f"{place}: no layout of {joints} joints per person is known for this format; name a "
+        "layout, or give a layout file"
     )
 
 

@@ -80,8 +80,9 @@ class LabelsTable(NamedTuple):
             if mark and there and sample not in there:
                 people = sorted(there)
                 raise ValueError(
-                    f"{self.path}: sample {sample!r} is nobody{nearest_name(sample, people)}; "
-                    f"there are {', '.join(people[:3])}{', …' if len(people) > 3 else ''}"
+                    f"{self.path}: sample {sample!r} is not a person of the "
+                    f"recordings{nearest_name(sample, people)}; they are "
+                    f"{', '.join(people[:3])}{', …' if len(people) > 3 else ''}"
                 )
 
     def check(self, recordings: Iterable[str], apart: bool) -> None:
@@ -99,8 +100,8 @@ class LabelsTable(NamedTuple):
             recording = sample.rpartition(PERSON)[0]
             if not apart and sample not in known and recording in known:
                 raise ValueError(
-                    f"{self.path}: sample {sample!r} is one person, and a recording's people are "
-                    f"one sample here: name {recording!r}, or set the option people=apart"
+                    f"{self.path}: sample {sample!r} is one person, but all people of a recording "
+                    f"are one sample here: name {recording!r}, or set the option people=apart"
                 )
             if sample not in known and recording not in known:
                 raise ValueError(
@@ -145,8 +146,8 @@ def read_labels(path: str | Path) -> LabelsTable:
         identity = str(row.get("identity", ""))
         if written.setdefault(identity.strip(), identity) != identity:
             raise ValueError(
-                f"{file}: line {number}: identity {identity!r} is there without these spaces too, "
-                "and spaces around names do not tell people apart here; give one another name"
+                f"{file}: line {number}: identity {identity!r} also occurs without these spaces, "
+                "and spaces around names are ignored; rename one of them"
             )
         rows[sample] = {name: value for name, value in fields.items() if value}
     return LabelsTable(file, rows)

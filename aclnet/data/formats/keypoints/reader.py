@@ -37,8 +37,8 @@ LabelFrom = Literal["none", "folder"]
 NumbersOf = Literal["auto", "frames", "milliseconds"]
 
 _ALL_APART = (
-    "no two frames with somebody in them follow each other: those between were taken as gaps; if "
-    "the frames' numbers are times, write 0, 1, 2 instead and give the frame rate"
+    "no two consecutive frames have a person: the frames between were treated as gaps; if the "
+    "frame numbers are times, write 0, 1, 2 instead and give the frame rate"
 )
 _TRACKING = (
     "the file's ids; without one, the nearest in centre and size, found again after at most "
@@ -87,11 +87,11 @@ class KeypointOptions:
     def __post_init__(self) -> None:
         for name, kind in (("people", People), ("numbers", NumbersOf), ("label_from", LabelFrom)):
             if (value := getattr(self, name)) not in (allowed := get_args(kind)):
-                raise ValueError(f"{name} is {' or '.join(allowed)}, not {value!r}")
+                raise ValueError(f"{name} must be {' or '.join(allowed)}, not {value!r}")
         for name, least in (("persons", 1), ("max_gap", 0)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
-                raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
+                raise ValueError(f"{name} must be a whole number from {least} on, not {value!r}")
 
     @property
     def size(self) -> int:
@@ -351,7 +351,7 @@ def _check_length(
 def _times(
     found: KeypointFrames, counted: NumbersOf
 ) -> tuple[IndexArray, float | None, tuple[str, ...]]:
-    """(T,) the frames' numbers, the frames a second where those in the file are times, and notes.
+    """(T,) the frames' numbers, the frames per second where those in the file are times, and notes.
 
     Times are rounded; an exact step is every so many frames. Milliseconds would be less than a
     frame in four seconds where the file has a smaller unit.
@@ -367,8 +367,8 @@ def _times(
     rounded = len(np.unique(steps)) > 1 and steps.min() >= TIME_STEP
     if counted == "frames" or (auto and not rounded):
         note = (
-            f"frame numbers rise by {rise:.4g}: read as one frame of the video in {rise:.4g}; if "
-            f"they are milliseconds ({1000 / rise:.4g} frames a second), set the option "
+            f"frame numbers increase by {rise:.4g}: read as 1 frame in {rise:.4g} of the video; "
+            f"if they are milliseconds ({1000 / rise:.4g} frames per second), set the option "
             "numbers=milliseconds"
         )
         return found.numbers, None, (note,) if auto else ()
@@ -377,8 +377,8 @@ def _times(
     if abs(span - second * count / round(rate or 1)) <= 1:  # a whole rate, but for the rounding
         rate = float(round(rate))
     note = (
-        f"frame numbers rise by {rise:.4g}: read as times, {rate:g} frames a second; if they count "
-        "frames, set the option numbers=frames"
+        f"frame numbers increase by {rise:.4g}: read as times, {rate:g} frames per second; if they "
+        "count frames, set the option numbers=frames"
     )
     start = round(int(found.numbers[0]) * rate / second)
     numbers = start + np.arange(count + 1, dtype=np.int64)

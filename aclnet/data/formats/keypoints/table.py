@@ -38,7 +38,7 @@ def read_table(file: Path) -> pd.DataFrame:
     table = read_csv(file, skipinitialspace=True)
     if table.empty:
         raise ValueError(
-            f"{file}: there is no row; it must have a header and one row a frame and person"
+            f"{file}: it has no rows; it must have a header and one row per frame and person"
         )
     return table
 
@@ -101,8 +101,8 @@ def table_people(table: pd.DataFrame, file: Path) -> KeypointFrames:
     for text in table[person_column] if person_column else ():
         if written.setdefault(text.strip(), text) != text:
             raise ValueError(
-                f"{file}: person {text!r} is there with other spaces too, which do not tell people "
-                "apart here; give one another name"
+                f"{file}: person {text!r} also occurs with other spaces, and spaces are ignored; "
+                "rename one of them"
             )
     _check_rows(frames, people, file)
     read = {frame_column, person_column, *(c for axes in joints.values() for c in axes.values())}

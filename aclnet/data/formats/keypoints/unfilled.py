@@ -66,8 +66,8 @@ class NamePattern:
                 f"field {unknown[0]!r}{nearest_name(unknown[0], FIELDS)}" if unknown else
                 f"field {twice[0]!r} appears twice" if twice else
                 "no field in braces" if not self.fields else
-                "a brace without its other half" if whole != text else
-                f"nothing says where {vague[0]!r} begins"
+                "an unmatched brace" if whole != text else
+                f"it is not clear where {vague[0]!r} begins"
             )  # fmt: skip
             raise ValueError(
                 f"pattern {text!r}: {fault}; write it like {{identity}}/{{condition}}-{{take}}*, "
@@ -167,8 +167,8 @@ def unfilled_labels(
     format = format or detect(source)
     if "labels" not in reader_options(format):
         raise ValueError(
-            f"{source}: files of format {format} state what they show themselves; only keypoint "
-            "files take a table of labels"
+            f"{source}: files of format {format} contain their own labels; only keypoint files "
+            "need a table of them"
         )
     _, samples = read(source, format, layout=layout, progress=progress, people=people, **options)
     rows: dict[str, dict[str, str]] = {}

@@ -3,7 +3,7 @@
 Sources: Müller et al., "Documentation: Mocap database HDM05", Universität Bonn 2007; CMU's
 mocap.cs.cmu.edu; the format in Meredith and Maddock, "Motion capture file formats explained",
 University of Sheffield 2001. Joints are the root and the end of each bone. The files have no frame
-rate; both data sets have 120 frames a second.
+rate; both data sets have 120 frames per second.
 
 An AMC's skeleton is the option `skeleton`, or lies beside it, or a folder above: the ASF with whose
 name the AMC's begins, or the only one.
@@ -125,9 +125,9 @@ def _skeleton_of(file: Path) -> Path:
             return files[0]
         if files:
             break
-    there = "no .asf file lies beside it"
+    there = "there is no .asf file next to it"
     if files:
-        there = "several .asf files lie beside it, and none has the beginning of its name"
+        there = "there are several .asf files next to it, and none shares the beginning of its name"
     raise ValueError(f"{file}: {there}; name its skeleton (option skeleton)")
 
 

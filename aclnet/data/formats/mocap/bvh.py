@@ -175,8 +175,8 @@ def _motion(text: str, line: int, channels: int) -> tuple[Array, float]:
     values = np.concatenate(rows) if rows else np.zeros(0)
     if values.size != frames * channels or not channels:
         raise ValueError(
-            f"{frames:g} frames of {channels} channels are announced, and {values.size} numbers "
-            "follow; the file was cut off, or edited"
+            f"expected {frames:g} frames of {channels} channels, found {values.size} numbers; the "
+            "file was cut off or edited"
         )
     if not np.isfinite(values).all():
         raise ValueError("a channel's value is not a finite number")

@@ -56,7 +56,7 @@ class Markers(NamedTuple):
         places: (T, L, 3) in the file's unit, NaN where a marker was not seen.
         unit: of length, as the file says; empty where it does not.
         up: the axis that the file says to point up, y or z; empty where it says none.
-        fps: frames a second, if known.
+        fps: frames per second, if known.
         numbers: (T,) rising, the frames' numbers in the recording.
     """
 
@@ -101,7 +101,7 @@ class MarkerOptions(NamedTuple):
             ValueError: an option is wrong, or does not fit the markers.
         """
         if self.up not in ("auto", "y", "z"):
-            raise ValueError(f"up is auto, y or z, not {self.up!r}")
+            raise ValueError(f"up must be auto, y or z, not {self.up!r}")
         own = _of_subject(found, self.subject)
         frames, count, _ = own.places.shape
         check_size(frames, count, own.places.size)

@@ -1,7 +1,7 @@
 """What motion-capture formats have in common: joints, unit, axes, metadata.
 
 Lengths become metres and y points up. The name of a file may tell more, as HDM05's
-(`HDM_bd_sneak2StepsLStart_001_120`: person, class, take, frames a second) and CMU's do (`131_01`:
+(`HDM_bd_sneak2StepsLStart_001_120`: person, class, take, frames per second) and CMU's do (`131_01`:
 person, take).
 """
 
@@ -46,7 +46,7 @@ class Motion(NamedTuple):
         names: J joints as the file names them.
         parents: (J,) each joint's parent, -1 for the root; empty where the file has no bones.
         joints: (T, J, 3) metres, y up; zero where a joint was not found.
-        fps: frames a second, if known.
+        fps: frames per second, if known.
         extra: how many of the last joints belong to a layout only if it names them.
         unit: how the unit of length was found, to be said; empty if the file says it.
         numbers: (T,) rising, the frames' numbers in the recording; None: 0 to T - 1.
@@ -153,7 +153,7 @@ def metres_of(unit: LengthUnit, path: float, what: str) -> tuple[float, str]:
     if unit in METRES:
         return METRES[unit], ""
     if unit != "auto":
-        raise ValueError(f"length_unit is one of auto, {', '.join(METRES)}, not {unit!r}")
+        raise ValueError(f"length_unit must be one of auto, {', '.join(METRES)}, not {unit!r}")
     if not (math.isfinite(path) and path > 0):
         raise ValueError(f"{what} has no length; set the option length_unit")
     best = min(METRES, key=lambda one: abs(math.log(METRES[one] * path / _BODY)))
@@ -186,7 +186,7 @@ def y_up(joints: Array, up: Up) -> Array:
         ValueError: it is neither.
     """
     if up not in ("y", "z"):
-        raise ValueError(f"up is y or z, not {up!r}")
+        raise ValueError(f"up must be y or z, not {up!r}")
     return joints if up == "y" else joints[..., [0, 2, 1]] * (1, 1, -1)
 
 
@@ -200,7 +200,7 @@ def checked_rate(fps: float) -> float:
     (120.0, 29.97)
     """
     if not SLOWEST_FPS <= fps <= FASTEST_FPS:
-        raise ValueError(f"{fps:g} frames a second is not a frame rate; correct the file")
+        raise ValueError(f"{fps:g} frames per second is not a frame rate; correct the file")
     near = round(fps)
     return float(near) if near and abs(fps / near - 1) < _SAME_RATE else fps
 

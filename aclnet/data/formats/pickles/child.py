@@ -144,12 +144,12 @@ def _ended(code: int, file: str | Path, seconds: int) -> ValueError:
     ended_by = {-each.value: each.name for each in signal.Signals}.get(code, "")
     if ended_by == "SIGPROF":
         return ValueError(
-            f"{file}: takes more than {limits.FIRST_SECONDS} s of the processor and 1 s for every "
-            f"{limits.BYTES_A_SECOND / 1e6:.0f} MB to unpickle; do not trust this file"
+            f"{file}: takes more than {limits.FIRST_SECONDS} s of processor time plus 1 s for "
+            f"every {limits.BYTES_A_SECOND / 1e6:.0f} MB to unpickle; do not trust this file"
         )
     if ended_by == "SIGXCPU":
         return ValueError(
-            f"{file}: takes more than {seconds} s of the processor and 1 s for every "
+            f"{file}: takes more than {seconds} s of processor time plus 1 s for every "
             f"{limits.READ_A_SECOND / 1e6:.0f} MB to read; do not trust this file, or split it"
         )
     if ended_by == "SIGALRM":

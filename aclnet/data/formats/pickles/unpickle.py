@@ -116,8 +116,8 @@ def _check_expanded(value: Any, path: Path) -> None:
                 totals[-1] += total
         if len(stack) > _DEEPEST or sum(totals) > most:
             raise ValueError(
-                f"{path}: names its parts so often, or inside themselves, that they would take "
-                f"more than {most >> 20} MiB; do not trust this file"
+                f"{path}: refers to its parts so often, or so deeply, that they would need more "
+                f"than {most >> 20} MiB; do not trust this file"
             )
 
 
@@ -183,7 +183,7 @@ def _faults(path: Path) -> Iterator[None]:
         raise too_large(path) from None
     except _RefusedError as error:
         raise ValueError(
-            f"{path}: the pickle asks for {printable(str(error))}, and only NumPy arrays and plain "
+            f"{path}: the pickle asks for {printable(str(error))}, but only NumPy arrays and plain "
             "containers are read; do not trust this file"
         ) from None
     except Exception as error:

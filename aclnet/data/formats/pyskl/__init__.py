@@ -173,7 +173,7 @@ def _with_scores(annotation: Annotation, dims: int, layout: Layout) -> Poses:
     if annotation.third_is_score not in (is_score, None):
         here, there = ("a coordinate", "a score") if is_score else ("a score", "a coordinate")
         problem = f"seems to have {here} as the third number, other annotations have {there}"
-        raise annotation.fault("keypoint", problem, "keep them in files apart")
+        raise annotation.fault("keypoint", problem, "keep them in separate files")
     if not annotation.scored:
         return keypoint
     score = annotation.array("keypoint_score", 3)
@@ -279,10 +279,10 @@ def _names_of(classes: str) -> tuple[str, ...]:
         lines = read_text(Path(classes)).splitlines()
     except ValueError as error:
         raise ValueError(
-            f"{classes}: cannot be read as class names ({error}); give a text file with one name a "
-            f"line, or one of {', '.join(class_lists())}"
+            f"{classes}: cannot be read as class names ({error}); give a text file with one name "
+            f"per line, or one of {', '.join(class_lists())}"
         ) from None
     names = tuple(line.strip() for line in lines if line.strip())
     if len(set(names)) != len(names) or not names:
-        raise ValueError(f"{classes}: the class names must be there once each, one a line")
+        raise ValueError(f"{classes}: list each class name once, one per line")
     return names

@@ -158,7 +158,7 @@ class Annotation:
         score = self.array("keypoint_score", 3).shape
         if score != self.shape[:3]:
             problem = f"has shape {score}, keypoint {self.shape}"
-            remedy = f"it must be {self.shape[:3]}, one score a joint"
+            remedy = f"it must be {self.shape[:3]}, one score per joint"
             raise self.fault("keypoint_score", problem, remedy)
         return True
 
@@ -219,7 +219,12 @@ def load_annotations(path: Path) -> tuple[list[Annotation], Splits]:
 
 def _check_alike(one: Annotation, first: Annotation) -> None:
     for field, here, there, remedy in (
-        ("keypoint", not one.kpfile, not first.kpfile, "keep annotations with raw_file apart"),
+        (
+            "keypoint",
+            not one.kpfile,
+            not first.kpfile,
+            "keep annotations with raw_file in a separate file",
+        ),
         ("keypoint_score", one.scored, first.scored, "give every annotation scores, or none"),
         (
             "label",
@@ -236,7 +241,7 @@ def _check_alike(one: Annotation, first: Annotation) -> None:
         problem = (
             f"has {joints} joints in {dims}-D, that of {first.key!r} has {other} in {others}-D"
         )
-        raise one.fault("keypoint", problem, "keep one layout a file")
+        raise one.fault("keypoint", problem, "keep one layout per file")
 
 
 def _check_splits(splits: Any, path: Path) -> None:

@@ -59,7 +59,7 @@ def test_images_in_numeric_order_with_gaps(tmp_path: Path) -> None:
 def test_two_videos_in_a_file_are_refused(first: str, second: str, tmp_path: Path) -> None:
     names = [name.format(number) for name in (first, second) for number in range(3)]
     path = write(tmp_path / "v.json", [entry(name, 9) for name in names])
-    with pytest.raises(ValueError, match=r"v\.json: has images .* seem to be of two videos"):
+    with pytest.raises(ValueError, match=r"v\.json: has images .* seem to belong to two videos"):
         load(path)
 
 
@@ -80,11 +80,13 @@ def test_ids_in_every_shape(shape: str, tmp_path: Path) -> None:
 
 def test_18_joints_are_not_guessed_in_a_list(tmp_path: Path) -> None:
     path = write(tmp_path / "v.json", [entry("1.jpg", 5, joints=18)])
-    with pytest.raises(ValueError, match=r"18 joints a person may be coco18 or coco17_neck18; nam"):
+    with pytest.raises(
+        ValueError, match=r"18 joints per person may be coco18 or coco17_neck18; nam"
+    ):
         load(path)
     info, _ = load(path, layout="coco17_neck18")
     assert info.layout["joints"][17] == "neck"
-    with pytest.raises(ValueError, match="18 joints a person, layout coco17 has 17"):
+    with pytest.raises(ValueError, match="18 joints per person, layout coco17 has 17"):
         load(path, layout="coco17")
 
 
@@ -135,10 +137,10 @@ def test_folders_name_the_recordings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([{"image_id": "1.jpg"}], "no AlphaPose result"),
-        ([3], "no AlphaPose result"),
-        ({"1.jpg": {"people": 3}}, "no AlphaPose result"),
-        ("text", "no AlphaPose result"),
+        ([{"image_id": "1.jpg"}], "not an AlphaPose result"),
+        ([3], "not an AlphaPose result"),
+        ({"1.jpg": {"people": 3}}, "not an AlphaPose result"),
+        ("text", "not an AlphaPose result"),
         ([entry("1.jpg", float("nan"))], r"entry 0 \(1.jpg\): a keypoint is NaN"),
         ([entry("1.jpg", 1), entry("2.jpg", 1, joints=18)], "54 numbers, the first person has 51"),
         ([{"image_id": "1.jpg", "keypoints": [1, 2]}], "2 numbers are not triples"),
@@ -168,7 +170,7 @@ def test_people_grouped_by_image(tmp_path: Path) -> None:
     _, (sample,) = load(path, people="together")
     assert sample.frames[:, 0, 0, 0].tolist() == [0, 9, 0, 0, 12]
     write(path, {"1.jpg": [entry("2.jpg", 1)]})
-    with pytest.raises(ValueError, match="no AlphaPose result"):
+    with pytest.raises(ValueError, match="not an AlphaPose result"):
         load(path)
 
 
@@ -216,7 +218,7 @@ def test_names_in_one_file_say_nothing_of_another(tmp_path: Path) -> None:
     write(tmp_path / "a.json", {"1.jpg": {"version": "x", "people": [{"joints": row}]}})
     write(tmp_path / "b.json", [entry("1.jpg", 5, joints=18)])
     with pytest.raises(
-        ValueError, match=r"b.json: 18 joints a person may be coco18 or coco17_neck"
+        ValueError, match=r"b.json: 18 joints per person may be coco18 or coco17_neck"
     ):
         load(tmp_path)
     assert len(load(tmp_path, layout="coco18")[1]) == 2

@@ -182,7 +182,7 @@ def test_one_name_from_two_layouts_joints(tmp_path: Path) -> None:
         ("image,nose_x,nose_y\n1,1,1\n", "no column frame"),
         ("Video,frame,nose_x,nose_y\na,1,1,1\nb,1,1,1\n", "column Video has 2 values; write a"),
         ("frame,nose_x,nose_x\n1,1,1\n", "column nose_x appears twice"),
-        (table([]), "there is no row"),
+        (table([]), "it has no rows"),
         ("", "not a readable CSV"),
         (table([("x", "1", 1.0)]), "line 2: frame 'x' is not a whole number"),
         (table([("1", "1", 1.0), ("1", "1", 2.0)]), "line 3: person 1 is in frame 1 twice"),
@@ -225,7 +225,7 @@ def test_every_fifth_frame_is_a_video_of_its_own(tmp_path: Path) -> None:
 
 def test_people_whose_names_differ_in_spaces_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "v.csv", table([("1", "ann", 10.0), ("2", "ann ", 11.0)]))
-    with pytest.raises(ValueError, match="person 'ann ' is there with other spaces too"):
+    with pytest.raises(ValueError, match="person 'ann ' also occurs with other spaces"):
         load(path)
 
 

@@ -54,9 +54,9 @@ def test_a_data_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frames", "message"),
     [
-        ([3], "no Kinetics skeleton"),
-        ([{"frame_index": 1}], "no Kinetics skeleton"),
-        ([{"skeleton": []}], "no Kinetics skeleton"),
+        ([3], "not a Kinetics skeleton"),
+        ([{"frame_index": 1}], "not a Kinetics skeleton"),
+        ([{"skeleton": []}], "not a Kinetics skeleton"),
         (
             [{"frame_index": 1, "skeleton": [{"pose": [1, 2]}]}],
             "frame 1, person 0: must have a pose",

@@ -153,10 +153,10 @@ def test_without_z_and_as_coco(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ([landmarks(0.1)[:32]], "frame 0, person 0: 32 landmarks; MediaPipe Pose has 33"),
-        ([{"face": []}], r"no list of MediaPipe landmarks \(frame 0\)"),
-        (3, "no list of MediaPipe landmarks"),
-        ({"pose_landmarks": landmarks(0.1)}, "no list of MediaPipe landmarks"),
-        ([[[1, 1, 1, 1]] * 32 + [[1, 1, 1]]], "some landmarks have z, others not"),
+        ([{"face": []}], r"not a list of MediaPipe landmarks \(frame 0\)"),
+        (3, "not a list of MediaPipe landmarks"),
+        ({"pose_landmarks": landmarks(0.1)}, "not a list of MediaPipe landmarks"),
+        ([[[1, 1, 1, 1]] * 32 + [[1, 1, 1]]], "some landmarks have z and others do not"),
         ({"a/1": landmarks(0.1), "b/1": landmarks(0.1)}, "has images of 2 folders, a and b"),
         ([[{"x": 1}] * 33], "a landmark must be an object x, y"),
         ([landmarks(float("nan"))], "frame 0, person 0: a keypoint is NaN"),
@@ -180,7 +180,7 @@ def test_bad_json_is_refused(content: object, message: str, tmp_path: Path) -> N
         ("landmark,x,y\n1,1,1\n", "no column frame"),
         ("frame,landmark,x,y\n1,nose,1,nan\n", "frame 1: nose is '1, nan'"),
         ("frame,landmark,x,y\n1,nose,1,1\n", "has no joint left_eye_inner"),
-        ("frame,landmark,x,y\n", "there is no row"),
+        ("frame,landmark,x,y\n", "it has no rows"),
     ],
 )
 def test_bad_csv_is_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_bad_csv_is_refused(text: str, message: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", [{"space": "room"}, {"dims": 4}])
 def test_options_are_checked(option: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="space is image or world and dims 2 or 3"):
+    with pytest.raises(ValueError, match="space must be image or world and dims 2 or 3"):
         load(write(tmp_path / "v.json", [landmarks(0.1)]), **option)
 
 
@@ -287,5 +287,5 @@ def test_a_frame_twice_is_refused(tmp_path: Path) -> None:
 
 def test_frames_of_which_some_have_a_number_are_refused(tmp_path: Path) -> None:
     frames = [{"frame": 3, "landmarks": landmarks(0.1)}, {"landmarks": landmarks(0.2)}]
-    with pytest.raises(ValueError, match="some frames have a number, others not"):
+    with pytest.raises(ValueError, match="some frames have a number and others do not"):
         load(write(tmp_path / "v.json", frames))

@@ -85,7 +85,7 @@ def test_lifted_joints_are_found_by_their_names(tmp_path: Path) -> None:
 
 def test_17_joints_in_space_are_not_guessed(tmp_path: Path) -> None:
     path = write(tmp_path / "v.json", [frame(0), frame(1, instance(1, dims=3))])
-    with pytest.raises(ValueError, match="17 joints a person may be h36m17 or coco17; name the"):
+    with pytest.raises(ValueError, match="17 joints per person may be h36m17 or coco17; name the"):
         load(path)
     info, _ = load(path, layout="h36m17")
     assert info.layout["name"] == "h36m17"
@@ -138,9 +138,9 @@ def test_track_ids_where_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"instance_info": 3}, "no MMPose result"),
-        ([{"frame_id": 0}], "no MMPose result"),
-        ([{"predictions": None}], "no MMPose result"),
+        ({"instance_info": 3}, "not an MMPose result"),
+        ([{"frame_id": 0}], "not an MMPose result"),
+        ([{"predictions": None}], "not an MMPose result"),
         ([frame(0, instance(1)), frame(0, instance(9))], "has frame 0 2 times; write a file for"),
         ([frame(0, {**instance(1), "keypoint_scores": [1]})], "17 keypoints and 1 keypoint_scores"),
         ([frame(0, {"keypoints": [[1, 2]]})], "1 keypoints and no keypoint_scores"),
@@ -193,7 +193,7 @@ def test_videos_and_images_are_not_mixed(order: tuple[str, str], tmp_path: Path)
 
 def test_instances_and_frames_are_not_mixed(tmp_path: Path) -> None:
     path = write(tmp_path / "v.json", [frame(0, instance(1)), instance(1)])
-    with pytest.raises(ValueError, match="no MMPose result"):
+    with pytest.raises(ValueError, match="not an MMPose result"):
         load(path)
 
 
@@ -221,5 +221,5 @@ def test_images_of_two_folders_are_refused(tmp_path: Path) -> None:
 
 def test_frames_of_which_some_have_a_number_are_refused(tmp_path: Path) -> None:
     frames = [frame(3, instance(9)), {"instances": [instance(9)]}]
-    with pytest.raises(ValueError, match="some frames have a number, others not"):
+    with pytest.raises(ValueError, match="some frames have a number and others do not"):
         load(write(tmp_path / "v.json", frames))

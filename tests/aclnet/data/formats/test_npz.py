@@ -221,8 +221,8 @@ def test_all_splits_together(tmp_path: Path) -> None:
     ("splits", "message"),
     [
         ({}, r"no split '\*'; it has none"),
-        ({"split1": [1, 2]}, "split1 must have one word or number a sample"),
-        ({"split1": 3}, "split1 must have one word or number a sample"),
+        ({"split1": [1, 2]}, "split1 must have one word or number per sample"),
+        ({"split1": 3}, "split1 must have one word or number per sample"),
         ({"split_a": ["x y", "z", "z"]}, "split_a must have one word"),
     ],
 )

@@ -248,16 +248,16 @@ def test_options_and_names_that_are_none(tmp_path: Path) -> None:
     write(tmp_path, "S001C001P001R001A121", ("1", 0, moving(2, 0.1)))
     with pytest.raises(ValueError, match=r"A121\.skeleton names action 121, NTU RGB\+D 120 has"):
         read(tmp_path)
-    with pytest.raises(ValueError, match="persons is one of 1, 2, not 3"):
+    with pytest.raises(ValueError, match="persons must be one of 1, 2, not 3"):
         read(tmp_path, persons=3)
-    with pytest.raises(ValueError, match="precision is one of float32, float16, not 'half'"):
+    with pytest.raises(ValueError, match="precision must be one of float32, float16, not 'half'"):
         read(tmp_path, precision="half")
-    with pytest.raises(ValueError, match="benchmark is one of None, ntu60, ntu120, not 'ntu'"):
+    with pytest.raises(ValueError, match="benchmark must be one of None, ntu60, ntu120"):
         read(tmp_path, benchmark="ntu")
     with pytest.raises(ValueError, match="listet: not a readable list of names"):
         read(tmp_path, missing="listet")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"no \*.skeleton file there"):
+    with pytest.raises(ValueError, match=r"contains no \*.skeleton file"):
         read(tmp_path / "empty", "ntu_skeleton")
 
 

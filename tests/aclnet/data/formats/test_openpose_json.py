@@ -137,8 +137,8 @@ def test_recordings_without_a_person_are_counted(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("{", "not JSON, or cut off"),
-        ('{"people": 3}', "no OpenPose frame"),
-        ("[1]", "no OpenPose frame"),
+        ('{"people": 3}', "not an OpenPose frame"),
+        ("[1]", "not an OpenPose frame"),
         ('{"people": [{"pose_keypoints_2d": [1, 2]}]}', "2 numbers, the first person has 75"),
         ('{"people": [{"pose_keypoints_2d": [NaN, 1, 1]}]}', "3 numbers, the first person has 75"),
         ('{"people": [{"pose_keypoints_2d": "1 2"}]}', "must be a list of numbers"),
@@ -163,12 +163,12 @@ def test_nan_is_refused_with_its_place(tmp_path: Path) -> None:
 
 def test_the_wrong_layout_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "v", {0: [person(1, joints=18)]})
-    with pytest.raises(ValueError, match="18 joints a person, layout coco17 has 17"):
+    with pytest.raises(ValueError, match="18 joints per person, layout coco17 has 17"):
         load(tmp_path, layout="coco17")
     write(tmp_path / "w", {0: [person(1, joints=14)]})
     with pytest.raises(ValueError, match="no layout of 14 joints"):
         load(tmp_path / "w")
-    with pytest.raises(ValueError, match="14 joints a person, layout coco18 has 18"):
+    with pytest.raises(ValueError, match="14 joints per person, layout coco18 has 18"):
         load(tmp_path)
 
 
@@ -182,10 +182,10 @@ def test_units_are_not_mixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"people": "both"}, "people is together or apart, not 'both'"),
-        ({"persons": 0}, "persons is a whole number from 1 on, not 0"),
-        ({"max_gap": 1.5}, "max_gap is a whole number from 0 on"),
-        ({"label_from": "file"}, "label_from is none or folder"),
+        ({"people": "both"}, "people must be together or apart, not 'both'"),
+        ({"persons": 0}, "persons must be a whole number from 1 on, not 0"),
+        ({"max_gap": 1.5}, "max_gap must be a whole number from 0 on"),
+        ({"label_from": "file"}, "label_from must be none or folder"),
         ({"labels": "gone.csv"}, "gone.csv: no such file"),
     ],
 )
@@ -196,5 +196,5 @@ def test_options_are_checked(option: dict[str, Any], message: str, tmp_path: Pat
 
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no \.json file there"):
+    with pytest.raises(ValueError, match=r"contains no \.json file"):
         load(tmp_path, format="openpose_json")

@@ -95,12 +95,12 @@ def test_eighteen_joints_and_shares(tmp_path: Path) -> None:
 
 def test_other_joints_need_a_layout(tmp_path: Path) -> None:
     put(tmp_path, "a/b/c/d.pkl", np.ones((5, 20, 2)))
-    with pytest.raises(ValueError, match=r"d.pkl: 20 joints a frame; .* name the layout"):
+    with pytest.raises(ValueError, match=r"d.pkl: 20 joints per frame; .* name the layout"):
         read(tmp_path)
     info, samples = read(tmp_path, layout="kinect20")
     assert info.layout["name"] == "kinect20"
     assert next(samples).frames.shape == (5, 1, 20, 2)
-    with pytest.raises(ValueError, match=r"d.pkl: 20 joints a frame, layout sbu15 has 15"):
+    with pytest.raises(ValueError, match=r"d.pkl: 20 joints per frame, layout sbu15 has 15"):
         read(tmp_path, layout="sbu15")
     put(tmp_path, "a/b/c/d.pkl", np.ones((5, 60)))
     _, samples = read(tmp_path, layout="kinect20")

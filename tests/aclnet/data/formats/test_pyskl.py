@@ -197,8 +197,8 @@ def test_class_names_from_a_file_or_a_shipped_list(write: Write, tmp_path: Path)
     info, samples = drawn(write([gym(3)]), classes="pku51")
     assert next(iter(samples)).label == class_names("pku51")[3]
     for text, message in (
-        ("a\nb\na\n", "must be there once each"),
-        ("", "must be there once each"),
+        ("a\nb\na\n", "list each class name once"),
+        ("", "list each class name once"),
         ("a\nb\n", r"sample 'gym_3': label 3 is out of range, .* are 0 to 1; correct the label"),
     ):
         names.write_text(text)

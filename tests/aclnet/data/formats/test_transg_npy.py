@@ -202,12 +202,12 @@ def cut(name: str) -> Callable[[Path], None]:
         (cut("ids_KS20_6.npy"), r"ids_KS20_6.npy: not a whole pickle"),
         (
             ids(Evil()),
-            r"ids_KS20_6.npy: the pickle asks for posix.system, and only .* do not trust",
+            r"ids_KS20_6.npy: the pickle asks for posix.system, but only .* do not trust",
         ),
         (ids([0, 1, 2, 2]), r"ids_KS20_6.npy: must hold one dict from label to window numbers"),
         (ids({0: [0.5], 1: [1]}), "the window numbers of '0' must be a list of whole numbers"),
         (ids({0: [[0], [1, 2]]}), "the window numbers of '0' must be a list of whole numbers"),
-        (ids({(0,): [0]}), "ids_KS20_6.npy: a label must be a text or a number, one is a tuple"),
+        (ids({(0,): [0]}), "ids_KS20_6.npy: labels must be text or numbers, but one is a tuple"),
         (ids({0: [0], 1: [1], 2: [2, 4]}), "'2' has window 4, and there are 4 windows; take all"),
         (ids({0: [0], 1: [1], 2: [-1, 2]}), "'2' has window -1, and there are 4 windows"),
         (ids({0: [0], 1: [1, 2], 2: [2, 3]}), "window 2 belongs to '1' and to '2'"),
@@ -257,7 +257,7 @@ def test_what_does_not_belong_together(ks20: Path, tmp_path: Path) -> None:
     ):
         read(ks20)
     write_windows(ks20 / "test_npy_data" / "other", "KS20", made(1, 6, 25), [0])
-    with pytest.raises(ValueError, match=r"other: has files of KGBD_6, KS20_6; keep each in a"):
+    with pytest.raises(ValueError, match=r"other: has files of KGBD_6, KS20_6; keep each in its"):
         read(ks20)
     (tmp_path / "empty" / "test_npy_data").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"test_npy_data: has no folder of a set"):
@@ -291,5 +291,5 @@ def test_coordinates_stay_on_the_disk(tmp_path: Path) -> None:
 
 def test_a_text_and_a_number_are_not_one_person(ks20: Path) -> None:
     save_objects(ks20 / "train_npy_data" / "ids_KS20_6.npy", {0: [0, 1], "0": [2], 2: [3, 4]})
-    with pytest.raises(ValueError, match="'0' is there as a text and as a number"):
+    with pytest.raises(ValueError, match="'0' occurs both as text and as a number"):
         read(ks20)

@@ -89,8 +89,8 @@ def test_joints_that_ultralytics_blanked_are_not_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"a": 1}, "no Ultralytics result"),
-        ([[3]], "no Ultralytics result"),
+        ({"a": 1}, "not an Ultralytics result"),
+        ([[3]], "not an Ultralytics result"),
         ([[{"keypoints": {"x": [1]}}]], "frame 0, detection 0: keypoints must be lists x and y"),
         ([[{"keypoints": {"x": [1], "y": [1, 2]}}]], "must be lists of one length"),
         ([[detection(1)], [detection(1, 18)]], "frame 1, detection 0: 54 numbers, the first"),

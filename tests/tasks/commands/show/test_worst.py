@@ -32,7 +32,7 @@ def test_gait_shows_where_the_right_person_came(
     assert text.count("<section>") == 2
     assert text.count("✗ wrong") == 6
     assert text.count("✓ right") == 2
-    for rank, of in re.findall(r"came (\d+) of (\d+)", text):
+    for rank, of in re.findall(r"ranked (\d+) of (\d+)", text):
         assert 3 < int(rank) < int(of)
     call("gait", "show", copy, "--to", tmp_path / "worst.png", "--cache", cache, "--count", 2)
     assert (tmp_path / "worst.png").read_bytes().startswith(b"\x89PNG")

@@ -63,7 +63,7 @@ def test_recordings_in_numeric_order(tmp_path: Path) -> None:
         ("b/9", "b"),
         ("b/10", "b"),
     ]
-    with pytest.raises(ValueError, match=r"no \.csv file there"):
+    with pytest.raises(ValueError, match=r"contains no \.csv file"):
         find_recordings(tmp_path, (".csv",))
 
 
@@ -77,7 +77,7 @@ def test_a_folder_may_hold_several_videos_of_frames(tmp_path: Path) -> None:
     assert (found["run"].folder, found["walk/x"].folder) == (tmp_path.name, "walk")
     (alone,) = find_frame_folders(tmp_path / "run" / "x_2.json")
     assert (alone.key, alone.folder) == ("x_2", "run")
-    with pytest.raises(ValueError, match=r"no \.txt file there"):
+    with pytest.raises(ValueError, match=r"contains no \.txt file"):
         find_frame_folders(tmp_path, ".txt")
 
 
@@ -110,14 +110,14 @@ def test_one_cameras_number_is_no_frame(tmp_path: Path) -> None:
     (one,) = find_frame_folders(tmp_path)
     assert (one.key, len(one.files)) == (tmp_path.name, 12)
     (tmp_path / "000_1_keypoints.json").touch()
-    with pytest.raises(ValueError, match=r"000_1_key.*is 1 its frame, or is it 0\?.* write cam"):
+    with pytest.raises(ValueError, match=r"000_1_key.*is its frame 1 or 0\?.* write cam"):
         find_frame_folders(tmp_path)
 
 
 def test_files_with_one_number_are_refused(tmp_path: Path) -> None:
     for name in ("f1", "f2", "f3", "f01", "f02", "f03"):
         (tmp_path / f"{name}_keypoints.json").touch()
-    with pytest.raises(ValueError, match=r"f01.* and f1.*, which seem to be of two videos"):
+    with pytest.raises(ValueError, match=r"f01.* and f1.*, which seem to belong to two videos"):
         find_frame_folders(tmp_path)
 
 

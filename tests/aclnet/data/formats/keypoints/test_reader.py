@@ -55,9 +55,12 @@ def test_rounded_steps_below_any_time_are_frame_numbers() -> None:
     ("numbers", "note"),
     [
         ([5, 6, 7, 8], ""),
-        ([0, 40, 80, 120], "rise by 40: read as one frame of the video in 40; if they are "),
-        ([0, 5, 10, 15], "milliseconds (200 frames a second), set the option numbers=milliseconds"),
-        ([0, 33, 67, 100], "read as times, 30 frames a second; if they count frames, set the op"),
+        ([0, 40, 80, 120], "increase by 40: read as 1 frame in 40 of the video; if they are "),
+        (
+            [0, 5, 10, 15],
+            "milliseconds (200 frames per second), set the option numbers=milliseconds",
+        ),
+        ([0, 33, 67, 100], "read as times, 30 frames per second; if they count frames, set the op"),
     ],
 )
 def test_how_steps_are_read_is_said(numbers: list[int], note: str) -> None:
@@ -69,7 +72,7 @@ def test_how_steps_are_read_is_said(numbers: list[int], note: str) -> None:
 
 def test_times_of_no_step_are_taken_as_frames_and_that_is_said() -> None:
     info, _ = opened([*range(98)], seen=(0, 34, 66, 97))
-    assert [note[:42] for note in info.notes] == ["no two frames with somebody in them follow"]
+    assert [note[:42] for note in info.notes] == ["no two consecutive frames have a person: t"]
 
 
 @pytest.mark.parametrize(
@@ -87,5 +90,7 @@ def test_what_numbers_count_may_be_given(
     info, (sample,) = opened(numbers, numbers=option)
     assert (sample.numbers.tolist(), sample.fps, info.notes) == (kept, rate, {})
     assert info.settings["numbers"] == option
-    with pytest.raises(ValueError, match="numbers is auto or frames or milliseconds, not 'ms'"):
+    with pytest.raises(
+        ValueError, match="numbers must be auto or frames or milliseconds, not 'ms'"
+    ):
         opened(numbers, numbers="ms")

@@ -57,9 +57,9 @@ def test_a_pattern_takes_names_apart(pattern: str, key: str, fields: dict[str, s
         ("{identiy}/*", r"field 'identiy' \(did you mean identity\?\)"),
         ("{take}-{take}", "'take' appears twice"),
         ("anna/*", "no field in braces"),
-        ("{identity}/{take", "a brace without its other half"),
-        ("{identity}{take}", "nothing says where 'take' begins"),
-        ("{identity}/*{take}", "nothing says where 'take' begins"),
+        ("{identity}/{take", "an unmatched brace"),
+        ("{identity}{take}", "it is not clear where 'take' begins"),
+        ("{identity}/*{take}", "it is not clear where 'take' begins"),
     ],
 )
 def test_a_bad_pattern_is_refused(pattern: str, message: str) -> None:
@@ -130,5 +130,5 @@ def test_the_rows_are_the_samples(name: str, case: Callable[[str], Path], tmp_pa
 def test_a_format_that_says_who_it_is_has_no_table(tmp_path: Path) -> None:
     file = tmp_path / "a.npz"
     file.write_bytes(b"")
-    with pytest.raises(ValueError, match="format npz state what"):
+    with pytest.raises(ValueError, match="format npz contain their own labels"):
         unfilled_labels(file, format="npz")

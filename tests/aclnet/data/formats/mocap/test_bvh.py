@@ -105,7 +105,7 @@ MANY = "".join(f"JOINT j{i} {{ OFFSET 1 0 0 }}\n" for i in range(400))
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("Frames: 2", "Frames: 3", "3 frames of 12 channels are announced, and 24 numbers follow"),
+        ("Frames: 2", "Frames: 3", "expected 3 frames of 12 channels, found 24 numbers"),
         ("1 2 3 90", "1 2 x 90", "line 21 is not of numbers"),
         ("1 2 3 90", "1 2 nan 90", "a channel's value is not a finite number"),
         ("Zrotation Yrotation X", "Zrotation Wrotation X", "the channels of a joint are"),
@@ -114,7 +114,7 @@ MANY = "".join(f"JOINT j{i} {{ OFFSET 1 0 0 }}\n" for i in range(400))
         ("}\nMOTION", "MOTION", "the skeleton is cut off"),
         ("ROOT", "JOINT", "expected one ROOT"),
         ("JOINT LeftLeg", MANY + MANY + "JOINT LeftLeg", "more than 500 joints"),
-        ("Frame Time: 0.0083333", "Frame Time: 1e-9", "frames a second is not a frame rate"),
+        ("Frame Time: 0.0083333", "Frame Time: 1e-9", "frames per second is not a frame rate"),
     ],
 )  # fmt: skip
 def test_damaged_files(before: str, after: str, message: str, tmp_path: Path) -> None:
@@ -130,8 +130,8 @@ def test_joints_without_numbers_do_not_grow(tmp_path: Path) -> None:
 
 
 def test_options_are_checked(tmp_path: Path) -> None:
-    for options, message in (({"length_unit": "foot"}, "length_unit is one of auto, m"),
-                             ({"up": "x"}, "up is y or z, not 'x'")):  # fmt: skip
+    for options, message in (({"length_unit": "foot"}, "length_unit must be one of auto, m"),
+                             ({"up": "x"}, "up must be y or z, not 'x'")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             opened(tmp_path / "walk.bvh", **options)
 

@@ -127,8 +127,8 @@ def test_damaged_files(c3d: C3d, tmp_path: Path) -> None:
         file.write_bytes(content)
         with pytest.raises(ValueError, match=f"a.c3d: {message}"):
             read(file, "c3d")
-    for options, message in (({"up": "x"}, "up is auto, y or z"), ({"unit": "x"}, "unit 'x'"),
-                             ({"length_unit": "foot"}, "length_unit is one of auto")):  # fmt: skip
+    for options, message in (({"up": "x"}, "up must be auto, y"), ({"unit": "x"}, "unit 'x'"),
+                             ({"length_unit": "foot"}, "length_unit must be one")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             opened(c3d(tmp_path / "b.c3d", NAMES, PLACES), **options)
     with pytest.raises(ValueError, match="its unit of length is 'foot'; set the option length_u"):

@@ -50,7 +50,7 @@ def test_markers_in_metres(tmp_path: Path) -> None:
         ("Hip", "Hop", "has no joint hip"),
         ("Hip\t\t\tR_Hand", "", "it has 0 markers"),
         ("mm", "ell", "its unit of length is 'ell'; set the option length_unit"),
-        ("120\t120", "1e9\t120", "frames a second is not a frame rate"),
+        ("120\t120", "1e9\t120", "frames per second is not a frame rate"),
     ],
 )
 def test_damaged_files(before: str, after: str, message: str, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_reader_of_ones_own(module: str, tmp_path: Path) -> None:
     ("act", "message"),
     [
         ("time.sleep(60)", "no sign of progress for 60 s"),
-        ("any(iter(int, 1))", "takes more than 0.5 s of the processor and 1 s for every 20"),
+        ("any(iter(int, 1))", "takes more than 0.5 s of processor time plus 1 s for every 20"),
         ("np.ones(1 << 26)", "needs more memory than 400 MiB and 6 times the file"),
         ("os._exit(3)", "the process that reads it ended with exit code 3"),
         ("os.write(1, b'{') and os._exit(4)", "ended with exit code 4"),
@@ -169,24 +169,24 @@ def test_a_file_of_a_tree_is_named(tmp_path: Path) -> None:
         (tmp_path / "001/nm-01" / place).mkdir(parents=True)
         (tmp_path / "001/nm-01" / place / "x.pkl").write_bytes(content)
     _, samples = read(tmp_path)
-    with pytest.raises(ValueError, match=r"nm-01/b/x.pkl: takes more than 0.5 s of the processor"):
+    with pytest.raises(ValueError, match=r"nm-01/b/x.pkl: takes more than 0.5 s of processor time"):
         list(samples)
 
 
 HOSTILE = {
     "builtins_eval": "asks for __builtin__.eval",
     "esc_name": r"asks for \?\]0;pwned\?\?\[2Jmod.x",
-    "key_ordered": "takes more than 0.5 s of the processor",
-    "key_tuple": "takes more than 0.5 s of the processor",
-    "laughs_dict": "names its parts so often, or inside themselves",
-    "laughs_tuple": "names its parts so often, or inside themselves",
+    "key_ordered": "takes more than 0.5 s of processor time",
+    "key_tuple": "takes more than 0.5 s of processor time",
+    "laughs_dict": "refers to its parts so often, or so deeply",
+    "laughs_tuple": "refers to its parts so often, or so deeply",
     "long_binput_big": "needs more memory than",
     "os_system": "asks for posix.system",
     "os_system_list": "asks for posix.system",
     "repr_dtype": "asks for an array of type tuple",
     "repr_dtype_34": "asks for an array of type tuple",
-    "self_dict": "names its parts so often, or inside themselves",
-    "self_list": "names its parts so often, or inside themselves",
+    "self_dict": "refers to its parts so often, or so deeply",
+    "self_list": "refers to its parts so often, or so deeply",
     "shape_list": "an array whose shape is not a few whole numbers",
     "shape_s0": "asks for an array of type S0",
     "shape_str_2GiB": "an array whose shape is not a few whole numbers",
@@ -208,7 +208,7 @@ def test_hostile_pickles(
         assert said.startswith(f"{folder / name}.pkl: ")
         assert said.isprintable()
         assert os.listdir(tmp_path) == []
-        assert sum(os.times()[2:4]) - before < 2.5  # seconds of the processor
+        assert sum(os.times()[2:4]) - before < 2.5  # seconds of processor time
 
 
 BOUNDED = """
@@ -228,7 +228,7 @@ def read(path, *, layout, progress, act):
 @pytest.mark.parametrize(
     ("act", "words"),
     [
-        ("any(iter(bool, True))", "s of the processor"),
+        ("any(iter(bool, True))", "s of processor time"),
         ("np.ones(1 << 32)", "memory"),
     ],
 )

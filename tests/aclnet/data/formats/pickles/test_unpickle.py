@@ -107,7 +107,7 @@ def test_what_is_shared_and_what_holds_itself(file: Path) -> None:
     often[:] = [(POSES,) * 100_000] * 300
     for content in (nested, deep, often):
         file.write_bytes(pickle.dumps(content))
-        with pytest.raises(ValueError, match=r"names its parts so often, or inside themselves"):
+        with pytest.raises(ValueError, match=r"refers to its parts so often, or so deeply"):
             load(file)
 
 
@@ -183,8 +183,8 @@ BUILT = ARRAY + b"(K\x01K\x01\x85" + INT16 + b"\x89C\x02abtb"
         (ARRAY + b"(K\x01J\xff\xff\xff\x7f\x85" + INT16 + b"\x89C\x02abtb", "2147483647"),
         (ARRAY + b"(K\x01](Ne\x85" + INT16 + b"\x89C\x02abtb", "not a few whole numbers"),
         (ARRAY + b"(K\x01K\x01\x85" + INT16 + b"\x89Ntb", "an array without bytes"),
-        (b"cx\x1b[2J\ny\n", r"asks for x\?\[2J.y, and only"),
-        (b"c" + b"x" * 9999 + b"\ny\n", r"asks for x{200}…, and only"),
+        (b"cx\x1b[2J\ny\n", r"asks for x\?\[2J.y, but only"),
+        (b"c" + b"x" * 9999 + b"\ny\n", r"asks for x{200}…, but only"),
         (b"K\x01K\x02a", "not a whole pickle"),
         (b"\x82\x01", "not a whole pickle"),
         (b"P1\n", "not a whole pickle"),
