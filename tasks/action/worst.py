@@ -31,7 +31,7 @@ def worst(scores: ClassScores, settings: ActionSettings, count: int, depth: int)
                 answers.append(Answer(best, name, correct))
         words = [
             f"{what} {scores.classes[label]} {chance[row, label]:.0%}"
-            for what, label in (("given", int(given[row])), ("true", int(truth[row])))
+            for what, label in (("predicted", int(given[row])), ("true", int(truth[row])))
         ]
         if answers:
             cases.append(Case(row, ", ".join(words), tuple(answers)))

@@ -214,7 +214,7 @@ def test_a_resumed_run_keeps_its_training_samples(call: Any, run: Path, tmp_path
         ("split=ntu60_xvie", "did you mean 'ntu60_xview'"),
         ("fold='1'", "has no folds"),
         ("hold_out.people=3", "at least one must stay"),
-        ("clip.sampling=window -s clip.motion=recording -s clip.augment.reverse=0.5", "backwards"),
+        ("clip.sampling=window -s clip.motion=recording -s clip.augment.reverse=0.5", "reversed"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(

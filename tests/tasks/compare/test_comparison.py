@@ -169,7 +169,7 @@ def test_gait_and_reid_runs_by_people(call: Any, tmp_path: Path) -> None:
         table = text.split("gained most")[1].split("\n\n")[0].splitlines()
         assert len(table) == 4  # the rest of the header, a rule, two people
         same = compared(call, old, old)
-        assert "do not tell" in same
+        assert "Not significant: " in same
         assert "people: 0 gain" in same
 
 

@@ -41,7 +41,7 @@ def test_each_is_compared_with_the_first(call: Any, tmp_path: Path) -> None:
     assert lines[0].startswith("gait on tiny (synthetic), protocol casia_b")
     assert any(line.split()[:2] == ["acl", "ce"] and line.endswith("  better") for line in lines)
     assert "corrected for 2 comparisons (Holm)" in lines[-1]
-    assert "not about their methods" in lines[-1]
+    assert "for these training runs only" in lines[-1]
 
 
 def test_all_pairs(call: Any, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_seeds_are_paired_in_each_comparison(call: Any, tmp_path: Path) -> None:
     assert "Note: acl-seed* and ce-seed*: Only one side has seed 0: not compared." in text
     assert [run["seeds"] for run in found["runs"]] == [[0, 1, 2], [0, 1], [1, 2]]
     assert all("p_value_of_trainings" in pair["verdict"] for pair in found["pairs"])
-    assert "not about their methods" not in text
+    assert "for these training runs only" not in text
 
 
 def test_what_is_not_comparable_has_no_verdict_and_is_not_corrected_for(

@@ -62,7 +62,7 @@ def test_the_most_confident_error_of_a_classifier_comes_first() -> None:
         [[0.4, 0.6], [0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.5, 0.5]],
     )
     first, second = worst(scores, None, 9, 5)  # type: ignore[arg-type]
-    assert (first.row, first.note) == (2, "given sit 80%, true wave 20%")
+    assert (first.row, first.note) == (2, "predicted sit 80%, true wave 20%")
     assert [(answer.row, answer.correct) for answer in first.answers] == [(1, False), (3, True)]
     assert second.row == 0
 

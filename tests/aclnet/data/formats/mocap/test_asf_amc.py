@@ -92,7 +92,9 @@ def test_which_skeleton(tmp_path: Path) -> None:
     shutil.move(tmp_path / "01.asf", tmp_path / "bd.asf")
     assert len(list(read(tmp_path)[1])) == 1  # the only one
     (tmp_path / "mm.asf").write_text(ASF)
-    with pytest.raises(ValueError, match=r"01_02.amc: several .asf files next to it, and none"):
+    with pytest.raises(
+        ValueError, match=r"01_02.amc: there are several .asf files next to it, and none"
+    ):
         read(tmp_path)
     assert len(list(read(tmp_path, skeleton=str(tmp_path / "mm.asf"))[1])) == 1
     below = tmp_path / "takes"
