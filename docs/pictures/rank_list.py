@@ -16,7 +16,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from aclnet.config import load_settings
-from aclnet.data.draw import LEFT, MIDDLE, RIGHT, visible_points
+from aclnet.data.show.draw import LEFT, MIDDLE, RIGHT, visible_points
 from aclnet.data.store import Store
 from aclnet.runs.info import SETTINGS
 from protocols import load_embeddings

@@ -288,7 +288,7 @@ def show(
     if out is not None and out.suffix.lower() in MOVING:
         write_clips(store, None if sample is None else [row], out)
     elif out is not None:
-        from aclnet.data.draw import draw_clip
+        from aclnet.data.show.draw import draw_clip
 
         title = str(store.index["sample"].iat[row])
         info = store.info.model_copy(update={"fps": store.fps(row)})

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from aclnet.data.draw import visible_points
 from aclnet.data.names import composed
+from aclnet.data.show.draw import visible_points
 from aclnet.data.store import Store
 from protocols.files import write_text
 from protocols.ranking.distances import FloatArray

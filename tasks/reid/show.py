@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aclnet.config import load_settings
-from aclnet.data.draw import need_matplotlib, visible_points
+from aclnet.data.show.draw import need_matplotlib, visible_points
 from aclnet.data.store import Store
 from aclnet.runs.info import SETTINGS
 from protocols.names import canonical, plain

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.draw import Points, visible_points
+from aclnet.data.show.draw import Points, visible_points
 from aclnet.data.store import Store
 from aclnet.skeleton import Layout, layout_from_dict
 

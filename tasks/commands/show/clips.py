@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aclnet.data.formats import read
-from aclnet.data.moving import MovingClip, MovingGroup, write_page
 from aclnet.data.numbering import numbers_to_text
 from aclnet.data.sample import FIELDS, FPS_COLUMN, FRAMES_COLUMN
+from aclnet.data.show.moving import MovingClip, MovingGroup, write_page
+from aclnet.data.show.viewer import write_recording
 from aclnet.data.store import Store, open_store
-from aclnet.data.viewer import write_recording
 from aclnet.runs.reading import is_store
 from aclnet.runs.windows import window_store
 
@@ -46,7 +46,7 @@ def write_moving(out: Path, title: str, groups: Sequence[MovingGroup]) -> Path:
     """Write moving skeletons: a page, .html, or a recording for rerun's viewer, .rrd.
 
     Raises:
-        ValueError: as `aclnet.data.moving.write_page` and `aclnet.data.viewer.write_recording`.
+        ValueError: as `write_page` and `write_recording`.
     """
     write = write_recording if out.suffix.lower() == ".rrd" else write_page
     return write(out, title, groups)

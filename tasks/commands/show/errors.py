@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aclnet.data.moving import MovingClip, MovingGroup, write_page
+from aclnet.data.show.moving import MovingClip, MovingGroup, write_page
 from aclnet.runs.info import read_run_info
 from protocols.labels import free_name, slug
 from protocols.reporting.model import ErrorPage

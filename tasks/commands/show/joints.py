@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import Progress
 
-from aclnet.data.draw import need_matplotlib
+from aclnet.data.show.draw import need_matplotlib
 from tasks.joints.study import study_joints
 from tasks.spec import Report, TaskSpec
 

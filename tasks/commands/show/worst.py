@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aclnet.config import load_settings
-from aclnet.data.draw import need_matplotlib, visible_points
-from aclnet.data.moving import MovingGroup
+from aclnet.data.show.draw import need_matplotlib, visible_points
+from aclnet.data.show.moving import MovingGroup
+from aclnet.data.show.viewer import need_rerun
 from aclnet.data.store import Store
-from aclnet.data.viewer import need_rerun
 from aclnet.files import whole_file
 from aclnet.runs.info import SETTINGS
 from tasks.commands.show.clips import MOVING, moving_clip, write_moving

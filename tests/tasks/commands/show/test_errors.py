@@ -75,8 +75,8 @@ def test_a_task_without_errors_is_refused(
 def test_long_and_fast_clips_are_thinned_and_keep_their_time(
     fps: float | None, count: int, step: int
 ) -> None:
-    from aclnet.data.moving import MovingClip
     from aclnet.data.sample import StoreInfo
+    from aclnet.data.show.moving import MovingClip
     from aclnet.skeleton import load_layout
     from tasks.commands.show.errors import thinned
 

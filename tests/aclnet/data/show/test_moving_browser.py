@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aclnet.data.moving import MovingClip, MovingGroup, write_page
 from aclnet.data.sample import StoreInfo
+from aclnet.data.show.moving import MovingClip, MovingGroup, write_page
 from aclnet.skeleton import load_layout
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from aclnet.data.draw import LEFT, MIDDLE, RIGHT, draw_clip, draw_strip
 from aclnet.data.formats import read
 from aclnet.data.sample import StoreInfo
+from aclnet.data.show.draw import LEFT, MIDDLE, RIGHT, draw_clip, draw_strip
 from aclnet.skeleton import load_layout
 
 to_hex = pytest.importorskip("matplotlib.colors", reason="needs the report extra").to_hex
@@ -95,7 +95,7 @@ def test_unseen_joints_are_left_out(tmp_path: Path) -> None:
     clip[3, 0, 7, 0] = np.nan
     draw_clip(clip, PIXELS, tmp_path / "a.png")
     draw_clip(clip, PIXELS, tmp_path / "a.gif")
-    from aclnet.data.draw import visible_points
+    from aclnet.data.show.draw import visible_points
 
     unseen = np.asarray(np.isnan(visible_points(clip, PIXELS)).all(axis=(1, 3)))
     assert unseen[0].all()

@@ -18,8 +18,8 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.draw import LEFT, MIDDLE, RIGHT, visible_points
-from aclnet.data.moving import MovingClip, MovingGroup
+from aclnet.data.show.draw import LEFT, MIDDLE, RIGHT, visible_points
+from aclnet.data.show.moving import MovingClip, MovingGroup
 from aclnet.files import whole_file
 from aclnet.skeleton import Layout, layout_from_dict
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aclnet.data.moving import MovingClip, MovingGroup
 from aclnet.data.sample import StoreInfo
-from aclnet.data.viewer import write_recording
+from aclnet.data.show.moving import MovingClip, MovingGroup
+from aclnet.data.show.viewer import write_recording
 from aclnet.skeleton import load_layout
 
 COCO, NTU = load_layout("coco17"), load_layout("ntu25")

@@ -1,8 +1,8 @@
 """A page with moving skeletons: one HTML file that asks for nothing else.
 
-Clips are drawn on canvases by the page's own script, in the colours of `aclnet.data.draw`; a body
-in three dimensions is turned by dragging it. Joints that were not seen are left out. The picture
-follows the body sideways, so that a walker who crosses the room stays in it.
+Clips are drawn on canvases by the page's own script, in the colours of `aclnet.data.show.draw`; a
+body in three dimensions is turned by dragging it. Joints that were not seen are left out. The
+picture follows the body sideways, so that a walker who crosses the room stays in it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.draw import visible_points
 from aclnet.data.numbering import Numbers
 from aclnet.data.sample import StoreInfo
+from aclnet.data.show.draw import visible_points
 from aclnet.files import whole_file
 from aclnet.skeleton import layout_from_dict
 
@@ -84,13 +84,13 @@ def write_page(out: str | Path, title: str, groups: Sequence[MovingGroup]) -> Pa
         raise ValueError(f"{title}: there is no clip to show")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    places = PackageLoader("aclnet.data", "templates")
+    places = PackageLoader("aclnet.data.show", "templates")
     environment = Environment(
         loader=places, autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["digest"] = _digest
     environment.finalize = _printable
-    folder = files("aclnet.data") / "templates"
+    folder = files("aclnet.data.show") / "templates"
     page = environment.get_template("moving.html").render(
         title=title,
         groups=groups,

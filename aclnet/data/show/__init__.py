@@ -1,0 +1,1 @@
+"""Clips shown: pictures, pages on which they move, recordings for a viewer."""
