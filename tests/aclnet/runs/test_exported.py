@@ -184,7 +184,7 @@ def test_weights_of_another_network_are_refused(exported: Path, tmp_path: Path) 
     about = json.loads((place / "model.json").read_text())
     about["run"]["model"]["network"]["encoder"]["width"] = 16
     (place / "model.json").write_text(json.dumps(about))
-    with pytest.raises(ValueError, match="is of another model"):
+    with pytest.raises(ValueError, match="belongs to another model"):
         aclnet.load(place)
 
 
