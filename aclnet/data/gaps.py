@@ -157,8 +157,7 @@ def _filled(frames: Frames, numbers: Numbers, found: _Ends, dims: int) -> Frames
 
 def _missing(seen: Mask) -> int:
     """Joints missing between a person's first and last frame."""
-    there = seen.any(axis=2)
+    there: Mask = np.asarray(seen.any(axis=2))
     since = np.maximum.accumulate(there, axis=0)
     until = np.maximum.accumulate(there[::-1], axis=0)[::-1]
-    count = (~seen).sum(axis=2)
-    return int(count[since & until].sum())
+    return int((~seen & (since & until)[..., None]).sum())
