@@ -174,7 +174,9 @@ class Model:
         own = self.settings.model_dump(mode="json", include=parts, exclude_defaults=True)
         for part in ("embed", "test"):
             (own.get(part) or {}).pop("batch_size", None)
-        about = [self.layout.joints, self.info.channels, self.info.unit, own]
+        about: list[object] = [self.layout.joints, self.info.channels, self.info.unit, own]
+        if self.info.joint_distances is not None:
+            about.append(self.info.joint_distances)
         return weights_fingerprint(self.network.state_dict(), json.dumps(about, sort_keys=True))
 
     def embed(
