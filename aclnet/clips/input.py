@@ -126,6 +126,7 @@ class ClipInput(StoredClips):
             self.dims,
             confidence=self.settings.confidence,
             following=following,
+            jumps=self.settings.missing == "zero",
         )
 
 

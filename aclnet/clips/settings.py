@@ -157,7 +157,8 @@ class ClipSettings(Settings):
             "joined": as "clip", but over all clips of a test one after another (released code,
             2-D).
         missing: joints that were not seen in a frame are at "zero", in all channels; or "estimated"
-            from the seen ones, as the training people's joints lie (`aclnet.clips.completion`).
+            from the seen ones, as the training people's joints lie (`aclnet.clips.completion`);
+            then no motion leads from or to a frame without the person.
         confidence: of bones and motions: "mean" of the two joints', or "released": subtracted for
             k-bones and motions, as the released code does in its 2-D layout.
         normalise: how clips are made independent of camera and place.
