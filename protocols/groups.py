@@ -170,12 +170,14 @@ class RobustnessTest:
 
 
 def robustness_tests(runs: Sequence[RunEntry]) -> tuple[RobustnessTest, ...]:
-    """The records of `robustness` by task, data, protocol and rule."""
+    """The records of `robustness` by task, data, protocol and rule.
 
-    def test(group: RunGroup) -> tuple[str, bool, str, str, str, str]:
-        record = group.record
-        data = (record.dataset.synthetic, record.dataset.name, record.dataset.fingerprint)
-        return record.task, *data, record.protocol, record.rule
+    Data of one name are one test, also if networks read them otherwise (`data.fill_gaps`).
+    """
+
+    def test(group: RunGroup) -> tuple[str, bool, str, str, str]:
+        record, data = group.record, group.record.dataset
+        return record.task, data.synthetic, data.name, record.protocol, record.rule
 
     groups = sorted(group_runs([run for run in runs if run.record.kind == ROBUSTNESS]), key=test)
     return tuple(
@@ -295,7 +297,9 @@ def _variant(group: RunGroup, others: Sequence[RunGroup]) -> str:
         shown = [f"encoder {json.loads(own[_ENCODER])}"]
     elif len(differing) > len(named):
         shown.append(f"{len(differing) - len(named)} more settings")
-    if len({other.record.dataset.fingerprint for other in others}) > 1:
+    # How the data were read says more than that it made others of them.
+    read = any(name.startswith("data.") for name in differing)
+    if not read and len({other.record.dataset.fingerprint for other in others}) > 1:
         shown.append(f"data {group.record.dataset.fingerprint[:8]}")
     if not shown:
         tests = [_tested(other.record) for other in others]

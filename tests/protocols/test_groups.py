@@ -34,6 +34,12 @@ def test_other_data_of_one_name_are_not_averaged() -> None:
     assert [group.variant for group in groups] == ["data ab", "data cd"]
 
 
+def test_data_that_are_read_otherwise_are_told_apart_by_how() -> None:
+    read = [{"data": {"fill_gaps": seconds}} for seconds in (0.3, 0.5)]
+    runs = [run(f"{place}.json", f"{place}", settings=own) for place, own in enumerate(read)]
+    assert [group.variant for group in group_runs(runs)] == ["fill_gaps=0.3", "fill_gaps=0.5"]
+
+
 def test_a_copy_of_a_run_is_no_further_seed() -> None:
     seeds = [run(f"{seed}.json", seed=seed) for seed in range(3)]
     (group,) = group_runs([*seeds, run("copy.json", seed=1)])
