@@ -120,5 +120,10 @@ def test_clips_are_completed_as_they_are_taken_or_refused() -> None:
     clips = StoredClips(chosen, store.layout, INFO.channels, DISTANCES)
     wanted = completed(lost[:8], DISTANCES, INFO.dims).transpose(1, 0, 2, 3)
     np.testing.assert_array_equal(clips.taken(store, rows, frames)[0], wanted)
+    # A joint that is hidden is estimated from the others, and they are not estimated from it.
+    lost[..., 2, :] = 0
+    wanted = completed(lost[:8], DISTANCES, INFO.dims).transpose(1, 0, 2, 3)
+    found = clips.for_network(store, rows, frames[:, None], np.array([2]))
+    np.testing.assert_array_equal(found[0], wanted)
     with pytest.raises(ValueError, match=r"clip\.missing=estimated"):
         StoredClips(chosen, store.layout, INFO.channels).taken(store, rows, frames)
