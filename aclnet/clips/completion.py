@@ -6,8 +6,8 @@ bodies whose joints are as far apart as those of the training people. The same w
 coordinates, so an estimate moves, turns and grows with the body, in metres as in pixels.
 
 Without it a missing joint is a place, the origin, which no training body has: a network that
-normalises each coordinate by its spread over the training bodies sees it dozens of standard
-deviations away.
+normalises each coordinate by its spread over the training bodies sees it many standard deviations
+away.
 """
 
 from __future__ import annotations

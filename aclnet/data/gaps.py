@@ -31,8 +31,8 @@ class _Ends(NamedTuple):
     """The missing joints that are filled, K of them, and the frames at the ends of their gaps."""
 
     place: tuple[npt.NDArray[np.intp], ...]
-    before: npt.NDArray[np.intp]
-    after: npt.NDArray[np.intp]
+    before: npt.NDArray[np.int32]
+    after: npt.NDArray[np.int32]
 
 
 def fill_samples(
@@ -62,16 +62,14 @@ def fill_samples(
         changed, unknown = 0, False
         for sample in samples:
             rate = sample.fps or info.fps
-            seen = seen_joints(sample.frames, info.dims)
-            found = _gaps(seen, sample.numbers, seconds * (rate or USUAL_FPS))
-            done["missing"] += _missing(seen)
-            done["filled"] += len(found.before)
-            if len(found.before):
-                changed += 1
-                unknown = unknown or rate is None
-                frames = _filled(sample.frames, sample.numbers, found, info.dims)
-                sample = replace(sample, frames=frames)
-            yield sample
+            frames, count = fill(
+                sample.frames, sample.numbers, seconds, rate or USUAL_FPS, info.dims
+            )
+            done["missing"] += _missing(seen_joints(sample.frames, info.dims))
+            done["filled"] += count
+            changed += count > 0
+            unknown = unknown or (rate is None and count > 0)
+            yield replace(sample, frames=frames)
         if changed:
             rates = f", at {USUAL_FPS:g} frames a second where not known (fps)" if unknown else ""
             made.notes[
@@ -84,17 +82,12 @@ def fill_samples(
 
 def to_be_filled(store: Store, seconds: float) -> bool:
     """Whether `fill_samples` would change a sample of a store."""
-    dims = store.info.dims
-    return any(
-        len(
-            _gaps(
-                seen_joints(store.clip(row), dims),
-                store.frame_numbers(row),
-                seconds * (store.fps(row) or USUAL_FPS),
-            ).before
-        )
-        for row in range(len(store))
-    )
+    for row in range(len(store)):
+        seen = seen_joints(store.clip(row), store.info.dims)
+        longest = seconds * (store.fps(row) or USUAL_FPS)
+        if len(_gaps(seen, store.frame_numbers(row), longest).before):
+            return True
+    return False
 
 
 def fill(
@@ -119,7 +112,8 @@ def fill(
         dims: coordinates a joint.
 
     Returns:
-        (T, M, V, C) of the same type, and the number of joints that were filled.
+        (T, M, V, C) of the same type, the recording itself if nothing is filled; and the number of
+        joints that were filled.
 
     >>> walk = np.array([1.0, 0, 0, 4, 0, 0, 0, 8]).reshape(8, 1, 1, 1)
     >>> made, count = fill(walk, np.arange(8), 0.1, rate=30, dims=1)
@@ -127,22 +121,8 @@ def fill(
     ([1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 8.0], 2)
     """
     found = _gaps(seen_joints(frames, dims), numbers, seconds * rate)
-    return _filled(frames, numbers, found, dims), len(found.before)
-
-
-def _gaps(seen: Mask, numbers: Numbers, longest: float) -> _Ends:
-    """The joints (T, M, V) in gaps of which no more than `longest` numbers lie between the ends."""
-    row = np.arange(len(seen))[:, None, None]
-    before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
-    after = np.minimum.accumulate(np.where(seen, row, len(seen))[::-1], axis=0)[::-1]
-    place = np.nonzero(~seen & (before >= 0) & (after < len(seen)))
-    first, last = before[place], after[place]
-    short = numbers[last] - numbers[first] <= longest + _SLACK
-    return _Ends(tuple(axis[short] for axis in place), first[short], last[short])
-
-
-def _filled(frames: Frames, numbers: Numbers, found: _Ends, dims: int) -> Frames:
-    """Frames with the found joints on the line between the ends of their gaps."""
+    if not len(found.before):
+        return frames, 0
     row, *joint = found.place
     made = frames.copy()
     one = frames[found.before, *joint].astype(np.float64)
@@ -152,7 +132,19 @@ def _filled(frames: Frames, numbers: Numbers, found: _Ends, dims: int) -> Frames
     values = one + share * (other - one)
     values[:, dims:] = np.minimum(one, other)[:, dims:]
     made[row, *joint] = values
-    return made
+    return made, len(found.before)
+
+
+def _gaps(seen: Mask, numbers: Numbers, longest: float) -> _Ends:
+    """The joints (T, M, V) in gaps of which no more than `longest` numbers lie between the ends."""
+    row = np.arange(len(seen), dtype=np.int32)[:, None, None]
+    length = np.int32(len(seen))
+    before = np.maximum.accumulate(np.where(seen, row, np.int32(-1)), axis=0)
+    after = np.minimum.accumulate(np.where(seen, row, length)[::-1], axis=0)[::-1]
+    place = np.nonzero(~seen & (before >= 0) & (after < len(seen)))
+    first, last = before[place], after[place]
+    short = numbers[last] - numbers[first] <= longest + _SLACK
+    return _Ends(tuple(axis[short] for axis in place), first[short], last[short])
 
 
 def _missing(seen: Mask) -> int:
