@@ -172,7 +172,9 @@ class RobustnessTest:
 def robustness_tests(runs: Sequence[RunEntry]) -> tuple[RobustnessTest, ...]:
     """The records of `robustness` by task, data, protocol and rule.
 
-    Data of one name are one test, also if networks read them otherwise (`data.fill_gaps`).
+    Data of one name are one test, also if networks read them otherwise (`data.fill_gaps`). A
+    network keeps the name that it has among those tested on recordings as they are, since not every
+    one is tested under every change.
     """
 
     def test(group: RunGroup) -> tuple[str, bool, str, str, str]:
@@ -180,10 +182,27 @@ def robustness_tests(runs: Sequence[RunEntry]) -> tuple[RobustnessTest, ...]:
         return record.task, data.synthetic, data.name, record.protocol, record.rule
 
     groups = sorted(group_runs([run for run in runs if run.record.kind == ROBUSTNESS]), key=test)
-    return tuple(
-        RobustnessTest({(network_label(g), change_of(g.record)): g for g in members})
-        for _, members in groupby(groups, key=test)
-    )
+    found = []
+    for _, same in groupby(groups, key=test):
+        members = list(same)
+        clean = [group for group in members if change_of(group.record) is None]
+        names = {_network(group.record): network_label(group) for group in clean}
+        found.append(
+            RobustnessTest(
+                {
+                    (names.get(_network(g.record), network_label(g)), change_of(g.record)): g
+                    for g in members
+                }
+            )
+        )
+    return tuple(found)
+
+
+def _network(record: ResultRecord) -> str:
+    """All that identifies a network but its seed, whatever it was tested on."""
+    settings = _settings(record).items()
+    own = {name: value for name, value in settings if not name.startswith("evaluation.")}
+    return json.dumps([record.objective, record.stream, record.initial, own], sort_keys=True)
 
 
 def network_label(group: RunGroup) -> str:

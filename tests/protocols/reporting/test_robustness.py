@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from protocols.figures.robustness import draw_robustness, plan
-from protocols.groups import RunEntry
+from protocols.groups import RunEntry, robustness_tests
 from protocols.records import ResultRecord
 from protocols.reporting.tables.robustness import robustness_tables
 
@@ -76,6 +76,17 @@ def test_rows_of_several_networks_say_which() -> None:
     labels = [row.label for row in table.rows[:3]]
     assert labels == ["unchanged, ACL", "unchanged, Cross-entropy", "5 %, ACL"]
     assert len({row.group for row in groups.rows}) == 4
+
+
+def test_a_network_has_one_name_whatever_the_others_were_tested_on() -> None:
+    runs = [run(), run(fill_gaps=0.3), run("gaps", 0.1, 0.8), run("noise", 0.1, 0.7, fill_gaps=0.3)]
+    (test,) = robustness_tests(runs)
+    assert sorted(test.groups, key=str) == [
+        ("ACL, j, fill_gaps=0.3", ("noise", 0.1)),
+        ("ACL, j, fill_gaps=0.3", None),
+        ("ACL, j, fill_gaps=unset", ("gaps", 0.1)),
+        ("ACL, j, fill_gaps=unset", None),
+    ]
 
 
 def test_networks_that_read_the_recordings_otherwise_share_a_table() -> None:
