@@ -308,7 +308,13 @@ def _variant(group: RunGroup, others: Sequence[RunGroup]) -> str:
     differing = [name for name in names if len({settings.get(name) for settings in every}) > 1]
     # Settings missing in older records are left out where others distinguish the groups.
     known = [name for name in differing if all(name in settings for settings in every)]
-    differing = sorted(known or differing, key=lambda name: name != "clip.frames")
+    told, all_told = (
+        {tuple(settings.get(name) for name in names) for settings in every}
+        for names in (known, differing)
+    )
+    if len(told) == len(all_told):
+        differing = known
+    differing.sort(key=lambda name: name != "clip.frames")
     named = differing[:_NAMED]
     shown = [f"{name.rpartition('.')[2]}={own.get(name, 'unset')}" for name in named]
     encoders = {settings[_ENCODER] for settings in every if _ENCODER in settings}
