@@ -170,18 +170,39 @@ class RobustnessTest:
 
 
 def robustness_tests(runs: Sequence[RunEntry]) -> tuple[RobustnessTest, ...]:
-    """The records of `robustness` by task, data, protocol and rule."""
+    """The records of `robustness` by task, data, protocol and rule.
 
-    def test(group: RunGroup) -> tuple[str, bool, str, str, str, str]:
-        record = group.record
-        data = (record.dataset.synthetic, record.dataset.name, record.dataset.fingerprint)
-        return record.task, *data, record.protocol, record.rule
+    Data of one name are one test, also if networks read them otherwise (`data.fill_gaps`). A
+    network keeps the name that it has among those tested on recordings as they are, since not every
+    one is tested under every change.
+    """
+
+    def test(group: RunGroup) -> tuple[str, bool, str, str, str]:
+        record, data = group.record, group.record.dataset
+        return record.task, data.synthetic, data.name, record.protocol, record.rule
 
     groups = sorted(group_runs([run for run in runs if run.record.kind == ROBUSTNESS]), key=test)
-    return tuple(
-        RobustnessTest({(network_label(g), change_of(g.record)): g for g in members})
-        for _, members in groupby(groups, key=test)
-    )
+    found = []
+    for _, same in groupby(groups, key=test):
+        members = list(same)
+        clean = [group for group in members if change_of(group.record) is None]
+        names = {_network(group.record): network_label(group) for group in clean}
+        found.append(
+            RobustnessTest(
+                {
+                    (names.get(_network(g.record), network_label(g)), change_of(g.record)): g
+                    for g in members
+                }
+            )
+        )
+    return tuple(found)
+
+
+def _network(record: ResultRecord) -> str:
+    """All that identifies a network but its seed, whatever it was tested on."""
+    settings = _settings(record).items()
+    own = {name: value for name, value in settings if not name.startswith("evaluation.")}
+    return json.dumps([record.objective, record.stream, record.initial, own], sort_keys=True)
 
 
 def network_label(group: RunGroup) -> str:
@@ -287,7 +308,13 @@ def _variant(group: RunGroup, others: Sequence[RunGroup]) -> str:
     differing = [name for name in names if len({settings.get(name) for settings in every}) > 1]
     # Settings missing in older records are left out where others distinguish the groups.
     known = [name for name in differing if all(name in settings for settings in every)]
-    differing = sorted(known or differing, key=lambda name: name != "clip.frames")
+    told, all_told = (
+        {tuple(settings.get(name) for name in names) for settings in every}
+        for names in (known, differing)
+    )
+    if len(told) == len(all_told):
+        differing = known
+    differing.sort(key=lambda name: name != "clip.frames")
     named = differing[:_NAMED]
     shown = [f"{name.rpartition('.')[2]}={own.get(name, 'unset')}" for name in named]
     encoders = {settings[_ENCODER] for settings in every if _ENCODER in settings}
@@ -295,7 +322,9 @@ def _variant(group: RunGroup, others: Sequence[RunGroup]) -> str:
         shown = [f"encoder {json.loads(own[_ENCODER])}"]
     elif len(differing) > len(named):
         shown.append(f"{len(differing) - len(named)} more settings")
-    if len({other.record.dataset.fingerprint for other in others}) > 1:
+    # How the data were read says more than that it made others of them.
+    read = any(name.startswith("data.") for name in differing)
+    if not read and len({other.record.dataset.fingerprint for other in others}) > 1:
         shown.append(f"data {group.record.dataset.fingerprint[:8]}")
     if not shown:
         tests = [_tested(other.record) for other in others]

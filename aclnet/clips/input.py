@@ -8,6 +8,7 @@ from torch import Tensor
 
 from aclnet.clips.augmentation import augment, exchange_some
 from aclnet.clips.blocks import by_blocks
+from aclnet.clips.completion import Distances
 from aclnet.clips.sampling import Places
 from aclnet.clips.settings import BodySettings, ClipSettings, Rows
 from aclnet.clips.stored import StoredClips
@@ -34,13 +35,20 @@ class ClipInput(StoredClips):
         settings: clip settings.
         layout: the store's joint layout.
         channels: the store's channel names, coordinates first.
+        distances: of the training people's joints; needed to estimate missing ones.
 
     Attributes:
         bodies: the bodies that each person is shown with in training.
     """
 
-    def __init__(self, settings: ClipSettings, layout: Layout, channels: tuple[str, ...]) -> None:
-        super().__init__(settings, layout, channels)
+    def __init__(
+        self,
+        settings: ClipSettings,
+        layout: Layout,
+        channels: tuple[str, ...],
+        distances: Distances | None = None,
+    ) -> None:
+        super().__init__(settings, layout, channels, distances)
         self.bodies = BodyVariants(settings.bodies, layout, self.dims)
 
     def stored(self, store: Store, rows: Rows, frames: Rows | Places) -> Tensor:
@@ -118,6 +126,7 @@ class ClipInput(StoredClips):
             self.dims,
             confidence=self.settings.confidence,
             following=following,
+            jumps=self.settings.missing == "zero",
         )
 
 

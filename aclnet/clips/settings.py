@@ -156,6 +156,9 @@ class ClipSettings(Settings):
             "recording": the recording's next, whatever the clip's next is (released code, 3-D);
             "joined": as "clip", but over all clips of a test one after another (released code,
             2-D).
+        missing: joints that were not seen in a frame are at "zero", in all channels; or "estimated"
+            from the seen ones, as the training people's joints lie (`aclnet.clips.completion`);
+            then no motion leads from or to a frame without the person.
         confidence: of bones and motions: "mean" of the two joints', or "released": subtracted for
             k-bones and motions, as the released code does in its 2-D layout.
         normalise: how clips are made independent of camera and place.
@@ -170,6 +173,7 @@ class ClipSettings(Settings):
     least_share: float = Field(default=1.0, gt=0, le=1)
     streams: tuple[Stream, ...] = Field(default=("j", "b", "jm"), min_length=1)
     motion: Literal["clip", "recording", "joined"] = "clip"
+    missing: Literal["zero", "estimated"] = "zero"
     confidence: Literal["mean", "released"] = "mean"
     normalise: NormaliseSettings = NormaliseSettings()
     augment: AugmentSettings = AugmentSettings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.clips.completion import Distances, completed
 from aclnet.clips.sampling import Places, resized_places, stretched_frames, uniform_frames
 from aclnet.clips.settings import ClipSettings, Rows, stream_channels
 from aclnet.clips.windows import random_windows
@@ -22,15 +23,24 @@ class StoredClips:
         settings: clip settings.
         layout: the store's joint layout.
         channels: the store's channel names, coordinates first.
+        distances: of the training people's joints; needed to estimate missing ones.
 
     Attributes:
+        distances: likewise.
         dims: coordinates a joint, 2 or 3.
         channels: of the network's input.
         follows: whether `taken` has the frames that follow too.
     """
 
-    def __init__(self, settings: ClipSettings, layout: Layout, channels: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        settings: ClipSettings,
+        layout: Layout,
+        channels: tuple[str, ...],
+        distances: Distances | None = None,
+    ) -> None:
         self.settings = settings
+        self.distances = distances
         self.layout = layout
         self.dims = sum(channel in ("x", "y", "z") for channel in channels)
         self.channels = stream_channels(settings.streams, len(channels), layout.joint_count)
@@ -68,7 +78,9 @@ class StoredClips:
         phase = generator.random((len(lengths), settings.frames))
         return first[:, None] + stretched_frames(covered, settings.frames, phase)
 
-    def taken(self, store: Store, rows: Rows, frames: Rows | Places) -> Clips:
+    def taken(
+        self, store: Store, rows: Rows, frames: Rows | Places, hidden: Rows | None = None
+    ) -> Clips:
         """Frames of a store.
 
         Args:
@@ -76,30 +88,45 @@ class StoredClips:
             rows: (N,) their rows.
             frames: (N, T) frame numbers, or places between frames, of which a joint that was not
                 found in one counts as being at the origin there.
+            hidden: joints that are missing in every frame, as if they had not been seen.
 
         Returns:
             (N, M, T, V, C); with `motion: recording` and a stream of motion (N, M, 2 T, V, C),
             each clip's frames and then the frame that follows each of them in the recording.
+
+        Raises:
+            ValueError: the memory does not suffice, or missing joints are to be estimated and the
+                training people's are not known.
         """
         if np.issubdtype(frames.dtype, np.floating):
             before = np.floor(frames).astype(np.int64)
             after = np.minimum(before + 1, store.lengths[rows][:, None] - 1)
             share = (frames - before).astype(np.float32)[:, None, :, None, None]
-            first, second = (self.taken(store, rows, part) for part in (before, after))
+            first, second = (self.taken(store, rows, part, hidden) for part in (before, after))
             return _between(first, second, share)
         if self.follows:
             following = np.minimum(frames + 1, store.lengths[rows][:, None] - 1)
             frames = np.concatenate([frames, following], axis=1)
         self.require_memory(store, *frames.shape)
-        return store.gather(rows, frames)
+        clips = store.gather(rows, frames)
+        if hidden is not None:
+            clips[..., hidden, :] = 0
+        if self.settings.missing == "zero":
+            return clips
+        if self.distances is None:
+            raise ValueError("clip.missing=estimated needs the distances of training joints")
+        return completed(clips, self.distances, self.dims)
 
-    def for_network(self, store: Store, rows: Rows, frames: Rows | Places) -> Clips:
+    def for_network(
+        self, store: Store, rows: Rows, frames: Rows | Places, hidden: Rows | None = None
+    ) -> Clips:
         """Several clips of each recording, as a network takes them that prepares them itself.
 
         Args:
             store: the recordings.
             rows: (N,) their rows.
             frames: (N, K, T) frame numbers, or places between frames, of K clips.
+            hidden: as of `taken`.
 
         Returns:
             (N * K, M, T, V, C), recording by recording; with `motion: recording` and a stream of
@@ -108,9 +135,9 @@ class StoredClips:
         """
         count, clips, length = frames.shape
         if self.settings.motion == "joined":
-            joined = self.taken(store, rows, frames.reshape(count, -1))
+            joined = self.taken(store, rows, frames.reshape(count, -1), hidden)
             return joined.reshape(*joined.shape[:2], clips, length, *joined.shape[3:])
-        taken = self.taken(store, np.repeat(rows, clips), frames.reshape(-1, length))
+        taken = self.taken(store, np.repeat(rows, clips), frames.reshape(-1, length), hidden)
         if not self.follows:
             return taken
         return taken.reshape(*taken.shape[:2], 2, length, *taken.shape[3:])

@@ -80,6 +80,7 @@ def make_streams(
     *,
     confidence: Confidence = "mean",
     following: Tensor | None = None,
+    jumps: bool = True,
 ) -> Tensor:
     """Streams of a batch of clips, concatenated on the channel axis (early fusion).
 
@@ -94,6 +95,8 @@ def make_streams(
             oversight in two of its operators, but its weights were trained with it).
         following: like `clips`, the frame that each frame's motion leads to. None: the clip's next
             frame; at its last frame the coordinates' motion is 0. Only streams of motion use it.
+        jumps: whether motions lead from and to the zeros of a frame without the person (released
+            code); else they are 0 there, and so are those of a distance that either frame lacks.
 
     Returns:
         (N, M, T, V, sum of the streams' channels): C each, V of distances and 1 of bone lengths.
@@ -105,7 +108,8 @@ def make_streams(
     for stream in streams:
         if stream not in STREAMS:
             raise ValueError(f"unknown stream '{stream}'; the streams are {', '.join(STREAMS)}")
-    places = _Places(clips, following, layout, dims, averaged=confidence == "mean")
+    averaged = confidence == "mean"
+    places = _Places(clips, following, layout, dims, averaged=averaged, jumps=jumps)
     made = [places.stream(stream) for stream in streams]
     return made[0] if len(made) == 1 else torch.cat(made, dim=-1)
 
@@ -114,10 +118,17 @@ class _Places:
     """Places and distances of clips, now and in the frames that follow; each is made once."""
 
     def __init__(
-        self, clips: Tensor, following: Tensor | None, layout: Layout, dims: int, *, averaged: bool
+        self,
+        clips: Tensor,
+        following: Tensor | None,
+        layout: Layout,
+        dims: int,
+        *,
+        averaged: bool,
+        jumps: bool,
     ) -> None:
         self._clips, self._following, self._layout = clips, following, layout
-        self._dims, self._averaged = dims, averaged
+        self._dims, self._averaged, self._jumps = dims, averaged, jumps
         self._made: dict[tuple[str, bool], Tensor] = {}
 
     def stream(self, name: str) -> Tensor:
@@ -130,8 +141,16 @@ class _Places:
             return now
         then = self._place(kind, then=True)
         if kind in DISTANCES:
-            return then - now
-        return _difference(then, now, self._dims, self._averaged)
+            return then - now if self._jumps else (then - now) * ((then != 0) & (now != 0))
+        motion = _difference(then, now, self._dims, self._averaged)
+        return motion if self._jumps else self._without_jumps(motion)
+
+    def _without_jumps(self, motion: Tensor) -> Tensor:
+        """Motions, zero in their coordinates where either frame lacks the person."""
+        frames = (self._place("j", then=then) for then in (False, True))
+        now, then = (present(joints, self._dims).any(dim=-1) for joints in frames)
+        both = (now & then)[..., None, None]
+        return torch.cat([motion[..., : self._dims] * both, motion[..., self._dims :]], dim=-1)
 
     def _place(self, kind: str, *, then: bool) -> Tensor:
         if (kind, then) not in self._made:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from aclnet.data.formats import Progress, read
+from aclnet.data.gaps import fill_samples
 from aclnet.data.names import composed
 from aclnet.data.prepare import layout_centre, prepare_sample
 from aclnet.data.resample import resample_samples
@@ -32,6 +33,7 @@ def convert(
     layout: Layout | str | Path | None = None,
     map_to: Layout | str | Path | None = None,
     prepare: Literal["none", "main_person"] = "none",
+    fill_gaps: float | None = None,
     resample_fps: float | None = None,
     upsample: bool = False,
     where: Where | None = None,
@@ -52,6 +54,7 @@ def convert(
             layout's rules (coco20 from coco17).
         prepare: "main_person": the main person first, its empty frames dropped and counted, the
             recording centred on its spine (`aclnet.data.prepare`, the release's 3-D preparation).
+        fill_gaps: seconds of the longest gap of a joint that is filled (`aclnet.data.gaps`).
         resample_fps: frames per second to bring faster recordings down to (`aclnet.data.resample`).
         upsample: bring slower ones up to it too.
         where: wanted values by field, such as {"label": ["walk"]}; other samples are dropped and
@@ -70,14 +73,36 @@ def convert(
     )
     if where:
         info, samples = keep_samples(info, samples, where)
-    if resample_fps is not None:
-        info, samples = resample_samples(info, samples, resample_fps, upsample=upsample)
     if map_to is not None:
         wanted = map_to if isinstance(map_to, Layout) else load_layout(map_to)
         info, samples = map_samples(info, samples, wanted)
+    info, samples = in_time(info, samples, fill_gaps, resample_fps, upsample=upsample)
     if prepare == "main_person":
         info, samples = prepare_samples(info, samples)
     return write_store(target, samples, info, dtype, overwrite)
+
+
+def in_time(
+    info: StoreInfo,
+    samples: Iterator[Sample],
+    fill_gaps: float | None,
+    resample_fps: float | None,
+    *,
+    upsample: bool = False,
+) -> tuple[StoreInfo, Iterator[Sample]]:
+    """The same samples with short gaps filled, then at another frame rate; None: neither.
+
+    In this order, since a resampled joint needs both of its neighbours; and with their final
+    joints, so that files, stores and streams come out alike.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+    if fill_gaps is not None:
+        info, samples = fill_samples(info, samples, fill_gaps)
+    if resample_fps is not None:
+        info, samples = resample_samples(info, samples, resample_fps, upsample=upsample)
+    return info, samples
 
 
 def keep_samples(

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.data.degrade import seen_joints
 from aclnet.data.numbering import Numbers
 from aclnet.data.sample import FRAMES_COLUMN, Frames, Sample, StoreInfo
 from aclnet.data.store import Store
@@ -84,8 +85,8 @@ def resample(
     """A recording at another frame rate.
 
     A frame lies between two that are at most a frame of either rate apart: where more are missing,
-    none is made. A joint is where it was found, not all of its coordinates zero, in both of them;
-    else it is zero. A frame that falls on one of the recording's is that one.
+    none is made. A joint is where it was seen (`aclnet.data.degrade.seen_joints`) in both of
+    them; else it is zero. A frame that falls on one of the recording's is that one.
 
     Args:
         frames: (T, M, V, C), the first `dims` channels coordinates.
@@ -123,7 +124,7 @@ def resample(
 def _mixed(first: Frames, second: Frames, share: npt.NDArray[np.float64], dims: int) -> Frames:
     """Frames (K, M, V, C) between two, at a share (K,) of the way."""
     one, other = first.astype(np.float64), second.astype(np.float64)
-    seen = np.asarray(one[..., :dims].any(axis=-1) & other[..., :dims].any(axis=-1))
+    seen = seen_joints(first, dims) & seen_joints(second, dims)
     places = one + share[:, None, None, None] * (other - one)
     return np.asarray(np.where(seen[..., None], places, 0.0)).astype(first.dtype)
 

@@ -31,6 +31,8 @@ class DataSettings(Settings):
             are text in quotes.
         prepare: "main_person": the main person first, its empty frames dropped, the recording
             centred on it (`aclnet.data.prepare`); done once, in the conversion.
+        fill_gaps: seconds between two frames in which a joint was seen, up to which it is filled in
+            between, linear in time (`aclnet.data.gaps`); null: it stays absent. Before resampling.
         resample_fps: frames per second to which faster recordings are brought down, linear in time;
             slower ones, and those of an unknown rate, stay as they are, which is said.
         upsample: bring slower recordings up to `resample_fps` too.
@@ -46,6 +48,7 @@ class DataSettings(Settings):
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     keep: dict[KeptBy, tuple[str, ...]] = Field(default_factory=dict)
     prepare: Literal["none", "main_person"] = "none"
+    fill_gaps: float | None = Field(default=None, gt=0, le=60)
     resample_fps: float | None = Field(default=None, ge=0.1, le=10_000)
     upsample: bool = False
     min_frames: int = Field(default=1, ge=1, le=1_000_000)

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from aclnet.data.degrade import seen_joints
 from aclnet.data.sample import FIELDS
 from aclnet.data.store import Store, file_fingerprint
 
@@ -20,6 +21,8 @@ Clip = npt.NDArray[np.float32]
 _UNBALANCED = 10.0
 """From this ratio of the largest to the smallest group on, the groups are called unbalanced."""
 _MANY_EMPTY = 0.1
+_MANY_LOST = 0.01
+"""Share of missing joints."""
 _NAMED = 3
 
 
@@ -49,10 +52,13 @@ def validate(
     if any(finding.field == "frames" for finding in findings):
         return findings
     seen: dict[bytes, int] = {}
+    lost = np.zeros((2, store.layout.joint_count), dtype=np.int64)
     for i, sample in enumerate(store.index["sample"]):
         findings += [Finding(str(sample), *problem) for problem in _one(store, i, min_frames, seen)]
+        lost += _lost(store, i)
         if progress:
             progress(i + 1, len(store))
+    findings += [Finding("", "frames", problem, "warning") for problem in _lost_joints(store, lost)]
     for field in ("identity", "label"):
         findings += [Finding("", field, problem, "warning") for problem in _groups(store, field)]
     findings += _missing_fields(store)
@@ -130,6 +136,25 @@ def _confidences(store: Store, clip: Clip) -> Iterator[Problem]:
     if np.any((values < 0) | (values > 1)):
         low, high = float(values.min()), float(values.max())
         yield "confidence", f"outside 0..1: from {low:.3g} to {high:.3g}", "warning"
+
+
+def _lost(store: Store, i: int) -> npt.NDArray[np.int64]:
+    """How often each joint is missing where its person is seen, and how often they are: (2, V)."""
+    start, length = max(int(store.starts[i]), 0), max(int(store.lengths[i]), 0)
+    seen = seen_joints(store.frames[start : start + length], store.info.dims)
+    there = seen.any(axis=2, keepdims=True)
+    return np.stack([one.sum(axis=(0, 1)) for one in (there & ~seen, there | seen)])
+
+
+def _lost_joints(store: Store, lost: npt.NDArray[np.int64]) -> Iterator[str]:
+    missing, whole = lost
+    if missing.sum() > _MANY_LOST * whole.sum():
+        most = int(missing.argmax())
+        yield (
+            f"{missing.sum() / whole.sum():.1%} of the joints are missing in frames that show "
+            f"their person, {store.layout.joints[most]} most often "
+            f"({missing[most] / whole[most]:.0%}): see data.fill_gaps and clip.missing"
+        )
 
 
 def _duplicate(store: Store, i: int, first: int) -> Problem:

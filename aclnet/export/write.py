@@ -281,6 +281,7 @@ def shareable(info: RunInfo, settings: RunModel, named: bool) -> RunInfo:
         map_to=data.map_to if data.map_to in (None, *shipped) else "own",
         options=options,
         prepare=data.prepare,
+        fill_gaps=data.fill_gaps,
         resample_fps=data.resample_fps,
         upsample=data.upsample,
     )

@@ -134,9 +134,7 @@ def mean_scores(
     blocks = [every[first : first + at_once] for first in range(0, len(store), at_once)]
 
     def clips_of(rows: Rows) -> Clips:
-        clips = predictor.clips.for_network(store, rows, frames[rows])
-        if hidden is not None:
-            clips[..., hidden, :] = 0  # before they are measured
+        clips = predictor.clips.for_network(store, rows, frames[rows], hidden)
         if test.exchange_people:
             clips = with_people_exchanged(clips, np.arange(len(clips)) % test.clips % 2 == 1)
         return clips

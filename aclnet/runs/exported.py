@@ -188,7 +188,8 @@ def open_exported(exported: Exported, file: Path, device: str) -> Predictor:
 
         return open_weights(exported, content, file, device)
     layout = layout_from_dict(exported.run.layout, f"{file}: layout")
-    clips = StoredClips(exported.model.clip, layout, exported.run.channels)
+    run = exported.run
+    clips = StoredClips(exported.model.clip, layout, run.channels, run.distances)
     return OnnxPredictor(onnx_session(content, file, device), clips, exported.graph, file)
 
 

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import ValidationError
 
+from aclnet.clips.completion import Distances
 from aclnet.clips.settings import ClipSettings
 from aclnet.config import Settings, read_mapping
 from aclnet.config.errors import PLUGIN
@@ -103,6 +105,8 @@ class RunInfo(Settings):
             of older versions, whose settings hold the same.
         trains_classifier: whether the training trains the network's classifier.
         initial: the weights of another run with which the training began; None: random ones.
+        joint_distances: of its training people (`aclnet.clips.completion`), where missing joints
+            are estimated.
     """
 
     format: Literal[1] = 1
@@ -119,6 +123,12 @@ class RunInfo(Settings):
     model: dict[str, Any] | None = None
     trains_classifier: bool = True
     initial: InitialWeights | None = None
+    joint_distances: tuple[tuple[float, ...], ...] | None = None
+
+    @property
+    def distances(self) -> Distances | None:
+        """The joints' distances (V, V)."""
+        return None if self.joint_distances is None else np.array(self.joint_distances)
 
     def require(self, store: Store, run: Path) -> None:
         """Refuse data that do not fit the run's network.

@@ -31,7 +31,7 @@ from aclnet.runs.exported import Exported, is_exported, open_exported, read_expo
 from aclnet.runs.finished import require_finished
 from aclnet.runs.hub import is_on_hub, pull
 from aclnet.runs.info import RunInfo, RunModel, read_run_info, read_run_model
-from aclnet.runs.reading import array_samples, at_rate, is_store, open_file, require_rate
+from aclnet.runs.reading import array_samples, as_run, is_store, open_file, require_rate
 from aclnet.runs.settings import Persons, Preparation, ScoringSettings
 from aclnet.runs.shipped import local_model
 from aclnet.runs.windows import Window, cut_windows, whole_recording, window_store
@@ -174,7 +174,9 @@ class Model:
         own = self.settings.model_dump(mode="json", include=parts, exclude_defaults=True)
         for part in ("embed", "test"):
             (own.get(part) or {}).pop("batch_size", None)
-        about = [self.layout.joints, self.info.channels, self.info.unit, own]
+        about: list[object] = [self.layout.joints, self.info.channels, self.info.unit, own]
+        if self.info.joint_distances is not None:
+            about.append(self.info.joint_distances)
         return weights_fingerprint(self.network.state_dict(), json.dumps(about, sort_keys=True))
 
     def embed(
@@ -358,7 +360,7 @@ class Model:
             axes = len(self.layout.joints), len(self.info.channels)
             read = array_samples(arrays, *axes)
             shown = with_progress(read, len(arrays), share(progress, 0, phases))
-            yield Path("array"), *at_rate(self.settings.data, info, shown), prepare or "none"
+            yield Path("array"), *as_run(self.settings.data, info, shown), prepare or "none"
             return
         data = self.settings.data
         for number, place in enumerate(map(Path, cast(list[str | Path], sources))):

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aclnet.data.convert import in_joint_order, map_samples
+from aclnet.data.convert import in_joint_order, in_time, map_samples
 from aclnet.data.formats import READERS, detect, read, reader_options
-from aclnet.data.resample import resample_samples
 from aclnet.data.sample import Frames, Sample, StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import open_store
@@ -72,9 +71,9 @@ def open_file(
 ) -> tuple[StoreInfo, Iterator[Sample]]:
     """Description and samples of a file, mapped to a run's joints.
 
-    All its recordings are read, also where the run takes only some of its own, and brought to its
-    frame rate. The same joints in another order or spelling are brought into the run's; other
-    joints stay as they are.
+    All its recordings are read, also where the run takes only some of its own, with gaps filled and
+    the frame rate as in its data. The same joints in another order or spelling are brought into the
+    run's; other joints stay as they are.
 
     Args:
         own: the settings of the run's data.
@@ -90,16 +89,14 @@ def open_file(
         opened = _open_store(path, given, progress)
     else:
         opened = _read_file(own, path, given, joints, progress)
-    return in_joint_order(*at_rate(own, *opened), joints)
+    return in_joint_order(*as_run(own, *opened), joints)
 
 
-def at_rate(
+def as_run(
     own: DataSettings, info: StoreInfo, samples: Iterator[Sample]
 ) -> tuple[StoreInfo, Iterator[Sample]]:
-    """Samples at the frame rate of a run's data, if its settings name one."""
-    if own.resample_fps is None:
-        return info, samples
-    return resample_samples(info, samples, own.resample_fps, upsample=own.upsample)
+    """Samples in time as a run's data: gaps filled and resampled, where its settings say so."""
+    return in_time(info, samples, own.fill_gaps, own.resample_fps, upsample=own.upsample)
 
 
 def _read_file(

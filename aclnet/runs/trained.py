@@ -60,7 +60,7 @@ def _untrained(
     info: RunInfo, settings: RunModel, source: Path
 ) -> tuple[SkeletonNetwork, ClipInput]:
     layout = layout_from_dict(info.layout, f"{source}: layout")
-    clip_input = ClipInput(settings.clip, layout, info.channels)
+    clip_input = ClipInput(settings.clip, layout, info.channels, info.distances)
     # Any generator: the weights are loaded.
     generator = weight_generator(0)
     return build_network(settings.network, len(info.classes), clip_input, generator), clip_input

@@ -78,6 +78,13 @@ def convert(
             help="Put the main person first, drop their empty frames, centre on them.",
         ),
     ] = False,
+    fill_gaps: Annotated[
+        float | None,
+        typer.Option(
+            help="Fill a lost joint between two frames that show it, up to so many seconds apart, "
+            "such as 0.3.",
+        ),
+    ] = None,
     resample_fps: Annotated[
         float | None,
         typer.Option(help="Bring faster recordings to this frame rate, such as 120 to 30."),
@@ -104,6 +111,7 @@ def convert(
             layout=layout,
             map_to=map_to,
             prepare="main_person" if main_person else "none",
+            fill_gaps=fill_gaps,
             resample_fps=resample_fps,
             upsample=upsample,
             where=_parse_kept(keep or []),

@@ -23,6 +23,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from aclnet.clips.completion import joint_distances
 from aclnet.clips.input import ClipInput
 from aclnet.clips.settings import Rows
 from aclnet.clips.windows import windows_at_phase
@@ -171,6 +172,21 @@ class TaskAdapter(ABC, Generic[SettingsT]):
             with naming(f"init_from={self.settings.start}"):
                 run = Path(self.settings.start)
                 require_start(run, self.settings, self.store, self.clip_input)
+
+    def learn_joints(self) -> tuple[tuple[float, ...], ...] | None:
+        """Learn the distances of the training people's joints, if missing ones are estimated.
+
+        Returns:
+            (V, V), as plain values, for `RunInfo`.
+        """
+        clips = self.clip_input
+        if self.settings.clip.missing == "zero":
+            return None
+        if clips.distances is None:
+            store, _ = self.training_samples()
+            recordings = (store.clip(row) for row in range(len(store)))
+            clips.distances = joint_distances(recordings, clips.dims)
+        return tuple(map(tuple, clips.distances.tolist()))
 
     def make_task(self, network: SkeletonNetwork, generator: torch.Generator) -> Trainable:
         """The network with its objective (see `trainable`)."""
@@ -338,6 +354,7 @@ def run_info(task: str, adapter: TaskAdapter[Any]) -> RunInfo:
         division=_division(adapter),
         model=model.model_dump(mode="json"),
         trains_classifier=settings.trains_classifier,
+        joint_distances=adapter.learn_joints(),
     )
 
 

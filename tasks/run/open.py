@@ -70,6 +70,7 @@ def open_run(
     with naming_data(settings.data):
         adapter = spec.adapter(settings, store, report)
     adapter.initial = model.info.initial
+    adapter.clip_input.distances = model.info.distances
     model.info.require(adapter.store, run)
     _require_classes(adapter, model.info, run)
     if data is None and (note := changed_since(adapter.store, model.info, run)):

@@ -1,7 +1,8 @@
 """Tests a finished run on recordings that are made worse, and by person and group as they are.
 
 The network is the run's own. Its test recordings are changed as they are stored, before sequences,
-windows and normalisation, probes and gallery alike.
+windows and normalisation, probes and gallery alike; then their gaps are filled where the run's
+settings say so, as of other recordings (`data.fill_gaps`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from aclnet.data.degrade import KINDS, Kind, degrade
+from aclnet.data.gaps import fill_samples
+from aclnet.data.sample import Sample
 from aclnet.data.store import Store, write_store
 from aclnet.files import make_folder
 from aclnet.models import SkeletonNetwork
@@ -88,10 +91,17 @@ class _Tests:
             report: called with progress messages.
         """
         settings, info = self.adapter.settings, self.recordings.info
+        counts: dict[str, int] = {}
         variant, least = f"{kind}-{level:g}", max(settings.data.min_frames, 1)
+        made: Iterator[Sample]
         made = (degrade(one, kind, level, info.dims, seed) for one in self.recordings.samples())
+        if settings.data.fill_gaps is not None:
+            info, made = fill_samples(info, made, settings.data.fill_gaps)
         with TemporaryDirectory(dir=cache, prefix=".worse-") as folder:
             store = write_store(Path(folder) / "store", made, info)
+            if settings.data.fill_gaps is not None:
+                found = store.info.settings["fill_gaps"]
+                counts = {f"{what}_joints": found[what] for what in ("missing", "filled")}
             kept = store.lengths >= least
             short = int((~kept).sum())
             if short:
@@ -113,7 +123,8 @@ class _Tests:
             return None
         change = {"kind": kind, "level": level, "seed": seed}
         judged = replace(judged, evaluation={**judged.evaluation, "degraded": change})
-        return self.record(judged, variant, recordings=int(kept.sum()), too_short=short)
+        counts |= {"recordings": int(kept.sum()), "too_short": short}
+        return self.record(judged, variant, **counts)
 
     def clean(self, tested: Any) -> ResultRecord:
         """The record of what the run saved, with the rates of people and groups."""

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aclnet.data.gaps import to_be_filled
 from aclnet.data.left_out import notes_in_words
-from aclnet.data.resample import resample_samples, to_be_resampled
+from aclnet.data.resample import to_be_resampled
 from aclnet.data.sample import StoreInfo
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, open_store, write_store
@@ -92,6 +93,7 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
                 layout=settings.layout,
                 map_to=settings.map_to,
                 prepare=settings.prepare,
+                fill_gaps=settings.fill_gaps,
                 resample_fps=settings.resample_fps,
                 upsample=settings.upsample,
                 where=settings.keep,
@@ -112,8 +114,8 @@ def _opened(settings: DataSettings, cache: Path, report: Report) -> Store:
 
 
 def _fitted(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
-    """A store's samples that the settings name, at their frame rate."""
-    return _at_rate(_kept(store, settings, cache, report), settings, cache, report)
+    """A store's samples that the settings name, with gaps and frame rate as they say."""
+    return _in_time(_kept(store, settings, cache, report), settings, cache, report)
 
 
 def require_data(settings: DataSettings, recipe: str) -> None:
@@ -218,22 +220,32 @@ def _in_order(store: Store, wanted: Layout, cache: Path, report: Report) -> Stor
     return _made_once(target, make, message, report)
 
 
-def _at_rate(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
-    """The store, or a copy in the cache with the frame rate of the settings."""
-    fps, upsample = settings.resample_fps, settings.upsample
-    if fps is None or not to_be_resampled(store, fps, upsample=upsample):
+def _in_time(store: Store, settings: DataSettings, cache: Path, report: Report) -> Store:
+    """The store, or a copy in the cache with gaps filled and the frame rate of the settings."""
+    gaps, fps, upsample = settings.fill_gaps, settings.resample_fps, settings.upsample
+    if gaps is not None and not to_be_filled(store, gaps):
+        gaps = None
+    if fps is not None and not to_be_resampled(store, fps, upsample=upsample):
+        fps = None
+    if gaps is None and fps is None:
         return store
     info = store.info
     # What the store lacks already is counted in it too.
     whole = info.model_copy(update={"dropped": dict(info.dropped), "notes": dict(info.notes)})
     made_by: dict[str, object] = {"fingerprint": info.fingerprint, "fps": [info.fps, fps, upsample]}
+    if gaps is not None:
+        made_by["fill_gaps"] = gaps
     name = info.name if store.path is None else store.path.resolve().name
     target = cache / f"{name}-{_digest(made_by)}"
-    message = f"resampling {name} to {fps:g} frames per second, in {target}"
+    filling = () if gaps is None else (f"filling gaps of up to {gaps:g} s in {name}",)
+    rate = () if fps is None else (f"resampling {name} to {fps:g} frames per second",)
+    message = f"{', '.join((*filling, *rate))}, in {target}"
 
     def make(progress: Progress | None) -> None:
+        from aclnet.data.convert import in_time
+
         read = with_progress(store.samples(), len(store), progress)
-        made, samples = resample_samples(whole, read, fps, upsample=upsample)
+        made, samples = in_time(whole, read, gaps, fps, upsample=upsample)
         write_store(target, samples, made)
 
     return _made_once(target, make, message, report)
@@ -297,6 +309,7 @@ def _identity(path: Path, settings: DataSettings) -> dict[str, object]:
         **({"beside": _seen(beside)} if beside else {}),
         **({"each": _seen(files)} if root.is_dir() else {}),
         **({} if settings.prepare == "none" else {"prepare": settings.prepare}),
+        **({} if settings.fill_gaps is None else {"fill_gaps": settings.fill_gaps}),
         **(
             {}
             if settings.resample_fps is None

@@ -34,6 +34,30 @@ def test_other_data_of_one_name_are_not_averaged() -> None:
     assert [group.variant for group in groups] == ["data ab", "data cd"]
 
 
+def test_data_that_are_read_otherwise_are_told_apart_by_how() -> None:
+    read = [{"data": {"fill_gaps": seconds}} for seconds in (0.3, 0.5)]
+    runs = [run(f"{place}.json", f"{place}", settings=own) for place, own in enumerate(read)]
+    assert [group.variant for group in group_runs(runs)] == ["fill_gaps=0.3", "fill_gaps=0.5"]
+
+
+def test_a_setting_that_some_records_lack_is_named_where_nothing_else_tells_them_apart() -> None:
+    settings: list[dict[str, Any]] = [
+        {"clip": {"missing": "zero"}, "data": {"fill_gaps": None}},
+        {"clip": {"missing": "zero"}, "data": {"fill_gaps": 0.3}},
+        {"clip": {"missing": "estimated"}},
+    ]
+    runs = [run(f"{place}.json", settings=own) for place, own in enumerate(settings)]
+    assert [group.variant for group in group_runs(runs)] == [
+        'missing="zero", fill_gaps=unset',
+        'missing="zero", fill_gaps=0.3',
+        'missing="estimated", fill_gaps=unset',
+    ]
+    assert [group.variant for group in group_runs(runs[1:])] == [
+        'missing="zero"',
+        'missing="estimated"',
+    ]
+
+
 def test_a_copy_of_a_run_is_no_further_seed() -> None:
     seeds = [run(f"{seed}.json", seed=seed) for seed in range(3)]
     (group,) = group_runs([*seeds, run("copy.json", seed=1)])

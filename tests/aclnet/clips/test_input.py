@@ -118,6 +118,14 @@ def first_frames(count: int = 8) -> Tensor:
     return torch.from_numpy(np.stack([clip[:count].transpose(1, 0, 2, 3) for clip in walks()]))
 
 
+def test_motions_jump_only_where_missing_joints_stay_at_zero() -> None:
+    clips = first_frames()
+    clips[:, :, 4] = 0
+    for missing, jumps in (("zero", True), ("estimated", False)):
+        motions = clip_input(streams=("jm",), missing=missing).streams(clips)
+        assert motions[:, :, 3, :, :2].any() == jumps
+
+
 def test_input_is_normalised_and_made_into_streams() -> None:
     prepared = clip_input(streams=("b", "l", "jm"))
     clips = first_frames()

@@ -186,6 +186,23 @@ def test_the_motion_of_distances_leads_to_the_next_frame_or_the_one_that_follows
     torch.testing.assert_close(made, then - now)
 
 
+@pytest.mark.parametrize("stream", ["jm", "bm", "km", "jdm"])
+@pytest.mark.parametrize("confidence", [0, 1])
+def test_a_motion_jumps_to_a_frame_without_the_person_only_if_asked(
+    stream: str, confidence: int
+) -> None:
+    layout = load_layout("coco17")
+    clips = random_clips(2, 2, 6, 17, 2 + confidence).abs()
+    clips[0, 1, 2:4] = 0
+    still = make_streams(clips, layout, (stream,), dims=2, jumps=False)
+    jumping = make_stream(clips, layout, stream, dims=2)
+    ends = slice(None) if stream == "jdm" else slice(2)
+    assert not still[0, 1, 1:4, :, ends].any()
+    assert jumping[0, 1, 1].any()
+    still[0, 1, 1:4], jumping[0, 1, 1:4] = 0, 0
+    torch.testing.assert_close(still, jumping, rtol=0, atol=0)
+
+
 def test_small_distances_are_not_differences_of_large_numbers() -> None:
     clips = torch.zeros(1, 2, 1, 25, 3)
     clips += torch.tensor([3.0, -2.0, 4.0])

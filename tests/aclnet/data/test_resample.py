@@ -40,7 +40,7 @@ def plain(frames: Any, numbers: list[int], rate: int, fps: int) -> tuple[list[in
             frame = np.zeros_like(frames[0])
             for person, joint in np.ndindex(frame.shape[:2]):
                 one, other = frames[after - 1][person, joint], frames[after][person, joint]
-                if one[:3].any() and other[:3].any():
+                if one[3] > 0 and other[3] > 0:
                     frame[person, joint] = one + float(share) * (other - one)
             made[k] = frame
     if not made:
@@ -56,6 +56,7 @@ def plain(frames: Any, numbers: list[int], rate: int, fps: int) -> tuple[list[in
 def test_as_the_plain_way(numbers: list[int], rates: tuple[int, int], seed: int) -> None:
     random = np.random.default_rng(seed)
     frames = random.normal(size=(len(numbers), 2, 3, 4)).astype(np.float32)
+    frames[..., 3] = random.random((len(numbers), 2, 3)) * (random.random(3) < 0.8)
     frames *= random.random((len(numbers), 2, 3, 1)) < 0.8
     made, at = resample(frames, np.array(numbers), *rates)
     wanted, theirs = plain(frames.astype(np.float64), numbers, *rates)

@@ -87,6 +87,21 @@ def test_a_few_empty_frames_are_no_fault(tmp_path: Path) -> None:
     assert faults(tmp_path, sample("gap", 9, frames=zeros(0.1))) == []
 
 
+def test_lost_joints_are_counted_where_their_person_is_seen(tmp_path: Path) -> None:
+    frames = clip(9)
+    frames[:6, :, 2] = 0
+    frames[6:8] = 0  # nobody
+    (found,) = faults(tmp_path, sample("lost", 9, frames=frames))
+    assert (found.sample, found.severity) == ("", "warning")
+    assert found.problem == (
+        "2.0% of the joints are missing in frames that show their person, right_foot most often "
+        "(6%): see data.fill_gaps and clip.missing"
+    )
+    frames = clip(9)
+    frames[:2, :, 2] = 0
+    assert faults(tmp_path / "few", sample("few", 9, frames=frames)) == []
+
+
 def test_short_is_a_setting(tmp_path: Path) -> None:
     assert len(faults(tmp_path, min_frames=21)) == 4
 

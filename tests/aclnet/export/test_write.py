@@ -136,6 +136,7 @@ def test_what_is_shared_names_neither_places_nor_people(untrained: Untrained) ->
                 "missing": "/home/me/m.txt",
                 "persons": 2,
             },
+            "fill_gaps": 0.3,
             "resample_fps": 30,
         }
     )
@@ -145,6 +146,6 @@ def test_what_is_shared_names_neither_places_nor_people(untrained: Untrained) ->
     assert "/home/me" not in text
     assert not any(name in text for name in model.classes)
     assert shared.model is not None
-    kept = ("path", "layout", "map_to", "options", "resample_fps")
+    kept = ("path", "layout", "map_to", "options", "fill_gaps", "resample_fps")
     found = [shared.model["data"][name] for name in kept]
-    assert found == ["data.npz", None, "own", {"persons": 2}, 30]
+    assert found == ["data.npz", None, "own", {"persons": 2}, 0.3, 30]

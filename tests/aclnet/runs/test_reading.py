@@ -140,6 +140,16 @@ def test_embedding_takes_the_same_from_the_run_as_predicting(nameless: Path, tab
     assert (gone.path, gone.options) == (Path("gone.csv"), {})
 
 
+def test_gaps_are_filled_as_in_the_runs_data(nameless: Path, tmp_path: Path) -> None:
+    own = {"fill_gaps": 0.1, "layout": "msr20", "format": "npz"}
+    joints = np.ones((9, 2, 20, 3), np.float32)
+    joints[[2, 6], 0, 3] = 0
+    np.savez(nameless, joints=joints, offsets=np.array([0, 4, 9]))
+    info, samples = opened(nameless, own)
+    assert all((one.frames == 1).all() for one in samples)
+    assert list(info.notes.values()) == [2]
+
+
 def test_recordings_are_brought_to_the_runs_rate(nameless: Path) -> None:
     own = {"resample_fps": 30, "layout": "msr20", "format": "npz"}
     info, samples = opened(nameless, own, fps=60)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from protocols.figures.robustness import draw_robustness, plan
-from protocols.groups import RunEntry
+from protocols.groups import RunEntry, robustness_tests
 from protocols.records import ResultRecord
 from protocols.reporting.tables.robustness import robustness_tables
 
@@ -15,7 +15,12 @@ GROUPS = {"by_person/mean": 0.8, "by_person/worst": 0.25, "by_view/090": 0.75}
 
 
 def run(
-    kind: str = "", level: float = 0.0, rate: float = 0.9, seed: int = 0, objective: str = "acl"
+    kind: str = "",
+    level: float = 0.0,
+    rate: float = 0.9,
+    seed: int = 0,
+    objective: str = "acl",
+    fill_gaps: float | None = None,
 ) -> RunEntry:
     change = {"degraded": {"kind": kind, "level": level, "seed": 0}} if kind else {}
     variant = f"{kind}-{level:g}" if kind else "clean"
@@ -23,7 +28,7 @@ def run(
         "task": "gait",
         "kind": "robustness",
         "variant": variant,
-        "dataset": {"name": "kgbd", "fingerprint": "ab", "synthetic": False},
+        "dataset": {"name": "kgbd", "fingerprint": f"{fill_gaps}", "synthetic": False},
         "protocol": "own",
         "rule": "exact",
         "objective": objective,
@@ -32,12 +37,16 @@ def run(
         "metrics": {"rank1": rate, **({} if kind else GROUPS)},
         "intervals": {"rank1": (rate - 0.1, rate + 0.05)},
         "counts": {"recordings": 10 - seed, "too_short": seed, "people/by_view/090": 4},
-        "settings": {"evaluation": {"metric": "cosine", **change}},
+        "settings": {
+            "evaluation": {"metric": "cosine", **change},
+            "data": {"fill_gaps": fill_gaps},
+        },
         "environment": {},
         "seconds": 1.0,
         "command": "",
     }
-    return RunEntry(f"{objective}-{variant}-{seed}.json", ResultRecord.model_validate(fields))
+    file = f"{objective}-{fill_gaps}-{variant}-{seed}.json"
+    return RunEntry(file, ResultRecord.model_validate(fields))
 
 
 RUNS = [
@@ -67,6 +76,25 @@ def test_rows_of_several_networks_say_which() -> None:
     labels = [row.label for row in table.rows[:3]]
     assert labels == ["unchanged, ACL", "unchanged, Cross-entropy", "5 %, ACL"]
     assert len({row.group for row in groups.rows}) == 4
+
+
+def test_a_network_has_one_name_whatever_the_others_were_tested_on() -> None:
+    runs = [run(), run(fill_gaps=0.3), run("gaps", 0.1, 0.8), run("noise", 0.1, 0.7, fill_gaps=0.3)]
+    (test,) = robustness_tests(runs)
+    assert sorted(test.groups, key=str) == [
+        ("ACL, j, fill_gaps=0.3", ("noise", 0.1)),
+        ("ACL, j, fill_gaps=0.3", None),
+        ("ACL, j, fill_gaps=unset", ("gaps", 0.1)),
+        ("ACL, j, fill_gaps=unset", None),
+    ]
+
+
+def test_networks_that_read_the_recordings_otherwise_share_a_table() -> None:
+    table, _ = robustness_tables([run(), run(fill_gaps=0.3)])
+    assert [row.label for row in table.rows] == [
+        "unchanged, fill_gaps=unset",
+        "unchanged, fill_gaps=0.3",
+    ]
 
 
 def test_groups_and_people_have_a_table_of_their_own() -> None:

@@ -292,6 +292,18 @@ def test_show_writes_a_page_of_a_store_or_a_file(walks: Path, tmp_path: Path) ->
     assert (tmp_path / "one.html").read_text().count("<canvas") == 1
 
 
+def test_gaps_are_filled_where_asked(walks: Path, tmp_path: Path) -> None:
+    with np.load(walks) as file:
+        arrays = dict(file)
+    arrays["joints"][1::12, 0, :4] = 0
+    np.savez(walks, **arrays)
+    done = run("convert", walks, tmp_path / "s", "--fps", 30, "--fill-gaps", 0.1)
+    words = " ".join(done.output.split())
+    assert "4 recordings: 16 of 16 missing joints filled, in gaps of up to 0.1 s" in words
+    refused = run("convert", walks, tmp_path / "t", "--fill-gaps", 0)
+    assert "fill_gaps must be above 0" in str(refused.exception)
+
+
 def test_recordings_are_resampled_where_asked(walks: Path, tmp_path: Path) -> None:
     done = run("convert", walks, tmp_path / "s", "--fps", 120, "--resample-fps", 30)
     assert "4 samples, 12 frames" in done.output

@@ -79,6 +79,22 @@ def test_recordings_below_the_recipes_minimum_are_left_out_and_counted(
     assert any("leaving out 90 of 90 recordings" in line for line in said)
 
 
+def test_gaps_are_filled_after_a_recording_is_made_worse(
+    copy: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LEVELS", {"gaps": (0.3,)})
+    lost = records("gait", copy, cache, kinds=["gaps"])["gaps-0.3"]
+    settings = copy / "settings.yaml"
+    settings.write_text(settings.read_text().replace("fill_gaps: null\n", "fill_gaps: 0.5\n"))
+    found = records("gait", copy, cache, kinds=["gaps"])
+    filled = found["gaps-0.3"]
+    counts = filled.counts
+    assert "filled_joints" not in lost.counts
+    assert 0.8 * counts["missing_joints"] < counts["filled_joints"] < counts["missing_joints"]
+    whole = found["clean"].metrics["rank1"]
+    assert whole - filled.metrics["rank1"] < whole - lost.metrics["rank1"]
+
+
 def test_an_unknown_kind_is_refused_before_the_data_are_opened(mistake: Any, first: Path) -> None:
     mistake("gait", "robustness", first, "--kinds", "blur", words=["blur", "noise"], alone=True)
 

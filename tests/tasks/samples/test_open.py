@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from aclnet.data.convert import convert
+from aclnet.data.degrade import degrade
 from aclnet.data.settings import DataSettings
 from aclnet.data.store import Store, file_fingerprint, open_store, write_store
 from aclnet.data.walkers import dataset as walkers_module
@@ -381,6 +382,26 @@ def test_a_store_that_another_process_is_making_is_waited_for(few: Path, tmp_pat
         assert len(open_data(settings, tmp_path / "stores", report)) == len(open_store(few))
     assert [one.partition(" on ")[0] for one in said] == [f"waiting for process {os.getpid()}"]
     assert said[0].endswith(f"which is writing {target}")
+
+
+def test_a_file_and_its_store_are_filled_alike(few: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    clips = open_store(few)
+    samples = [
+        degrade(clips.sample(row), "gaps", 0.2, clips.info.dims) for row in range(len(clips))
+    ]
+    file = as_npz(write_store(tmp_path / "gaps", samples, clips.info), tmp_path)
+    whole = convert(file, tmp_path / "store", map_to="coco20", fps=30)
+    settings = DataSettings(source="file", path=file, map_to="coco20", fill_gaps=0.3)
+    settings = settings.model_copy(update={"options": {"fps": 30}})
+    filled = open_data(settings, tmp_path / "cache")
+    of_store = settings.model_copy(update={"path": tmp_path / "store"})
+    again = open_data(of_store, tmp_path / "cache", said.append)
+    assert filled.info.fingerprint == again.info.fingerprint != whole.info.fingerprint
+    assert any("missing joints filled, in gaps of up to 0.3 s" in text for text in said)
+    # Of what is filled already nothing is copied.
+    twice = of_store.model_copy(update={"path": filled.path})
+    assert open_data(twice, tmp_path / "cache").path == filled.path
 
 
 def test_data_are_brought_to_the_rate_of_the_settings(few: Path, tmp_path: Path) -> None:
