@@ -76,7 +76,13 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def fuse_command(
-    runs: Annotated[list[Path], typer.Argument(help="Finished runs, or scores files.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Finished runs, or scores files; of a study with folds the name without -fold1: "
+            "all folds are judged together."
+        ),
+    ],
     weights: Annotated[
         str | None,
         typer.Option(

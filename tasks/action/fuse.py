@@ -21,9 +21,12 @@ from protocols.action.scores import ClassScores, load_class_scores
 from protocols.action.table import ClassTable
 from protocols.action.text import render_classification
 from protocols.records import DatasetReference, ResultRecord, now
+from tasks.action.judge import pooled
 from tasks.run.environment import describe_environment
-from tasks.run.judged import RECORD, agreed, read_record, shared_by
+from tasks.run.judged import RECORD, agreed, shared_by
+from tasks.run.study import joined
 from tasks.samples.left_out import lost_data
+from tasks.spec import find_task
 
 SCORES = "scores.npz"
 
@@ -34,7 +37,8 @@ def fuse_runs(
     """Fuse runs by sample key and evaluate the result.
 
     Args:
-        runs: folders of finished runs, or scores files.
+        runs: folders of finished runs, or scores files; of a study with folds the folders'
+            common name, without `-fold1`, for all its folds together.
         weights: comma-separated numbers, a name of `FUSION_RECIPES`, or None for equal weights.
         on: what is averaged.
         out: file for the fused scores; None: not saved.
@@ -46,10 +50,18 @@ def fuse_runs(
         the values of equal weights, in the record's metrics as `equal/top1`.
 
     Raises:
-        ValueError: a run has no scores, or runs, weights, samples, classes or labels do not fit.
+        ValueError: a run has no scores, or runs, folds, weights, samples, classes or labels do not
+            fit.
     """
-    scores = [_read_scores(run) for run in runs]
-    records = [read_record(run) if (run / RECORD).is_file() else None for run in runs]
+    folds = [_folds(run) for run in runs]
+    for run, own in zip(runs, folds, strict=True):
+        if own.keys() != folds[0].keys():
+            raise ValueError(
+                f"{run} has the folds {', '.join(own) or '(none)'} and {runs[0]} "
+                f"{', '.join(folds[0]) or '(none)'}: fuse runs of the same folds"
+            )
+    scores = [_read_scores([*own.values()]) for own in folds]
+    records = [_read_record([*own.values()]) for own in folds]
     shares = _weights(weights, runs, records)
     names = [str(run) for run in runs]
     fused = fuse(scores, shares, on, names)
@@ -80,6 +92,20 @@ def fuse_runs(
         }
     )
     return record, f"{text}\n{note}"
+
+
+def _folds(run: Path) -> dict[str, Path]:
+    """The runs of a study's folds by fold; a single run, or a scores file, has the fold ""."""
+    mark = f"{run.name}-fold"
+    found = {} if run.exists() else {path.name: path for path in run.parent.glob(f"{mark}*")}
+    return {name.removeprefix(mark): found[name] for name in sorted(found)} or {"": run}
+
+
+def _read_record(runs: Sequence[Path]) -> ResultRecord | None:
+    """The record of a run, or of all folds together; None where one has none."""
+    if not all((run / RECORD).is_file() for run in runs):
+        return None
+    return joined(find_task("action"), runs)
 
 
 def _weights(
@@ -147,8 +173,13 @@ def _record(
     )
 
 
-def _read_scores(run: Path) -> ClassScores:
-    """Load the test scores of a run's folder, or a scores file."""
+def _read_scores(runs: Sequence[Path]) -> ClassScores:
+    """The test scores of a run's folder, of a scores file, or of all folds together."""
+    parts = [_scores_of(run) for run in runs]
+    return parts[0] if len(parts) == 1 else pooled(parts)
+
+
+def _scores_of(run: Path) -> ClassScores:
     path = run if run.suffix == ".npz" else run / SCORES
     require_finished(path.parent)
     if not path.is_file():

@@ -130,7 +130,7 @@ def study(
     for arm, seed, folders in run_arms(
         plan, chosen_arms(recipe, arms), recipe.folds() if folds is None else folds
     ):
-        learned[arm, seed] = _joined(spec, folders)
+        learned[arm, seed] = joined(spec, folders)
         learned[arm, seed].write(plan.results / f"{arm}-seed{seed}.json")
         # The baseline learns nothing: it is the same for every arm, so one per seed is kept.
         if len(folders) == 1 and (folders[0] / BASELINE_RECORD).is_file():
@@ -161,8 +161,13 @@ def chosen_arms(settings: TaskSettings, names: Sequence[str] | None) -> dict[str
     return {name: known[name] for name in chosen}
 
 
-def _joined(spec: TaskSpec, runs: Sequence[Path]) -> ResultRecord:
-    """The record of a run, or of all folds, in which every test sample counts once."""
+def joined(spec: TaskSpec, runs: Sequence[Path]) -> ResultRecord:
+    """The record of a run, or of all folds, in which every test sample counts once.
+
+    Args:
+        spec: the task.
+        runs: a finished run, or one for each fold.
+    """
     first = read_record(runs[0])
     if len(runs) == 1:
         return first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from aclnet.data.store import write_store
 from aclnet.runs.inference import score
 from aclnet.runs.networks import build_network, weight_generator
 from aclnet.skeleton import load_layout
+from protocols.action.fusion import fuse
 from protocols.action.scores import load_class_scores
 from tasks.action.adapter import ActionAdapter
 from tasks.action.settings import ActionSettings
@@ -196,6 +198,19 @@ def test_study_of_folds(call: Any, recipe: Path, data: Path, tmp_path: Path) -> 
     again = call(*arguments)  # everything is there
     assert again.out == done.out
     assert "fold 1" not in again.err
+    sides = [tmp_path / "runs" / name for name in ("ce-seed0", "acl-seed0")]
+    call("action", "fuse", *sides, "--json", tmp_path / "fused.json")
+    both = json.loads((tmp_path / "fused.json").read_text())
+    assert (both["counts"]["test"], both["fold"]) == (12, "*")
+    right = []
+    for fold in ("fold1", "fold2"):
+        two = [load_class_scores(Path(f"{side}-{fold}") / "scores.npz") for side in sides]
+        added = fuse(two, (1.0, 1.0), "probabilities", ("ce", "acl"))
+        right.append(added.predicted == added.label)
+    assert both["metrics"]["top1"] == pytest.approx(np.mean(right))
+    shutil.rmtree(tmp_path / "runs" / "acl-seed0-fold2")
+    said = call("action", "fuse", *sides, code=2).err
+    assert "has the folds 1 and" in said
     call(*arguments[:-2], "-s", "hold_out.people=1", code=2)
 
 
