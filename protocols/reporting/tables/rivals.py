@@ -19,8 +19,9 @@ _PARTS = ("ce+inter", "ce+intra")
 def rivals_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
     """One table of all tests of action recognition in which a rival of ACL was trained.
 
-    Runs are compared with cross-entropy and with ACL on the same split, streams and encoder; where
-    either was trained with several settings, as while a weight is chosen, there is no comparison.
+    Runs are compared with cross-entropy (of the same label smoothing) and with ACL on the same
+    split, streams and encoder; where one of both was trained with several weights, as while a
+    weight is chosen, there is no comparison.
 
     Args:
         runs: All runs.
@@ -36,8 +37,7 @@ def rivals_tables(runs: Sequence[RunEntry]) -> tuple[ReportTable, ...]:
         if not any(_is_rival(run.record.objective) for run in members):
             continue
         groups = sorted(group_runs(members), key=_order)
-        plain, acl = (_only(groups, name) for name in (BASELINE, _ACL))
-        rows += [_row(group, plain, acl) for group in groups]
+        rows += [_row(group, groups) for group in groups]
         used += groups
     if not rows:
         return ()
@@ -81,26 +81,44 @@ def _is_rival(objective: str) -> bool:
     return objective.startswith(f"{BASELINE}+") and not objective.startswith(_PARTS)
 
 
-def _only(groups: Sequence[RunGroup], objective: str) -> RunGroup | None:
-    """The group of an objective, if there is one alone."""
-    found = [group for group in groups if group.record.objective == objective]
+def _only(groups: Sequence[RunGroup], objective: str, smoothing: float | None) -> RunGroup | None:
+    """The group of an objective and label smoothing (None: of any), if there is one alone."""
+    found = [
+        group
+        for group in groups
+        if group.record.objective == objective and smoothing in (None, _smoothing(group.record))
+    ]
     return found[0] if len(found) == 1 else None
+
+
+def _smoothing(record: ResultRecord) -> float:
+    return float(_at(record.settings, "objective").get("label_smoothing", 0.0))
 
 
 def _order(group: RunGroup) -> tuple[tuple[int, str], float, str]:
     return objective_place(group.record.objective), max(_weights(group.record)), group.variant
 
 
-def _row(group: RunGroup, plain: RunGroup | None, acl: RunGroup | None) -> Row:
+def _row(group: RunGroup, groups: Sequence[RunGroup]) -> Row:
     record = group.record
     own = max(_weights(record))
     weight = Cell(f"{own:g}", own, None, (), source_of(record)) if own else cells.EMPTY
-    row = [weight, cells.metric_cell(group, "top1"), cells.interval_cell(group, "top1")]
-    row += _against(group, plain)
-    row += _against(group, None if group is plain else acl)
+    smoothing = _smoothing(record)
+    plain, acl = _only(groups, BASELINE, smoothing), _only(groups, _ACL, None)
+    chosen = _only(groups, record.objective, smoothing) is group
+    # The row of ACL says how it differs from the cross-entropy beside it.
+    reference = acl is not None and group is plain and _smoothing(acl.record) == smoothing
+    row = [
+        weight,
+        cells.metric_cell(group, "top1"),
+        cells.interval_cell(group, "top1"),
+        *_against(group, plain if chosen else None),
+        *_against(group, acl if chosen and not reference else None),
+        cells.seeds_cell(group),
+    ]
     heading = f"{dataset_of(record.dataset)}, {record.protocol}: {record.described_rule}"
     label = objective_label(record.objective) if own else group.label
-    return cells.group_row(group, [*row, cells.seeds_cell(group)], heading, label)
+    return cells.group_row(group, row, heading, label)
 
 
 def _against(group: RunGroup, other: RunGroup | None) -> tuple[Cell, Cell]:

@@ -416,6 +416,9 @@ def test_tests_of_other_streams_are_rows_that_name_them() -> None:
     assert [row.label for row in table.rows] == ["casia_b, casia_b, j", "casia_b, casia_b, j+b"]
 
 
+SMOOTH = {"label_smoothing": 0.0}
+
+
 def rival(objective: str, seed: int, right: int, **weights: Any) -> RunEntry:
     """A run that is right in `right` of each person's five samples, and in one more of somebody."""
     people, samples = 8, 5
@@ -439,7 +442,7 @@ def rival(objective: str, seed: int, right: int, **weights: Any) -> RunEntry:
         seed=seed,
         metrics={"top1": sum(hit) / len(hit)},
         intervals={},
-        settings={"objective": {"inter_weight": 0.0, "intra_weight": 0.0, **weights}},
+        settings={"objective": {"inter_weight": 0.0, "intra_weight": 0.0} | SMOOTH | weights},
         cells={"classes": ["a", "b"], "outcomes": outcomes},
     )
 
@@ -470,15 +473,24 @@ def test_rivals_are_compared_with_cross_entropy_and_with_acl() -> None:
     assert len(detectable.runs) == 6
 
 
-def test_while_a_weight_is_chosen_nothing_is_compared() -> None:
+def test_while_a_weight_is_chosen_it_is_not_compared() -> None:
     runs = [*rivals(1), rival("ce+fr_head", 0, 1, terms=[{"name": "fr_head", "weight": 0.01}])]
-    runs.append(rival("ce", 0, 3, label_smoothing=0.1))
     (table,) = rivals_tables(runs)
-    weights = [row.cells[0].value for row in table.rows]
-    assert weights == [None, None, 0.01, 0.1, 0.3]
-    # There is one ACL, and several of the cross-entropy.
-    assert {row.cells[3] for row in table.rows} == {EMPTY}
-    assert table.rows[0].label != table.rows[1].label
+    assert [row.cells[0].value for row in table.rows] == [None, 0.01, 0.1, 0.3]
+    assert [row.cells[3] != EMPTY for row in table.rows] == [False, False, False, True]
+
+
+def test_cross_entropy_of_another_smoothing_is_compared_with_acl_alone() -> None:
+    runs = [*rivals(), *(rival("ce", seed, 1, label_smoothing=0.1) for seed in range(3))]
+    (table,) = rivals_tables(runs)
+    plain, smooth, *_, acl = table.rows
+    assert (plain.label, smooth.label) == (
+        "Cross-entropy, label_smoothing=0.0",
+        "Cross-entropy, label_smoothing=0.1",
+    )
+    assert acl.cells[3].text.startswith("+20.0 (")
+    assert smooth.cells[3] == EMPTY
+    assert smooth.cells[5].text.startswith("-40.0 (")
 
 
 def test_acl_alone_has_no_table_of_rivals() -> None:
