@@ -421,7 +421,8 @@ def _of_trainings(
     p_value, detectable = trainings_test(pairs, SIGNIFICANT)
     words = f"p = {p_value:.2g} over {units} and {len(pairs)} pairs of training runs"
     if detectable:
-        words += f", which would find a true difference of {100 * detectable:.1f} points"
+        found = f"{100 * detectable:.1f} points"
+        words += f", which would find a true difference of {found} four times in five"
     return p_value, detectable, words
 
 
