@@ -24,6 +24,8 @@ _OBJECTIVES = {
     "ce": "Cross-entropy",
     "ce+fr_head": "Cross-entropy + FR-Head",
     "ce+skeleton_gcl": "Cross-entropy + SkeletonGCL",
+    "ce+SupConLoss": "Cross-entropy + SupCon",
+    "ce+TripletMarginLoss": "Cross-entropy + triplet",
     "ce+inter-fat-context": "Cross-entropy + inter, one temperature, pairwise affinity",
     "ce+inter-fat": "Cross-entropy + inter, one temperature",
     "ce+inter": "Cross-entropy + inter",

@@ -20,6 +20,7 @@ from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import paper_tables
 from protocols.reporting.tables.pretraining import pretraining_tables
 from protocols.reporting.tables.reliability import reliability_tables
+from protocols.reporting.tables.rivals import rivals_tables
 from protocols.reporting.tables.robustness import robustness_tables
 from protocols.reporting.tables.studies import ablation_table, cost_table, study_tables
 from protocols.reporting.tables.views import view_tables
@@ -138,7 +139,8 @@ def build_report(results: Path | str | None) -> Report:
 
     Returns:
         The report without figures: the paper's tables first, then our own by task and data set,
-        views, gains, pre-training, motion without shape, robustness, studies, cost, reliability.
+        views, gains, pre-training, motion without shape, robustness, studies, rivals,
+        cost, reliability.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -155,6 +157,7 @@ def build_report(results: Path | str | None) -> Report:
         *motion_tables(runs),
         *robustness_tables(runs),
         ablation_table(runs),
+        *rivals_tables(runs),
         *study_tables(runs),
         cost_table(runs),
         *reliability_tables(results),

@@ -31,6 +31,12 @@ ARMS: dict[str, tuple[str, ...]] = {
     "pairwise": (_NO_INTRA, _ONE_TEMPERATURE, _PAIRWISE),
     "fr_head": (_NO_INTER, _NO_INTRA, "objective.terms=[{name: fr_head}]"),
     "skeleton_gcl": (_NO_INTER, _NO_INTRA, "objective.terms=[{name: skeleton_gcl}]"),
+    "supcon": (_NO_INTER, _NO_INTRA, "objective.metric={name: SupConLoss}"),
+    "triplet": (
+        _NO_INTER,
+        _NO_INTRA,
+        "objective.metric={name: TripletMarginLoss, options: {margin: 0.2}, miner: BatchHardMiner}",
+    ),
 }
 """The rows of the paper's Table VIII, as overrides of a recipe with the full objective; the
 pairwise affinity of its text; and the rivals, each beside the cross-entropy.
@@ -39,6 +45,18 @@ pairwise affinity of its text; and the rivals, each beside the cross-entropy.
 paper does not say which it uses without the family-aware temperature. `pairwise` is the same
 without shared neighbours.
 """
+
+_INTER, _INTRA = "objective.inter_weight={}", "objective.intra_weight={}"
+_METRIC = "objective.metric.weight={}"
+ARM_WEIGHTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("ce+inter-fat", "ce+inter", "pairwise"), (_INTER,)),
+    "ce+intra": (_INTRA,),
+    "acl": (_INTER, _INTRA),
+    "fr_head": ("objective.terms=[{{name: fr_head, weight: {}}}]",),
+    "skeleton_gcl": ("objective.terms=[{{name: skeleton_gcl, weight: {}}}]",),
+    **dict.fromkeys(("supcon", "triplet"), (_METRIC,)),
+}
+"""Overrides that follow those of an arm and give all its terms but the cross-entropy a weight."""
 
 
 @contextmanager

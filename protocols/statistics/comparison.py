@@ -103,6 +103,8 @@ class Comparison:
         sentence: The same as a sentence.
         p_value: Of the two-sided test.
         p_value_of_trainings: Of the two-sided test over people and seeds; None for one pair.
+        detectable: The smallest true difference that four of five such groups of runs would find by
+            that test, if they spread as these do; None for one pair, or one person.
         least_p_value: The smallest p-value that so many units allow, where one run wins for all of
             them: two of all swaps. With 5 or fewer it is above 0.05, and the sentence says so.
         differences: Of each pair of runs; empty for ``people``.
@@ -129,6 +131,7 @@ class Comparison:
     p_value: float
     least_p_value: float
     p_value_of_trainings: float | None = None
+    detectable: float | None = None
     differences: tuple[float, ...] = ()
     samples: int | None = None
     only_first: int | None = None
@@ -268,7 +271,7 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], how: _How) -> Compar
     several = len(pairs) > 1
     found: dict[str, Any] = {"unit": "seeds" if several else "samples", "differences": differences}
     unit = np.arange(size)
-    trainings, luck = _of_trainings(
+    trainings, detectable, luck = _of_trainings(
         [
             PairGain(unit[tried > 0], won[tried > 0, None], tried[tried > 0, None])
             for won, tried in zip(gain.T, trials.T, strict=True)
@@ -289,7 +292,8 @@ def _by_samples(pairs: Sequence[tuple[Outcomes, Outcomes]], how: _How) -> Compar
     agree = all(value * difference >= 0 for value in differences)
     sure = agree and max(found["p_value"], trainings or 0.0) < SIGNIFICANT
     basis = f"{basis}; {luck}"
-    found |= {"units": size, "resampled": resampled, "p_value_of_trainings": trainings}
+    found |= {"units": size, "resampled": resampled}
+    found |= {"p_value_of_trainings": trainings, "detectable": detectable}
     return _comparison(difference, ends, sure, "top-1", basis, how.names, **found)
 
 
@@ -308,7 +312,7 @@ def _by_people(
     each = mean_rate(gain, trials)
     order = [row for row in np.argsort(each, kind="stable").tolist() if np.isfinite(each[row])]
     number = {person: row for row, person in enumerate(people)}
-    trainings, luck = _of_trainings(
+    trainings, detectable, luck = _of_trainings(
         [PairGain(np.array([number[who] for who in names]), *rest) for _, names, *rest in tables]
     )
     basis = [f"p = {p_value:.2g} when the runs of people are swapped at random", luck, *note]
@@ -324,6 +328,7 @@ def _by_people(
         resampled="people",
         p_value=p_value,
         p_value_of_trainings=trainings,
+        detectable=detectable,
         parts=dict(zip(parts, ratio(total, tried).tolist(), strict=True)),
         gains={people[row]: float(each[row]) for row in order},
     )
@@ -404,12 +409,21 @@ def _interval(gain: FloatArray, trials: FloatArray, how: _How) -> tuple[float, f
     return float(low), float(high)
 
 
-def _of_trainings(pairs: Sequence[PairGain], units: str = "people") -> tuple[float | None, str]:
-    """p-value over people (or samples) and trainings, None for one pair; and a few words on it."""
+def _of_trainings(
+    pairs: Sequence[PairGain], units: str = "people"
+) -> tuple[float | None, float | None, str]:
+    """p-value over people (or samples) and trainings, and the difference that they would find.
+
+    Both are None for one pair; then a few words on it.
+    """
     if len(pairs) == 1:
-        return None, "one run on each side, so this holds for these two training runs only"
-    p_value = trainings_test(pairs)
-    return p_value, f"p = {p_value:.2g} over {units} and {len(pairs)} pairs of training runs"
+        return None, None, "one run on each side, so this holds for these two training runs only"
+    p_value, detectable = trainings_test(pairs, SIGNIFICANT)
+    words = f"p = {p_value:.2g} over {units} and {len(pairs)} pairs of training runs"
+    if detectable:
+        found = f"{100 * detectable:.1f} points"
+        words += f", which would find a true difference of {found} four times in five"
+    return p_value, detectable, words
 
 
 def _comparison(

@@ -33,8 +33,25 @@ class PairGain(NamedTuple):
     trials: FloatArray
 
 
-def trainings_test(pairs: Sequence[PairGain]) -> float:
-    """p-value, two-sided, of the mean difference over pairs of trainings and their people.
+POWER = 0.8
+"""Share of repetitions that would find the `detectable` difference."""
+
+
+class TrainingsTest(NamedTuple):
+    """The test over people and trainings.
+
+    Attributes:
+        p_value: Two-sided, of the mean difference; 1 for a single person.
+        detectable: The smallest true difference that four of five such groups of runs would find,
+            if they spread as these do; None for a single person.
+    """
+
+    p_value: float
+    detectable: float | None
+
+
+def trainings_test(pairs: Sequence[PairGain], level: float = 0.05) -> TrainingsTest:
+    """Test the mean difference over pairs of trainings and their people.
 
     The variance of the mean is that of people plus that of trainings less the part that both
     contain, and never less than either. Where no person is in two pairs (folds) it is that of the
@@ -42,16 +59,16 @@ def trainings_test(pairs: Sequence[PairGain]) -> float:
 
     Args:
         pairs: Two or more pairs of runs.
-
-    Returns:
-        The p-value; 1 for a single person.
+        level: From this p-value on, a difference is not found.
 
     >>> def pair(*gain):
     ...     return PairGain(np.arange(4), np.array([gain]).T, np.full((4, 1), 10))
     >>> steady = [pair(5, 4, 6, 5), pair(4, 5, 5, 6), pair(6, 4, 5, 5)]
     >>> lucky = [pair(0, 1, 0, 1), pair(12, 11, 12, 11), pair(3, 3, 2, 4)]
-    >>> [round(trainings_test(pairs), 4) for pairs in (steady, lucky)]
-    [0.0002, 0.272]
+    >>> for test in map(trainings_test, (steady, lucky)):
+    ...     print(f"p = {test.p_value:.2g}, finds {test.detectable:.2f}")
+    p = 0.00023, finds 0.10
+    p = 0.27, finds 1.79
     """
     size, count = 1 + max(int(pair.unit.max()) for pair in pairs), len(pairs)
     share = np.zeros((size, count))
@@ -63,14 +80,14 @@ def trainings_test(pairs: Sequence[PairGain]) -> float:
         moved = ratio(gain - ratio(total, tried) * trials, np.broadcast_to(tried, gain.shape))
         share[unit, column] = moved[:, tried > 0].mean(axis=1)
     known = share[np.unique(np.concatenate([pair.unit for pair in pairs]))]
-    return _p_value(known, rates)
+    return _tested(known, rates, level)
 
 
-def _p_value(share: FloatArray, rates: FloatArray) -> float:
-    """The p-value from (S, n) shares of people in the rates of n pairs, and these (n,) rates."""
+def _tested(share: FloatArray, rates: FloatArray, level: float) -> TrainingsTest:
+    """The test from (S, n) shares of people in the rates of n pairs, and these (n,) rates."""
     people, count = share.shape
     if people < 2:
-        return 1.0
+        return TrainingsTest(1.0, None)
     by_person = share.mean(axis=1)
     # Variances of the mean: of people, of pairs, and of what is left of both.
     of_people = people / (people - 1) * float(np.sum(by_person**2))
@@ -80,8 +97,10 @@ def _p_value(share: FloatArray, rates: FloatArray) -> float:
     variance = max(of_people, of_pairs, of_people + of_pairs - of_both)
     difference = abs(float(rates.mean()))
     if variance <= 0.0:
-        return float(difference == 0.0)
+        return TrainingsTest(float(difference == 0.0), 0.0)
     freedom = variance**2 / (of_people**2 / (people - 1) + of_pairs**2 / (count - 1))
-    from scipy.special import stdtr
+    from scipy.special import stdtr, stdtrit
 
-    return 2.0 * float(stdtr(freedom, -difference / np.sqrt(variance)))
+    error = float(np.sqrt(variance))
+    reach = stdtrit(freedom, 1.0 - level / 2.0) + stdtrit(freedom, POWER)
+    return TrainingsTest(2.0 * float(stdtr(freedom, -difference / error)), float(reach) * error)

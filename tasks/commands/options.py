@@ -63,9 +63,9 @@ Overwrite = Annotated[bool, typer.Option(help="Delete the run in the folder and 
 Arms = Annotated[
     str | None,
     typer.Option(
-        help="Arms, comma-separated: ce, ce+inter-fat, ce+inter, ce+intra, acl, pairwise; with "
-        "backbones that suit them fr_head, skeleton_gcl; by default ce,acl, or the recipe's own "
-        "objective."
+        help="Arms, comma-separated: ce, ce+inter-fat, ce+inter, ce+intra, acl, pairwise, supcon, "
+        "triplet; with backbones that suit them fr_head, skeleton_gcl; acl=0.3 gives its terms "
+        "this weight. By default ce,acl, or the recipe's own objective."
     ),
 ]
 

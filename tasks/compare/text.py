@@ -69,17 +69,19 @@ def render_several(found: SeveralComparison) -> str:
     return "\n\n".join(filter(None, tables))
 
 
-_PAIR = ["run", "against", "points", "95 % interval", "p", "corrected", "verdict"]
+_PAIR = ["run", "against", "points", "95 % interval", "detectable", "p", "corrected", "verdict"]
 
 
 def _pair_cells(pair: Pair) -> list[str]:
     one = pair.verdict
     if one is None:
-        return [pair.second, pair.first, *[""] * 4, _NO_VERDICT]
+        return [pair.second, pair.first, *[""] * 5, _NO_VERDICT]
     ends = "none" if one.low == one.high else f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
     p_values = [f"{value:.2g}" for value in (raw_p_value(one), one.p_value_corrected)]
     points = format_rate(one.difference, decimals=1, sign="+")
-    return [pair.second, pair.first, points, ends, *p_values, one.verdict]
+    # Not corrected; one run on each side does not show how far its method is spread.
+    finds = "" if one.detectable is None else format_rate(one.detectable, decimals=1)
+    return [pair.second, pair.first, points, ends, finds, *p_values, one.verdict]
 
 
 def _runs(found: RunComparison) -> str:

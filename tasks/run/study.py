@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,9 +29,10 @@ from tasks.run.resume import differences
 from tasks.run.saved import read_saved
 from tasks.samples.left_out import lost_data
 from tasks.samples.open import open_data
-from tasks.settings import TaskSettings
+from tasks.settings import ARM_WEIGHTS, TaskSettings
 from tasks.spec import Report, TaskSpec
 
+_WEIGHT = re.compile(r"\d{1,6}(\.\d{1,12})?")
 _WAY_OUT = "give another folder with --runs, or delete that run"
 
 Records = dict[tuple[str, int], ResultRecord]
@@ -144,21 +146,36 @@ def chosen_arms(settings: TaskSettings, names: Sequence[str] | None) -> dict[str
 
     Args:
         settings: settings of the recipe, which define its arms.
-        names: names of arms; None: the usual ones.
+        names: names of arms, where wanted with the weight of their terms: `acl=0.1`; None: the
+            usual ones.
 
     Raises:
-        ValueError: a name is unknown, or there are no names.
+        ValueError: a name is unknown, its arm has no weight or the weight is no number above 0, or
+            there are no names.
     """
     known = settings.arms()
     chosen = settings.usual_arms() if names is None else names
-    unknown = [name for name in chosen if name not in known]
-    if unknown:
-        raise ValueError(
-            f"--arms: unknown arm {unknown[0]!r}; known for this recipe are {', '.join(known)}"
-        )
     if not chosen:
         raise ValueError(f"a study needs at least one arm: give some of {', '.join(known)}")
-    return {name: known[name] for name in chosen}
+    return {name: _overrides_of(name, known) for name in chosen}
+
+
+def _overrides_of(chosen: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The overrides of an arm, followed by those of its weight."""
+    name, equals, weight = chosen.partition("=")
+    if name not in known:
+        raise ValueError(
+            f"--arms: unknown arm {name!r}; known for this recipe are {', '.join(known)}"
+        )
+    if not equals:
+        return known[name]
+    if name not in ARM_WEIGHTS:
+        raise ValueError(
+            f"--arms {chosen}: {name} has no term to weigh; {', '.join(ARM_WEIGHTS)} have"
+        )
+    if not _WEIGHT.fullmatch(weight) or float(weight) == 0:
+        raise ValueError(f"--arms {chosen}: the weight must be a number above 0, such as 0.1")
+    return (*known[name], *(place.format(weight) for place in ARM_WEIGHTS[name]))
 
 
 def joined(spec: TaskSpec, runs: Sequence[Path]) -> ResultRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from protocols.groups import RunGroup
 from protocols.labels import BASELINE, dataset_of, objective_label
@@ -13,7 +13,7 @@ from protocols.records import ResultRecord
 from protocols.reporting.model import NOT_RUN, Cell, Column, ReportTable, Row, source_of
 from protocols.reporting.tables.published import PublishedResult
 from protocols.reporting.tasks import shown_task
-from protocols.statistics.comparison import compare
+from protocols.statistics.comparison import Comparison, compare
 
 Place = TypeVar("Place", bound=Hashable)
 
@@ -228,22 +228,50 @@ def difference_cell(
     Returns:
         As :func:`comparison_cell`.
     """
+    found = compared(group, other, names)
+    return EMPTY if found is None else shown_difference(group, found, interval=interval)
+
+
+class ComparedGroups(NamedTuple):
+    """Two groups compared by the seeds that both have.
+
+    Attributes:
+        comparison: What was found.
+        files: Files of the records behind it.
+    """
+
+    comparison: Comparison
+    files: tuple[str, ...]
+
+
+def compared(group: RunGroup, other: RunGroup, names: tuple[str, str]) -> ComparedGroups | None:
+    """Compare a group with another one; None where there is nothing to compare.
+
+    Args:
+        group: The group.
+        other: The other group.
+        names: Both, for the verdict.
+    """
     theirs = {run.record.seed: run for run in other.runs}
     pairs = [(run, theirs[run.record.seed]) for run in group.runs if run.record.seed in theirs]
     if not pairs:
-        return EMPTY
+        return None
     first, second = ([run.record for run in runs] for runs in zip(*pairs, strict=True))
     try:
         found = compare(first, second, "seeds", names=names)
     except ValueError:  # other samples, or records without outcomes: nothing to compare
-        return EMPTY
-    difference = 100 * found.difference
-    files = tuple(run.file for pair in pairs for run in pair)
-    source = source_of(group.record)
+        return None
+    return ComparedGroups(found, tuple(run.file for pair in pairs for run in pair))
+
+
+def shown_difference(group: RunGroup, found: ComparedGroups, *, interval: bool = False) -> Cell:
+    """The cell of a group's comparison, such as ``+1.2``, in points."""
+    one = found.comparison
+    difference = 100 * one.difference
     text = f"{difference:+.1f}"
     if interval:
-        text += f" ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
-    return Cell(text, difference, None, files, source, found.sentence)
+        text += f" ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
+    return Cell(text, difference, None, found.files, source_of(group.record), one.sentence)
 
 
 def without_empty(table: ReportTable) -> ReportTable:

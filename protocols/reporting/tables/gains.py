@@ -57,8 +57,7 @@ def _table(task: str, title: str, metric: str, runs: Sequence[RunEntry]) -> Repo
         ours = record.task == task and record.is_plain_run and source_of(record) != "foreign"
         if ours and metric in record.metrics:
             tests.setdefault(_test(record), []).append(run)
-    rows: list[Row] = []
-    used: list[RunGroup] = []
+    pairs: list[tuple[RunGroup, RunGroup]] = []
     for members in tests.values():
         groups = group_runs(members)
         plain, whole = (
@@ -67,10 +66,16 @@ def _table(task: str, title: str, metric: str, runs: Sequence[RunEntry]) -> Repo
         )
         # Of several settings it is not known which belong together.
         if len(plain) == len(whole) == 1:
-            rows.append(_row(plain[0], whole[0], metric))
-            used += [plain[0], whole[0]]
-    if not rows:
+            pairs.append((plain[0], whole[0]))
+    if not pairs:
         return None
+    labels = [_label(whole.record) for _, whole in pairs]
+    rows = []
+    for (first, second), label in zip(pairs, labels, strict=True):
+        alone = labels.count(label) == 1
+        shown = label if alone else f"{label}, {second.record.stream}"
+        rows.append(_row(first, second, metric, shown))
+    used = [group for pair in pairs for group in pair]
     return ReportTable(
         key=f"{task}-acl-gain",
         title=f"{title}: ACL against cross-entropy, {MEASURES[metric]}",
@@ -97,7 +102,11 @@ def _test(record: ResultRecord) -> tuple[object, ...]:
     return (*data, record.protocol, record.described_rule, record.stream, frames)
 
 
-def _row(plain: RunGroup, whole: RunGroup, metric: str) -> Row:
+def _label(record: ResultRecord) -> str:
+    return f"{dataset_of(record.dataset)}, {record.protocol}{cells.frames_named(record)}"
+
+
+def _row(plain: RunGroup, whole: RunGroup, metric: str, label: str) -> Row:
     first, second = cells.metric_cell(plain, metric), cells.metric_cell(whole, metric)
     gain = cells.comparison_cell(whole, [plain, whole])
     if gain == cells.EMPTY and first.value is not None and second.value is not None:
@@ -108,7 +117,6 @@ def _row(plain: RunGroup, whole: RunGroup, metric: str) -> Row:
     record = whole.record
     count = cells.tested(record)
     size = Cell(f"{count:,}", float(count), None, whole.files, source_of(record))
-    label = f"{dataset_of(record.dataset)}, {record.protocol}{cells.frames_named(record)}"
     interval = cells.interval_cell(whole, metric)
     row = [first, second, interval, gain, size, cells.seeds_cell(whole)]
     return cells.group_row(whole, row, "", label, label)

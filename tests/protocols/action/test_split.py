@@ -285,7 +285,8 @@ def test_shipped_tables_are_read_and_apart_from_the_gait_protocols() -> None:
     assert split_names("action") == [
         *("finegym", "jhmdb", "k400", "msr_action3d", "msr_as1", "msr_as2", "msr_as3"),
         *("ntu120_xset", "ntu120_xsub", "ntu60_xsub", "ntu60_xview", "nwucla_xsub"),
-        *("nwucla_xview", "pku_xsub", "pku_xview", "sbu", "store", "utkinect_xsub"),
+        *("nwucla_xview", "pku_xsub", "pku_xview", "sbu", "store", "utkinect_training"),
+        "utkinect_xsub",
     ]
     for name in split_names("action"):
         split = load_split(name)
@@ -372,6 +373,11 @@ def test_small_real_sets_are_divided_as_their_files_say(shared: Path) -> None:
     np.testing.assert_array_equal(division.role == "train", arrays["split_xsub"] == 1)
     assert division.notes == ()
     assert counts(load_split("utkinect_xsub"), index) == (100, 0, 99, 0, 0)
+    held_out = load_split("utkinect_training")
+    for fold in held_out.folds:
+        part = held_out.divide(index, fold)
+        np.testing.assert_array_equal(part.role == "leave", arrays["split_xsub"] == 2)
+        assert set(index["identity"][part.role == "test"]) == {fold}
     index, arrays = real(shared, "sbu")
     index["split"] = arrays["fold"].astype(str)
     sizes = [load_split("sbu").divide(index, fold).counts["test"] for fold in "01234"]

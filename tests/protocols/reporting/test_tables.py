@@ -14,10 +14,12 @@ from protocols.groups import RunEntry, flat_settings, group_runs
 from protocols.records import FOREIGN, ResultRecord
 from protocols.reporting.model import Column, Report, ReportTable, Row
 from protocols.reporting.tables.catalogue import PAPER_TABLES
+from protocols.reporting.tables.cells import EMPTY
 from protocols.reporting.tables.conditions import load_conditions, unmet
 from protocols.reporting.tables.gains import gain_tables
 from protocols.reporting.tables.own import own_tables
 from protocols.reporting.tables.paper import IMPORTED, OURS, paper_tables
+from protocols.reporting.tables.rivals import rivals_tables
 from protocols.reporting.tables.studies import cost_table, study_tables
 from protocols.reporting.writers.html import render_html
 from tasks.recipes import find_recipe
@@ -402,6 +404,98 @@ def test_the_gain_of_the_objective_is_one_row_a_test() -> None:
     assert [row.cells for row in both.rows] == [gait.rows[0].cells, person.rows[0].cells]
     twice = [*runs, run("b.json", settings={"clip": {"frames": 60}})]
     assert [table.key for table in gain_tables(twice)] == ["reid-acl-gain"]
+
+
+def test_tests_of_other_streams_are_rows_that_name_them() -> None:
+    both = [
+        run(f"{objective}-{stream}.json", objective=objective, stream=stream)
+        for stream in ("j", "j+b")
+        for objective in ("ce", "acl")
+    ]
+    (table,) = gain_tables(both)
+    assert [row.label for row in table.rows] == ["casia_b, casia_b, j", "casia_b, casia_b, j+b"]
+
+
+SMOOTH = {"label_smoothing": 0.0}
+
+
+def rival(objective: str, seed: int, right: int, **weights: Any) -> RunEntry:
+    """A run that is right in `right` of each person's five samples, and in one more of somebody."""
+    people, samples = 8, 5
+    lucky = seed + len(objective) % 5
+    hit = [n % samples < right + (n // samples == lucky) for n in range(people * samples)]
+    outcomes = {
+        "sample": [f"{n}" for n in range(people * samples)],
+        "subjects": [f"{person}" for person in range(people)],
+        "subject": [n // samples for n in range(people * samples)],
+        "subsets": [""],
+        "subset": [0] * (people * samples),
+        "label": [0] * (people * samples),
+        "predicted": [0 if one else 1 for one in hit],
+    }
+    return run(
+        f"{objective}-{seed}-{weights}.json",
+        task="action",
+        dataset="utkinect",
+        protocol="p",
+        objective=objective,
+        seed=seed,
+        metrics={"top1": sum(hit) / len(hit)},
+        intervals={},
+        settings={"objective": {"inter_weight": 0.0, "intra_weight": 0.0} | SMOOTH | weights},
+        cells={"classes": ["a", "b"], "outcomes": outcomes},
+    )
+
+
+def rivals(seeds: int = 3) -> list[RunEntry]:
+    return [
+        one
+        for seed in range(seeds)
+        for one in (
+            rival("ce", seed, 2),
+            rival("acl", seed, 3, inter_weight=0.3, intra_weight=0.3),
+            rival("ce+fr_head", seed, 4, terms=[{"name": "fr_head", "weight": 0.1}]),
+        )
+    ]
+
+
+def test_rivals_are_compared_with_cross_entropy_and_with_acl() -> None:
+    (table,) = rivals_tables(rivals())
+    shown = {row.label: [cell.text for cell in row.cells] for row in table.rows}
+    assert list(shown) == ["Cross-entropy", "Cross-entropy + FR-Head", "ACL"]
+    assert [cells[0] for cells in shown.values()] == [EMPTY.text, "0.1", "0.3"]
+    assert shown["ACL"][3].startswith("+20.0 (")
+    assert shown["Cross-entropy + FR-Head"][5].startswith("+20.0 (")
+    assert shown["Cross-entropy"][3:7] == shown["ACL"][5:7] * 2 == [EMPTY.text] * 4
+    detectable = table.rows[1].cells[4]
+    assert detectable.value is not None
+    assert detectable.value > 0
+    assert len(detectable.runs) == 6
+
+
+def test_while_a_weight_is_chosen_it_is_not_compared() -> None:
+    runs = [*rivals(1), rival("ce+fr_head", 0, 1, terms=[{"name": "fr_head", "weight": 0.01}])]
+    (table,) = rivals_tables(runs)
+    assert [row.cells[0].value for row in table.rows] == [None, 0.01, 0.1, 0.3]
+    assert [row.cells[3] != EMPTY for row in table.rows] == [False, False, False, True]
+
+
+def test_cross_entropy_of_another_smoothing_is_compared_with_acl_alone() -> None:
+    runs = [*rivals(), *(rival("ce", seed, 1, label_smoothing=0.1) for seed in range(3))]
+    (table,) = rivals_tables(runs)
+    plain, smooth, *_, acl = table.rows
+    assert (plain.label, smooth.label) == (
+        "Cross-entropy, label_smoothing=0.0",
+        "Cross-entropy, label_smoothing=0.1",
+    )
+    assert acl.cells[3].text.startswith("+20.0 (")
+    assert smooth.cells[3] == EMPTY
+    assert smooth.cells[5].text.startswith("-40.0 (")
+
+
+def test_acl_alone_has_no_table_of_rivals() -> None:
+    ours = [one for one in rivals() if one.record.objective in ("ce", "acl")]
+    assert rivals_tables([*ours, rival("ce+inter", 0, 3, inter_weight=0.1)]) == ()
 
 
 def test_a_view_compared_with_itself_is_no_row_beside_other_views() -> None:

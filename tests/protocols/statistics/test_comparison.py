@@ -20,6 +20,7 @@ from protocols.action.scores import ClassScores
 from protocols.statistics.comparison import Comparison
 from protocols.statistics.outcomes import Outcomes
 from protocols.statistics.person_counts import PartCounts
+from protocols.statistics.trainings import PairGain, trainings_test
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -306,6 +307,29 @@ def test_what_trainings_share_by_luck_is_no_difference_of_methods() -> None:
     assert "p = 0.44 over people and 3 pairs of training runs" in luck.sentence
     assert lucky([0.3]).p_value_of_trainings is None
     assert "this holds for these two training runs only" in lucky([0.3]).sentence
+
+
+def test_the_detectable_difference_is_found_four_times_in_five() -> None:
+    # Pairs of runs whose true difference is the one that runs of this spread should find.
+    random = np.random.default_rng(0)
+    people, seeds = 12, 4
+
+    def pairs(lead: float) -> list[PairGain]:
+        suits = random.normal(lead, 5.0, (1, people))
+        gain = suits + random.normal(0, 3.0, (seeds, 1)) + random.normal(0, 4.0, (seeds, people))
+        trials = np.full((people, 1), 100.0)
+        return [PairGain(np.arange(people), one[:, None], trials) for one in gain]
+
+    typical = np.mean([trainings_test(pairs(0.0)).detectable for _ in range(400)])
+    found = [trainings_test(pairs(100 * float(typical))).p_value < 0.05 for _ in range(400)]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.06)
+
+
+def test_several_runs_say_what_they_would_find() -> None:
+    result = lucky([0.05, 0.06, 0.05])
+    assert result.detectable is not None
+    assert f"would find a true difference of {100 * result.detectable:.1f}" in result.sentence
+    assert lucky([0.3]).detectable is None
 
 
 def test_one_person_shows_nothing_of_methods() -> None:

@@ -21,7 +21,7 @@ from tasks.run.study import (
     run_arms,
     summary_table,
 )
-from tasks.settings import ARMS, TaskSettings
+from tasks.settings import ARM_WEIGHTS, ARMS, TaskSettings
 from tasks.spec import find_task
 
 
@@ -110,6 +110,8 @@ def test_finished_runs_are_only_read(tmp_path: Path) -> None:
         ("pairwise", 0.3, 0.0, True),
         ("fr_head", 0.0, 0.0, False),
         ("skeleton_gcl", 0.0, 0.0, False),
+        ("supcon", 0.0, 0.0, False),
+        ("triplet", 0.0, 0.0, False),
     ],
 )
 def test_an_arm_trains_the_terms_of_its_name(
@@ -120,9 +122,34 @@ def test_an_arm_trains_the_terms_of_its_name(
     assert (objective.inter_weight, objective.intra_weight) == (inter, intra)
     assert (len(set(objective.temperatures)) == 1) == one_temperature
     others = {"pairwise": "ce+inter-fat-context", "fr_head": "ce+fr_head"}
-    others["skeleton_gcl"] = "ce+skeleton_gcl"
+    others |= {"skeleton_gcl": "ce+skeleton_gcl", "supcon": "ce+SupConLoss"}
+    others["triplet"] = "ce+TripletMarginLoss"
     assert objective.name == others.get(arm, arm)  # what the record says
     assert objective.context == (arm != "pairwise")
+
+
+@pytest.mark.parametrize("arm", ARM_WEIGHTS)
+def test_a_weight_is_that_of_all_terms_of_its_arm(arm: str) -> None:
+    (changes,) = chosen_arms(TaskSettings(), [f"{arm}=0.3"]).values()
+    weighted, plain = (
+        load_settings(TaskSettings, None, given).objective for given in (changes, ARMS[arm])
+    )
+    assert weighted.name == plain.name
+    assert weighted.weights == dict.fromkeys(plain.weights, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("arm", "refusal"),
+    [
+        ("ce=0.3", "ce has no term to weigh; ce.inter-fat, "),
+        ("acl=0", "acl=0: the weight must be a number above 0"),
+        ("acl=much", "acl=much: the weight must be a number above 0"),
+        ("arc=0.3", "unknown arm 'arc'"),
+    ],
+)
+def test_a_weight_that_fits_no_arm_is_refused(arm: str, refusal: str) -> None:
+    with pytest.raises(ValueError, match=refusal):
+        chosen_arms(TaskSettings(), [arm])
 
 
 def test_an_arm_comes_with_all_its_folds(tmp_path: Path) -> None:
