@@ -34,8 +34,8 @@ META = torch.device("meta")
 # Bases have no data; the others differ in numbers only from one that is tested: those of NTU-60
 # (cross-subject), FineGym, MSR Action3D, BIWI, CASIA-B and KGBD.
 LIKE_OTHERS = (
-    *("/released", "ntu120", "xview", "pku", "xsub_semi", "k400", "nwucla", "utkinect"),
-    *("pretrain/own", "reid/ias", "reid/ks20", "reid/walkers", "transg_f40"),
+    *("/released", "ntu120", "xview", "pku", "xsub_semi", "k400", "nwucla"),
+    *("pretrain/utkinect", "reid/ias", "reid/ks20", "reid/walkers", "transg_f40"),
 )
 RECIPES = [name for name in recipe_names() if not any(part in name for part in LIKE_OTHERS)]
 # One of each backbone, objective and kind of batch.
