@@ -215,7 +215,7 @@ def test_help_of_the_console_script(short: str) -> None:
         (("gait", "embed", "--run", "a", "--out", "b.csv"), ("b.csv", ".npz")),
         (("gait", "study", "--seeds", "1,two"), ("--seeds", "1,two", "0,1,2")),
         (("gait", "study", "--seeds", ","), ("--seeds", "0,1,2")),
-        (("gait", "study", "--objectives", "acl,supcon"), ("supcon", "ce+inter")),
+        (("gait", "study", "--objectives", "acl,circle"), ("circle", "ce+inter")),
         (("data", "convert", "a", "b"), ("a: no such file",)),
         (("data", "validate", "a"), ("a is not a store", "data convert")),
         (("data", "show", "a"), ("a is not a store",)),
